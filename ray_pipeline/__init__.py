@@ -1,0 +1,40 @@
+"""Honest target ranking, feature selection, routing and training for panel data on Ray."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "DataConfig",
+    "ExperimentConfig",
+    "RayPipelineError",
+    "__version__",
+    "discover_symbols_from_data_dir",
+    "load_experiment_config",
+    "select_symbol_batch",
+]
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import DataConfig, ExperimentConfig, load_experiment_config
+    from ray_pipeline.discovery import discover_symbols_from_data_dir, select_symbol_batch
+    from ray_pipeline.errors import RayPipelineError
+
+_HOMES = {
+    "DataConfig": "ray_pipeline.config",
+    "ExperimentConfig": "ray_pipeline.config",
+    "RayPipelineError": "ray_pipeline.errors",
+    "discover_symbols_from_data_dir": "ray_pipeline.discovery",
+    "load_experiment_config": "ray_pipeline.config",
+    "select_symbol_batch": "ray_pipeline.discovery",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: the command line answers before Arrow is loaded."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,130 @@
+"""``ray-pipeline check``: what a run would work on, told from one partition; trains nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray_pipeline.batch import choose_batch
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.inspection import inspect_symbol
+from ray_pipeline.panel.stage import request_of, summarise
+from ray_pipeline.pipeline import check_families
+from ray_pipeline.statistics.folds import walk_forward_folds
+from ray_pipeline.storage import open_filesystem
+
+__all__ = ["check_config", "check_lines"]
+
+
+def check_config(config: ExperimentConfig) -> dict[str, Any]:
+    """Choose the batch, read its first usable symbol, and resolve columns and folds.
+
+    Raises
+    ------
+    DataError
+        When no symbol of the batch can be used.
+    """
+    check_families(config)
+    batch = choose_batch(config)
+    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
+    request = request_of(config)
+    unusable: list[dict[str, str]] = []
+    for partition in batch.partitions.values():
+        try:
+            inspection = inspect_symbol(partition, fs, request)
+            break
+        except DataError as error:
+            unusable.append({"symbol": partition.symbol, "reason": str(error)})
+    else:
+        raise DataError(
+            f"none of the {len(unusable)} selected symbols can be used; the first: "
+            f"{unusable[0]['reason']}"
+        )
+    summary = summarise({inspection.symbol: inspection}, config, batch.interval)
+    roles = summary.roles
+    validation = config.validation
+    problems = {}
+    for target in summary.targets:
+        try:
+            walk_forward_folds(
+                inspection.n_rows,
+                validation.n_splits,
+                validation.min_train_fraction,
+                target.horizon_bars,
+                validation.embargo_bars,
+            )
+        except DataError as error:
+            problems[target.name] = str(error)
+    return {
+        "data_dir": batch.discovery.data_dir,
+        "interval": batch.interval,
+        "layout": batch.discovery.layout,
+        "n_discovered": len(batch.discovery.symbols),
+        "selected": list(batch.partitions),
+        "rejected": [
+            {"symbol": rejection.symbol, "reason": rejection.reason}
+            for rejection in batch.discovery.rejected
+        ],
+        "looked_at": inspection.symbol,
+        "unusable": unusable,
+        "n_rows": inspection.n_rows,
+        "kind": summary.kind,
+        "bar_seconds": summary.bar_seconds,
+        "session_bars": summary.session_bars,
+        "roles": {
+            "time": roles.time,
+            "symbol": roles.symbol,
+            "bars": list(roles.bars),
+            "by_products": list(roles.by_products),
+            "features": list(roles.features),
+            "ignored": [{"column": name, "reason": reason} for name, reason in roles.ignored],
+        },
+        "targets": [
+            {
+                "name": target.name,
+                "horizon_bars": target.horizon_bars,
+                "task": target.task,
+                "problem": problems.get(target.name),
+            }
+            for target in summary.targets
+        ],
+        "findings": [finding.message for finding in inspection.findings],
+        "warnings": [*batch.warnings, *summary.warnings],
+        "views": list(config.target_ranking.views),
+        "families": list(config.target_ranking.families),
+        "run_dir": config.output.run_dir,
+    }
+
+
+def check_lines(found: dict[str, Any]) -> list[str]:
+    """Format what `check_config` found for a person."""
+    roles = found["roles"]
+    lines = [
+        f"data      {found['data_dir']}  ({found['layout']} layout, interval {found['interval']})",
+        f"symbols   {len(found['selected'])} of {found['n_discovered']} selected, "
+        f"{len(found['rejected'])} rejected",
+        *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
+        f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
+        f"{found['bar_seconds']} s, {found['session_bars']} a day",
+        *(f"          {item['symbol']}: {item['reason']}" for item in found["unusable"][:10]),
+        f"time      {roles['time']}",
+        f"features  {len(roles['features'])}: {', '.join(roles['features'])}",
+    ]
+    if roles["bars"]:
+        lines.append(f"bars      {', '.join(roles['bars'])}")
+    if roles["by_products"]:
+        lines.append(f"know the future, never features: {', '.join(roles['by_products'])}")
+    lines.extend(f"ignored   {item['column']}: {item['reason']}" for item in roles["ignored"])
+    lines.append(f"targets   {len(found['targets'])}")
+    lines.extend(
+        f"          {target['name']}: {target['task']}, horizon {target['horizon_bars']} bars"
+        + (f"; {target['problem']}" if target["problem"] else "")
+        for target in found["targets"]
+    )
+    lines.extend(f"finding   {text}" for text in found["findings"])
+    lines.extend(f"warning   {text}" for text in found["warnings"])
+    lines.append(
+        f"would run {', '.join(found['views'])} with {', '.join(found['families'])} into "
+        f"{found['run_dir']}"
+    )
+    return lines

@@ -1,0 +1,237 @@
+"""The command line: commands → functions → exit codes.
+
+Results go to standard output, progress to standard error. 0: done; 1: the run failed; 2: the
+command line, the config or the data directory is wrong; 130: interrupted, and resumable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray_pipeline import __version__
+from ray_pipeline.errors import ConfigError, DiscoveryError, RayPipelineError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (ConfigError, DiscoveryError) as error:
+        print(f"ray-pipeline: {error}", file=sys.stderr)
+        return 2
+    except RayPipelineError as error:
+        print(f"ray-pipeline: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ray-pipeline: interrupted; the same command continues from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; Python would complain again while exiting.
+        sys.stderr.close()
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.pipeline import run_pipeline
+    from ray_pipeline.progress import Progress
+
+    config = load_experiment_config(options.config, _overrides(options))
+    result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
+    print(f"{result.status}: {result.message}")
+    print(f"report: {result.run_dir}/{result.report}")
+    return 0 if result.status == "done" else 1
+
+
+def _overrides(options: argparse.Namespace) -> list[str]:
+    overrides = list(options.set)
+    if options.run_dir is not None:
+        overrides.append(f"output.run_dir={options.run_dir}")
+    if options.address is not None:
+        overrides.append(f"execution.address={options.address}")
+    return overrides
+
+
+def _discover(options: argparse.Namespace) -> int:
+    from ray_pipeline.discovery import discover, select_symbol_batch
+    from ray_pipeline.progress import Progress
+
+    found = discover(options.data_dir, options.interval, None, Progress(sys.stderr).listed)
+    seed = options.seed
+    selected = select_symbol_batch(found.symbols, options.batch_size, seed)
+    n_files = sum(len(partition.files) for partition in found.partitions)
+    n_bytes = sum(partition.size_bytes for partition in found.partitions)
+    if options.json:
+        document = {
+            "data_dir": found.data_dir,
+            "interval": found.interval,
+            "layout": found.layout,
+            "symbols": found.symbols,
+            "rejected": [{"symbol": r.symbol, "reason": r.reason} for r in found.rejected],
+            "selected": selected,
+            "seed": seed,
+            "n_files": n_files,
+            "bytes": n_bytes,
+        }
+        _print_json(document)
+        return 0
+    where = f"{found.data_dir} ({found.layout} layout, interval {found.interval})"
+    print(f"{len(found.symbols)} symbols, {n_files} files, {_bytes(n_bytes)} in {where}")
+    width = max(len(partition.symbol) for partition in found.partitions)
+    chosen = set(selected)
+    for partition in found.partitions:
+        mark = "*" if partition.symbol in chosen and options.batch_size else " "
+        size = _bytes(partition.size_bytes)
+        print(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
+    for rejection in found.rejected:
+        print(f"- {rejection.symbol}: {rejection.reason}")
+    if options.batch_size:
+        print(f"* the {len(selected)} symbols that a run with seed {seed} would take")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ray_pipeline.checking import check_config, check_lines
+    from ray_pipeline.config import load_experiment_config
+
+    found = check_config(load_experiment_config(options.config, options.set))
+    if options.json:
+        _print_json(found)
+    else:
+        print("\n".join(check_lines(found)))
+    return 0
+
+
+def _label(options: argparse.Namespace) -> int:
+    from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.labeling import label_panel
+    from ray_pipeline.progress import Progress
+
+    config = load_experiment_config(options.config, options.set)
+    labeled = label_panel(config, options.out, Progress(sys.stderr))
+    for symbol, error in labeled.failed:
+        print(f"- {symbol}: {error}")
+    print(
+        f"{labeled.n_symbols} symbols, {labeled.n_rows:,} rows, {labeled.n_features} features and "
+        f"{labeled.n_targets} targets written to {labeled.out}"
+    )
+    return 0 if labeled.n_symbols else 1
+
+
+def _status(options: argparse.Namespace) -> int:
+    from ray_pipeline.status import run_status, status_lines
+
+    found = run_status(options.run_dir)
+    if options.json:
+        _print_json(found)
+    else:
+        print("\n".join(status_lines(found)))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ray_pipeline.report import write_report
+    from ray_pipeline.status import open_run
+
+    run = open_run(options.run_dir)
+    print(f"{run.uri}/{write_report(run)}")
+    return 0
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    from ray_pipeline.progress import Progress
+    from ray_pipeline.quickstart import run_quickstart
+
+    return run_quickstart(options.dest, Progress(sys.stderr), print)
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from ray_pipeline.config import config_schema
+
+    _print_json(config_schema())
+    return 0
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ray-pipeline",
+        description="Which targets of a panel can be predicted, by which features, for which "
+        "symbols; then the models, trained on Ray.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = _command(commands, "run", _run, "run the whole pipeline, or continue it")
+    _config_arguments(run)
+    run.add_argument("--run-dir", metavar="URI", help="instead of output.run_dir")
+    run.add_argument("--address", help="instead of execution.address")
+    run.add_argument("--fresh", action="store_true", help="forget the units finished before")
+
+    discover = _command(commands, "discover", _discover, "list symbols, files and rejections")
+    discover.add_argument("data_dir", metavar="DATA_DIR")
+    discover.add_argument("--interval", help="bar interval, such as 5m")
+    discover.add_argument("--batch-size", type=int, help="symbols that a run would sample")
+    discover.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
+    discover.add_argument("--json", action="store_true", help="print one JSON document")
+
+    check = _command(commands, "check", _check, "validate a config on one partition")
+    _config_arguments(check)
+    check.add_argument("--json", action="store_true", help="print one JSON document")
+
+    label = _command(commands, "label", _label, "write the labeled panel for a set of bars")
+    _config_arguments(label)
+    label.add_argument("--out", metavar="URI", required=True, help="where to write the panel")
+
+    status = _command(commands, "status", _status, "progress and failures of a run")
+    status.add_argument("run_dir", metavar="RUN_DIR")
+    status.add_argument("--json", action="store_true", help="print one JSON document")
+
+    report = _command(commands, "report", _report, "write report.html again")
+    report.add_argument("run_dir", metavar="RUN_DIR")
+
+    quickstart = _command(
+        commands, "quickstart", _quickstart, "a sample panel with planted truths, and a run on it"
+    )
+    quickstart.add_argument("dest", metavar="DEST", nargs="?", default="quickstart")
+
+    _command(commands, "schema", _schema, "JSON Schema of the config")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _config_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help="YAML file of the run")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="override one key, such as data.symbol_batch_size=15; may be repeated",
+    )

@@ -1,0 +1,251 @@
+"""The types of the config's keys, and the checks that belong to a type rather than to one key."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "PATTERNS",
+    "AtLeastOne",
+    "Choices",
+    "ExperimentName",
+    "FeatureNames",
+    "Horizons",
+    "HyperparametersByFamily",
+    "Interval",
+    "NameList",
+    "Probability",
+    "Share",
+    "StorageOptions",
+    "SymbolList",
+    "Text",
+    "Uri",
+]
+
+T = TypeVar("T")
+
+_TEXT = r"^[^\x00-\x1f\x7f]*$"
+_INTERVAL = r"^[^/\\=\x00-\x1f\x7f]+$"
+_EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_HORIZON = re.compile(r"[1-9][0-9]*[smhdw]")
+
+PATTERNS: dict[str, str] = {
+    _TEXT: "must be text without control characters",
+    _INTERVAL: "must be the interval alone, such as 5m",
+    _EXPERIMENT_NAME: (
+        "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', "
+        "because it names files"
+    ),
+}
+"""What each regular expression of this module asks for, in words."""
+
+_SECRET_WORDS = frozenset({"key", "auth", "authorization", "cookie", "pwd", "sas"})
+_SECRET_PARTS = ("secret", "token", "passw", "passphrase", "credential", "connection_string")
+_SECRET_ENDINGS = ("accesskey", "accountkey", "apikey", "privatekey")
+# gcsfs takes the *method* of signing in under `token`, the only way to read a public bucket.
+_SIGN_IN_METHODS = frozenset({"anon", "browser", "cache", "cloud", "google_default"})
+_URI_WITH_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/\s]*@")
+
+
+def _without_repeats(values: tuple[T, ...]) -> tuple[T, ...]:
+    repeated = list(dict.fromkeys(value for value in values if values.count(value) > 1))
+    if repeated:
+        names = ", ".join(repr(value) for value in repeated)
+        raise PydanticCustomError(
+            "repeated", "{names} named more than once; name each once", {"names": names}
+        )
+    return values
+
+
+def _not_empty(values: tuple[T, ...]) -> tuple[T, ...]:
+    if not values:
+        raise PydanticCustomError("empty", "must name at least one")
+    return values
+
+
+def _null_as_empty_list(value: Any) -> Any:
+    return () if value is None else value
+
+
+def _null_as_empty_mapping(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _path_as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _checked_uri(value: str) -> str:
+    if _URI_WITH_PASSWORD.match(value):
+        raise PydanticCustomError("secret", "holds a password", {"keys": [""]})
+    return value
+
+
+def _checked_horizon(value: Any) -> Any:
+    is_bars = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    is_duration = isinstance(value, str) and _HORIZON.fullmatch(value) is not None
+    if not (is_bars or is_duration):
+        raise PydanticCustomError(
+            "horizon",
+            "must be a number of bars (12, without quotes) or a duration (30s, 60m, 4h, 5d, 2w)",
+        )
+    return value
+
+
+def _checked_hyperparameter(value: Any) -> Any:
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    if not isinstance(value, bool | int | float | str) or not is_finite:
+        raise PydanticCustomError("hyperparameter", "must be a finite number, true, false or text")
+    return value
+
+
+def _checked_feature_names(value: Any) -> Any:
+    if value == "standard":
+        return value
+    if isinstance(value, list | tuple) and value and all(map(_is_name, value)):
+        return _without_repeats(tuple(value))
+    raise PydanticCustomError(
+        "feature_names", "must be 'standard' or a list of feature names, such as [ret_5, rsi_14]"
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _secret_keys(options: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the dotted path of every entry that holds a credential, however deep it is."""
+    for key, value in options.items():
+        path = f"{above}.{key}"
+        if _is_credential(key, value):
+            yield path
+        else:
+            entries = value if isinstance(value, list | tuple) else [value]
+            for entry in entries:
+                if isinstance(entry, Mapping):
+                    yield from _secret_keys(entry, path)
+
+
+def _is_credential(key: str, value: Any) -> bool:
+    if isinstance(value, str) and _URI_WITH_PASSWORD.match(value):
+        return True
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    if snake == "token" and isinstance(value, str) and value in _SIGN_IN_METHODS:
+        return False
+    if any(part in snake for part in _SECRET_PARTS) or snake.endswith(_SECRET_ENDINGS):
+        return True
+    if "kms" in snake:  # SSEKMSKeyId names an encryption key that stays in the store
+        return False
+    return not _SECRET_WORDS.isdisjoint(re.split(r"[^a-z0-9]+", snake))
+
+
+def _checked_storage_options(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    keys = list(_secret_keys(options))
+    if keys:
+        raise PydanticCustomError("secret", "holds a credential", {"keys": keys})
+    return options
+
+
+Text = Annotated[str, StringConstraints(min_length=1, pattern=_TEXT)]
+"""Text of at least one character, without control characters."""
+
+Interval = Annotated[str, StringConstraints(min_length=1, pattern=_INTERVAL)]
+"""What stands after ``interval=`` in the layout."""
+
+ExperimentName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100, pattern=_EXPERIMENT_NAME)
+]
+"""Text that is safe as one part of a path on every disk and object store."""
+
+Uri = Annotated[
+    Text,
+    AfterValidator(_checked_uri),
+    BeforeValidator(_path_as_text, json_schema_input_type=Text),
+]
+"""A local path or an address, kept as written; one that holds a password is refused."""
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+# Strict(False): YAML and JSON have lists, the frozen models keep tuples.
+NameList = Annotated[
+    tuple[Text, ...],
+    Strict(False),
+    AfterValidator(_without_repeats),
+    BeforeValidator(_null_as_empty_list, json_schema_input_type=tuple[Text, ...] | None),
+]
+"""Distinct texts in the order given; an empty key counts as an empty list."""
+
+SymbolList = Annotated[
+    tuple[Text, ...],
+    Strict(False),
+    AfterValidator(_without_repeats),
+    BeforeValidator(
+        _null_as_empty_list,
+        # An editor reads 0700 and TRUE as no text; the loader takes them as they are written.
+        json_schema_input_type=tuple[str | int | float | bool | None, ...] | None,
+    ),
+]
+"""Like `NameList`, for symbols."""
+
+Choices = Annotated[
+    tuple[T, ...],
+    Strict(False),
+    AfterValidator(_not_empty),
+    AfterValidator(_without_repeats),
+    # Not Field(min_length=1): a list whose items are all wrong would be called empty as well.
+    Field(json_schema_extra={"minItems": 1, "uniqueItems": True}),
+]
+"""At least one, none twice."""
+
+FeatureNames = Annotated[
+    Literal["standard"] | tuple[str, ...],
+    BeforeValidator(
+        _checked_feature_names, json_schema_input_type=Literal["standard"] | tuple[Text, ...]
+    ),
+]
+"""The name of a set of features, or their names."""
+
+Horizons = Annotated[
+    dict[
+        str,
+        Annotated[int | str, BeforeValidator(_checked_horizon, json_schema_input_type=int | str)],
+    ],
+    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, int | str] | None),
+]
+"""Target pattern to horizon: bars as a number, or a duration."""
+
+_Hyperparameter = Annotated[
+    bool | int | float | str,
+    BeforeValidator(_checked_hyperparameter, json_schema_input_type=bool | int | float | str),
+]
+_Hyperparameters = Annotated[
+    dict[str, _Hyperparameter],
+    BeforeValidator(
+        _null_as_empty_mapping,
+        json_schema_input_type=dict[str, bool | int | float | str] | None,
+    ),
+]
+HyperparametersByFamily = Annotated[
+    dict[str, _Hyperparameters],
+    BeforeValidator(
+        _null_as_empty_mapping,
+        json_schema_input_type=dict[str, dict[str, bool | int | float | str] | None] | None,
+    ),
+]
+"""Family to hyperparameter to value; what is not named keeps the family's own default."""
+
+StorageOptions = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(_checked_storage_options),
+    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
+]
+"""fsspec options of the store; credentials are refused at any depth."""

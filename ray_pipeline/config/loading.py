@@ -1,0 +1,139 @@
+"""From a YAML file and overrides to a checked config, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ray_pipeline.config.document import Document, Problem, parse_yaml, write_yaml
+from ray_pipeline.config.overrides import apply_override, override_source
+from ray_pipeline.config.problems import listed, validation_problems
+from ray_pipeline.config.sections import ExperimentConfig
+from ray_pipeline.errors import ConfigError
+
+__all__ = [
+    "config_schema",
+    "dump_config",
+    "load_experiment_config",
+    "parse_experiment_config",
+]
+
+
+def load_experiment_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = ()
+) -> ExperimentConfig:
+    """Read the config of a run.
+
+    Symbols, the interval and every other text stay exactly as written (``0700``, ``1E5``,
+    ``TRUE``, ``NO``); relative paths in it are relative to the working directory.
+
+    Parameters
+    ----------
+    path
+        A YAML file.
+    overrides
+        ``KEY=VALUE`` texts that replace single keys, applied in order:
+        ``data.symbol_batch_size=15``, ``data.symbols=[0700, TRUE]``.
+
+    Returns
+    -------
+    ExperimentConfig
+        The config with every default filled in.
+
+    Raises
+    ------
+    ConfigError
+        Naming every problem of the file and of the overrides, one per line, each with its place.
+    """
+    source = os.fspath(path)
+    return parse_experiment_config(_read_bytes(source), source, overrides)
+
+
+def parse_experiment_config(
+    text: str | bytes, source: str, overrides: Sequence[str] = ()
+) -> ExperimentConfig:
+    """Read a config that is no local file, such as the ``config.yaml`` of a run directory.
+
+    Parameters
+    ----------
+    text
+        YAML.
+    source
+        What messages call it.
+    overrides
+        As in `load_experiment_config`.
+
+    Raises
+    ------
+    ConfigError
+        As in `load_experiment_config`.
+    """
+    document = _read(text, source)
+    for override in overrides:
+        apply_override(document, override, ExperimentConfig)
+    config = _validate(document)
+    if isinstance(config, ExperimentConfig):
+        return config
+    sources = [source, *map(override_source, overrides)]
+    raise ConfigError(listed(config, sources))
+
+
+def config_schema() -> dict[str, Any]:
+    """Give the JSON Schema of a config, with a description of every key, for editors."""
+    schema = ExperimentConfig.model_json_schema()
+    for section in schema["properties"].values():
+        # The keys of a section have their own; the default of `output` follows the name.
+        section.pop("default", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def dump_config(config: ExperimentConfig) -> str:
+    """Write a config as YAML with every default filled in; loading it gives an equal config."""
+    return write_yaml(config.model_dump(mode="json"))
+
+
+def _read(text: str | bytes, source: str) -> Document:
+    document = parse_yaml(source, text, ExperimentConfig)
+    if document.values is None and not document.problems:
+        raise ConfigError(
+            f"{source}: the file is empty. A run needs at least 'data: {{data_dir: ...}}'."
+        )
+    if not isinstance(document.values, dict):
+        if not document.problems:
+            message = "found no mapping; a config is a mapping of sections (experiment, data, ...)"
+            document.problems.append(Problem(document.place_of(()), (), message))
+        raise ConfigError(listed(document.problems, [source]))
+    return document
+
+
+def _read_bytes(source: str) -> bytes:
+    try:
+        return Path(source).read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{source}: no such file. Give the path of a run's config; "
+            "`ray-pipeline quickstart` writes one to start from."
+        ) from None
+    except IsADirectoryError:
+        raise ConfigError(
+            f"{source}: is a directory. Give the path of a YAML file, such as "
+            f"{Path(source) / 'config.yaml'}."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{source}: cannot be read: {error.strerror}.") from error
+
+
+def _validate(document: Document) -> ExperimentConfig | list[Problem]:
+    """Build the config, or list what is wrong with the writing and with the values."""
+    problems = document.problems
+    unreadable = {problem.path for problem in problems}
+    try:
+        config = ExperimentConfig.model_validate(document.values)
+    except ValidationError as error:
+        wrong = validation_problems(error, document, ExperimentConfig)
+        return problems + [problem for problem in wrong if problem.path not in unreadable]
+    return problems or config

@@ -1,0 +1,176 @@
+"""What pydantic found wrong with a config, in plain English."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ray_pipeline.config.document import Document, Path, Problem, dotted
+from ray_pipeline.config.fields import PATTERNS
+from ray_pipeline.config.shapes import child, section_fields
+
+__all__ = ["listed", "validation_problems"]
+
+_NEEDS = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
+}
+_PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_NO_CREDENTIALS = (
+    "holds a credential; remove it. Credentials come from the environment of each worker, such "
+    "as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of the machine"
+)
+
+
+def validation_problems(
+    error: ValidationError, document: Document, root: type[BaseModel]
+) -> list[Problem]:
+    """Translate what pydantic reports into problems with their place in the document.
+
+    Parameters
+    ----------
+    error
+        What ``root.model_validate(document.values)`` raised.
+    document
+        The values that were validated, and where they were written.
+    root
+        The model of the whole config: it knows the keys that could have been meant.
+    """
+    return [
+        Problem(document.place_of(path), path, message)
+        for details in error.errors(include_url=False)
+        for path, message in _sentences(details, root)
+    ]
+
+
+def listed(problems: list[Problem], sources: list[str]) -> str:
+    """Write problems one per line: the sources in their order, a file's from top to bottom."""
+    ordered = sorted(
+        problems, key=lambda problem: (sources.index(problem.place.source), problem.place.line)
+    )
+    return "\n".join(dict.fromkeys(_line(problem) for problem in ordered))
+
+
+def _line(problem: Problem) -> str:
+    place, subject = str(problem.place), dotted(problem.path)
+    # An override is called by its key, and some messages quote the key: once is enough.
+    is_said = not subject or place == f"--set {subject}" or f"'{subject}'" in problem.message
+    return ": ".join([place, problem.message] if is_said else [place, subject, problem.message])
+
+
+def _sentences(details: ErrorDetails, root: type[BaseModel]) -> Iterator[tuple[Path, str]]:
+    path: Path = details["loc"]
+    context = details.get("ctx", {})
+    kind = details["type"]
+    if kind == "secret":
+        for key in context["keys"]:
+            yield (*path, *key.split(".")[1:]), _NO_CREDENTIALS
+    elif kind == "extra_forbidden":
+        yield path, _unknown_key(path, root)
+    elif kind == "missing":
+        yield path, f"missing, and it has no default. {_description(path, root)}"
+    elif kind in {"repeated", "rows"}:
+        yield path, details["msg"]
+    else:
+        # What is written among the options of a store may be a secret.
+        is_hidden = "storage_options" in path and isinstance(details["input"], str)
+        found = "text" if is_hidden else _shown(details["input"])
+        may_go = details["input"] is None and _has_default(path, root)
+        way_out = "; remove the key to take its default" if may_go else ""
+        yield path, f"found {found}; {_need(details, context)}{way_out}"
+
+
+def _need(details: ErrorDetails, context: dict[str, Any]) -> str:
+    kind, found = details["type"], details["input"]
+    if kind == "string_pattern_mismatch":
+        return PATTERNS[context["pattern"]]
+    if kind not in _NEEDS:
+        return details["msg"]
+    need = _NEEDS[kind].format(**context)
+    if isinstance(found, str):
+        if kind in {"int_type", "float_type"} and _PLAIN_NUMBER.fullmatch(found):
+            need += ", without quotes"
+        elif kind == "tuple_type":
+            need += f", such as [{found}]"
+        elif kind == "literal_error":
+            choices = re.findall(r"'([^']*)'", context["expected"])
+            need += _did_you_mean(found, choices)
+    return need
+
+
+def _unknown_key(path: Path, root: type[BaseModel]) -> str:
+    key, above = str(path[-1]), path[:-1]
+    section: Any = root
+    for step in above:
+        section = child(section, step)
+    siblings = sorted(section_fields(section) or {})
+    said = f"unknown key '{dotted(path)}'"
+    if meant := _did_you_mean(key, siblings):
+        return said + meant
+    elsewhere = [
+        f"'{name}.{key}'"
+        for name, annotation in (section_fields(root) or {}).items()
+        if key in (section_fields(annotation) or {})
+    ]
+    if elsewhere:
+        return f"{said}. Did you mean {' or '.join(elsewhere)}?"
+    owner = f"'{dotted(above)}'" if above else "a config"
+    return f"{said}. The keys of {owner} are {', '.join(siblings)}"
+
+
+def _did_you_mean(found: str, choices: list[str]) -> str:
+    close = get_close_matches(found.lower(), choices, n=1, cutoff=0.7)
+    return f". Did you mean '{close[0]}'?" if close else ""
+
+
+def _field(path: Path, root: type[BaseModel]) -> Any:
+    """Give pydantic's record of the key at a path, or None where the path is no key."""
+    section: Any = root
+    for step in path[:-1]:
+        section = child(section, step)
+    known = section_fields(section) is not None
+    return section.model_fields.get(path[-1]) if known and path else None
+
+
+def _description(path: Path, root: type[BaseModel]) -> str:
+    field = _field(path, root)
+    return "" if field is None or field.description is None else str(field.description)
+
+
+def _has_default(path: Path, root: type[BaseModel]) -> bool:
+    field = _field(path, root)
+    return field is not None and not field.is_required()
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and not math.isfinite(value):
+        return f".{value}".replace(".-", "-.")
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:60] + "…")
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    return "a mapping" if isinstance(value, dict) else repr(value)

@@ -1,0 +1,179 @@
+"""What paths say: intervals, symbols and their Parquet files. No I/O.
+
+The layout is ``interval=5m/symbol=AAPL/…/x.parquet`` ("current") or ``symbol=AAPL/…/x.parquet``
+("legacy"), with any depth below the symbol. Names are text, URL-decoded, and never guessed at:
+``symbol=0700`` is ``0700``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote, unquote
+
+from ray_pipeline.records import PartitionFile, Rejection, SymbolPartition
+
+__all__ = [
+    "INTERVAL_PREFIX",
+    "SYMBOL_PREFIX",
+    "decode_name",
+    "interval_counts",
+    "read_symbols",
+    "sort_intervals",
+    "symbol_folders",
+]
+
+INTERVAL_PREFIX = "interval="
+SYMBOL_PREFIX = "symbol="
+
+# What Hive and Spark write for a missing partition value.
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+_NOT_UTF8 = "\N{REPLACEMENT CHARACTER}"
+_SUFFIX = ".parquet"
+_UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def read_symbols(
+    entries: Iterable[PartitionFile], root: str
+) -> tuple[tuple[SymbolPartition, ...], tuple[Rejection, ...]]:
+    """Sort the entries below the symbols' parent folder into symbols and rejections.
+
+    Parameters
+    ----------
+    entries
+        Files as listed; a path that ends in a slash is an empty folder. Entries outside
+        ``symbol=`` folders are none of our business and are passed over.
+    root
+        The folder that holds the ``symbol=`` folders.
+
+    Returns
+    -------
+    tuple
+        The usable symbols, sorted by code point, each with its files sorted by path; and the
+        rejected ones, sorted, each with its reason. A symbol is usable when its one folder has
+        at least one Parquet file (``.parquet``, at any depth) that is neither empty nor hidden,
+        that is, no part of its path below the symbol begins with ``.`` or ``_``.
+
+    Notes
+    -----
+    Two folders that decode to one symbol (``BRK%2FB`` and ``BRK%2fB``) reject it: merging them
+    could double its rows, and choosing one would be a guess.
+    """
+    folders: defaultdict[str, list[PartitionFile]] = defaultdict(list)
+    start = len(root.rstrip("/")) + 1
+    for entry in entries:
+        folder, slash, _ = entry.path[start:].partition("/")
+        if slash and folder.startswith(SYMBOL_PREFIX):
+            folders[folder].append(entry)
+    named: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in folders:
+        named[decode_name(folder[len(SYMBOL_PREFIX) :])].append(folder)
+    partitions, rejected = [], []
+    for symbol, same in sorted(named.items()):
+        read = _read_symbol(symbol, sorted(same), folders, start)
+        if isinstance(read, Rejection):
+            rejected.append(read)
+        else:
+            partitions.append(read)
+    return tuple(partitions), tuple(rejected)
+
+
+def decode_name(text: str) -> str:
+    """Return a partition value as written before URL-encoding; ``%FF`` alone becomes U+FFFD."""
+    # Names that a disk holds in another encoding than UTF-8 arrive with lone surrogates.
+    return unquote(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def symbol_folders(symbol: str) -> list[str]:
+    """Name the folders in which a symbol may be: as it is, or URL-encoded either way.
+
+    >>> symbol_folders("BRK/B")
+    ['symbol=BRK%2FB', 'symbol=BRK%2fB']
+    """
+    encoded = quote(symbol, safe="")
+    lower = re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
+    usable = (text for text in (symbol, encoded, lower) if "/" not in text)
+    return [SYMBOL_PREFIX + text for text in dict.fromkeys(usable) if decode_name(text) == symbol]
+
+
+def sort_intervals(intervals: Iterable[str]) -> list[str]:
+    """Sort intervals by their length (``1m``, ``15m``, ``1h``, ``1d``), unknown ones last."""
+    return sorted(intervals, key=_interval_key)
+
+
+def interval_counts(counts: Mapping[str, int]) -> str:
+    """Say which intervals there are: ``interval=1m (312 symbols), interval=15m (1 symbol)``."""
+    return ", ".join(
+        f"{INTERVAL_PREFIX}{name} ({counts[name]} symbol{'s' * (counts[name] != 1)})"
+        for name in sort_intervals(counts)
+    )
+
+
+def _interval_key(interval: str) -> tuple[float, str]:
+    match = re.fullmatch(r"(\d+)([a-z]+)", interval.lower())
+    if match is None or match[2] not in _UNIT_SECONDS:
+        return float("inf"), interval
+    return float(int(match[1]) * _UNIT_SECONDS[match[2]]), interval
+
+
+def _read_symbol(
+    symbol: str, same: Sequence[str], folders: Mapping[str, list[PartitionFile]], start: int
+) -> SymbolPartition | Rejection:
+    fault = _name_fault(symbol, same)
+    if fault is not None:
+        return Rejection(symbol, fault)
+    inside = {entry: entry.path[start + len(same[0]) + 1 :] for entry in folders[same[0]]}
+    usable = (entry for entry in inside if entry.size_bytes > 0 and _is_parquet(inside[entry]))
+    files = sorted(usable, key=lambda file: file.path)
+    if not files:
+        return Rejection(symbol, _why_unusable(inside.values()))
+    intervals = {
+        part.removeprefix(INTERVAL_PREFIX)
+        for file in files
+        for part in inside[file].split("/")[:-1]
+        if part.startswith(INTERVAL_PREFIX)
+    }
+    if len(intervals) > 1:
+        listed = ", ".join(sort_intervals(intervals))
+        return Rejection(
+            symbol,
+            f"several intervals below one symbol ({listed}): interval= must come before symbol=",
+        )
+    return SymbolPartition(symbol, tuple(files))
+
+
+def _name_fault(symbol: str, same: Sequence[str]) -> str | None:
+    if symbol == "":
+        return "the folder names no symbol"
+    if symbol == _HIVE_NULL:
+        return "Hive's name for rows without a symbol"
+    if _NOT_UTF8 in symbol:
+        return f"the folder name is not UTF-8 text: {', '.join(map(ascii, same))}"
+    if len(same) > 1:
+        return f"{len(same)} folders decode to this symbol: {', '.join(same)}"
+    return None
+
+
+def _is_parquet(inside: str) -> bool:
+    return inside.lower().endswith(_SUFFIX) and not _is_hidden(inside)
+
+
+def _is_hidden(inside: str) -> bool:
+    return any(part.startswith((".", "_")) for part in inside.split("/"))
+
+
+def _why_unusable(inside: Iterable[str]) -> str:
+    names = [name for name in inside if name and not name.endswith("/")]
+    n_hidden = sum(map(_is_hidden, names))
+    n_zero_byte = sum(map(_is_parquet, names))
+    n_other = len(names) - n_hidden - n_zero_byte
+    if not names:
+        return "empty folder"
+    rest = ", ".join(
+        f"{count} {kind} file{'s' * (count != 1)}"
+        for count, kind in ((n_other, "other"), (n_hidden, "hidden"))
+        if count
+    )
+    found = "only zero-byte parquet files" if n_zero_byte else "no parquet file"
+    return f"{found} ({rest})" if rest else found

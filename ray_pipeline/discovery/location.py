@@ -1,0 +1,159 @@
+"""Which folder under a data directory holds the symbols, and what to say when none does."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import Literal
+
+from ray_pipeline.discovery.layout import (
+    INTERVAL_PREFIX,
+    SYMBOL_PREFIX,
+    decode_name,
+    interval_counts,
+)
+from ray_pipeline.errors import ConfigError, DiscoveryError
+from ray_pipeline.storage import FileSystem, join, list_folders, list_names, storage_errors, uri_of
+
+__all__ = ["SymbolRoot", "locate_symbols", "nothing_found"]
+
+_N_SHOWN = 5
+# More than one, because the markers that some tools leave (``symbol=A_$folder$``) are no folders.
+_N_PROBED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRoot:
+    """The folder whose direct sub-folders are the symbols, and what its path says."""
+
+    path: str
+    interval: str | None
+    layout: Literal["current", "legacy"]
+
+
+def locate_symbols(fs: FileSystem, path: str, interval: str | None) -> SymbolRoot:
+    """Find the folder that holds the ``symbol=`` folders, without listing the symbols.
+
+    Parameters
+    ----------
+    fs, path
+        The data directory; it may itself be an ``interval=`` folder.
+    interval
+        The one wanted, or None for the only one.
+
+    Returns
+    -------
+    SymbolRoot
+        In the legacy layout when no ``interval=`` folder holds a ``symbol=`` folder; whether
+        the legacy one does is not known yet.
+
+    Raises
+    ------
+    ConfigError
+        When several intervals are there and none is asked for, when `path` names another one,
+        or when it is the folder of one symbol.
+    DiscoveryError
+        When only other intervals are there.
+    """
+    last = posixpath.basename(path)
+    if last.startswith(SYMBOL_PREFIX):
+        symbol = decode_name(last.removeprefix(SYMBOL_PREFIX))
+        raise ConfigError(
+            f"{uri_of(fs, path)} is the folder of one symbol. Set data_dir to its parent "
+            f"{uri_of(fs, posixpath.dirname(path))} and data.symbols to [{symbol}]."
+        )
+    if last.startswith(INTERVAL_PREFIX):
+        return _own_interval(fs, path, decode_name(last.removeprefix(INTERVAL_PREFIX)), interval)
+    folders = {
+        decode_name(name.removeprefix(INTERVAL_PREFIX)): join(path, name)
+        for name in list_folders(fs, path, prefix=INTERVAL_PREFIX)
+        if name != INTERVAL_PREFIX
+    }
+    wanted = next(iter(folders)) if interval is None and len(folders) == 1 else interval
+    if wanted in folders and _holds_symbols(fs, folders[wanted]):
+        return SymbolRoot(folders[wanted], wanted, "current")
+    counts = {
+        name: len(list_folders(fs, folder, prefix=SYMBOL_PREFIX))
+        for name, folder in folders.items()
+        if name != wanted
+    }
+    return _among(fs, path, interval, folders, {name: n for name, n in counts.items() if n})
+
+
+def nothing_found(fs: FileSystem, path: str, root: SymbolRoot, interval: str | None) -> str:
+    """Say that no symbol is there, what was searched, and what is there instead."""
+    address = uri_of(fs, path)
+    if root.path == path and root.interval is not None:
+        searched = f"{address}/{SYMBOL_PREFIX}*"
+    else:
+        searched = (
+            f"{address}/{INTERVAL_PREFIX}{interval or '*'}/{SYMBOL_PREFIX}* (current layout) and "
+            f"{address}/{SYMBOL_PREFIX}* (legacy layout)"
+        )
+    return (
+        f"No symbol partition with parquet files under {address}: searched {searched}. "
+        f"{_what_is_there(fs, path)}"
+    )
+
+
+def _own_interval(fs: FileSystem, path: str, own: str, interval: str | None) -> SymbolRoot:
+    if interval is not None and interval != own:
+        raise ConfigError(
+            f"{uri_of(fs, path)} holds interval={own}, but data.interval asks for {interval}. "
+            f"Set data.interval to {own}, or data_dir to {uri_of(fs, posixpath.dirname(path))}."
+        )
+    return SymbolRoot(path, own, "current")
+
+
+def _among(
+    fs: FileSystem,
+    path: str,
+    interval: str | None,
+    folders: dict[str, str],
+    counts: dict[str, int],
+) -> SymbolRoot:
+    """Choose among the intervals that have symbols, none of which was asked for by name."""
+    if not counts:
+        return SymbolRoot(path, None, "legacy")
+    if interval is not None:
+        raise DiscoveryError(
+            f"No symbol partition with parquet files under {uri_of(fs, path)} for "
+            f"interval={interval}; found {interval_counts(counts)}. "
+            "Set data.interval to one of them."
+        )
+    if len(counts) > 1:
+        raise ConfigError(
+            f"{uri_of(fs, path)} holds several intervals: {interval_counts(counts)}. "
+            "Set data.interval to one of them."
+        )
+    (only,) = counts
+    return SymbolRoot(folders[only], only, "current")
+
+
+def _holds_symbols(fs: FileSystem, path: str) -> bool:
+    first = list_names(fs, path, SYMBOL_PREFIX, limit=_N_PROBED)
+    return any(name[-1] == "/" for name in first)
+
+
+def _what_is_there(fs: FileSystem, path: str) -> str:
+    with storage_errors("look at", uri_of(fs, path), fs):
+        if fs.isfile(path):
+            return "That is a file; data_dir must be a folder."
+        if fs.exists(path):
+            return f"That folder {_content(fs, path)}."
+        parent = posixpath.dirname(path)
+        while parent not in {"", "/"} and not fs.exists(parent):
+            parent = posixpath.dirname(parent)
+        if parent:
+            return (
+                f"That folder does not exist; the nearest one that does is "
+                f"{uri_of(fs, parent)}, which {_content(fs, parent)}."
+            )
+    return "That folder does not exist, nor does any above it."
+
+
+def _content(fs: FileSystem, path: str) -> str:
+    names = list_names(fs, path, limit=_N_SHOWN + 1)
+    if not names:
+        return "is empty"
+    return f"holds {', '.join(names[:_N_SHOWN])}{' and more' if len(names) > _N_SHOWN else ''}"

@@ -1,0 +1,37 @@
+"""Every error that a user of the package can meet.
+
+Each takes one argument, the finished message, so that it survives pickling between processes.
+"""
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DiscoveryError",
+    "ExecutionError",
+    "RayPipelineError",
+    "StorageError",
+]
+
+
+class RayPipelineError(Exception):
+    """Root of all errors raised on purpose by this package."""
+
+
+class ConfigError(RayPipelineError, ValueError):
+    """The command line or the config is wrong; nothing was started (exit code 2)."""
+
+
+class DiscoveryError(RayPipelineError, FileNotFoundError):
+    """The data directory holds nothing that a run could use (exit code 2)."""
+
+
+class DataError(RayPipelineError, ValueError):
+    """The data of one symbol cannot be used; the symbol is quarantined and the run goes on."""
+
+
+class StorageError(RayPipelineError, OSError):
+    """A file or object could not be read or written."""
+
+
+class ExecutionError(RayPipelineError, RuntimeError):
+    """The run as a whole cannot go on (exit code 1)."""

@@ -1,0 +1,177 @@
+"""What a worker does with one unit: the same code in the serial executor and in a Ray actor."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from ray_pipeline.errors import DataError, ExecutionError
+from ray_pipeline.execution.protocol import Unit, UnitStore
+from ray_pipeline.execution.threads import ThreadLimits
+
+__all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
+
+State = TypeVar("State")
+
+MAX_RECORD_BYTES = 4 * 2**20
+"""Records pass through the driver, whose memory must not grow with the rows. The largest honest
+ones describe an irregular time axis; anything bigger is a table for the run directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker needs of a unit; `shared` travels beside it, resolved."""
+
+    stage: str
+    key: str
+    digest: str
+    function: Callable[..., Any]
+    spec: Any
+
+    @classmethod
+    def of(cls, unit: Unit) -> Order:
+        """Take a unit's order. The digest is the driver's: both sides must name one object."""
+        return cls(unit.stage, unit.key, unit.digest, unit.function, unit.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a unit ended in its worker: with a record, or (`kind` is set) with an exception."""
+
+    seconds: float
+    record: dict[str, Any] | None = None
+    kind: Literal["data", "application"] | None = None
+    error: str = ""
+    traceback: str = ""
+
+
+class Worker(Generic[State]):
+    """One worker: its state, its store and its thread limits.
+
+    Parameters
+    ----------
+    make_state
+        Builds what the worker keeps from unit to unit; called once, by `start`.
+    store
+        Where records are written.
+    cpus
+        Threads that OpenMP and Arrow may use.
+    """
+
+    def __init__(self, make_state: Callable[[], State], store: UnitStore, cpus: int) -> None:
+        self._make_state = make_state
+        self._store = store
+        self._limits = ThreadLimits(cpus)
+        self._state: State | None = None
+
+    def start(self) -> None:
+        """Build the state.
+
+        Raises
+        ------
+        ExecutionError
+            When `make_state` raises: no worker will do better, so the run cannot go on.
+        """
+        try:
+            with self._limits.applied():
+                self._state = self._make_state()
+        except Exception as error:
+            raise ExecutionError(
+                f"The state of a worker could not be built: {type(error).__name__}: {error}\n"
+                f"{traceback.format_exc()}"
+            ) from error
+
+    def perform(self, order: Order, *shared: object) -> Report:
+        """Compute a unit's record and write it to the store."""
+
+        def perform_and_write() -> dict[str, Any]:
+            record = _as_record(order, self._call(order, shared))
+            self._store.write(order.stage, order.digest, record)
+            return record
+
+        return _reported(perform_and_write)[0]
+
+    def keep(self, order: Order, *shared: object) -> tuple[Report, Any]:
+        """Compute a value for other units; nothing is written, and the report has no record."""
+        return _reported(lambda: self._call(order, shared), is_record=False)
+
+    def confirm(self, report: Report, value: object) -> Report:
+        """Return the report of `keep`, called with both of its results.
+
+        That this can be called at all shows that the value could be stored: one that cannot be
+        pickled fails only after `keep` has returned.
+        """
+        del value
+        return report
+
+    def _call(self, order: Order, shared: tuple[object, ...]) -> Any:
+        with self._limits.applied():
+            return order.function(self._state, order.spec, *shared)
+
+
+def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Report, Any]:
+    start = time.perf_counter()
+    try:
+        value = work()
+    # The one place that catches broadly: whatever a unit raises is its own outcome, not the end
+    # of the run. SystemExit too, since in an actor it would look like a lost worker.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        report = Report(
+            seconds=time.perf_counter() - start,
+            kind="data" if isinstance(error, DataError) else "application",
+            error=f"{type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+        return report, None
+    seconds = time.perf_counter() - start
+    return Report(seconds, record=value if is_record else None), value
+
+
+def _as_record(order: Order, value: object) -> dict[str, Any]:
+    """Return the record as a resumed run would read it: plain JSON types, lists for tuples."""
+    subject = f"{order.stage}/{order.key}"
+    if not isinstance(value, dict):
+        raise ExecutionError(
+            f"{subject}: the unit returned a {_type_name(value)}; its record must be a dict."
+        )
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ExecutionError(
+            f"{subject}: the record cannot be written as JSON: {_offender(value) or error}. "
+            "Use dicts with text keys, lists, strings, numbers, booleans and None."
+        ) from error
+    if len(text) > MAX_RECORD_BYTES:
+        raise ExecutionError(
+            f"{subject}: the record takes {len(text) / 2**20:.1f} MiB, more than the "
+            f"{MAX_RECORD_BYTES / 2**20:.0f} MiB that may pass through the driver. "
+            "Write tables to the run directory and return their names."
+        )
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+def _offender(value: object, path: str = "record") -> str | None:
+    """Say where the first value is that JSON cannot hold, or None when there is none to name."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | bool | None):
+                return f"{path} has a key of type {_type_name(key)}"
+            if (found := _offender(item, f"{path}[{key!r}]")) is not None:
+                return found
+        return None
+    if isinstance(value, list | tuple):
+        found_all = (_offender(item, f"{path}[{i}]") for i, item in enumerate(value))
+        return next((found for found in found_all if found is not None), None)
+    if isinstance(value, str | int | float | bool | None):
+        return None
+    return f"{path} is of type {_type_name(value)}"
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

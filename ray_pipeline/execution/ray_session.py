@@ -1,0 +1,180 @@
+"""Joining a Ray or starting one of our own, and what its nodes hold."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+import ray_pipeline
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.capacity import Node
+from ray_pipeline.execution.environment import environment_variables
+
+__all__ = ["RaySession", "RaySettings", "import_paths", "usable_cpus"]
+
+_LONGEST_TEMP_ROOT = 32
+"""Ray's sockets lie up to 72 characters below it, and a Unix socket path holds 103 on macOS and
+107 on Linux."""
+
+_OBJECT_STORE_BYTES = 2 * 2**30
+"""Of our own Ray: room for a pooled panel. Ray's default, 30 % of the memory, is kept where that
+is less; what does not fit is spilled to disk."""
+
+_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
+
+
+@dataclass(frozen=True, slots=True)
+class RaySettings:
+    """How to use Ray.
+
+    Attributes
+    ----------
+    address
+        None: the cluster that this process runs in (``RAY_ADDRESS``, a Ray job, a Ray that is
+        initialised already), else a Ray of our own on this machine; ``local``: always our own;
+        ``auto``, ``host:port`` or ``ray://host:port``: that cluster.
+    n_workers
+        Workers to ask for; None: as many as the nodes hold now. On a cluster that grows on
+        demand give the number to grow to.
+    cpus_per_worker
+        CPUs, and threads, of each.
+    max_attempts
+        Times that a unit is started when its worker is lost, times out or runs out of memory.
+    unit_timeout_s
+        Longest that one unit may run, or None.
+    memory_per_worker_bytes
+        Memory that Ray sets aside for each worker, or None for no request.
+    on_wait
+        Told, in a sentence, when nothing happens for long and what is being waited for.
+    """
+
+    address: str | None = None
+    n_workers: int | None = None
+    cpus_per_worker: int = 1
+    max_attempts: int = 3
+    unit_timeout_s: float | None = None
+    memory_per_worker_bytes: int | None = None
+    on_wait: Callable[[str], None] | None = None
+
+
+class RaySession:
+    """A connection to Ray, and what is to be undone at its end.
+
+    Attributes
+    ----------
+    is_own
+        Whether this session started the Ray that it uses; its size is then fixed.
+    can_grow
+        Whether nodes may be added while we wait.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._opened_here = not ray.is_initialized()
+        self.is_own = False
+        if not self._opened_here:
+            self.can_grow = address is not None
+        elif address == "local" or (address is None and not _inside_a_cluster()):
+            self.is_own = True
+            self.can_grow = False
+            _start_own()
+        else:
+            self.can_grow = True
+            _join(address)
+
+    def nodes(self) -> list[Node]:
+        """Resources of the nodes that are alive."""
+        list_nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
+        alive = [node["Resources"] for node in list_nodes() if node["Alive"]]
+        return [Node(each.get("CPU", 0.0), each.get("memory", 0.0)) for each in alive]
+
+    def close(self) -> None:
+        """End our own Ray, or leave the one that we joined; one that was there before stays."""
+        if self._opened_here and ray.is_initialized():
+            ray.shutdown()
+        self._opened_here = False
+
+
+def import_paths() -> list[str]:
+    """Folders that this process imports from, other than those of the Python installation.
+
+    A worker that has them imports what the driver does, also when it was started with
+    ``python -m`` in a source tree or by a test runner.
+    """
+    installed = tuple(str(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix))
+    folders = [Path(entry or ".").resolve() for entry in sys.path]
+    found = [str(folder) for folder in folders if folder.is_dir()]
+    return [path for path in dict.fromkeys(found) if not path.startswith(installed)]
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: its affinity, and the quota of its container (cgroup v2)."""
+    if hasattr(os, "sched_getaffinity"):
+        n_cpus = len(os.sched_getaffinity(0))
+    else:
+        n_cpus = os.cpu_count() or 1
+    limits = Path("/sys/fs/cgroup/cpu.max")
+    quota, _, period = limits.read_text().partition(" ") if limits.exists() else ("max", "", "")
+    return n_cpus if quota == "max" else max(1, min(n_cpus, int(quota) // int(period)))
+
+
+def _inside_a_cluster() -> bool:
+    return bool(os.environ.get("RAY_ADDRESS") or os.environ.get(_JOB_VARIABLE))
+
+
+def _start_own() -> None:
+    variables = {
+        "PYTHONPATH": os.pathsep.join(import_paths()),
+        "RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0"),
+        # Nobody else is to join it. Ray would otherwise write a token to the home directory.
+        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled"),
+    }
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    options: dict[str, Any] = {
+        # Without "local", init would join whatever Ray runs on this machine.
+        "address": "local",
+        "num_cpus": usable_cpus(),
+        "include_dashboard": False,
+        "object_store_memory": min(_OBJECT_STORE_BYTES, int(0.3 * physical)),
+    }
+    root = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    if len(root) > _LONGEST_TEMP_ROOT:
+        options["_temp_dir"] = "/tmp/ray"
+    with environment_variables(variables):
+        _init("No Ray could be started on this machine", options)
+
+
+def _join(address: str | None) -> None:
+    options: dict[str, Any] = {} if address is None else {"address": address}
+    package = Path(ray_pipeline.__file__).resolve().parent
+    is_installed = package.parent.name in ("site-packages", "dist-packages")
+    if _JOB_VARIABLE not in os.environ and not is_installed:
+        # A source tree travels to the nodes. Inside a job its working directory has done so, and
+        # a second runtime environment would conflict with the job's.
+        options["runtime_env"] = {"py_modules": [str(package)]}
+    named = address or os.environ.get("RAY_ADDRESS") or "of this job"
+    _init(f"The Ray cluster {named} could not be joined", options)
+
+
+def _init(problem: str, options: dict[str, Any]) -> None:
+    is_main = threading.current_thread() is threading.main_thread()
+    on_sigterm = signal.getsignal(signal.SIGTERM) if is_main else None
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        raise ExecutionError(
+            f"{problem}: {type(error).__name__}: {error}. Set execution.address to a running "
+            "cluster, or to local for a Ray of our own on this machine."
+        ) from error
+    if is_main and on_sigterm is not signal.SIG_DFL:
+        # ray.init puts its own handler in the place of the program's.
+        signal.signal(signal.SIGTERM, on_sigterm)

@@ -1,0 +1,95 @@
+"""What the stages run their units through: resuming, shared values, failures, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.protocol import Executor, Failed, Outcome, Shared, Unit, UnitStore
+from ray_pipeline.execution.stage import run_stage
+
+__all__ = ["SharedValue", "UnitRunner"]
+
+
+class SharedValue:
+    """A large value that workers will need, computed when the first unit needs it.
+
+    A stage whose units were all finished by an earlier run never builds it.
+    """
+
+    def __init__(self, unit: Unit, needs: Sequence[SharedValue] = ()) -> None:
+        self.unit = unit
+        self.needs = tuple(needs)
+        self._handle: Shared | None = None
+
+    def handle(self, executor: Executor) -> Shared:
+        """Return the executor's handle, computing the value first if need be."""
+        if self._handle is None:
+            needed = tuple(value.handle(executor) for value in self.needs)
+            self._handle = executor.share(replace(self.unit, shared=needed))
+        return self._handle
+
+
+class UnitRunner:
+    """Runs the stages of one run.
+
+    Parameters
+    ----------
+    executor, store
+        Where units run, and where finished ones are found.
+    on_outcome
+        Called with each outcome, how many are done, and how many there are.
+    on_failures
+        Called after a stage with its failures; raises to end the run.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        store: UnitStore,
+        on_outcome: Callable[[Outcome, int, int], None],
+        on_failures: Callable[[Sequence[Failed]], None],
+    ) -> None:
+        self._executor = executor
+        self._store = store
+        self._on_outcome = on_outcome
+        self._on_failures = on_failures
+
+    def run(
+        self, units: Sequence[Unit], shared: Sequence[SharedValue] = ()
+    ) -> dict[str, dict[str, Any]]:
+        """Run units of one stage and return their records by key, in key order.
+
+        Units that failed are missing from the result; `on_failures` has seen them.
+        """
+        if not units:
+            return {}
+        finished = self._store.finished(units[0].stage)
+        if shared and any(unit.digest not in finished for unit in units):
+            handles = tuple(value.handle(self._executor) for value in shared)
+            units = [replace(unit, shared=handles) for unit in units]
+        result = run_stage(self._executor, self._store, units, self._on_outcome)
+        self._on_failures(result.failures)
+        return result.records
+
+    def run_required(
+        self, units: Sequence[Unit], shared: Sequence[SharedValue] = ()
+    ) -> dict[str, dict[str, Any]]:
+        """Run units that the run cannot do without: those of the pooled panel.
+
+        Raises
+        ------
+        ExecutionError
+            When one failed, with its error.
+        """
+        records = self.run(units, shared)
+        missing = [unit.key for unit in units if unit.key not in records]
+        if missing:
+            raise ExecutionError(
+                f"{units[0].stage}: {len(missing)} of {len(units)} units failed "
+                f"({', '.join(missing[:5])}) and the run cannot go on without them; "
+                "failures.parquet has their errors."
+            )
+        return records

@@ -1,0 +1,103 @@
+"""One stage: what is finished is read back, the rest is run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.protocol import Done, Executor, Failed, Outcome, Unit, UnitStore
+
+__all__ = ["StageResult", "run_stage"]
+
+_N_READERS = 16  # a record is one small object: the latency of the store is all there is to hide
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage gave.
+
+    Attributes
+    ----------
+    records
+        Record by unit key, in sorted key order.
+    failures
+        Units without a record, in sorted key order.
+    """
+
+    records: dict[str, dict[str, Any]]
+    failures: tuple[Failed, ...]
+
+
+def run_stage(
+    executor: Executor,
+    store: UnitStore,
+    units: Sequence[Unit],
+    on_outcome: Callable[[Outcome, int, int], None] | None = None,
+) -> StageResult:
+    """Run the units of one stage that an earlier run has not finished.
+
+    Parameters
+    ----------
+    executor
+        Runs what is left.
+    store
+        Where finished units are looked up; the same that the executor's workers write to.
+    units
+        All units of one stage, with distinct keys.
+    on_outcome
+        Called with each outcome, how many there are so far, and how many there will be. A unit
+        that was finished before is reported first, as `Done` with ``attempts=0``.
+
+    Returns
+    -------
+    StageResult
+        The same, whatever was finished before and in whatever order the rest ended.
+
+    Raises
+    ------
+    ExecutionError
+        When two units have the same key, or the units are not of one stage.
+    """
+    _check(units)
+    records: dict[str, dict[str, Any]] = {}
+    failures: list[Failed] = []
+    for n_done, outcome in enumerate(_outcomes(executor, store, units), start=1):
+        if isinstance(outcome, Done):
+            records[outcome.unit.key] = outcome.record
+        else:
+            failures.append(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome, n_done, len(units))
+    return StageResult(
+        records=dict(sorted(records.items())),
+        failures=tuple(sorted(failures, key=lambda failed: failed.unit.key)),
+    )
+
+
+def _outcomes(executor: Executor, store: UnitStore, units: Sequence[Unit]) -> Iterator[Outcome]:
+    if not units:
+        return
+    finished = store.finished(units[0].stage)
+    cached = [unit for unit in units if unit.digest in finished]
+    if cached:
+        with ThreadPoolExecutor(min(_N_READERS, len(cached))) as readers:
+            records = readers.map(lambda unit: store.read(unit.stage, unit.digest), cached)
+            for unit, record in zip(cached, records, strict=True):
+                yield Done(unit, record, attempts=0, seconds=0.0)
+    yield from executor.run([unit for unit in units if unit.digest not in finished])
+
+
+def _check(units: Sequence[Unit]) -> None:
+    stages = sorted({unit.stage for unit in units})
+    if len(stages) > 1:
+        raise ExecutionError(f"The units of one stage were expected, found: {', '.join(stages)}.")
+    repeated = sorted(key for key, n in Counter(unit.key for unit in units).items() if n > 1)
+    if repeated:
+        raise ExecutionError(
+            f"{stages[0]}: {len(repeated)} keys are given to more than one unit "
+            f"({', '.join(repeated[:5])}); a key names one unit of a stage."
+        )

@@ -1,0 +1,59 @@
+"""Units that failed, the symbols they cost, and how many a run bears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution import Failed
+
+__all__ = ["FailureLedger"]
+
+T = TypeVar("T")
+
+
+class FailureLedger:
+    """Keeps failures and quarantines their symbols: later stages go on without them.
+
+    Parameters
+    ----------
+    symbols
+        The batch.
+    max_failed_fraction
+        Share of the batch that may be quarantined.
+    """
+
+    def __init__(self, symbols: Sequence[str], max_failed_fraction: float) -> None:
+        self._symbols = tuple(symbols)
+        self._max_failed_fraction = max_failed_fraction
+        self.failures: list[Failed] = []
+        self.quarantined: dict[str, Failed] = {}
+
+    def add(self, failures: Sequence[Failed]) -> None:
+        """Keep a stage's failures.
+
+        Raises
+        ------
+        ExecutionError
+            When more symbols are quarantined than the run bears.
+        """
+        self.failures.extend(failures)
+        for failure in failures:
+            if failure.unit.key in self._symbols:
+                self.quarantined.setdefault(failure.unit.key, failure)
+        n_failed, n_symbols = len(self.quarantined), len(self._symbols)
+        if n_failed > self._max_failed_fraction * n_symbols:
+            symbol, first = next(iter(sorted(self.quarantined.items())))
+            raise ExecutionError(
+                f"{n_failed} of {n_symbols} symbols failed, more than "
+                f"execution.max_failed_fraction={self._max_failed_fraction:g} allows. "
+                f"The first, {symbol}, in {first.unit.stage}: {first.error} "
+                "(failures.parquet has them all)."
+            )
+
+    def healthy(self, by_symbol: Mapping[str, T]) -> dict[str, T]:
+        """Return the entries of the symbols that are not quarantined."""
+        return {
+            symbol: value for symbol, value in by_symbol.items() if symbol not in self.quarantined
+        }

@@ -1,0 +1,134 @@
+"""The run's own account: ``run.json`` and ``symbols.json``, kept up to date as stages end."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from ray_pipeline import __version__
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["Journal", "Status", "iso_time"]
+
+Status = Literal["running", "done", "failed", "interrupted"]
+
+_RESULTS = (
+    "failures.parquet",
+    "feature_selection",
+    "leakage.parquet",
+    "models",
+    "predictions",
+    "report.html",
+    "routing",
+    "symbols.json",
+    "target_ranking",
+    "training_plan.json",
+)
+"""A run that fails halfway must not stand beside the results of the one before it."""
+
+_LIBRARIES = ("lightgbm", "numpy", "pyarrow", "ray", "scipy")
+
+
+class Journal:
+    """What is known of a run so far; every change of state is written at once.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    facts
+        Name, seed, config hash and the like, written as they are.
+    """
+
+    def __init__(self, run: RunDirectory, facts: Mapping[str, Any]) -> None:
+        self._run = run
+        self._started = time.monotonic()
+        self._record: dict[str, Any] = {
+            "status": "running",
+            "message": None,
+            "error": None,
+            "content_sha256": None,
+            "input_fingerprint": None,
+            "started_at": _now(),
+            "finished_at": None,
+            "wall_s": None,
+            "timings_s": {},
+            "counts": {},
+            "warnings": [],
+            "data": {},
+            "folds": [],
+            "versions": _versions(),
+            **facts,
+        }
+
+    def clear_results(self) -> None:
+        """Remove what an earlier run published here; its finished units stay."""
+        for name in _RESULTS:
+            self._run.remove(name)
+
+    def write(self) -> None:
+        """Write ``run.json``."""
+        self._run.write_json("run.json", self._record)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; the time is recorded even if the stage fails."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._record["timings_s"][name] = round(time.monotonic() - start, 3)
+            self.write()
+
+    def count(self, **counts: int) -> None:
+        """Record counts by name."""
+        self._record["counts"].update(counts)
+
+    def note(self, **facts: Any) -> None:
+        """Record facts by name."""
+        self._record.update(facts)
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Record warnings, each once."""
+        known = self._record["warnings"]
+        known.extend(text for text in warnings if text not in known)
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What ``run.json`` holds."""
+        return self._record
+
+    def finish(self, status: Status, message: str, error: str | None = None) -> None:
+        """Record how the run ended."""
+        self._record.update(
+            status=status,
+            message=message,
+            error=error,
+            finished_at=_now(),
+            wall_s=round(time.monotonic() - self._started, 3),
+        )
+        self.write()
+
+
+def iso_time(time_ns: int) -> str:
+    """Format nanoseconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(time_ns // 10**9, tz=UTC).isoformat()
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    found = {"ray_pipeline": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,110 @@
+"""``ray-pipeline label``: the features and targets of a set of bars, written as a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ray_pipeline.batch import choose_batch
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.failures import FailureLedger
+from ray_pipeline.panel.loading import TableRequest, labeled_table
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.panel.stage import inspect_panel, summarise
+from ray_pipeline.panel.summary import table_request
+from ray_pipeline.progress import Reporter
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.workers import open_executor, options_for
+
+__all__ = ["Labeled", "label_panel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """What was written: symbols, rows, columns and where; and the symbols that could not be."""
+
+    out: str
+    n_symbols: int
+    n_rows: int
+    n_features: int
+    n_targets: int
+    failed: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """One symbol to label, and the name of the file to write."""
+
+    partition: SymbolPartition
+    request: TableRequest
+    name: str
+
+
+def write_labeled(reader: PanelReader, spec: LabelSpec) -> dict[str, Any]:
+    """Compute a symbol's features and targets and write them (unit function)."""
+    table = labeled_table(spec.partition, reader.fs, spec.request)
+    reader.run.write_table(spec.name, table)
+    return {"n_rows": table.num_rows}
+
+
+def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Labeled:
+    """Write the labeled panel of the batch in the current layout, one file per symbol.
+
+    Raises
+    ------
+    ExecutionError
+        When more symbols fail than the config bears.
+    """
+    batch = choose_batch(config, reporter.listed)
+    for warning in batch.warnings:
+        reporter.say(f"warning: {warning}")
+    target = RunDirectory(out, options_for(out, config))
+    ledger = FailureLedger(list(batch.partitions), config.execution.max_failed_fraction)
+    store = _Unrecorded()
+    with open_executor(config, target, reporter, store) as executor:
+        runner = UnitRunner(executor, store, reporter.outcome, ledger.add)
+        inspections = inspect_panel(runner, batch.partitions, config)
+        if not inspections:
+            raise ExecutionError("no symbol could be read; nothing was written.")
+        summary = summarise(inspections, config, batch.interval)
+        request = table_request(
+            summary,
+            max_rows=config.data.max_rows_per_symbol,
+            min_rows=config.data.min_rows_per_symbol,
+        )
+        interval = f"interval={batch.interval}/" if batch.interval else ""
+        units = []
+        for symbol in inspections:
+            folder = quote(symbol, safe="")
+            name = f"{interval}symbol={folder}/{folder}.parquet"
+            spec = LabelSpec(batch.partitions[symbol], request, name)
+            units.append(Unit("label", symbol, write_labeled, spec))
+        records = runner.run(units)
+    return Labeled(
+        out=target.uri,
+        n_symbols=len(records),
+        n_rows=sum(record["n_rows"] for record in records.values()),
+        n_features=len(request.features),
+        n_targets=len(request.targets),
+        failed=tuple((name, failed.error) for name, failed in sorted(ledger.quarantined.items())),
+    )
+
+
+class _Unrecorded:
+    """A unit store that keeps nothing: a panel is no run directory."""
+
+    def finished(self, stage: str) -> frozenset[str]:
+        """No unit is finished before it ran."""
+        return frozenset()
+
+    def read(self, stage: str, digest: str) -> dict[str, Any]:
+        """Fail: there is nothing to read."""
+        raise KeyError(f"{stage}/{digest}")
+
+    def write(self, stage: str, digest: str, record: dict[str, Any]) -> None:
+        """Forget the record."""

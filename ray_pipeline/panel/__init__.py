@@ -1,0 +1,50 @@
+"""A symbol's table: reading, column roles, quality checks; labeling of bars."""
+
+from ray_pipeline.panel.columns import MergedColumns, merge_columns
+from ray_pipeline.panel.inspection import (
+    InspectionRequest,
+    SymbolInspection,
+    detect_task,
+    inspect_symbol,
+    inspection_request,
+)
+from ray_pipeline.panel.loading import TableRequest, labeled_table, load_symbol_table
+from ray_pipeline.panel.quality import QualityFinding, clean_rows
+from ray_pipeline.panel.reading import PartitionReader, read_columns
+from ray_pipeline.panel.roles import resolve_roles
+from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
+from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.panel.time_axis import (
+    decode_runs,
+    encode_runs,
+    merge_axes,
+    modal_step_ns,
+    session_bars,
+)
+
+__all__ = [
+    "InspectionRequest",
+    "MergedColumns",
+    "PanelSummary",
+    "PartitionReader",
+    "QualityFinding",
+    "SymbolInspection",
+    "SymbolTable",
+    "TableRequest",
+    "clean_rows",
+    "decode_runs",
+    "detect_task",
+    "encode_runs",
+    "inspect_symbol",
+    "inspection_request",
+    "labeled_table",
+    "load_symbol_table",
+    "merge_axes",
+    "merge_columns",
+    "modal_step_ns",
+    "read_columns",
+    "resolve_roles",
+    "session_bars",
+    "summarise_panel",
+    "table_request",
+]

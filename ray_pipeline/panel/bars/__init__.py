@@ -1,0 +1,23 @@
+"""Features and targets computed from open, high, low, close and volume."""
+
+from ray_pipeline.panel.bars.bars import Bars
+from ray_pipeline.panel.bars.features import STANDARD_FEATURES, compute_features, feature_names
+from ray_pipeline.panel.bars.labels import (
+    compute_targets,
+    is_label_name,
+    target_lookback,
+    target_task,
+)
+from ray_pipeline.panel.bars.series import Feature
+
+__all__ = [
+    "STANDARD_FEATURES",
+    "Bars",
+    "Feature",
+    "compute_features",
+    "compute_targets",
+    "feature_names",
+    "is_label_name",
+    "target_lookback",
+    "target_task",
+]

@@ -1,0 +1,76 @@
+"""The bars of one symbol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ray_pipeline.errors import DataError
+
+__all__ = ["Bars", "FloatArray"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Open, high, low, close and volume of one symbol, one row per bar.
+
+    Rows are taken as consecutive bars: a window of 20 is the last 20 rows, whatever the clock
+    says between them.
+
+    Attributes
+    ----------
+    time_ns : int64 (n_rows,)
+        Timestamps, strictly increasing.
+    open, high, low, close, volume : float64 (n_rows,)
+        NaN where missing.
+
+    Raises
+    ------
+    DataError
+        When a column's shape or type differs, or time does not increase.
+    """
+
+    time_ns: npt.NDArray[np.int64]
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+
+    def __post_init__(self) -> None:
+        """Check shapes, types and the order of time."""
+        expected = {"time_ns": np.int64} | dict.fromkeys(
+            ("open", "high", "low", "close", "volume"), np.float64
+        )
+        shape = (len(self.time_ns),)
+        for name, dtype in expected.items():
+            column = getattr(self, name)
+            if column.shape != shape or column.dtype != dtype:
+                raise DataError(
+                    f"Bars: column {name!r} is {column.dtype} of shape {column.shape}; "
+                    f"{np.dtype(dtype)} of shape {shape} is needed, as time_ns has."
+                )
+        if not np.all(self.time_ns[1:] > self.time_ns[:-1]):
+            raise DataError(
+                "Bars: time_ns must increase from row to row. Sort the rows and drop duplicates."
+            )
+
+    def rows(self, start: int, stop: int) -> Bars:
+        """Return the bars of the rows in [start, stop), as views."""
+        part = slice(start, stop)
+        return Bars(
+            self.time_ns[part],
+            self.open[part],
+            self.high[part],
+            self.low[part],
+            self.close[part],
+            self.volume[part],
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.time_ns)

@@ -1,0 +1,105 @@
+"""What a user should know of a panel before trusting results on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ray_pipeline.panel.columns import MergedColumns, some_of
+from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
+from ray_pipeline.records import ColumnRoles
+
+__all__ = ["empty_columns", "panel_warnings"]
+
+# Share of the panel's timestamps that a symbol may lack inside its own span before it is said.
+_NOTABLE_ABSENCE = 0.05
+# A bar length that fewer than this share of the steps have is no good description of the data.
+_REGULAR_SHARE = 0.5
+
+
+def panel_warnings(
+    inspections: Sequence[SymbolInspection],
+    roles: ColumnRoles,
+    merged: MergedColumns,
+    bar_seconds: int,
+) -> Iterator[str]:
+    """Yield one sentence for each thing a user should know before trusting the panel.
+
+    Parameters
+    ----------
+    inspections
+        All of one kind, sorted by symbol.
+    roles, merged
+        Roles of the union of the columns, and that union.
+    bar_seconds
+        Length of a bar.
+    """
+    yield from _time_warnings(inspections, bar_seconds)
+    for name in sorted(merged.conflicts):
+        if name not in (roles.time, roles.symbol):
+            yield f"column {name!r} is ignored: {merged.conflicts[name]}"
+    if inspections[0].kind == "labeled":
+        for name, reason in empty_columns(roles.targets, inspections).items():
+            yield f"target {name!r} cannot be ranked: {reason}"
+
+
+def _time_warnings(inspections: Sequence[SymbolInspection], bar_seconds: int) -> Iterator[str]:
+    names = sorted({inspection.time_column for inspection in inspections})
+    if len(names) > 1:
+        yield f"time columns are called {', '.join(names)} in different symbols"
+    zoned: dict[bool, list[str]] = {}
+    for inspection in inspections:
+        kind = dict(inspection.columns)[inspection.time_column]
+        if kind.startswith("timestamp"):
+            zoned.setdefault("tz=" in kind, []).append(inspection.symbol)
+    if len(zoned) > 1:
+        yield (
+            f"times have no zone in {some_of(zoned[False], at_most=5)} and one in "
+            f"{some_of(zoned[True], at_most=5)}; those without are taken as UTC"
+        )
+    other = [
+        inspection.symbol
+        for inspection in inspections
+        if modal_step_ns(inspection.runs) not in (None, bar_seconds * 10**9)
+    ]
+    if other:
+        yield f"most steps are not {bar_seconds} s in {some_of(other, at_most=5)}"
+    counts: Counter[int] = Counter()
+    for inspection in inspections:
+        counts.update(step_counts(inspection.runs))
+    if counts.total() and counts[bar_seconds * 10**9] < _REGULAR_SHARE * counts.total():
+        share = counts[bar_seconds * 10**9] / counts.total()
+        yield f"only {share:.0%} of the steps between bars are {bar_seconds} s: bars are irregular"
+    axis = merge_axes(inspection.runs for inspection in inspections)
+    for inspection in inspections:
+        first, last = np.searchsorted(axis, (inspection.first_ts_ns, inspection.last_ts_ns))
+        expected = int(last - first) + 1
+        absent = expected - inspection.n_rows
+        if absent > _NOTABLE_ABSENCE * expected:
+            yield (
+                f"{inspection.symbol} lacks {absent} of the panel's {expected} timestamps "
+                "between its first and its last"
+            )
+
+
+def empty_columns(names: Sequence[str], inspections: Sequence[SymbolInspection]) -> dict[str, str]:
+    """Return those of `names` that are missing or one and the same number everywhere, and why."""
+    seen: dict[str, set[float]] = {name: set() for name in names}
+    for inspection in inspections:
+        present = {name for name, _ in inspection.columns}
+        n_missing, constant = dict(inspection.n_missing), dict(inspection.constant)
+        for name in [name for name in seen if name in present]:
+            if n_missing.get(name, 0) == inspection.n_rows:
+                continue
+            if name not in constant:
+                del seen[name]
+            else:
+                seen[name].add(constant[name])
+    return {
+        name: f"always {min(values):g}, in every symbol" if values else "no value in any symbol"
+        for name, values in seen.items()
+        if len(values) <= 1
+    }

@@ -1,0 +1,75 @@
+"""The fixed frame of a run: its time axis, folds, columns and targets.
+
+Decided once by the driver, small enough to travel with every unit of work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container
+from dataclasses import dataclass, replace
+
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.statistics.folds import Fold
+
+__all__ = ["PanelFrame", "derive_seed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelFrame:
+    """What every unit needs to know of the panel.
+
+    Attributes
+    ----------
+    axis
+        Name of the table in the run directory that holds the panel's unique timestamps; the
+        name contains their hash.
+    n_timestamps
+        Length of that axis.
+    folds
+        Walk-forward folds in positions on that axis.
+    embargo
+        Positions between a training label and the test fold, on top of the purge.
+    request
+        Columns of a symbol's table.
+    targets
+        Targets under study.
+    seed
+        The run's seed.
+    """
+
+    axis: str
+    n_timestamps: int
+    folds: tuple[Fold, ...]
+    embargo: int
+    request: TableRequest
+    targets: tuple[TargetSpec, ...]
+    seed: int
+
+    @property
+    def test_start(self) -> int:
+        """First position that any fold tests."""
+        return self.folds[0].test_start
+
+    def narrowed(self, targets: Container[str]) -> PanelFrame:
+        """Return the frame with these targets only, in their present order."""
+        # The request stays as it is, so that a worker's cached table still serves.
+        return replace(self, targets=tuple(t for t in self.targets if t.name in targets))
+
+    def without_features(self, dropped: frozenset[str]) -> PanelFrame:
+        """Return the frame without some features."""
+        kept = tuple(name for name in self.request.features if name not in dropped)
+        return replace(self, request=replace(self.request, features=kept))
+
+
+def derive_seed(seed: int, *names: str) -> int:
+    """Derive a seed from the run's and from names: never from a position or a clock.
+
+    Examples
+    --------
+    >>> derive_seed(7, "ranking", "AAPL") == derive_seed(7, "ranking", "AAPL")
+    True
+    """
+    text = "\x1f".join((str(seed), *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

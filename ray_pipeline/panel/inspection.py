@@ -1,0 +1,274 @@
+"""A first look at one symbol: its kind, its time axis, its flaws. Small enough for the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.columns import some_of
+from ray_pipeline.panel.quality import (
+    QualityFinding,
+    bar_findings,
+    clean_rows,
+    overflow_findings,
+    require_rows,
+    to_float,
+)
+from ray_pipeline.panel.reading import PartitionReader, naming_symbol
+from ray_pipeline.panel.roles import (
+    BAR_FIELDS,
+    ColumnPatterns,
+    missing_bar_fields,
+    resolve_roles,
+)
+from ray_pipeline.panel.time_axis import encode_runs
+from ray_pipeline.records import ColumnRoles, SymbolPartition, Task, TimeRun
+from ray_pipeline.storage.filesystems import FileSystem
+
+__all__ = [
+    "InspectionRequest",
+    "SymbolInspection",
+    "TableKind",
+    "detect_task",
+    "inspect_symbol",
+    "inspection_request",
+]
+
+TableKind = Literal["labeled", "bars"]
+
+_MAX_LISTED_VALUES = 12
+_MAX_ORDINAL_LEVELS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionRequest:
+    """What `inspect_symbol` needs of the config; made of plain values.
+
+    Attributes
+    ----------
+    time_column, kind, max_rows, min_rows
+        The config's ``data.time_column``, ``data.kind``, ``data.max_rows_per_symbol`` and
+        ``data.min_rows_per_symbol``.
+    targets, exclude_targets, features, exclude_features, by_products
+        The glob patterns of the config's ``columns``.
+    """
+
+    time_column: str | None
+    kind: Literal["auto", "labeled", "bars"]
+    max_rows: int | None
+    min_rows: int
+    targets: tuple[str, ...]
+    exclude_targets: tuple[str, ...]
+    features: tuple[str, ...]
+    exclude_features: tuple[str, ...]
+    by_products: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolInspection:
+    """What the driver learns of a symbol; a record of plain values, whatever its number of rows.
+
+    Attributes
+    ----------
+    symbol, kind
+        The symbol, and whether its table is labeled or bars.
+    time_column
+        Name of its time column.
+    columns
+        (name, Arrow type string) of all its columns.
+    n_rows, first_ts_ns, last_ts_ns
+        Rows after cleaning, and their span in nanoseconds since 1970, UTC.
+    runs
+        The time axis.
+    findings
+        What was found in the data, and done about it.
+    target_values
+        (target, its distinct values sorted) for each target column; None in place of the values
+        when there are more than 12. Empty for bars.
+    constant
+        (column, its only value) of columns that have one value wherever they have any.
+    n_missing
+        (column, number of missing cells) of the columns read that have any.
+    """
+
+    symbol: str
+    kind: TableKind
+    time_column: str
+    columns: tuple[tuple[str, str], ...]
+    n_rows: int
+    first_ts_ns: int
+    last_ts_ns: int
+    runs: tuple[TimeRun, ...]
+    findings: tuple[QualityFinding, ...]
+    target_values: tuple[tuple[str, tuple[float, ...] | None], ...]
+    constant: tuple[tuple[str, float], ...]
+    n_missing: tuple[tuple[str, int], ...]
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values; runs are ``[start_ns, step_ns, count]``."""
+        record: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        record["runs"] = [[run.start_ns, run.step_ns, run.count] for run in self.runs]
+        record["findings"] = [asdict(finding) for finding in self.findings]
+        for name in ("columns", "constant", "n_missing"):
+            record[name] = [list(pair) for pair in record[name]]
+        record["target_values"] = [
+            [name, None if values is None else list(values)] for name, values in self.target_values
+        ]
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> SymbolInspection:
+        """Return the inspection that `to_record` wrote, after JSON as well."""
+        changed: dict[str, Any] = {
+            name: tuple(tuple(pair) for pair in record[name])
+            for name in ("columns", "constant", "n_missing")
+        }
+        changed["runs"] = tuple(TimeRun(*run) for run in record["runs"])
+        changed["findings"] = tuple(QualityFinding(**finding) for finding in record["findings"])
+        changed["target_values"] = tuple(
+            (name, None if values is None else tuple(values))
+            for name, values in record["target_values"]
+        )
+        return cls(**{**record, **changed})
+
+
+def inspection_request(
+    patterns: ColumnPatterns,
+    *,
+    time_column: str | None,
+    kind: Literal["auto", "labeled", "bars"],
+    max_rows: int | None,
+    min_rows: int,
+) -> InspectionRequest:
+    """Build the request from the ``columns`` section of a config and four keys of ``data``."""
+    return InspectionRequest(
+        time_column=time_column,
+        kind=kind,
+        max_rows=max_rows,
+        min_rows=min_rows,
+        targets=tuple(patterns.targets),
+        exclude_targets=tuple(patterns.exclude_targets),
+        features=tuple(patterns.features),
+        exclude_features=tuple(patterns.exclude_features),
+        by_products=tuple(patterns.by_products),
+    )
+
+
+def inspect_symbol(
+    partition: SymbolPartition, fs: FileSystem, request: InspectionRequest
+) -> SymbolInspection:
+    """Read and clean what a run would use of a symbol, and say what it is.
+
+    Raises
+    ------
+    DataError
+        When the symbol cannot be used: damaged files, no time column, neither labeled nor bars,
+        contradicting rows, too few rows. The message names the symbol.
+    StorageError
+        When the storage fails.
+    """
+    with naming_symbol(partition.symbol):
+        with PartitionReader(partition, fs) as reader:
+            roles = resolve_roles(reader.columns, request, request.time_column)
+            kind = _kind_of(reader.columns, roles, request)
+            used = BAR_FIELDS if kind == "bars" else (*roles.features, *roles.targets)
+            raw = reader.read((roles.time, *used))
+        table, found = clean_rows(raw, roles.time, request.max_rows)
+        require_rows(table.num_rows, max(1, request.min_rows))
+    findings = [*reader.findings, *found]
+    if kind == "bars":
+        findings += bar_findings(table)
+        targets: tuple[str, ...] = ()
+    else:
+        findings += overflow_findings(table, roles.features)
+        targets = roles.targets
+    constant = [finding.column for finding in found if finding.rule == "constant_column"]
+    times = table.column(roles.time).to_numpy()
+    return SymbolInspection(
+        symbol=partition.symbol,
+        kind=kind,
+        time_column=roles.time,
+        columns=reader.columns,
+        n_rows=table.num_rows,
+        first_ts_ns=int(times[0]),
+        last_ts_ns=int(times[-1]),
+        runs=encode_runs(times),
+        findings=tuple(findings),
+        target_values=tuple((name, _few_values(table.column(name))) for name in targets),
+        constant=tuple((name, _only_value(table.column(name))) for name in constant if name),
+        n_missing=_missing_cells(table, used),
+    )
+
+
+def detect_task(values: Sequence[tuple[float, ...] | None]) -> Task:
+    """Tell a target's task from its values in every symbol.
+
+    ``binary`` when all values are 0 or 1; ``ordinal`` when there are at most seven different ones
+    and all are whole numbers; else ``regression``, also when there is no value at all.
+
+    Parameters
+    ----------
+    values
+        Per symbol the distinct values, or None where there are too many to list.
+    """
+    if any(distinct is None for distinct in values):
+        return "regression"
+    union = {value for distinct in values if distinct is not None for value in distinct}
+    if not union:
+        return "regression"
+    if union <= {0.0, 1.0}:
+        return "binary"
+    if len(union) <= _MAX_ORDINAL_LEVELS and all(value.is_integer() for value in union):
+        return "ordinal"
+    return "regression"
+
+
+def _kind_of(
+    columns: Sequence[tuple[str, str]], roles: ColumnRoles, request: InspectionRequest
+) -> TableKind:
+    """Decide by the config or, for ``auto``, by what is there: targets first, then bars."""
+    missing = missing_bar_fields(columns)
+    bars = f"not bars: {', '.join(missing)} missing or not numeric"
+    tried = f"no target column: tried columns.targets {some_of(request.targets)}"
+    found = f"found {some_of([f'{name} ({arrow_type})' for name, arrow_type in columns])}"
+    unusable = [f"{name} ({why})" for name, why in roles.ignored if why.startswith("target")]
+    unusable += [f"{name} (label by-product)" for name in roles.by_products]
+    if unusable:
+        found += f"; not usable as targets: {some_of(unusable)}"
+    if request.kind == "labeled" and not roles.targets:
+        raise DataError(f"{tried}; {found}. Set columns.targets, or data.kind=bars.")
+    if request.kind == "bars" and missing:
+        raise DataError(f"{bars}; {found}.")
+    if request.kind != "auto":
+        return request.kind
+    if roles.targets:
+        return "labeled"
+    if missing:
+        raise DataError(f"neither labeled nor bars ({tried}; {bars}); {found}.")
+    return "bars"
+
+
+def _few_values(column: pa.ChunkedArray) -> tuple[float, ...] | None:
+    """Return the distinct values, sorted, or None when there are more than 12."""
+    values = to_float(column).astype(np.float64)
+    # A real-valued target shows itself in its first rows; sorting all of it would be for nothing.
+    for part in (values[:1_000], values):
+        distinct = np.unique(part[~np.isnan(part)])
+        if len(distinct) > _MAX_LISTED_VALUES:
+            return None
+    return tuple(float(value) for value in distinct)
+
+
+def _only_value(column: pa.ChunkedArray) -> float:
+    values = to_float(column)
+    return float(values[~np.isnan(values)][0])
+
+
+def _missing_cells(table: pa.Table, names: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    counts = ((name, int(np.isnan(to_float(table.column(name))).sum())) for name in names)
+    return tuple((name, count) for name, count in counts if count)

@@ -1,0 +1,96 @@
+"""What a worker holds between units: the filesystem client and the tables it read last."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.loading import TableRequest, load_symbol_table
+from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.statistics.folds import label_end_positions
+from ray_pipeline.storage import RunDirectory, open_filesystem
+
+__all__ = ["PanelReader", "SymbolRows"]
+
+CACHE_BYTES = 512 * 2**20
+"""Tables kept by one worker, least recently used first out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRows:
+    """A symbol's table placed on the panel's time axis.
+
+    Attributes
+    ----------
+    table
+        Its features and targets.
+    positions
+        Panel position of each row, shape (n_rows,), strictly increasing.
+    """
+
+    table: SymbolTable
+    positions: NDArray[np.int64]
+
+    def label_ends(self, horizon: int) -> NDArray[np.int64]:
+        """Last position that each row's label saw, shape (n_rows,)."""
+        return label_end_positions(self.positions, horizon)
+
+    def target(self, name: str) -> NDArray[np.float64]:
+        """Labels of one target, shape (n_rows,)."""
+        return self.table.targets[:, self.table.target_names.index(name)]
+
+
+class PanelReader:
+    """Reads symbols for the units of one worker, with a bounded cache.
+
+    Parameters
+    ----------
+    data_dir
+        Root of the data: tells which filesystem the partitions are on.
+    storage_options
+        fsspec options without secrets; credentials come from this worker's environment.
+    run
+        Where units leave tables for later units.
+    """
+
+    def __init__(
+        self, data_dir: str, storage_options: Mapping[str, Any], run: RunDirectory
+    ) -> None:
+        self.run = run
+        self.fs, _ = open_filesystem(data_dir, storage_options)
+        self._tables: OrderedDict[tuple[SymbolPartition, TableRequest], SymbolTable] = OrderedDict()
+        self._axes: dict[str, NDArray[np.int64]] = {}
+
+    def table(self, partition: SymbolPartition, request: TableRequest) -> SymbolTable:
+        """Read a symbol's table, or return it from the cache."""
+        key = (partition, request)
+        if key in self._tables:
+            self._tables.move_to_end(key)
+            return self._tables[key]
+        table = load_symbol_table(partition, self.fs, request)
+        self._tables[key] = table
+        while len(self._tables) > 1 and self._cached_bytes() > CACHE_BYTES:
+            self._tables.popitem(last=False)
+        return table
+
+    def rows(self, partition: SymbolPartition, frame: PanelFrame) -> SymbolRows:
+        """Read a symbol's table and place its rows on the panel's time axis."""
+        table = self.table(partition, frame.request)
+        return SymbolRows(table, np.searchsorted(self.axis(frame.axis), table.time_ns))
+
+    def axis(self, name: str) -> NDArray[np.int64]:
+        """Return the panel's unique timestamps in nanoseconds, shape (n_timestamps,)."""
+        if name not in self._axes:
+            column = self.run.read_table(name).column("time_ns")
+            self._axes = {name: column.to_numpy()}
+        return self._axes[name]
+
+    def _cached_bytes(self) -> int:
+        return sum(t.features.nbytes + t.targets.nbytes for t in self._tables.values())

@@ -1,0 +1,282 @@
+"""Reading the Parquet files of one symbol: by exact path, only the columns needed.
+
+No data-set discovery and no hive inference takes place: a symbol folder called ``0700`` would come
+back as the number 700. Files of one symbol may differ in columns and types; their union decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ray_pipeline.errors import DataError, StorageError
+from ray_pipeline.panel.columns import column_kind, some_of, unified_type
+from ray_pipeline.panel.quality import QualityFinding
+from ray_pipeline.panel.source import Source
+from ray_pipeline.records import PartitionFile, SymbolPartition
+from ray_pipeline.storage.filesystems import FileSystem, uri_of
+
+__all__ = ["PartitionReader", "naming_symbol", "read_columns"]
+
+# Handles kept open between looking at the footers and reading the columns; a symbol with a file
+# per hour would otherwise run into the limit of open files of a process.
+_MAX_OPEN_FILES = 64
+
+
+class PartitionReader:
+    """The files of one symbol, opened; use it as a context manager.
+
+    Each file costs one look at its size, one read of its footer and one or more of its columns
+    (a HEAD and two GETs on an object store when the columns lie side by side).
+
+    Parameters
+    ----------
+    partition
+        The symbol and its files as listed.
+    fs
+        File system that holds them.
+
+    Attributes
+    ----------
+    columns
+        (name, Arrow type string) of the union over the files, in order of appearance. A column
+        whose types do not go together has a type ``mixed<…>``.
+    n_rows
+        Rows of all files.
+    findings
+        Columns that only some of the files have.
+
+    Raises
+    ------
+    DataError
+        When a file is gone, has another size than listed, is not whole Parquet, or holds two
+        columns of the same name. The message names the file.
+    StorageError
+        When the storage fails; not the data's fault, so worth another try.
+    """
+
+    def __init__(self, partition: SymbolPartition, fs: FileSystem) -> None:
+        self._partition = partition
+        self._fs = fs
+        self._stack = ExitStack()
+        self._open_files: dict[str, pq.ParquetFile] = {}
+        self._footers: dict[str, pq.FileMetaData] = {}
+        self._schemas: dict[str, pa.Schema] = {}
+        self.columns: tuple[tuple[str, str], ...] = ()
+        self.n_rows = 0
+        self.findings: tuple[QualityFinding, ...] = ()
+
+    def __enter__(self) -> Self:
+        """Read all footers."""
+        with ExitStack() as until_complete:
+            until_complete.callback(self._stack.close)
+            for file in self._partition.files:
+                self._look_at(file)
+            until_complete.pop_all()
+        types: dict[str, list[str]] = {}
+        for schema in self._schemas.values():
+            for field in schema:
+                types.setdefault(field.name, []).append(str(field.type))
+        self.columns = tuple((name, unified_type(seen)) for name, seen in types.items())
+        self.n_rows = sum(footer.num_rows for footer in self._footers.values())
+        n_files = len(self._schemas)
+        self.findings = tuple(
+            QualityFinding(
+                "column_missing_in_files",
+                name,
+                n_files - len(seen),
+                f"column {name!r} is missing in {n_files - len(seen)} of {n_files} files; "
+                "its cells there are missing",
+            )
+            for name, seen in types.items()
+            if len(seen) < n_files
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close all files."""
+        self._stack.close()
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Read `columns` of all files, one below the other in the order of the paths.
+
+        Parameters
+        ----------
+        columns
+            Names, each in at least one of the files. In a file without it its cells are null.
+
+        Returns
+        -------
+        pyarrow.Table
+            `columns` in the given order. Truth values and decimals are ``double``, dictionaries
+            are decoded, half floats are ``float``; other types are as in `self.columns`.
+
+        Raises
+        ------
+        DataError
+            When no file has a column, when its types do not go together, or when a file is
+            damaged.
+        """
+        types = dict(self.columns)
+        for name in columns:
+            if name not in types:
+                raise DataError(f"no column {name!r}; found {some_of(list(types))}.")
+            if column_kind(types[name]) == "mixed":
+                raise DataError(
+                    f"column {name!r} is {self._types_by_file(name)}; it needs one type. "
+                    "Rewrite the file that differs."
+                )
+        parts = [self._read_file(file, columns, types) for file in self._partition.files]
+        return pa.concat_tables(parts)
+
+    def _look_at(self, file: PartitionFile) -> None:
+        with ExitStack() as opened:
+            parquet = self._open(file, opened, footer=None)
+            schema = parquet.schema_arrow
+            twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+            if twice:
+                raise DataError(
+                    f"{self._uri(file)} holds two columns of the same name: {some_of(twice)}"
+                )
+            self._footers[file.path] = parquet.metadata
+            self._schemas[file.path] = schema
+            if len(self._open_files) < _MAX_OPEN_FILES:
+                self._open_files[file.path] = parquet
+                self._stack.push(opened.pop_all())
+
+    def _open(
+        self, file: PartitionFile, stack: ExitStack, footer: pq.FileMetaData | None
+    ) -> pq.ParquetFile:
+        source = stack.enter_context(Source(self._fs, file.path))
+        size_bytes = source.size_bytes()
+        if size_bytes != file.size_bytes:
+            raise DataError(
+                f"{self._uri(file)} had {file.size_bytes} bytes when it was listed and has "
+                f"{size_bytes} now: it changed in between. Run again on data that no longer change."
+            )
+        with _damage_is_named(self._uri(file)):
+            # Spark's INT96 times wrap around silently in nanoseconds outside 1677–2262.
+            parquet = pq.ParquetFile(
+                source,
+                metadata=footer,
+                pre_buffer=True,
+                page_checksum_verification=True,
+                coerce_int96_timestamp_unit="us",
+            )
+        return stack.enter_context(parquet)
+
+    def _read_file(
+        self, file: PartitionFile, columns: Sequence[str], types: dict[str, str]
+    ) -> pa.Table:
+        schema = self._schemas[file.path]
+        present = [name for name in columns if name in schema.names]
+        with ExitStack() as stack:
+            parquet = self._open_files.get(file.path)
+            if parquet is None:
+                parquet = self._open(file, stack, self._footers[file.path])
+            with _damage_is_named(self._uri(file)):
+                table = parquet.read(columns=present, use_threads=False)
+        n_rows = self._footers[file.path].num_rows
+        arrays = []
+        for name in columns:
+            target = self._table_type(name, types[name])
+            column = table.column(name) if name in present else pa.nulls(n_rows, target)
+            arrays.append(_cast(column, target, f"{self._uri(file)}: column {name!r}"))
+        return pa.table(arrays, names=list(columns))
+
+    def _table_type(self, name: str, union_type: str) -> pa.DataType:
+        """Return the type in which a column is handed over, from the files' own types."""
+        fields = [schema.field(name) for schema in self._schemas.values() if name in schema.names]
+        for field in fields:
+            own = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            if str(own) == union_type:
+                return _handed_over(own)
+        return _handed_over(_UNION_TYPES[union_type])
+
+    def _uri(self, file: PartitionFile) -> str:
+        return uri_of(self._fs, file.path)
+
+    def _types_by_file(self, name: str) -> str:
+        seen: dict[str, str] = {}
+        for path, schema in self._schemas.items():
+            if name in schema.names:
+                seen.setdefault(str(schema.field(name).type), path)
+        return " and ".join(
+            f"{arrow_type} in {uri_of(self._fs, path)}" for arrow_type, path in seen.items()
+        )
+
+
+def read_columns(
+    partition: SymbolPartition, fs: FileSystem, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Read columns of a symbol (None: all of them) from all its files, as they are on disk.
+
+    Rows come in the order of the files' paths; nothing is sorted or cleaned. See
+    `PartitionReader` for types and errors.
+    """
+    with PartitionReader(partition, fs) as reader:
+        names = [name for name, _ in reader.columns] if columns is None else columns
+        return reader.read(names)
+
+
+@contextmanager
+def naming_symbol(symbol: str) -> Iterator[None]:
+    """Put ``symbol X:`` before the message of every `DataError` raised inside."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"symbol {symbol}: {error}") from error
+
+
+# Every type that `unified_type` makes up when files differ.
+_UNION_TYPES = {
+    "null": pa.null(),
+    "int64": pa.int64(),
+    "double": pa.float64(),
+    "large_string": pa.large_string(),
+    "timestamp[ns, tz=UTC]": pa.timestamp("ns", "UTC"),
+}
+
+
+def _handed_over(arrow_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_boolean(arrow_type) or pa.types.is_decimal(arrow_type):
+        return pa.float64()
+    if pa.types.is_float16(arrow_type):
+        return pa.float32()
+    return arrow_type
+
+
+def _cast(
+    column: pa.ChunkedArray | pa.Array, target: pa.DataType, subject: str
+) -> pa.ChunkedArray | pa.Array:
+    if column.type == target:
+        return column
+    try:
+        # Integers beyond 2**53 lose their last digits as float64, which no model could use.
+        return column.cast(target, safe=not pa.types.is_floating(target))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{subject} cannot be read as {target}: {error}") from error
+
+
+@contextmanager
+def _damage_is_named(uri: str) -> Iterator[None]:
+    """Turn what pyarrow says about a damaged file into a `DataError` that names it."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{uri} is not a whole Parquet file: {str(error).rstrip('.')}. "
+            "Write the file again, or remove it from the symbol's folder."
+        ) from error

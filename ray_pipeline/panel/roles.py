@@ -1,0 +1,186 @@
+"""What each column of a table is: time, symbol, bar field, target, by-product or feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Literal, Protocol
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.columns import column_kind, some_of
+from ray_pipeline.records import ColumnRoles
+
+__all__ = [
+    "BAR_FIELDS",
+    "TIME_COLUMNS",
+    "ColumnPatterns",
+    "missing_bar_fields",
+    "resolve_roles",
+    "resolve_time_column",
+]
+
+TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
+BAR_FIELDS = ("open", "high", "low", "close", "volume")
+
+_Role = Literal["time", "symbol", "bars", "targets", "by_products", "features"]
+_NOT_NUMBERS = {
+    "text": "text",
+    "time": "a point in time or a duration, not a number",
+    "null": "holds no value at all",
+    "nested": "nested",
+    "mixed": "numeric in some tables and not in others",
+    "other": "neither a number nor a truth value",
+}
+
+
+class ColumnPatterns(Protocol):
+    """The part of the config's ``columns`` section that decides roles: lists of glob patterns."""
+
+    @property
+    def targets(self) -> Sequence[str]: ...  # noqa: D102 (the class says what they are)
+
+    @property
+    def exclude_targets(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def features(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def exclude_features(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def by_products(self) -> Sequence[str]: ...  # noqa: D102
+
+
+def resolve_roles(
+    columns: Sequence[tuple[str, str]], columns_config: ColumnPatterns, time_column: str | None
+) -> ColumnRoles:
+    """Give every column exactly one role; the first rule that fits decides.
+
+    1. The time column: `time_column`, else ``ts``, ``timestamp``, ``datetime``, ``date``. Further
+       columns of these names are ignored.
+    2. ``symbol``. The symbol itself is read from the path, never from this column.
+    3. Label by-products, before targets, because ``mfe_share_5d`` also looks like ``mfe_*``.
+    4. Targets. An excluded one is ignored and never becomes a feature: it knows the future.
+    5. The bar fields. Raw price and volume levels say which year it is, and differ between symbols
+       by their unit alone, so they are no features of a model that has to hold out of sample,
+       unless ``columns.features`` names one without a wildcard.
+    6. Features: every other numeric or boolean column that ``columns.features`` matches and
+       ``columns.exclude_features`` does not. Everything else is ignored with its reason.
+
+    Patterns are case-sensitive globs. A column is also matched by its own exact name, so that
+    names with brackets can be given.
+
+    Parameters
+    ----------
+    columns
+        (name, Arrow type string) in table order.
+    columns_config
+        Glob patterns: `targets`, `exclude_targets`, `features`, `exclude_features`, `by_products`.
+    time_column
+        The configured time column, or None for the first of the known names.
+
+    Raises
+    ------
+    DataError
+        When there is no time column.
+    """
+    time = resolve_time_column([name for name, _ in columns], time_column)
+    found: dict[_Role, list[str]] = {}
+    ignored: list[tuple[str, str]] = []
+    for name, arrow_type in columns:
+        role, reason = _role_of(name, arrow_type, columns_config, time)
+        if role is None:
+            ignored.append((name, reason))
+        else:
+            found.setdefault(role, []).append(name)
+    return ColumnRoles(
+        time=time,
+        symbol=next(iter(found.get("symbol", [])), None),
+        bars=tuple(found.get("bars", [])),
+        targets=tuple(found.get("targets", [])),
+        by_products=tuple(found.get("by_products", [])),
+        features=tuple(found.get("features", [])),
+        ignored=tuple(ignored),
+    )
+
+
+def resolve_time_column(names: Sequence[str], time_column: str | None) -> str:
+    """Return the name of the time column.
+
+    Raises
+    ------
+    DataError
+        When the configured column, or every known name, is missing.
+    """
+    if time_column is not None:
+        if time_column in names:
+            return time_column
+        raise DataError(
+            f"data.time_column={time_column!r} is not a column; found {some_of(names)}."
+        )
+    for candidate in TIME_COLUMNS:
+        if candidate in names:
+            return candidate
+    raise DataError(
+        f"no time column: looked for {', '.join(TIME_COLUMNS)}; found {some_of(names)}. "
+        "Set data.time_column."
+    )
+
+
+def missing_bar_fields(columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the bar fields that are absent from `columns` or not numeric."""
+    numeric = {name for name, arrow_type in columns if column_kind(arrow_type) == "numeric"}
+    return tuple(field for field in BAR_FIELDS if field not in numeric)
+
+
+def _role_of(
+    name: str, arrow_type: str, patterns: ColumnPatterns, time: str
+) -> tuple[_Role | None, str]:
+    """Return the role, or None with the reason why the column is ignored."""
+    kind = column_kind(arrow_type)
+    unusable = None if kind in ("numeric", "bool") else _NOT_NUMBERS[kind]
+    if name in (time, *TIME_COLUMNS):
+        second = f"a second time column; the time axis is {time}"
+        return ("time", "") if name == time else (None, second)
+    if name == "symbol":
+        return "symbol", ""
+    if _match(name, patterns.by_products):
+        return "by_products", ""
+    if _match(name, patterns.targets):
+        return _target_role(name, patterns, unusable)
+    if name in BAR_FIELDS and name not in patterns.features:
+        return "bars", ""
+    return _feature_role(name, patterns, unusable)
+
+
+def _target_role(
+    name: str, patterns: ColumnPatterns, unusable: str | None
+) -> tuple[_Role | None, str]:
+    excluded_by = _match(name, patterns.exclude_targets)
+    if excluded_by:
+        return None, f"target excluded by columns.exclude_targets {excluded_by!r}"
+    if unusable is not None:
+        return None, f"target that is {unusable}"
+    return "targets", ""
+
+
+def _feature_role(
+    name: str, patterns: ColumnPatterns, unusable: str | None
+) -> tuple[_Role | None, str]:
+    if unusable is not None:
+        return None, unusable
+    excluded_by = _match(name, patterns.exclude_features)
+    if excluded_by:
+        return None, f"feature excluded by columns.exclude_features {excluded_by!r}"
+    if not _match(name, patterns.features):
+        return None, "matched by no pattern of columns.features"
+    return "features", ""
+
+
+def _match(name: str, patterns: Sequence[str]) -> str | None:
+    """Return the first pattern that is `name` itself or matches it, else None."""
+    for pattern in patterns:
+        if name == pattern or fnmatchcase(name, pattern):
+            return pattern
+    return None

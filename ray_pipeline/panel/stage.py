@@ -1,0 +1,184 @@
+"""The panel of a run: every symbol inspected, then the frame that all later stages share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.inspection import (
+    InspectionRequest,
+    SymbolInspection,
+    inspect_symbol,
+    inspection_request,
+)
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
+from ray_pipeline.panel.time_axis import decode_runs, merge_axes
+from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.statistics.folds import walk_forward_folds
+from ray_pipeline.storage import RunDirectory
+
+__all__ = [
+    "InspectionSpec",
+    "Panel",
+    "build_panel",
+    "inspect_one",
+    "inspect_panel",
+    "request_of",
+    "summarise",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionSpec:
+    """One symbol to inspect."""
+
+    partition: SymbolPartition
+    request: InspectionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the later stages work on.
+
+    Attributes
+    ----------
+    frame
+        Axis, folds, columns and targets.
+    rows_per_position
+        Symbols at each timestamp, shape (n_timestamps,).
+    warnings
+        Sentences for the user.
+    """
+
+    frame: PanelFrame
+    rows_per_position: NDArray[np.int64]
+    warnings: tuple[str, ...]
+
+    def without_features(self, dropped: frozenset[str]) -> Panel:
+        """Return the panel without some features."""
+        return replace(self, frame=self.frame.without_features(dropped))
+
+
+def inspect_one(reader: PanelReader, spec: InspectionSpec) -> dict[str, Any]:
+    """Inspect a symbol (unit function)."""
+    return inspect_symbol(spec.partition, reader.fs, spec.request).to_record()
+
+
+def request_of(config: ExperimentConfig) -> InspectionRequest:
+    """Return what every symbol is inspected for."""
+    return inspection_request(
+        config.columns,
+        time_column=config.data.time_column,
+        kind=config.data.kind,
+        max_rows=config.data.max_rows_per_symbol,
+        min_rows=config.data.min_rows_per_symbol,
+    )
+
+
+def inspect_panel(
+    runner: UnitRunner, partitions: Mapping[str, SymbolPartition], config: ExperimentConfig
+) -> dict[str, SymbolInspection]:
+    """Inspect every symbol; those that cannot be used are missing from the result."""
+    request = request_of(config)
+    records = runner.run(
+        [
+            Unit("inspect", symbol, inspect_one, InspectionSpec(partition, request))
+            for symbol, partition in partitions.items()
+        ]
+    )
+    return {symbol: SymbolInspection.from_record(record) for symbol, record in records.items()}
+
+
+def summarise(
+    inspections: Mapping[str, SymbolInspection], config: ExperimentConfig, interval: str | None
+) -> PanelSummary:
+    """Resolve columns, horizons and tasks over the batch; see `summarise_panel`."""
+    return summarise_panel(
+        list(inspections.values()),
+        config.columns,
+        label_targets=config.labeling.targets,
+        label_features=config.labeling.features,
+        interval=interval,
+        time_column=config.data.time_column,
+    )
+
+
+def build_panel(
+    run: RunDirectory,
+    inspections: Mapping[str, SymbolInspection],
+    summary: PanelSummary,
+    config: ExperimentConfig,
+) -> Panel:
+    """Lay the time axis and the folds, and keep the targets that they can hold.
+
+    Raises
+    ------
+    ConfigError
+        When the panel is too short for the folds of any target.
+    """
+    axis = merge_axes(inspection.runs for inspection in inspections.values())
+    rows_per_position = np.zeros(len(axis), dtype=np.int64)
+    for inspection in inspections.values():
+        rows_per_position[np.searchsorted(axis, decode_runs(inspection.runs))] += 1
+    targets, warnings = _limited(summary.targets, config)
+    validation = config.validation
+    kept: list[TargetSpec] = []
+    for target in targets:
+        try:
+            folds = walk_forward_folds(
+                len(axis),
+                validation.n_splits,
+                validation.min_train_fraction,
+                target.horizon_bars,
+                validation.embargo_bars,
+            )
+        except DataError as error:
+            warnings.append(f"target {target.name!r} is not ranked: {error}")
+            continue
+        kept.append(target)
+    if not kept:
+        raise ConfigError("No target can be ranked. " + " ".join(warnings))
+    name = f"units/axis/{hashlib.sha256(axis.tobytes()).hexdigest()[:32]}.parquet"
+    run.write_table(name, pa.table({"time_ns": axis}))
+    request = table_request(
+        summary,
+        max_rows=config.data.max_rows_per_symbol,
+        min_rows=config.data.min_rows_per_symbol,
+        targets=[target.name for target in kept],
+    )
+    frame = PanelFrame(
+        axis=name,
+        n_timestamps=len(axis),
+        folds=folds,
+        embargo=validation.embargo_bars,
+        request=request,
+        targets=tuple(kept),
+        seed=config.experiment.seed,
+    )
+    return Panel(frame, rows_per_position, (*summary.warnings, *warnings))
+
+
+def _limited(
+    targets: tuple[TargetSpec, ...], config: ExperimentConfig
+) -> tuple[list[TargetSpec], list[str]]:
+    most = config.target_ranking.max_targets_to_evaluate
+    ordered = sorted(targets, key=lambda target: target.name)
+    if most is None or len(ordered) <= most:
+        return ordered, []
+    left_out = ", ".join(target.name for target in ordered[most:])
+    return ordered[:most], [
+        f"target_ranking.max_targets_to_evaluate={most} leaves out, in the order of their names: "
+        f"{left_out}"
+    ]

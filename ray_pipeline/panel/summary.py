@@ -1,0 +1,262 @@
+"""What the driver concludes from all symbols' inspections: roles, bar length, targets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.panel.bars import feature_names, target_task
+from ray_pipeline.panel.cautions import empty_columns, panel_warnings
+from ray_pipeline.panel.columns import MergedColumns, merge_columns, some_of
+from ray_pipeline.panel.horizons import interval_seconds, resolve_horizon
+from ray_pipeline.panel.inspection import SymbolInspection, TableKind, detect_task
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.roles import BAR_FIELDS, ColumnPatterns, resolve_roles
+from ray_pipeline.panel.time_axis import session_bars, step_counts
+from ray_pipeline.records import ColumnRoles, TargetSpec, Task
+
+__all__ = ["ColumnSettings", "PanelSummary", "summarise_panel", "table_request"]
+
+
+class ColumnSettings(ColumnPatterns, Protocol):
+    """The config's ``columns`` section: role patterns and horizons by pattern."""
+
+    @property
+    def horizons(self) -> Mapping[str, str | int]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class PanelSummary:
+    """The panel as the stages will see it.
+
+    Attributes
+    ----------
+    kind
+        Whether the tables are labeled or bars; the same for all symbols.
+    time_column
+        The one time column of all symbols, or None when they name it differently.
+    roles
+        Roles of the union of all columns. For bars the targets and features are those that the
+        labeling computes. Dropped features are among ``ignored``.
+    bar_seconds, session_bars
+        Length of a bar; most frequent number of bars in a UTC day.
+    targets
+        Name, horizon and task of each target of `roles`, in the same order.
+    lacking
+        (column, symbols without it) for features and targets that only some symbols have. Such a
+        feature is kept and missing in every row of those symbols; such a target leaves those
+        symbols out of that target.
+    dropped
+        (feature, reason) of features that are the same number, or missing, in every row of every
+        symbol.
+    warnings
+        Sentences for the user.
+    """
+
+    kind: TableKind
+    time_column: str | None
+    roles: ColumnRoles
+    bar_seconds: int
+    session_bars: int
+    targets: tuple[TargetSpec, ...]
+    lacking: tuple[tuple[str, tuple[str, ...]], ...]
+    dropped: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+
+def summarise_panel(
+    inspections: Sequence[SymbolInspection],
+    columns_config: ColumnSettings,
+    *,
+    label_targets: Sequence[str],
+    label_features: str | Sequence[str],
+    interval: str | None,
+    time_column: str | None,
+) -> PanelSummary:
+    """Unite what was learned of each symbol; independent of the order of `inspections`.
+
+    Parameters
+    ----------
+    inspections
+        One per usable symbol, at least one.
+    columns_config
+        The config's ``columns``: patterns and horizons.
+    label_targets, label_features
+        The config's ``labeling.targets`` and ``labeling.features``; used for bars only.
+    interval
+        Bar interval from the config or the layout (``5m``), or None to take the most frequent
+        step of the data.
+    time_column
+        The config's ``data.time_column``.
+
+    Raises
+    ------
+    ConfigError
+        When labeled tables and bars are mixed, when `interval` contradicts the data or the bar
+        length cannot be told, when there is no target or feature, or a target's horizon is
+        unknown.
+    DataError
+        When `inspections` is empty.
+    """
+    if not inspections:
+        raise DataError("no symbol is left to summarise: every one was rejected.")
+    inspections = sorted(inspections, key=lambda inspection: inspection.symbol)
+    kind = _one_kind(inspections)
+    bar_seconds = _bar_seconds(inspections, interval)
+    bars_in_session = session_bars(inspection.runs for inspection in inspections)
+    merged = merge_columns({i.symbol: i.columns for i in inspections})
+    roles = _union_roles(merged, inspections, columns_config, time_column)
+    dropped: tuple[tuple[str, str], ...] = ()
+    if kind == "bars":
+        roles = _roles_of_bars(roles, tuple(label_targets), feature_names(label_features))
+        tasks = {name: target_task(name) for name in roles.targets}
+    else:
+        roles, dropped = _without_empty_features(roles, inspections)
+        tasks = _tasks(roles.targets, inspections)
+    _require_columns(kind, roles)
+    targets = tuple(
+        TargetSpec(
+            name,
+            resolve_horizon(name, bar_seconds, bars_in_session, columns_config.horizons),
+            tasks[name],
+        )
+        for name in roles.targets
+    )
+    time_columns = {inspection.time_column for inspection in inspections}
+    return PanelSummary(
+        kind=kind,
+        time_column=time_columns.pop() if len(time_columns) == 1 else None,
+        roles=roles,
+        bar_seconds=bar_seconds,
+        session_bars=bars_in_session,
+        targets=targets,
+        lacking=tuple(
+            (name, merged.lacking[name])
+            for name in (*roles.features, *roles.targets)
+            if name in merged.lacking and kind == "labeled"
+        ),
+        dropped=dropped,
+        warnings=tuple(panel_warnings(inspections, roles, merged, bar_seconds)),
+    )
+
+
+def table_request(
+    summary: PanelSummary,
+    *,
+    max_rows: int | None,
+    min_rows: int,
+    features: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+) -> TableRequest:
+    """Build the request for the symbols' tables; None takes all features or targets."""
+    return TableRequest(
+        kind=summary.kind,
+        time_column=summary.time_column,
+        features=summary.roles.features if features is None else tuple(features),
+        targets=summary.roles.targets if targets is None else tuple(targets),
+        max_rows=max_rows,
+        min_rows=min_rows,
+        bar_seconds=summary.bar_seconds,
+        session_bars=summary.session_bars,
+    )
+
+
+def _one_kind(inspections: Sequence[SymbolInspection]) -> TableKind:
+    by_kind: dict[TableKind, list[str]] = {}
+    for inspection in inspections:
+        by_kind.setdefault(inspection.kind, []).append(inspection.symbol)
+    if len(by_kind) > 1:
+        labeled, bars = (some_of(by_kind[kind], at_most=3) for kind in ("labeled", "bars"))
+        raise ConfigError(
+            f"labeled tables ({labeled}) and bars ({bars}) are mixed. Set data.kind to one of "
+            "them, or name the symbols of one kind in data.symbols."
+        )
+    return inspections[0].kind
+
+
+def _bar_seconds(inspections: Sequence[SymbolInspection], interval: str | None) -> int:
+    counts: Counter[int] = Counter()
+    for inspection in inspections:
+        counts.update(step_counts(inspection.runs))
+    if not counts:
+        if interval is None:
+            raise ConfigError("one row per symbol does not tell the bar length: set data.interval.")
+        return interval_seconds(interval)
+    step_ns = min(counts, key=lambda step: (-counts[step], step))
+    share = counts[step_ns] / counts.total()
+    if interval is not None:
+        seconds = interval_seconds(interval)
+        if seconds * 10**9 != step_ns:
+            raise ConfigError(
+                f"interval {interval} means {seconds} s between bars, but the most frequent step "
+                f"in the data is {step_ns / 10**9:g} s ({share:.0%} of the steps). Set "
+                "data.interval to what the data hold."
+            )
+        return seconds
+    if step_ns % 10**9:
+        raise ConfigError(
+            f"the most frequent step in the data is {step_ns / 10**9:g} s; bars of whole seconds "
+            "are needed."
+        )
+    return step_ns // 10**9
+
+
+def _union_roles(
+    merged: MergedColumns,
+    inspections: Sequence[SymbolInspection],
+    columns_config: ColumnPatterns,
+    time_column: str | None,
+) -> ColumnRoles:
+    roles = resolve_roles(merged.columns, columns_config, time_column)
+    ignored = tuple((name, merged.conflicts.get(name, reason)) for name, reason in roles.ignored)
+    return replace(roles, ignored=ignored)
+
+
+def _roles_of_bars(
+    roles: ColumnRoles, targets: tuple[str, ...], features: tuple[str, ...]
+) -> ColumnRoles:
+    """Replace features and targets by those computed; the table's own columns are not used."""
+    own = (*roles.targets, *roles.features)
+    unused = [name for name in own if name not in (*BAR_FIELDS, *targets, *features)]
+    reason = "the table is read as bars: features and targets are computed"
+    return replace(
+        roles,
+        bars=BAR_FIELDS,
+        targets=targets,
+        features=features,
+        ignored=(*roles.ignored, *((name, reason) for name in unused)),
+    )
+
+
+def _without_empty_features(
+    roles: ColumnRoles, inspections: Sequence[SymbolInspection]
+) -> tuple[ColumnRoles, tuple[tuple[str, str], ...]]:
+    """Drop features that tell nothing anywhere.
+
+    A number that differs between symbols, such as a sector code, is kept: it can tell symbols
+    apart in the pooled view.
+    """
+    reasons = empty_columns(roles.features, inspections)
+    kept = tuple(name for name in roles.features if name not in reasons)
+    dropped = tuple(reasons.items())
+    return replace(roles, features=kept, ignored=(*roles.ignored, *dropped)), dropped
+
+
+def _tasks(targets: Sequence[str], inspections: Sequence[SymbolInspection]) -> dict[str, Task]:
+    values = [dict(inspection.target_values) for inspection in inspections]
+    return {
+        name: detect_task([of_symbol[name] for of_symbol in values if name in of_symbol])
+        for name in targets
+    }
+
+
+def _require_columns(kind: TableKind, roles: ColumnRoles) -> None:
+    if not roles.targets:
+        where = "labeling.targets" if kind == "bars" else "columns.targets"
+        raise ConfigError(f"no target is left in any symbol. Set {where}.")
+    if not roles.features:
+        reasons = some_of([f"{name} ({reason})" for name, reason in roles.ignored])
+        raise ConfigError(f"no feature is left; ignored: {reasons}. Set columns.features.")

@@ -1,0 +1,120 @@
+"""What a person sees while a run works, on standard error."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol, TextIO
+
+from ray_pipeline.execution import Done, Outcome
+
+__all__ = ["Progress", "Reporter", "Silent"]
+
+INTERVAL_S = 5.0
+"""Without a terminal a line at most this often: job logs keep every line."""
+
+_TITLES = {
+    "inspect": "inspecting",
+    "find_leaks": "looking for leaks",
+    "pool_slice": "pooling",
+    "rank_pooled_fold": "ranking, pooled",
+    "rank_pooled": "ranking, pooled",
+    "rank_symbol": "ranking, per symbol",
+    "select_pooled": "selecting, pooled",
+    "select_symbol": "selecting, per symbol",
+    "train_pooled": "training, pooled",
+    "train_symbol": "training, per symbol",
+    "label": "labeling",
+}
+
+
+class Reporter(Protocol):
+    """Told what happens in a run."""
+
+    def say(self, text: str) -> None:
+        """Tell the user a sentence."""
+        ...
+
+    def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Tell that a unit has ended."""
+        ...
+
+    def listed(self, n_files: int) -> None:
+        """Tell how many files were listed so far."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def say(self, text: str) -> None:
+        """Do nothing."""
+
+    def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Do nothing."""
+
+    def listed(self, n_files: int) -> None:
+        """Do nothing."""
+
+
+class Progress:
+    """Counts units of a stage: one line rewritten on a terminal, plain lines elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._start = time.monotonic()
+        self._last_line = -INTERVAL_S
+        self._stage = ""
+        self._stage_start = 0.0
+        self._n_failed = 0
+        self._open_line = False
+
+    def say(self, text: str) -> None:
+        """Print a sentence on a line of its own."""
+        self._close_line()
+        print(f"{self._clock()} {text}", file=self._stream, flush=True)
+
+    def listed(self, n_files: int) -> None:
+        """Print how many files were listed, not too often."""
+        if time.monotonic() - self._last_line >= INTERVAL_S:
+            self._show(f"listing: {n_files:,} files so far", last=False)
+
+    def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Count a unit; failures are told at once."""
+        stage = outcome.unit.stage
+        if stage != self._stage or n_done == 1:
+            self._stage, self._stage_start, self._n_failed = stage, time.monotonic(), 0
+            self._last_line = -INTERVAL_S
+        if not isinstance(outcome, Done):
+            self._n_failed += 1
+            self.say(f"  {outcome.unit.key}: {outcome.error}")
+        last = n_done == n_total
+        if last or self._terminal or time.monotonic() - self._last_line >= INTERVAL_S:
+            self._show(self._line(n_done, n_total), last)
+
+    def _line(self, n_done: int, n_total: int) -> str:
+        elapsed = time.monotonic() - self._stage_start
+        text = f"{_TITLES.get(self._stage, self._stage)}: {n_done}/{n_total}"
+        if self._n_failed:
+            text += f", {self._n_failed} failed"
+        if n_done < n_total and elapsed > 1:
+            text += f", about {elapsed / n_done * (n_total - n_done):.0f} s left"
+        return text
+
+    def _show(self, text: str, last: bool) -> None:
+        self._last_line = time.monotonic()
+        if not self._terminal:
+            print(f"{self._clock()} {text}", file=self._stream, flush=True)
+            return
+        self._stream.write(f"\r\x1b[2K{self._clock()} {text}" + ("\n" if last else ""))
+        self._stream.flush()
+        self._open_line = not last
+
+    def _close_line(self) -> None:
+        if self._open_line:
+            self._stream.write("\r\x1b[2K")
+            self._open_line = False
+
+    def _clock(self) -> str:
+        elapsed = int(time.monotonic() - self._start)
+        return f"[{elapsed // 60:02d}:{elapsed % 60:02d}]"

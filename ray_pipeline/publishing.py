@@ -1,0 +1,142 @@
+"""Everything a run leaves behind for people: tables, plan, models, predictions, hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from ray_pipeline import results
+from ray_pipeline.batch import Batch
+from ray_pipeline.failures import FailureLedger
+from ray_pipeline.journal import iso_time
+from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.ranking.decide import SymbolRow, TargetRow
+from ray_pipeline.ranking.stage import Ranking
+from ray_pipeline.routing.decide import RouteRow
+from ray_pipeline.routing.plan import TrainingPlan
+from ray_pipeline.selection.stage import Selection
+from ray_pipeline.storage import RunDirectory, content_sha256
+from ray_pipeline.training.stage import Training
+
+__all__ = ["Publisher"]
+
+_COPIES_AT_ONCE = 16
+
+
+class Publisher:
+    """Writes the results of each stage into the run directory as soon as they are there."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+
+    def symbols(
+        self,
+        batch: Batch,
+        seed: int,
+        inspections: Mapping[str, SymbolInspection],
+        ledger: FailureLedger,
+    ) -> None:
+        """Write ``symbols.json``."""
+        found = batch.discovery
+        self._run.write_json(
+            "symbols.json",
+            {
+                "data_dir": found.data_dir,
+                "interval": found.interval,
+                "layout": found.layout,
+                "seed": seed,
+                "discovered": found.symbols,
+                "selected": list(batch.partitions),
+                "rejected": [asdict(rejection) for rejection in found.rejected],
+                "quarantined": [
+                    {"symbol": symbol, "stage": failure.unit.stage, "reason": failure.error}
+                    for symbol, failure in sorted(ledger.quarantined.items())
+                ],
+                "symbols": {
+                    symbol: {
+                        "n_files": len(partition.files),
+                        "size_bytes": partition.size_bytes,
+                        **_inspected(inspections.get(symbol)),
+                    }
+                    for symbol, partition in batch.partitions.items()
+                },
+            },
+        )
+
+    def leakage(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the leaks."""
+        self._run.write_table(results.LEAKAGE, results.leakage_table(rows))
+
+    def ranking(self, ranking: Ranking) -> None:
+        """Write both tables of target ranking."""
+        self._run.write_table(
+            results.RANKED_TARGETS, results.rows_table(TargetRow, ranking.targets)
+        )
+        self._run.write_table(
+            results.RANKED_SYMBOLS, results.rows_table(SymbolRow, ranking.symbols)
+        )
+
+    def selection(self, selection: Selection, methods: Sequence[str]) -> None:
+        """Write the table of feature selection."""
+        table = results.features_table(selection.table_rows(), methods)
+        self._run.write_table(results.FEATURES, table)
+
+    def routes(self, routes: Sequence[RouteRow]) -> None:
+        """Write the routes."""
+        self._run.write_table(results.ROUTES, results.rows_table(RouteRow, routes))
+
+    def plan(self, plan: TrainingPlan) -> None:
+        """Write the training plan."""
+        jobs = []
+        for job in plan.jobs:
+            plain = asdict(job) | {"hyperparameters": dict(job.hyperparameters)}
+            del plain["fold_features"]
+            jobs.append(plain)
+        left_out = [{"what": what, "why": why} for what, why in plan.left_out]
+        self._run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out})
+
+    def training(self, training: Training) -> None:
+        """Write models and out-of-sample predictions in the order of the plan.
+
+        A model is trained into ``units/`` under a hash of all that it depends on, and copied
+        from there: ``models/`` then holds this run's models and no earlier one's.
+        """
+        self._run.remove("models")
+        copies = [
+            (source, f"models/{job_id}/{source.rsplit('/', 1)[-1]}")
+            for job_id, result in training.results.items()
+            for source in result["files"]
+        ]
+        with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
+            list(pool.map(lambda pair: self._run.copy(*pair), copies))
+        self._run.write_tables(
+            results.PREDICTIONS, results.predictions_schema(), self._predictions(training)
+        )
+
+    def failures(self, ledger: FailureLedger, symbols: Sequence[str]) -> None:
+        """Write the failed units."""
+        self._run.write_table(results.FAILURES, results.failures_table(ledger.failures, symbols))
+
+    def content_sha256(self) -> str:
+        """Hash what was computed: result tables, plan and models."""
+        models = [name for name in self._run.list("models") if not name.endswith("/metadata.json")]
+        return content_sha256(self._run, [*results.CONTENT, *models])
+
+    def _predictions(self, training: Training) -> Iterator[pa.Table]:
+        for result in training.results.values():
+            yield self._run.read_table(result["predictions"])
+
+
+def _inspected(inspection: SymbolInspection | None) -> dict[str, Any]:
+    if inspection is None:
+        return {"n_rows": None, "first_ts": None, "last_ts": None, "findings": []}
+    return {
+        "n_rows": inspection.n_rows,
+        "first_ts": iso_time(inspection.first_ts_ns),
+        "last_ts": iso_time(inspection.last_ts_ns),
+        "findings": [finding.message for finding in inspection.findings],
+    }

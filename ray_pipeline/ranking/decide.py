@@ -1,0 +1,215 @@
+"""From evidence to verdicts: which targets are predictable, in which view (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from ray_pipeline.ranking.evidence import Evidence, best_family
+from ray_pipeline.records import TargetSpec, Task, View
+from ray_pipeline.statistics.false_discoveries import q_values
+
+__all__ = ["SymbolRow", "TargetRow", "choose_targets", "symbol_rows", "target_row", "with_verdicts"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """One row of ``target_ranking/targets.parquet``; figures are NaN where nothing was measured."""
+
+    target: str
+    view: View
+    family: str | None
+    task: Task
+    horizon_bars: int
+    skill: float
+    std_error: float
+    t_stat: float
+    p_value: float
+    q_value: float
+    n_symbols: int
+    n_rows: int
+    predictable: bool
+    rank: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRow:
+    """One row of ``target_ranking/symbols.parquet``.
+
+    In the cross-sectional view the skill is the pooled model's over this symbol's own time.
+    """
+
+    target: str
+    symbol: str
+    view: View
+    family: str | None
+    task: Task
+    horizon_bars: int
+    skill: float
+    std_error: float
+    t_stat: float
+    p_value: float
+    q_value: float
+    n_rows: int
+    predictable: bool
+    rank: int
+    reason: str
+
+
+Row = TypeVar("Row", TargetRow, SymbolRow)
+
+
+def target_row(
+    target: TargetSpec, view: View, families: Mapping[str, Evidence], n_symbols: int
+) -> TargetRow:
+    """Return a target's row with its better family, before verdicts."""
+    best = best_family(families)
+    family, evidence = best if best is not None else (None, Evidence.none())
+    return TargetRow(
+        target=target.name,
+        view=view,
+        family=family,
+        task=target.task,
+        horizon_bars=target.horizon_bars,
+        skill=evidence.skill,
+        std_error=evidence.std_error,
+        t_stat=evidence.t_stat,
+        p_value=evidence.p_value,
+        q_value=math.nan,
+        n_symbols=n_symbols,
+        n_rows=evidence.n_rows,
+        predictable=False,
+        rank=0,
+        reason="",
+    )
+
+
+def symbol_rows(
+    targets: Sequence[TargetSpec],
+    records: Mapping[str, Mapping[str, Any]],
+    pooled_family: Mapping[str, str],
+    min_oos_rows: int,
+) -> list[SymbolRow]:
+    """Return the rows of all (target, symbol, view), before verdicts.
+
+    Parameters
+    ----------
+    records
+        Results of `rank_symbol` by symbol.
+    pooled_family
+        The family that stands for the pooled view, by target; a target without one has no
+        cross-sectional rows.
+    min_oos_rows
+        Predictions below which no p-value is given.
+    """
+    rows: list[SymbolRow] = []
+    for target in targets:
+        for symbol in sorted(records):
+            record = records[symbol]["targets"][target.name]
+            own = {name: Evidence.from_record(item) for name, item in record["own"].items()}
+            own = {name: _enough(item, min_oos_rows) for name, item in own.items()}
+            best = best_family(own)
+            fallback = next(iter(own.values()), Evidence.none())
+            family, evidence = best if best is not None else (None, fallback)
+            if records[symbol]["own_families"]:
+                rows.append(_symbol_row(target, symbol, "symbol_specific", family, evidence))
+            if target.name in pooled_family:
+                name = pooled_family[target.name]
+                shared = Evidence.none()
+                if name in record["pooled"]:
+                    shared = Evidence.from_record(record["pooled"][name])
+                shared = _enough(shared, min_oos_rows)
+                rows.append(_symbol_row(target, symbol, "cross_sectional", name, shared))
+    return rows
+
+
+def _enough(evidence: Evidence, min_rows: int) -> Evidence:
+    if evidence.n_rows >= min_rows:
+        return evidence
+    return replace(evidence, std_error=math.nan, t_stat=math.nan, p_value=math.nan)
+
+
+def _symbol_row(
+    target: TargetSpec, symbol: str, view: View, family: str | None, evidence: Evidence
+) -> SymbolRow:
+    return SymbolRow(
+        target=target.name,
+        symbol=symbol,
+        view=view,
+        family=family,
+        task=target.task,
+        horizon_bars=target.horizon_bars,
+        skill=evidence.skill,
+        std_error=evidence.std_error,
+        t_stat=evidence.t_stat,
+        p_value=evidence.p_value,
+        q_value=math.nan,
+        n_rows=evidence.n_rows,
+        predictable=False,
+        rank=0,
+        reason="",
+    )
+
+
+def with_verdicts(rows: Sequence[Row], alpha: float, method: Literal["bh", "by"]) -> list[Row]:
+    """Give rows that were tested together their q-values, verdicts, ranks and reasons.
+
+    A row is predictable when ``q_value ≤ alpha`` and ``skill > 0``. Ranks count from 1 within a
+    view, predictable rows first, then by skill.
+    """
+    q = q_values(np.array([row.p_value for row in rows], dtype=np.float64), method)
+    n_tests = int(np.sum(~np.isnan(q)))
+    judged = [
+        replace(
+            row,
+            q_value=float(value),
+            predictable=bool(value <= alpha and row.skill > 0),
+            reason=_reason(row, float(value), alpha, n_tests),
+        )
+        for row, value in zip(rows, q, strict=True)
+    ]
+    ranked: list[Row] = []
+    for view in ("cross_sectional", "symbol_specific"):
+        members = [row for row in judged if row.view == view]
+        members.sort(key=_order)
+        ranked.extend(replace(row, rank=place) for place, row in enumerate(members, start=1))
+    return ranked
+
+
+def _order(row: TargetRow | SymbolRow) -> tuple[bool, float, str, str]:
+    skill = -row.skill if not math.isnan(row.skill) else math.inf
+    symbol = row.symbol if isinstance(row, SymbolRow) else ""
+    return not row.predictable, skill, row.target, symbol
+
+
+def _reason(row: TargetRow | SymbolRow, q: float, alpha: float, n_tests: int) -> str:
+    if math.isnan(q):
+        if row.n_rows == 0:
+            return "too little data: no fold had enough labelled rows to train and test on"
+        return f"too little data: {row.n_rows} out-of-sample rows"
+    figures = f"skill {row.skill:+.4f} (t {row.t_stat:.2f}), q {q:.2g}"
+    if math.isnan(row.std_error):
+        return f"too little data: {row.n_rows} predictions hold too few independent labels"
+    if q > alpha:
+        return f"no evidence: {figures} > alpha {alpha:g} over {n_tests} tests"
+    if row.skill <= 0:
+        return f"no evidence: {figures}, but the skill is not positive"
+    return f"predictable: {figures} ≤ alpha {alpha:g} over {n_tests} tests"
+
+
+def choose_targets(rows: Sequence[TargetRow], top_n: int) -> list[str]:
+    """Return the targets worth going on with: predictable in some view, strongest first.
+
+    Ordered by the smaller q-value of the two views, then by the larger t-statistic, then by name.
+    """
+    strongest: dict[str, tuple[float, float, str]] = {}
+    for row in rows:
+        if row.predictable:
+            key = (row.q_value, -row.t_stat, row.target)
+            strongest[row.target] = min(strongest.get(row.target, key), key)
+    return sorted(strongest, key=lambda name: strongest[name])[:top_n]

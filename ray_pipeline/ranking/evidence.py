@@ -1,0 +1,202 @@
+"""From out-of-sample predictions to figures with errors (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.records import Task
+from ray_pipeline.statistics.hac import MeanEstimate, best_of, hac_lag, hac_mean
+from ray_pipeline.statistics.skill import grouped_skill
+
+__all__ = [
+    "Evidence",
+    "best_family",
+    "block_sums",
+    "cross_sectional_evidence",
+    "paired_evidence",
+    "series_evidence",
+    "time_contributions",
+    "time_evidence",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_BLOCKS = 1024
+"""Elements of the series that a symbol contributes to its target's figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A skill with its HAC standard error; `p_value` is one-sided for ``skill > 0``.
+
+    `n_rows` counts the predictions (rows or timestamps) that the skill is the mean over.
+    """
+
+    skill: float
+    std_error: float
+    t_stat: float
+    p_value: float
+    n_rows: int
+    degrees_of_freedom: float
+
+    @classmethod
+    def none(cls) -> Evidence:
+        """Return the evidence of nothing measured."""
+        return cls(math.nan, math.nan, math.nan, math.nan, 0, math.nan)
+
+    @classmethod
+    def from_estimate(cls, estimate: MeanEstimate) -> Evidence:
+        """Keep what tables show of an estimate."""
+        return cls(
+            skill=estimate.mean,
+            std_error=estimate.std_error,
+            t_stat=estimate.t_stat,
+            p_value=estimate.p_value,
+            n_rows=estimate.n,
+            degrees_of_freedom=estimate.degrees_of_freedom,
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Evidence:
+        """Rebuild from `to_record`."""
+        return cls(**record)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values for a unit's record."""
+        return asdict(self)
+
+
+def time_contributions(prediction: Floats, actual: Floats, folds: Ints, task: Task) -> Floats:
+    """Row products whose mean is the skill over a symbol's own time.
+
+    Ranks are taken within each fold: models of different folds predict on different scales.
+
+    Parameters
+    ----------
+    prediction, actual
+        Finite, in time order, shape (n_rows,).
+    folds
+        Fold of each row, shape (n_rows,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n_rows,); 0 in a fold that cannot be measured (one class only), which counts as
+        chance, not as absent.
+    """
+    skill = grouped_skill(prediction, actual, folds, task)
+    return np.nan_to_num(skill.contributions, nan=0.0)
+
+
+def time_evidence(contributions: Floats, horizon: int, spacing: float = 1.0) -> Evidence:
+    """Skill over a symbol's own time with its HAC error.
+
+    Parameters
+    ----------
+    contributions
+        Of `time_contributions`, in time order.
+    horizon
+        Of the target, in bars.
+    spacing
+        Bars between successive rows; above 1 when timestamps were sampled.
+    """
+    if len(contributions) == 0:
+        return Evidence.none()
+    lag = hac_lag(len(contributions), horizon, spacing)
+    return Evidence.from_estimate(hac_mean(contributions, lag))
+
+
+def paired_evidence(own: Floats, pooled: Floats, horizon: int, spacing: float) -> Evidence:
+    """Difference own − pooled on the same rows: a Diebold–Mariano test on rank skill.
+
+    Source: Diebold & Mariano (1995), with the HAC variance of `hac_mean`; `p_value` is
+    one-sided for own > pooled.
+    """
+    return time_evidence(own - pooled, horizon, spacing)
+
+
+def cross_sectional_evidence(
+    prediction: Floats,
+    actual: Floats,
+    positions: Ints,
+    task: Task,
+    min_cs: int,
+    horizon: int,
+    spacing: float,
+) -> Evidence:
+    """Mean over timestamps of the skill across symbols.
+
+    Parameters
+    ----------
+    prediction, actual, positions
+        Pooled rows in time order, finite, shape (n_rows,).
+    min_cs
+        Symbols that a timestamp needs to count.
+    """
+    skill = grouped_skill(prediction, actual, positions, task, min_rows=min_cs)
+    return time_evidence(skill.skills, horizon, spacing)
+
+
+def block_sums(
+    contributions: Floats, positions: Ints, first: int, n_positions: int
+) -> tuple[Floats, float]:
+    """Sum a symbol's contributions over blocks of the panel's test range.
+
+    The sums of several symbols add up to the series of their mean skill, so that its error
+    knows of their cross-correlation although no process holds all rows.
+
+    Parameters
+    ----------
+    contributions, positions
+        Row products and panel positions, shape (n_rows,).
+    first, n_positions
+        The test range is ``[first, first + n_positions)``.
+
+    Returns
+    -------
+    tuple
+        Sums per block divided by n_rows, shape (n_blocks,), and positions per block.
+    """
+    n_blocks = min(MAX_BLOCKS, n_positions)
+    block = (positions - first) * n_blocks // n_positions
+    sums = np.bincount(block, weights=contributions, minlength=n_blocks)
+    return sums / max(len(contributions), 1), n_positions / n_blocks
+
+
+def series_evidence(
+    mean_of_symbols: Floats, horizon: int, positions_per_block: float, n_rows: int
+) -> Evidence:
+    """Mean skill over symbols from the block series summed over them.
+
+    Parameters
+    ----------
+    mean_of_symbols
+        Sum over symbols of `block_sums`, divided by the number of symbols, shape (n_blocks,).
+    n_rows
+        Predictions behind it, for the table.
+    """
+    n_blocks = len(mean_of_symbols)
+    lag = hac_lag(n_blocks, horizon, positions_per_block)
+    evidence = Evidence.from_estimate(hac_mean(mean_of_symbols * n_blocks, lag))
+    return replace(evidence, n_rows=n_rows)
+
+
+def best_family(evidence: Mapping[str, Evidence]) -> tuple[str, Evidence] | None:
+    """Pick the family with the strongest evidence; its p-value pays for the number of tries.
+
+    Families are compared in name order, so equals resolve the same way everywhere.
+    """
+    measured: Sequence[str] = sorted(
+        name for name, item in evidence.items() if not math.isnan(item.p_value)
+    )
+    if not measured:
+        return None
+    index, p_value = best_of(np.array([evidence[name].p_value for name in measured]))
+    return measured[index], replace(evidence[measured[index]], p_value=p_value)

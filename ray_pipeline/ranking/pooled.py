@@ -1,0 +1,173 @@
+"""The cross-sectional view: one model over all symbols, tested on how it orders them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.evidence import cross_sectional_evidence
+from ray_pipeline.ranking.pool import Pool
+from ray_pipeline.ranking.walk import FamilySettings, fold_problem, predict_fold
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.training.families import Problem
+
+__all__ = [
+    "PooledFoldSpec",
+    "PooledPredictions",
+    "PooledSpec",
+    "assemble_predictions",
+    "rank_pooled_fold",
+    "summarise_pooled",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PooledFoldSpec:
+    """One fold of the pooled models; `pool` names the slices the pool was made of."""
+
+    frame: PanelFrame
+    pool: tuple[str, ...]
+    fold: int
+    families: tuple[FamilySettings, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PooledSpec:
+    """The folds' predictions, joined; `tables` is one name per fold."""
+
+    frame: PanelFrame
+    pool: tuple[str, ...]
+    tables: tuple[str, ...]
+    families: tuple[str, ...]
+    min_cs: int
+
+
+@dataclass(frozen=True, slots=True)
+class PooledPredictions:
+    """Out-of-sample predictions of the pooled models, sorted by symbol and then by position.
+
+    Attributes
+    ----------
+    symbols
+        Symbol names; symbol i has the rows ``offsets[i]:offsets[i + 1]``.
+    offsets
+        Shape (n_symbols + 1,).
+    positions, folds
+        Shape (n_rows,).
+    values
+        By (family, target), float32, shape (n_rows,); NaN where no model could be fitted.
+    spacing
+        Panel positions per sampled timestamp.
+    """
+
+    symbols: tuple[str, ...]
+    offsets: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    values: dict[tuple[str, str], NDArray[np.float32]]
+    spacing: float
+
+    def rows_of(self, symbol: str) -> slice:
+        """Rows of one symbol."""
+        index = self.symbols.index(symbol)
+        return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+
+def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> dict[str, Any]:
+    """Fit all families and targets on a fold and write their predictions (unit function)."""
+    frame, fold = spec.frame, spec.frame.folds[spec.fold]
+    # The pool is sorted by position: both sides of the split are views, not copies.
+    start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
+
+    def problem_of(target: TargetSpec, family: str) -> Problem | None:
+        return fold_problem(
+            pool.target(target.name)[:start],
+            pool.ends(target.horizon_bars)[:start],
+            target.task,
+            fold,
+            frame.embargo,
+            derive_seed(frame.seed, "target_ranking", family, target.name, f"fold {fold.index}"),
+        )
+
+    predictions = predict_fold(
+        pool.X[:start], pool.X[start:end], pool.feature_names, spec.families, frame.targets,
+        problem_of,
+    )  # fmt: skip
+    columns: dict[str, Any] = {"row": np.arange(start, end)}
+    for family, by_target in predictions.items():
+        for index, target in enumerate(frame.targets):
+            missing = np.full(end - start, np.nan)
+            columns[f"{family}_{index}"] = by_target.get(target.name, missing).astype(np.float32)
+    name = artifact_name("rank_pooled_fold", spec, "predictions")
+    reader.run.write_table(name, pa.table(columns))
+    return {"table": name, "n_rows": end - start}
+
+
+def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> PooledPredictions:
+    """Join the folds' predictions, sorted by symbol (shared unit)."""
+    tables = [reader.run.read_table(name) for name in spec.tables]
+    rows = np.concatenate([table.column("row").to_numpy() for table in tables])
+    folds = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
+    order = np.lexsort((pool.positions[rows], pool.symbol_index[rows]))
+    values = {
+        (family, target.name): np.concatenate(
+            [table.column(f"{family}_{index}").to_numpy() for table in tables]
+        )[order]
+        for family in spec.families
+        for index, target in enumerate(spec.frame.targets)
+    }
+    counts = np.bincount(pool.symbol_index[rows], minlength=len(pool.symbols))
+    return PooledPredictions(
+        symbols=pool.symbols,
+        offsets=np.r_[0, np.cumsum(counts)],
+        positions=pool.positions[rows][order],
+        folds=folds[order],
+        values=values,
+        spacing=pool.spacing,
+    )
+
+
+def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[str, Any]:
+    """Measure each pooled model's skill across symbols (unit function).
+
+    Returns
+    -------
+    dict
+        By target: evidence per family, symbols and rows tested.
+    """
+    tables = [reader.run.read_table(name) for name in spec.tables]
+    rows = np.concatenate([table.column("row").to_numpy() for table in tables])
+    positions, symbols = pool.positions[rows], pool.symbol_index[rows]
+    summary: dict[str, Any] = {}
+    for index, target in enumerate(spec.frame.targets):
+        actual = pool.target(target.name)[rows]
+        families: dict[str, Any] = {}
+        tested = np.zeros(len(rows), dtype=bool)
+        for family in spec.families:
+            prediction = np.concatenate(
+                [table.column(f"{family}_{index}").to_numpy() for table in tables]
+            ).astype(np.float64)
+            usable = np.isfinite(prediction) & np.isfinite(actual)
+            tested |= usable
+            families[family] = cross_sectional_evidence(
+                prediction[usable],
+                actual[usable],
+                positions[usable],
+                target.task,
+                spec.min_cs,
+                target.horizon_bars,
+                pool.spacing,
+            ).to_record()
+        summary[target.name] = {
+            "families": families,
+            "n_symbols": len(np.unique(symbols[tested])),
+            "n_rows": int(tested.sum()),
+        }
+    return {"targets": summary}

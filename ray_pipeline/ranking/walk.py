@@ -1,0 +1,109 @@
+"""One fold at a time: which rows train each target, and what its models predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.records import TargetSpec, Task
+from ray_pipeline.statistics.folds import Fold, train_rows
+from ray_pipeline.training.families import Problem, load_family
+
+__all__ = ["MIN_TRAIN_ROWS", "FamilySettings", "fold_problem", "predict_fold"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MIN_TRAIN_ROWS = 60
+"""Labelled rows that a fold needs before a model is worth fitting."""
+
+MIN_CLASS_ROWS = 5
+"""Rows of the rarer class that a binary target needs in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySettings:
+    """A family by name with the hyperparameters of this stage, as sorted pairs."""
+
+    name: str
+    hyperparameters: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def from_config(
+        cls, names: Sequence[str], hyperparameters: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[FamilySettings, ...]:
+        """Pair each family with its section of the config."""
+        return tuple(
+            cls(name, tuple(sorted(hyperparameters.get(name, {}).items()))) for name in names
+        )
+
+
+def fold_problem(
+    y: Floats, label_ends: Ints, task: Task, fold: Fold, embargo: int, seed: int
+) -> Problem | None:
+    """Return the purged training rows of a target, or None when they are too few.
+
+    Parameters
+    ----------
+    y, label_ends
+        Of the rows before the test fold, shape (n_before,).
+    """
+    usable = train_rows(label_ends, fold, embargo) & np.isfinite(y)
+    return make_problem(y, usable, task, seed)
+
+
+def make_problem(y: Floats, usable: NDArray[np.bool_], task: Task, seed: int) -> Problem | None:
+    """Return the problem of fitting `y` on the usable rows, or None when they are too few."""
+    rows = np.flatnonzero(usable)
+    if len(rows) < MIN_TRAIN_ROWS:
+        return None
+    labels = y[rows]
+    if labels.min() == labels.max():
+        return None
+    if task == "binary":
+        positive = int(labels.sum())
+        if min(positive, len(rows) - positive) < MIN_CLASS_ROWS:
+            return None
+    return Problem(y=y, rows=rows, task=task, seed=seed)
+
+
+def predict_fold(
+    X_before: NDArray[np.float32],
+    X_test: NDArray[np.float32],
+    feature_names: Sequence[str],
+    families: Sequence[FamilySettings],
+    targets: Sequence[TargetSpec],
+    problem_of: Callable[[TargetSpec, str], Problem | None],
+) -> dict[str, dict[str, Floats]]:
+    """Fit every family on every target of a fold and predict its test rows.
+
+    Parameters
+    ----------
+    X_before, X_test
+        Rows before and inside the test fold, shape (n, n_features).
+    problem_of
+        Gives the training problem of a target for a family, or None.
+
+    Returns
+    -------
+    dict
+        Predictions by family and target, shape (n_test,); a target without a problem is absent.
+    """
+    predictions: dict[str, dict[str, Floats]] = {}
+    for settings in families:
+        problems = {target.name: problem_of(target, settings.name) for target in targets}
+        fitted = {name: problem for name, problem in problems.items() if problem is not None}
+        if not fitted:
+            predictions[settings.name] = {}
+            continue
+        models = load_family(settings.name).fit(
+            X_before, feature_names, list(fitted.values()), dict(settings.hyperparameters)
+        )
+        predictions[settings.name] = {
+            name: model.predict(X_test) for name, model in zip(fitted, models, strict=True)
+        }
+    return predictions

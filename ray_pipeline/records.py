@@ -1,0 +1,131 @@
+"""The values that travel between layers: small, frozen, made of plain types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "ColumnRoles",
+    "Discovery",
+    "PartitionFile",
+    "Rejection",
+    "SymbolPartition",
+    "TargetSpec",
+    "Task",
+    "TimeRun",
+    "View",
+]
+
+Task = Literal["regression", "binary", "ordinal"]
+View = Literal["cross_sectional", "symbol_specific"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFile:
+    """One Parquet file of a symbol.
+
+    Attributes
+    ----------
+    path
+        Path inside its filesystem, without the protocol (``bucket/panel/…`` or ``/data/…``).
+    size_bytes
+        Size as listed.
+    version
+        What tells this content from another under the same path: the ETag of an object store,
+        the modification time in nanoseconds of a local file, or an empty string if unknown.
+    """
+
+    path: str
+    size_bytes: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPartition:
+    """A symbol and its Parquet files, sorted by path."""
+
+    symbol: str
+    files: tuple[PartitionFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files as listed."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A symbol that the run leaves out, and why."""
+
+    symbol: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found under a data directory.
+
+    Attributes
+    ----------
+    data_dir
+        The root as the user gave it.
+    interval
+        The bar interval that the layout names (``5m``), or None in the legacy layout.
+    layout
+        ``interval=/symbol=`` ("current") or ``symbol=`` ("legacy").
+    partitions
+        Usable symbols, sorted by code point.
+    rejected
+        Symbol folders without a usable Parquet file, sorted by symbol.
+    """
+
+    data_dir: str
+    interval: str | None
+    layout: Literal["current", "legacy"]
+    partitions: tuple[SymbolPartition, ...]
+    rejected: tuple[Rejection, ...]
+
+    @property
+    def symbols(self) -> list[str]:
+        """Names of the usable symbols, sorted by code point."""
+        return [partition.symbol for partition in self.partitions]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRun:
+    """Evenly spaced timestamps ``start_ns + i * step_ns`` for i in [0, count).
+
+    A symbol's time axis is a short list of runs (one per session of a market), so that the
+    driver learns every timestamp of a panel without receiving one number per row.
+    """
+
+    start_ns: int
+    step_ns: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """A target column, how far it looks ahead (in bars of its symbol), and its kind."""
+
+    name: str
+    horizon_bars: int
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRoles:
+    """What each column of a table is; every column is in exactly one of the fields.
+
+    ``ignored`` holds columns that no stage uses (text, excluded by the config, …), each with
+    its reason.
+    """
+
+    time: str
+    symbol: str | None
+    bars: tuple[str, ...]
+    targets: tuple[str, ...]
+    by_products: tuple[str, ...]
+    features: tuple[str, ...]
+    ignored: tuple[tuple[str, str], ...]

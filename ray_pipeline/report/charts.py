@@ -1,0 +1,185 @@
+"""Charts as inline SVG, one row of a chart at a time (pure).
+
+Places are percentages of the width and heights are pixels, without a view box: dots stay round
+and texts stay readable at every width of the page. Colours are classes of ``style.css``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ray_pipeline.report.figures import is_measured
+from ray_pipeline.report.scales import Scale
+
+__all__ = ["StripPoint", "bar", "fold_bar", "interval", "scale_axis", "stacked_bar", "strip"]
+
+_ROW_HEIGHT = 24
+_STRIP_HEIGHT = 34
+_LANES = (0, 1, -1, 2, -2, 3, -3)
+_LANE_HEIGHT = 4
+_MAX_NAMED_POINTS = 150
+"""Above it the points of a strip are one path without names: the page must open fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class StripPoint:
+    """A symbol on a strip: where it is, whether it stands out, and its tooltip."""
+
+    value: float
+    marked: bool
+    title: str
+
+
+def interval(
+    value: float | None, half_width: float | None, scale: Scale, *, marked: bool, title: str
+) -> Markup:
+    """Draw a dot with its interval; an end beyond the scale is an arrowhead.
+
+    Parameters
+    ----------
+    value
+        Where the dot is; not measured: the row stays empty.
+    half_width
+        Of the interval; not measured: a dot alone.
+    marked
+        Filled in the accent colour, instead of hollow and grey.
+    title
+        Tooltip.
+    """
+    inside = Markup("")
+    if is_measured(value):
+        kind = "yes" if marked else "no"
+        if is_measured(half_width):
+            inside += _whisker(value - half_width, value + half_width, scale, kind)
+        inside += Markup('<circle class="dot {}" cx="{:.2f}%" cy="{}" r="4.5"/>').format(
+            kind, scale.percent(value), _ROW_HEIGHT // 2
+        )
+        inside += Markup("<title>{}</title>").format(title)
+    return _row(_grid(scale) + inside, _ROW_HEIGHT)
+
+
+def _whisker(low: float, high: float, scale: Scale, kind: str) -> Markup:
+    middle = _ROW_HEIGHT // 2
+    drawn = Markup('<line class="whisker {0}" x1="{1:.2f}%" x2="{2:.2f}%" y1="{3}" y2="{3}"/>')
+    parts = drawn.format(kind, scale.percent(low), scale.percent(high), middle)
+    arrow = Markup('<svg class="arrow {}" x="{}%" y="{}"><path d="M0 -4L{} 0L0 4z"/></svg>')
+    if not scale.holds(low):
+        parts += arrow.format(kind, 0, middle, -6)
+    if not scale.holds(high):
+        parts += arrow.format(kind, 100, middle, 6)
+    return parts
+
+
+def strip(points: Sequence[StripPoint], scale: Scale) -> Markup:
+    """Draw one dot per symbol, spread over lanes where they would cover each other."""
+    ordered = sorted(points, key=lambda point: (point.value, point.title))
+    placed: list[tuple[StripPoint, float, int]] = []
+    n_in_cell: dict[int, int] = {}
+    for point in ordered:
+        x = scale.percent(point.value)
+        cell = int(x / 1.5)
+        n_in_cell[cell] = n_in_cell.get(cell, 0) + 1
+        lane = _LANES[(n_in_cell[cell] - 1) % len(_LANES)]
+        placed.append((point, x, _STRIP_HEIGHT // 2 + lane * _LANE_HEIGHT))
+    # The marked ones last: they lie on top.
+    placed.sort(key=lambda item: item[0].marked)
+    if len(placed) <= _MAX_NAMED_POINTS:
+        circle = Markup(
+            '<circle class="dot small {}" cx="{:.2f}%" cy="{}" r="3"><title>{}</title></circle>'
+        )
+        dots = Markup("").join(
+            circle.format("yes" if point.marked else "no", x, y, point.title)
+            for point, x, y in placed
+        )
+    else:
+        dots = _many_dots(placed)
+    return _row(_grid(scale) + dots, _STRIP_HEIGHT)
+
+
+def _many_dots(placed: Sequence[tuple[StripPoint, float, int]]) -> Markup:
+    """Draw all dots of a kind as one path: round caps of lines without length.
+
+    The inner view box is stretched to the width; ``non-scaling-stroke`` keeps the caps round.
+    """
+    paths = Markup("")
+    for marked, kind in ((False, "no"), (True, "yes")):
+        steps = "".join(
+            f"M{10 * x:.0f} {y}h.01" for point, x, y in placed if point.marked is marked
+        )
+        if steps:
+            paths += Markup('<path class="dots {}" d="{}"/>').format(kind, steps)
+    box = Markup(
+        '<svg viewBox="0 0 1000 {0}" preserveAspectRatio="none" width="100%" height="{0}">{1}</svg>'
+    )
+    return box.format(_STRIP_HEIGHT, paths)
+
+
+def scale_axis(scale: Scale) -> Markup:
+    """Draw the texts under the gridlines of the rows above."""
+    texts = Markup("").join(
+        Markup('<text x="{:.2f}%" y="14">{}</text>').format(scale.percent(tick), label)
+        for tick, label in zip(scale.ticks, scale.labels, strict=True)
+    )
+    return _row(texts, 20)
+
+
+def bar(share: float | None, *, marked: bool) -> Markup:
+    """Draw a share in [0, 1] as a bar from the left."""
+    kind = "yes" if marked else "no"
+    width = 100.0 * min(1.0, max(0.0, share)) if is_measured(share) else 0.0
+    inside = Markup(
+        '<rect class="track" width="100%" y="4" height="8"/>'
+        '<rect class="bar {}" width="{:.1f}%" y="4" height="8"/>'
+    )
+    return _row(inside.format(kind, width), 16)
+
+
+def stacked_bar(parts: Sequence[tuple[str, int]]) -> Markup:
+    """Draw counts as adjoining segments that fill the width.
+
+    Parameters
+    ----------
+    parts
+        CSS class and count of each segment, left to right.
+    """
+    total = sum(n for _, n in parts)
+    inside, left = Markup(""), 0
+    segment = Markup(
+        '<rect class="{}" x="{:.2f}%" width="{:.2f}%" y="2" height="14"><title>{}</title></rect>'
+    )
+    for kind, n in parts:
+        if n:
+            title = f"{kind}: {n} of {total}"
+            inside += segment.format(kind, 100 * left / total, 100 * n / total, title)
+        left += n
+    return _row(inside, 18)
+
+
+def fold_bar(start: float, end: float) -> Markup:
+    """Draw a fold on the run's time axis: training before `start`, test from there to `end`.
+
+    Parameters
+    ----------
+    start, end
+        Shares of the time axis in [0, 1].
+    """
+    inside = Markup(
+        '<rect class="track" width="100%" y="5" height="8"/>'
+        '<rect class="bar no" width="{:.2f}%" y="5" height="8"/>'
+        '<rect class="bar yes" x="{:.2f}%" width="{:.2f}%" y="5" height="8"/>'
+    )
+    return _row(inside.format(100 * start, 100 * start, 100 * (end - start)), 18)
+
+
+def _grid(scale: Scale) -> Markup:
+    line = Markup('<line class="{}" x1="{1:.2f}%" x2="{1:.2f}%" y1="0" y2="100%"/>'.replace("{}", "{0}"))
+    return Markup("").join(
+        line.format("zero" if tick == 0 else "grid", scale.percent(tick)) for tick in scale.ticks
+    )
+
+
+def _row(inside: Markup, height: int) -> Markup:
+    return Markup('<svg class="row" width="100%" height="{}">{}</svg>').format(height, inside)

@@ -1,0 +1,160 @@
+"""What a run left behind, read for the page; a run that ended early left less."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ray_pipeline import results
+from ray_pipeline.ranking.decide import TargetRow, choose_targets
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["MAX_MODELS", "RunContents", "read_contents"]
+
+MAX_MODELS = 200
+"""Models whose metadata are read, one request each."""
+
+_N_THREADS = 16
+_SKILL_COLUMNS = ("target", "symbol", "view", "skill", "predictable")
+_FEATURE_COLUMNS = (
+    "target",
+    "view",
+    "symbol",
+    "feature",
+    "score",
+    "stability",
+    "rank",
+    "selected",
+    "reason",
+)
+_LATER = {"failed": "failed", "interrupted": "was interrupted", "running": "is still going"}
+
+
+@dataclass(frozen=True)
+class RunContents:
+    """The files of a run.
+
+    Attributes
+    ----------
+    record
+        ``run.json``.
+    symbols, plan
+        ``symbols.json`` and ``training_plan.json``, None where missing.
+    targets
+        Rows of the target ranking, by view and rank; none where the table is missing.
+    skills, features, leaks, routes, failures
+        Tables, None where missing.
+    trained
+        Planned jobs that left a finished model.
+    models
+        Metadata of the first `MAX_MODELS` of them in the order of the plan, by job.
+    """
+
+    record: Mapping[str, Any]
+    symbols: Mapping[str, Any] | None
+    targets: tuple[TargetRow, ...] | None
+    skills: pa.Table | None
+    features: pa.Table | None
+    leaks: pa.Table | None
+    routes: pa.Table | None
+    failures: pa.Table | None
+    plan: Mapping[str, Any] | None
+    trained: frozenset[str]
+    models: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def status(self) -> str:
+        """``running``, ``done``, ``failed`` or ``interrupted``."""
+        return str(self.record.get("status", "running"))
+
+    @property
+    def jobs(self) -> Sequence[Mapping[str, Any]]:
+        """Planned jobs by priority."""
+        return list(self.plan["jobs"]) if self.plan is not None else []
+
+    @property
+    def chosen(self) -> list[str]:
+        """Targets that went on to feature selection, strongest first."""
+        rows = self.targets or ()
+        n_chosen = self.count("chosen_targets")
+        return choose_targets(rows, len(rows) if n_chosen is None else n_chosen)
+
+    def count(self, name: str) -> int | None:
+        """Return a count of ``run.json``, None where the run did not come so far."""
+        value = self.record.get("counts", {}).get(name)
+        return None if value is None else int(value)
+
+    def why_absent(self, name: str) -> str:
+        """Say why the page has nothing from a file that is missing."""
+        if self.status in _LATER:
+            return f"{name} is missing: the run {_LATER[self.status]} before it was written."
+        if self.targets is not None and not any(row.predictable for row in self.targets):
+            return f"{name} is missing: no target is predictable, so there was nothing to write."
+        return f"{name} is missing from the run directory."
+
+
+def read_contents(run: RunDirectory) -> RunContents:
+    """Read what the page shows.
+
+    Raises
+    ------
+    StorageError
+        When ``run.json`` is missing (there is no run here) or a file that is there cannot be read.
+    """
+    record = run.read_json("run.json")
+    plan = _json(run, results.PLAN)
+    jobs = [job["job_id"] for job in plan["jobs"]] if plan is not None else []
+    trained = _trained(run, jobs)
+    shown = [job_id for job_id in jobs if job_id in trained][:MAX_MODELS]
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        documents = pool.map(
+            lambda job_id: run.read_json(f"models/{job_id}/metadata.json"), shown
+        )
+        models = dict(zip(shown, documents, strict=True))
+    return RunContents(
+        record=record,
+        symbols=_json(run, "symbols.json"),
+        targets=_target_rows(_table(run, results.RANKED_TARGETS)),
+        skills=_table(run, results.RANKED_SYMBOLS, _SKILL_COLUMNS),
+        features=_table(run, results.FEATURES, _FEATURE_COLUMNS),
+        leaks=_table(run, results.LEAKAGE),
+        routes=_table(run, results.ROUTES),
+        failures=_table(run, results.FAILURES),
+        plan=plan,
+        trained=trained,
+        models=models,
+    )
+
+
+def _json(run: RunDirectory, name: str) -> Mapping[str, Any] | None:
+    return run.read_json(name) if run.exists(name) else None
+
+
+def _table(run: RunDirectory, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+    return run.read_table(name, columns) if run.exists(name) else None
+
+
+def _trained(run: RunDirectory, jobs: Sequence[str]) -> frozenset[str]:
+    """Find finished models with one listing; a folder without metadata is an unfinished one."""
+    if not jobs:
+        return frozenset()
+    finished = {
+        name.split("/")[1] for name in run.list("models") if name.endswith("/metadata.json")
+    }
+    return finished & frozenset(jobs)
+
+
+def _target_rows(table: pa.Table | None) -> tuple[TargetRow, ...] | None:
+    if table is None:
+        return None
+    figures = ("skill", "std_error", "t_stat", "p_value", "q_value")
+    rows = []
+    for row in table.to_pylist():
+        measured = {name: math.nan if row[name] is None else row[name] for name in figures}
+        rows.append(TargetRow(**(row | measured)))
+    return tuple(rows)

@@ -1,0 +1,175 @@
+"""Which features carry the chosen targets (pure)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from ray_pipeline.report.capping import Capped, capped
+from ray_pipeline.report.charts import bar
+from ray_pipeline.report.contents import RunContents
+from ray_pipeline.report.figures import count, percentage, plural, unsigned
+from ray_pipeline.results import FEATURES
+
+__all__ = ["FeatureSection", "PooledFeature", "SymbolFeature", "write_feature_section"]
+
+MAX_TARGETS = 20
+MAX_FEATURES = 50
+"""Selected features listed per target: the default of ``feature_selection.top_m_features``."""
+MAX_SYMBOL_FEATURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PooledFeature:
+    """A selected feature of a pooled model."""
+
+    rank: int
+    feature: str
+    chart: Markup
+    score: str
+    stability: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFeature:
+    """How often a feature was selected over the symbols of a target."""
+
+    feature: str
+    chart: Markup
+    n_symbols: str
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFeatures:
+    """One target's features, pooled and per symbol; either may be absent.
+
+    Attributes
+    ----------
+    rejected
+        A sentence on the pooled features that were not selected, by reason.
+    n_symbols
+        Symbols whose own models had features selected.
+    """
+
+    target: str
+    n_features: int
+    n_selected: int
+    pooled: Capped[PooledFeature]
+    rejected: str
+    own: Capped[SymbolFeature]
+    n_symbols: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSection:
+    """Chosen targets in their order, or why there is nothing to see."""
+
+    absent: str
+    targets: Capped[TargetFeatures]
+
+
+def write_feature_section(contents: RunContents) -> FeatureSection:
+    """Lay out feature selection."""
+    table = contents.features
+    if table is None or table.num_rows == 0:
+        absent = contents.why_absent(FEATURES)
+        if table is not None:
+            absent = "No feature was selected for any target."
+        return FeatureSection(absent, capped([], 0, "", FEATURES))
+    selected_for = frozenset(table.column("target").unique().to_pylist())
+    # Targets of the table that the ranking does not call chosen would be a bug: show them too.
+    chosen = contents.chosen
+    targets = [target for target in chosen if target in selected_for]
+    targets += sorted(selected_for - frozenset(chosen))
+    own = _own_counts(table)
+    shown = tuple(
+        _target(target, _pooled_rows(table, target), *own.get(target, ((), 0)))
+        for target in targets[:MAX_TARGETS]
+    )
+    return FeatureSection("", Capped(shown, len(targets), "strongest target first", FEATURES))
+
+
+def _pooled_rows(table: pa.Table, target: str) -> list[Mapping[str, Any]]:
+    pooled = (pc.field("target") == target) & (pc.field("view") == "cross_sectional")
+    rows: list[Mapping[str, Any]] = table.filter(pooled).to_pylist()
+    return sorted(rows, key=lambda row: row["rank"])
+
+
+def _own_counts(table: pa.Table) -> dict[str, tuple[tuple[tuple[str, int], ...], int]]:
+    """Count, per target, the symbols that selected each feature, and all symbols.
+
+    In Arrow: with thousands of symbols this table has millions of rows.
+    """
+    own = table.filter(pc.field("view") == "symbol_specific")
+    n_symbols = _group_sizes(own.select(["target", "symbol"]), ["symbol"], "count_distinct")
+    chosen = own.filter(pc.field("selected")).group_by(["target", "feature"])
+    by_target: dict[str, list[tuple[str, int]]] = {}
+    for row in chosen.aggregate([("symbol", "count")]).to_pylist():
+        by_target.setdefault(row["target"], []).append((row["feature"], row["symbol_count"]))
+    return {
+        target: (
+            tuple(sorted(by_target.get(target, []), key=lambda item: (-item[1], item[0]))),
+            n,
+        )
+        for target, n in n_symbols.items()
+    }
+
+
+def _group_sizes(table: pa.Table, columns: Sequence[str], function: str) -> dict[str, int]:
+    counted = table.group_by("target").aggregate([(column, function) for column in columns])
+    names = [f"{column}_{function}" for column in columns]
+    return {row["target"]: row[names[0]] for row in counted.to_pylist()}
+
+
+def _target(
+    target: str,
+    pooled: Sequence[Mapping[str, Any]],
+    own: Sequence[tuple[str, int]],
+    n_symbols: int,
+) -> TargetFeatures:
+    selected = [row for row in pooled if row["selected"]]
+    return TargetFeatures(
+        target=target,
+        n_features=len(pooled),
+        n_selected=len(selected),
+        pooled=capped([_feature(row) for row in selected], MAX_FEATURES, "best first", FEATURES),
+        rejected=_rejected([row["reason"] for row in pooled if not row["selected"]]),
+        own=capped(
+            [_own(feature, n, n_symbols) for feature, n in own],
+            MAX_SYMBOL_FEATURES,
+            "most often selected first",
+            FEATURES,
+        ),
+        n_symbols=n_symbols,
+    )
+
+
+def _feature(row: Mapping[str, Any]) -> PooledFeature:
+    return PooledFeature(
+        rank=row["rank"],
+        feature=row["feature"],
+        chart=bar(row["score"], marked=True),
+        score=unsigned(row["score"]),
+        stability=percentage(row["stability"]),
+        reason=row["reason"] or "",
+    )
+
+
+def _own(feature: str, n: int, n_symbols: int) -> SymbolFeature:
+    return SymbolFeature(feature, bar(n / n_symbols, marked=True), count(n), percentage(n / n_symbols))
+
+
+def _rejected(reasons: Sequence[str | None]) -> str:
+    if not reasons:
+        return ""
+    kinds = Counter((reason or "no reason given").partition(":")[0] for reason in reasons)
+    listed = ", ".join(f"{count(n)} {kind}" for kind, n in kinds.most_common())
+    return f"{plural(len(reasons), 'feature')} not selected: {listed}."

@@ -1,0 +1,132 @@
+"""The models that were trained, and those that were not (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from ray_pipeline.report.capping import Capped, capped
+from ray_pipeline.report.charts import interval, scale_axis
+from ray_pipeline.report.contents import RunContents
+from ray_pipeline.report.figures import (
+    count,
+    is_measured,
+    period,
+    probability,
+    signed,
+    unsigned,
+)
+from ray_pipeline.report.scales import Scale, skill_scale
+from ray_pipeline.results import PLAN
+
+__all__ = ["ModelSection", "TrainedModel", "write_model_section"]
+
+MAX_LEFT_OUT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model and its out-of-sample evidence."""
+
+    job_id: str
+    target: str
+    trained_on: str
+    family: str
+    chart: Markup
+    skill: str
+    std_error: str
+    p_value: str
+    n_rows: str
+    n_features: str
+    n_serves: str
+    period: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSection:
+    """Trained models by priority.
+
+    Attributes
+    ----------
+    absent
+        Why there is no model, empty where there are some.
+    untrained
+        Planned jobs without a model.
+    left_out
+        (what, why) of what could not be planned.
+    """
+
+    absent: str
+    axis: Markup
+    models: Capped[TrainedModel]
+    untrained: Capped[str]
+    left_out: Capped[tuple[str, str]]
+
+
+def write_model_section(contents: RunContents) -> ModelSection:
+    """Lay out the training plan and what became of it."""
+    plan = contents.plan
+    left_out = [(str(item["what"]), str(item["why"])) for item in (plan or {}).get("left_out", [])]
+    untrained = [job["job_id"] for job in contents.jobs if job["job_id"] not in contents.trained]
+    shown = [job for job in contents.jobs if job["job_id"] in contents.models]
+    scale = _scale(contents)
+    models = tuple(_model(job, contents.models[job["job_id"]], scale) for job in shown)
+    return ModelSection(
+        absent="" if models else _absent(contents),
+        axis=scale_axis(scale),
+        models=Capped(models, len(contents.trained), "most important first", "models/"),
+        untrained=capped(untrained, MAX_LEFT_OUT, "most important first", PLAN),
+        left_out=capped(left_out, MAX_LEFT_OUT, "in the order of the plan", PLAN),
+    )
+
+
+def _absent(contents: RunContents) -> str:
+    if contents.plan is None:
+        return contents.why_absent(PLAN)
+    if not contents.jobs:
+        return "Nothing was planned for training, so no model was trained."
+    return "No planned model was trained."
+
+
+def _scale(contents: RunContents) -> Scale:
+    ends = []
+    for metadata in contents.models.values():
+        evidence = metadata.get("out_of_sample") or {}
+        skill, error = evidence.get("skill"), evidence.get("std_error")
+        if is_measured(skill):
+            width = 2 * error if is_measured(error) else 0.0
+            # An interval beyond chance to perfect would say nothing more.
+            ends += [max(-1.0, skill - width), min(1.0, skill + width)]
+    return skill_scale(ends, n_ticks=3)
+
+
+def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) -> TrainedModel:
+    evidence = metadata.get("out_of_sample") or {}
+    skill, error = evidence.get("skill"), evidence.get("std_error")
+    trained_on = metadata.get("trained_on") or {}
+    symbols = job["symbols"]
+    pooled = job["view"] == "cross_sectional"
+    half_width = 2 * error if is_measured(error) else None
+    title = f"{job['job_id']}: skill {signed(skill, 4)} ± {unsigned(error, 4)}"
+    holds = is_measured(half_width) and is_measured(skill) and skill > half_width
+    return TrainedModel(
+        job_id=job["job_id"],
+        target=job["target"],
+        trained_on=f"{count(len(symbols))} symbols, pooled" if pooled else ", ".join(symbols),
+        family=job["family"],
+        chart=interval(skill, half_width, scale, marked=holds, title=title),
+        skill=signed(skill),
+        std_error=unsigned(error),
+        p_value=probability(evidence.get("p_value")),
+        n_rows=count(trained_on.get("n_rows")),
+        n_features=count(len(job["features"])),
+        n_serves=count(len(job["serves"])),
+        period=period(trained_on.get("first_ts"), trained_on.get("last_ts")),
+        why=job["why"],
+    )
+
+

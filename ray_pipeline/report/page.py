@@ -1,0 +1,68 @@
+"""The page of a run: read, lay out, render, write."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ray_pipeline.report.contents import RunContents, read_contents
+from ray_pipeline.report.data_section import write_data_section
+from ray_pipeline.report.feature_section import write_feature_section
+from ray_pipeline.report.headline import write_headline
+from ray_pipeline.report.model_section import write_model_section
+from ray_pipeline.report.route_section import ROUTE_ORDER, write_route_section
+from ray_pipeline.report.run_section import write_run_section
+from ray_pipeline.report.symbol_section import write_symbol_section
+from ray_pipeline.report.target_section import write_target_section
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["REPORT", "render_page", "write_report"]
+
+REPORT = "report.html"
+
+
+def write_report(run: RunDirectory) -> str:
+    """Write the run's page, from whatever the run left behind.
+
+    The page is one file: style, charts and its few lines of script are inside, and nothing is
+    fetched from elsewhere. The same run directory gives the same page.
+
+    Returns
+    -------
+    str
+        Name of the page in the run directory.
+
+    Raises
+    ------
+    StorageError
+        When there is no ``run.json``, or a file that is there cannot be read.
+    """
+    run.write_text(REPORT, render_page(read_contents(run)))
+    return REPORT
+
+
+def render_page(contents: RunContents) -> str:
+    """Return the page as HTML (pure). Everything that came with the data is escaped."""
+    return _environment().get_template("page.html").render(
+        headline=write_headline(contents),
+        run=write_run_section(contents),
+        targets=write_target_section(contents),
+        symbols=write_symbol_section(contents),
+        features=write_feature_section(contents),
+        routes=write_route_section(contents),
+        route_order=ROUTE_ORDER,
+        models=write_model_section(contents),
+        data=write_data_section(contents),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("ray_pipeline", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,70 @@
+"""From figures to places on a chart: a linear scale with round ticks (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ray_pipeline.report.figures import signed
+
+__all__ = ["Scale", "skill_scale"]
+
+_MARGIN = 0.06
+"""Share of the span left free on either side, so that the outermost tick label has room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A linear scale from `low` at 0 % of the width to `high` at 100 %, and its ticks."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def percent(self, value: float) -> float:
+        """Return the place of a value in percent of the width, held inside the chart."""
+        place = 100.0 * (value - self.low) / (self.high - self.low)
+        return min(100.0, max(0.0, place))
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies inside the chart."""
+        return self.low <= value <= self.high
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The ticks' texts, with as many places as the step between them needs."""
+        step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
+        places = max(0, -math.floor(math.log10(step) + 1e-9))
+        return tuple("0" if tick == 0 else signed(tick, places) for tick in self.ticks)
+
+
+def skill_scale(values: Iterable[float], n_ticks: int = 5) -> Scale:
+    """Return a scale that holds all values and zero, with about `n_ticks` round ticks.
+
+    Parameters
+    ----------
+    values
+        Finite; none at all gives the scale of ±0.1.
+
+    Examples
+    --------
+    >>> skill_scale([-0.02, 0.071]).ticks
+    (-0.02, 0.0, 0.02, 0.04, 0.06)
+    """
+    found = [0.0, *values]
+    low, high = min(found), max(found)
+    if high - low < 1e-9:
+        low, high = -0.1, 0.1
+    margin = _MARGIN * (high - low)
+    step = _round_step((high - low) / n_ticks)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    # round(): 3 · 0.1 is 0.30000000000000004
+    ticks = tuple(round(k * step, 10) + 0.0 for k in range(first, last + 1))
+    return Scale(low - margin, high + margin, ticks)
+
+
+def _round_step(raw: float) -> float:
+    """Return the 1, 2 or 5 times a power of ten that is nearest from above."""
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(power * k for k in (1, 2, 5, 10) if power * k >= raw * (1 - 1e-9))

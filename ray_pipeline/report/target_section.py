@@ -1,0 +1,149 @@
+"""The target ranking: a dot-and-interval chart and the figures, per view (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.report.capping import Capped
+from ray_pipeline.report.charts import interval, scale_axis
+from ray_pipeline.report.contents import RunContents
+from ray_pipeline.report.figures import count, is_measured, probability, signed, unsigned
+from ray_pipeline.report.headline import VIEW_NAMES
+from ray_pipeline.report.scales import Scale, skill_scale
+from ray_pipeline.results import RANKED_TARGETS
+
+__all__ = ["RankedTarget", "RankedView", "TargetSection", "interval_scale", "write_target_section"]
+
+MAX_TARGETS = 100
+"""Targets per view that are drawn and listed."""
+
+_MEANINGS = {
+    "cross_sectional": "One pooled model; skill across symbols, averaged over timestamps.",
+    "symbol_specific": "One model per symbol; skill over each symbol's time, averaged over symbols.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTarget:
+    """One row of the chart and of the table, as text."""
+
+    rank: int
+    target: str
+    chart: Markup
+    family: str
+    task: str
+    horizon: str
+    skill: str
+    std_error: str
+    t_stat: str
+    p_value: str
+    q_value: str
+    n_symbols: str
+    n_rows: str
+    predictable: bool
+    chosen: bool
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RankedView:
+    """One view's targets by rank."""
+
+    key: str
+    title: str
+    meaning: str
+    n_targets: int
+    n_predictable: int
+    targets: Capped[RankedTarget]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSection:
+    """Both views on one scale; no views and a reason where there is no ranking."""
+
+    absent: str
+    axis: Markup
+    views: tuple[RankedView, ...]
+
+
+def write_target_section(contents: RunContents) -> TargetSection:
+    """Lay out the target ranking."""
+    rows = contents.targets
+    if rows is None:
+        return TargetSection(contents.why_absent(RANKED_TARGETS), Markup(""), ())
+    shown = {
+        view: sorted((row for row in rows if row.view == view), key=lambda row: row.rank)
+        for view in VIEW_NAMES
+    }
+    scale = interval_scale([row for members in shown.values() for row in members[:MAX_TARGETS]])
+    chosen = frozenset(contents.chosen)
+    views = tuple(_view(view, members, scale, chosen) for view, members in shown.items() if members)
+    absent = "" if views else "The ranking has no rows."
+    return TargetSection(absent, scale_axis(scale), views)
+
+
+def interval_scale(rows: Sequence[TargetRow]) -> Scale:
+    """Return a scale with all skills and all intervals of ordinary width.
+
+    An interval several times as wide as the others (a target with few labels) would press all
+    of them into a point: it is cut at 4 median standard errors, or at the largest skill.
+    """
+    skills = [row.skill for row in rows if is_measured(row.skill)]
+    errors = sorted(row.std_error for row in rows if is_measured(row.std_error))
+    limit = max([abs(skill) for skill in skills] + [4 * errors[len(errors) // 2] if errors else 0.0])
+    ends = [
+        row.skill + sign * 2 * row.std_error
+        for row in rows
+        if is_measured(row.skill) and is_measured(row.std_error)
+        for sign in (-1, 1)
+    ]
+    return skill_scale([*skills, *(min(limit, max(-limit, end)) for end in ends)])
+
+
+def _view(
+    view: str, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str]
+) -> RankedView:
+    return RankedView(
+        key=view,
+        title=VIEW_NAMES[view].capitalize(),
+        meaning=_MEANINGS[view],
+        n_targets=len(rows),
+        n_predictable=sum(row.predictable for row in rows),
+        targets=Capped(
+            tuple(_target(row, scale, row.target in chosen) for row in rows[:MAX_TARGETS]),
+            len(rows),
+            "by rank",
+            RANKED_TARGETS,
+        ),
+    )
+
+
+def _target(row: TargetRow, scale: Scale, chosen: bool) -> RankedTarget:
+    verdict, _, reason = row.reason.partition(": ")
+    title = f"{row.target}: skill {signed(row.skill, 4)} ± {unsigned(row.std_error, 4)}"
+    return RankedTarget(
+        rank=row.rank,
+        target=row.target,
+        chart=interval(
+            row.skill, 2 * row.std_error, scale, marked=row.predictable, title=title
+        ),
+        family=row.family or "",
+        task=row.task,
+        horizon=count(row.horizon_bars),
+        skill=signed(row.skill),
+        std_error=unsigned(row.std_error),
+        t_stat=signed(row.t_stat, 2),
+        p_value=probability(row.p_value),
+        q_value=probability(row.q_value),
+        n_symbols=count(row.n_symbols),
+        n_rows=count(row.n_rows),
+        predictable=row.predictable,
+        chosen=chosen,
+        verdict=verdict,
+        reason=reason,
+    )

@@ -1,0 +1,268 @@
+"""Which model serves which symbol (pure): five routes, each with its evidence and a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from ray_pipeline.ranking.decide import SymbolRow, TargetRow
+from ray_pipeline.ranking.evidence import Evidence
+from ray_pipeline.records import View
+from ray_pipeline.statistics.false_discoveries import q_values
+
+__all__ = ["Route", "RouteRow", "RoutingThresholds", "decide_routes", "paired_verdicts"]
+
+Route = Literal["CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingThresholds:
+    """What the routes depend on.
+
+    Attributes
+    ----------
+    alpha
+        False-discovery rate of each comparison.
+    min_difference
+        Skill by which a model must be better to count as better: below it two models are
+        interchangeable, however significant the difference.
+    """
+
+    alpha: float
+    min_difference: float
+    method: Literal["bh", "by"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """One row of ``routing/routes.parquet``; figures are NaN where nothing was measured."""
+
+    target: str
+    symbol: str
+    route: Route
+    reason: str
+    pooled_predictable: bool
+    pooled_family: str | None
+    pooled_skill: float
+    pooled_std_error: float
+    pooled_p_value: float
+    pooled_q_value: float
+    pooled_time_skill: float
+    pooled_time_std_error: float
+    own_predictable: bool
+    own_family: str | None
+    own_skill: float
+    own_std_error: float
+    own_p_value: float
+    own_q_value: float
+    difference: float
+    difference_std_error: float
+    difference_q_value: float
+    n_own_rows: int
+    n_paired_rows: int
+
+
+def paired_verdicts(
+    differences: Sequence[Evidence], n_tries: int, thresholds: RoutingThresholds
+) -> list[tuple[float, int]]:
+    """Test whether own − pooled exceeds `min_difference` in size, across symbols.
+
+    Parameters
+    ----------
+    differences
+        Paired evidence, one per symbol; NaN figures are not tested.
+    n_tries
+        Own families that were tried; the better one was kept, which favours own.
+
+    Returns
+    -------
+    list of tuple
+        q-value, and 1 (own significantly better), −1 (pooled) or 0.
+    """
+    p_values = []
+    for item in differences:
+        if math.isnan(item.std_error) or math.isnan(item.skill):
+            p_values.append(math.nan)
+            continue
+        excess = abs(item.skill) - thresholds.min_difference
+        if excess <= 0 or item.std_error == 0:
+            p_values.append(1.0)
+            continue
+        tries = n_tries if item.skill > 0 else 1
+        p_values.append(
+            min(
+                1.0,
+                2.0 * tries * float(stats.t.sf(excess / item.std_error, item.degrees_of_freedom)),
+            )
+        )
+    q = q_values(np.array(p_values, dtype=np.float64), thresholds.method)
+    verdicts = []
+    for item, value in zip(differences, q.tolist(), strict=True):
+        significant = not math.isnan(value) and value <= thresholds.alpha
+        verdicts.append((value, int(math.copysign(1, item.skill)) if significant else 0))
+    return verdicts
+
+
+def decide_routes(
+    target: str,
+    symbols: Sequence[str],
+    target_rows: Mapping[View, TargetRow],
+    symbol_rows: Mapping[tuple[str, str], SymbolRow],
+    records: Mapping[str, Mapping[str, Any]],
+    thresholds: RoutingThresholds,
+    obstacle: str | None = None,
+) -> list[RouteRow]:
+    """Route every symbol of one target.
+
+    Parameters
+    ----------
+    target_rows
+        The target's rows by view.
+    symbol_rows
+        Its rows by (symbol, view).
+    records
+        Results of `rank_symbol` by symbol, for the paired differences.
+    obstacle
+        Why no symbol of this target may be served, whatever its own evidence; None if it may.
+    """
+    pooled = target_rows.get("cross_sectional")
+    differences = [
+        _difference(
+            records[symbol]["targets"][target] if symbol in records else None,
+            pooled,
+            symbol_rows.get((symbol, "symbol_specific")),
+        )
+        for symbol in symbols
+    ]
+    n_tries = max((len(record["own_families"]) for record in records.values()), default=1)
+    verdicts = paired_verdicts(differences, n_tries, thresholds)
+    return [
+        _route_row(
+            target,
+            symbol,
+            pooled,
+            symbol_rows.get((symbol, "cross_sectional")),
+            symbol_rows.get((symbol, "symbol_specific")),
+            difference,
+            verdict,
+            thresholds,
+            obstacle,
+        )
+        for symbol, difference, verdict in zip(symbols, differences, verdicts, strict=True)
+    ]
+
+
+def _difference(
+    record: Mapping[str, Any] | None, pooled: TargetRow | None, own: SymbolRow | None
+) -> Evidence:
+    if record is None or pooled is None or own is None or own.family is None:
+        return Evidence.none()
+    item = record["paired"].get(pooled.family, {}).get(own.family)
+    return Evidence.none() if item is None else Evidence.from_record(item)
+
+
+def _route_row(
+    target: str,
+    symbol: str,
+    pooled: TargetRow | None,
+    shared: SymbolRow | None,
+    own: SymbolRow | None,
+    difference: Evidence,
+    verdict: tuple[float, int],
+    thresholds: RoutingThresholds,
+    obstacle: str | None,
+) -> RouteRow:
+    route, reason = _decide(pooled, own, verdict[1], thresholds.alpha, obstacle)
+    reason = f"{reason}: {_facts(pooled, shared, own, difference, verdict)}"
+    nan = math.nan
+    return RouteRow(
+        target=target,
+        symbol=symbol,
+        route=route,
+        reason=reason,
+        pooled_predictable=pooled is not None and pooled.predictable,
+        pooled_family=pooled.family if pooled else None,
+        pooled_skill=pooled.skill if pooled else nan,
+        pooled_std_error=pooled.std_error if pooled else nan,
+        pooled_p_value=pooled.p_value if pooled else nan,
+        pooled_q_value=pooled.q_value if pooled else nan,
+        pooled_time_skill=shared.skill if shared else nan,
+        pooled_time_std_error=shared.std_error if shared else nan,
+        own_predictable=own is not None and own.predictable,
+        own_family=own.family if own else None,
+        own_skill=own.skill if own else nan,
+        own_std_error=own.std_error if own else nan,
+        own_p_value=own.p_value if own else nan,
+        own_q_value=own.q_value if own else nan,
+        difference=difference.skill,
+        difference_std_error=difference.std_error,
+        difference_q_value=verdict[0],
+        n_own_rows=own.n_rows if own else 0,
+        n_paired_rows=difference.n_rows,
+    )
+
+
+def _decide(  # noqa: PLR0911 (one return per line of the table of routes)
+    pooled: TargetRow | None,
+    own: SymbolRow | None,
+    better: int,
+    alpha: float,
+    obstacle: str | None,
+) -> tuple[Route, str]:
+    pooled_holds = pooled is not None and pooled.predictable
+    own_holds = own is not None and own.predictable
+    hinted = any(
+        row is not None and row.skill > 0 and row.p_value <= alpha for row in (own, pooled)
+    )
+    if obstacle is not None:
+        return ("EXPERIMENTAL_ONLY" if own_holds or hinted else "BLOCKED"), obstacle
+    if pooled_holds and own_holds:
+        if better > 0:
+            return "SYMBOL_SPECIFIC", "both hold up and the own model is better"
+        if better < 0:
+            return "CROSS_SECTIONAL", "both hold up and the pooled model is better"
+        return "BOTH", "both hold up and neither is better"
+    if pooled_holds:
+        if better > 0:
+            # Neither can be trusted on this symbol: one is worse, the other unproven.
+            return (
+                "EXPERIMENTAL_ONLY",
+                "the pooled model holds up but is worse here than an own one",
+            )
+        return "CROSS_SECTIONAL", "the pooled model holds up, an own one does not"
+    if own_holds:
+        return "SYMBOL_SPECIFIC", "the own model holds up, the pooled one does not"
+    if hinted:
+        return "EXPERIMENTAL_ONLY", "evidence before the multiplicity correction only"
+    if own is not None and math.isnan(own.p_value):
+        return "BLOCKED", "too little data for an own model and no pooled evidence"
+    return "BLOCKED", "no evidence"
+
+
+def _facts(
+    pooled: TargetRow | None,
+    shared: SymbolRow | None,
+    own: SymbolRow | None,
+    difference: Evidence,
+    verdict: tuple[float, int],
+) -> str:
+    parts = []
+    if pooled is not None and not math.isnan(pooled.skill):
+        parts.append(f"pooled {pooled.skill:+.3f} (q {pooled.q_value:.2g})")
+    if shared is not None and not math.isnan(shared.skill):
+        parts.append(f"pooled on this symbol {shared.skill:+.3f}")
+    if own is not None and not math.isnan(own.p_value):
+        parts.append(f"own {own.skill:+.3f} (q {own.q_value:.2g})")
+    elif own is not None:
+        parts.append(f"own: {own.reason}")
+    if not math.isnan(verdict[0]):
+        parts.append(
+            f"own - pooled {difference.skill:+.3f} ± {difference.std_error:.3f} "
+            f"(q {verdict[0]:.2g}, {difference.n_rows} rows)"
+        )
+    return ", ".join(parts) if parts else "nothing could be measured"

@@ -1,0 +1,159 @@
+"""The training plan: which models to train, for whom, on which features, and why (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.records import View
+from ray_pipeline.routing.decide import RouteRow
+from ray_pipeline.selection.stage import SelectedFeatures, Selection
+
+__all__ = ["Job", "TrainingPlan", "plan_training"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One model to train.
+
+    Attributes
+    ----------
+    job_id
+        ``cs_<target>__<family>`` or ``sym_<target>__<symbol>__<family>``, with what a path
+        cannot hold percent-encoded.
+    symbols
+        Symbols it is trained on.
+    serves
+        Symbols whose route leads to it.
+    features
+        Ordered features of the final model.
+    fold_features
+        Features that each fold chose for itself, as (fold, features): the out-of-sample
+        predictions rest on these alone.
+    priority
+        1 is the most important: the order of the targets, pooled models first.
+    """
+
+    job_id: str
+    target: str
+    view: View
+    symbols: tuple[str, ...]
+    serves: tuple[str, ...]
+    family: str
+    features: tuple[str, ...]
+    fold_features: tuple[tuple[int, tuple[str, ...]], ...]
+    hyperparameters: tuple[tuple[str, Any], ...]
+    priority: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """Jobs by priority, and what could not be planned, with reasons."""
+
+    jobs: tuple[Job, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def plan_training(
+    routes: Sequence[RouteRow],
+    selection: Selection,
+    targets: Sequence[str],
+    pool_symbols: Sequence[str],
+    config: ExperimentConfig,
+) -> TrainingPlan:
+    """Turn routes into jobs.
+
+    Parameters
+    ----------
+    targets
+        Chosen targets, strongest first.
+    pool_symbols
+        Symbols of the pooled panel: a pooled model is trained on all of them, since that is the
+        model whose skill was measured.
+    """
+    jobs: list[Job] = []
+    left_out: list[tuple[str, str]] = []
+    for target in targets:
+        rows = [row for row in routes if row.target == target]
+        pooled = [row for row in rows if _uses_pooled(row, config.routing.train_experimental)]
+        wanted: list[tuple[View, tuple[str, ...], str | None, str]] = []
+        if pooled:
+            serves = tuple(row.symbol for row in pooled)
+            wanted.append(("cross_sectional", serves, None, _why_pooled(pooled)))
+        wanted.extend(
+            ("symbol_specific", (row.symbol,), row.symbol, f"{row.route}: {row.reason}")
+            for row in rows
+            if _uses_own(row, config.routing.train_experimental)
+        )
+        for view, serves, symbol, why in wanted:
+            choice = selection.choices.get((target, symbol))
+            if choice is None or not choice.final:
+                name = target if symbol is None else f"{target} / {symbol}"
+                left_out.append((name, "feature selection gave no features; see failures.parquet"))
+                continue
+            trained_on = tuple(pool_symbols) if symbol is None else (symbol,)
+            jobs.extend(
+                _job(target, view, trained_on, serves, symbol, family, choice, why, config)
+                for family in config.training.families
+            )
+    kept = jobs[: config.training.max_jobs]
+    left_out.extend(
+        (job.job_id, f"beyond training.max_jobs={config.training.max_jobs}")
+        for job in jobs[len(kept) :]
+    )
+    numbered = tuple(replace(job, priority=priority) for priority, job in enumerate(kept, start=1))
+    return TrainingPlan(numbered, tuple(left_out))
+
+
+def _uses_pooled(row: RouteRow, experimental: bool) -> bool:
+    if row.route in ("CROSS_SECTIONAL", "BOTH"):
+        return True
+    return experimental and row.route == "EXPERIMENTAL_ONLY" and row.pooled_predictable
+
+
+def _uses_own(row: RouteRow, experimental: bool) -> bool:
+    if row.route in ("SYMBOL_SPECIFIC", "BOTH"):
+        return True
+    return experimental and row.route == "EXPERIMENTAL_ONLY" and row.own_skill > 0
+
+
+def _why_pooled(rows: Sequence[RouteRow]) -> str:
+    first = rows[0]
+    return (
+        f"predictable across symbols (skill {first.pooled_skill:+.4f}, "
+        f"q {first.pooled_q_value:.2g}); "
+        f"serves {len(rows)} symbols"
+    )
+
+
+def _job(
+    target: str,
+    view: View,
+    trained_on: tuple[str, ...],
+    serves: tuple[str, ...],
+    symbol: str | None,
+    family: str,
+    choice: SelectedFeatures,
+    why: str,
+    config: ExperimentConfig,
+) -> Job:
+    parts = [target, family] if symbol is None else [target, symbol, family]
+    prefix = "cs" if symbol is None else "sym"
+    hyperparameters: Mapping[str, Any] = config.training.hyperparameters.get(family, {})
+    return Job(
+        job_id=f"{prefix}_" + "__".join(quote(part, safe=" ") for part in parts),
+        target=target,
+        view=view,
+        symbols=trained_on,
+        serves=serves,
+        family=family,
+        features=choice.final,
+        fold_features=tuple(sorted(choice.folds.items())),
+        hyperparameters=tuple(sorted(hyperparameters.items())),
+        priority=0,
+        why=why,
+    )

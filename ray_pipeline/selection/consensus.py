@@ -1,0 +1,169 @@
+"""From scores to a list of features: rank aggregation, stability, redundancy (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+__all__ = ["FeatureRow", "FoldChoice", "choose_in_fold", "consensus_of_folds", "find_twins"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldChoice:
+    """What one training fold chose.
+
+    Attributes
+    ----------
+    scores
+        By method, of the real features, shape (n_features,).
+    consensus
+        Mean percentile over methods among features and shadows, shape (n_features,), in (0, 1].
+    threshold
+        Consensus of the best shadow.
+    chosen
+        Indices of the features above it, best first, at most `top_m`.
+    """
+
+    scores: dict[str, Floats]
+    consensus: Floats
+    threshold: float
+    chosen: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One row of ``feature_selection/features.parquet`` less target, view and symbol."""
+
+    feature: str
+    score: float
+    methods: dict[str, float]
+    stability: float
+    rank: int
+    selected: bool
+    reason: str
+
+
+def choose_in_fold(scores: Mapping[str, Floats], top_m: int) -> FoldChoice:
+    """Choose the features that carry more than any shadow, by the mean of their ranks.
+
+    Parameters
+    ----------
+    scores
+        By method, of the features and then of their shadows, shape (2 · n_features,).
+    """
+    n_columns = len(next(iter(scores.values())))
+    n_features = n_columns // 2
+    percentiles = [stats.rankdata(values) / n_columns for values in scores.values()]
+    consensus = np.mean(percentiles, axis=0)
+    threshold = float(consensus[n_features:].max())
+    real = consensus[:n_features]
+    # Stable sort on the negated consensus: equals keep the order of the columns.
+    order = np.argsort(-real, kind="stable")
+    chosen = [int(j) for j in order if real[j] > threshold][:top_m]
+    return FoldChoice(
+        scores={method: values[:n_features] for method, values in scores.items()},
+        consensus=real,
+        threshold=threshold,
+        chosen=chosen,
+    )
+
+
+def find_twins(ranked: Sequence[int], X: NDArray[np.float32], limit: float) -> dict[int, int]:
+    """Find features that say the same as a better one.
+
+    Parameters
+    ----------
+    ranked
+        Feature indices, best first.
+    X
+        Rows to compare on, shape (n_rows, n_features).
+    limit
+        |Rank correlation| from which two features are twins.
+
+    Returns
+    -------
+    dict
+        Redundant feature → the better one that is kept.
+    """
+    if len(ranked) < 2:
+        return {}
+    filled = np.empty((len(X), len(ranked)))
+    for place, j in enumerate(ranked):
+        column = X[:, j].astype(np.float64)
+        missing = np.isnan(column)
+        ranks = np.zeros(len(column))
+        ranks[~missing] = stats.rankdata(column[~missing])
+        if not missing.all():
+            ranks[~missing] -= ranks[~missing].mean()
+        norm = np.sqrt(ranks @ ranks)
+        filled[:, place] = ranks / norm if norm > 0 else 0.0
+    likeness = np.abs(filled.T @ filled)
+    twins: dict[int, int] = {}
+    kept: list[int] = []
+    for place, j in enumerate(ranked):
+        same = [k for k in kept if likeness[place, k] >= limit]
+        if same:
+            twins[j] = ranked[same[0]]
+        else:
+            kept.append(place)
+    return twins
+
+
+def consensus_of_folds(
+    feature_names: Sequence[str],
+    folds: Sequence[FoldChoice],
+    twins: Mapping[int, int],
+    top_m: int,
+    min_stability: float,
+) -> list[FeatureRow]:
+    """Join the folds' choices into the final list, best first.
+
+    `stability` is the share of folds that chose the feature. Where no feature reaches
+    `min_stability` the best `top_m` by consensus are used, and the reason says so.
+    """
+    score = np.mean([fold.consensus for fold in folds], axis=0)
+    stability = np.zeros(len(feature_names))
+    for fold in folds:
+        stability[fold.chosen] += 1.0 / len(folds)
+    order = sorted(range(len(feature_names)), key=lambda j: (-score[j], j))
+    stable = [j for j in order if stability[j] >= min_stability - 1e-9]
+    none_stable = not stable
+    candidates = [j for j in (order if none_stable else stable) if j not in twins]
+    selected = set(candidates[:top_m])
+    rows = []
+    for place, j in enumerate(order, start=1):
+        often = f"chosen in {stability[j]:.0%} of {len(folds)} folds"
+        if j in twins:
+            reason = f"redundant: says the same as {feature_names[twins[j]]}"
+        elif j in selected and none_stable:
+            reason = (
+                f"kept by rank: no feature beat its shadows in {min_stability:.0%} of the folds"
+            )
+        elif j in selected:
+            reason = often
+        elif j in candidates:
+            reason = f"beyond top_m_features={top_m}"
+        else:
+            reason = f"unstable: {often}, min_stability is {min_stability:.0%}"
+        methods = {
+            method: float(np.mean([fold.scores[method][j] for fold in folds]))
+            for method in folds[0].scores
+        }
+        rows.append(
+            FeatureRow(
+                feature=feature_names[j],
+                score=float(score[j]),
+                methods=methods,
+                stability=float(stability[j]),
+                rank=place,
+                selected=j in selected,
+                reason=reason,
+            )
+        )
+    return rows

@@ -1,0 +1,134 @@
+"""Feature selection: pooled per target, and per symbol where its own models show evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.stage import PooledPanel, Ranking
+from ray_pipeline.ranking.walk import FamilySettings
+from ray_pipeline.records import SymbolPartition, View
+from ray_pipeline.selection.units import (
+    SelectionSettings,
+    SelectionSpec,
+    select_pooled,
+    select_symbol,
+)
+
+__all__ = ["SelectedFeatures", "Selection", "select_features"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFeatures:
+    """The choice for one (target, view, symbol).
+
+    Attributes
+    ----------
+    rows
+        Records of `FeatureRow`, best first.
+    folds
+        Features that each fold chose for itself, by fold.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    folds: Mapping[int, tuple[str, ...]]
+
+    @property
+    def final(self) -> tuple[str, ...]:
+        """Selected features, best first."""
+        return tuple(row["feature"] for row in self.rows if row["selected"])
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Choices by (target, symbol); the symbol is None for the pooled models."""
+
+    choices: Mapping[tuple[str, str | None], SelectedFeatures]
+
+    def table_rows(self) -> list[dict[str, Any]]:
+        """Rows of ``feature_selection/features.parquet``."""
+        rows = []
+        for (target, symbol), choice in self.choices.items():
+            view: View = "cross_sectional" if symbol is None else "symbol_specific"
+            for row in choice.rows:
+                plain = {key: value for key, value in row.items() if key != "methods"}
+                key = {"target": target, "view": view, "symbol": symbol}
+                rows.append(key | plain | dict(row["methods"]))
+        return rows
+
+
+def select_features(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    pool: PooledPanel | None,
+    ranking: Ranking,
+    config: ExperimentConfig,
+) -> Selection:
+    """Select features for the chosen targets.
+
+    The pooled models of every target that is predictable in the cross-sectional view; a
+    symbol's own models where they show evidence even before the multiplicity correction, since
+    without it no route leads to them.
+    """
+    section = config.feature_selection
+    settings = SelectionSettings(
+        methods=section.methods,
+        top_m=section.top_m_features,
+        min_stability=section.min_stability,
+        redundancy=section.redundancy,
+        families=FamilySettings.from_config(
+            ("lightgbm", "ridge"), config.target_ranking.hyperparameters
+        ),
+    )
+    choices: dict[tuple[str, str | None], SelectedFeatures] = {}
+    if pool is not None:
+        pooled = {
+            row.target
+            for row in ranking.targets
+            if row.view == "cross_sectional" and row.predictable
+        }
+        units = [
+            Unit(
+                "select_pooled",
+                target,
+                select_pooled,
+                SelectionSpec(frame, (target,), settings, pool=pool.tables),
+            )
+            for target in ranking.chosen
+            if target in pooled
+        ]
+        for target, record in runner.run_required(units, [pool.value]).items():
+            choices[target, None] = _choice(record["targets"][target])
+    alpha = config.routing.alpha or config.target_ranking.alpha
+    hopeful: dict[str, list[str]] = {}
+    for row in ranking.symbols:
+        hopes = row.view == "symbol_specific" and row.skill > 0 and row.p_value <= alpha
+        if hopes and row.target in ranking.chosen:
+            hopeful.setdefault(row.symbol, []).append(row.target)
+    units = [
+        Unit(
+            "select_symbol",
+            symbol,
+            select_symbol,
+            SelectionSpec(frame, tuple(sorted(targets)), settings, partition=partitions[symbol]),
+        )
+        for symbol, targets in sorted(hopeful.items())
+    ]
+    for symbol, record in runner.run(units).items():
+        for target, found in record["targets"].items():
+            choices[target, symbol] = _choice(found)
+    ordered = sorted(choices, key=lambda key: (ranking.chosen.index(key[0]), key[1] or ""))
+    return Selection({key: choices[key] for key in ordered})
+
+
+def _choice(record: Mapping[str, Any]) -> SelectedFeatures:
+    return SelectedFeatures(
+        rows=tuple(record["features"]),
+        folds={int(index): tuple(names) for index, names in record["folds"].items()},
+    )

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: folds, skill, HAC errors, false discoveries, ridge, leakage."""

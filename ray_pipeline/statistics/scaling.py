@@ -1,0 +1,84 @@
+"""Robust scaling of features and labels, learned on training rows alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FeatureScaling", "fit_feature_scaling", "winsorise_label"]
+
+CLIP_QUANTILE = 0.005
+"""Features beyond their 0.5 % and 99.5 % training quantiles are clipped: one bad tick must not
+set the scale of a linear model."""
+
+LABEL_QUANTILE = 0.01
+"""Real-valued labels are clipped at their 1 % and 99 % training quantiles for the same reason."""
+
+QUANTILE_ROWS = 50_000
+"""Rows that quantiles are taken from, evenly spaced: enough for a 0.5 % tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureScaling:
+    """Clip to ``[low, high]``, subtract `mean`, divide by `scale`; missing becomes 0.
+
+    All arrays have shape (n_features,). A feature that is constant in training has scale inf,
+    so it becomes 0 everywhere.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def transform(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scale a design matrix, shape (n_samples, n_features), into a new float64 one."""
+        Z = X.astype(np.float64)
+        np.clip(Z, self.low, self.high, out=Z)
+        Z -= self.mean
+        Z /= self.scale
+        np.nan_to_num(Z, copy=False, nan=0.0)
+        return Z
+
+
+def _evenly_spaced(n_rows: int) -> NDArray[np.int64]:
+    if n_rows <= QUANTILE_ROWS:
+        return np.arange(n_rows)
+    return np.linspace(0, n_rows - 1, QUANTILE_ROWS).astype(np.int64)
+
+
+def fit_feature_scaling(X: NDArray[np.float32]) -> FeatureScaling:
+    """Learn clip bounds, mean and standard deviation of each feature.
+
+    Parameters
+    ----------
+    X
+        Training rows, shape (n_samples, n_features); NaN is missing and left out.
+    """
+    n_features = X.shape[1]
+    low, high = np.zeros(n_features), np.zeros(n_features)
+    mean, scale = np.zeros(n_features), np.full(n_features, np.inf)
+    rows = _evenly_spaced(len(X))
+    for j in range(n_features):
+        column = X[rows, j].astype(np.float64)
+        column = column[~np.isnan(column)]
+        if len(column) < 2:
+            continue
+        low[j], high[j] = np.quantile(column, [CLIP_QUANTILE, 1.0 - CLIP_QUANTILE])
+        if low[j] == high[j]:
+            # A mostly constant feature (a rare flag): clipping would erase it.
+            low[j], high[j] = column.min(), column.max()
+        column = np.clip(column, low[j], high[j])
+        mean[j], spread = column.mean(), column.std()
+        # Rounding leaves a constant column with a deviation of about 1e-16 of its level.
+        if spread > 1e-10 * max(abs(mean[j]), 1e-300):
+            scale[j] = spread
+    return FeatureScaling(low, high, mean, scale)
+
+
+def winsorise_label(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Clip training labels, shape (n_samples,), at their own outer quantiles."""
+    low, high = np.quantile(y[_evenly_spaced(len(y))], [LABEL_QUANTILE, 1.0 - LABEL_QUANTILE])
+    return np.clip(y, low, high)

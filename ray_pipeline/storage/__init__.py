@@ -1,0 +1,30 @@
+"""Filesystems, listings and the run directory: the only home of fsspec and s3fs."""
+
+from ray_pipeline.storage.content import content_sha256
+from ray_pipeline.storage.failures import storage_errors
+from ray_pipeline.storage.filesystems import (
+    FileSystem,
+    absolute_uri,
+    join,
+    open_filesystem,
+    uri_of,
+)
+from ray_pipeline.storage.listing import list_entries, list_files, list_folders, list_names
+from ray_pipeline.storage.run_directory import RunDirectory
+from ray_pipeline.storage.units import UnitStore
+
+__all__ = [
+    "FileSystem",
+    "RunDirectory",
+    "UnitStore",
+    "absolute_uri",
+    "content_sha256",
+    "join",
+    "list_entries",
+    "list_files",
+    "list_folders",
+    "list_names",
+    "open_filesystem",
+    "storage_errors",
+    "uri_of",
+]

@@ -1,0 +1,285 @@
+"""The run directory: every file of a run by its name, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ray_pipeline.errors import StorageError
+from ray_pipeline.storage.documents import strict_json
+from ray_pipeline.storage.failures import storage_errors
+from ray_pipeline.storage.filesystems import (
+    FileSystem,
+    absolute_uri,
+    is_local,
+    join,
+    open_filesystem,
+    refuse_credentials,
+)
+from ray_pipeline.storage.listing import list_files, list_names
+from ray_pipeline.storage.units import UnitStore
+
+__all__ = ["RunDirectory"]
+
+# Inside the class below, `list` is a method.
+Names: TypeAlias = list[str]
+
+_N_THREADS = 16
+_TEMPORARY = ".tmp"
+
+
+class RunDirectory:
+    """The files of one run, by names relative to its directory.
+
+    It opens its filesystem when first used and travels between processes as URI and options,
+    so each worker reads and writes with its own client and credentials.
+
+    Parameters
+    ----------
+    uri
+        Local path (made absolute, since workers have other working directories) or fsspec URI.
+    storage_options
+        As for `open_filesystem`: a credential among them is a `ConfigError`.
+
+    Notes
+    -----
+    Local files are written beside their target, synced, and renamed over it; an object store
+    takes each object in one put. Either way a reader sees the old content or the new.
+    The methods raise `StorageError` with the address in its message.
+    """
+
+    def __init__(
+        self, uri: str | os.PathLike[str], storage_options: Mapping[str, object] | None = None
+    ) -> None:
+        self._uri = absolute_uri(uri)
+        self._storage_options = dict(storage_options or {})
+        refuse_credentials(self._storage_options)  # before they could be pickled
+        self._opened: tuple[FileSystem, str] | None = None
+
+    def __repr__(self) -> str:
+        """Name the directory."""
+        return f"RunDirectory({self._uri!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open filesystem behind."""
+        return self.__dict__ | {"_opened": None}
+
+    @property
+    def uri(self) -> str:
+        """Address of the directory, without a trailing slash."""
+        return self._uri
+
+    @property
+    def units(self) -> UnitStore:
+        """The finished units of work, which resuming reads."""
+        return UnitStore(self)
+
+    def exists(self, name: str) -> bool:
+        """Whether a file of this name is there (a folder is not a file)."""
+        fs, path = self._locate(name)
+        with storage_errors("look for", self._address(name), fs):
+            try:
+                return bool(fs.info(path)["type"] == "file")
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+
+    def list(self, prefix: str = "") -> Names:
+        """Name the files in the folder `prefix` (or the file of that name), sorted.
+
+        Temporary files that an interrupted write left behind are not listed.
+        """
+        fs, root = self._open()
+        path = self._locate(prefix)[1] if prefix else root
+        files = list_files(fs, path)
+        names = [file.path[len(root) + 1 :] for file in files if not _is_temporary(file.path)]
+        return names or ([prefix.strip("/")] if prefix and self.exists(prefix) else [])
+
+    def names_in(self, folder: str) -> Names:
+        """Name the files directly in a folder, sorted and without the folder."""
+        fs, path = self._locate(folder)
+        names = list_names(fs, path)
+        return [name for name in names if name[-1] != "/" and not _is_temporary(name)]
+
+    def remove(self, prefix: str) -> None:
+        """Remove the folder `prefix` with all in it, or the file of that name, if there."""
+        fs, path = self._locate(prefix)
+        with storage_errors("remove", self._address(prefix), fs):
+            if is_local(fs):
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                elif os.path.lexists(path):
+                    os.unlink(path)
+                return
+            with ThreadPoolExecutor(_N_THREADS) as pool:
+                list(pool.map(fs.rm_file, [self._locate(name)[1] for name in self.list(prefix)]))
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file whole or not at all."""
+        fs, path = self._locate(name)
+        with storage_errors("write", self._address(name), fs):
+            if is_local(fs):
+                _replace_file(path, content)
+            else:
+                fs.pipe_file(path, content)
+
+    def read_bytes(self, name: str) -> bytes:
+        """Read a whole file."""
+        fs, path = self._locate(name)
+        with storage_errors("read", self._address(name), fs):
+            return bytes(fs.cat_file(path))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write text as UTF-8."""
+        self.write_bytes(name, text.encode())
+
+    def read_text(self, name: str) -> str:
+        """Read UTF-8 text."""
+        content = self.read_bytes(name)
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise StorageError(f"{self._address(name)} is not UTF-8 text: {error}.") from error
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write strict JSON: keys sorted, NaN and infinities as null (see `strict_json`)."""
+        self.write_text(name, strict_json(value))
+
+    def read_json(self, name: str) -> Any:
+        """Read JSON, including the NaN of unit records."""
+        text = self.read_text(name)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise StorageError(f"{self._address(name)} is not valid JSON: {error}.") from error
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a table as Parquet that depends on nothing but its columns and values.
+
+        zstd throughout; dictionaries for text only, since they make raw floats larger and four
+        times slower to read; no schema metadata, such as the index that pandas leaves.
+        """
+        sink = pa.BufferOutputStream()
+        repeated = [field.name for field in table.schema if _is_repetitive(field.type)]
+        with storage_errors("write", self._address(name)):
+            pq.write_table(
+                table.replace_schema_metadata(None),
+                sink,
+                compression="zstd",
+                use_dictionary=repeated,
+            )
+        self.write_bytes(name, sink.getvalue().to_pybytes())
+
+    def write_tables(self, name: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:
+        """Write many tables of one schema as one Parquet file, holding one of them at a time.
+
+        The file is built on the local disk, then put in its place whole.
+        """
+        fs, path = self._locate(name)
+        repeated = [field.name for field in schema if _is_repetitive(field.type)]
+        with tempfile.TemporaryDirectory() as folder:
+            local = os.path.join(folder, "table.parquet")
+            with pq.ParquetWriter(
+                local, schema, compression="zstd", use_dictionary=repeated
+            ) as writer:
+                for table in tables:
+                    writer.write_table(table.select(schema.names).cast(schema))
+            with storage_errors("write", self._address(name), fs):
+                if is_local(fs):
+                    _replace_file(path, Path(local))
+                else:
+                    fs.put_file(local, path)
+
+    def copy(self, name: str, to: str) -> None:
+        """Copy a file within the directory, on the store's side where it can."""
+        fs, path = self._locate(name)
+        _, target = self._locate(to)
+        with storage_errors("copy", self._address(name), fs):
+            if is_local(fs):
+                _replace_file(target, Path(path))
+            else:
+                fs.cp_file(path, target)
+
+    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a Parquet table, or some of its columns, in the order given."""
+        with self.open_table(name) as file:
+            if columns is None:
+                return file.read()
+            missing = sorted(set(columns) - set(file.schema_arrow.names))
+            if missing:
+                raise StorageError(
+                    f"{self._address(name)} has no column {', '.join(missing)}; "
+                    f"it has {', '.join(file.schema_arrow.names)}."
+                )
+            return file.read(columns=list(columns)).select(list(columns))
+
+    @contextmanager
+    def open_table(self, name: str) -> Iterator[pq.ParquetFile]:
+        """Open a Parquet file for reading it in pieces.
+
+        A file by its handle, never by its path: a reader that sees ``symbol=0700`` in a path
+        adds a column of that name.
+        """
+        fs, path = self._locate(name)
+        with (
+            storage_errors("read", self._address(name), fs),
+            fs.open(path, "rb", cache_type="none") as handle,
+            pq.ParquetFile(handle, pre_buffer=True) as file,
+        ):
+            yield file
+
+    def _open(self) -> tuple[FileSystem, str]:
+        if self._opened is None:
+            self._opened = open_filesystem(self._uri, self._storage_options)
+        return self._opened
+
+    def _locate(self, name: str) -> tuple[FileSystem, str]:
+        parts = name.rstrip("/").split("/")
+        if any(part in {"", ".", ".."} for part in parts):
+            raise StorageError(f"{name!r} names no file inside the run directory {self._uri}.")
+        fs, root = self._open()
+        return fs, join(root, *parts)
+
+    def _address(self, name: str) -> str:
+        return join(self._uri, name)
+
+
+def _is_repetitive(kind: pa.DataType) -> bool:
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(text or pa.types.is_dictionary(kind))
+
+
+def _is_temporary(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name.startswith(".") and name.endswith(_TEMPORARY)
+
+
+def _replace_file(path: str, content: bytes | Path) -> None:
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    # Not tempfile: its files are readable by their owner only, and the rename would keep that.
+    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}")
+    try:
+        with open(temporary, "xb") as file:
+            if isinstance(content, Path):
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file, 2**20)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)

@@ -1,0 +1,139 @@
+"""Gradient boosting with LightGBM (the only home of lightgbm)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.statistics.scaling import winsorise_label
+from ray_pipeline.training.families.protocol import Model, Problem
+
+__all__ = ["LightGBMFamily", "LightGBMModel"]
+
+_DEFAULTS: dict[str, Any] = {
+    "n_estimators": 100,
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "max_bin": 63,
+    "feature_fraction": 0.7,
+    "lambda_l2": 1.0,
+}
+_ALLOWED = frozenset(_DEFAULTS) | {
+    "max_depth",
+    "min_data_in_leaf",
+    "min_gain_to_split",
+    "lambda_l1",
+    "bagging_fraction",
+    "bagging_freq",
+    "extra_trees",
+    "feature_fraction_bynode",
+    "path_smooth",
+}
+# Without these a change of thread count changes the trees (LightGBM #3761, #6731). The number of
+# threads itself is left to the worker, so that it is not written into the model file.
+_DETERMINISTIC: dict[str, Any] = {
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 0,
+    "verbosity": -1,
+}
+_FILE = "model.txt"
+
+
+@dataclass(frozen=True)
+class LightGBMModel:
+    """A booster, kept as its own text so that it travels and compares as plain data."""
+
+    text: str
+
+    @cached_property
+    def _booster(self) -> Any:
+        return lgb.Booster(model_str=self.text)
+
+    @property
+    def importances(self) -> NDArray[np.float64]:
+        """Total gain of the splits on each feature."""
+        return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Raw scores: for binary targets the log-odds, in the order of the probabilities."""
+        return np.asarray(self._booster.predict(X, raw_score=True), dtype=np.float64)
+
+    def to_files(self) -> dict[str, bytes]:
+        """LightGBM's text format."""
+        return {_FILE: self.text.encode()}
+
+
+class LightGBMFamily:
+    """Gradient-boosted trees; one binning serves all problems on a design matrix."""
+
+    name = "lightgbm"
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Bin once, then boost each problem on its own rows; see `Family.fit`."""
+        settings = {**_DEFAULTS, **hyperparameters}
+        n_rounds = int(settings.pop("n_estimators"))
+        binning = {**_DETERMINISTIC, "max_bin": settings["max_bin"], "min_data_in_bin": 3}
+        # Names of users' columns may hold what LightGBM's text format cannot; metadata.json
+        # keeps the real ones in order.
+        columns = [f"f{j}" for j in range(X.shape[1])]
+        data = lgb.Dataset(X, feature_name=columns, params=binning, free_raw_data=False)
+        data.construct()
+        subsets: dict[bytes, Any] = {}
+        models: list[Model] = []
+        for problem in problems:
+            key = problem.rows.tobytes()
+            if key not in subsets:
+                subsets = {key: _subset(data, problem.rows, len(X), binning)}
+            labels = problem.y[problem.rows]
+            if problem.task == "regression":
+                labels = winsorise_label(labels)
+            subset = subsets[key]
+            subset.set_label(labels.astype(np.float32))
+            params = {
+                **binning,
+                **settings,
+                "objective": "binary" if problem.task == "binary" else "regression",
+                "seed": problem.seed % (2**31 - 1),
+            }
+            # A leaf of overlapping labels holds far fewer independent ones than rows.
+            params.setdefault("min_data_in_leaf", max(20, len(problem.rows) // 40))
+            booster = lgb.train(params, subset, num_boost_round=n_rounds)
+            models.append(LightGBMModel(booster.model_to_string()))
+        return models
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Accept the names that change a model, not those that would change reproducibility."""
+        for name, value in hyperparameters.items():
+            if name not in _ALLOWED:
+                raise ConfigError(
+                    f"lightgbm: hyperparameter '{name}' is not supported; "
+                    f"known are {', '.join(sorted(_ALLOWED))}."
+                )
+            if isinstance(value, str):
+                raise ConfigError(f"lightgbm: {name} is {value!r}; a number is needed.")
+
+    def load(self, files: Mapping[str, bytes]) -> Model:
+        """Rebuild a model from ``model.txt``."""
+        return LightGBMModel(files[_FILE].decode())
+
+
+def _subset(data: Any, rows: NDArray[np.int64], n_rows: int, params: dict[str, Any]) -> Any:
+    if len(rows) == n_rows:
+        return data
+    subset = data.subset(rows.tolist(), params=params)
+    subset.construct()
+    return subset

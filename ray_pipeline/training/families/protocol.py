@@ -1,0 +1,88 @@
+"""What a model family must offer.
+
+A family fits several problems (targets, or refits of one) on one design matrix at a time, so
+that it can share what they have in common: bins, scaling, factorisations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.records import Task
+
+__all__ = ["Family", "Model", "Problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One target to fit.
+
+    Attributes
+    ----------
+    y
+        Labels of all rows of the design matrix, shape (n_samples,); finite on `rows`.
+    rows
+        Sorted indices of the training rows, shape (n_train,).
+    task
+        Kind of the target; binary labels are 0 and 1.
+    seed
+        For whatever is random in the fit.
+    """
+
+    y: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    task: Task
+    seed: int
+
+
+class Model(Protocol):
+    """A fitted model. Higher predictions mean higher targets; only their order is promised."""
+
+    @property
+    def importances(self) -> NDArray[np.float64]:
+        """How much each feature carries, non-negative, shape (n_features,)."""
+        ...
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict each row of X, shape (n_samples, n_features), NaN = missing."""
+        ...
+
+    def to_files(self) -> dict[str, bytes]:
+        """File names and contents in the library's own safe format, never pickle."""
+        ...
+
+
+class Family(Protocol):
+    """A kind of model, found by its name."""
+
+    name: str
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Fit one model per problem.
+
+        Parameters
+        ----------
+        X
+            Design matrix, shape (n_samples, n_features), NaN = missing. Every row may be used
+            to learn scales and bins, so the caller passes no row of a test fold.
+        """
+        ...
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Raise ConfigError for a hyperparameter that this family does not have."""
+        ...
+
+    def load(self, files: Mapping[str, bytes]) -> Model:
+        """Rebuild a model from what `Model.to_files` gave."""
+        ...

@@ -1,0 +1,37 @@
+"""Families by name: the built-in ones and those that installed packages add."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.training.families.protocol import Family
+
+__all__ = ["load_family"]
+
+# A job's working directory is a source tree without entry points, so our own are named here too.
+_BUILT_IN = {
+    "lightgbm": "ray_pipeline.training.families.lightgbm:LightGBMFamily",
+    "ridge": "ray_pipeline.training.families.ridge:RidgeFamily",
+}
+
+
+def load_family(name: str) -> Family:
+    """Return the model family of that name.
+
+    Raises
+    ------
+    ConfigError
+        When no such family is built in or installed; lists those that are.
+    """
+    installed = {point.name: point.value for point in entry_points(group="ray_pipeline.families")}
+    known = installed | _BUILT_IN
+    if name not in known:
+        raise ConfigError(
+            f"unknown model family '{name}'; known are {', '.join(sorted(known))}. "
+            "A package adds one with an entry point in the group 'ray_pipeline.families'."
+        )
+    module, _, attribute = known[name].partition(":")
+    return cast(Family, getattr(import_module(module), attribute)())

@@ -1,0 +1,123 @@
+"""The linear family: ridge on robustly scaled features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.statistics.ridge import solve_ridge
+from ray_pipeline.statistics.scaling import (
+    FeatureScaling,
+    fit_feature_scaling,
+    winsorise_label,
+)
+from ray_pipeline.training.families.protocol import Model, Problem
+
+__all__ = ["RidgeFamily", "RidgeModel"]
+
+PENALTY = 0.1
+"""Per sample. Labels overlap and features are collinear, so the effective sample is far smaller
+than the rows: a penalty that vanishes with n would be ordinary least squares."""
+
+_FILE = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeModel:
+    """Coefficients per scaled feature, shape (n_features,), and an intercept."""
+
+    feature_names: tuple[str, ...]
+    scaling: FeatureScaling
+    coefficients: NDArray[np.float64]
+    intercept: float
+
+    @property
+    def importances(self) -> NDArray[np.float64]:
+        """Absolute coefficients of the scaled features."""
+        return np.abs(self.coefficients)
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict each row; equal bits for a row whatever rows surround it."""
+        Z = self.scaling.transform(X)
+        prediction = np.full(len(X), self.intercept)
+        # BLAS and einsum pick their kernel by shape, which changes the last bit of a row.
+        for j, coefficient in enumerate(self.coefficients.tolist()):
+            prediction += Z[:, j] * coefficient
+        return prediction
+
+    def to_files(self) -> dict[str, bytes]:
+        """One JSON document; a constant feature's infinite scale is written as null."""
+        scale = [None if np.isinf(value) else value for value in self.scaling.scale.tolist()]
+        document = {
+            "family": "ridge",
+            "feature_names": list(self.feature_names),
+            "low": self.scaling.low.tolist(),
+            "high": self.scaling.high.tolist(),
+            "mean": self.scaling.mean.tolist(),
+            "scale": scale,
+            "coefficients": self.coefficients.tolist(),
+            "intercept": self.intercept,
+        }
+        return {_FILE: json.dumps(document, indent=1).encode()}
+
+
+class RidgeFamily:
+    """Ridge regression, solved in closed form for all problems at once."""
+
+    name = "ridge"
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Fit all problems on one scaled matrix; see `Family.fit`."""
+        scaling = fit_feature_scaling(X)
+        Y = np.zeros((len(X), len(problems)))
+        for column, problem in enumerate(problems):
+            labels = problem.y[problem.rows]
+            Y[problem.rows, column] = (
+                winsorise_label(labels) if problem.task == "regression" else labels
+            )
+        coefficients, intercepts = solve_ridge(
+            scaling.transform(X),
+            Y,
+            [problem.rows for problem in problems],
+            float(hyperparameters.get("penalty", PENALTY)),
+        )
+        return [
+            RidgeModel(tuple(feature_names), scaling, coefficients[:, k], float(intercepts[k]))
+            for k in range(len(problems))
+        ]
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Accept ``penalty`` alone, above 0."""
+        for name, value in hyperparameters.items():
+            if name != "penalty":
+                raise ConfigError(f"ridge has no hyperparameter '{name}'; it has 'penalty'.")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ConfigError(f"ridge: penalty is {value!r}; a number above 0 is needed.")
+
+    def load(self, files: Mapping[str, bytes]) -> Model:
+        """Rebuild a model from ``model.json``."""
+        document = json.loads(files[_FILE])
+        scale = [np.inf if value is None else value for value in document["scale"]]
+        return RidgeModel(
+            feature_names=tuple(document["feature_names"]),
+            scaling=FeatureScaling(
+                low=np.array(document["low"]),
+                high=np.array(document["high"]),
+                mean=np.array(document["mean"]),
+                scale=np.array(scale),
+            ),
+            coefficients=np.array(document["coefficients"]),
+            intercept=float(document["intercept"]),
+        )

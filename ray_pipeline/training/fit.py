@@ -1,0 +1,168 @@
+"""One job: out-of-sample predictions with the folds' own features, then the final model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.ranking.evidence import (
+    Evidence,
+    cross_sectional_evidence,
+    time_contributions,
+    time_evidence,
+)
+from ray_pipeline.ranking.walk import fold_problem, make_problem
+from ray_pipeline.records import TargetSpec, View
+from ray_pipeline.training.families import Model, load_family
+
+__all__ = ["FittedJob", "JobSpec", "fit_job"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`."""
+
+    job_id: str
+    target: str
+    view: View
+    family: str
+    features: tuple[str, ...]
+    fold_features: tuple[tuple[int, tuple[str, ...]], ...]
+    hyperparameters: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedJob:
+    """The final model and what is known of it.
+
+    Attributes
+    ----------
+    out_of_sample
+        Rows of ``predictions/out_of_sample.parquet``.
+    evidence
+        Out-of-sample skill of the whole procedure, features chosen inside the folds.
+    n_rows
+        Rows the final model was trained on.
+    first, last
+        Panel positions of the first and the last of them.
+    """
+
+    model: Model
+    out_of_sample: pa.Table
+    evidence: Evidence
+    seed: int
+    n_rows: int
+    first: int
+    last: int
+
+
+def fit_job(
+    design: Design,
+    target: TargetSpec,
+    job: JobSpec,
+    frame: PanelFrame,
+    axis: NDArray[np.int64],
+    min_cs: int,
+) -> FittedJob:
+    """Walk forward for the job's out-of-sample skill, then fit on all labelled rows.
+
+    Raises
+    ------
+    DataError
+        When the labelled rows are too few or of one class.
+    """
+    family = load_family(job.family)
+    hyperparameters = dict(job.hyperparameters)
+    key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
+    pieces: list[tuple[int, NDArray[np.int64], Floats]] = []
+    chosen = dict(job.fold_features)
+    for fold in frame.folds:
+        start, end = design.split(fold)
+        if fold.index not in chosen or start == end:
+            continue
+        seed = derive_seed(frame.seed, "training", *key, f"fold {fold.index}")
+        problem = fold_problem(
+            design.y[:start], design.label_ends[:start], target.task, fold, frame.embargo, seed
+        )
+        if problem is None:
+            continue
+        X = _columns(design, chosen[fold.index])
+        (model,) = family.fit(X[:start], chosen[fold.index], [problem], hyperparameters)
+        pieces.append((fold.index, np.arange(start, end), model.predict(X[start:end])))
+    seed = derive_seed(frame.seed, "training", *key)
+    problem = make_problem(design.y, np.isfinite(design.y), target.task, seed)
+    if problem is None:
+        raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
+    X = _columns(design, job.features)
+    (model,) = family.fit(X, job.features, [problem], hyperparameters)
+    table, evidence = _out_of_sample(design, target, job, axis, pieces, min_cs)
+    return FittedJob(
+        model=model,
+        out_of_sample=table,
+        evidence=evidence,
+        seed=seed,
+        n_rows=len(problem.rows),
+        first=int(design.positions[problem.rows[0]]),
+        last=int(design.positions[problem.rows[-1]]),
+    )
+
+
+def _columns(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
+    place = {name: j for j, name in enumerate(design.feature_names)}
+    return np.ascontiguousarray(design.X[:, [place[name] for name in features]])
+
+
+def _out_of_sample(
+    design: Design,
+    target: TargetSpec,
+    job: JobSpec,
+    axis: NDArray[np.int64],
+    pieces: Sequence[tuple[int, NDArray[np.int64], Floats]],
+    min_cs: int,
+) -> tuple[pa.Table, Evidence]:
+    if not pieces:
+        raise DataError(f"{job.job_id}: no fold could be trained.")
+    rows = np.concatenate([piece[1] for piece in pieces])
+    prediction = np.concatenate([piece[2] for piece in pieces])
+    folds = np.concatenate([np.full(len(piece[1]), piece[0]) for piece in pieces])
+    actual = design.y[rows]
+    labelled = np.isfinite(actual)
+    if job.view == "cross_sectional":
+        evidence = cross_sectional_evidence(
+            prediction[labelled],
+            actual[labelled],
+            design.positions[rows][labelled],
+            target.task,
+            min_cs,
+            target.horizon_bars,
+            design.spacing,
+        )
+    else:
+        contributions = time_contributions(
+            prediction[labelled], actual[labelled], folds[labelled], target.task
+        )
+        evidence = time_evidence(contributions, target.horizon_bars)
+    n_rows = len(rows)
+    table = pa.table(
+        {
+            "ts": pa.array(axis[design.positions[rows]], pa.timestamp("ns", tz="UTC")),
+            "symbol": pa.array(np.array(design.symbols, dtype=object)[design.symbol_index[rows]]),
+            "target": pa.repeat(job.target, n_rows),
+            "view": pa.repeat(job.view, n_rows),
+            "family": pa.repeat(job.family, n_rows),
+            "fold": pa.array(folds.astype(np.int32)),
+            "prediction": pa.array(prediction),
+            "actual": pa.array(actual, from_pandas=True),
+        }
+    )
+    return table, evidence

@@ -1,0 +1,138 @@
+"""Training as units of work: fit, write the model, its metadata and its predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline import __version__
+from ray_pipeline.errors import DataError
+from ray_pipeline.execution.artifacts import artifact_folder
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.ranking.pool import Pool
+from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
+
+__all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
+
+_LIBRARIES = ("lightgbm", "numpy", "pyarrow", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """Jobs on one design: a symbol's own rows, or the pool named by its slices.
+
+    `inputs` is the run's input fingerprint, for the models' metadata.
+    """
+
+    frame: PanelFrame
+    jobs: tuple[JobSpec, ...]
+    min_cs: int
+    inputs: str
+    partition: SymbolPartition | None = None
+    pool: tuple[str, ...] = ()
+
+
+def train_symbol(reader: PanelReader, spec: TrainingSpec) -> dict[str, Any]:
+    """Train a symbol's own models (unit function)."""
+    if spec.partition is None:
+        raise DataError("train_symbol needs a partition")
+    rows = reader.rows(spec.partition, spec.frame)
+    targets = {target.name: target for target in spec.frame.targets}
+    return {
+        "jobs": {
+            job.job_id: _train(
+                reader, Design.of_symbol(rows, targets[job.target]), targets[job.target], job, spec
+            )
+            for job in spec.jobs
+        }
+    }
+
+
+def train_pooled(reader: PanelReader, spec: TrainingSpec, pool: Pool) -> dict[str, Any]:
+    """Train pooled models (unit function)."""
+    targets = {target.name: target for target in spec.frame.targets}
+    return {
+        "jobs": {
+            job.job_id: _train(
+                reader, Design.of_pool(pool, targets[job.target]), targets[job.target], job, spec
+            )
+            for job in spec.jobs
+        }
+    }
+
+
+def _train(
+    reader: PanelReader, design: Design, target: TargetSpec, job: JobSpec, spec: TrainingSpec
+) -> dict[str, Any]:
+    axis = reader.axis(spec.frame.axis)
+    fitted = fit_job(design, target, job, spec.frame, axis, spec.min_cs)
+    stage = "train_symbol" if spec.partition else "train_pooled"
+    folder = artifact_folder(stage, spec, job)
+    files = fitted.model.to_files()
+    for name, content in sorted(files.items()):
+        reader.run.write_bytes(f"{folder}/{name}", content)
+    metadata = _metadata(design, target, job, spec, fitted, axis, files)
+    reader.run.write_json(f"{folder}/metadata.json", metadata)
+    predictions = f"{folder}/out_of_sample.parquet"
+    reader.run.write_table(predictions, fitted.out_of_sample)
+    return {
+        "files": [f"{folder}/{name}" for name in (*sorted(files), "metadata.json")],
+        "predictions": predictions,
+        "n_rows": fitted.n_rows,
+        "out_of_sample": fitted.evidence.to_record(),
+    }
+
+
+def _metadata(
+    design: Design,
+    target: TargetSpec,
+    job: JobSpec,
+    spec: TrainingSpec,
+    fitted: FittedJob,
+    axis: NDArray[np.int64],
+    files: dict[str, bytes],
+) -> dict[str, Any]:
+    request = spec.frame.request
+    return {
+        "job_id": job.job_id,
+        "target": target.name,
+        "task": target.task,
+        "horizon_bars": target.horizon_bars,
+        "bar_seconds": request.bar_seconds,
+        "session_bars": request.session_bars,
+        "kind": request.kind,
+        "view": job.view,
+        "family": job.family,
+        "features": list(job.features),
+        "feature_dtype": "float32",
+        "hyperparameters": dict(job.hyperparameters),
+        "seed": fitted.seed,
+        "trained_on": {
+            "symbols": list(design.symbols),
+            "n_rows": fitted.n_rows,
+            "first_ts": _iso(int(axis[fitted.first])),
+            "last_ts": _iso(int(axis[fitted.last])),
+        },
+        "out_of_sample": fitted.evidence.to_record(),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        "libraries": {
+            "ray_pipeline": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+        "input_fingerprint": spec.inputs,
+    }
+
+
+def _iso(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, tz=UTC).isoformat()

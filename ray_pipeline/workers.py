@@ -1,0 +1,82 @@
+"""Workers for a run: what each holds, and the executor that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution import Executor, SerialExecutor, UnitStore
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.progress import Reporter
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["open_executor", "options_for"]
+
+
+def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
+    """Return the storage options for a place: those of the data if it is of the same kind."""
+    if _protocol(uri) == _protocol(config.data.data_dir):
+        return dict(config.data.storage_options)
+    return {}
+
+
+@contextmanager
+def open_executor(
+    config: ExperimentConfig,
+    run: RunDirectory,
+    reporter: Reporter,
+    store: UnitStore | None = None,
+) -> Iterator[Executor]:
+    """Give the executor that the config asks for, and close it.
+
+    Parameters
+    ----------
+    store
+        Where finished units are recorded; the run directory's own when not given.
+
+    Raises
+    ------
+    ConfigError
+        When the data live in the memory of this process and other processes are to read them.
+    """
+    store = store or run.units
+    settings = config.execution
+    make_state = partial(PanelReader, config.data.data_dir, dict(config.data.storage_options), run)
+    executor: Executor
+    if settings.executor == "serial":
+        executor = SerialExecutor(make_state, store, settings.cpus_per_worker)
+    else:
+        for uri in (config.data.data_dir, run.uri):
+            if _protocol(uri) == "memory":
+                raise ConfigError(
+                    f"{uri} is in the memory of this process, which Ray's workers cannot read. "
+                    "Set execution.executor to 'serial', or use a folder."
+                )
+        from ray_pipeline.execution import RayExecutor, RaySettings
+
+        executor = RayExecutor(
+            make_state,
+            store,
+            RaySettings(
+                address=settings.address,
+                n_workers=settings.n_workers,
+                cpus_per_worker=settings.cpus_per_worker,
+                max_attempts=settings.max_attempts,
+                unit_timeout_s=settings.unit_timeout_s,
+                memory_per_worker_bytes=settings.memory_per_worker_bytes,
+                on_wait=reporter.say,
+            ),
+        )
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _protocol(uri: str) -> str:
+    head, separator, _ = uri.partition("://")
+    return head if separator else "file"

@@ -1,0 +1,128 @@
+"""The Ray executor on a real Ray: processes that die, stall, start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution import Done, Failed, Outcome, RayExecutor, RaySettings
+
+from .sample_units import (
+    FolderStore,
+    die,
+    die_at_first,
+    double,
+    dying_state,
+    no_state,
+    ones,
+    stall,
+    stall_at_first,
+    sum_shared,
+    unit,
+    where,
+)
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_of_the_tests")]
+
+MakeExecutor = Callable[..., RayExecutor[Any]]
+
+
+@pytest.fixture
+def make_executor(store: FolderStore) -> Iterator[MakeExecutor]:
+    opened: list[RayExecutor[Any]] = []
+
+    def make(make_state: Callable[[], Any] = no_state, **settings: Any) -> RayExecutor[Any]:
+        opened.append(RayExecutor(make_state, store, RaySettings(**settings)))
+        return opened[-1]
+
+    yield make
+    for executor in opened:
+        executor.close()
+
+
+def by_key(outcomes: Iterator[Outcome]) -> dict[str, Outcome]:
+    return {outcome.unit.key: outcome for outcome in outcomes}
+
+
+def test_worker_that_dies_is_replaced(make_executor: MakeExecutor, tmp_path: Path) -> None:
+    """A unit whose first worker died is done by another, and so are those that waited with it."""
+    marker = str(tmp_path / "died")
+    units = [unit(double, f"S{x}", {"x": x}) for x in range(10)]
+    units.insert(3, unit(die_at_first, "P", {"x": 7, "marker": marker}))
+    outcomes = by_key(make_executor().run(units))
+    done = outcomes.pop("P")
+    assert isinstance(done, Done)
+    assert (done.record, done.attempts) == ({"value": 7}, 2)
+    assert all(isinstance(o, Done) and o.attempts == 1 for o in outcomes.values())
+    assert len(outcomes) == 10
+
+
+def test_unit_that_kills_its_workers_fails(make_executor: MakeExecutor) -> None:
+    """It fails after max_attempts, with Ray's account, and takes nobody with it."""
+    units = [unit(double, f"S{x}", {"x": x}) for x in range(5)] + [unit(die, "P")]
+    outcomes = by_key(make_executor(max_attempts=2).run(units))
+    failed = outcomes.pop("P")
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.attempts) == ("lost", 2)
+    assert failed.error.startswith("WorkerLost: The actor died unexpectedly")
+    assert "Worker exit type: SYSTEM_ERROR" in failed.traceback
+    assert all(isinstance(o, Done) for o in outcomes.values())
+
+
+def test_unit_past_its_time_is_killed(make_executor: MakeExecutor, tmp_path: Path) -> None:
+    """One that stalls once is done in its second attempt; one that always stalls fails."""
+    executor = make_executor(unit_timeout_s=2.0, max_attempts=2)
+    spec = {"x": 1, "marker": str(tmp_path / "stalled")}
+    outcomes = by_key(executor.run([unit(stall_at_first, "A", spec), unit(stall, "B")]))
+    done, failed = outcomes["A"], outcomes["B"]
+    assert isinstance(done, Done)
+    assert done.attempts == 2
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.attempts) == ("timeout", 2)
+    assert failed.error.startswith("UnitTimeout: no result within 2.0 s")
+
+
+def test_workers_that_die_as_they_start(make_executor: MakeExecutor) -> None:
+    """A state whose making kills the process is an error, not a loop."""
+    executor = make_executor(dying_state, n_workers=1, max_attempts=2)
+    with pytest.raises(ExecutionError, match="2 workers in a row died while they started"):
+        list(executor.run([unit(double, spec={"x": 1})]))
+
+
+def test_symbols_stay_with_their_workers(make_executor: MakeExecutor) -> None:
+    """The processes outlive a stage, and a unit comes back to the one that had its key."""
+    executor = make_executor(n_workers=2)
+    pids = []
+    for _ in range(2):
+        outcomes = by_key(executor.run([unit(where, "A"), unit(where, "B")]))
+        pids.append({key: o.record["pid"] for key, o in outcomes.items() if isinstance(o, Done)})
+    assert pids[0] == pids[1]
+    assert len(set(pids[0].values())) == 2
+
+
+def test_shared_value_survives_its_worker(make_executor: MakeExecutor) -> None:
+    """It lies in the object store, not in the process that computed it."""
+    executor = make_executor(max_attempts=1)
+    panel = executor.share(unit(ones, "panel", {"n": 200_000}))
+    assert isinstance(next(executor.run([unit(die, "P")])), Failed)
+    [done] = executor.run([unit(sum_shared, "S", 1.0, shared=(panel,))])
+    assert isinstance(done, Done)
+    assert done.record["sum"] == 400_000.0
+
+
+def test_too_large_a_worker_is_refused_at_once(make_executor: MakeExecutor) -> None:
+    """What the nodes can never give is an error before anything starts."""
+    with pytest.raises(ExecutionError, match=r"asks for 64 CPUs, and none of 1 nodes .* 2 CPUs"):
+        make_executor(cpus_per_worker=64)
+
+
+def test_ray_of_others_is_left_alone(make_executor: MakeExecutor) -> None:
+    """Closing ends our workers and not a Ray that was there before."""
+    import ray
+
+    make_executor().close()
+    assert ray.is_initialized()

@@ -1,0 +1,199 @@
+"""A Ray of our own, in programs of their own: what it starts, finds and leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution import ray_session
+from ray_pipeline.execution.ray_session import RaySession, import_paths, usable_cpus
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = Path(__file__).resolve().parent.parent
+
+PREAMBLE = f"""
+import os, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(TESTS)!r}]
+from execution.sample_units import *
+from ray_pipeline.execution import *
+store = FolderStore("units")
+"""
+
+
+def start(program: str, folder: Path, **variables: str) -> subprocess.Popen[str]:
+    """Start a program outside of the source tree, with an environment that says nothing of Ray."""
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("RAY_") and name != "PYTHONPATH"
+    }
+    script = folder / "program.py"
+    script.write_text(PREAMBLE + program)
+    return subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=folder,
+        env=clean | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.ray
+def test_own_ray(tmp_path: Path) -> None:
+    """Workers import what the program does; at the end Ray is gone and nothing is left changed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    program = """
+before = dict(os.environ)
+settings = RaySettings(n_workers=1)
+executor = RayExecutor(no_state, store, settings)
+result = run_stage(executor, store, [unit(double, f"S{x}", {"x": x}) for x in range(3)])
+print([record["value"] for record in result.records.values()])
+import ray
+print(ray.cluster_resources()["CPU"] == len(os.sched_getaffinity(0)))
+executor.close()
+print(ray.is_initialized())
+changed = {k for k in before.keys() | os.environ.keys() if before.get(k) != os.environ.get(k)}
+print(sorted(changed & {"PYTHONPATH", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"}))
+"""
+    process = start(program, tmp_path, HOME=str(home))
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert stdout.splitlines() == ["[0, 2, 4]", "True", "False", "[]"]
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.ray
+def test_interrupt_ends_a_run(tmp_path: Path) -> None:
+    """Ctrl-C during units that would take an hour ends the program, and the next one resumes."""
+    program = """
+units = [unit(double, "A", {"x": 1}), unit(stall, "B")]
+executor = RayExecutor(no_state, store, RaySettings(n_workers=2))
+try:
+    run_stage(executor, store, units, lambda *_: print("one", flush=True))
+finally:
+    executor.close()
+"""
+    process = start(program, tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "one\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in stderr
+    assert len(list((tmp_path / "units" / "rank").glob("*.json"))) == 1
+
+
+@pytest.mark.ray
+def test_shared_value_lost_with_its_node(tmp_path: Path) -> None:
+    """When the node dies that held the shared value, it is computed again on another."""
+    program = """
+import ray
+from ray.cluster_utils import Cluster
+small = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
+quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300,
+         "health_check_failure_threshold": 3}
+cluster = Cluster(True, head_node_args={"num_cpus": 0, "_system_config": quick, **small})
+doomed = cluster.add_node(num_cpus=1, object_store_memory=small["object_store_memory"])
+ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+executor = RayExecutor(no_state, store, RaySettings(address="auto", n_workers=1))
+panel = executor.share(unit(ones, "panel", {"n": 300_000}))
+cluster.add_node(num_cpus=1, object_store_memory=small["object_store_memory"])
+cluster.remove_node(doomed, allow_graceful=False)
+units = [unit(sum_shared, f"S{x}", float(x), shared=(panel,)) for x in (1, 2)]
+print(sorted((outcome.unit.key, outcome.record["sum"]) for outcome in executor.run(units)))
+executor.close()
+ray.shutdown()
+cluster.shutdown()
+"""
+    paths = os.pathsep.join([str(ROOT), str(TESTS)])
+    process = start(program, tmp_path, RAY_AUTH_MODE="disabled", PYTHONPATH=paths)
+    stdout, stderr = process.communicate(timeout=180)
+    assert process.returncode == 0, stderr
+    assert "[('S1', 600000.0), ('S2', 1200000.0)]" in stdout.splitlines(), stderr
+
+
+def test_program_folders_come_before_installed_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Folders that exist, once each; what Python itself has needs no mention."""
+    (tmp_path / "plugins").mkdir()
+    monkeypatch.chdir(tmp_path)
+    entries = ["", "plugins", str(tmp_path), str(tmp_path / "missing.zip"), sys.prefix, os.__file__]
+    monkeypatch.setattr(sys, "path", entries)
+    assert import_paths() == [str(tmp_path), str(tmp_path / "plugins")]
+
+
+def test_usable_cpus_are_those_of_the_process() -> None:
+    """No more than the machine has, and at least one."""
+    assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "variables", "expected"),
+    [
+        (None, {}, "own"),
+        ("local", {"RAY_ADDRESS": "10.0.0.1:6379"}, "own"),
+        (None, {"RAY_ADDRESS": "10.0.0.1:6379"}, None),
+        (None, {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}, None),
+        ("auto", {}, "auto"),
+        ("ray://head:10001", {}, "ray://head:10001"),
+    ],
+)
+def test_which_ray_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+    address: str | None,
+    variables: dict[str, str],
+    expected: str | None,
+) -> None:
+    """Our own unless a cluster is named, or the process runs inside one."""
+    for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    used: list[str | None] = []
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
+    monkeypatch.setattr(ray_session, "_join", used.append)
+    session = RaySession(address)
+    assert used == [expected]
+    assert (session.is_own, session.can_grow) == (expected == "own", expected != "own")
+
+
+def test_source_tree_travels_to_a_cluster_but_not_in_a_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A job's working directory has the code already, and must not meet a second environment."""
+    given: list[dict[str, object]] = []
+    monkeypatch.setattr(ray_session, "_init", lambda _, options: given.append(options))
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    ray_session._join("auto")
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    ray_session._join(None)
+    package = str(ROOT / "ray_pipeline")
+    assert given == [{"address": "auto", "runtime_env": {"py_modules": [package]}}, {}]
+
+
+def test_cluster_that_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the address, and what to set instead."""
+
+    def refuse(**_: object) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(ray_session.ray, "init", refuse)
+    with pytest.raises(
+        ExecutionError,
+        match=r"The Ray cluster head:6379 could not be joined: ConnectionError: nobody answers\. "
+        "Set execution.address",
+    ):
+        ray_session._join("head:6379")
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
+    with pytest.raises(ExecutionError, match="No Ray could be started on this machine: Connection"):
+        RaySession("local")

@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ray_pipeline.config import ColumnsConfig
+from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.panel import (
+    PanelSummary,
+    SymbolInspection,
+    TableRequest,
+    encode_runs,
+    summarise_panel,
+    table_request,
+)
+from ray_pipeline.panel.bars import feature_names
+from ray_pipeline.records import TargetSpec
+
+DAY = 86_400 * 10**9
+MINUTE = 60 * 10**9
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+def inspection(symbol: str, columns: dict[str, str] | None = None, **changed: Any) -> Any:
+    """Return a labeled symbol of ten daily rows with f, g and a real-valued target."""
+    columns = columns or {"f": "double", "g": "double", "fwd_ret_5d": "double"}
+    columns = {"ts": "timestamp[us, tz=UTC]", **columns}
+    times = changed.pop("times", np.arange(10) * DAY)
+    values = changed.pop("target_values", {name: None for name in columns if "ret" in name})
+    return SymbolInspection(
+        **{
+            "symbol": symbol,
+            "kind": "labeled",
+            "time_column": "ts",
+            "columns": tuple(columns.items()),
+            "n_rows": len(times),
+            "first_ts_ns": int(times[0]),
+            "last_ts_ns": int(times[-1]),
+            "runs": encode_runs(times),
+            "findings": (),
+            "target_values": tuple(values.items()),
+            "constant": (),
+            "n_missing": (),
+            **changed,
+        }
+    )
+
+
+def bars(symbol: str, **changed: Any) -> Any:
+    columns = {**dict.fromkeys(FIELDS, "double"), **changed.pop("extra", {})}
+    return inspection(symbol, columns, kind="bars", target_values={}, **changed)
+
+
+def summarise(
+    inspections: Sequence[SymbolInspection],
+    interval: str | None = "1d",
+    label_targets: Sequence[str] = ("fwd_ret_5d",),
+    label_features: str | Sequence[str] = "standard",
+    **columns: Any,
+) -> PanelSummary:
+    return summarise_panel(
+        inspections,
+        ColumnsConfig(**columns),
+        label_targets=label_targets,
+        label_features=label_features,
+        interval=interval,
+        time_column=None,
+    )
+
+
+def test_a_labeled_panel() -> None:
+    """Roles of the union, bar length, horizons and tasks."""
+    columns = {"f": "double", "fwd_ret_5d": "double", "y_up_2d": "bool", "y_side_3d": "int8"}
+    values = {"fwd_ret_5d": None, "y_up_2d": (0.0, 1.0), "y_side_3d": (0.0, 1.0)}
+    other = {**values, "y_side_3d": (-1.0, 0.0)}
+    summary = summarise(
+        [
+            inspection("A", columns, target_values=values),
+            inspection("B", columns, target_values=other),
+        ]
+    )
+    assert summary.kind == "labeled"
+    assert summary.time_column == "ts"
+    assert (summary.bar_seconds, summary.session_bars) == (86_400, 1)
+    assert summary.roles.features == ("f",)
+    assert summary.targets == (
+        TargetSpec("fwd_ret_5d", 5, "regression"),
+        TargetSpec("y_up_2d", 2, "binary"),
+        TargetSpec("y_side_3d", 3, "ordinal"),
+    )
+    assert (summary.lacking, summary.dropped, summary.warnings) == ((), (), ())
+
+
+def test_a_panel_of_bars() -> None:
+    """Features and targets are those of the labeling; the table's own columns are not used."""
+    extra = {"rsi": "double", "y_1d": "double", "p_up_1d": "double", "fwd_ret_5d": "double"}
+    summary = summarise(
+        [bars("A", extra=extra), bars("B")],
+        label_targets=["fwd_ret_5d", "y_will_peak_10d_1.0"],
+        label_features=["log_return_1"],
+    )
+    assert summary.kind == "bars"
+    assert summary.roles.bars == FIELDS
+    assert summary.roles.features == ("log_return_1",)
+    assert summary.roles.targets == ("fwd_ret_5d", "y_will_peak_10d_1.0")
+    assert summary.roles.by_products == ("p_up_1d",)
+    reason = "the table is read as bars: features and targets are computed"
+    assert summary.roles.ignored == (("y_1d", reason), ("rsi", reason))
+    assert [target.task for target in summary.targets] == ["regression", "binary"]
+    assert [target.horizon_bars for target in summary.targets] == [5, 10]
+    assert summary.lacking == ()
+    assert summarise([bars("A")]).roles.features == feature_names("standard")
+
+
+def test_columns_that_some_symbols_lack() -> None:
+    """Features and targets that are not everywhere are kept and reported with the symbols."""
+    full = {"f": "double", "g": "double", "fwd_ret_5d": "double", "fwd_ret_1d": "double"}
+    fewer = {"f": "double", "fwd_ret_5d": "double", "note": "string"}
+    summary = summarise([inspection("C", fewer), inspection("A", full), inspection("B", fewer)])
+    assert summary.roles.features == ("f", "g")
+    assert summary.roles.targets == ("fwd_ret_5d", "fwd_ret_1d")
+    assert summary.lacking == (("g", ("B", "C")), ("fwd_ret_1d", ("B", "C")))
+
+
+def test_the_order_of_symbols_does_not_matter() -> None:
+    """What was inspected first decides nothing."""
+    inspections = [
+        inspection("A", {"f": "double", "fwd_ret_5d": "double"}),
+        inspection("B", {"g": "double", "fwd_ret_5d": "double", "f": "int64"}),
+        inspection("C", {"h": "double", "f": "string", "fwd_ret_5d": "float"}),
+    ]
+    results = [summarise(order) for order in itertools.permutations(inspections)]
+    assert all(result == results[0] for result in results)
+
+
+def test_types_that_do_not_go_together() -> None:
+    """Numbers here and text there: the column is ignored, with a warning that names symbols."""
+    summary = summarise(
+        [
+            inspection("A"),
+            inspection("B", {"f": "double", "g": "string", "fwd_ret_5d": "double"}),
+        ]
+    )
+    reason = "types that do not go together: double in A; string in B"
+    assert summary.roles.features == ("f",)
+    assert summary.roles.ignored == (("g", reason),)
+    assert summary.warnings == (f"column 'g' is ignored: {reason}",)
+
+
+def test_features_that_tell_nothing_are_dropped() -> None:
+    """One number everywhere, or no value anywhere; a code per symbol is kept."""
+    columns = dict.fromkeys(("same", "sector", "empty", "half", "f", "fwd_ret_5d"), "double")
+    summary = summarise(
+        [
+            inspection(
+                "A",
+                columns,
+                constant=(("same", 3.0), ("sector", 1.0), ("half", 0.0)),
+                n_missing=(("empty", 10), ("same", 4)),
+            ),
+            inspection(
+                "B", columns, constant=(("sector", 2.0),), n_missing=(("empty", 10), ("same", 10))
+            ),
+        ]
+    )
+    assert summary.dropped == (
+        ("same", "always 3, in every symbol"),
+        ("empty", "no value in any symbol"),
+    )
+    assert summary.roles.features == ("sector", "half", "f")
+    assert summary.roles.ignored == summary.dropped
+
+
+def test_targets_that_tell_nothing_are_warned_of() -> None:
+    """The target stays, so that the ranking reports it."""
+    columns = {"f": "double", "fwd_ret_5d": "double", "fwd_ret_1d": "double"}
+    summary = summarise(
+        [inspection("A", columns, n_missing=(("fwd_ret_5d", 10),), constant=(("fwd_ret_1d", 0.0),))]
+    )
+    assert summary.roles.targets == ("fwd_ret_5d", "fwd_ret_1d")
+    assert summary.warnings == (
+        "target 'fwd_ret_5d' cannot be ranked: no value in any symbol",
+        "target 'fwd_ret_1d' cannot be ranked: always 0, in every symbol",
+    )
+
+
+def test_mixed_kinds_are_an_error() -> None:
+    """Examples of both kinds are named, with the ways out."""
+    with pytest.raises(ConfigError) as error:
+        summarise([bars("C"), inspection("A"), inspection("B")])
+    assert str(error.value) == (
+        "labeled tables (A, B) and bars (C) are mixed. Set data.kind to one of them, or name the "
+        "symbols of one kind in data.symbols."
+    )
+
+
+def test_an_interval_that_the_data_contradict() -> None:
+    """Both lengths are named: horizons and purging depend on it."""
+    with pytest.raises(ConfigError) as error:
+        summarise([inspection("A", times=np.arange(10) * MINUTE)], interval="5m")
+    assert str(error.value) == (
+        "interval 5m means 300 s between bars, but the most frequent step in the data is 60 s "
+        "(100% of the steps). Set data.interval to what the data hold."
+    )
+
+
+def test_the_bar_length_from_the_data() -> None:
+    """Without an interval the most frequent step counts, nights and weekends aside."""
+    opens = (np.arange(5) * DAY)[:, None]
+    times = (opens + np.arange(13) * 30 * MINUTE).ravel()
+    columns = {"f": "double", "fwd_ret_2d": "double"}
+    summary = summarise([inspection("A", columns, times=times)], interval=None)
+    assert (summary.bar_seconds, summary.session_bars) == (1_800, 13)
+    assert summary.targets[0].horizon_bars == 26
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (np.array([5]), "one row per symbol does not tell the bar length: set data.interval"),
+        (np.arange(9) * DAY // 10**6, "step in the data is 0.0864 s; bars of whole seconds are"),
+    ],
+)
+def test_a_bar_length_that_cannot_be_told(times: np.ndarray, message: str) -> None:
+    """The horizon of a target would be a guess."""
+    with pytest.raises(ConfigError, match=message):
+        summarise([inspection("A", times=times)], interval=None)
+
+
+def test_one_row_per_symbol_with_an_interval() -> None:
+    """The interval is taken at its word when the data say nothing."""
+    assert summarise([inspection("A", times=np.array([5]))]).bar_seconds == 86_400
+
+
+def test_an_unknown_horizon_is_an_error() -> None:
+    """Purging depends on the horizon; the config can give it."""
+    panel = [inspection("A", {"f": "double", "y_up": "double"}, target_values={"y_up": None})]
+    with pytest.raises(ConfigError, match=r"y_up.*horizon"):
+        summarise(panel)
+    assert summarise(panel, horizons={"y_up": 7}).targets[0].horizon_bars == 7
+
+
+def test_no_feature_and_no_target() -> None:
+    """A panel without either cannot be run; the message says what to change."""
+    with pytest.raises(ConfigError, match=r"no feature is left; ignored: f \(feature excluded by"):
+        summarise(
+            [inspection("A", {"f": "double", "fwd_ret_5d": "double"})], exclude_features=["f"]
+        )
+    conflict = {"f": "double", "fwd_ret_5d": "string"}
+    with pytest.raises(ConfigError, match=r"no target is left in any symbol\. Set columns\.targ"):
+        summarise([inspection("A"), inspection("B", conflict)])
+
+
+def test_no_symbols() -> None:
+    """Every symbol rejected is said as such."""
+    with pytest.raises(DataError, match="no symbol is left to summarise: every one was rejected"):
+        summarise([])
+
+
+def test_irregular_time_is_warned_of() -> None:
+    """Other steps in some symbols, irregular bars, and holes against the panel's own axis."""
+    whole = np.arange(40) * DAY
+    holes = np.delete(whole, np.arange(10, 20))
+    slow = whole[::2]
+    summary = summarise(
+        [inspection(name, times=axis) for name, axis in (("A", whole), ("H", holes), ("S", slow))]
+    )
+    assert summary.warnings == (
+        "most steps are not 86400 s in S",
+        "H lacks 10 of the panel's 40 timestamps between its first and its last",
+        "S lacks 19 of the panel's 39 timestamps between its first and its last",
+    )
+    irregular = np.cumsum(np.array([0, 1, 2, 1, 3, 4, 1, 5, 6, 7])) * DAY
+    summary = summarise([inspection("A", times=irregular)])
+    assert summary.warnings == (
+        "only 33% of the steps between bars are 86400 s: bars are irregular",
+    )
+
+
+def test_a_late_listing_lacks_nothing() -> None:
+    """Timestamps before a symbol's first and after its last are not missing."""
+    whole = np.arange(40) * DAY
+    assert (
+        summarise([inspection("A", times=whole), inspection("B", times=whole[30:35])]).warnings
+        == ()
+    )
+
+
+def test_time_columns_that_differ() -> None:
+    """Names and zones may differ between symbols: it works, and is said."""
+    naive = inspection("B", time_column="date", columns={"f": "double", "fwd_ret_5d": "double"})
+    columns = tuple(
+        ("date", "timestamp[us]") if name == "ts" else (name, kind) for name, kind in naive.columns
+    )
+    naive = SymbolInspection.from_record({**naive.to_record(), "columns": columns})
+    summary = summarise([inspection("A"), naive])
+    assert summary.time_column is None
+    assert summary.warnings == (
+        "time columns are called date, ts in different symbols",
+        "times have no zone in B and one in A; those without are taken as UTC",
+    )
+
+
+def test_the_request_for_the_tables() -> None:
+    """The request follows the summary, or the columns that were chosen from it."""
+    summary = summarise([inspection("A")])
+    assert table_request(summary, max_rows=None, min_rows=300) == TableRequest(
+        kind="labeled",
+        time_column="ts",
+        features=("f", "g"),
+        targets=("fwd_ret_5d",),
+        max_rows=None,
+        min_rows=300,
+        bar_seconds=86_400,
+        session_bars=1,
+    )
+    chosen = table_request(summary, max_rows=9, min_rows=3, features=["g"], targets=[])
+    assert (chosen.features, chosen.targets, chosen.max_rows) == (("g",), (), 9)
