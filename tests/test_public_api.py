@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,9 +57,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         ray_pipeline.discovr  # noqa: B018
 
 
-def test_the_version_is_that_of_the_installed_distribution() -> None:
-    """``__version__`` and the metadata cannot drift apart."""
-    assert importlib.metadata.version("ray-pipeline") == ray_pipeline.__version__
+def test_the_version_is_that_of_the_distribution() -> None:
+    """``__version__`` and what pip installs cannot drift apart."""
+    pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    assert ray_pipeline.__version__ == project["version"]
 
 
 def test_the_functions_take_what_users_of_the_field_write() -> None:

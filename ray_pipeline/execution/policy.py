@@ -18,6 +18,10 @@ IN_FLIGHT_PER_WORKER = 2
 """One that runs and one that waits behind it, which hides the way to the driver and back."""
 
 Fault = Literal["lost", "timeout", "memory"]
+_PLENTY = 4
+"""Waiting calls per worker above which second calls are handed out. They save a millisecond each;
+near the end of a round one could be stuck behind a long unit while other workers are idle."""
+
 _FAULT_NAMES: dict[Fault, str] = {
     "lost": "WorkerLost",
     "timeout": "UnitTimeout",
@@ -148,8 +152,8 @@ class Round:
         """Hand out calls: (worker, call) pairs to submit in this order.
 
         An idle worker gets a call that it has the data for, else one that nobody has, else it
-        steals from the longest queue of another. Second calls are handed out only while more
-        wait than there are workers, so that none waits behind a long unit at the end.
+        steals from the longest queue of another. Second calls are handed out only while plenty
+        wait.
         """
         given: list[tuple[int, Call]] = []
         for may_steal in (False, True):
@@ -158,7 +162,8 @@ class Round:
                     given.append((worker, call))
                     self._give(worker, call, now)
         for worker, calls in self._in_flight.items():
-            room = len(calls) < IN_FLIGHT_PER_WORKER and len(self._backlog) > self._pool_size
+            is_plenty = len(self._backlog) > _PLENTY * self._pool_size
+            room = is_plenty and len(calls) < IN_FLIGHT_PER_WORKER
             if room and (call := self._backlog.take(worker, may_steal=False)):
                 given.append((worker, call))
                 self._give(worker, call, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -29,6 +30,8 @@ _LONGEST_TEMP_ROOT = 32
 _OBJECT_STORE_BYTES = 2 * 2**30
 """Of our own Ray: room for a pooled panel. Ray's default, 30 % of the memory, is kept where that
 is less; what does not fit is spilled to disk."""
+
+_CONNECT_TIMEOUT_S = 10.0
 
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
 
@@ -161,8 +164,21 @@ def _join(address: str | None) -> None:
         # A source tree travels to the nodes. Inside a job its working directory has done so, and
         # a second runtime environment would conflict with the job's.
         options["runtime_env"] = {"py_modules": [str(package)]}
-    named = address or os.environ.get("RAY_ADDRESS") or "of this job"
-    _init(f"The Ray cluster {named} could not be joined", options)
+    named = address if address not in (None, "auto") else os.environ.get("RAY_ADDRESS", address)
+    problem = f"The Ray cluster {named or 'of this job'} could not be joined"
+    _check_that_somebody_listens(problem, named or "")
+    _init(problem, options)
+
+
+def _check_that_somebody_listens(problem: str, address: str) -> None:
+    """Ask once: Ray itself tries an address where nobody listens for more than three minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise _not_joined(problem, error) from error
 
 
 def _init(problem: str, options: dict[str, Any]) -> None:
@@ -171,10 +187,14 @@ def _init(problem: str, options: dict[str, Any]) -> None:
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise ExecutionError(
-            f"{problem}: {type(error).__name__}: {error}. Set execution.address to a running "
-            "cluster, or to local for a Ray of our own on this machine."
-        ) from error
+        raise _not_joined(problem, error) from error
     if is_main and on_sigterm is not signal.SIG_DFL:
         # ray.init puts its own handler in the place of the program's.
         signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _not_joined(problem: str, error: Exception) -> ExecutionError:
+    return ExecutionError(
+        f"{problem}: {type(error).__name__}: {error}. Set execution.address to a running "
+        "cluster, or to local for a Ray of our own on this machine."
+    )

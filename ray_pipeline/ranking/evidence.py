@@ -21,7 +21,6 @@ __all__ = [
     "cross_sectional_evidence",
     "paired_evidence",
     "series_evidence",
-    "time_contributions",
     "time_evidence",
 ]
 
@@ -55,7 +54,7 @@ class Evidence:
     def from_estimate(cls, estimate: MeanEstimate) -> Evidence:
         """Keep what tables show of an estimate."""
         return cls(
-            skill=estimate.mean,
+            skill=min(1.0, max(-1.0, estimate.mean)),
             std_error=estimate.std_error,
             t_stat=estimate.t_stat,
             p_value=estimate.p_value,
@@ -73,35 +72,13 @@ class Evidence:
         return asdict(self)
 
 
-def time_contributions(prediction: Floats, actual: Floats, folds: Ints, task: Task) -> Floats:
-    """Row products whose mean is the skill over a symbol's own time.
-
-    Ranks are taken within each fold: models of different folds predict on different scales.
-
-    Parameters
-    ----------
-    prediction, actual
-        Finite, in time order, shape (n_rows,).
-    folds
-        Fold of each row, shape (n_rows,).
-
-    Returns
-    -------
-    ndarray
-        Shape (n_rows,); 0 in a fold that cannot be measured (one class only), which counts as
-        chance, not as absent.
-    """
-    skill = grouped_skill(prediction, actual, folds, task)
-    return np.nan_to_num(skill.contributions, nan=0.0)
-
-
 def time_evidence(contributions: Floats, horizon: int, spacing: float = 1.0) -> Evidence:
     """Skill over a symbol's own time with its HAC error.
 
     Parameters
     ----------
     contributions
-        Of `time_contributions`, in time order.
+        Of `ray_pipeline.statistics.skill.time_contributions`, in time order.
     horizon
         Of the target, in bars.
     spacing

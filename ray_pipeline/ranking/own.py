@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,16 @@ from ray_pipeline.panel.reader import PanelReader, SymbolRows
 from ray_pipeline.ranking.evidence import (
     block_sums,
     paired_evidence,
-    time_contributions,
     time_evidence,
 )
 from ray_pipeline.ranking.pooled import PooledPredictions
 from ray_pipeline.ranking.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.records import SymbolPartition, TargetSpec
 from ray_pipeline.statistics.folds import Fold, test_rows
+from ray_pipeline.statistics.skill import outcome, standing, time_contributions
 from ray_pipeline.training.families import Problem
 
-__all__ = ["OutOfSample", "SymbolRankingSpec", "rank_symbol", "walk_symbol"]
+__all__ = ["OutOfSample", "SymbolRankingSpec", "outcomes_of", "rank_symbol", "walk_symbol"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,78 +47,105 @@ class SymbolRankingSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutOfSample:
-    """Predictions of one model over a symbol's test rows, in time order.
+    """One model over a symbol's test rows, in time order.
 
     All arrays have shape (n_rows,); rows without a label or a prediction are left out.
+
+    Attributes
+    ----------
+    positions
+        On the panel's time axis.
+    standing
+        Of the predictions among those of the model's training rows.
+    outcome
+        Of the labels, compared with the symbol's labels of the training rows.
     """
 
     positions: Ints
-    folds: Ints
-    prediction: Floats
-    actual: Floats
+    standing: Floats
+    outcome: Floats
 
     @classmethod
-    def from_parts(
-        cls, positions: Ints, folds: Ints, prediction: Floats, actual: Floats
-    ) -> OutOfSample:
+    def where_known(cls, positions: Ints, standing: Floats, outcome: Floats) -> OutOfSample:
         """Keep the rows that have both a prediction and a label."""
-        usable = np.isfinite(prediction) & np.isfinite(actual)
-        return cls(positions[usable], folds[usable], prediction[usable], actual[usable])
+        known = np.isfinite(standing) & np.isfinite(outcome)
+        return cls(positions[known], standing[known], outcome[known])
 
     def at(self, positions: Ints) -> OutOfSample:
         """Return the rows at these positions."""
         kept = np.isin(self.positions, positions, assume_unique=True)
-        return OutOfSample(
-            self.positions[kept], self.folds[kept], self.prediction[kept], self.actual[kept]
-        )
+        return OutOfSample(self.positions[kept], self.standing[kept], self.outcome[kept])
 
     def contributions(self, target: TargetSpec) -> Floats:
         """Row products whose mean is the skill."""
-        return time_contributions(self.prediction, self.actual, self.folds, target.task)
+        return time_contributions(self.standing, self.outcome, target.task)
 
 
 def walk_symbol(
     rows: SymbolRows, frame: PanelFrame, families: tuple[FamilySettings, ...]
 ) -> dict[tuple[str, str], OutOfSample]:
     """Predict a symbol's test rows by models of its own, by (family, target)."""
-    symbol, X = rows.table.symbol, rows.table.features
-    parts: dict[tuple[str, str], list[tuple[Ints, Floats]]] = {}
-    fold_of = np.full(len(rows.positions), -1)
+    X, n_rows = rows.table.features, len(rows.positions)
+    keys = [(family.name, target.name) for family in families for target in frame.targets]
+    standings = {key: np.full(n_rows, np.nan) for key in keys}
     for fold in frame.folds:
         tested = np.flatnonzero(test_rows(rows.positions, fold))
         n_before = int(np.searchsorted(rows.positions, fold.test_start))
         if len(tested) == 0 or n_before == 0:
             continue
-        fold_of[tested] = fold.index
         predictions = predict_fold(
-            X[:n_before], X[tested], rows.table.feature_names, families, frame.targets,
-            _problems(rows, frame, fold, n_before, symbol),
-        )  # fmt: skip
-        for family, by_target in predictions.items():
-            for target, values in by_target.items():
-                parts.setdefault((family, target), []).append((tested, values))
-    walked: dict[tuple[str, str], OutOfSample] = {}
-    for key, pieces in parts.items():
-        index = np.concatenate([piece[0] for piece in pieces])
-        values = np.concatenate([piece[1] for piece in pieces])
-        actual = rows.target(key[1])[index]
-        walked[key] = OutOfSample.from_parts(rows.positions[index], fold_of[index], values, actual)
-    return walked
-
-
-def _problems(rows: SymbolRows, frame: PanelFrame, fold: Fold, n_before: int, symbol: str) -> Any:
-    def problem_of(target: TargetSpec, family: str) -> Problem | None:
-        names = ("target_ranking", family, target.name, symbol, f"fold {fold.index}")
-        return fold_problem(
-            rows.target(target.name)[:n_before],
-            rows.label_ends(target.horizon_bars)[:n_before],
-            target.task,
-            fold,
-            frame.embargo,
-            derive_seed(frame.seed, *names),
+            X[:n_before],
+            X[tested],
+            rows.table.feature_names,
+            families,
+            frame.targets,
+            partial(_problem, rows, frame, fold, n_before),
+            lambda problem, known, values: standing(values, known),
         )
+        for family, by_target in predictions.items():
+            for target, prediction in by_target.items():
+                standings[family, target][tested] = prediction.standing
+    outcomes = outcomes_of(rows, frame)
+    return {
+        key: OutOfSample.where_known(rows.positions, values, outcomes[key[1]])
+        for key, values in standings.items()
+    }
 
-    return problem_of
+
+def outcomes_of(rows: SymbolRows, frame: PanelFrame) -> dict[str, Floats]:
+    """Compare a symbol's labels with those of each fold's training rows, by target.
+
+    Returns
+    -------
+    dict
+        Shape (n_rows,); NaN where there is no label, no fold, or too short a history.
+    """
+    outcomes = {target.name: np.full(len(rows.positions), np.nan) for target in frame.targets}
+    for fold in frame.folds:
+        tested = test_rows(rows.positions, fold)
+        n_before = int(np.searchsorted(rows.positions, fold.test_start))
+        for target in frame.targets:
+            problem = _problem(rows, frame, fold, n_before, target, "")
+            if problem is not None:
+                y = rows.target(target.name)
+                labelled = tested & np.isfinite(y)
+                reference = problem.y[problem.rows]
+                outcomes[target.name][labelled] = outcome(y[labelled], reference, target.task)
+    return outcomes
+
+
+def _problem(
+    rows: SymbolRows, frame: PanelFrame, fold: Fold, n_before: int, target: TargetSpec, family: str
+) -> Problem | None:
+    names = ("target_ranking", family, target.name, rows.table.symbol, f"fold {fold.index}")
+    return fold_problem(
+        rows.target(target.name)[:n_before],
+        rows.label_ends(target.horizon_bars)[:n_before],
+        target.task,
+        fold,
+        frame.embargo,
+        derive_seed(frame.seed, *names),
+    )
 
 
 def rank_symbol(
@@ -143,8 +171,8 @@ def rank_symbol(
         horizon = target.horizon_bars
         record: dict[str, Any] = {"own": {}, "pooled": {}, "paired": {}}
         for settings in spec.families:
-            sample = own.get((settings.name, target.name))
-            if sample is None or len(sample.positions) == 0:
+            sample = own[settings.name, target.name]
+            if len(sample.positions) == 0:
                 continue
             contributions = sample.contributions(target)
             record["own"][settings.name] = time_evidence(contributions, horizon).to_record()
@@ -152,15 +180,17 @@ def rank_symbol(
                 contributions, sample.positions, frame.test_start, n_positions
             )
         for family in spec.pooled_families:
-            sample = shared.get((family, target.name))
-            if sample is None or len(sample.positions) == 0:
+            if (family, target.name) not in shared:
+                continue
+            sample = shared[family, target.name]
+            if len(sample.positions) == 0:
                 continue
             evidence = time_evidence(sample.contributions(target), horizon, spacing)
             record["pooled"][family] = evidence.to_record()
             record["paired"][family] = {
                 settings.name: _paired(own[settings.name, target.name], sample, target, spacing)
                 for settings in spec.families
-                if (settings.name, target.name) in own
+                if len(own[settings.name, target.name].positions)
             }
         targets[target.name] = record
     name = artifact_name("rank_symbol", spec, "series")
@@ -179,12 +209,12 @@ def _pooled_on_symbol(
     where = pooled.rows_of(rows.table.symbol)
     positions = pooled.positions[where]
     index = np.searchsorted(rows.positions, positions)
+    outcomes = outcomes_of(rows, spec.frame)
     return {
-        (family, target.name): OutOfSample.from_parts(
+        (family, target.name): OutOfSample.where_known(
             positions,
-            pooled.folds[where],
-            pooled.values[family, target.name][where].astype(np.float64),
-            rows.target(target.name)[index],
+            pooled.standings[family, target.name][where].astype(np.float64),
+            outcomes[target.name][index],
         )
         for family in spec.pooled_families
         for target in spec.frame.targets

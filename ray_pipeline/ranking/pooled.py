@@ -16,6 +16,7 @@ from ray_pipeline.ranking.evidence import cross_sectional_evidence
 from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.ranking.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.statistics.skill import standing
 from ray_pipeline.training.families import Problem
 
 __all__ = [
@@ -24,8 +25,16 @@ __all__ = [
     "PooledSpec",
     "assemble_predictions",
     "rank_pooled_fold",
+    "standing_by_symbol",
     "summarise_pooled",
 ]
+
+
+Floats = NDArray[np.float64]
+Symbols = NDArray[np.int32]
+
+MIN_REFERENCE = 60
+"""Training rows of a symbol that its predictions are ranked among."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +68,11 @@ class PooledPredictions:
         Symbol names; symbol i has the rows ``offsets[i]:offsets[i + 1]``.
     offsets
         Shape (n_symbols + 1,).
-    positions, folds
+    positions
         Shape (n_rows,).
-    values
-        By (family, target), float32, shape (n_rows,); NaN where no model could be fitted.
+    standings
+        Standing of each prediction among those of the symbol's training rows, by (family,
+        target), float32, shape (n_rows,); NaN where no model could be fitted.
     spacing
         Panel positions per sampled timestamp.
     """
@@ -70,8 +80,7 @@ class PooledPredictions:
     symbols: tuple[str, ...]
     offsets: NDArray[np.int64]
     positions: NDArray[np.int64]
-    folds: NDArray[np.int64]
-    values: dict[tuple[str, str], NDArray[np.float32]]
+    standings: dict[tuple[str, str], NDArray[np.float32]]
     spacing: float
 
     def rows_of(self, symbol: str) -> slice:
@@ -97,28 +106,64 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
         )
 
     predictions = predict_fold(
-        pool.X[:start], pool.X[start:end], pool.feature_names, spec.families, frame.targets,
+        pool.X[:start],
+        pool.X[start:end],
+        pool.feature_names,
+        spec.families,
+        frame.targets,
         problem_of,
-    )  # fmt: skip
+        lambda problem, known, values: standing_by_symbol(
+            values, pool.symbol_index[start:end], known, pool.symbol_index[problem.rows]
+        ),
+    )
     columns: dict[str, Any] = {"row": np.arange(start, end)}
+    nothing = np.full(end - start, np.nan, dtype=np.float32)
     for family, by_target in predictions.items():
         for index, target in enumerate(frame.targets):
-            missing = np.full(end - start, np.nan)
-            columns[f"{family}_{index}"] = by_target.get(target.name, missing).astype(np.float32)
+            found = by_target.get(target.name)
+            values = nothing if found is None else found.values.astype(np.float32)
+            standings = nothing if found is None else found.standing.astype(np.float32)
+            columns[f"{family}_{index}"] = values
+            columns[f"{family}_{index}_standing"] = standings
     name = artifact_name("rank_pooled_fold", spec, "predictions")
     reader.run.write_table(name, pa.table(columns))
     return {"table": name, "n_rows": end - start}
+
+
+def standing_by_symbol(
+    values: Floats, symbols: Symbols, reference: Floats, reference_symbols: Symbols
+) -> Floats:
+    """Rank predictions among those that the same model gave for the same symbol in training.
+
+    A symbol listed so late that it has fewer than `MIN_REFERENCE` training rows is ranked among
+    those of all symbols.
+
+    Parameters
+    ----------
+    values, symbols
+        Predictions of the test rows and their symbols, shape (n_test,).
+    reference, reference_symbols
+        The same of the training rows, shape (n_train,).
+    """
+    ranked = standing(values, reference)
+    by_symbol = np.argsort(reference_symbols, kind="stable")
+    known = reference_symbols[by_symbol]
+    for symbol in np.unique(symbols).tolist():
+        first, last = np.searchsorted(known, [symbol, symbol + 1]).tolist()
+        if last - first >= MIN_REFERENCE:
+            rows = symbols == symbol
+            ranked[rows] = standing(values[rows], reference[by_symbol[first:last]])
+    return ranked
 
 
 def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> PooledPredictions:
     """Join the folds' predictions, sorted by symbol (shared unit)."""
     tables = [reader.run.read_table(name) for name in spec.tables]
     rows = np.concatenate([table.column("row").to_numpy() for table in tables])
-    folds = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
     order = np.lexsort((pool.positions[rows], pool.symbol_index[rows]))
-    values = {
+    standings = {
         (family, target.name): np.concatenate(
-            [table.column(f"{family}_{index}").to_numpy() for table in tables]
+            [table.column(f"{family}_{index}_standing").to_numpy() for table in tables]
         )[order]
         for family in spec.families
         for index, target in enumerate(spec.frame.targets)
@@ -128,8 +173,7 @@ def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> P
         symbols=pool.symbols,
         offsets=np.r_[0, np.cumsum(counts)],
         positions=pool.positions[rows][order],
-        folds=folds[order],
-        values=values,
+        standings=standings,
         spacing=pool.spacing,
     )
 

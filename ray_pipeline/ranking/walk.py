@@ -13,7 +13,14 @@ from ray_pipeline.records import TargetSpec, Task
 from ray_pipeline.statistics.folds import Fold, train_rows
 from ray_pipeline.training.families import Problem, load_family
 
-__all__ = ["MIN_TRAIN_ROWS", "FamilySettings", "fold_problem", "predict_fold"]
+__all__ = [
+    "MIN_TRAIN_ROWS",
+    "FamilySettings",
+    "FoldPrediction",
+    "fold_problem",
+    "make_problem",
+    "predict_fold",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,6 +47,17 @@ class FamilySettings:
         return tuple(
             cls(name, tuple(sorted(hyperparameters.get(name, {}).items()))) for name in names
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPrediction:
+    """Predictions of a fold's test rows, and where they stand among those of its training rows.
+
+    Both have shape (n_test,).
+    """
+
+    values: Floats
+    standing: Floats
 
 
 def fold_problem(
@@ -78,7 +96,8 @@ def predict_fold(
     families: Sequence[FamilySettings],
     targets: Sequence[TargetSpec],
     problem_of: Callable[[TargetSpec, str], Problem | None],
-) -> dict[str, dict[str, Floats]]:
+    standing_of: Callable[[Problem, Floats, Floats], Floats],
+) -> dict[str, dict[str, FoldPrediction]]:
     """Fit every family on every target of a fold and predict its test rows.
 
     Parameters
@@ -87,13 +106,16 @@ def predict_fold(
         Rows before and inside the test fold, shape (n, n_features).
     problem_of
         Gives the training problem of a target for a family, or None.
+    standing_of
+        Gives the standing of the test predictions from the problem, the model's predictions of
+        the training rows, and those of the test rows.
 
     Returns
     -------
     dict
-        Predictions by family and target, shape (n_test,); a target without a problem is absent.
+        Predictions by family and target; a target without a problem is absent.
     """
-    predictions: dict[str, dict[str, Floats]] = {}
+    predictions: dict[str, dict[str, FoldPrediction]] = {}
     for settings in families:
         problems = {target.name: problem_of(target, settings.name) for target in targets}
         fitted = {name: problem for name, problem in problems.items() if problem is not None}
@@ -103,7 +125,9 @@ def predict_fold(
         models = load_family(settings.name).fit(
             X_before, feature_names, list(fitted.values()), dict(settings.hyperparameters)
         )
-        predictions[settings.name] = {
-            name: model.predict(X_test) for name, model in zip(fitted, models, strict=True)
-        }
+        predictions[settings.name] = by_target = {}
+        for (name, problem), model in zip(fitted.items(), models, strict=True):
+            values = model.predict(X_test)
+            known = model.predict(X_before[problem.rows])
+            by_target[name] = FoldPrediction(values, standing_of(problem, known, values))
     return predictions

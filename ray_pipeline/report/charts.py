@@ -18,8 +18,6 @@ __all__ = ["StripPoint", "bar", "fold_bar", "interval", "scale_axis", "stacked_b
 
 _ROW_HEIGHT = 24
 _STRIP_HEIGHT = 34
-_LANES = (0, 1, -1, 2, -2, 3, -3)
-_LANE_HEIGHT = 4
 _MAX_NAMED_POINTS = 150
 """Above it the points of a strip are one path without names: the page must open fast."""
 
@@ -75,20 +73,11 @@ def _whisker(low: float, high: float, scale: Scale, kind: str) -> Markup:
 
 def strip(points: Sequence[StripPoint], scale: Scale) -> Markup:
     """Draw one dot per symbol, spread over lanes where they would cover each other."""
-    ordered = sorted(points, key=lambda point: (point.value, point.title))
-    placed: list[tuple[StripPoint, float, int]] = []
-    n_in_cell: dict[int, int] = {}
-    for point in ordered:
-        x = scale.percent(point.value)
-        cell = int(x / 1.5)
-        n_in_cell[cell] = n_in_cell.get(cell, 0) + 1
-        lane = _LANES[(n_in_cell[cell] - 1) % len(_LANES)]
-        placed.append((point, x, _STRIP_HEIGHT // 2 + lane * _LANE_HEIGHT))
-    # The marked ones last: they lie on top.
-    placed.sort(key=lambda item: item[0].marked)
-    if len(placed) <= _MAX_NAMED_POINTS:
+    named = len(points) <= _MAX_NAMED_POINTS
+    placed = _spread(points, scale, 1.5, 4.0) if named else _spread(points, scale, 0.7, 2.4)
+    if named:
         circle = Markup(
-            '<circle class="dot small {}" cx="{:.2f}%" cy="{}" r="3"><title>{}</title></circle>'
+            '<circle class="dot small {}" cx="{:.2f}%" cy="{:.0f}" r="3"><title>{}</title></circle>'
         )
         dots = Markup("").join(
             circle.format("yes" if point.marked else "no", x, y, point.title)
@@ -99,7 +88,29 @@ def strip(points: Sequence[StripPoint], scale: Scale) -> Markup:
     return _row(_grid(scale) + dots, _STRIP_HEIGHT)
 
 
-def _many_dots(placed: Sequence[tuple[StripPoint, float, int]]) -> Markup:
+def _spread(
+    points: Sequence[StripPoint], scale: Scale, cell_width: float, lane_height: float
+) -> list[tuple[StripPoint, float, float]]:
+    """Place points as (point, percent, pixel): lanes from the middle outwards within a cell.
+
+    Where a cell has more points than lanes they start over and cover each other.
+    """
+    middle = _STRIP_HEIGHT / 2
+    n_lanes = 2 * int((middle - 4) / lane_height) + 1
+    n_in_cell: dict[int, int] = {}
+    placed = []
+    for point in sorted(points, key=lambda point: (point.value, point.title)):
+        x = scale.percent(point.value)
+        cell = int(x / cell_width)
+        place = n_in_cell.get(cell, 0) % n_lanes
+        n_in_cell[cell] = n_in_cell.get(cell, 0) + 1
+        lane = (place + 1) // 2 * (1 if place % 2 else -1)
+        placed.append((point, x, middle + lane * lane_height))
+    # The marked ones last: they lie on top.
+    return sorted(placed, key=lambda item: item[0].marked)
+
+
+def _many_dots(placed: Sequence[tuple[StripPoint, float, float]]) -> Markup:
     """Draw all dots of a kind as one path: round caps of lines without length.
 
     The inner view box is stretched to the width; ``non-scaling-stroke`` keeps the caps round.
@@ -107,7 +118,7 @@ def _many_dots(placed: Sequence[tuple[StripPoint, float, int]]) -> Markup:
     paths = Markup("")
     for marked, kind in ((False, "no"), (True, "yes")):
         steps = "".join(
-            f"M{10 * x:.0f} {y}h.01" for point, x, y in placed if point.marked is marked
+            f"M{10 * x:.0f} {y:.1f}h.01" for point, x, y in placed if point.marked is marked
         )
         if steps:
             paths += Markup('<path class="dots {}" d="{}"/>').format(kind, steps)
@@ -175,7 +186,9 @@ def fold_bar(start: float, end: float) -> Markup:
 
 
 def _grid(scale: Scale) -> Markup:
-    line = Markup('<line class="{}" x1="{1:.2f}%" x2="{1:.2f}%" y1="0" y2="100%"/>'.replace("{}", "{0}"))
+    line = Markup(
+        '<line class="{}" x1="{1:.2f}%" x2="{1:.2f}%" y1="0" y2="100%"/>'.replace("{}", "{0}")
+    )
     return Markup("").join(
         line.format("zero" if tick == 0 else "grid", scale.percent(tick)) for tick in scale.ticks
     )

@@ -86,7 +86,7 @@ class RunContents:
 
     def count(self, name: str) -> int | None:
         """Return a count of ``run.json``, None where the run did not come so far."""
-        value = self.record.get("counts", {}).get(name)
+        value = (self.record.get("counts") or {}).get(name)
         return None if value is None else int(value)
 
     def why_absent(self, name: str) -> str:
@@ -112,9 +112,7 @@ def read_contents(run: RunDirectory) -> RunContents:
     trained = _trained(run, jobs)
     shown = [job_id for job_id in jobs if job_id in trained][:MAX_MODELS]
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        documents = pool.map(
-            lambda job_id: run.read_json(f"models/{job_id}/metadata.json"), shown
-        )
+        documents = pool.map(lambda job_id: run.read_json(f"models/{job_id}/metadata.json"), shown)
         models = dict(zip(shown, documents, strict=True))
     return RunContents(
         record=record,
@@ -146,7 +144,7 @@ def _trained(run: RunDirectory, jobs: Sequence[str]) -> frozenset[str]:
     finished = {
         name.split("/")[1] for name in run.list("models") if name.endswith("/metadata.json")
     }
-    return finished & frozenset(jobs)
+    return frozenset(jobs) & finished
 
 
 def _target_rows(table: pa.Table | None) -> tuple[TargetRow, ...] | None:

@@ -154,8 +154,8 @@ def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[Finding]:
 
     Examples
     --------
-    >>> merge_findings({"A": ["3 cells of 'x1' are bad"], "B": ["12 cells of 'x1' are bad"]})[0].text
-    "3 to 12 cells of 'x1' are bad"
+    >>> merge_findings({"A": ["3 bad cells in 'x1'"], "B": ["12 bad cells in 'x1'"]})[0].text
+    "3 to 12 bad cells in 'x1'"
     """
     groups: dict[str, list[tuple[str, list[str]]]] = {}
     for symbol in sorted(findings):
@@ -206,7 +206,9 @@ def _leak(row: Mapping[str, Any]) -> Leak:
 def _left_out(rows: Sequence[Mapping[str, Any]] | None) -> Capped[LeftOut]:
     left_out = [
         LeftOut(
-            str(row["symbol"]), str(row.get("stage") or ""), shortened(str(row["reason"]), MAX_ERROR)
+            str(row["symbol"]),
+            str(row.get("stage") or ""),
+            shortened(str(row["reason"]), MAX_ERROR),
         )
         for row in rows or []
     ]

@@ -109,24 +109,18 @@ def _own_counts(table: pa.Table) -> dict[str, tuple[tuple[tuple[str, int], ...],
     In Arrow: with thousands of symbols this table has millions of rows.
     """
     own = table.filter(pc.field("view") == "symbol_specific")
-    n_symbols = _group_sizes(own.select(["target", "symbol"]), ["symbol"], "count_distinct")
+    symbols = own.group_by("target").aggregate([("symbol", "count_distinct")]).to_pylist()
     chosen = own.filter(pc.field("selected")).group_by(["target", "feature"])
     by_target: dict[str, list[tuple[str, int]]] = {}
     for row in chosen.aggregate([("symbol", "count")]).to_pylist():
         by_target.setdefault(row["target"], []).append((row["feature"], row["symbol_count"]))
     return {
-        target: (
-            tuple(sorted(by_target.get(target, []), key=lambda item: (-item[1], item[0]))),
-            n,
+        row["target"]: (
+            tuple(sorted(by_target.get(row["target"], []), key=lambda item: (-item[1], item[0]))),
+            row["symbol_count_distinct"],
         )
-        for target, n in n_symbols.items()
+        for row in symbols
     }
-
-
-def _group_sizes(table: pa.Table, columns: Sequence[str], function: str) -> dict[str, int]:
-    counted = table.group_by("target").aggregate([(column, function) for column in columns])
-    names = [f"{column}_{function}" for column in columns]
-    return {row["target"]: row[names[0]] for row in counted.to_pylist()}
 
 
 def _target(
@@ -164,7 +158,9 @@ def _feature(row: Mapping[str, Any]) -> PooledFeature:
 
 
 def _own(feature: str, n: int, n_symbols: int) -> SymbolFeature:
-    return SymbolFeature(feature, bar(n / n_symbols, marked=True), count(n), percentage(n / n_symbols))
+    return SymbolFeature(
+        feature, bar(n / n_symbols, marked=True), count(n), percentage(n / n_symbols)
+    )
 
 
 def _rejected(reasons: Sequence[str | None]) -> str:

@@ -36,7 +36,9 @@ def signed(value: float | None, places: int = 3) -> str:
     """Write a figure that can go either way: ``+0.043``, ``−0.010``."""
     if not is_measured(value):
         return DASH
-    return f"{value:+.{places}f}".replace("-", _MINUS)
+    text = f"{value:+.{places}f}"
+    # What rounds to nothing has no direction.
+    return text.replace("-", _MINUS) if float(text) else text[1:]
 
 
 def unsigned(value: float | None, places: int = 3) -> str:

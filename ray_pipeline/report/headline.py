@@ -57,7 +57,9 @@ def write_headline(contents: RunContents) -> Headline:
         return Headline("done", sentence, detail, "")
     so_far = f"Until then: {found[0].lower()}{found[1:]} {detail}" if found else ""
     if contents.status == "failed":
-        error = shortened(error or contents.record.get("message") or "no error recorded", _MAX_ERROR)
+        error = shortened(
+            error or contents.record.get("message") or "no error recorded", _MAX_ERROR
+        )
         return Headline("failed", "The run failed.", so_far or "No target was ranked.", error)
     if contents.status == "interrupted":
         sentence = (

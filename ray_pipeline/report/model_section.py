@@ -29,10 +29,9 @@ MAX_LEFT_OUT = 50
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model and its out-of-sample evidence."""
+    """A model and its out-of-sample evidence; `why` is the head of `reason`."""
 
     job_id: str
-    target: str
     trained_on: str
     family: str
     chart: Markup
@@ -44,6 +43,7 @@ class TrainedModel:
     n_serves: str
     period: str
     why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,7 @@ def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) ->
     holds = is_measured(half_width) and is_measured(skill) and skill > half_width
     return TrainedModel(
         job_id=job["job_id"],
-        target=job["target"],
-        trained_on=f"{count(len(symbols))} symbols, pooled" if pooled else ", ".join(symbols),
+        trained_on=f"{count(len(symbols))} symbols" if pooled else ", ".join(symbols),
         family=job["family"],
         chart=interval(skill, half_width, scale, marked=holds, title=title),
         skill=signed(skill),
@@ -126,7 +125,6 @@ def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) ->
         n_features=count(len(job["features"])),
         n_serves=count(len(job["serves"])),
         period=period(trained_on.get("first_ts"), trained_on.get("last_ts")),
-        why=job["why"],
+        why=job["why"].partition(": ")[0],
+        reason=job["why"],
     )
-
-

@@ -44,16 +44,20 @@ def write_report(run: RunDirectory) -> str:
 
 def render_page(contents: RunContents) -> str:
     """Return the page as HTML (pure). Everything that came with the data is escaped."""
-    return _environment().get_template("page.html").render(
-        headline=write_headline(contents),
-        run=write_run_section(contents),
-        targets=write_target_section(contents),
-        symbols=write_symbol_section(contents),
-        features=write_feature_section(contents),
-        routes=write_route_section(contents),
-        route_order=ROUTE_ORDER,
-        models=write_model_section(contents),
-        data=write_data_section(contents),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            headline=write_headline(contents),
+            run=write_run_section(contents),
+            targets=write_target_section(contents),
+            symbols=write_symbol_section(contents),
+            features=write_feature_section(contents),
+            routes=write_route_section(contents),
+            route_order=ROUTE_ORDER,
+            models=write_model_section(contents),
+            data=write_data_section(contents),
+        )
     )
 
 

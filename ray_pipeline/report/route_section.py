@@ -99,8 +99,7 @@ def _counts(table: pa.Table, targets: Sequence[str]) -> tuple[RouteCounts, ...]:
     for row in table.group_by(["target", "route"]).aggregate([("symbol", "count")]).to_pylist():
         found.setdefault(row["target"], {})[row["route"]] = row["symbol_count"]
     pooled: dict[str, Mapping[str, Any]] = {
-        row["target"]: row
-        for row in table.group_by(["target", *_POOLED]).aggregate([]).to_pylist()
+        row["target"]: row for row in table.group_by(["target", *_POOLED]).aggregate([]).to_pylist()
     }
     rows = []
     for target in targets:
@@ -153,4 +152,3 @@ def _with_error(skill: float | None, std_error: float | None) -> str:
     if not is_measured(std_error):
         return signed(skill)
     return f"{signed(skill)} ± {unsigned(std_error)}"
-

@@ -11,7 +11,15 @@ from markupsafe import Markup
 
 from ray_pipeline.report.charts import bar, fold_bar
 from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import DASH, count, duration, moment, period, plural
+from ray_pipeline.report.figures import (
+    DASH,
+    count,
+    duration,
+    is_measured,
+    moment,
+    period,
+    plural,
+)
 
 __all__ = ["FoldRow", "RunSection", "StageTime", "write_run_section"]
 
@@ -71,14 +79,17 @@ def _facts(
         str(part) for part in (data.get("kind"), data.get("layout")) if part is not None
     )
     return (
-        ("Last line", str(record.get("message") or DASH)),
+        ("Last line of the run", str(record.get("message") or DASH)),
         ("Data", str(data.get("data_dir") or DASH)),
         ("Interval", f"{data.get('interval') or 'not in the path'}{bars}"),
         ("Tables", f"{layout} layout" if layout else DASH),
         ("Symbols", _symbols(contents)),
         ("Rows", _rows(data)),
         ("Period", period(data.get("first_ts"), data.get("last_ts"))),
-        ("Features, targets", f"{_n(contents, 'features')} features, {_n(contents, 'targets')} targets"),
+        (
+            "Features, targets",
+            f"{_n(contents, 'features')} features, {_n(contents, 'targets')} targets",
+        ),
         ("Seed", DASH if seed is None else str(seed)),
         ("Started, finished", _when(record)),
         ("Versions", ", ".join(f"{name} {versions[name]}" for name in sorted(versions)) or DASH),
@@ -131,13 +142,18 @@ def _folds(folds: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> tuple
     return tuple(rows)
 
 
-def _stages(timings: Mapping[str, float]) -> tuple[StageTime, ...]:
+def _stages(timings: Mapping[str, float | None]) -> tuple[StageTime, ...]:
     """Longest first: JSON keys are sorted, so the stages' own order is not in the file."""
-    total = sum(timings.values())
-    longest = max(timings.values(), default=0.0)
+    measured = {stage: time for stage, time in timings.items() if is_measured(time)}
+    total = sum(measured.values())
+    longest = max(measured.values(), default=0.0)
     rows = [
-        StageTime(stage.replace("_", " "), duration(time), bar(time / longest if longest else 0.0, marked=True))
-        for stage, time in sorted(timings.items(), key=lambda item: (-item[1], item[0]))
+        StageTime(
+            stage.replace("_", " "),
+            duration(time),
+            bar(time / longest if longest else 0.0, marked=True),
+        )
+        for stage, time in sorted(measured.items(), key=lambda item: (-item[1], item[0]))
     ]
     if len(rows) > 1:
         rows.append(StageTime(f"all {plural(len(rows), 'stage')}", duration(total), Markup("")))

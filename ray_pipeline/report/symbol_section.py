@@ -96,9 +96,7 @@ def _strip(target: str, rows: Sequence[Mapping[str, Any]], scale: Scale) -> Symb
     median = ordered[middle]["skill"]
     if len(ordered) % 2 == 0:
         median = (median + ordered[middle - 1]["skill"]) / 2
-    points = [
-        StripPoint(row["skill"], bool(row["predictable"]), _named(row)) for row in ordered
-    ]
+    points = [StripPoint(row["skill"], bool(row["predictable"]), _named(row)) for row in ordered]
     return SymbolStrip(
         target=target,
         chart=strip(points, scale),

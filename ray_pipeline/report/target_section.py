@@ -23,7 +23,7 @@ MAX_TARGETS = 100
 
 _MEANINGS = {
     "cross_sectional": "One pooled model; skill across symbols, averaged over timestamps.",
-    "symbol_specific": "One model per symbol; skill over each symbol's time, averaged over symbols.",
+    "symbol_specific": "One model per symbol; skill over its own time, averaged over symbols.",
 }
 
 
@@ -95,7 +95,9 @@ def interval_scale(rows: Sequence[TargetRow]) -> Scale:
     """
     skills = [row.skill for row in rows if is_measured(row.skill)]
     errors = sorted(row.std_error for row in rows if is_measured(row.std_error))
-    limit = max([abs(skill) for skill in skills] + [4 * errors[len(errors) // 2] if errors else 0.0])
+    limit = max(
+        [abs(skill) for skill in skills] + [4 * errors[len(errors) // 2] if errors else 0.0]
+    )
     ends = [
         row.skill + sign * 2 * row.std_error
         for row in rows
@@ -105,9 +107,7 @@ def interval_scale(rows: Sequence[TargetRow]) -> Scale:
     return skill_scale([*skills, *(min(limit, max(-limit, end)) for end in ends)])
 
 
-def _view(
-    view: str, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str]
-) -> RankedView:
+def _view(view: str, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str]) -> RankedView:
     return RankedView(
         key=view,
         title=VIEW_NAMES[view].capitalize(),
@@ -129,9 +129,7 @@ def _target(row: TargetRow, scale: Scale, chosen: bool) -> RankedTarget:
     return RankedTarget(
         rank=row.rank,
         target=row.target,
-        chart=interval(
-            row.skill, 2 * row.std_error, scale, marked=row.predictable, title=title
-        ),
+        chart=interval(row.skill, 2 * row.std_error, scale, marked=row.predictable, title=title),
         family=row.family or "",
         task=row.task,
         horizon=count(row.horizon_bars),

@@ -1,7 +1,8 @@
 """Out-of-sample skill in [-1, 1]: rank IC for ordered targets, 2·AUC − 1 for binary ones.
 
-Both are means of a per-row product of centred ranks, so that one function serves both, and
-the products (`contributions`) are what the HAC standard error is computed from.
+Across symbols at a timestamp (`grouped_skill`) and over time (`time_contributions`). Both are
+means of a per-row product of centred ranks, and the products are what the HAC standard error is
+computed from.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from numpy.typing import NDArray
 
 from ray_pipeline.records import Task
 
-__all__ = ["GroupedSkill", "grouped_ranks", "grouped_skill"]
+__all__ = [
+    "GroupedSkill",
+    "grouped_ranks",
+    "grouped_skill",
+    "outcome",
+    "standing",
+    "time_contributions",
+]
 
 Floats = NDArray[np.float64]
 
@@ -120,3 +128,76 @@ def grouped_skill(
         skills=(sums / counts)[measurable],
         counts=counts[measurable],
     )
+
+
+def standing(values: Floats, reference: Floats) -> Floats:
+    """Where values stand among reference values: −1 below all, 0 at the median, 1 above all.
+
+    Twice the mid-rank percentile, less one; ties count half.
+
+    Parameters
+    ----------
+    values
+        Shape (n_rows,).
+    reference
+        What was known before, shape (n_reference,), at least one value.
+
+    Examples
+    --------
+    >>> standing(np.array([0.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0])).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    ordered = np.sort(reference)
+    below = np.searchsorted(ordered, values, side="left")
+    not_above = np.searchsorted(ordered, values, side="right")
+    return (below + not_above) / len(ordered) - 1.0
+
+
+def outcome(actual: Floats, reference: Floats, task: Task) -> Floats:
+    """How a label turned out, compared with the labels of the training rows.
+
+    Ordered targets: its `standing` among them. Binary targets: the label less their base rate.
+    """
+    if task == "binary":
+        return actual - reference.mean()
+    return standing(actual, reference)
+
+
+def time_contributions(predicted: Floats, outcomes: Floats, task: Task) -> Floats:
+    """Row products whose mean is the skill over a symbol's own time.
+
+    Predictions and labels are ranked against the training rows, never against each other
+    within the test rows. Centring on the mean of the test rows looks harmless, but that mean
+    holds the future: after a high price the rest of a window must fall short of its mean, so a
+    model that bets on mean reversion shows skill on a random walk (the small-sample bias of
+    Stambaugh 1999, "Predictive Regressions", J. Financ. Econ. 54). On simulated random walks
+    the rank correlation within test folds rejects in 20–30 % of cases at a nominal 5 %.
+
+    Parameters
+    ----------
+    predicted
+        `standing` of each prediction among the model's predictions of its training rows,
+        shape (n_rows,).
+    outcomes
+        `outcome` of each label, shape (n_rows,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n_rows,). Ordered targets: the mean is the rank correlation with fixed centres,
+        in [-1, 1]. Binary targets: it is 2·AUC − 1 for standings spread evenly over [-1, 1],
+        to which they are scaled; E[u·(y − p)] = p·(1 − p)·(2·AUC − 1). All 0 where predictions
+        or labels do not vary.
+    """
+    spread = np.sqrt(np.mean(predicted**2)) if len(predicted) else 0.0
+    if spread == 0.0 or outcomes.min() == outcomes.max():
+        return np.zeros(len(predicted))
+    if task == "binary":
+        # The labels are outcomes plus a base rate per fold: only two values within a fold, and
+        # the sign tells them apart.
+        share = float(np.mean(outcomes > 0))
+        if share in (0.0, 1.0):
+            return np.zeros(len(predicted))
+        even = predicted / (spread * np.sqrt(3.0))
+        return even * outcomes / (share * (1.0 - share))
+    return predicted * outcomes / (spread * np.sqrt(np.mean(outcomes**2)))

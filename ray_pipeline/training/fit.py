@@ -16,12 +16,12 @@ from ray_pipeline.ranking.design import Design
 from ray_pipeline.ranking.evidence import (
     Evidence,
     cross_sectional_evidence,
-    time_contributions,
     time_evidence,
 )
 from ray_pipeline.ranking.walk import fold_problem, make_problem
 from ray_pipeline.records import TargetSpec, View
-from ray_pipeline.training.families import Model, load_family
+from ray_pipeline.statistics.skill import outcome, standing, time_contributions
+from ray_pipeline.training.families import Model, Problem, load_family
 
 __all__ = ["FittedJob", "JobSpec", "fit_job"]
 
@@ -84,7 +84,7 @@ def fit_job(
     family = load_family(job.family)
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
-    pieces: list[tuple[int, NDArray[np.int64], Floats]] = []
+    pieces: list[_FoldPiece] = []
     chosen = dict(job.fold_features)
     for fold in frame.folds:
         start, end = design.split(fold)
@@ -98,7 +98,7 @@ def fit_job(
             continue
         X = _columns(design, chosen[fold.index])
         (model,) = family.fit(X[:start], chosen[fold.index], [problem], hyperparameters)
-        pieces.append((fold.index, np.arange(start, end), model.predict(X[start:end])))
+        pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
     seed = derive_seed(frame.seed, "training", *key)
     problem = make_problem(design.y, np.isfinite(design.y), target.task, seed)
     if problem is None:
@@ -122,19 +122,51 @@ def _columns(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
     return np.ascontiguousarray(design.X[:, [place[name] for name in features]])
 
 
+@dataclass(frozen=True, slots=True)
+class _FoldPiece:
+    """A fold's test rows: predictions, their standing, and how the labels turned out."""
+
+    fold: int
+    rows: NDArray[np.int64]
+    prediction: Floats
+    standing: Floats
+    outcome: Floats
+
+    @classmethod
+    def of(
+        cls,
+        fold: int,
+        start: int,
+        end: int,
+        model: Model,
+        X: NDArray[np.float32],
+        problem: Problem,
+        y: Floats,
+    ) -> _FoldPiece:
+        prediction = model.predict(X[start:end])
+        known = model.predict(X[problem.rows])
+        labels = problem.y[problem.rows]
+        return cls(
+            fold=fold,
+            rows=np.arange(start, end),
+            prediction=prediction,
+            standing=standing(prediction, known),
+            outcome=outcome(y[start:end], labels, problem.task),
+        )
+
+
 def _out_of_sample(
     design: Design,
     target: TargetSpec,
     job: JobSpec,
     axis: NDArray[np.int64],
-    pieces: Sequence[tuple[int, NDArray[np.int64], Floats]],
+    pieces: Sequence[_FoldPiece],
     min_cs: int,
 ) -> tuple[pa.Table, Evidence]:
     if not pieces:
         raise DataError(f"{job.job_id}: no fold could be trained.")
-    rows = np.concatenate([piece[1] for piece in pieces])
-    prediction = np.concatenate([piece[2] for piece in pieces])
-    folds = np.concatenate([np.full(len(piece[1]), piece[0]) for piece in pieces])
+    rows = np.concatenate([piece.rows for piece in pieces])
+    prediction = np.concatenate([piece.prediction for piece in pieces])
     actual = design.y[rows]
     labelled = np.isfinite(actual)
     if job.view == "cross_sectional":
@@ -148,11 +180,12 @@ def _out_of_sample(
             design.spacing,
         )
     else:
-        contributions = time_contributions(
-            prediction[labelled], actual[labelled], folds[labelled], target.task
-        )
+        standings = np.concatenate([piece.standing for piece in pieces])[labelled]
+        outcomes = np.concatenate([piece.outcome for piece in pieces])[labelled]
+        contributions = time_contributions(standings, outcomes, target.task)
         evidence = time_evidence(contributions, target.horizon_bars)
     n_rows = len(rows)
+    folds = np.concatenate([np.full(len(piece.rows), piece.fold) for piece in pieces])
     table = pa.table(
         {
             "ts": pa.array(axis[design.positions[rows]], pa.timestamp("ns", tz="UTC")),

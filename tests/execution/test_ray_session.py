@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -190,10 +191,28 @@ def test_cluster_that_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_session.ray, "init", refuse)
     with pytest.raises(
         ExecutionError,
-        match=r"The Ray cluster head:6379 could not be joined: ConnectionError: nobody answers\. "
+        match=r"The Ray cluster auto could not be joined: ConnectionError: nobody answers\. "
         "Set execution.address",
     ):
-        ray_session._join("head:6379")
+        ray_session._join("auto")
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
     with pytest.raises(ExecutionError, match="No Ray could be started on this machine: Connection"):
         RaySession("local")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Ray, which would try for minutes, is not even asked."""
+    monkeypatch.setattr(ray_session.ray, "init", pytest.fail)
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = address.format(server.getsockname()[1])
+    with pytest.raises(
+        ExecutionError, match=f"Ray cluster {free} could not be .* ConnectionRefuse"
+    ):
+        RaySession(free)
+    monkeypatch.setenv("RAY_ADDRESS", free)
+    with pytest.raises(
+        ExecutionError, match=f"Ray cluster {free} could not be .* ConnectionRefuse"
+    ):
+        RaySession("auto")

@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from ray_pipeline import results
 from ray_pipeline.batch import Batch
-from ray_pipeline.failures import FailureLedger
-from ray_pipeline.journal import iso_time
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.stage import Ranking
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.routing.plan import TrainingPlan
+from ray_pipeline.run.failures import FailureLedger
+from ray_pipeline.run.journal import iso_time
 from ray_pipeline.selection.stage import Selection
 from ray_pipeline.storage import RunDirectory, content_sha256
 from ray_pipeline.training.stage import Training

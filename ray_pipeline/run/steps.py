@@ -1,0 +1,233 @@
+"""The pipeline's steps: run a stage, write its tables, account for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.stage import Panel, build_panel, inspect_panel, summarise
+from ray_pipeline.panel.summary import PanelSummary
+from ray_pipeline.ranking.leakage_stage import screen_features
+from ray_pipeline.ranking.stage import PooledPanel, Ranking, build_pool, rank_targets
+from ray_pipeline.records import ColumnRoles, SymbolPartition
+from ray_pipeline.routing.plan import TrainingPlan, plan_training
+from ray_pipeline.routing.stage import route_symbols
+from ray_pipeline.run.journal import iso_time
+from ray_pipeline.run.study import Study
+from ray_pipeline.selection.stage import Selection, select_features
+from ray_pipeline.training.stage import Training, train_models
+
+__all__ = [
+    "Subject",
+    "inspect_step",
+    "plan_step",
+    "pool_step",
+    "rank_step",
+    "screen_step",
+    "select_step",
+    "train_step",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the stages work on: the frame, and the symbols that are still in.
+
+    Attributes
+    ----------
+    roles
+        Roles of the columns.
+    rows_per_position
+        Symbols at each timestamp, shape (n_timestamps,).
+    """
+
+    frame: PanelFrame
+    partitions: Mapping[str, SymbolPartition]
+    roles: ColumnRoles
+    rows_per_position: NDArray[np.int64]
+
+
+def inspect_step(study: Study, runner: UnitRunner) -> Subject:
+    """Read every symbol once; fix columns, time axis and folds."""
+    inspections: dict[str, SymbolInspection] = {}
+    with study.journal.stage("inspect"):
+        try:
+            inspections = inspect_panel(runner, study.batch.partitions, study.config)
+            summary = summarise(inspections, study.config, study.batch.interval)
+        finally:
+            seed = study.config.experiment.seed
+            study.publish.symbols(study.batch, seed, inspections, study.ledger)
+        panel = build_panel(study.run, inspections, summary, study.config)
+    study.warn(panel.warnings)
+    _describe(study, panel, summary, inspections)
+    partitions = study.ledger.healthy(study.batch.partitions)
+    return Subject(panel.frame, partitions, summary.roles, panel.rows_per_position)
+
+
+def screen_step(study: Study, runner: UnitRunner, subject: Subject) -> Subject:
+    """Look for features that know the future, and leave them out as the policy says."""
+    with study.journal.stage("leakage"):
+        screening = screen_features(
+            runner, subject.frame, subject.partitions, subject.roles, study.config
+        )
+        study.publish.leakage(screening.rows)
+        study.journal.count(leaks=len(screening.rows))
+    study.warn(
+        [f"leak, {row['action']}: {row['feature']} {row['reason']}" for row in screening.rows]
+    )
+    frame = subject.frame.without_features(screening.dropped)
+    if not frame.request.features:
+        raise ConfigError("every feature is a leak (leakage.parquet says of what); none is left.")
+    partitions = study.ledger.healthy(subject.partitions)
+    return Subject(frame, partitions, subject.roles, subject.rows_per_position)
+
+
+def pool_step(study: Study, runner: UnitRunner, subject: Subject) -> PooledPanel | None:
+    """Build the pooled panel, if the cross-sectional view is asked for and possible."""
+    settings = study.config.target_ranking
+    if "cross_sectional" not in settings.views:
+        return None
+    if len(subject.partitions) < settings.min_cs:
+        missing = (
+            f"{len(subject.partitions)} symbols are too few for the cross-sectional view: "
+            f"target_ranking.min_cs needs {settings.min_cs}."
+        )
+        if settings.views == ("cross_sectional",):
+            raise ConfigError(f"{missing} Add symbols, or the view symbol_specific.")
+        study.warn([f"{missing} Only the symbol-specific view is ranked."])
+        return None
+    with study.journal.stage("pool"):
+        return build_pool(
+            runner,
+            subject.frame,
+            subject.partitions,
+            subject.rows_per_position,
+            settings.max_cs_rows,
+        )
+
+
+def rank_step(
+    study: Study, runner: UnitRunner, subject: Subject, pool: PooledPanel | None
+) -> Ranking:
+    """Find out which targets can be predicted, in both views."""
+    with study.journal.stage("target_ranking"):
+        ranking = rank_targets(
+            runner, study.run, subject.frame, subject.partitions, pool, study.config
+        )
+        study.publish.ranking(ranking)
+        study.ranked = ranking.targets
+        predictable = {row.target for row in ranking.targets if row.predictable}
+        study.journal.count(
+            predictable_targets=len(predictable), chosen_targets=len(ranking.chosen)
+        )
+    n_targets = len(subject.frame.targets)
+    study.reporter.say(f"{len(predictable)} of {n_targets} targets predictable")
+    return ranking
+
+
+def select_step(
+    study: Study,
+    runner: UnitRunner,
+    subject: Subject,
+    pool: PooledPanel | None,
+    ranking: Ranking,
+) -> Selection:
+    """Choose the features that carry the chosen targets."""
+    with study.journal.stage("feature_selection"):
+        selection = select_features(
+            runner, subject.frame, subject.partitions, pool, ranking, study.config
+        )
+        study.publish.selection(selection, study.config.feature_selection.methods)
+    return selection
+
+
+def plan_step(
+    study: Study, subject: Subject, ranking: Ranking, selection: Selection
+) -> TrainingPlan:
+    """Route every symbol, and plan the models that the routes lead to."""
+    symbols = list(subject.partitions)
+    with study.journal.stage("routing"):
+        routes = route_symbols(ranking, symbols, study.config)
+        study.publish.routes(routes)
+        plan = plan_training(routes, selection, ranking.chosen, symbols, study.config)
+        study.publish.plan(plan)
+        study.journal.count(jobs=len(plan.jobs))
+    return plan
+
+
+def train_step(
+    study: Study,
+    runner: UnitRunner,
+    subject: Subject,
+    pool: PooledPanel | None,
+    plan: TrainingPlan,
+) -> Training:
+    """Train the plan's models."""
+    with study.journal.stage("training"):
+        training = train_models(
+            runner,
+            subject.frame,
+            subject.partitions,
+            pool,
+            plan,
+            study.config.target_ranking.min_cs,
+            str(study.journal.record["input_fingerprint"]),
+        )
+        study.publish.training(training)
+        study.journal.count(
+            models=len(training.results),
+            failed_units=len(study.ledger.failures),
+            quarantined=len(study.ledger.quarantined),
+        )
+        study.journal.note(content_sha256=study.publish.content_sha256())
+    return training
+
+
+def _describe(
+    study: Study,
+    panel: Panel,
+    summary: PanelSummary,
+    inspections: Mapping[str, SymbolInspection],
+) -> None:
+    frame, found = panel.frame, study.batch.discovery
+    n_rows = sum(inspection.n_rows for inspection in inspections.values())
+    axis = study.run.read_table(frame.axis).column("time_ns").to_numpy()
+    study.journal.count(
+        used=len(inspections),
+        quarantined=len(study.ledger.quarantined),
+        targets=len(frame.targets),
+        features=len(frame.request.features),
+    )
+    study.journal.note(
+        data={
+            "data_dir": found.data_dir,
+            "interval": found.interval,
+            "layout": found.layout,
+            "kind": summary.kind,
+            "bar_seconds": summary.bar_seconds,
+            "session_bars": summary.session_bars,
+            "n_timestamps": frame.n_timestamps,
+            "n_rows": n_rows,
+            "first_ts": iso_time(int(axis[0])),
+            "last_ts": iso_time(int(axis[-1])),
+        },
+        folds=[
+            {
+                "index": fold.index,
+                "test_start": iso_time(int(axis[fold.test_start])),
+                "test_end": iso_time(int(axis[fold.test_end - 1])),
+            }
+            for fold in frame.folds
+        ],
+    )
+    study.reporter.say(
+        f"{len(inspections)} symbols, {n_rows:,} rows, {len(frame.request.features)} features, "
+        f"{len(frame.targets)} targets"
+    )

@@ -1,0 +1,368 @@
+"""Synthetic run directories, built through the functions that real runs write them with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ray_pipeline import results
+from ray_pipeline.execution.protocol import Failed, Unit
+from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
+from ray_pipeline.ranking.evidence import Evidence
+from ray_pipeline.records import View
+from ray_pipeline.routing.decide import RouteRow, RoutingThresholds, decide_routes
+from ray_pipeline.storage import RunDirectory
+
+ALPHA = 0.05
+VIEWS: tuple[View, ...] = ("cross_sectional", "symbol_specific")
+TARGET_NAMES = (
+    "fwd_ret_5d",
+    "fwd_ret_20d",
+    "y_will_peak_60m_0.8",
+    "excess_ret_10d",
+    "ret_ord_5d",
+    "mfe_20d",
+    "mdd_20d",
+    "ret_zscore_60m",
+)
+
+
+@dataclass
+class SampleRun:
+    """What a synthetic run looks like.
+
+    Attributes
+    ----------
+    strength
+        Planted t-statistic of the strongest target; they fade over the targets. 0: noise.
+    """
+
+    symbols: Sequence[str] = tuple(f"SYM{i:02d}" for i in range(15))
+    targets: Sequence[str] = TARGET_NAMES
+    strength: float = 6.0
+    n_features: int = 30
+    status: str = "done"
+    error: str | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rejected: Sequence[Mapping[str, str]] = ()
+    quarantined: Sequence[Mapping[str, str]] = ()
+    warnings: Sequence[str] = ()
+    failures: Sequence[Failed] = ()
+    leaks: Sequence[Mapping[str, Any]] = ()
+    feature_prefix: str = "momentum"
+    trains: bool = True
+
+    def write(self, folder: Path) -> RunDirectory:
+        """Write every file of the run."""
+        run = RunDirectory(folder)
+        targets = target_rows(self)
+        symbols = symbol_rows(self)
+        chosen = choose_targets(targets, 10)
+        routes = route_rows(self, targets, symbols)
+        jobs = plan_jobs(self, chosen, routes)
+        run.write_table(results.RANKED_TARGETS, results.rows_table(TargetRow, targets))
+        run.write_table(results.RANKED_SYMBOLS, results.rows_table(SymbolRow, symbols))
+        run.write_table(results.ROUTES, results.rows_table(RouteRow, routes))
+        features = feature_rows(self, chosen, routes)
+        run.write_table(results.FEATURES, results.features_table(features, ["gain", "linear"]))
+        run.write_table(results.LEAKAGE, results.leakage_table(self.leaks))
+        run.write_table(results.FAILURES, results.failures_table(self.failures, self.symbols))
+        left_out = [{"what": "mfe_20d / SYM03", "why": "feature selection gave no features"}]
+        run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out if jobs else []})
+        for job in jobs if self.trains else []:
+            run.write_json(f"models/{job['job_id']}/metadata.json", metadata(self, job))
+        run.write_json("symbols.json", self.symbols_document())
+        run.write_json("run.json", self.document(targets, chosen, jobs) | self.record)
+        return run
+
+    def symbols_document(self) -> dict[str, Any]:
+        """``symbols.json``."""
+        rejected = [row["symbol"] for row in self.rejected]
+        return {
+            "data_dir": "s3://bucket/panel",
+            "interval": "1d",
+            "layout": "current",
+            "discovered": [*self.symbols, *rejected],
+            "selected": list(self.symbols),
+            "seed": 7,
+            "rejected": list(self.rejected),
+            "quarantined": list(self.quarantined),
+            "symbols": {
+                symbol: {
+                    "n_files": 1 + i % 3,
+                    "size_bytes": 1_234_567 + i,
+                    "n_rows": 2500 + i,
+                    "first_ts": "2014-01-02T00:00:00+00:00",
+                    "last_ts": "2023-12-29T00:00:00+00:00",
+                    "findings": list(self.findings.get(symbol, [])),
+                }
+                for i, symbol in enumerate(self.symbols)
+            },
+        }
+
+    def document(
+        self, targets: Sequence[TargetRow], chosen: Sequence[str], jobs: Sequence[Any]
+    ) -> dict[str, Any]:
+        """``run.json``."""
+        n_symbols = len(self.symbols)
+        return {
+            "status": self.status,
+            "name": "us_equities_daily",
+            "seed": 7,
+            "message": "4 of 8 targets are predictable; 6 models trained",
+            "error": self.error,
+            "config_sha256": "c0ffee" * 10,
+            "input_fingerprint": "1dea" * 16,
+            "content_sha256": "5eed" * 16,
+            "started_at": "2024-03-01T10:00:00+00:00",
+            "finished_at": "2024-03-01T10:07:12+00:00",
+            "timings_s": {
+                "discover": 0.4,
+                "rank_symbol": 141.0,
+                "rank_pooled": 96.5,
+                "select": 88.1,
+                "train": 60.0,
+            },
+            "counts": {
+                "discovered": n_symbols + len(self.rejected),
+                "rejected": len(self.rejected),
+                "selected": n_symbols,
+                "quarantined": len(self.quarantined),
+                "used": n_symbols - len(self.quarantined),
+                "features": self.n_features,
+                "targets": len(self.targets),
+                "leaks": len(self.leaks),
+                "predictable_targets": len({row.target for row in targets if row.predictable}),
+                "chosen_targets": len(chosen),
+                "jobs": len(jobs),
+                "models": len(jobs),
+                "failed_units": len(self.failures),
+            },
+            "warnings": list(self.warnings),
+            "versions": {"ray_pipeline": "0.1.0", "python": "3.12.1", "lightgbm": "4.7.0"},
+            "data": {
+                "data_dir": "s3://bucket/panel",
+                "interval": "1d",
+                "layout": "current",
+                "kind": "labeled",
+                "bar_seconds": 86400,
+                "n_timestamps": 2500,
+                "n_rows": 2500 * n_symbols,
+                "first_ts": "2014-01-02T00:00:00+00:00",
+                "last_ts": "2023-12-29T00:00:00+00:00",
+            },
+            "folds": [
+                {
+                    "index": i,
+                    "test_start": f"{2018 + i}-01-02T00:00:00+00:00",
+                    "test_end": f"{2019 + i}-01-02T00:00:00+00:00",
+                }
+                for i in range(5)
+            ],
+        }
+
+
+def target_rows(sample: SampleRun) -> list[TargetRow]:
+    """Rank the targets on planted evidence; the last one was never measured."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for i, target in enumerate(sample.targets):
+        for view in VIEWS:
+            fade = sample.strength * max(0.0, 1 - i / (len(sample.targets) / 2))
+            error = 0.006 * (1 + 0.4 * (i % 4)) * (12 if i == len(sample.targets) - 2 else 1)
+            t = fade * (1.0 if view == VIEWS[0] else 0.7) + float(rng.normal() * 0.7)
+            measured = i < len(sample.targets) - 1 or len(sample.targets) == 1
+            nan = math.nan
+            rows.append(
+                TargetRow(
+                    target=target,
+                    view=view,
+                    family=("ridge", "lightgbm")[i % 2] if measured else None,
+                    task="binary" if target.startswith("y_") else "regression",
+                    horizon_bars=5 * (i + 1),
+                    skill=t * error if measured else nan,
+                    std_error=error if measured else nan,
+                    t_stat=t if measured else nan,
+                    p_value=_p_value(t) if measured else nan,
+                    q_value=nan,
+                    n_symbols=len(sample.symbols),
+                    n_rows=1500 if measured else 0,
+                    predictable=False,
+                    rank=0,
+                    reason="",
+                )
+            )
+    return with_verdicts(rows, ALPHA, "bh")
+
+
+def symbol_rows(sample: SampleRun) -> list[SymbolRow]:
+    """Give each symbol its own evidence in both views; every ninth has too little data."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for view in VIEWS:
+        members = []
+        for i, target in enumerate(sample.targets):
+            fade = sample.strength * max(0.0, 1 - i / (len(sample.targets) / 2)) * 0.5
+            for k, symbol in enumerate(sample.symbols):
+                t = fade + float(rng.normal() * 1.4)
+                enough = k % 9 != 8
+                members.append(
+                    SymbolRow(
+                        target=target,
+                        symbol=symbol,
+                        view=view,
+                        family="ridge",
+                        task="regression",
+                        horizon_bars=5 * (i + 1),
+                        skill=0.02 * t,
+                        std_error=0.02 if enough else math.nan,
+                        t_stat=t if enough else math.nan,
+                        p_value=_p_value(t) if enough else math.nan,
+                        q_value=math.nan,
+                        n_rows=1500 if enough else 40,
+                        predictable=False,
+                        rank=0,
+                        reason="",
+                    )
+                )
+        rows.extend(with_verdicts(members, ALPHA, "bh"))
+    return rows
+
+
+def route_rows(
+    sample: SampleRun, targets: Sequence[TargetRow], symbols: Sequence[SymbolRow]
+) -> list[RouteRow]:
+    """Route by the real rules."""
+    rng = np.random.default_rng(3)
+    records: dict[str, Any] = {
+        symbol: {"own_families": ["ridge"], "targets": {}} for symbol in sample.symbols
+    }
+    for symbol in sample.symbols:
+        for target in sample.targets:
+            evidence = Evidence(float(rng.normal() * 0.05), 0.012, 0.0, 0.5, 1400, 60.0).to_record()
+            pair = {"ridge": evidence}
+            records[symbol]["targets"][target] = {"paired": {"ridge": pair, "lightgbm": pair}}
+    thresholds = RoutingThresholds(ALPHA, 0.005, "bh")
+    by_target: dict[str, dict[tuple[str, str], SymbolRow]] = {}
+    for row in symbols:
+        by_target.setdefault(row.target, {})[row.symbol, row.view] = row
+    routes = []
+    for target in sorted(sample.targets):
+        by_view = {row.view: row for row in targets if row.target == target}
+        served = any(row.predictable for row in by_view.values())
+        obstacle = None if served else "the target is not predictable over the batch"
+        routes.extend(
+            decide_routes(
+                target, sample.symbols, by_view, by_target[target], records, thresholds, obstacle
+            )
+        )
+    return routes
+
+
+def feature_rows(
+    sample: SampleRun, chosen: Sequence[str], routes: Sequence[RouteRow]
+) -> list[dict[str, Any]]:
+    """Select features for every chosen target, pooled and for the symbols with own models."""
+    rng = np.random.default_rng(4)
+    rows: list[dict[str, Any]] = []
+    for target in chosen:
+        own = [row.symbol for row in routes if row.target == target and row.own_predictable]
+        for symbol in [None, *own]:
+            scores = np.sort(rng.random(sample.n_features))[::-1]
+            names = (
+                range(sample.n_features) if symbol is None else rng.permutation(sample.n_features)
+            )
+            for place, score in enumerate(scores.tolist()):
+                selected = place < 8
+                stability = 1.0 if place < 4 else 0.8 if selected else 0.2
+                kept = f"chosen in {stability:.0%} of 5 folds"
+                rows.append(
+                    {
+                        "target": target,
+                        "view": VIEWS[0] if symbol is None else VIEWS[1],
+                        "symbol": symbol,
+                        "feature": f"{sample.feature_prefix}_{names[place]:02d}",
+                        "score": score,
+                        "gain": score * 10,
+                        "linear": score,
+                        "stability": stability,
+                        "rank": place + 1,
+                        "selected": selected,
+                        "reason": kept if selected else f"unstable: {kept}, min_stability is 60%",
+                    }
+                )
+    return rows
+
+
+def plan_jobs(
+    sample: SampleRun, chosen: Sequence[str], routes: Sequence[RouteRow]
+) -> list[dict[str, Any]]:
+    """One pooled job per chosen target and family, and one per symbol of its own."""
+    jobs: list[dict[str, Any]] = []
+
+    def add(target: str, symbol: str | None, family: str, serves: list[str], why: str) -> None:
+        name = f"cs_{target}__{family}" if symbol is None else f"sym_{target}__{symbol}__{family}"
+        jobs.append(
+            {
+                "job_id": name.replace("/", "%2F").replace("<", "%3C").replace(">", "%3E"),
+                "target": target,
+                "view": VIEWS[0] if symbol is None else VIEWS[1],
+                "symbols": list(sample.symbols) if symbol is None else [symbol],
+                "serves": serves,
+                "family": family,
+                "features": [f"{sample.feature_prefix}_{i:02d}" for i in range(8)],
+                "hyperparameters": {},
+                "priority": len(jobs) + 1,
+                "why": why,
+            }
+        )
+
+    for target in chosen:
+        rows = [row for row in routes if row.target == target]
+        pooled = [row.symbol for row in rows if row.route in ("CROSS_SECTIONAL", "BOTH")]
+        for family in ("lightgbm", "ridge"):
+            if pooled:
+                why = f"predictable across symbols; serves {len(pooled)} symbols"
+                add(target, None, family, pooled, why)
+            for row in rows:
+                if row.route in ("SYMBOL_SPECIFIC", "BOTH"):
+                    add(target, row.symbol, family, [row.symbol], f"{row.route}: {row.reason}")
+    return jobs
+
+
+def metadata(sample: SampleRun, job: Mapping[str, Any]) -> dict[str, Any]:
+    """``models/<job_id>/metadata.json``, as far as the page reads it."""
+    skill = 0.03 + 0.002 * (job["priority"] % 7)
+    return {
+        "job_id": job["job_id"],
+        "trained_on": {
+            "symbols": job["symbols"],
+            "n_rows": 2400 * len(job["symbols"]),
+            "first_ts": "2014-01-02T00:00:00+00:00",
+            "last_ts": "2023-12-01T00:00:00+00:00",
+        },
+        "out_of_sample": {
+            "skill": skill,
+            "std_error": 0.011,
+            "t_stat": skill / 0.011,
+            "p_value": 0.003,
+            "n_rows": 1400,
+            "degrees_of_freedom": 50.0,
+        },
+    }
+
+
+def failed_unit(symbol: str, error: str, traceback: str = "Traceback: …") -> Failed:
+    """Build a unit of one symbol that failed for its data."""
+    unit = Unit("rank_symbol", symbol, target_rows, {"symbol": symbol})
+    return Failed(unit=unit, error=error, kind="data", traceback=traceback, attempts=1)
+
+
+def _p_value(t: float) -> float:
+    return 0.5 * math.erfc(t / math.sqrt(2))
