@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,10 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ray-pipeline: interrupted; the same command continues from here", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; Python would complain again while exiting.
-        sys.stderr.close()
-        return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -46,8 +43,8 @@ def _run(options: argparse.Namespace) -> int:
 
     config = load_experiment_config(options.config, _overrides(options))
     result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
-    print(f"done: {result.message}")
-    print(f"report: {result.report}")
+    _put(f"done: {result.message}")
+    _put(f"report: {result.report}")
     return 0
 
 
@@ -84,17 +81,17 @@ def _discover(options: argparse.Namespace) -> int:
         _print_json(document)
         return 0
     where = f"{found.data_dir} ({found.layout} layout, interval {found.interval})"
-    print(f"{len(found.symbols)} symbols, {n_files} files, {_bytes(n_bytes)} in {where}")
+    _put(f"{len(found.symbols)} symbols, {n_files} files, {_bytes(n_bytes)} in {where}")
     width = max(len(partition.symbol) for partition in found.partitions)
     chosen = set(selected)
     for partition in found.partitions:
         mark = "*" if partition.symbol in chosen and options.batch_size else " "
         size = _bytes(partition.size_bytes)
-        print(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
+        _put(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
     for rejection in found.rejected:
-        print(f"- {rejection.symbol}: {rejection.reason}")
+        _put(f"- {rejection.symbol}: {rejection.reason}")
     if options.batch_size:
-        print(f"* the {len(selected)} symbols that a run with seed {seed} would take")
+        _put(f"* the {len(selected)} symbols that a run with seed {seed} would take")
     return 0
 
 
@@ -106,7 +103,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(found)
     else:
-        print("\n".join(check_lines(found)))
+        _put("\n".join(check_lines(found)))
     return 0
 
 
@@ -118,8 +115,8 @@ def _label(options: argparse.Namespace) -> int:
     config = load_experiment_config(options.config, options.set)
     labeled = label_panel(config, options.out, Progress(sys.stderr))
     for symbol, error in labeled.failed:
-        print(f"- {symbol}: {error}")
-    print(
+        _put(f"- {symbol}: {error}")
+    _put(
         f"{labeled.n_symbols} symbols, {labeled.n_rows:,} rows, {labeled.n_features} features and "
         f"{labeled.n_targets} targets written to {labeled.out}"
     )
@@ -133,7 +130,7 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(found)
     else:
-        print("\n".join(status_lines(found)))
+        _put("\n".join(status_lines(found)))
     return 0
 
 
@@ -142,7 +139,7 @@ def _report(options: argparse.Namespace) -> int:
     from ray_pipeline.run.status import open_run
 
     run = open_run(options.run_dir)
-    print(f"{run.uri}/{write_report(run)}")
+    _put(f"{run.uri}/{write_report(run)}")
     return 0
 
 
@@ -150,7 +147,7 @@ def _quickstart(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
 
-    return run_quickstart(options.dest, Progress(sys.stderr), print)
+    return run_quickstart(options.dest, Progress(sys.stderr), _put)
 
 
 def _schema(options: argparse.Namespace) -> int:
@@ -160,8 +157,17 @@ def _schema(options: argparse.Namespace) -> int:
     return 0
 
 
+def _put(text: str) -> None:
+    """Print a result. A reader that has seen enough (`| head`) changes no exit code."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would complain again when it flushes while exiting.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    _put(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _bytes(count: float) -> str:

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from ray_pipeline.batch import choose_batch
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.loading import TableRequest, labeled_table
@@ -64,13 +63,14 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     for warning in batch.warnings:
         reporter.say(f"warning: {warning}")
     target = RunDirectory(out, options_for(out, config))
-    ledger = FailureLedger(list(batch.partitions), config.execution.max_failed_fraction)
+    ledger = FailureLedger(
+        list(batch.partitions), config.execution.max_failed_fraction, "each was told above"
+    )
     store = _Unrecorded()
     with open_executor(config, target, reporter, store) as executor:
         runner = UnitRunner(executor, store, reporter.outcome, ledger.add)
         inspections = inspect_panel(runner, batch.partitions, config)
-        if not inspections:
-            raise ExecutionError("no symbol could be read; nothing was written.")
+        ledger.healthy(batch.partitions)
         summary = summarise(inspections, config, batch.interval)
         request = table_request(
             summary,

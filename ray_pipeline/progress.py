@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol, TextIO
 
-from ray_pipeline.execution import Done, Outcome
+from ray_pipeline.execution import Done, Failed, Outcome
 
 __all__ = ["Progress", "Reporter", "Silent"]
 
@@ -62,6 +62,7 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
+        self._is_heard = True
         self._start = time.monotonic()
         self._last_line = -INTERVAL_S
         self._stage = ""
@@ -72,7 +73,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a sentence on a line of its own."""
         self._close_line()
-        print(f"{self._clock()} {text}", file=self._stream, flush=True)
+        self._write(f"{self._clock()} {text}\n")
 
     def listed(self, n_files: int) -> None:
         """Print how many files were listed, not too often."""
@@ -87,7 +88,7 @@ class Progress:
             self._last_line = -INTERVAL_S
         if not isinstance(outcome, Done):
             self._n_failed += 1
-            self.say(f"  {outcome.unit.key}: {outcome.error}")
+            self.say(f"  {outcome.unit.key}: {_reason(outcome)}")
         last = n_done == n_total
         if last or self._terminal or time.monotonic() - self._last_line >= INTERVAL_S:
             self._show(self._line(n_done, n_total), last)
@@ -104,17 +105,32 @@ class Progress:
     def _show(self, text: str, last: bool) -> None:
         self._last_line = time.monotonic()
         if not self._terminal:
-            print(f"{self._clock()} {text}", file=self._stream, flush=True)
+            self._write(f"{self._clock()} {text}\n")
             return
-        self._stream.write(f"\r\x1b[2K{self._clock()} {text}" + ("\n" if last else ""))
-        self._stream.flush()
+        self._write(f"\r\x1b[2K{self._clock()} {text}" + ("\n" if last else ""))
         self._open_line = not last
 
     def _close_line(self) -> None:
         if self._open_line:
-            self._stream.write("\r\x1b[2K")
+            self._write("\r\x1b[2K")
             self._open_line = False
+
+    def _write(self, text: str) -> None:
+        if self._is_heard:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except BrokenPipeError:
+                # Whoever read the log has gone (`2>&1 | head`); the work goes on without them.
+                self._is_heard = False
 
     def _clock(self) -> str:
         elapsed = int(time.monotonic() - self._start)
         return f"[{elapsed // 60:02d}:{elapsed % 60:02d}]"
+
+
+def _reason(failed: Failed) -> str:
+    """Return the error for a line that names the unit: bad data need no type and no second name."""
+    if failed.kind != "data":
+        return failed.error
+    return failed.error.removeprefix("DataError: ").removeprefix(f"symbol {failed.unit.key}: ")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Store
 from panels import (
     FIRST_NS,
     TARGET,
@@ -31,6 +30,9 @@ from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.pipeline import RunResult, run_pipeline
 from ray_pipeline.progress import Silent
 from ray_pipeline.storage import RunDirectory, open_filesystem
+
+if TYPE_CHECKING:
+    from conftest import Store
 
 SYMBOLS = symbol_names(4)
 
@@ -242,9 +244,7 @@ def test_memory_is_for_one_process(data_dir: Path, memory_uri: str) -> None:
         match=r"memory://\S+ is in the memory of this process, which Ray's workers cannot read\. "
         r"Set execution\.executor to 'serial', or use a folder\.",
     ):
-        run_pipeline(
-            quick_config(data_dir, memory_uri, execution={"executor": "ray"}), Silent()
-        )
+        run_pipeline(quick_config(data_dir, memory_uri, execution={"executor": "ray"}), Silent())
 
 
 def test_memory_gives_the_same_content(data_dir: Path, done_run: Path, memory_uri: str) -> None:
@@ -393,14 +393,16 @@ def test_horizons_beyond_the_folds(tmp_path: Path) -> None:
     assert ranked == {TARGET}
     (warning,) = _record(tmp_path / "run")["warnings"]
     assert warning.startswith("target 'fwd_ret_200d' is not ranked: ")
-    with pytest.raises(ConfigError, match=r"No target can be ranked\. target 'fwd_ret_200d' is not"):
+    with pytest.raises(
+        ConfigError, match=r"No target can be ranked\. target 'fwd_ret_200d' is not"
+    ):
         _run(data_dir, tmp_path / "other", columns={"targets": ["fwd_ret_200d"]})
 
 
 def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
     """Bars need no columns beyond the five: features and targets are computed."""
     data_dir = write_panel(tmp_path / "data", {name: bars_table(name) for name in SYMBOLS})
-    labeling = {"features": ["ret_1", "ret_5", "rsi_14"], "targets": ["fwd_ret_5d"]}
+    labeling = {"features": ["log_return_1", "log_return_5", "gap"], "targets": ["fwd_ret_5d"]}
     _run(data_dir, tmp_path / "run", labeling=labeling)
     assert _record(tmp_path / "run")["data"]["kind"] == "bars"
     ranked = _rows(tmp_path / "run", "target_ranking/targets")
@@ -429,7 +431,3 @@ def test_families_are_checked_first(
     with pytest.raises(ConfigError, match=message):
         _run(data_dir, tmp_path / "run", **{section: keys})
     assert not (tmp_path / "run").exists()
-
-
-def _names(rows: Sequence[dict[str, Any]], key: str) -> set[str]:
-    return {row[key] for row in rows}

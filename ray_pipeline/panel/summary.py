@@ -117,14 +117,13 @@ def summarise_panel(
         roles, dropped = _without_empty_features(roles, inspections)
         tasks = _tasks(roles.targets, inspections)
     _require_columns(kind, roles)
-    targets = tuple(
-        TargetSpec(
-            name,
-            resolve_horizon(name, bar_seconds, bars_in_session, columns_config.horizons),
-            tasks[name],
-        )
+    horizons = {
+        name: resolve_horizon(name, bar_seconds, bars_in_session, columns_config.horizons)
         for name in roles.targets
-    )
+    }
+    if kind == "bars":
+        _check_overrides(horizons, bar_seconds, bars_in_session)
+    targets = tuple(TargetSpec(name, horizons[name], tasks[name]) for name in roles.targets)
     time_columns = {inspection.time_column for inspection in inspections}
     return PanelSummary(
         kind=kind,
@@ -162,6 +161,17 @@ def table_request(
         bar_seconds=summary.bar_seconds,
         session_bars=summary.session_bars,
     )
+
+
+def _check_overrides(horizons: Mapping[str, int], bar_seconds: int, session_bars: int) -> None:
+    """Refuse a horizon shorter than what a computed label looks ahead: it would under-purge."""
+    for name, given in horizons.items():
+        own = resolve_horizon(name, bar_seconds, session_bars, {})
+        if given < own:
+            raise ConfigError(
+                f"columns.horizons gives {name!r} {given} bars, but the label looks {own} bars "
+                "ahead and training rows must be purged by as many. Remove the entry."
+            )
 
 
 def _one_kind(inspections: Sequence[SymbolInspection]) -> TableKind:

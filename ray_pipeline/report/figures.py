@@ -56,7 +56,7 @@ def probability(value: float | None) -> str:
     """
     if not is_measured(value):
         return DASH
-    if value >= 0.001 or value == 0:
+    if value >= 0.00095 or value == 0:
         return f"{value:.3f}"
     mantissa, _, exponent = f"{value:.0e}".partition("e")
     return f"{mantissa}e{int(exponent)}".translate(_EXPONENTS)

@@ -55,7 +55,8 @@ def write_headline(contents: RunContents) -> Headline:
     if contents.status == "done":
         sentence = found or "The run is done, but it left no target ranking."
         return Headline("done", sentence, detail, "")
-    so_far = f"Until then: {found[0].lower()}{found[1:]} {detail}" if found else ""
+    until = "So far" if contents.status == "running" else "Until then"
+    so_far = f"{until}: {found[0].lower()}{found[1:]} {detail}" if found else ""
     if contents.status == "failed":
         error = shortened(
             error or contents.record.get("message") or "no error recorded", _MAX_ERROR
@@ -85,16 +86,21 @@ def _finding(contents: RunContents, rows: Sequence[TargetRow]) -> str:
     is_are = "is" if len(predictable) == 1 else "are"
     return (
         f"{count(len(predictable))} of {plural(n_targets, 'target')} {is_are} predictable "
-        f"({', '.join(views)}); {_trained(n_models, len(contents.jobs))}."
+        f"({', '.join(views)}); {_trained(n_models, _n_wanted(contents))}."
     )
 
 
-def _trained(n_models: int, n_jobs: int) -> str:
+def _n_wanted(contents: RunContents) -> int:
+    """Count the models that routes lead to, planned or left out of the plan."""
+    return len(contents.jobs) + len((contents.plan or {}).get("left_out", []))
+
+
+def _trained(n_models: int, n_wanted: int) -> str:
     if n_models == 0:
         return "no model was trained"
     was = "was" if n_models == 1 else "were"
-    if n_models < n_jobs:
-        return f"{count(n_models)} of {plural(n_jobs, 'planned model')} {was} trained"
+    if n_models < n_wanted:
+        return f"{count(n_models)} of {plural(n_wanted, 'wanted model')} {was} trained"
     return f"{plural(n_models, 'model')} {was} trained"
 
 

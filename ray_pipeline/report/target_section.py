@@ -91,19 +91,15 @@ def interval_scale(rows: Sequence[TargetRow]) -> Scale:
     """Return a scale with all skills and all intervals of ordinary width.
 
     An interval several times as wide as the others (a target with few labels) would press all
-    of them into a point: it is cut at 4 median standard errors, or at the largest skill.
+    of them into a point: it is cut where the widest ordinary one ends.
     """
+    measured = [row for row in rows if is_measured(row.skill) and is_measured(row.std_error)]
+    errors = sorted(row.std_error for row in measured)
+    widest = 3 * errors[len(errors) // 2] if errors else 0.0
+    ordinary = [row for row in measured if row.predictable or row.std_error <= widest]
+    limit = max((abs(row.skill) + 2 * row.std_error for row in ordinary), default=0.0)
+    ends = [row.skill + sign * 2 * row.std_error for row in measured for sign in (-1, 1)]
     skills = [row.skill for row in rows if is_measured(row.skill)]
-    errors = sorted(row.std_error for row in rows if is_measured(row.std_error))
-    limit = max(
-        [abs(skill) for skill in skills] + [4 * errors[len(errors) // 2] if errors else 0.0]
-    )
-    ends = [
-        row.skill + sign * 2 * row.std_error
-        for row in rows
-        if is_measured(row.skill) and is_measured(row.std_error)
-        for sign in (-1, 1)
-    ]
     return skill_scale([*skills, *(min(limit, max(-limit, end)) for end in ends)])
 
 

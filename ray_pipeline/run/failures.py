@@ -22,11 +22,19 @@ class FailureLedger:
         The batch.
     max_failed_fraction
         Share of the batch that may be quarantined.
+    all_of_them
+        Where the user finds every failure, for messages that show the first.
     """
 
-    def __init__(self, symbols: Sequence[str], max_failed_fraction: float) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        max_failed_fraction: float,
+        all_of_them: str = "failures.parquet has them all",
+    ) -> None:
         self._symbols = tuple(symbols)
         self._max_failed_fraction = max_failed_fraction
+        self._all_of_them = all_of_them
         self.failures: list[Failed] = []
         self.quarantined: dict[str, Failed] = {}
 
@@ -44,16 +52,29 @@ class FailureLedger:
                 self.quarantined.setdefault(failure.unit.key, failure)
         n_failed, n_symbols = len(self.quarantined), len(self._symbols)
         if n_failed > self._max_failed_fraction * n_symbols:
-            symbol, first = next(iter(sorted(self.quarantined.items())))
             raise ExecutionError(
                 f"{n_failed} of {n_symbols} symbols failed, more than "
                 f"execution.max_failed_fraction={self._max_failed_fraction:g} allows. "
-                f"The first, {symbol}, in {first.unit.stage}: {first.error} "
-                "(failures.parquet has them all)."
+                f"{self._the_first()}"
             )
 
     def healthy(self, by_symbol: Mapping[str, T]) -> dict[str, T]:
-        """Return the entries of the symbols that are not quarantined."""
-        return {
+        """Return the entries of the symbols that are not quarantined.
+
+        Raises
+        ------
+        ExecutionError
+            When none is left: a run on no symbols would find nothing and call that a result.
+        """
+        left = {
             symbol: value for symbol, value in by_symbol.items() if symbol not in self.quarantined
         }
+        if not left:
+            raise ExecutionError(
+                f"none of {len(self._symbols)} symbols is left. {self._the_first()}"
+            )
+        return left
+
+    def _the_first(self) -> str:
+        symbol, first = next(iter(sorted(self.quarantined.items())))
+        return f"The first, {symbol}, in {first.unit.stage}: {first.error} ({self._all_of_them})."

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from ray_pipeline import __version__
+from ray_pipeline.errors import ConfigError
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["Journal", "Status", "iso_time"]
@@ -67,7 +68,23 @@ class Journal:
         }
 
     def clear_results(self) -> None:
-        """Remove what an earlier run published here; its finished units stay."""
+        """Remove what an earlier run published here; its finished units stay.
+
+        Raises
+        ------
+        ConfigError
+            When files are there that no run of ours can have left.
+        """
+        if not self._run.exists("run.json"):
+            # Whoever writes into a folder of their own must not lose its models/ or reports.
+            foreign = [name for name in (*_RESULTS, "units") if self._run.list(name)]
+            if foreign:
+                raise ConfigError(
+                    f"output.run_dir: {self._run.uri} is no run directory (it has no run.json), "
+                    f"yet it holds {', '.join(foreign)}, which a run would replace. Give a new "
+                    "or an empty folder."
+                )
+            return
         for name in _RESULTS:
             self._run.remove(name)
 

@@ -56,18 +56,15 @@ class Subject:
 
 def inspect_step(study: Study, runner: UnitRunner) -> Subject:
     """Read every symbol once; fix columns, time axis and folds."""
-    inspections: dict[str, SymbolInspection] = {}
     with study.journal.stage("inspect"):
-        try:
-            inspections = inspect_panel(runner, study.batch.partitions, study.config)
-            summary = summarise(inspections, study.config, study.batch.interval)
-        finally:
-            seed = study.config.experiment.seed
-            study.publish.symbols(study.batch, seed, inspections, study.ledger)
+        inspections = inspect_panel(runner, study.batch.partitions, study.config)
+        study.inspections = inspections
+        study.publish_symbols()
+        partitions = study.ledger.healthy(study.batch.partitions)
+        summary = summarise(inspections, study.config, study.batch.interval)
         panel = build_panel(study.run, inspections, summary, study.config)
     study.warn(panel.warnings)
     _describe(study, panel, summary, inspections)
-    partitions = study.ledger.healthy(study.batch.partitions)
     return Subject(panel.frame, partitions, summary.roles, panel.rows_per_position)
 
 
@@ -104,13 +101,15 @@ def pool_step(study: Study, runner: UnitRunner, subject: Subject) -> PooledPanel
         study.warn([f"{missing} Only the symbol-specific view is ranked."])
         return None
     with study.journal.stage("pool"):
-        return build_pool(
+        pool = build_pool(
             runner,
             subject.frame,
             subject.partitions,
             subject.rows_per_position,
             settings.max_cs_rows,
         )
+        study.pooled = list(study.ledger.healthy(subject.partitions))
+    return pool
 
 
 def rank_step(
@@ -118,9 +117,9 @@ def rank_step(
 ) -> Ranking:
     """Find out which targets can be predicted, in both views."""
     with study.journal.stage("target_ranking"):
-        ranking = rank_targets(
-            runner, study.run, subject.frame, subject.partitions, pool, study.config
-        )
+        partitions = study.ledger.healthy(subject.partitions)
+        ranking = rank_targets(runner, study.run, subject.frame, partitions, pool, study.config)
+        study.ledger.healthy(partitions)
         study.publish.ranking(ranking)
         study.ranked = ranking.targets
         predictable = {row.target for row in ranking.targets if row.predictable}
@@ -152,11 +151,11 @@ def plan_step(
     study: Study, subject: Subject, ranking: Ranking, selection: Selection
 ) -> TrainingPlan:
     """Route every symbol, and plan the models that the routes lead to."""
-    symbols = list(subject.partitions)
+    symbols = list(study.ledger.healthy(subject.partitions))
     with study.journal.stage("routing"):
         routes = route_symbols(ranking, symbols, study.config)
         study.publish.routes(routes)
-        plan = plan_training(routes, selection, ranking.chosen, symbols, study.config)
+        plan = plan_training(routes, selection, ranking.chosen, study.pooled, study.config)
         study.publish.plan(plan)
         study.journal.count(jobs=len(plan.jobs))
     return plan
@@ -181,11 +180,7 @@ def train_step(
             str(study.journal.record["input_fingerprint"]),
         )
         study.publish.training(training)
-        study.journal.count(
-            models=len(training.results),
-            failed_units=len(study.ledger.failures),
-            quarantined=len(study.ledger.quarantined),
-        )
+        study.journal.count(models=len(training.results))
         study.journal.note(content_sha256=study.publish.content_sha256())
     return training
 
@@ -201,7 +196,6 @@ def _describe(
     axis = study.run.read_table(frame.axis).column("time_ns").to_numpy()
     study.journal.count(
         used=len(inspections),
-        quarantined=len(study.ledger.quarantined),
         targets=len(frame.targets),
         features=len(frame.request.features),
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from ray_pipeline.batch import Batch, fingerprint
 from ray_pipeline.config import ExperimentConfig, dump_config
 from ray_pipeline.errors import RayPipelineError
-from ray_pipeline.execution import Executor
+from ray_pipeline.execution import Executor, Failed
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.progress import Reporter
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.report import write_report
@@ -33,6 +34,10 @@ class Study:
         As given.
     run, publish, journal, ledger
         The run directory, its writer, its account, and the failures so far.
+    inspections
+        What was learned of each symbol, once there is anything.
+    pooled
+        Symbols of the pooled panel, once it is built.
     ranked
         Rows of target ranking, once there are any.
     """
@@ -44,9 +49,9 @@ class Study:
         self.run = RunDirectory(config.output.run_dir, options_for(config.output.run_dir, config))
         self.publish = Publisher(self.run)
         self.ledger = FailureLedger(list(batch.partitions), config.execution.max_failed_fraction)
-        if fresh:
-            self.run.remove("units")
         self.tracker = Tracker(config.tracking.mlflow_uri, config.experiment.name)
+        self.inspections: Mapping[str, SymbolInspection] = {}
+        self.pooled: Sequence[str] = ()
         self.ranked: Sequence[TargetRow] = ()
         resolved = dump_config(config)
         self.journal = Journal(
@@ -59,18 +64,25 @@ class Study:
             },
         )
         self.journal.clear_results()
+        if fresh:
+            self.run.remove("units")
         self.run.write_text("config.yaml", resolved)
         self.journal.write()
 
     def runner(self, executor: Executor) -> UnitRunner:
         """Return what the stages run their units through."""
-        return UnitRunner(executor, self.run.units, self.reporter.outcome, self.ledger.add)
+        return UnitRunner(executor, self.run.units, self.reporter.outcome, self._failed)
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Tell the user, and keep it for the report."""
         self.journal.warn(warnings)
         for text in warnings:
             self.reporter.say(f"warning: {text}")
+
+    def publish_symbols(self) -> None:
+        """Write what is known of the symbols by now."""
+        seed = self.config.experiment.seed
+        self.publish.symbols(self.batch, seed, self.inspections, self.ledger)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -87,8 +99,17 @@ class Study:
             if self.journal.record["status"] == "running":
                 unexpected = "an unexpected error; standard error has its traceback"
                 self.journal.finish("failed", "the run failed", unexpected)
+            self.publish_symbols()
             self.publish.failures(self.ledger, list(self.batch.partitions))
             report = write_report(self.run)
             problem = self.tracker.finish(self.journal, self.ranked, self.run.read_text(report))
             if problem is not None:
                 self.reporter.say(f"warning: {problem}")
+
+    def _failed(self, failures: Sequence[Failed]) -> None:
+        try:
+            self.ledger.add(failures)
+        finally:
+            self.journal.count(
+                failed_units=len(self.ledger.failures), quarantined=len(self.ledger.quarantined)
+            )

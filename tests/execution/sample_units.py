@@ -146,7 +146,7 @@ def thread_counts(_: object, __: object) -> dict[str, Any]:
     import lightgbm  # noqa: F401  # its OpenMP is loaded inside the unit, after the limits were set
     import pyarrow as pa
     import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
     counts: dict[str, list[int]] = {}
     for pool in threadpool_info():

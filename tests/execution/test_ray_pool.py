@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -115,6 +117,28 @@ def test_too_large_a_worker_is_refused_at_once(make_executor: MakeExecutor) -> N
     """What the nodes can never give is an error before anything starts."""
     with pytest.raises(ExecutionError, match=r"asks for 64 CPUs, and none of 1 nodes .* 2 CPUs"):
         make_executor(cpus_per_worker=64)
+
+
+@pytest.fixture
+def stranger(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """A function of a module that exists in this process only."""
+    module = ModuleType("only_in_the_driver")
+    exec("def function(*_): return {}", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    function: Callable[..., Any] = module.function
+    return function
+
+
+def test_code_that_workers_do_not_have(
+    make_executor: MakeExecutor, stranger: Callable[..., Any]
+) -> None:
+    """For a unit that is a failure, for the state the end; both name the missing module."""
+    [failed] = make_executor().run([unit(stranger)])
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.attempts) == ("application", 1)
+    assert "No module named 'only_in_the_driver'" in failed.error
+    with pytest.raises(ExecutionError, match=r"(?s)No worker can start: .*'only_in_the_driver'"):
+        list(make_executor(stranger).run([unit(double, spec={"x": 1})]))
 
 
 def test_ray_of_others_is_left_alone(make_executor: MakeExecutor) -> None:

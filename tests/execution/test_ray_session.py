@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import ray
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import ray_session
@@ -43,6 +44,7 @@ def start(program: str, folder: Path, **variables: str) -> subprocess.Popen[str]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a process group, as a terminal makes one
     )
 
 
@@ -52,6 +54,9 @@ def test_own_ray(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     program = """
+import signal
+signal.signal(signal.SIGTERM, lambda *_: None)
+handler = signal.getsignal(signal.SIGTERM)
 before = dict(os.environ)
 settings = RaySettings(n_workers=1)
 executor = RayExecutor(no_state, store, settings)
@@ -59,6 +64,7 @@ result = run_stage(executor, store, [unit(double, f"S{x}", {"x": x}) for x in ra
 print([record["value"] for record in result.records.values()])
 import ray
 print(ray.cluster_resources()["CPU"] == len(os.sched_getaffinity(0)))
+print(signal.getsignal(signal.SIGTERM) is handler)
 executor.close()
 print(ray.is_initialized())
 changed = {k for k in before.keys() | os.environ.keys() if before.get(k) != os.environ.get(k)}
@@ -67,13 +73,13 @@ print(sorted(changed & {"PYTHONPATH", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"
     process = start(program, tmp_path, HOME=str(home))
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
-    assert stdout.splitlines() == ["[0, 2, 4]", "True", "False", "[]"]
+    assert stdout.splitlines() == ["[0, 2, 4]", "True", "True", "False", "[]"]
     assert list(home.iterdir()) == []
 
 
 @pytest.mark.ray
 def test_interrupt_ends_a_run(tmp_path: Path) -> None:
-    """Ctrl-C during units that would take an hour ends the program, and the next one resumes."""
+    """Ctrl-C reaches all processes: the program ends, and what was finished is kept."""
     program = """
 units = [unit(double, "A", {"x": 1}), unit(stall, "B")]
 executor = RayExecutor(no_state, store, RaySettings(n_workers=2))
@@ -85,7 +91,7 @@ finally:
     process = start(program, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "one\n"
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in stderr
@@ -160,7 +166,7 @@ def test_which_ray_is_used(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     used: list[str | None] = []
-    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
     monkeypatch.setattr(ray_session, "_join", used.append)
     session = RaySession(address)
@@ -182,20 +188,36 @@ def test_source_tree_travels_to_a_cluster_but_not_in_a_job(
     assert given == [{"address": "auto", "runtime_env": {"py_modules": [package]}}, {}]
 
 
+@pytest.mark.parametrize(
+    ("root", "folder"), [("/tmp", None), ("/scratch/users/somebody/jobs/123456", "/tmp/ray")]
+)
+def test_own_ray_has_short_socket_paths(
+    monkeypatch: pytest.MonkeyPatch, root: str, folder: str | None
+) -> None:
+    """Under a long temporary folder Ray's sockets would have names that are too long."""
+    given: list[dict[str, object]] = []
+    monkeypatch.setattr(ray_session, "_init", lambda _, options: given.append(options))
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", root)
+    ray_session._start_own()
+    assert given[0].get("_temp_dir") == folder
+    assert (given[0]["address"], given[0]["num_cpus"]) == ("local", usable_cpus())
+
+
 def test_cluster_that_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the address, and what to set instead."""
 
     def refuse(**_: object) -> None:
         raise ConnectionError("nobody answers")
 
-    monkeypatch.setattr(ray_session.ray, "init", refuse)
+    monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(
         ExecutionError,
         match=r"The Ray cluster auto could not be joined: ConnectionError: nobody answers\. "
         "Set execution.address",
     ):
         ray_session._join("auto")
-    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(ExecutionError, match="No Ray could be started on this machine: Connection"):
         RaySession("local")
 
@@ -203,8 +225,8 @@ def test_cluster_that_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
 def test_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """Ray, which would try for minutes, is not even asked."""
-    monkeypatch.setattr(ray_session.ray, "init", pytest.fail)
-    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", pytest.fail)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = address.format(server.getsockname()[1])
     with pytest.raises(

@@ -244,6 +244,13 @@ def test_an_unknown_horizon_is_an_error() -> None:
     assert summarise(panel, horizons={"y_up": 7}).targets[0].horizon_bars == 7
 
 
+def test_a_horizon_shorter_than_a_computed_label_is_refused() -> None:
+    """The label looks 5 bars ahead whatever the config says; a longer purge is allowed."""
+    with pytest.raises(ConfigError, match=r"'fwd_ret_5d' 3 bars, but the label looks 5 bars"):
+        summarise([bars("A")], horizons={"fwd_ret_5d": 3})
+    assert summarise([bars("A")], horizons={"fwd_ret_5d": 8}).targets[0].horizon_bars == 8
+
+
 def test_no_feature_and_no_target() -> None:
     """A panel without either cannot be run; the message says what to change."""
     with pytest.raises(ConfigError, match=r"no feature is left; ignored: f \(feature excluded by"):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class SampleRun:
     feature_prefix: str = "momentum"
     trains: bool = True
 
-    def write(self, folder: Path) -> RunDirectory:
+    def write(self, folder: Path | str) -> RunDirectory:
         """Write every file of the run."""
         run = RunDirectory(folder)
         targets = target_rows(self)
@@ -307,10 +308,11 @@ def plan_jobs(
     jobs: list[dict[str, Any]] = []
 
     def add(target: str, symbol: str | None, family: str, serves: list[str], why: str) -> None:
-        name = f"cs_{target}__{family}" if symbol is None else f"sym_{target}__{symbol}__{family}"
+        parts = [target, family] if symbol is None else [target, symbol, family]
+        prefix = "cs_" if symbol is None else "sym_"
         jobs.append(
             {
-                "job_id": name.replace("/", "%2F").replace("<", "%3C").replace(">", "%3E"),
+                "job_id": prefix + "__".join(quote(part, safe=" ") for part in parts),
                 "target": target,
                 "view": VIEWS[0] if symbol is None else VIEWS[1],
                 "symbols": list(sample.symbols) if symbol is None else [symbol],

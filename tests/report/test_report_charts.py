@@ -1,0 +1,131 @@
+"""Scales and charts: places by hand, escaping, and the limits of a chart."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ray_pipeline.report.charts import (
+    StripPoint,
+    bar,
+    fold_bar,
+    interval,
+    scale_axis,
+    stacked_bar,
+    strip,
+)
+from ray_pipeline.report.scales import Scale, skill_scale
+
+SCALE = Scale(-0.1, 0.1, (-0.05, 0.0, 0.05))
+
+
+def places(svg: str, attribute: str) -> list[float]:
+    return [float(found) for found in re.findall(rf'\b{attribute}="(-?[\d.]+)%"', svg)]
+
+
+@given(st.lists(st.floats(-1, 1), max_size=30))
+def test_scale_holds_zero_and_all_values(values: list[float]) -> None:
+    """No value lies outside, ticks are few, rise evenly, lie inside and have distinct labels."""
+    scale = skill_scale(values)
+    assert all(scale.holds(value) for value in [0.0, *values])
+    assert 1 <= len(scale.ticks) <= 8
+    assert 0.0 in scale.ticks
+    assert all(scale.holds(tick) for tick in scale.ticks)
+    assert sorted(scale.ticks) == list(scale.ticks)
+    assert len(set(scale.labels)) == len(scale.labels)
+
+
+def test_ticks_are_round_and_labelled_with_their_places() -> None:
+    """The step is 1, 2 or 5 times a power of ten; labels have as many places as it needs."""
+    scale = skill_scale([-0.02, 0.071])
+    assert scale.ticks == (-0.02, 0.0, 0.02, 0.04, 0.06)
+    assert scale.labels == ("−0.02", "0", "+0.02", "+0.04", "+0.06")
+    assert skill_scale([-1, 1]).labels == ("−1.0", "−0.5", "0", "+0.5", "+1.0")
+    assert skill_scale([]).labels[0] == "−0.10"
+
+
+def test_percent_is_linear_and_held_inside() -> None:
+    """The ends are 0 and 100, the middle 50, and nothing lies beyond."""
+    assert SCALE.percent(-0.1) == 0
+    assert SCALE.percent(0.1) == 100
+    assert math.isclose(SCALE.percent(0.0), 50)
+    assert SCALE.percent(7.0) == 100
+
+
+def test_interval_draws_dot_and_whisker_in_place() -> None:
+    """A skill of 0.05 ± 0.025 on −0.1 … 0.1 is at 75 % with ends at 62.5 % and 87.5 %."""
+    svg = interval(0.05, 0.025, SCALE, marked=True, title="A & B")
+    assert places(svg, "cx") == [75.0]
+    assert 'class="dot yes"' in svg
+    assert 'x1="62.50%" x2="87.50%"' in svg
+    assert "arrow" not in svg
+    assert "<title>A &amp; B</title>" in svg
+
+
+def test_interval_beyond_the_scale_ends_in_an_arrow() -> None:
+    """Each end outside has an arrowhead at the edge, so that nobody takes the edge for the end."""
+    svg = interval(0.0, 0.5, SCALE, marked=False, title="")
+    assert svg.count("<path") == 2
+    assert 'x1="0.00%" x2="100.00%"' in svg
+
+
+def test_what_was_not_measured_draws_no_mark() -> None:
+    """No skill, no dot; no error, no whisker."""
+    assert "circle" not in interval(math.nan, math.nan, SCALE, marked=False, title="x")
+    svg = interval(0.05, None, SCALE, marked=False, title="x")
+    assert "circle" in svg
+    assert "whisker" not in svg
+    assert 'width="0.0%"' in bar(None, marked=True)
+
+
+def test_few_points_are_named_and_many_are_one_path() -> None:
+    """Up to 150 dots carry their symbol; 500 are a path with one step each."""
+    points = [StripPoint(i / 5000, i % 2 == 0, f"S{i}<") for i in range(500)]
+    few = strip(points[:150], SCALE)
+    assert few.count("<circle") == 150
+    assert "<title>S3&lt;</title>" in few
+    many = strip(points, SCALE)
+    assert "<circle" not in many
+    assert many.count("h.01") == 500
+    assert len(many) < 12_000
+
+
+def test_equal_points_do_not_cover_each_other() -> None:
+    """Seven symbols with one skill lie on seven lanes, inside the row."""
+    svg = strip([StripPoint(0.01, False, f"S{i}") for i in range(7)], SCALE)
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', svg)]
+    assert len(set(heights)) == 7
+    assert all(0 < height < 34 for height in heights)
+
+
+def test_marked_points_lie_on_top() -> None:
+    """Predictable symbols are drawn last."""
+    svg = strip([StripPoint(0.05, True, "yes"), StripPoint(0.06, False, "no")], SCALE)
+    assert svg.index("<title>no<") < svg.index("<title>yes<")
+
+
+def test_stacked_segments_adjoin_and_fill_the_width() -> None:
+    """Counts 1, 0, 3 give segments 0–25 % and 25–100 %."""
+    svg = stacked_bar([("BOTH", 1), ("SYMBOL_SPECIFIC", 0), ("BLOCKED", 3)])
+    assert places(svg, "x") == [0.0, 25.0]
+    assert places(svg, "width")[1:] == [25.0, 75.0]
+    assert "<title>BLOCKED: 3 of 4</title>" in svg
+    assert "rect" not in stacked_bar([("BOTH", 0)])
+
+
+def test_bars_and_folds_are_shares_of_the_width() -> None:
+    """A bar of 0.4 ends at 40 %; shares outside [0, 1] are held inside."""
+    assert 'class="bar yes" width="40.0%"' in bar(0.4, marked=True)
+    assert 'width="100.0%"' in bar(1.7, marked=False)
+    svg = fold_bar(0.5, 0.6)
+    assert 'class="bar no" width="50.00%"' in svg
+    assert 'x="50.00%" width="10.00%"' in svg
+
+
+def test_axis_labels_stand_under_their_gridlines() -> None:
+    """The texts have the places of the ticks."""
+    assert places(scale_axis(SCALE), "x") == [25.0, 50.0, 75.0]
+    assert ">−0.05<" in scale_axis(SCALE)

@@ -1,0 +1,300 @@
+"""What each section says, before it becomes HTML."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from sample_runs import SampleRun
+
+from ray_pipeline import results
+from ray_pipeline.report import feature_section, route_section
+from ray_pipeline.report.contents import RunContents, read_contents
+from ray_pipeline.report.data_section import merge_findings
+from ray_pipeline.report.feature_section import write_feature_section
+from ray_pipeline.report.headline import write_headline
+from ray_pipeline.report.model_section import write_model_section
+from ray_pipeline.report.route_section import ROUTE_ORDER, write_route_section
+from ray_pipeline.report.run_section import write_run_section
+from ray_pipeline.report.symbol_section import write_symbol_section
+from ray_pipeline.report.target_section import interval_scale, write_target_section
+from ray_pipeline.routing.decide import Route
+
+
+@pytest.fixture
+def contents(run_uri: str) -> RunContents:
+    return read_contents(SampleRun().write(run_uri))
+
+
+def test_headline_counts_targets_views_and_models(contents: RunContents) -> None:
+    """Targets are counted once although they have a row per view."""
+    rows = contents.targets or ()
+    headline = write_headline(contents)
+    n_models = len(contents.trained)
+    assert headline.sentence == (
+        "3 of 8 targets are predictable (3 in the cross-sectional view, 3 in the symbol-specific "
+        f"view); {n_models} of {n_models + 1} wanted models were trained."
+    )
+    strongest = min(rows, key=lambda row: (row.q_value != row.q_value, row.q_value))
+    assert headline.detail.startswith(f"Strongest evidence: {strongest.target} (cross-sectional)")
+
+
+@pytest.mark.parametrize(
+    ("n_models", "ending"),
+    [(0, "; no model was trained."), (1, "; 1 of 42 wanted models was trained.")],
+)
+def test_headline_says_when_models_are_missing(
+    contents: RunContents, n_models: int, ending: str
+) -> None:
+    """Models that routes wanted and that were not trained, planned or left out, are counted."""
+    job = contents.jobs[0]
+    jobs = [{**job, "job_id": f"{i}"} for i in range(40)]
+    trained = frozenset(item["job_id"] for item in jobs[:n_models])
+    plan = {"jobs": jobs, "left_out": [{"what": "a", "why": "b"}] * 2}
+    sentence = write_headline(replace(contents, plan=plan, trained=trained)).sentence
+    assert sentence.endswith(ending)
+
+
+def test_headline_of_one_target_is_singular(run_uri: str) -> None:
+    """One target is predictable, not one targets are."""
+    sample = SampleRun(targets=("fwd_ret_5d",), trains=False)
+    sentence = write_headline(read_contents(sample.write(run_uri))).sentence
+    assert sentence.startswith("1 of 1 target is predictable (1 in the cross-sectional view")
+
+
+@pytest.mark.parametrize(
+    ("status", "start", "until"),
+    [
+        ("interrupted", "The run was interrupted before its end; the same", "Until then"),
+        ("running", "The run is not finished", "So far"),
+        ("failed", "The run failed.", "Until then"),
+    ],
+)
+def test_headline_of_an_unfinished_run_tells_what_was_found_until_then(
+    contents: RunContents, status: str, start: str, until: str
+) -> None:
+    """A run that did not end well never reads like one that did."""
+    headline = write_headline(replace(contents, record={"status": status}))
+    assert headline.sentence.startswith(start)
+    assert headline.detail.startswith(f"{until}: 3 of 8 targets are predictable")
+    nothing = write_headline(replace(contents, record={"status": status}, targets=None))
+    assert nothing.detail.startswith("No target was ranked")
+
+
+def test_failed_run_without_an_error_says_its_last_line(contents: RunContents) -> None:
+    """The error is never empty."""
+    failed = {"status": "failed", "error": None, "message": "9 of 15 failed"}
+    assert write_headline(replace(contents, record=failed)).error == "9 of 15 failed"
+    assert write_headline(replace(contents, record={"status": "failed"})).error == (
+        "no error recorded"
+    )
+
+
+def test_done_run_without_a_ranking_says_so(contents: RunContents) -> None:
+    """Nothing is claimed about targets that nobody ranked."""
+    sentence = write_headline(replace(contents, targets=None)).sentence
+    assert sentence == "The run is done, but it left no target ranking."
+
+
+def test_chosen_targets_are_those_the_run_chose(contents: RunContents) -> None:
+    """The strongest predictable targets, as many as the run's own count."""
+    assert len(contents.chosen) == 3
+    fewer = replace(contents, record={"counts": {"chosen_targets": 1}})
+    assert fewer.chosen == contents.chosen[:1]
+    section = write_target_section(fewer)
+    verdicts = {row.target: (row.predictable, row.chosen) for row in section.views[0].targets.rows}
+    assert verdicts[contents.chosen[0]] == (True, True)
+    assert verdicts[contents.chosen[1]] == (True, False)
+
+
+def test_one_wide_interval_does_not_squash_the_others(contents: RunContents) -> None:
+    """An error twelve times the others' is cut; intervals of ordinary width never are."""
+    rows = [row for row in contents.targets or () if row.std_error == row.std_error]
+    widest = max(row.std_error for row in rows)
+    scale = interval_scale(rows)
+    assert all(scale.holds(row.skill) for row in rows)
+    assert scale.high < 2 * widest
+    for row in rows:
+        if row.std_error < widest:
+            assert scale.holds(row.skill - 2 * row.std_error)
+            assert scale.holds(row.skill + 2 * row.std_error)
+    wide = [replace(row, predictable=row.std_error == widest) for row in rows]
+    assert interval_scale(wide).high > 2 * widest + min(row.skill for row in rows)
+
+
+def test_strips_name_the_symbols_at_the_ends(contents: RunContents) -> None:
+    """Highest and lowest symbol of each chosen target, in both views."""
+    section = write_symbol_section(contents)
+    assert [view.title for view in section.views] == ["Cross-sectional", "Symbol-specific"]
+    first = section.views[0].strips.rows[0]
+    assert first.target == contents.chosen[0]
+    assert first.n_symbols == "15"
+    assert contents.skills is not None
+    rows = [
+        row
+        for row in contents.skills.to_pylist()
+        if (row["target"], row["view"]) == (first.target, "cross_sectional")
+    ]
+    best = max(rows, key=lambda row: row["skill"])
+    assert first.best.startswith(f"{best['symbol']} +")
+    median = sorted(row["skill"] for row in rows)[7]
+    assert first.median == f"{median:+.3f}"
+
+
+def test_without_a_chosen_target_there_are_no_strips(run_uri: str) -> None:
+    """The section says why and where the figures are."""
+    section = write_symbol_section(read_contents(SampleRun(strength=0.0).write(run_uri)))
+    assert section.views == ()
+    assert section.absent == (
+        "No target was chosen. target_ranking/symbols.parquet has every symbol's figures."
+    )
+
+
+def test_features_are_listed_best_first_with_the_rejected_counted(contents: RunContents) -> None:
+    """Selected ones with their reasons; the others by kind of reason."""
+    section = write_feature_section(contents)
+    assert [target.target for target in section.targets.rows] == contents.chosen
+    first = section.targets.rows[0]
+    assert (first.n_selected, first.n_features) == (8, 30)
+    assert [row.rank for row in first.pooled.rows] == list(range(1, 9))
+    assert first.pooled.rows[0].reason == "chosen in 100% of 5 folds"
+    assert first.rejected == "22 features not selected: 22 unstable."
+
+
+def test_own_features_count_the_symbols_that_selected_them(contents: RunContents) -> None:
+    """Counted over the symbols with own models, most frequent first."""
+    first = write_feature_section(contents).targets.rows[0]
+    assert contents.features is not None
+    rows = [
+        row
+        for row in contents.features.to_pylist()
+        if row["target"] == first.target and row["symbol"] is not None
+    ]
+    assert first.n_symbols == len({row["symbol"] for row in rows})
+    best = first.own.rows[0]
+    n_best = sum(row["selected"] for row in rows if row["feature"] == best.feature)
+    assert best.n_symbols == str(n_best)
+    counts = [int(row.n_symbols) for row in first.own.rows]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_feature_lists_are_capped(contents: RunContents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets, their features and their symbols' features each have a limit and a note."""
+    monkeypatch.setattr(feature_section, "MAX_TARGETS", 1)
+    monkeypatch.setattr(feature_section, "MAX_FEATURES", 5)
+    section = write_feature_section(contents)
+    assert section.targets.note.startswith("Showing 1 of 3, strongest target first")
+    assert section.targets.rows[0].pooled.note.startswith("Showing 5 of 8, best first")
+
+
+def test_routes_are_counted_per_target_and_listed_served_first(contents: RunContents) -> None:
+    """Counts add up to the symbols; the chosen targets' served symbols lead the list."""
+    assert set(ROUTE_ORDER) == set(get_args(Route))
+    section = write_route_section(contents)
+    assert [row.target for row in section.targets.rows][:3] == contents.chosen
+    for row in section.targets.rows:
+        assert sum(int(n) for n in row.counts if n != "–") == 15
+    order = {str(route): place for place, route in enumerate(ROUTE_ORDER)}
+    listed = [(row.target, order[row.route], row.symbol) for row in section.symbols.rows]
+    first = [item for item in listed if item[0] == contents.chosen[0]]
+    assert listed[:15] == first == sorted(first)
+    assert section.symbols.rows[0].reason.startswith(section.symbols.rows[0].why)
+
+
+def test_routes_are_capped(contents: RunContents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note counts all rows, not the shown ones."""
+    monkeypatch.setattr(route_section, "MAX_ROUTES", 7)
+    section = write_route_section(contents)
+    assert len(section.symbols.rows) == 7
+    assert section.symbols.note.startswith("Showing 7 of 120, chosen targets first")
+
+
+def test_models_show_rows_features_and_evidence(contents: RunContents) -> None:
+    """In the order of the plan, with what their metadata say."""
+    section = write_model_section(contents)
+    assert [row.job_id for row in section.models.rows] == [job["job_id"] for job in contents.jobs]
+    first = section.models.rows[0]
+    assert first.trained_on == "15 symbols"
+    assert (first.skill, first.std_error) == ("+0.032", "0.011")
+    assert (first.n_rows, first.n_features) == ("36,000", "8")
+    assert section.untrained.rows == ()
+    assert section.left_out.rows == (("mfe_20d / SYM03", "feature selection gave no features"),)
+
+
+def test_model_without_evidence_has_dashes(contents: RunContents) -> None:
+    """Figures that are null in the metadata are not measured, not zero."""
+    job_id = contents.jobs[0]["job_id"]
+    empty = {"out_of_sample": {"skill": None, "std_error": None}, "trained_on": None}
+    section = write_model_section(replace(contents, models={job_id: empty}))
+    first = section.models.rows[0]
+    assert {first.skill, first.std_error, first.p_value, first.n_rows, first.period} == {"–"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "absent"),
+    [
+        ({"jobs": [], "left_out": []}, "Nothing was planned for training"),
+        ({"jobs": [{"job_id": "a"}], "left_out": []}, "No planned model was trained."),
+        (None, "training_plan.json is missing from the run directory."),
+    ],
+)
+def test_no_model_has_its_reason(
+    contents: RunContents, plan: dict[str, object] | None, absent: str
+) -> None:
+    """Nothing planned, nothing trained and no plan are three things."""
+    bare = replace(contents, plan=plan, trained=frozenset(), models={})
+    assert write_model_section(bare).absent.startswith(absent)
+
+
+def test_findings_that_differ_in_numbers_are_one_with_their_range() -> None:
+    """Numbers outside quotes are joined; those of column names tell findings apart."""
+    merged = merge_findings(
+        {
+            "A": ["3 infinite cells of 'x 1' are taken as missing", "'c' is 1.5 wherever set"],
+            "B": ["12 infinite cells of 'x 1' are taken as missing"],
+            "C": ["7 infinite cells of 'x 2' are taken as missing", "cells are beyond float32"],
+            "D": ["5 infinite cells of 'x 1' are taken as missing", "'c' is -2e-05 wherever set"],
+        }
+    )
+    assert [(finding.text, finding.n_symbols, finding.symbols) for finding in merged] == [
+        ("3 to 12 infinite cells of 'x 1' are taken as missing", 3, "A, B, D"),
+        ("'c' is -2e-05 to 1.5 wherever set", 2, "A, D"),
+        ("7 infinite cells of 'x 2' are taken as missing", 1, "C"),
+        ("cells are beyond float32", 1, "C"),
+    ]
+
+
+def test_findings_name_a_few_symbols_and_count_the_rest() -> None:
+    """A finding in many symbols stays one line."""
+    (finding,) = merge_findings({f"S{i:02d}": ["no value"] for i in range(12)})
+    assert finding.symbols == "S00, S01, S02, S03, S04, S05, S06, S07 and 4 more"
+
+
+def test_run_section_survives_an_early_end(contents: RunContents) -> None:
+    """A record that holds little gives dashes, no folds and no times."""
+    section = write_run_section(replace(contents, record={"status": "failed", "folds": None}))
+    facts = dict(section.facts)
+    assert section.name == "unnamed run"
+    assert facts["Rows"] == facts["Period"] == facts["Seed"] == "–"
+    assert facts["Symbols"].startswith("– discovered, – selected")
+    assert section.folds == ()
+    assert section.stages == ()
+    assert dict(section.hashes)["content_sha256"] == "–"
+
+
+def test_stage_times_are_longest_first_with_their_sum(contents: RunContents) -> None:
+    """A stage that was not timed is left out; the sum stands last."""
+    record = {"timings_s": {"a": 1.0, "b_c": 60.0, "d": None}}
+    section = write_run_section(replace(contents, record=record))
+    times = [(stage.stage, stage.time) for stage in section.stages]
+    assert times == [("b c", "1 min 00 s"), ("a", "1.0 s"), ("all 2 stages", "1 min 01 s")]
+
+
+def test_absent_tables_are_told_apart(contents: RunContents) -> None:
+    """A table that is missing and one that is empty read differently."""
+    assert contents.features is not None
+    empty = replace(contents, features=contents.features.slice(0, 0))
+    assert write_feature_section(empty).absent == "No feature was selected for any target."
+    gone = write_feature_section(replace(contents, features=None)).absent
+    assert gone == f"{results.FEATURES} is missing from the run directory."
