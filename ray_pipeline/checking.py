@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from ray_pipeline.batch import choose_batch
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import DataError
+from ray_pipeline.errors import DataError, DiscoveryError
 from ray_pipeline.panel.inspection import inspect_symbol
 from ray_pipeline.panel.stage import request_of, summarise
 from ray_pipeline.pipeline import check_families
@@ -15,29 +17,42 @@ from ray_pipeline.storage import open_filesystem
 
 __all__ = ["check_config", "check_lines"]
 
+_MAX_TRIED = 20
+"""Unusable symbols after which the look for a usable one ends: it must not read a whole panel."""
 
-def check_config(config: ExperimentConfig) -> dict[str, Any]:
+_WIDTH = 100
+
+
+def check_config(
+    config: ExperimentConfig, progress: Callable[[int], None] | None = None
+) -> dict[str, Any]:
     """Choose the batch, read its first usable symbol, and resolve columns and folds.
+
+    Parameters
+    ----------
+    progress
+        Called with the number of files listed so far.
 
     Raises
     ------
-    DataError
-        When no symbol of the batch can be used.
+    ConfigError, DiscoveryError
+        When config and data do not fit together.
     """
     check_families(config)
-    batch = choose_batch(config)
+    batch = choose_batch(config, progress)
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     request = request_of(config)
     unusable: list[dict[str, str]] = []
-    for partition in batch.partitions.values():
+    for partition in list(batch.partitions.values())[:_MAX_TRIED]:
         try:
             inspection = inspect_symbol(partition, fs, request)
             break
         except DataError as error:
             unusable.append({"symbol": partition.symbol, "reason": str(error)})
     else:
-        raise DataError(
-            f"none of the {len(unusable)} selected symbols can be used; the first: "
+        of_how_many = "" if len(unusable) == len(batch.partitions) else "first "
+        raise DiscoveryError(
+            f"None of the {of_how_many}{len(unusable)} selected symbols can be used: "
             f"{unusable[0]['reason']}"
         )
     summary = summarise({inspection.symbol: inspection}, config, batch.interval)
@@ -99,8 +114,9 @@ def check_config(config: ExperimentConfig) -> dict[str, Any]:
 def check_lines(found: dict[str, Any]) -> list[str]:
     """Format what `check_config` found for a person."""
     roles = found["roles"]
+    interval = f", interval {found['interval']}" if found["interval"] else ""
     lines = [
-        f"data      {found['data_dir']}  ({found['layout']} layout, interval {found['interval']})",
+        f"data      {found['data_dir']}  ({found['layout']} layout{interval})",
         f"symbols   {len(found['selected'])} of {found['n_discovered']} selected, "
         f"{len(found['rejected'])} rejected",
         *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
@@ -108,17 +124,17 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"{found['bar_seconds']} s, {found['session_bars']} a day",
         *(f"          {item['symbol']}: {item['reason']}" for item in found["unusable"][:10]),
         f"time      {roles['time']}",
-        f"features  {len(roles['features'])}: {', '.join(roles['features'])}",
+        *_listed(f"features  {len(roles['features'])}: ", roles["features"]),
     ]
     if roles["bars"]:
         lines.append(f"bars      {', '.join(roles['bars'])}")
     if roles["by_products"]:
-        lines.append(f"know the future, never features: {', '.join(roles['by_products'])}")
+        lines += _listed("          never features, they know the future: ", roles["by_products"])
     lines.extend(f"ignored   {item['column']}: {item['reason']}" for item in roles["ignored"])
     lines.append(f"targets   {len(found['targets'])}")
     lines.extend(
         f"          {target['name']}: {target['task']}, horizon {target['horizon_bars']} bars"
-        + (f"; {target['problem']}" if target["problem"] else "")
+        + (f"; not ranked: {target['problem']}" if target["problem"] else "")
         for target in found["targets"]
     )
     lines.extend(f"finding   {text}" for text in found["findings"])
@@ -128,3 +144,13 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"{found['run_dir']}"
     )
     return lines
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+    return textwrap.wrap(
+        title + ", ".join(names),
+        _WIDTH,
+        subsequent_indent=" " * 10,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ray-pipeline: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("ray-pipeline: interrupted; the same command continues from here", file=sys.stderr)
+        continues = "; the same command continues from here" if options.resumes else ""
+        print(f"ray-pipeline: interrupted{continues}", file=sys.stderr)
         return 130
 
 
@@ -80,7 +81,8 @@ def _discover(options: argparse.Namespace) -> int:
         }
         _print_json(document)
         return 0
-    where = f"{found.data_dir} ({found.layout} layout, interval {found.interval})"
+    interval = f", interval {found.interval}" if found.interval else ""
+    where = f"{found.data_dir} ({found.layout} layout{interval})"
     _put(f"{len(found.symbols)} symbols, {n_files} files, {_bytes(n_bytes)} in {where}")
     width = max(len(partition.symbol) for partition in found.partitions)
     chosen = set(selected)
@@ -91,15 +93,18 @@ def _discover(options: argparse.Namespace) -> int:
     for rejection in found.rejected:
         _put(f"- {rejection.symbol}: {rejection.reason}")
     if options.batch_size:
-        _put(f"* the {len(selected)} symbols that a run with seed {seed} would take")
+        named = ", ".join(selected)
+        _put(f"* the {len(selected)} symbols that a run with seed {seed} would take: {named}")
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     from ray_pipeline.checking import check_config, check_lines
     from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.progress import Progress
 
-    found = check_config(load_experiment_config(options.config, options.set))
+    config = load_experiment_config(options.config, options.set)
+    found = check_config(config, Progress(sys.stderr).listed)
     if options.json:
         _print_json(found)
     else:
@@ -228,7 +233,7 @@ def _command(
     commands: Any, name: str, function: Callable[[argparse.Namespace], int], text: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=function, resumes=function in (_run, _quickstart))
     return parser
 
 

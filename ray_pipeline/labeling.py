@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ray_pipeline.batch import choose_batch
+from ray_pipeline.batch import Batch, choose_batch
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.loading import TableRequest, labeled_table
@@ -18,7 +20,7 @@ from ray_pipeline.progress import Reporter
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.run.failures import FailureLedger
 from ray_pipeline.run.workers import open_executor, options_for
-from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage import RunDirectory, join, open_filesystem, uri_of
 
 __all__ = ["Labeled", "label_panel"]
 
@@ -56,13 +58,15 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
 
     Raises
     ------
+    ConfigError
+        When `out` is where the bars are.
     ExecutionError
         When more symbols fail than the config bears.
     """
     batch = choose_batch(config, reporter.listed)
-    for warning in batch.warnings:
-        reporter.say(f"warning: {warning}")
     target = RunDirectory(out, options_for(out, config))
+    names = _file_names(batch)
+    _keep_apart(target.uri, names, batch, config)
     ledger = FailureLedger(
         list(batch.partitions), config.execution.max_failed_fraction, "each was told above"
     )
@@ -77,14 +81,15 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
             max_rows=config.data.max_rows_per_symbol,
             min_rows=config.data.min_rows_per_symbol,
         )
-        interval = f"interval={batch.interval}/" if batch.interval else ""
-        units = []
-        for symbol in inspections:
-            folder = quote(symbol, safe="")
-            name = f"{interval}symbol={folder}/{folder}.parquet"
-            spec = LabelSpec(batch.partitions[symbol], request, name)
-            units.append(Unit("label", symbol, write_labeled, spec))
-        records = runner.run(units)
+        for warning in (*batch.warnings, *summary.warnings):
+            reporter.say(f"warning: {warning}")
+        specs = {
+            symbol: LabelSpec(batch.partitions[symbol], request, names[symbol])
+            for symbol in inspections
+        }
+        records = runner.run(
+            [Unit("label", symbol, write_labeled, spec) for symbol, spec in specs.items()]
+        )
     return Labeled(
         out=target.uri,
         n_symbols=len(records),
@@ -93,6 +98,29 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
         n_targets=len(request.targets),
         failed=tuple((name, failed.error) for name, failed in sorted(ledger.quarantined.items())),
     )
+
+
+def _file_names(batch: Batch) -> dict[str, str]:
+    """Name the file of each symbol in the current layout, below the panel's root."""
+    interval = f"interval={batch.interval}/" if batch.interval else ""
+    folders = {symbol: quote(symbol, safe="") for symbol in batch.partitions}
+    return {
+        symbol: f"{interval}symbol={folder}/{folder}.parquet" for symbol, folder in folders.items()
+    }
+
+
+def _keep_apart(out: str, names: Mapping[str, str], batch: Batch, config: ExperimentConfig) -> None:
+    """Raise ConfigError when a labeled symbol would be written among its own bars."""
+    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
+    out_fs, out_path = open_filesystem(out, options_for(out, config))
+    for symbol, partition in batch.partitions.items():
+        folder = uri_of(out_fs, join(out_path, names[symbol])).rpartition("/")[0]
+        for file in partition.files:
+            if uri_of(fs, file.path).startswith(f"{folder}/"):
+                raise ConfigError(
+                    f"--out {out} is where the data are: {symbol} would be written beside "
+                    f"or over {file.path}. Give another folder."
+                )
 
 
 class _Unrecorded:

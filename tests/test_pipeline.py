@@ -385,7 +385,7 @@ def test_two_symbols_make_no_cross_section(data_dir: Path, tmp_path: Path) -> No
 
 
 def test_horizons_beyond_the_folds(tmp_path: Path) -> None:
-    """A target whose purge leaves no training rows is left out, aloud; with no other it is wrong."""
+    """A target whose purge leaves no training rows is left out aloud, unless it is the only one."""
     targets = (TARGET, "fwd_ret_200d")
     data_dir = write_panel(tmp_path / "data", planted_panel(SYMBOLS, targets=targets))
     _run(data_dir, tmp_path / "run")

@@ -17,10 +17,12 @@ __all__ = ["IN_FLIGHT_PER_WORKER", "Call", "Fault", "Round", "Silence", "after_f
 IN_FLIGHT_PER_WORKER = 2
 """One that runs and one that waits behind it, which hides the way to the driver and back."""
 
-Fault = Literal["lost", "timeout", "memory"]
 _PLENTY = 4
 """Waiting calls per worker above which second calls are handed out. They save a millisecond each;
 near the end of a round one could be stuck behind a long unit while other workers are idle."""
+
+Fault = Literal["lost", "timeout", "memory"]
+NextStep = Literal["again", "with_more_memory", "give_up"]
 
 _FAULT_NAMES: dict[Fault, str] = {
     "lost": "WorkerLost",
@@ -28,8 +30,6 @@ _FAULT_NAMES: dict[Fault, str] = {
     "memory": "OutOfMemory",
 }
 _LONGEST_ERROR = 300  # characters; a failure is one row of a table
-
-NextStep = Literal["again", "with_more_memory", "give_up"]
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from ray_pipeline.execution.capacity import (
     misfit,
     n_workers_that_fit,
 )
+from ray_pipeline.execution.performing import Report
 from ray_pipeline.execution.policy import Call, Round, Silence, give_up
 from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore
 from ray_pipeline.execution.ray_session import RaySession, RaySettings
@@ -169,11 +170,14 @@ class RayExecutor(Generic[State]):
                     workers.start(self._pool_shape)
                 for worker, call in current.assign(time.monotonic()):
                     workers.submit(worker, call, self._resolved(call.unit))
-                for event in workers.wait(current.patience(time.monotonic(), _WAKE_S)):
+                asked = time.monotonic()
+                for event in workers.wait(current.patience(asked, _WAKE_S)):
                     silence.broken(time.monotonic())
                     starts.saw(event)
                     yield from self._after(current, event)
-                for worker in current.overdue(time.monotonic()):
+                # As of before the wait: whoever takes the outcomes may be slow, and a worker that
+                # answered meanwhile is not late.
+                for worker in current.overdue(asked):
                     workers.kill(worker)
                     message = f"no result within {self._settings.unit_timeout_s} s"
                     yield from self._given_up(current.broke(worker, "timeout"), message)
@@ -196,16 +200,7 @@ class RayExecutor(Generic[State]):
                 yield from self._given_up(current.shared_lost(worker, call, now), message)
             case Finished(worker, call, report, value):
                 current.finished(worker, call, now)
-                if report.kind is not None:
-                    yield (
-                        Failed(
-                            call.unit, report.error, report.kind, report.traceback, call.n_started
-                        ),
-                        None,
-                    )
-                else:
-                    record = report.record or {}
-                    yield Done(call.unit, record, call.n_started, report.seconds), value
+                yield _outcome(call, report), value
 
     def _given_up(self, call: Call | None, message: str) -> Iterator[tuple[Outcome, Any]]:
         if call is not None:
@@ -277,6 +272,12 @@ class _StartWatch:
                     f"{self._n_failed} workers in a row died while they started; the last: "
                     f"{event.message}"
                 )
+
+
+def _outcome(call: Call, report: Report) -> Outcome:
+    if report.kind is None:
+        return Done(call.unit, report.record or {}, call.n_started, report.seconds)
+    return Failed(call.unit, report.error, report.kind, report.traceback, call.n_started)
 
 
 def _missed(calls: Sequence[Call]) -> list[Shared]:

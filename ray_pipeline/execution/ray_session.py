@@ -138,8 +138,6 @@ def _start_own() -> None:
     variables = {
         "PYTHONPATH": os.pathsep.join(import_paths()),
         "RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0"),
-        # Nobody else is to join it. Ray would otherwise write a token to the home directory.
-        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled"),
     }
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     options: dict[str, Any] = {

@@ -153,8 +153,10 @@ class RayWorkers:
         return [self._event(reply) for reply in ready if reply in self._pending]
 
     def kill(self, worker: int) -> None:
-        """End a worker at once, with all that it has in flight."""
-        handle = self._handles.pop(worker)
+        """End a worker at once, with all that it has in flight; one that is gone stays gone."""
+        handle = self._handles.pop(worker, None)
+        if handle is None:
+            return
         self._starting.discard(worker)
         for reply in [reply for reply, item in self._pending.items() if item.worker == worker]:
             del self._pending[reply]

@@ -70,23 +70,8 @@ def target_row(
     """Return a target's row with its better family, before verdicts."""
     best = best_family(families)
     family, evidence = best if best is not None else (None, Evidence.none())
-    return TargetRow(
-        target=target.name,
-        view=view,
-        family=family,
-        task=target.task,
-        horizon_bars=target.horizon_bars,
-        skill=evidence.skill,
-        std_error=evidence.std_error,
-        t_stat=evidence.t_stat,
-        p_value=evidence.p_value,
-        q_value=math.nan,
-        n_symbols=n_symbols,
-        n_rows=evidence.n_rows,
-        predictable=False,
-        rank=0,
-        reason="",
-    )
+    shared = _unjudged(target, view, family, evidence)
+    return TargetRow(**shared, n_symbols=n_symbols)
 
 
 def symbol_rows(
@@ -117,14 +102,16 @@ def symbol_rows(
             fallback = next(iter(own.values()), Evidence.none())
             family, evidence = best if best is not None else (None, fallback)
             if records[symbol]["own_families"]:
-                rows.append(_symbol_row(target, symbol, "symbol_specific", family, evidence))
+                own_row = _unjudged(target, "symbol_specific", family, evidence)
+                rows.append(SymbolRow(**own_row, symbol=symbol))
             if target.name in pooled_family:
                 name = pooled_family[target.name]
                 shared = Evidence.none()
                 if name in record["pooled"]:
                     shared = Evidence.from_record(record["pooled"][name])
                 shared = _enough(shared, min_oos_rows)
-                rows.append(_symbol_row(target, symbol, "cross_sectional", name, shared))
+                pooled_row = _unjudged(target, "cross_sectional", name, shared)
+                rows.append(SymbolRow(**pooled_row, symbol=symbol))
     return rows
 
 
@@ -134,26 +121,26 @@ def _enough(evidence: Evidence, min_rows: int) -> Evidence:
     return replace(evidence, std_error=math.nan, t_stat=math.nan, p_value=math.nan)
 
 
-def _symbol_row(
-    target: TargetSpec, symbol: str, view: View, family: str | None, evidence: Evidence
-) -> SymbolRow:
-    return SymbolRow(
-        target=target.name,
-        symbol=symbol,
-        view=view,
-        family=family,
-        task=target.task,
-        horizon_bars=target.horizon_bars,
-        skill=evidence.skill,
-        std_error=evidence.std_error,
-        t_stat=evidence.t_stat,
-        p_value=evidence.p_value,
-        q_value=math.nan,
-        n_rows=evidence.n_rows,
-        predictable=False,
-        rank=0,
-        reason="",
-    )
+def _unjudged(
+    target: TargetSpec, view: View, family: str | None, evidence: Evidence
+) -> dict[str, Any]:
+    """Fields that rows of both tables have, before verdicts."""
+    return {
+        "target": target.name,
+        "view": view,
+        "family": family,
+        "task": target.task,
+        "horizon_bars": target.horizon_bars,
+        "skill": evidence.skill,
+        "std_error": evidence.std_error,
+        "t_stat": evidence.t_stat,
+        "p_value": evidence.p_value,
+        "q_value": math.nan,
+        "n_rows": evidence.n_rows,
+        "predictable": False,
+        "rank": 0,
+        "reason": "",
+    }
 
 
 def with_verdicts(rows: Sequence[Row], alpha: float, method: Literal["bh", "by"]) -> list[Row]:

@@ -10,6 +10,29 @@ from ray_pipeline.storage import RunDirectory
 
 __all__ = ["open_run", "run_status", "status_lines"]
 
+_STAGES = (
+    "inspect",
+    "leakage",
+    "pool",
+    "target_ranking",
+    "feature_selection",
+    "routing",
+    "training",
+)
+_UNITS = (
+    "inspect",
+    "find_leaks",
+    "pool_slice",
+    "rank_pooled_fold",
+    "rank_pooled",
+    "rank_symbol",
+    "select_pooled",
+    "select_symbol",
+    "train_pooled",
+    "train_symbol",
+)
+"""In the order in which they happen, which JSON with sorted keys does not keep."""
+
 
 def open_run(uri: str) -> RunDirectory:
     """Open a run directory.
@@ -51,7 +74,14 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     if record["error"]:
         lines.append(f"error: {record['error']}")
     lines.append(f"started {record['started_at']}, finished {record['finished_at'] or '-'}")
-    lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in record["timings_s"].items())
-    lines.extend(f"  {stage}: {n} units finished" for stage, n in found["units"].items())
+    timings = sorted(record["timings_s"].items(), key=lambda item: _place(item[0], _STAGES))
+    lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
+    units = sorted(found["units"].items(), key=lambda item: _place(item[0], _UNITS))
+    if units:
+        lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
     lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
     return lines
+
+
+def _place(name: str, order: tuple[str, ...]) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order)), name

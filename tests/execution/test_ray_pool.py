@@ -12,6 +12,8 @@ import pytest
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Done, Failed, Outcome, RayExecutor, RaySettings
+from ray_pipeline.execution.capacity import WorkerShape
+from ray_pipeline.execution.ray_workers import RayWorkers
 
 from .sample_units import (
     FolderStore,
@@ -121,7 +123,7 @@ def test_too_large_a_worker_is_refused_at_once(make_executor: MakeExecutor) -> N
 
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """A function of a module that exists in this process only."""
+    """Return a function of a module that exists in this process only."""
     module = ModuleType("only_in_the_driver")
     exec("def function(*_): return {}", module.__dict__)
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -139,6 +141,25 @@ def test_code_that_workers_do_not_have(
     assert "No module named 'only_in_the_driver'" in failed.error
     with pytest.raises(ExecutionError, match=r"(?s)No worker can start: .*'only_in_the_driver'"):
         list(make_executor(stranger).run([unit(double, spec={"x": 1})]))
+
+
+def test_run_that_is_left_early(make_executor: MakeExecutor) -> None:
+    """Whatever was in flight, dead workers included, the next stage starts clean."""
+    executor = make_executor(n_workers=2)
+    outcomes = executor.run([unit(double, "A", {"x": 1}), unit(die, "P"), unit(stall, "B")])
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    [done] = executor.run([unit(double, "A", {"x": 1})])
+    assert isinstance(done, Done)
+
+
+def test_killing_twice_is_harmless() -> None:
+    """A worker whose death was not read yet may be killed again on the way out."""
+    workers = RayWorkers(no_state, FolderStore("unused"))
+    workers.start(WorkerShape(1))
+    workers.kill(0)
+    workers.kill(0)
+    assert (len(workers), workers.n_starting, workers.ready) == (0, 0, ())
 
 
 def test_ray_of_others_is_left_alone(make_executor: MakeExecutor) -> None:

@@ -181,11 +181,16 @@ def test_source_tree_travels_to_a_cluster_but_not_in_a_job(
     given: list[dict[str, object]] = []
     monkeypatch.setattr(ray_session, "_init", lambda _, options: given.append(options))
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    package = ROOT / "ray_pipeline"
+    monkeypatch.setattr("ray_pipeline.__file__", str(package / "__init__.py"))
     ray_session._join("auto")
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     ray_session._join(None)
-    package = str(ROOT / "ray_pipeline")
-    assert given == [{"address": "auto", "runtime_env": {"py_modules": [package]}}, {}]
+    assert given == [{"address": "auto", "runtime_env": {"py_modules": [str(package)]}}, {}]
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR")
+    monkeypatch.setattr("ray_pipeline.__file__", "/venv/site-packages/ray_pipeline/__init__.py")
+    ray_session._join("auto")
+    assert given[2] == {"address": "auto"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""``ray-pipeline quickstart``: a sample panel, a config, a run, and what was planted beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+
+import pyarrow as pa
+
+from ray_pipeline import results
+from ray_pipeline.config import load_experiment_config
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.progress import Reporter
+from ray_pipeline.quickstart.comparison import Comparison, Found, compare
+from ray_pipeline.quickstart.sample import make_sample
+from ray_pipeline.quickstart.table import comparison_lines
+from ray_pipeline.quickstart.truth import PLANTED, Truth
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["quickstart_config", "run_quickstart", "write_quickstart"]
+
+CONFIG = "quickstart.yaml"
+_DEST_IN_CONFIG = "quickstart"
+_PLAIN = re.compile(r"[\w./-]*[A-Za-z][\w./-]*", re.ASCII)
+
+
+def run_quickstart(
+    dest: str,
+    reporter: Reporter,
+    say: Callable[[str], None],
+    *,
+    truth: Truth = PLANTED,
+    sample: Mapping[str, pa.Table] | None = None,
+    overrides: Sequence[str] = (),
+) -> int:
+    """Write the sample panel and its config, run the pipeline on them, and judge the result.
+
+    On the folder of an earlier quickstart it continues from what is finished there.
+
+    Parameters
+    ----------
+    dest
+        Local folder: new, empty, or of an earlier quickstart.
+    reporter
+        Told what happens meanwhile.
+    say
+        Told the lines of the result.
+    truth, sample
+        What was planted, and the panel; by default `make_sample` makes it of `truth`.
+    overrides
+        Of the config, as on the command line.
+
+    Returns
+    -------
+    int
+        Exit code: 0 when all that was planted was found, and nothing else; 1 otherwise, since
+        this is also a check of the installation.
+
+    Raises
+    ------
+    ConfigError
+        When `dest` holds something else.
+    """
+    tables = make_sample(truth=truth) if sample is None else sample
+    path = write_quickstart(dest, tables)
+    n_rows = sum(table.num_rows for table in tables.values())
+    reporter.say(f"sample panel: {len(tables)} symbols, {n_rows:,} rows in {dest}/panel")
+    config = load_experiment_config(path, overrides)
+    result = run_pipeline(config, reporter)
+    comparisons = compare(truth, _read_found(RunDirectory(result.run_dir)))
+    for line in comparison_lines(comparisons):
+        say(line)
+    say("")
+    say(f"done: {result.message}")
+    say(f"report: {result.report}")
+    say(f"config: {path}, with comments; copy it and set data.data_dir for data of your own")
+    return 0 if _is_as_planted(comparisons) else 1
+
+
+def write_quickstart(dest: str, tables: Mapping[str, pa.Table]) -> str:
+    """Write config and panel, and return the config's path.
+
+    What is there already as it should be is left as it is, so that its age, which finished work
+    depends on, stays too.
+
+    Raises
+    ------
+    ConfigError
+        When `dest` is no local folder, or holds something else than an earlier quickstart.
+    """
+    _check_dest(dest)
+    folder = RunDirectory(dest)
+    text = quickstart_config(dest)
+    if not folder.exists(CONFIG):
+        # First, since it tells an interrupted quickstart from somebody's own folder.
+        folder.write_text(CONFIG, text)
+    for symbol, table in tables.items():
+        name = f"panel/interval=1h/symbol={symbol}/{symbol}.parquet"
+        if not (folder.exists(name) and folder.read_table(name).equals(table)):
+            folder.write_table(name, table)
+    return os.path.join(dest, CONFIG)
+
+
+def quickstart_config(dest: str = _DEST_IN_CONFIG) -> str:
+    """Return the commented config of a quickstart in the folder `dest`, as YAML."""
+    text = files("ray_pipeline.quickstart").joinpath(CONFIG).read_text(encoding="utf-8")
+    # A function as the replacement: a backslash in a path is no escape.
+    return re.sub(
+        rf"\b{_DEST_IN_CONFIG}/[\w=./]+",
+        lambda match: _yaml(dest + match[0].removeprefix(_DEST_IN_CONFIG)),
+        text,
+    )
+
+
+def _yaml(path: str) -> str:
+    """Quote a path where YAML, or a shell in the comments, could read it as something else."""
+    return path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
+
+
+def _check_dest(dest: str) -> None:
+    if "://" in dest:
+        raise ConfigError(f"quickstart: {dest} is no local folder; give one, such as quickstart.")
+    if os.path.exists(dest) and not os.path.isdir(dest):
+        raise ConfigError(f"quickstart: {dest} is a file; give a folder that is new or empty.")
+    if not os.path.isdir(dest) or not os.listdir(dest):
+        return
+    folder = RunDirectory(dest)
+    if not folder.exists(CONFIG):
+        raise ConfigError(
+            f"quickstart: the folder {dest} is not empty and not of an earlier quickstart (it has "
+            f"no {CONFIG}). Give a folder that is new or empty."
+        )
+    if folder.read_text(CONFIG) != quickstart_config(dest):
+        raise ConfigError(
+            f"quickstart: {dest}/{CONFIG} is not what this version writes there: it was edited, or "
+            f"is of another version. Run it with `ray-pipeline run {dest}/{CONFIG}`, or give "
+            "quickstart a new folder."
+        )
+
+
+def _read_found(run: RunDirectory) -> Found:
+    return Found(
+        targets=run.read_table(results.RANKED_TARGETS).to_pylist(),
+        features=run.read_table(results.FEATURES).to_pylist(),
+        routes=run.read_table(results.ROUTES).to_pylist(),
+        leaks=run.read_table(results.LEAKAGE).to_pylist(),
+    )
+
+
+def _is_as_planted(comparisons: Sequence[Comparison]) -> bool:
+    return not any(
+        finding.verdict == "wrong" for each in comparisons for finding in each.findings
+    )

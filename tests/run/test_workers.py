@@ -1,0 +1,54 @@
+"""The executor that a config asks for, and the options that each place is opened with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from panels import quick_config
+
+import ray_pipeline.run.workers
+from ray_pipeline.execution import SerialExecutor
+from ray_pipeline.progress import Silent
+from ray_pipeline.run.workers import open_executor, options_for
+from ray_pipeline.storage import RunDirectory
+
+OPTIONS = {"endpoint_url": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "place", "options"),
+    [
+        ("s3://bucket/panel", "s3://other/run", OPTIONS),
+        ("s3://bucket/panel", "runs/one", {}),
+        ("s3://bucket/panel", "file:///runs/one", {}),
+        ("s3://bucket/panel", "gs://bucket/run", {}),
+    ],
+)
+def test_options_are_for_stores_of_one_kind(
+    data_dir: str, place: str, options: dict[str, str]
+) -> None:
+    """The endpoint of the data's store means nothing to another kind of store."""
+    config = quick_config(data_dir, place, data={"storage_options": OPTIONS})
+    assert options_for(place, config) == options
+
+
+def test_executor_is_closed_whatever_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers are let go when the run ends, by an error too."""
+    closed = []
+
+    class Closing(SerialExecutor[object]):
+        def close(self) -> None:
+            closed.append(True)
+            super().close()
+
+    monkeypatch.setattr(ray_pipeline.run.workers, "SerialExecutor", Closing)
+    config = quick_config(tmp_path, tmp_path)
+    with (
+        pytest.raises(ZeroDivisionError),
+        open_executor(config, RunDirectory(tmp_path), Silent()),
+    ):
+        raise ZeroDivisionError
+    assert closed == [True]

@@ -1,0 +1,155 @@
+"""``ray-pipeline check``: what a run would work on, from one partition."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from panels import (
+    TARGET,
+    bars_table,
+    labeled_table,
+    noise_panel,
+    quick_config,
+    symbol_names,
+    write_config,
+    write_panel,
+)
+
+from ray_pipeline.checking import check_config, check_lines
+from ray_pipeline.cli import main
+from ray_pipeline.errors import ConfigError, DiscoveryError
+
+SYMBOLS = symbol_names(3)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write symbols whose tables hold a column of every role; the first one is too short."""
+    tables = noise_panel(SYMBOLS, targets=(TARGET, "fwd_ret_250d"))
+    tables["S00"] = tables["S00"].slice(0, 50)
+    for symbol, table in tables.items():
+        wide = table.append_column("p_up_5d", table["signal"])
+        tables[symbol] = wide.append_column("sector", pa.array(["tech"] * table.num_rows))
+    return write_panel(tmp_path_factory.mktemp("data"), tables)
+
+
+def test_check_as_json(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document: batch, roles of the columns, horizons, and what stands in a target's way."""
+    config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
+    assert main(["check", str(config), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["selected"], found["looked_at"]) == (SYMBOLS, "S01")
+    (unusable,) = found["unusable"]
+    assert unusable["symbol"] == "S00"
+    assert "50 rows after cleaning; data.min_rows_per_symbol needs 100." in unusable["reason"]
+    assert found["roles"] == {
+        "time": "ts",
+        "symbol": None,
+        "bars": [],
+        "by_products": ["p_up_5d"],
+        "features": ["signal", "noise_a", "noise_b"],
+        "ignored": [{"column": "sector", "reason": "text"}],
+    }
+    short, long = sorted(found["targets"], key=lambda target: target["horizon_bars"])
+    assert (short["name"], short["horizon_bars"], short["problem"]) == (TARGET, 1, None)
+    assert (long["name"], long["horizon_bars"]) == ("fwd_ret_250d", 250)
+    assert "320 timestamps are too few to train the first fold" in long["problem"]
+    assert (found["kind"], found["bar_seconds"], found["n_rows"]) == ("labeled", 86_400, 320)
+    assert found["run_dir"] == str(tmp_path / "run")
+
+
+def test_check_for_people(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same in lines that fit a terminal; nothing is written or trained."""
+    config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
+    assert main(["check", str(config)]) == 0
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
+    assert lines[0] == f"data      {data_dir}  (current layout, interval 1d)"
+    assert lines[1] == "symbols   3 of 3 selected, 0 rejected"
+    assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day"
+    assert "features  3: signal, noise_a, noise_b" in lines
+    assert "          never features, they know the future: p_up_5d" in lines
+    assert f"          {TARGET}: regression, horizon 1 bars" in lines
+    assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
+    assert lines[-1] == (
+        f"would run cross_sectional, symbol_specific with ridge into {tmp_path / 'run'}"
+    )
+    assert output.err == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_long_lists_are_wrapped(tmp_path: Path) -> None:
+    """Eighty features are shown in lines of a terminal's width, none broken in two."""
+    data_dir = write_panel(tmp_path / "data", {"S00": bars_table("S00")}, interval=None)
+    found = check_config(quick_config(data_dir, tmp_path / "run"))
+    lines = check_lines(found)
+    first = next(i for i, line in enumerate(lines) if line.startswith("features  82: "))
+    shown = lines[first]
+    for line in lines[first + 1 :]:
+        if not line.startswith(" " * 10):
+            break
+        shown += f" {line.strip()}"
+    assert shown == f"features  82: {', '.join(found['roles']['features'])}"
+    assert max(map(len, lines[first : first + 10])) <= 100
+    assert lines[0].endswith("(legacy layout)")
+
+
+@pytest.mark.parametrize(
+    ("sections", "error", "message"),
+    [
+        (
+            {"data": {"time_column": "when"}},
+            DiscoveryError,
+            r"None of the 3 selected symbols can be used: symbol S00: data\.time_column='when' is "
+            r"not a column; found ts, ",
+        ),
+        (
+            {
+                "columns": {"targets": ["reward_*"], "horizons": {"*": 3}},
+                "data": {"kind": "labeled"},
+            },
+            DiscoveryError,
+            r"no target column: tried columns\.targets reward_\*; found ts ",
+        ),
+        (
+            {"columns": {"targets": ["signal"]}},
+            ConfigError,
+            r"signal.*columns\.horizons",
+        ),
+        ({"training": {"families": ["forest"]}}, ConfigError, r"training: unknown model family"),
+    ],
+)
+def test_what_does_not_fit_the_data(
+    data_dir: Path, tmp_path: Path, sections: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """A config that the data contradict is answered with what is there (exit code 2)."""
+    with pytest.raises(error, match=message):
+        check_config(quick_config(data_dir, tmp_path / "run", **sections))
+
+
+def test_check_does_not_read_a_whole_panel(tmp_path: Path) -> None:
+    """After twenty unusable symbols it gives up, and says how many it tried."""
+    short = {name: labeled_table(name, n_bars=5) for name in symbol_names(25)}
+    data_dir = write_panel(tmp_path / "data", short)
+    with pytest.raises(
+        DiscoveryError,
+        match=r"None of the first 20 selected symbols can be used: symbol S00: 5 rows after",
+    ):
+        check_config(quick_config(data_dir, tmp_path / "run"))
+
+
+def test_bars_give_what_labeling_names(tmp_path: Path) -> None:
+    """For bars the roles are those of the columns that would be computed."""
+    data_dir = write_panel(tmp_path / "data", {"S00": bars_table("S00")})
+    labeling = {"features": ["gap"], "targets": ["y_will_peak_10d_1.0"]}
+    found = check_config(quick_config(data_dir, tmp_path / "run", labeling=labeling))
+    assert (found["kind"], found["roles"]["features"]) == ("bars", ["gap"])
+    assert found["targets"] == [
+        {"name": "y_will_peak_10d_1.0", "horizon_bars": 10, "task": "binary", "problem": None}
+    ]

@@ -1,0 +1,123 @@
+"""What a person sees while a run works."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import ray_pipeline.progress
+from ray_pipeline.execution import Done, Failed, Unit
+from ray_pipeline.progress import Progress
+
+
+class Clock:
+    """Time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(ray_pipeline.progress, "time", clock)
+    return clock
+
+
+def _done(key: str = "A", stage: str = "rank_symbol") -> Done:
+    return Done(Unit(stage, key, len, {}), {}, attempts=1, seconds=0.1)
+
+
+def _failed(key: str, error: str, kind: str = "data") -> Failed:
+    unit = Unit("rank_symbol", key, len, {})
+    return Failed(unit, error, "data" if kind == "data" else "lost", "", attempts=1)
+
+
+def test_log_gets_a_line_now_and_then(clock: Clock) -> None:
+    """In a log the first and the last outcome have a line, the others one in five seconds."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for n_done in range(1, 11):
+        progress.outcome(_done(), n_done, 10)
+        clock.now += 2.0
+    assert stream.getvalue().splitlines() == [
+        "[00:00] ranking, per symbol: 1/10",
+        "[00:06] ranking, per symbol: 4/10, about 9 s left",
+        "[00:12] ranking, per symbol: 7/10, about 5 s left",
+        "[00:18] ranking, per symbol: 10/10",
+    ]
+
+
+def test_failures_are_told_at_once(clock: Clock) -> None:
+    """A failure has its own line; bad data are told in words, a lost worker with its error."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.outcome(_done(), 1, 3)
+    progress.outcome(_failed("A", "DataError: symbol A: 10 rows; 300 are needed."), 2, 3)
+    progress.outcome(_failed("B", "WorkerLost: gone", "lost"), 3, 3)
+    assert stream.getvalue().splitlines() == [
+        "[00:00] ranking, per symbol: 1/3",
+        "[00:00]   A: 10 rows; 300 are needed.",
+        "[00:00]   B: WorkerLost: gone",
+        "[00:00] ranking, per symbol: 3/3, 2 failed",
+    ]
+
+
+def test_each_stage_counts_its_own_failures(clock: Clock) -> None:
+    """A new stage begins with none."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.outcome(_failed("A", "DataError: odd"), 1, 1)
+    progress.outcome(_done(stage="train_symbol"), 1, 1)
+    assert stream.getvalue().splitlines()[-1] == "[00:00] training, per symbol: 1/1"
+
+
+def test_terminal_rewrites_one_line(clock: Clock) -> None:
+    """On a terminal every outcome rewrites the line; sentences stand above it."""
+    stream = Terminal()
+    progress = Progress(stream)
+    progress.outcome(_done(), 1, 2)
+    progress.say("warning: few symbols")
+    progress.outcome(_done(), 2, 2)
+    clear = "\r\x1b[2K"
+    assert stream.getvalue() == (
+        f"{clear}[00:00] ranking, per symbol: 1/2"
+        f"{clear}[00:00] warning: few symbols\n"
+        f"{clear}[00:00] ranking, per symbol: 2/2\n"
+    )
+
+
+def test_quick_listing_is_not_told(clock: Clock) -> None:
+    """A listing speaks up after five seconds, and every five from then on."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for n_files in (1000, 2000, 3000, 4000):
+        progress.listed(n_files)
+        clock.now += 3.0
+    assert stream.getvalue() == "[00:06] listing: 3,000 files so far\n"
+
+
+def test_closed_log_does_not_stop_the_work() -> None:
+    """When the reader of the log has gone, nothing more is written and nothing is raised."""
+
+    class Broken(io.StringIO):
+        n_tries = 0
+
+        def write(self, text: str) -> int:
+            self.n_tries += 1
+            raise BrokenPipeError
+
+    stream = Broken()
+    progress = Progress(stream)
+    progress.say("hello")
+    progress.outcome(_done(), 1, 1)
+    assert stream.n_tries == 1

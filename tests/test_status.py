@@ -1,0 +1,122 @@
+"""``ray-pipeline status``: how a run stands, read from its directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from panels import labeled_table, planted_panel, symbol_names, write_config, write_panel
+
+from ray_pipeline.cli import main
+from ray_pipeline.errors import DiscoveryError
+from ray_pipeline.run.status import open_run, run_status, status_lines
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run over four good symbols and a short one."""
+    root = tmp_path_factory.mktemp("run")
+    tables = planted_panel(symbol_names(4)) | {"SHORT": labeled_table("SHORT", n_bars=10)}
+    data_dir = write_panel(root / "data", tables)
+    config = write_config(root / "run.yaml", data_dir, root / "run")
+    assert main(["run", str(config)]) == 0
+    return root / "run"
+
+
+def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The record, finished units per stage, and the failures without their tracebacks."""
+    assert main(["status", str(run_dir), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["run", "units", "failures"]
+    assert found["run"] == json.loads((run_dir / "run.json").read_text())
+    assert found["units"] == {
+        "find_leaks": 4,
+        "inspect": 4,
+        "pool_slice": 4,
+        "rank_pooled": 1,
+        "rank_pooled_fold": 2,
+        "rank_symbol": 4,
+        "select_pooled": 1,
+        "select_symbol": 4,
+        "train_pooled": 2,
+        "train_symbol": 4,
+    }
+    (failure,) = found["failures"]
+    assert (failure["unit"], failure["symbol"]) == ("inspect/SHORT", "SHORT")
+    assert "traceback" not in failure
+
+
+def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status and sentence first, then the stages in their order, then what failed."""
+    assert main(["status", str(run_dir)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "planted: done"
+    assert lines[1].startswith("1 of 1 targets predictable, 10 of 10 models trained; 1 units fail")
+    stages = [line.split(":")[0].strip() for line in lines if line.endswith(" s")]
+    assert stages == [
+        "inspect",
+        "leakage",
+        "pool",
+        "target_ranking",
+        "feature_selection",
+        "routing",
+        "training",
+    ]
+    assert (
+        "finished units: inspect 4, find_leaks 4, pool_slice 4, rank_pooled_fold 2, rank_pooled 1, "
+        "rank_symbol 4, select_pooled 1, select_symbol 4, train_pooled 2, train_symbol 4"
+    ) in lines
+    assert lines[-1] == (
+        "failed inspect/SHORT: DataError: symbol SHORT: 10 rows after cleaning; "
+        "data.min_rows_per_symbol needs 100."
+    )
+
+
+def test_status_of_a_run_that_has_just_begun(tmp_path: Path) -> None:
+    """Before the first stage has ended there is little to tell, and no error."""
+    record = {
+        "name": "new",
+        "status": "running",
+        "message": None,
+        "error": None,
+        "started_at": "2024-01-01T00:00:00+00:00",
+        "finished_at": None,
+        "timings_s": {},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert status_lines(run_status(str(tmp_path))) == [
+        "new: running",
+        "started 2024-01-01T00:00:00+00:00, finished -",
+    ]
+
+
+def test_failed_run_tells_its_error(tmp_path: Path) -> None:
+    """The error stands by itself, below the status."""
+    record = {
+        "name": "old",
+        "status": "failed",
+        "message": "the run failed",
+        "error": "no disk",
+        "started_at": "then",
+        "finished_at": "later",
+        "timings_s": {"new_stage": 1.0, "inspect": 2.0},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert status_lines(run_status(str(tmp_path))) == [
+        "old: failed",
+        "the run failed",
+        "error: no disk",
+        "started then, finished later",
+        "  inspect: 2.0 s",
+        "  new_stage: 1.0 s",
+    ]
+
+
+def test_folder_without_a_record_is_no_run(tmp_path: Path) -> None:
+    """The message says which folder is meant."""
+    with pytest.raises(
+        DiscoveryError,
+        match=r"is no run directory: it has no run\.json\. Give the folder that output\.run_dir",
+    ):
+        open_run(str(tmp_path))
