@@ -25,18 +25,17 @@ class Batch:
         What was found, or with explicit symbols what was found of those.
     partitions
         Partition by symbol of the selected ones, sorted.
+    interval
+        Bar interval named by the layout or, where it names none, by the config; the data have to
+        agree with it.
     warnings
         Sentences for the user.
     """
 
     discovery: Discovery
     partitions: Mapping[str, SymbolPartition]
+    interval: str | None
     warnings: tuple[str, ...]
-
-    @property
-    def interval(self) -> str | None:
-        """Bar interval named by the layout."""
-        return self.discovery.interval
 
 
 def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | None = None) -> Batch:
@@ -74,7 +73,12 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
             found.symbols, data.symbol_batch_size, config.experiment.seed
         )
     partitions = {partition.symbol: partition for partition in found.partitions}
-    return Batch(found, {symbol: partitions[symbol] for symbol in selected}, tuple(warnings))
+    return Batch(
+        discovery=found,
+        partitions={symbol: partitions[symbol] for symbol in selected},
+        interval=found.interval or data.interval,
+        warnings=tuple(warnings),
+    )
 
 
 def fingerprint(partitions: Mapping[str, SymbolPartition]) -> str:

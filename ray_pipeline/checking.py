@@ -139,6 +139,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     )
     lines.extend(f"finding   {text}" for text in found["findings"])
     lines.extend(f"warning   {text}" for text in found["warnings"])
+    if all(target["problem"] for target in found["targets"]):
+        lines.append("          a panel of this length stops there: no target can be ranked")
     lines.append(
         f"would run {', '.join(found['views'])} with {', '.join(found['families'])} into "
         f"{found['run_dir']}"

@@ -68,6 +68,7 @@ class Progress:
         self._stage = ""
         self._stage_start = 0.0
         self._n_failed = 0
+        self._n_before = 0
         self._open_line = False
 
     def say(self, text: str) -> None:
@@ -84,11 +85,14 @@ class Progress:
         """Count a unit; failures are told at once."""
         stage = outcome.unit.stage
         if stage != self._stage or n_done == 1:
-            self._stage, self._stage_start, self._n_failed = stage, time.monotonic(), 0
+            self._stage, self._stage_start = stage, time.monotonic()
+            self._n_failed = self._n_before = 0
             self._last_line = -INTERVAL_S
         if not isinstance(outcome, Done):
             self._n_failed += 1
             self.say(f"  {outcome.unit.key}: {_reason(outcome)}")
+        elif outcome.attempts == 0:
+            self._n_before += 1
         last = n_done == n_total
         if last or self._terminal or time.monotonic() - self._last_line >= INTERVAL_S:
             self._show(self._line(n_done, n_total), last)
@@ -96,10 +100,13 @@ class Progress:
     def _line(self, n_done: int, n_total: int) -> str:
         elapsed = time.monotonic() - self._stage_start
         text = f"{_TITLES.get(self._stage, self._stage)}: {n_done}/{n_total}"
+        if self._n_before:
+            text += f", {self._n_before} from before"
         if self._n_failed:
             text += f", {self._n_failed} failed"
-        if n_done < n_total and elapsed > 1:
-            text += f", about {elapsed / n_done * (n_total - n_done):.0f} s left"
+        n_now = n_done - self._n_before
+        if n_now and n_done < n_total and elapsed > 1:
+            text += f", about {elapsed / n_now * (n_total - n_done):.0f} s left"
         return text
 
     def _show(self, text: str, last: bool) -> None:

@@ -1,8 +1,12 @@
-"""Synthetic panels for whole runs: labeled ones with a planted truth or none, and bars."""
+"""Synthetic panels for whole runs: labeled ones with a planted truth or none, and bars.
+
+With them a short config for runs on them, and readers for what these leave behind.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,3 +147,14 @@ def write_config(path: Path, data_dir: object, run_dir: object, **sections: Any)
     """Write a config file; see `config_values`."""
     path.write_text(yaml.safe_dump(config_values(data_dir, run_dir, **sections)))
     return path
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run directory."""
+    return json.loads(path.read_text())
+
+
+def read_rows(run_dir: Path, name: str) -> list[dict[str, Any]]:
+    """Read a table of a run directory, named without its ``.parquet``."""
+    rows: list[dict[str, Any]] = pq.read_table(run_dir / f"{name}.parquet").to_pylist()
+    return rows

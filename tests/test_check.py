@@ -84,6 +84,13 @@ def test_check_for_people(
     assert not (tmp_path / "run").exists()
 
 
+def test_no_target_that_can_be_ranked(data_dir: Path, tmp_path: Path) -> None:
+    """Where every target has a problem the last words before the plan say what that means."""
+    columns = {"targets": ["fwd_ret_250d"]}
+    lines = check_lines(check_config(quick_config(data_dir, tmp_path / "run", columns=columns)))
+    assert lines[-2] == "          a panel of this length stops there: no target can be ranked"
+
+
 def test_long_lists_are_wrapped(tmp_path: Path) -> None:
     """Eighty features are shown in lines of a terminal's width, none broken in two."""
     data_dir = write_panel(tmp_path / "data", {"S00": bars_table("S00")}, interval=None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -111,6 +113,28 @@ def test_interrupted_run(
     monkeypatch.setattr(ray_pipeline.batch, "discover", interrupt)
     assert main(["check", str(config)]) == 130
     assert capsys.readouterr().err == "ray-pipeline: interrupted\n"
+
+
+def test_terminated_run(
+    data_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGTERM ends a run as Ctrl-C does, and the handler of before is back afterwards."""
+
+    def terminate(*_: object) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+        pytest.fail("SIGTERM was ignored")
+
+    monkeypatch.setattr("ray_pipeline.run.steps.rank_targets", terminate)
+    before = signal.getsignal(signal.SIGTERM)
+    config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
+    assert main(["run", str(config)]) == 130
+    assert capsys.readouterr().err.endswith("the same command continues from here\n")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_foreign_folder_is_spared(

@@ -58,9 +58,7 @@ def test_run_on_labeled_panel_equals_run_on_bars(bars_dir: Path, tmp_path: Path)
     config = quick_config(bars_dir, tmp_path / "bars", labeling=LABELING)
     run_pipeline(config, Silent())
     label_panel(config, str(tmp_path / "panel"), Silent())
-    # The labeled panel has the bars too, which would be features of their own.
-    columns = {"exclude_features": ["open", "high", "low", "close", "volume"]}
-    run_pipeline(quick_config(tmp_path / "panel", tmp_path / "run", columns=columns), Silent())
+    run_pipeline(quick_config(tmp_path / "panel", tmp_path / "run"), Silent())
     first, second = (
         json.loads((tmp_path / name / "run.json").read_text()) for name in ("bars", "run")
     )

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from panels import (
     FIRST_NS,
     TARGET,
-    bars_table,
     labeled_table,
     noise_panel,
     planted_panel,
     quick_config,
+    read_json,
+    read_rows,
     symbol_names,
     write_panel,
 )
 
 from ray_pipeline.config import load_experiment_config
-from ray_pipeline.errors import ConfigError, ExecutionError
+from ray_pipeline.errors import ConfigError
 from ray_pipeline.pipeline import RunResult, run_pipeline
 from ray_pipeline.progress import Silent
 from ray_pipeline.storage import RunDirectory, open_filesystem
@@ -51,32 +48,12 @@ def done_run(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_dir
 
 
-class Heard(Silent):
-    """Keeps what the user was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        """Keep the sentence."""
-        self.said.append(text)
-
-
 def _run(data_dir: object, run_dir: Path, **sections: Any) -> RunResult:
     return run_pipeline(quick_config(data_dir, run_dir, **sections), Silent())
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text())
-
-
 def _record(run_dir: Path) -> Any:
-    return _json(run_dir / "run.json")
-
-
-def _rows(run_dir: Path, name: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(run_dir / f"{name}.parquet").to_pylist()
-    return rows
+    return read_json(run_dir / "run.json")
 
 
 def _hash(run_dir: Path) -> str:
@@ -109,7 +86,7 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
     }
     assert expected <= files
     rest = {file for file in files - expected if not file.startswith("units/")}
-    jobs = [job["job_id"] for job in _json(done_run / "training_plan.json")["jobs"]]
+    jobs = [job["job_id"] for job in read_json(done_run / "training_plan.json")["jobs"]]
     model = {"ridge": "model.json", "lightgbm": "model.txt"}
     assert rest == {
         f"models/{job_id}/{name}"
@@ -140,7 +117,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
     assert all(len(record[key]) == 64 for key in ("config_sha256", "input_fingerprint"))
     loaded = load_experiment_config(done_run / "config.yaml")
     assert loaded == quick_config(data_dir, done_run)
-    described = _json(done_run / "symbols.json")["symbols"]["S00"]
+    described = read_json(done_run / "symbols.json")["symbols"]["S00"]
     assert (described["n_files"], described["n_rows"]) == (1, 320)
     assert described["size_bytes"] == (
         (data_dir / "interval=1d" / "symbol=S00" / "part-0.parquet").stat().st_size
@@ -150,7 +127,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
 
 def test_predictions_are_out_of_sample_and_true(done_run: Path) -> None:
     """Predictions lie inside the test folds, and beside each stands its own label."""
-    rows = _rows(done_run, "predictions/out_of_sample")
+    rows = read_rows(done_run, "predictions/out_of_sample")
     folds = _record(done_run)["folds"]
     labels = {symbol: labeled_table(symbol)[TARGET].to_pylist() for symbol in SYMBOLS}
     assert {(row["view"], row["family"]) for row in rows} == {
@@ -167,7 +144,7 @@ def test_predictions_are_out_of_sample_and_true(done_run: Path) -> None:
 
 def test_metadata_tells_what_a_model_is(done_run: Path) -> None:
     """Whoever finds a model can tell its features, target, training range, skill and versions."""
-    metadata = _json(done_run / "models" / f"sym_{TARGET}__S01__ridge" / "metadata.json")
+    metadata = read_json(done_run / "models" / f"sym_{TARGET}__S01__ridge" / "metadata.json")
     assert metadata["features"][0] == "signal"
     assert (metadata["target"], metadata["horizon_bars"]) == (TARGET, 1)
     assert metadata["trained_on"] == {
@@ -266,168 +243,11 @@ def test_noise_is_a_result(tmp_path: Path) -> None:
     record = _record(tmp_path / "run")
     assert (record["status"], record["message"]) == ("done", result.message)
     assert _hash(tmp_path / "run")
-    assert _json(tmp_path / "run" / "training_plan.json") == {"jobs": [], "left_out": []}
+    assert read_json(tmp_path / "run" / "training_plan.json") == {"jobs": [], "left_out": []}
     assert not (tmp_path / "run" / "models").exists()
-    assert _rows(tmp_path / "run", "predictions/out_of_sample") == []
-    assert {row["route"] for row in _rows(tmp_path / "run", "routing/routes")} <= {
+    assert read_rows(tmp_path / "run", "predictions/out_of_sample") == []
+    assert {row["route"] for row in read_rows(tmp_path / "run", "routing/routes")} <= {
         "BLOCKED",
         "EXPERIMENTAL_ONLY",
     }
     assert (tmp_path / "run" / "report.html").stat().st_size > 0
-
-
-# leaks
-
-
-@pytest.fixture(scope="module")
-def leaky_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a panel with a feature that is a monotone copy of the label."""
-    tables = {}
-    for symbol, table in planted_panel(SYMBOLS).items():
-        copy = np.exp(50 * np.nan_to_num(table[TARGET].to_numpy()))
-        tables[symbol] = table.append_column("oracle", pa.array(copy))
-    return write_panel(tmp_path_factory.mktemp("leaky"), tables)
-
-
-def test_leaks_are_dropped(leaky_dir: Path, done_run: Path, tmp_path: Path) -> None:
-    """By default a leaking feature is found, named with its figures, and not used."""
-    _run(leaky_dir, tmp_path / "run")
-    (leak,) = _rows(tmp_path / "run", "leakage")
-    assert (leak["target"], leak["feature"], leak["test"]) == (TARGET, "oracle", "value")
-    assert leak["action"] == "dropped"
-    assert leak["value"] > 0.99
-    assert "equals the target of its own row up to a monotone map" in leak["reason"]
-    assert _rows(tmp_path / "run", "target_ranking/targets") == _rows(
-        done_run, "target_ranking/targets"
-    )
-    features = {row["feature"] for row in _rows(tmp_path / "run", "feature_selection/features")}
-    assert "oracle" not in features
-    (warning,) = _record(tmp_path / "run")["warnings"]
-    assert warning.startswith("leak, dropped: oracle equals the target")
-
-
-def test_leaks_can_fail_the_run(leaky_dir: Path, tmp_path: Path) -> None:
-    """With leakage.policy=fail the run ends at the first leak, and the error names it."""
-    with pytest.raises(
-        ExecutionError,
-        match=r"1 leaks found, and leakage\.policy is 'fail'\. The first: feature 'oracle', target "
-        r"'fwd_ret_1d': equals .* Exclude it by columns\.exclude_features",
-    ):
-        _run(leaky_dir, tmp_path / "run", leakage={"policy": "fail"})
-    assert _record(tmp_path / "run")["status"] == "failed"
-
-
-def test_leaks_can_be_kept(leaky_dir: Path, tmp_path: Path) -> None:
-    """With leakage.policy=warn the feature stays, and the skill shows it."""
-    _run(leaky_dir, tmp_path / "run", leakage={"policy": "warn"})
-    (leak,) = _rows(tmp_path / "run", "leakage")
-    assert leak["action"] == "warned"
-    skills = [row["skill"] for row in _rows(tmp_path / "run", "target_ranking/targets")]
-    assert min(skills) > 0.9
-
-
-def test_named_targets_never_become_features(data_dir: Path, tmp_path: Path) -> None:
-    """A config that names a target as a feature is answered, whatever the policy."""
-    columns = {"features": ["signal", "noise_a", TARGET]}
-    _run(data_dir, tmp_path / "run", columns=columns, leakage={"policy": "warn"})
-    (leak,) = _rows(tmp_path / "run", "leakage")
-    assert (leak["feature"], leak["test"], leak["action"]) == (TARGET, "structure", "dropped")
-    features = {row["feature"] for row in _rows(tmp_path / "run", "feature_selection/features")}
-    assert features == {"signal", "noise_a"}
-
-
-# views, families, horizons, batches too small
-
-
-@pytest.mark.parametrize("view", ["cross_sectional", "symbol_specific"])
-def test_one_view(data_dir: Path, done_run: Path, tmp_path: Path, view: str) -> None:
-    """With one view the other leaves no trace, and the figures are those of both."""
-    _run(data_dir, tmp_path / "run", target_ranking={"views": [view]})
-    (row,) = _rows(tmp_path / "run", "target_ranking/targets")
-    (same,) = [r for r in _rows(done_run, "target_ranking/targets") if r["view"] == view]
-    assert (row["view"], row["skill"], row["std_error"]) == (view, same["skill"], same["std_error"])
-    routes = {row["route"] for row in _rows(tmp_path / "run", "routing/routes")}
-    assert routes == {view.upper()}
-    jobs = _json(tmp_path / "run" / "training_plan.json")["jobs"]
-    assert {job["view"] for job in jobs} == {view}
-    assert {row["view"] for row in _rows(tmp_path / "run", "predictions/out_of_sample")} == {view}
-
-
-@pytest.mark.parametrize("family", ["ridge", "lightgbm"])
-def test_one_family(data_dir: Path, tmp_path: Path, family: str) -> None:
-    """One family is enough for ranking and training."""
-    few_trees = {"lightgbm": {"n_estimators": 5}}
-    only = {"families": [family], "hyperparameters": few_trees}
-    _run(data_dir, tmp_path / "run", target_ranking=only, training=only)
-    ranked = _rows(tmp_path / "run", "target_ranking/targets")
-    assert {(row["family"], row["predictable"]) for row in ranked} == {(family, True)}
-    jobs = _json(tmp_path / "run" / "training_plan.json")["jobs"]
-    assert {job["family"] for job in jobs} == {family}
-
-
-def test_two_symbols_make_no_cross_section(data_dir: Path, tmp_path: Path) -> None:
-    """With fewer symbols than min_cs each is ranked by itself, and a warning says why."""
-    heard = Heard()
-    two = {"symbols": ["S00", "S01"]}
-    run_pipeline(quick_config(data_dir, tmp_path / "run", data=two), heard)
-    warning = (
-        "2 symbols are too few for the cross-sectional view: target_ranking.min_cs needs 3. "
-        "Only the symbol-specific view is ranked."
-    )
-    assert f"warning: {warning}" in heard.said
-    assert _record(tmp_path / "run")["warnings"] == [warning]
-    views = {row["view"] for row in _rows(tmp_path / "run", "target_ranking/targets")}
-    assert views == {"symbol_specific"}
-    only = {"views": ["cross_sectional"]}
-    with pytest.raises(ConfigError, match=r"min_cs needs 3\. Add symbols, or the view symbol_spec"):
-        _run(data_dir, tmp_path / "other", data=two, target_ranking=only)
-    assert _record(tmp_path / "other")["status"] == "failed"
-
-
-def test_horizons_beyond_the_folds(tmp_path: Path) -> None:
-    """A target whose purge leaves no training rows is left out aloud, unless it is the only one."""
-    targets = (TARGET, "fwd_ret_200d")
-    data_dir = write_panel(tmp_path / "data", planted_panel(SYMBOLS, targets=targets))
-    _run(data_dir, tmp_path / "run")
-    ranked = {row["target"] for row in _rows(tmp_path / "run", "target_ranking/targets")}
-    assert ranked == {TARGET}
-    (warning,) = _record(tmp_path / "run")["warnings"]
-    assert warning.startswith("target 'fwd_ret_200d' is not ranked: ")
-    with pytest.raises(
-        ConfigError, match=r"No target can be ranked\. target 'fwd_ret_200d' is not"
-    ):
-        _run(data_dir, tmp_path / "other", columns={"targets": ["fwd_ret_200d"]})
-
-
-def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
-    """Bars need no columns beyond the five: features and targets are computed."""
-    data_dir = write_panel(tmp_path / "data", {name: bars_table(name) for name in SYMBOLS})
-    labeling = {"features": ["log_return_1", "log_return_5", "gap"], "targets": ["fwd_ret_5d"]}
-    _run(data_dir, tmp_path / "run", labeling=labeling)
-    assert _record(tmp_path / "run")["data"]["kind"] == "bars"
-    ranked = _rows(tmp_path / "run", "target_ranking/targets")
-    assert {(row["target"], row["horizon_bars"]) for row in ranked} == {("fwd_ret_5d", 5)}
-
-
-@pytest.mark.parametrize(
-    ("section", "keys", "message"),
-    [
-        (
-            "target_ranking",
-            {"families": ["forest"]},
-            r"target_ranking: unknown model family 'forest'; known are lightgbm, ridge",
-        ),
-        (
-            "training",
-            {"hyperparameters": {"lightgbm": {"n_trees": 3}}},
-            r"training: .*n_trees",
-        ),
-    ],
-)
-def test_families_are_checked_first(
-    data_dir: Path, tmp_path: Path, section: str, keys: dict[str, Any], message: str
-) -> None:
-    """A family or a hyperparameter that does not exist is said before anything is written."""
-    with pytest.raises(ConfigError, match=message):
-        _run(data_dir, tmp_path / "run", **{section: keys})
-    assert not (tmp_path / "run").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -79,6 +80,23 @@ def test_each_stage_counts_its_own_failures(clock: Clock) -> None:
     progress.outcome(_failed("A", "DataError: odd"), 1, 1)
     progress.outcome(_done(stage="train_symbol"), 1, 1)
     assert stream.getvalue().splitlines()[-1] == "[00:00] training, per symbol: 1/1"
+
+
+def test_finished_work_is_told_apart(clock: Clock) -> None:
+    """What an earlier run finished is counted by itself, and says nothing of the time to come."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for n_done in range(1, 8):
+        progress.outcome(replace(_done(), attempts=0), n_done, 10)
+    clock.now += 6.0
+    progress.outcome(_done(), 8, 10)
+    progress.outcome(_done(), 9, 10)
+    progress.outcome(_done(), 10, 10)
+    assert stream.getvalue().splitlines() == [
+        "[00:00] ranking, per symbol: 1/10, 1 from before",
+        "[00:06] ranking, per symbol: 8/10, 7 from before, about 12 s left",
+        "[00:06] ranking, per symbol: 10/10, 7 from before",
+    ]
 
 
 def test_terminal_rewrites_one_line(clock: Clock) -> None:

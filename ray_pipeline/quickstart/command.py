@@ -25,7 +25,7 @@ __all__ = ["quickstart_config", "run_quickstart", "write_quickstart"]
 
 CONFIG = "quickstart.yaml"
 _DEST_IN_CONFIG = "quickstart"
-_PLAIN = re.compile(r"[\w./-]*[A-Za-z][\w./-]*", re.ASCII)
+_PLAIN = re.compile(r"[\w.=/-]*[A-Za-z][\w.=/-]*", re.ASCII)
 
 
 def run_quickstart(
@@ -152,6 +152,4 @@ def _read_found(run: RunDirectory) -> Found:
 
 
 def _is_as_planted(comparisons: Sequence[Comparison]) -> bool:
-    return not any(
-        finding.verdict == "wrong" for each in comparisons for finding in each.findings
-    )
+    return not any(finding.verdict == "wrong" for each in comparisons for finding in each.findings)

@@ -112,16 +112,12 @@ def _symbol_table(seed: int, number: int, common: Floats, factor: Floats, truth:
         twin = twin + _TWIN_NOISE * generator.standard_normal(n_bars)
         X[:, FEATURES.index(truth.twin.feature)] = 1e4 * twin
     changes = np.column_stack(
-        [
-            _changes(target, X, noise[:, place], number)
-            for place, target in enumerate(truth.targets)
-        ]
+        [_changes(target, X, noise[:, place], number) for place, target in enumerate(truth.targets)]
     )
     kept = _rows_of(number, n_bars)
     X, changes = X[kept], changes[kept]
     labels = {
-        target.name: _label(changes[:, place], target)
-        for place, target in enumerate(truth.targets)
+        target.name: _label(changes[:, place], target) for place, target in enumerate(truth.targets)
     }
     if truth.leak is not None:
         copied = np.roll(labels[truth.leak.target], -truth.leak.rows_later)

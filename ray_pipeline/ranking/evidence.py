@@ -51,10 +51,10 @@ class Evidence:
         return cls(math.nan, math.nan, math.nan, math.nan, 0, math.nan)
 
     @classmethod
-    def from_estimate(cls, estimate: MeanEstimate) -> Evidence:
-        """Keep what tables show of an estimate."""
+    def from_estimate(cls, estimate: MeanEstimate, largest: float = 1.0) -> Evidence:
+        """Keep what tables show of an estimate; its mean is at most `largest` in size."""
         return cls(
-            skill=min(1.0, max(-1.0, estimate.mean)),
+            skill=min(largest, max(-largest, estimate.mean)),
             std_error=estimate.std_error,
             t_stat=estimate.t_stat,
             p_value=estimate.p_value,
@@ -84,19 +84,23 @@ def time_evidence(contributions: Floats, horizon: int, spacing: float = 1.0) -> 
     spacing
         Bars between successive rows; above 1 when timestamps were sampled.
     """
-    if len(contributions) == 0:
+    return _evidence(contributions, horizon, spacing, largest=1.0)
+
+
+def _evidence(series: Floats, horizon: int, spacing: float, largest: float) -> Evidence:
+    if len(series) == 0:
         return Evidence.none()
-    lag = hac_lag(len(contributions), horizon, spacing)
-    return Evidence.from_estimate(hac_mean(contributions, lag))
+    lag = hac_lag(len(series), horizon, spacing)
+    return Evidence.from_estimate(hac_mean(series, lag), largest)
 
 
 def paired_evidence(own: Floats, pooled: Floats, horizon: int, spacing: float) -> Evidence:
     """Difference own − pooled on the same rows: a Diebold–Mariano test on rank skill.
 
     Source: Diebold & Mariano (1995), with the HAC variance of `hac_mean`; `p_value` is
-    one-sided for own > pooled.
+    one-sided for own > pooled. `skill` is the difference of two skills, in [-2, 2].
     """
-    return time_evidence(own - pooled, horizon, spacing)
+    return _evidence(own - pooled, horizon, spacing, largest=2.0)
 
 
 def cross_sectional_evidence(

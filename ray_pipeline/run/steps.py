@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.columns import some_of
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.stage import Panel, build_panel, inspect_panel, summarise
@@ -63,7 +64,7 @@ def inspect_step(study: Study, runner: UnitRunner) -> Subject:
         partitions = study.ledger.healthy(study.batch.partitions)
         summary = summarise(inspections, study.config, study.batch.interval)
         panel = build_panel(study.run, inspections, summary, study.config)
-    study.warn(panel.warnings)
+    study.warn([*panel.warnings, *_unequal_columns(summary)])
     _describe(study, panel, summary, inspections)
     return Subject(panel.frame, partitions, summary.roles, panel.rows_per_position)
 
@@ -183,6 +184,20 @@ def train_step(
         study.journal.count(models=len(training.results))
         study.journal.note(content_sha256=study.publish.content_sha256())
     return training
+
+
+def _unequal_columns(summary: PanelSummary) -> Iterator[str]:
+    """Say which columns are not used, or not in every symbol: one sentence per set of symbols."""
+    columns_lacked_by: dict[tuple[str, ...], list[str]] = {}
+    for column, symbols in summary.lacking:
+        columns_lacked_by.setdefault(symbols, []).append(column)
+    for symbols, columns in columns_lacked_by.items():
+        yield (
+            f"{some_of(columns)}: no such column in {some_of(symbols, at_most=5)}; taken as "
+            "missing there"
+        )
+    for column, reason in summary.dropped:
+        yield f"feature {column!r} is not used: {reason}"
 
 
 def _describe(

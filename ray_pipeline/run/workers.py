@@ -58,6 +58,8 @@ def open_executor(
                 )
         from ray_pipeline.execution import RayExecutor, RaySettings
 
+        # Starting or joining Ray takes seconds, on a busy machine many.
+        reporter.say("getting Ray ready")
         executor = RayExecutor(
             make_state,
             store,
@@ -71,6 +73,7 @@ def open_executor(
                 on_wait=reporter.say,
             ),
         )
+        reporter.say(f"Ray is ready for {executor.n_workers} workers")
     try:
         yield executor
     finally:

@@ -115,6 +115,17 @@ def find_twins(ranked: Sequence[int], X: NDArray[np.float32], limit: float) -> d
     return twins
 
 
+def _first_of_each_kind(ranked: Sequence[int], twins: Mapping[int, int]) -> dict[int, int]:
+    """Keep the best of the features that say the same: by the best of all its twins.
+
+    The best of all may be no candidate itself (too seldom chosen): then another speaks for it.
+    """
+    kept: dict[int, int] = {}
+    for j in ranked:
+        kept.setdefault(twins.get(j, j), j)
+    return kept
+
+
 def consensus_of_folds(
     feature_names: Sequence[str],
     folds: Sequence[FoldChoice],
@@ -134,13 +145,15 @@ def consensus_of_folds(
     order = sorted(range(len(feature_names)), key=lambda j: (-score[j], j))
     stable = [j for j in order if stability[j] >= min_stability - 1e-9]
     none_stable = not stable
-    candidates = [j for j in (order if none_stable else stable) if j not in twins]
+    kept = _first_of_each_kind(order if none_stable else stable, twins)
+    candidates = list(kept.values())
     selected = set(candidates[:top_m])
     rows = []
     for place, j in enumerate(order, start=1):
         often = f"chosen in {stability[j]:.0%} of {len(folds)} folds"
-        if j in twins:
-            reason = f"redundant: says the same as {feature_names[twins[j]]}"
+        like = kept.get(twins.get(j, j), j)
+        if like != j:
+            reason = f"redundant: says the same as {feature_names[like]}"
         elif j in selected and none_stable:
             reason = (
                 f"kept by rank: no feature beat its shadows in {min_stability:.0%} of the folds"

@@ -30,6 +30,10 @@ __all__ = ["SelectionSettings", "SelectionSpec", "select_pooled", "select_symbol
 INNER_FRACTION = 0.75
 """Share of a training range that fits the model whose permutation importance the rest measures."""
 
+TRAINING_ROWS = 30_000
+"""Rows of a training range that features are scored on, evenly spaced: labels of successive rows
+overlap, so that thinning them costs little, and scoring costs twice the features."""
+
 TWIN_ROWS = 20_000
 """Rows that redundancy is measured on, evenly spaced."""
 
@@ -101,7 +105,7 @@ def _select(design: Design, target: TargetSpec, spec: SelectionSpec, symbol: str
     final_order = _by_consensus(folds)
     # Redundancy is a property of the features alone; it is measured before the first test row.
     before, _ = design.split(spec.frame.folds[min(choices)])
-    sample = design.X[_evenly(before)]
+    sample = design.X[_evenly(before, TWIN_ROWS)]
     twins = find_twins(final_order, sample, settings.redundancy)
     names = design.feature_names
     rows = consensus_of_folds(names, folds, twins, settings.top_m, settings.min_stability)
@@ -131,8 +135,8 @@ def _by_consensus(folds: list[FoldChoice]) -> list[int]:
     return [int(j) for j in np.argsort(-score, kind="stable")]
 
 
-def _evenly(n_rows: int) -> NDArray[np.int64]:
-    return np.linspace(0, n_rows - 1, min(n_rows, TWIN_ROWS)).astype(np.int64)
+def _evenly(n_rows: int, most: int) -> NDArray[np.int64]:
+    return np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64)
 
 
 def _training_rows(
@@ -141,23 +145,23 @@ def _training_rows(
     """Return a fold's training rows with shadows beside the features, or None if too few."""
     start, _ = design.split(fold)
     seed = derive_seed(frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}")
-    y, ends = design.y[:start], design.label_ends[:start]
+    sampled = _evenly(start, TRAINING_ROWS)
+    y, ends, positions = design.y[sampled], design.label_ends[sampled], design.positions[sampled]
     whole = fold_problem(y, ends, target.task, fold, frame.embargo, seed)
     if whole is None:
         return None
-    cut = int(design.positions[whole.rows[int(len(whole.rows) * INNER_FRACTION)]])
+    cut = int(positions[whole.rows[int(len(whole.rows) * INNER_FRACTION)]])
     inner = fold_problem(y, ends, target.task, Fold(0, cut, cut), frame.embargo, seed)
     if inner is None:
         return None
     share = 0.25 + 0.5 * np.random.default_rng(seed).random()
     shadow = shift_within_symbols(design.symbol_index[:start], float(share))
-    X = design.X[:start]
     return TrainingRows(
-        X=np.hstack([X, X[shadow]]),
+        X=np.hstack([design.X[sampled], design.X[shadow[sampled]]]),
         y=y,
         rows=whole.rows,
         inner=inner.rows,
-        validation=whole.rows[design.positions[whole.rows] >= cut],
+        validation=whole.rows[positions[whole.rows] >= cut],
         task=target.task,
         seed=seed,
     )

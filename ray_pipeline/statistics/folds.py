@@ -95,8 +95,8 @@ def label_end_positions(positions: NDArray[np.int64], horizon: int) -> NDArray[n
     """Last position that each row's label may have seen.
 
     A label of `horizon` bars ends at the *symbol's* bar ``row + horizon``, which on a panel with
-    gaps lies later than ``position + horizon``. Past the symbol's last bar the panel's own grid
-    is used.
+    gaps lies later than ``position + horizon``. Bars past the symbol's last one are counted on
+    from it, on the panel's own grid.
 
     Parameters
     ----------
@@ -110,10 +110,10 @@ def label_end_positions(positions: NDArray[np.int64], horizon: int) -> NDArray[n
     ndarray
         Shape (n_rows,).
     """
-    ends = positions + horizon
-    n_inside = max(len(positions) - horizon, 0)
-    ends[:n_inside] = positions[horizon:][:n_inside]
-    return ends
+    n_rows = len(positions)
+    last_row = np.arange(n_rows) + horizon
+    n_beyond = np.maximum(last_row - (n_rows - 1), 0)
+    return positions[last_row - n_beyond] + n_beyond
 
 
 def train_rows(label_ends: NDArray[np.int64], fold: Fold, embargo: int) -> NDArray[np.bool_]:

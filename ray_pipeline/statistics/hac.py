@@ -87,7 +87,9 @@ def hac_mean(series: NDArray[np.float64], lag: int) -> MeanEstimate:
     b = bandwidth / n
     std_error = math.sqrt(max(variance, 0.0) / (1.0 - b + b * b / 3.0)) / n
     if std_error == 0.0:
-        return MeanEstimate(mean, 0.0, 0.0, 1.0, freedom, n)
+        # A skill that is the same throughout (a perfect copy) is certain, none at all is not.
+        t_stat = math.copysign(math.inf, mean) if mean else 0.0
+        return MeanEstimate(mean, 0.0, t_stat, 0.0 if mean > 0 else 1.0, freedom, n)
     t_stat = mean / std_error
     p_value = float(stats.t.sf(t_stat, freedom))
     return MeanEstimate(mean, std_error, t_stat, p_value, freedom, n)

@@ -79,6 +79,10 @@ def fit_feature_scaling(X: NDArray[np.float32]) -> FeatureScaling:
 
 
 def winsorise_label(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Clip training labels, shape (n_samples,), at their own outer quantiles."""
+    """Clip training labels, shape (n_samples,), at their own outer quantiles.
+
+    Labels that are nearly all equal (returns of what hardly trades) stay as they are: clipping
+    would leave nothing to learn.
+    """
     low, high = np.quantile(y[_evenly_spaced(len(y))], [LABEL_QUANTILE, 1.0 - LABEL_QUANTILE])
-    return np.clip(y, low, high)
+    return y if low == high else np.clip(y, low, high)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,7 +34,7 @@ def tables() -> dict[str, pa.Table]:
 
 
 @pytest.fixture
-def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -107,14 +106,14 @@ def test_a_second_quickstart_leaves_what_is_right(
     shutil.copy(kept, changed)
     write_quickstart(dest, tables)
     assert kept.stat().st_mtime_ns == before
-    assert RunDirectory(dest).read_table(
-        "panel/interval=1h/symbol=SYM01/SYM01.parquet"
-    ).equals(tables["SYM01"])
+    assert (
+        RunDirectory(dest)
+        .read_table("panel/interval=1h/symbol=SYM01/SYM01.parquet")
+        .equals(tables["SYM01"])
+    )
 
 
-def test_a_folder_with_other_things_is_refused(
-    tmp_path: Path, tables: dict[str, pa.Table]
-) -> None:
+def test_a_folder_with_other_things_is_refused(tmp_path: Path, tables: dict[str, pa.Table]) -> None:
     """Nothing is written into somebody's own folder."""
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ConfigError, match=r"is not empty and not of an earlier quickstart"):
@@ -122,9 +121,7 @@ def test_a_folder_with_other_things_is_refused(
     assert os.listdir(tmp_path) == ["thesis.tex"]
 
 
-def test_an_edited_config_is_not_overwritten(
-    tmp_path: Path, tables: dict[str, pa.Table]
-) -> None:
+def test_an_edited_config_is_not_overwritten(tmp_path: Path, tables: dict[str, pa.Table]) -> None:
     """The message says how to run it instead."""
     path = Path(write_quickstart(str(tmp_path), tables))
     path.write_text(path.read_text() + "# mine\n")
@@ -154,9 +151,7 @@ def test_the_config_in_the_repository_is_the_one_that_is_written() -> None:
     ["quickstart", "../other place", "sample#1: ü", "C\\d\\1", "1e5", "quickstart/quickstart"],
 )
 def test_the_config_leads_to_its_own_folder(dest: str, in_folder: Path) -> None:
-    """Whatever the folder is called, the config reads as YAML and names it, from where it was
-    written.
-    """
+    """Whatever the folder is called, the config reads as YAML and names it as it was given."""
     path = in_folder / "config.yaml"
     path.write_text(quickstart_config(dest), encoding="utf-8")
     config = load_experiment_config(path)

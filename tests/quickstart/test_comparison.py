@@ -150,7 +150,12 @@ OTHER_FEATURES = without(AS_PLANTED.features, SHARED.name, "cross_sectional")
         ),
         ({"targets": OTHER_TARGETS}, (SHARED.name, "pooled"), "not ranked"),
         (
-            {"features": [*OTHER_FEATURES, selected(SHARED.name, "cross_sectional", None, "noise")]},
+            {
+                "features": [
+                    *OTHER_FEATURES,
+                    selected(SHARED.name, "cross_sectional", None, "noise"),
+                ]
+            },
             (SHARED.name, "features"),
             "noise",
         ),
@@ -208,7 +213,7 @@ def test_three_quarters_of_the_symbols_are_enough(n_right: int, verdict: str) ->
         for place, symbol in enumerate(SYMBOLS)
     ]
     routes = [*routed(OWN.name, "BLOCKED")[n_right:], *routed(OWN.name, "SYMBOL_SPECIFIC", n_right)]
-    kept = {
+    kept: dict[str, Any] = {
         "features": [*AS_PLANTED.features[:2], *features],
         "routes": [*routed(SHARED.name, "CROSS_SECTIONAL"), *routes],
     }
@@ -266,6 +271,7 @@ def test_the_table_shows_planted_beside_found() -> None:
         (
             Finding("pooled", "predictable", "predictable, ridge", "right"),
             Finding("per symbol", "too weak to promise", "not predictable", "open"),
+            Finding("routes", "BOTH", "BOTH 4", "right"),
         ),
     )
     assert comparison_lines([comparison]) == [
@@ -273,8 +279,9 @@ def test_the_table_shows_planted_beside_found() -> None:
         "y_2h: weak",
         "  ✓ pooled       predictable          predictable, ridge",
         "  · per symbol   too weak to promise  not predictable",
+        "  ✓ routes       BOTH                 BOTH 4",
         "",
-        "All 1 things that the sample promises were found as planted.",
+        "All 2 things that the sample promises were found as planted.",
     ]
 
 

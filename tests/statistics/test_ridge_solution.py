@@ -1,0 +1,85 @@
+"""Ridge against least squares on a matrix with the penalty as extra rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ray_pipeline.statistics import ridge
+from ray_pipeline.statistics.ridge import solve_ridge
+
+Floats = NDArray[np.float64]
+
+
+def _least_squares(Z: Floats, y: Floats, penalty: float) -> tuple[Floats, float]:
+    """Minimise ``‖y − a − Zw‖² + penalty·n·‖w‖²``: one more row per feature, without intercept."""
+    n, k = Z.shape
+    rows = np.vstack(
+        [
+            np.hstack([Z, np.ones((n, 1))]),
+            np.hstack([np.sqrt(penalty * n) * np.eye(k), np.zeros((k, 1))]),
+        ]
+    )
+    solution = np.linalg.lstsq(rows, np.r_[y, np.zeros(k)], rcond=None)[0]
+    return solution[:-1], float(solution[-1])
+
+
+@given(seed=st.integers(0, 2**32), n_features=st.integers(1, 6), penalty=st.floats(0.01, 2.0))
+def test_solution_is_penalised_least_squares_for_each_target(
+    seed: int, n_features: int, penalty: float
+) -> None:
+    """Targets on the same rows, on other rows and with missing labels all get their own."""
+    random = np.random.default_rng(seed)
+    Z, Y = random.standard_normal((60, n_features)) + 3.0, random.standard_normal((60, 3))
+    rows = [np.arange(50), np.arange(50), np.flatnonzero(random.random(60) < 0.7)]
+    Y[50:, :2] = np.nan
+    coefficients, intercepts = solve_ridge(Z, Y, rows, penalty)
+    for j, index in enumerate(rows):
+        weights, intercept = _least_squares(Z[index], Y[index, j], penalty)
+        assert coefficients[:, j] == pytest.approx(weights, abs=1e-8)
+        assert intercepts[j] == pytest.approx(intercept, abs=1e-7)
+
+
+def test_planted_line_is_recovered_up_to_the_shrinkage() -> None:
+    """A tenth of the variance as penalty shrinks a coefficient by 1 / 1.1, the intercept not."""
+    Z = np.random.default_rng(0).standard_normal((5000, 2))
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+    Z[:, 1] -= Z[:, 0] * (Z[:, 0] @ Z[:, 1]) / 5000
+    y = 4.0 + 2.0 * Z[:, 0]
+    weights, intercepts = solve_ridge(Z, y[:, None], [np.arange(5000)], 0.1)
+    assert weights[:, 0] == pytest.approx([2.0 / 1.1, 0.0], abs=1e-9)
+    assert intercepts == pytest.approx([4.0])
+
+
+def test_features_that_carry_nothing_have_no_coefficient() -> None:
+    """A constant column and an exact twin are no obstacle: the twins share."""
+    x = np.random.default_rng(0).standard_normal(200)
+    Z = np.column_stack([x, np.zeros(200), x])
+    weights, _ = solve_ridge(Z, x[:, None], [np.arange(200)], 0.1)
+    assert weights[1, 0] == 0.0
+    assert weights[0, 0] == pytest.approx(weights[2, 0])
+
+
+def test_a_target_does_not_depend_on_its_company() -> None:
+    """Alone or among others, and in whatever order, a target's coefficients are the same."""
+    random = np.random.default_rng(1)
+    Z, Y = random.standard_normal((80, 3)), random.standard_normal((80, 3))
+    rows = [np.arange(80), np.arange(40), np.arange(80)]
+    together = solve_ridge(Z, Y, rows, 0.1)[0]
+    reversed_ = solve_ridge(Z, Y[:, ::-1], rows[::-1], 0.1)[0]
+    assert together == pytest.approx(reversed_[:, ::-1], abs=1e-12)
+    assert together[:, 1] == pytest.approx(solve_ridge(Z, Y[:, 1:2], rows[1:2], 0.1)[0][:, 0])
+
+
+def test_blocks_of_rows_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cross-products of many blocks are those of one."""
+    random = np.random.default_rng(2)
+    Z, Y = random.standard_normal((100, 3)), random.standard_normal((100, 1))
+    whole = solve_ridge(Z, Y, [np.arange(100)], 0.1)
+    monkeypatch.setattr(ridge, "BLOCK_ROWS", 7)
+    parts = solve_ridge(Z, Y, [np.arange(100)], 0.1)
+    assert parts[0] == pytest.approx(whole[0], abs=1e-12)
+    assert parts[1] == pytest.approx(whole[1], abs=1e-12)

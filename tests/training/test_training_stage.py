@@ -1,0 +1,120 @@
+"""The plan's jobs as units: what goes together, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from training_designs import training_frame
+
+from ray_pipeline.ranking.stage import PooledPanel
+from ray_pipeline.records import SymbolPartition, View
+from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.training.stage import Training, train_models
+from ray_pipeline.training.units import train_pooled, train_symbol
+
+HANDLE: Any = "the pool"
+POOL = PooledPanel(HANDLE, ("slice-a", "slice-b"))
+
+
+class Runner:
+    """Answers every unit with its jobs' names, less those that are lost."""
+
+    def __init__(self, lost: Sequence[str] = ()) -> None:
+        self.units: list[Any] = []
+        self.shared: list[Any] = []
+        self._lost = lost
+
+    def run(self, units: Sequence[Any], shared: Sequence[Any] = ()) -> dict[str, Any]:
+        self.units += units
+        self.shared.append(tuple(shared))
+        return {
+            unit.key: {"jobs": {job.job_id: {"of": unit.key} for job in unit.spec.jobs}}
+            for unit in sorted(units, key=lambda unit: str(unit.key))
+            if unit.key not in self._lost
+        }
+
+
+def job(job_id: str, view: View, symbols: tuple[str, ...]) -> Job:
+    """Return a job of the plan."""
+    return Job(
+        job_id=job_id,
+        target="y",
+        view=view,
+        symbols=symbols,
+        serves=symbols[:1],
+        family="ridge",
+        features=("b", "a"),
+        fold_features=((0, ("b",)),),
+        hyperparameters=(("penalty", 0.2),),
+        priority=1,
+        why="because",
+    )
+
+
+PLAN = TrainingPlan(
+    jobs=(
+        job("cs_2", "cross_sectional", ("A", "B")),
+        job("cs_1", "cross_sectional", ("A", "B")),
+        job("sym_B_ridge", "symbol_specific", ("B",)),
+        job("sym_A_ridge", "symbol_specific", ("A",)),
+        job("sym_B_trees", "symbol_specific", ("B",)),
+    ),
+    left_out=(),
+)
+
+
+def train(runner: Runner, plan: TrainingPlan = PLAN, pool: PooledPanel | None = POOL) -> Training:
+    """Train the plan's models."""
+    given: Any = runner
+    partitions = {name: SymbolPartition(name, ()) for name in "AB"}
+    return train_models(given, training_frame(), partitions, pool, plan, 3, "fingerprint")
+
+
+def test_pooled_jobs_are_a_unit_each_and_a_symbols_jobs_are_one() -> None:
+    """A unit per pooled model with the shared pool, a unit per symbol with its partition."""
+    runner = Runner()
+    train(runner)
+    assert [(unit.function, unit.key) for unit in runner.units] == [
+        (train_pooled, "cs_2"),
+        (train_pooled, "cs_1"),
+        (train_symbol, "B"),
+        (train_symbol, "A"),
+    ]
+    assert runner.shared == [("the pool",), ()]
+    pooled, _, own, _ = (unit.spec for unit in runner.units)
+    assert (pooled.pool, pooled.partition) == (("slice-a", "slice-b"), None)
+    assert (own.pool, own.partition.symbol) == ((), "B")
+    assert [spec.job_id for spec in own.jobs] == ["sym_B_ridge", "sym_B_trees"]
+
+
+def test_a_units_spec_holds_what_the_fit_depends_on_and_no_more() -> None:
+    """Features in order, folds, hyperparameters; neither priority nor whom it serves."""
+    runner = Runner()
+    train(runner)
+    (spec,) = runner.units[0].spec.jobs
+    assert spec.features == ("b", "a")
+    assert spec.fold_features == ((0, ("b",)),)
+    assert spec.hyperparameters == (("penalty", 0.2),)
+    assert not hasattr(spec, "priority")
+    assert not hasattr(spec, "serves")
+
+
+def test_results_come_in_the_order_of_the_plan() -> None:
+    """Whatever the order in which units ended."""
+    trained = train(Runner())
+    assert list(trained.results) == [job.job_id for job in PLAN.jobs]
+    assert trained.results["sym_B_trees"] == {"of": "B"}
+
+
+def test_a_failed_unit_is_missing_and_the_others_are_there() -> None:
+    """A symbol that failed takes its jobs along, a pooled job only itself."""
+    trained = train(Runner(lost=("B", "cs_2")))
+    assert list(trained.results) == ["cs_1", "sym_A_ridge"]
+
+
+def test_an_empty_plan_trains_nothing() -> None:
+    """No unit is made where no route leads to a model."""
+    runner = Runner()
+    assert train(runner, TrainingPlan((), ()), pool=None).results == {}
+    assert runner.units == []
