@@ -109,6 +109,11 @@ def plan_training(
     return TrainingPlan(numbered, tuple(left_out))
 
 
+def _in_path(name: str) -> str:
+    """Encode what a path cannot hold, and the ``__`` that separates the parts of an id."""
+    return quote(name, safe=" ").replace("__", "_%5F")
+
+
 def _uses_pooled(row: RouteRow, experimental: bool) -> bool:
     if row.route in ("CROSS_SECTIONAL", "BOTH"):
         return True
@@ -145,7 +150,7 @@ def _job(
     prefix = "cs" if symbol is None else "sym"
     hyperparameters: Mapping[str, Any] = config.training.hyperparameters.get(family, {})
     return Job(
-        job_id=f"{prefix}_" + "__".join(quote(part, safe=" ") for part in parts),
+        job_id=f"{prefix}_" + "__".join(_in_path(part) for part in parts),
         target=target,
         view=view,
         symbols=trained_on,

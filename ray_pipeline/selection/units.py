@@ -135,6 +135,14 @@ def _by_consensus(folds: list[FoldChoice]) -> list[int]:
     return [int(j) for j in np.argsort(-score, kind="stable")]
 
 
+def _thinned(positions: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Rows of evenly spaced timestamps, whole ones: every symbol as often as any other."""
+    timestamps = np.unique(positions)
+    n_kept = max(1, min(len(timestamps), len(timestamps) * most // max(len(positions), 1)))
+    kept = timestamps[_evenly(len(timestamps), n_kept)] if len(timestamps) else timestamps
+    return np.flatnonzero(np.isin(positions, kept))
+
+
 def _evenly(n_rows: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64)
 
@@ -145,7 +153,7 @@ def _training_rows(
     """Return a fold's training rows with shadows beside the features, or None if too few."""
     start, _ = design.split(fold)
     seed = derive_seed(frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}")
-    sampled = _evenly(start, TRAINING_ROWS)
+    sampled = _thinned(design.positions[:start], TRAINING_ROWS)
     y, ends, positions = design.y[sampled], design.label_ends[sampled], design.positions[sampled]
     whole = fold_problem(y, ends, target.task, fold, frame.embargo, seed)
     if whole is None:

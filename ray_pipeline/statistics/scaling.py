@@ -49,6 +49,16 @@ def _evenly_spaced(n_rows: int) -> NDArray[np.int64]:
     return np.linspace(0, n_rows - 1, QUANTILE_ROWS).astype(np.int64)
 
 
+def _inner_quantiles(values: NDArray[np.float64], share: float) -> tuple[float, float]:
+    """Lower and upper quantile, rounded inwards to values that occur.
+
+    Interpolating towards the extreme value would let one bad tick in a short history through.
+    """
+    low = np.quantile(values, share, method="higher")
+    high = np.quantile(values, 1.0 - share, method="lower")
+    return float(min(low, high)), float(max(low, high))
+
+
 def fit_feature_scaling(X: NDArray[np.float32]) -> FeatureScaling:
     """Learn clip bounds, mean and standard deviation of each feature.
 
@@ -66,7 +76,7 @@ def fit_feature_scaling(X: NDArray[np.float32]) -> FeatureScaling:
         column = column[~np.isnan(column)]
         if len(column) < 2:
             continue
-        low[j], high[j] = np.quantile(column, [CLIP_QUANTILE, 1.0 - CLIP_QUANTILE])
+        low[j], high[j] = _inner_quantiles(column, CLIP_QUANTILE)
         if low[j] == high[j]:
             # A mostly constant feature (a rare flag): clipping would erase it.
             low[j], high[j] = column.min(), column.max()
@@ -84,5 +94,5 @@ def winsorise_label(y: NDArray[np.float64]) -> NDArray[np.float64]:
     Labels that are nearly all equal (returns of what hardly trades) stay as they are: clipping
     would leave nothing to learn.
     """
-    low, high = np.quantile(y[_evenly_spaced(len(y))], [LABEL_QUANTILE, 1.0 - LABEL_QUANTILE])
+    low, high = _inner_quantiles(y[_evenly_spaced(len(y))], LABEL_QUANTILE)
     return y if low == high else np.clip(y, low, high)

@@ -195,7 +195,6 @@ class TestExperimental:
         assert plan(routes, settings=self.SETTINGS) == TrainingPlan((), ())
 
 
-@pytest.mark.xfail(strict=True, reason="routing.plan: '__' inside a name reads as the separator")
 def test_different_jobs_have_different_ids() -> None:
     """Names may hold the separator: (y, A__B) and (y__A, B) are two models, in two folders."""
     routes = [

@@ -77,6 +77,17 @@ def test_a_copy_of_a_carrier_is_dropped_as_redundant() -> None:
         assert len(set(own) & {"f0", "f2"}) == 1
 
 
+def test_redundancy_is_measured_before_the_first_test() -> None:
+    """f2 is f0 until the first test starts, and noise from there on: it is a twin all the same."""
+    frame = panel_frame(6)
+    X, y = planted_rows(6)
+    X[: 3 * FOLDS[0].test_start, 2] = X[: 3 * FOLDS[0].test_start, 0]
+    found = select(pool_of(X, y, 3, frame), selection_spec(frame, **CHEAP))
+    reasons = {row["feature"]: row["reason"] for row in found["features"]}
+    assert reasons["f2"] == "redundant: says the same as f0"
+    assert all(len(set(own) & {"f0", "f2"}) == 1 for own in found["folds"].values())
+
+
 def test_top_m_bounds_the_final_list_and_every_fold() -> None:
     """With top_m = 1 each model has one feature."""
     frame = panel_frame(6)
@@ -186,10 +197,39 @@ def test_training_and_its_inner_part_are_purged(
     assert len(validation) == pytest.approx(len(fits["ridge"]) / 4, abs=3)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="selection.units: single rows evenly spaced meet the same symbols again and again",
-)
+def test_shadows_stand_beside_the_features_and_inside_their_symbol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Features first, then as many shadows: each symbol's own rows, rotated in time.
+
+    f0 holds the symbol and f1 the position.
+    """
+    seen: list[np.ndarray] = []
+
+    def load_family(name: str) -> Any:
+        def fit(
+            X: np.ndarray, _: Sequence[str], problems: Sequence[Problem], __: Mapping[str, Any]
+        ) -> list[_Model]:
+            seen.append(X)
+            return [_Model(X.shape[1], [])]
+
+        return SimpleNamespace(fit=fit)
+
+    monkeypatch.setattr(ray_pipeline.selection.methods, "load_family", load_family)
+    frame = panel_frame(2, folds=FOLDS[:1])
+    X, y = planted_rows(2)
+    X[:, 0] = np.tile(np.arange(3), 300)
+    X[:, 1] = np.repeat(np.arange(300), 3)
+    select(pool_of(X, y, 3, frame), selection_spec(frame, methods=("linear",)))
+    (matrix,) = seen
+    assert matrix.shape == (450, 4)
+    np.testing.assert_array_equal(matrix[:, :2], X[:450])
+    np.testing.assert_array_equal(matrix[:, 2], matrix[:, 0])
+    shift = (matrix[:, 3] - matrix[:, 1]) % 150
+    assert len(set(shift.tolist())) == 1
+    assert 150 / 4 - 1 <= shift[0] <= 150 * 3 / 4
+
+
 def test_a_long_panel_is_thinned_by_whole_timestamps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 450 rows 90 are scored: each symbol as often as any other, early and late.
 

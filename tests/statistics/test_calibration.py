@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ray_pipeline.training.families import load_family
+
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "calibration.py"
-N_PANELS = 250
+N_PANELS = 200
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,10 @@ def found(request: pytest.FixtureRequest, calibration: ModuleType) -> Any:
         features=request.param, n_symbols=3, n_bars=500, families=("ridge",)
     )
     seeds = np.random.SeedSequence(1).spawn(N_PANELS)
-    return calibration.shares(settings, seeds)
+    with pytest.MonkeyPatch.context() as patch:
+        # Looking through all installed packages takes longer than a fit of this size.
+        patch.setattr("ray_pipeline.ranking.walk.load_family", cache(load_family))
+        return calibration.shares(settings, seeds)
 
 
 def test_noise_is_found_one_time_in_twenty(found: Any) -> None:

@@ -15,6 +15,7 @@ from ray_pipeline.statistics.folds import (
     train_rows,
     walk_forward_folds,
 )
+import itertools
 
 # pytest would collect it by its name.
 test_rows.__test__ = False  # type: ignore[attr-defined]
@@ -32,7 +33,7 @@ def test_folds_tile_everything_after_the_training_share(
     assert [fold.index for fold in folds] == list(range(n_splits))
     assert folds[0].test_start == int(n_timestamps * fraction)
     assert folds[-1].test_end == n_timestamps
-    assert all(a.test_end == b.test_start for a, b in zip(folds, folds[1:], strict=False))
+    assert all(a.test_end == b.test_start for a, b in itertools.pairwise(folds))
     assert max(sizes) - min(sizes) <= 1
 
 

@@ -36,7 +36,10 @@ def test_a_bad_tick_does_not_set_the_scale() -> None:
     assert robust.scale == pytest.approx(clean.scale, rel=0.02)
     assert robust.transform(spoiled[:, None])[500, 0] < 4.0
     assert robust.transform(_column(-1e30, 1e30))[:, 0] == pytest.approx(
-        [(robust.low[0] - robust.mean[0]) / robust.scale[0], robust.transform(spoiled[:, None])[500, 0]]
+        [
+            (robust.low[0] - robust.mean[0]) / robust.scale[0],
+            robust.transform(spoiled[:, None])[500, 0],
+        ]
     )
 
 

@@ -86,7 +86,13 @@ class LightGBMFamily:
         """Bin once, then boost each problem on its own rows; see `Family.fit`."""
         settings = {**_DEFAULTS, **hyperparameters}
         n_rounds = int(settings.pop("n_estimators"))
-        binning = {**_DETERMINISTIC, "max_bin": settings["max_bin"], "min_data_in_bin": 3}
+        binning = {
+            **_DETERMINISTIC,
+            "max_bin": settings["max_bin"],
+            "min_data_in_bin": 3,
+            # The bins serve problems of any leaf size, so that none may filter features by its own.
+            "feature_pre_filter": False,
+        }
         # Names of users' columns may hold what LightGBM's text format cannot; metadata.json
         # keeps the real ones in order.
         columns = [f"f{j}" for j in range(X.shape[1])]

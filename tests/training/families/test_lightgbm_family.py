@@ -136,9 +136,6 @@ def test_every_known_hyperparameter_can_be_fitted(name: str) -> None:
     assert np.ptp(fit_one("lightgbm", X, given, hyperparameters).predict(X)) > 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="families.lightgbm: the bins are made with feature_pre_filter at 20 rows"
-)
 def test_leaves_may_be_smaller_than_lightgbms_default(capfd: pytest.CaptureFixture[str]) -> None:
     """Fewer than 20 rows a leaf fit without a complaint of LightGBM's on the worker's output."""
     X = noise_features(300, 4)

@@ -76,10 +76,6 @@ def test_a_rare_flag_keeps_its_weight() -> None:
     assert model.predict(np.ones((1, 1), np.float32))[0] > 1.0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="statistics.scaling: below 200 rows the quantiles interpolate towards the bad tick",
-)
 @pytest.mark.parametrize("in_label", [False, True])
 def test_a_bad_tick_in_a_short_history_does_not_decide(in_label: bool) -> None:
     """A fold may train on 60 rows: there too, one value of a million must not set the scale."""
