@@ -135,7 +135,11 @@ def bar_findings(table: pa.Table) -> list[QualityFinding]:
     bottom, top = np.fmin(opened, close), np.fmax(opened, close)
     n_outside = int(((low > bottom) | (high < top) | (low > high)).sum())
     n_nonpositive = int((np.fmin(low, bottom) <= 0).sum())
+    n_missing = sum(int(np.isnan(to_float(table.column(name))).sum()) for name in BAR_FIELDS)
     findings = []
+    if n_missing:
+        message = f"{n_missing} missing cells in the bars; what depends on them is missing too"
+        findings.append(QualityFinding("missing_bar_cells", None, n_missing, message))
     if n_outside:
         message = f"{n_outside} bars have an open or close outside [low, high]; kept as they are"
         findings.append(QualityFinding("inconsistent_bars", None, n_outside, message))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from ray_pipeline.records import Task
 from ray_pipeline.statistics.hac import MeanEstimate, best_of, hac_lag, hac_mean
@@ -152,9 +153,17 @@ def block_sums(
 
 
 def series_evidence(
-    mean_of_symbols: Floats, horizon: int, positions_per_block: float, n_rows: int
+    mean_of_symbols: Floats,
+    horizon: int,
+    positions_per_block: float,
+    n_rows: int,
+    own_errors: Sequence[float] = (),
 ) -> Evidence:
     """Mean skill over symbols from the block series summed over them.
+
+    Symbols that err together make the error larger, as they should. Symbols that happen to err
+    in opposite ways would make it smaller than that of independent ones; such luck is not
+    believed, and the error of independence is the least that is used.
 
     Parameters
     ----------
@@ -162,10 +171,17 @@ def series_evidence(
         Sum over symbols of `block_sums`, divided by the number of symbols, shape (n_blocks,).
     n_rows
         Predictions behind it, for the table.
+    own_errors
+        Standard error of each symbol's skill; NaN where it could not be told.
     """
     n_blocks = len(mean_of_symbols)
     lag = hac_lag(n_blocks, horizon, positions_per_block)
     evidence = Evidence.from_estimate(hac_mean(mean_of_symbols * n_blocks, lag))
+    least = math.sqrt(float(np.nansum(np.square(own_errors)))) / max(len(own_errors), 1)
+    if evidence.std_error < least:
+        t_stat = evidence.skill / least
+        p_value = float(stats.t.sf(t_stat, evidence.degrees_of_freedom))
+        evidence = replace(evidence, std_error=least, t_stat=t_stat, p_value=p_value)
     return replace(evidence, n_rows=n_rows)
 
 

@@ -219,6 +219,7 @@ def _mean_over_symbols(
     sums: dict[str, NDArray[np.float64]] = {}
     n_symbols: dict[str, int] = {}
     n_rows: dict[str, int] = {}
+    errors: dict[str, list[float]] = {}
     for symbol in sorted(records):
         record = records[symbol]
         series = run.read_table(record["series"])
@@ -229,6 +230,7 @@ def _mean_over_symbols(
             family, index = name.rsplit("_", 1)
             own = record["targets"][frame.targets[int(index)].name]["own"][family]
             n_rows[name] = n_rows.get(name, 0) + own["n_rows"]
+            errors.setdefault(name, []).append(own["std_error"])
     rows = []
     for index, target in enumerate(frame.targets):
         evidence: dict[str, Evidence] = {}
@@ -238,7 +240,7 @@ def _mean_over_symbols(
                 mean = sums[name] / n_symbols[name]
                 per_block = n_positions / len(mean)
                 evidence[family] = series_evidence(
-                    mean, target.horizon_bars, per_block, n_rows[name]
+                    mean, target.horizon_bars, per_block, n_rows[name], errors[name]
                 )
         most = max((n_symbols.get(f"{family}_{index}", 0) for family in families), default=0)
         rows.append(target_row(target, "symbol_specific", evidence, most))

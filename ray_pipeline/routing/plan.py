@@ -75,6 +75,7 @@ def plan_training(
         Symbols of the pooled panel: a pooled model is trained on all of them, since that is the
         model whose skill was measured.
     """
+    alpha = config.routing.alpha or config.target_ranking.alpha
     jobs: list[Job] = []
     left_out: list[tuple[str, str]] = []
     for target in targets:
@@ -87,7 +88,7 @@ def plan_training(
         wanted.extend(
             ("symbol_specific", (row.symbol,), row.symbol, f"{row.route}: {row.reason}")
             for row in rows
-            if _uses_own(row, config.routing.train_experimental)
+            if _uses_own(row, config.routing.train_experimental, alpha)
         )
         for view, serves, symbol, why in wanted:
             choice = selection.choices.get((target, symbol))
@@ -110,8 +111,13 @@ def plan_training(
 
 
 def _in_path(name: str) -> str:
-    """Encode what a path cannot hold, and the ``__`` that separates the parts of an id."""
-    return quote(name, safe=" ").replace("__", "_%5F")
+    """Encode what a path cannot hold, and what could be taken for the ``__`` between parts."""
+    encoded = quote(name, safe=" ").replace("__", "_%5F")
+    if encoded.startswith("_"):
+        encoded = "%5F" + encoded[1:]
+    if encoded.endswith("_"):
+        encoded = encoded[:-1] + "%5F"
+    return encoded
 
 
 def _uses_pooled(row: RouteRow, experimental: bool) -> bool:
@@ -120,10 +126,12 @@ def _uses_pooled(row: RouteRow, experimental: bool) -> bool:
     return experimental and row.route == "EXPERIMENTAL_ONLY" and row.pooled_predictable
 
 
-def _uses_own(row: RouteRow, experimental: bool) -> bool:
+def _uses_own(row: RouteRow, experimental: bool, alpha: float) -> bool:
     if row.route in ("SYMBOL_SPECIFIC", "BOTH"):
         return True
-    return experimental and row.route == "EXPERIMENTAL_ONLY" and row.own_skill > 0
+    # Features are selected for those own models that show evidence before the correction.
+    hinted = row.own_skill > 0 and row.own_p_value <= alpha
+    return experimental and row.route == "EXPERIMENTAL_ONLY" and hinted
 
 
 def _why_pooled(rows: Sequence[RouteRow]) -> str:

@@ -196,7 +196,7 @@ def test_cells_beyond_float32_are_reported() -> None:
 
 
 def test_bars_that_cannot_be_true_are_reported() -> None:
-    """A close below the low, a low above the high, a price of zero; gaps are no flaw."""
+    """A close below the low, a low above the high, a price of zero; gaps are counted apart."""
     bars = pa.table(
         {
             "open": [10.0, 10.0, 10.0, 0.0, None, 10.0],
@@ -206,7 +206,9 @@ def test_bars_that_cannot_be_true_are_reported() -> None:
             "volume": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
         }
     )
-    inconsistent, nonpositive = bar_findings(bars)
+    missing, inconsistent, nonpositive = bar_findings(bars)
+    assert (missing.rule, missing.count) == ("missing_bar_cells", 2)
+    assert missing.message == ("2 missing cells in the bars; what depends on them is missing too")
     assert (inconsistent.rule, inconsistent.count) == ("inconsistent_bars", 2)
     assert inconsistent.message == (
         "2 bars have an open or close outside [low, high]; kept as they are"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,18 @@ _ALLOWED = frozenset(_DEFAULTS) | {
     "feature_fraction_bynode",
     "path_smooth",
 }
+_LEAST: dict[str, float] = {
+    "n_estimators": 1,
+    "num_leaves": 2,
+    "max_bin": 2,
+    "max_depth": -1,
+    "learning_rate": 1e-6,
+    "feature_fraction": 1e-3,
+    "feature_fraction_bynode": 1e-3,
+    "bagging_fraction": 1e-3,
+}
+"""Least values that LightGBM can work with; 0 for the rest."""
+
 # Without these a change of thread count changes the trees (LightGBM #3761, #6731). The number of
 # threads itself is left to the worker, so that it is not written into the model file.
 _DETERMINISTIC: dict[str, Any] = {
@@ -129,8 +142,14 @@ class LightGBMFamily:
                     f"lightgbm: hyperparameter '{name}' is not supported; "
                     f"known are {', '.join(sorted(_ALLOWED))}."
                 )
-            if isinstance(value, str):
-                raise ConfigError(f"lightgbm: {name} is {value!r}; a number is needed.")
+            if name == "extra_trees" and isinstance(value, bool):
+                continue
+            least = _LEAST.get(name, 0)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not least <= value < math.inf:
+                raise ConfigError(
+                    f"lightgbm: {name} is {value!r}; a number of at least {least:g} is needed."
+                )
 
     def load(self, files: Mapping[str, bytes]) -> Model:
         """Rebuild a model from ``model.txt``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,8 @@ class RidgeFamily:
         for name, value in hyperparameters.items():
             if name != "penalty":
                 raise ConfigError(f"ridge has no hyperparameter '{name}'; it has 'penalty'.")
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not 0 < value < math.inf:
                 raise ConfigError(f"ridge: penalty is {value!r}; a number above 0 is needed.")
 
     def load(self, files: Mapping[str, bytes]) -> Model:

@@ -165,6 +165,17 @@ def test_what_would_change_reproducibility_is_not_supported(name: str) -> None:
 def test_a_text_is_not_a_number() -> None:
     """YAML reads ``1e-1`` as text; the message shows it."""
     with pytest.raises(
-        ConfigError, match=r"^lightgbm: learning_rate is '1e-1'; a number is needed\.$"
+        ConfigError,
+        match=r"^lightgbm: learning_rate is '1e-1'; a number of at least 1e-06 is needed\.$",
     ):
         LightGBMFamily().check_hyperparameters({"learning_rate": "1e-1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("num_leaves", 1), ("n_estimators", 0), ("max_bin", 1), ("learning_rate", None)],
+)
+def test_what_lightgbm_cannot_work_with_is_refused_at_once(name: str, value: object) -> None:
+    """A value that would fail in every unit of work fails before the first."""
+    with pytest.raises(ConfigError, match=rf"^lightgbm: {name} is {value!r}; a number of at least"):
+        LightGBMFamily().check_hyperparameters({name: value})
