@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,6 @@ from ray_pipeline.statistics.folds import (
     train_rows,
     walk_forward_folds,
 )
-import itertools
 
 # pytest would collect it by its name.
 test_rows.__test__ = False  # type: ignore[attr-defined]
