@@ -217,15 +217,21 @@ def _symbol_specific(
         naive = 1.0
         for family in families:
             mean = np.mean([table[f"{family.name}_{j}"].to_numpy() for table in series], axis=0)
-            per_block = n_positions / len(mean)
-            evidence[family.name] = series_evidence(mean, target.horizon_bars, per_block, 0)
+            own = [record["targets"][target.name]["own"][family.name] for record in records]
+            evidence[family.name] = series_evidence(
+                mean,
+                target.horizon_bars,
+                n_positions / len(mean),
+                n_rows=sum(item["n_rows"] for item in own),
+                own_errors=[item["std_error"] for item in own],
+            )
             if family is families[0]:
                 naive = _independent(mean)
         yield "symbol_specific", target, evidence, naive
         first = records[0]["targets"][target.name]["own"]
-        own = {name: Evidence.from_record(record) for name, record in first.items()}
-        alone = _independent(series[0][f"{families[0].name}_{j}"].to_numpy())
-        yield "one symbol", target, own, alone
+        alone = {name: Evidence.from_record(item) for name, item in first.items()}
+        naive = _independent(series[0][f"{families[0].name}_{j}"].to_numpy())
+        yield "one symbol", target, alone, naive
 
 
 def _independent(series: Floats) -> float:

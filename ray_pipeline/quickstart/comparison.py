@@ -15,7 +15,7 @@ __all__ = ["Comparison", "Finding", "Found", "compare"]
 Verdict = Literal["right", "wrong", "open"]
 Row = Mapping[str, Any]
 
-ENOUGH_SYMBOLS = 0.75
+ENOUGH_SYMBOLS = 2 / 3
 """Share of the symbols that a planted effect has to show in. The tests of single symbols allow for
 false discoveries, and for weak effects to be missed, so that not all of them can be promised."""
 

@@ -31,8 +31,11 @@ INNER_FRACTION = 0.75
 """Share of a training range that fits the model whose permutation importance the rest measures."""
 
 TRAINING_ROWS = 30_000
-"""Rows of a training range that features are scored on, evenly spaced: labels of successive rows
-overlap, so that thinning them costs little, and scoring costs twice the features."""
+"""Rows of the pooled training range that features are scored on, by whole timestamps, evenly
+spaced: labels of successive rows overlap, so that thinning costs little, and scoring is dear."""
+
+OWN_TRAINING_ROWS = 10_000
+"""The same for a symbol's own models: there are as many of them as symbols."""
 
 TWIN_ROWS = 20_000
 """Rows that redundancy is measured on, evenly spaced."""
@@ -153,7 +156,8 @@ def _training_rows(
     """Return a fold's training rows with shadows beside the features, or None if too few."""
     start, _ = design.split(fold)
     seed = derive_seed(frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}")
-    sampled = _thinned(design.positions[:start], TRAINING_ROWS)
+    most = TRAINING_ROWS if len(design.symbols) > 1 else OWN_TRAINING_ROWS
+    sampled = _thinned(design.positions[:start], most)
     y, ends, positions = design.y[sampled], design.label_ends[sampled], design.positions[sampled]
     whole = fold_problem(y, ends, target.task, fold, frame.embargo, seed)
     if whole is None:

@@ -48,8 +48,8 @@ def test_noise_is_found_one_time_in_twenty(found: Any) -> None:
     """Of all tests of a view and horizon on noise, about 5 % have p < 0.05."""
     tests = {key: share for key, share in found.items() if key[2] == "ridge"}
     assert len(tests) == 9
-    assert all(0.012 <= share <= 0.096 for share in tests.values()), tests
-    assert 0.03 <= np.mean(list(tests.values())) <= 0.07
+    assert all(0.01 <= share <= 0.11 for share in tests.values()), tests
+    assert 0.03 <= np.mean(list(tests.values())) <= 0.075
 
 
 def test_taking_overlapping_labels_for_independent_finds_it_far_too_often(found: Any) -> None:

@@ -129,6 +129,7 @@ def test_sampling_every_other_value_keeps_the_error_of_the_mean() -> None:
 def test_the_choice_between_tries_is_paid_for() -> None:
     """The smallest of n p-values times n, at most 1; the first of equals."""
     assert best_of(np.array([0.3, 0.01])) == (1, 0.02)
-    assert best_of(np.array([0.2, 0.2, 0.4])) == (0, pytest.approx(0.6))
+    index, p_value = best_of(np.array([0.2, 0.2, 0.4]))
+    assert (index, round(p_value, 12)) == (0, 0.6)
     assert best_of(np.array([0.7, 0.9])) == (0, 1.0)
     assert best_of(np.array([0.04])) == (0, 0.04)

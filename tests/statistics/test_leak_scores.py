@@ -106,7 +106,8 @@ def _past_sum(returns: Floats, window: int) -> Floats:
     """Sum of the last returns up to and including each row."""
     total = np.r_[0.0, np.cumsum(returns)]
     rows = np.arange(N_ROWS) + 1
-    return total[rows] - total[np.maximum(rows - window, 0)]
+    past: Floats = total[rows] - total[np.maximum(rows - window, 0)]
+    return past
 
 
 @pytest.mark.parametrize("horizon", [2, 10, 60])

@@ -20,8 +20,8 @@ def _column(*values: float) -> NDArray[np.float32]:
 
 def test_typical_rows_get_mean_zero_and_deviation_one() -> None:
     """Features of any scale become comparable."""
-    X = np.random.default_rng(0).standard_normal((2000, 3)) * [1e-6, 1.0, 1e6] + [0.0, -5.0, 1e7]
-    X = X.astype(np.float32)
+    noise = np.random.default_rng(0).standard_normal((2000, 3))
+    X = (noise * [1e-6, 1.0, 1e6] + [0.0, -5.0, 1e7]).astype(np.float32)
     Z = fit_feature_scaling(X).transform(X)
     assert Z.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-6)
     assert Z.std(axis=0) == pytest.approx(np.ones(3), abs=1e-6)

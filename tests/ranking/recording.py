@@ -1,0 +1,62 @@
+"""A model family that writes down what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ray_pipeline.training.families import Model, Problem
+
+
+@dataclass
+class RecordedModel:
+    """Predicts the first feature."""
+
+    importances: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        return X[:, 0].astype(np.float64)
+
+    def to_files(self) -> dict[str, bytes]:
+        return {}
+
+
+@dataclass
+class RecordingFamily:
+    """Keeps copies of the features and of the labels on the training rows of each fit."""
+
+    name: str = "recording"
+    fits: list[tuple[NDArray[np.float32], list[tuple[Any, ...]]]] = field(default_factory=list)
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        del feature_names, hyperparameters
+        told = [(p.rows.copy(), p.y[p.rows].copy(), p.task, p.seed) for p in problems]
+        self.fits.append((X.copy(), told))
+        return [RecordedModel() for _ in problems]
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
+        del hyperparameters
+
+    def load(self, files: Mapping[str, bytes]) -> Model:
+        raise NotImplementedError
+
+
+@contextmanager
+def recorded() -> Iterator[RecordingFamily]:
+    """Let the walk find this family whatever name it asks for."""
+    family = RecordingFamily()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ray_pipeline.ranking.walk.load_family", lambda name: family)
+        yield family

@@ -1,0 +1,139 @@
+"""Leaks of a batch: found in each symbol, joined over them, named in the config, and answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from frames import MemoryReader, make_frame, make_table, partition_of
+
+from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.ranking.leakage import LeakFinding, LeakSpec, find_leaks, merge_leaks
+from ray_pipeline.ranking.leakage_stage import structural_leaks
+from ray_pipeline.records import ColumnRoles, TargetSpec
+
+TARGETS = (TargetSpec("y5", 5, "regression"), TargetSpec("other", 5, "regression"))
+NAMES = ("noise", "copy", "later", "noisy copy", "past", "empty")
+
+
+def _table(symbol: str, seed: int, leaks: bool = True) -> SymbolTable:
+    """Return a symbol with leaks of `y5` (or noise in their place) and an honest past return."""
+    random = np.random.default_rng(seed)
+    n = 800
+    total = np.r_[0.0, np.cumsum(random.standard_normal(n + 20))]
+    rows = np.arange(n) + 10
+    label = total[rows + 5] - total[rows]
+    noise = random.standard_normal((n, 4))
+    columns = {
+        "noise": noise[:, 0],
+        "copy": np.exp(label) if leaks else noise[:, 1],
+        "later": -(total[rows + 7] - total[rows + 2]) if leaks else noise[:, 2],
+        "noisy copy": label + 2.0 * noise[:, 3] if leaks else noise[:, 3],
+        "past": total[rows] - total[rows - 5],
+        "empty": np.full(n, np.nan),
+    }
+    targets = {"y5": label, "other": random.standard_normal(n)}
+    return make_table(symbol, np.column_stack([*columns.values()]), targets, names=NAMES)
+
+
+def _records(*tables: SymbolTable) -> list[dict[str, Any]]:
+    reader: Any = MemoryReader(tables)
+    frame = make_frame(800, TARGETS, NAMES)
+    return [
+        find_leaks(reader, LeakSpec(partition_of(table.symbol), frame, 0.95, 0.5))
+        for table in tables
+    ]
+
+
+def test_each_leak_is_found_with_its_target_test_and_value() -> None:
+    """A monotone copy and the label of a later row by value, a noisy copy by behaviour."""
+    (record,) = _records(_table("A", 0))
+    found = {(f["target"], f["feature"]): (f["test"], f["value"]) for f in record["findings"]}
+    assert {key: test for key, (test, _) in found.items()} == {
+        ("y5", "copy"): "value",
+        ("y5", "later"): "value",
+        ("y5", "noisy copy"): "behaviour",
+    }
+    assert found["y5", "copy"][1] == pytest.approx(1.0)
+    assert 0.6 < found["y5", "noisy copy"][1] < 0.8
+
+
+def test_only_what_could_be_tested_counts_as_tested() -> None:
+    """An empty feature is no witness for or against anything."""
+    (record,) = _records(_table("A", 0))
+    assert record["tested"]["y5"] == [name for name in NAMES if name != "empty"]
+
+
+def test_a_leak_of_half_of_the_symbols_is_a_property_of_the_feature() -> None:
+    """Two of four accuse; one of three does not."""
+    leaky = [_table(f"L{i}", i) for i in range(2)]
+    clean = [_table(f"C{i}", 10 + i, leaks=False) for i in range(2)]
+    found = merge_leaks(_records(*leaky, *clean))
+    assert [(f.target, f.feature, f.test) for f in found] == [
+        ("y5", "copy", "value"),
+        ("y5", "later", "value"),
+        ("y5", "noisy copy", "behaviour"),
+    ]
+    assert merge_leaks(_records(leaky[0], *clean)) == []
+    assert merge_leaks([]) == []
+
+
+def test_reasons_name_the_row_and_the_figures() -> None:
+    """Which row's label it is, how closely, and in how many symbols."""
+    found = {f.feature: f for f in merge_leaks(_records(_table("A", 0), _table("B", 1)))}
+    assert found["copy"].reason.startswith("equals the target of its own row up to a monotone map")
+    assert found["copy"].reason.endswith("with anything known at the time) in 2 of 2 symbols")
+    assert "equals the target of the row 2 later up to a monotone map" in found["later"].reason
+    assert "(|rank correlation| 1.00, " in found["later"].reason
+    assert found["noisy copy"].reason == (
+        f"|rank correlation| with the target is {found['noisy copy'].value:.2f} and "
+        f"{_earlier():.2f} when the feature is taken a horizon earlier in 2 of 2 symbols"
+    )
+    assert found["copy"].value == pytest.approx(1.0)
+
+
+def _earlier() -> float:
+    records = _records(_table("A", 0), _table("B", 1))
+    values = [
+        abs(finding["horizon_earlier"])
+        for record in records
+        for finding in record["findings"]
+        if finding["feature"] == "noisy copy"
+    ]
+    return float(np.mean(values))
+
+
+def test_value_outweighs_behaviour_when_symbols_disagree() -> None:
+    """One symbol that shows the copy itself is the stronger witness."""
+    figures = {"leaking_shift": -3, "leaking": 0.99, "honest": 0.1, "present": 0.6}
+    records = [
+        {
+            "findings": [
+                {"target": "y", "feature": "x", "test": test, "value": value, **figures}
+                | {"horizon_earlier": 0.0}
+            ],
+            "tested": {"y": ["x"]},
+        }
+        for test, value in (("behaviour", 0.6), ("value", 1.0))
+    ]
+    assert merge_leaks(records) == [
+        LeakFinding(
+            target="y",
+            feature="x",
+            test="value",
+            value=0.8,
+            reason="equals the target of the row 3 earlier up to a monotone map (|rank "
+            "correlation| 0.99, 0.10 with anything known at the time) in 2 of 2 symbols",
+        )
+    ]
+
+
+def test_targets_named_as_features_are_leaks_by_structure() -> None:
+    """A name given in full is answered; a wildcard passes over targets in silence."""
+    roles = ColumnRoles("ts", None, (), ("y5", "y_up"), ("p_up",), ("x",), ())
+    found = structural_leaks(roles, ["*", "x", "y*", "p_up", "y5"])
+    assert [(f.feature, f.test, f.reason) for f in found] == [
+        ("p_up", "structure", "columns.features names p_up, which is a label by-product"),
+        ("y5", "structure", "columns.features names y5, which is a target"),
+    ]
