@@ -23,16 +23,14 @@ class FoldChoice:
     scores
         By method, of the real features, shape (n_features,).
     consensus
-        Mean percentile over methods among features and shadows, shape (n_features,), in (0, 1].
-    threshold
-        Consensus of the best shadow.
+        Strength beside the best shadow, mean over methods, shape (n_features,), in [0, 1]; 0.5
+        is as strong as the best shadow.
     chosen
-        Indices of the features above it, best first, at most `top_m`.
+        Indices of the features chosen, best first, at most `top_m`.
     """
 
     scores: dict[str, Floats]
     consensus: Floats
-    threshold: float
     chosen: list[int]
 
 
@@ -50,26 +48,33 @@ class FeatureRow:
 
 
 def choose_in_fold(scores: Mapping[str, Floats], top_m: int) -> FoldChoice:
-    """Choose the features that carry more than any shadow, by the mean of their ranks.
+    """Choose the features that beat every shadow in at least half of the methods.
+
+    A method's score counts as its multiple r of the best shadow's, brought into [0, 1) by
+    ``r / (1 + r)``: at 0.5 a feature carries as much as the best of the meaningless ones. The
+    consensus is the mean over methods, so that a feature which only trees can use is not voted
+    down by linear methods that cannot see it.
 
     Parameters
     ----------
     scores
         By method, of the features and then of their shadows, shape (2 · n_features,).
     """
-    n_columns = len(next(iter(scores.values())))
-    n_features = n_columns // 2
-    percentiles = [stats.rankdata(values) / n_columns for values in scores.values()]
-    consensus = np.mean(percentiles, axis=0)
-    threshold = float(consensus[n_features:].max())
-    real = consensus[:n_features]
-    # Stable sort on the negated consensus: equals keep the order of the columns.
-    order = np.argsort(-real, kind="stable")
-    chosen = [int(j) for j in order if real[j] > threshold][:top_m]
+    n_features = len(next(iter(scores.values()))) // 2
+    shares, n_won = [], np.zeros(n_features)
+    for values in scores.values():
+        real, best = values[:n_features], float(values[n_features:].max())
+        total = real + best
+        shares.append(np.divide(real, total, out=np.zeros(n_features), where=total > 0))
+        n_won += real > best
+    consensus = np.mean(shares, axis=0)
+    # Where no shadow carries anything every share is 1: ranks order such equals, then columns do.
+    ranks = np.mean([stats.rankdata(values[:n_features]) for values in scores.values()], axis=0)
+    order = np.lexsort((np.arange(n_features), -ranks, -consensus))
+    chosen = [int(j) for j in order if 2 * n_won[j] >= len(scores)][:top_m]
     return FoldChoice(
         scores={method: values[:n_features] for method, values in scores.items()},
-        consensus=real,
-        threshold=threshold,
+        consensus=consensus,
         chosen=chosen,
     )
 

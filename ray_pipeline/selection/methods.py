@@ -21,13 +21,10 @@ Floats = NDArray[np.float64]
 METHODS = ("gain", "permutation", "linear", "univariate")
 
 MAX_VALIDATION_ROWS = 4_000
-"""Rows a permutation is scored on, evenly spaced."""
+"""Rows a permutation is scored on, drawn by the seed."""
 
 PERMUTED_ROWS_AT_ONCE = 100_000
 """Bound on the copies that permutation makes."""
-
-MAX_UNIVARIATE_ROWS = 50_000
-"""Rows a rank correlation is taken over, evenly spaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +102,12 @@ def _fit(
     return model
 
 
-def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-
-
 def _permutation(data: TrainingRows, model: Model, gain: Floats) -> Floats:
-    rows = _evenly(data.validation, MAX_VALIDATION_ROWS)
+    generator = np.random.default_rng(data.seed)
+    rows = data.validation
+    if len(rows) > MAX_VALIDATION_ROWS:
+        # Not every n-th: in a pooled panel these would be the same symbols again and again.
+        rows = np.sort(generator.choice(rows, MAX_VALIDATION_ROWS, replace=False))
     X, y = data.X[rows], data.y[rows]
     whole = np.zeros(len(rows), dtype=np.int64)
 
@@ -121,7 +116,7 @@ def _permutation(data: TrainingRows, model: Model, gain: Floats) -> Floats:
         return float(measured[0]) if len(measured) else 0.0
 
     before = skill(model.predict(X))
-    order = np.random.default_rng(data.seed).permutation(len(rows))
+    order = generator.permutation(len(rows))
     lost = np.zeros(X.shape[1])
     used = np.flatnonzero(gain > 0)
     # One call for many features: on small data a call costs more than its rows.
@@ -138,7 +133,7 @@ def _permutation(data: TrainingRows, model: Model, gain: Floats) -> Floats:
 
 
 def _univariate(data: TrainingRows) -> Floats:
-    rows = _evenly(data.rows, MAX_UNIVARIATE_ROWS)
+    rows = data.rows
     labels = data.y[rows]
     label_ranks = stats.rankdata(labels)
     scores = np.zeros(data.X.shape[1])

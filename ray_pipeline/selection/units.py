@@ -108,7 +108,7 @@ def _select(design: Design, target: TargetSpec, spec: SelectionSpec, symbol: str
     final_order = _by_consensus(folds)
     # Redundancy is a property of the features alone; it is measured before the first test row.
     before, _ = design.split(spec.frame.folds[min(choices)])
-    sample = design.X[_evenly(before, TWIN_ROWS)]
+    sample = design.X[_thinned(design.positions[:before], TWIN_ROWS)]
     twins = find_twins(final_order, sample, settings.redundancy)
     names = design.feature_names
     rows = consensus_of_folds(names, folds, twins, settings.top_m, settings.min_stability)

@@ -110,7 +110,8 @@ def score_leaks(
         products = fft.irfft(np.conj(fft.rfft(x, size)) * y_f, size)[shifts]
         pairs = fft.irfft(np.conj(fft.rfft(x_mask, size)) * y_mask_f, size)[shifts].round()
         enough = pairs >= max(50.0, n_rows / 10)
-        correlation = np.where(enough, products / np.maximum(pairs, 1.0), 0.0)
+        # Over the pairs at hand the scores' variance is not quite 1.
+        correlation = np.where(enough, products / np.maximum(pairs, 1.0), 0.0).clip(-1.0, 1.0)
         strength = np.abs(correlation)
         best = int(np.argmax(np.where(leaks, strength, -1.0)))
         scores.append(

@@ -21,7 +21,7 @@ NAMES = ("a", "b", "c", "d")
 def fold(consensus: list[float], chosen: list[int]) -> FoldChoice:
     """Return a fold's choice with one method, whose score is ten times the consensus."""
     values = np.array(consensus)
-    return FoldChoice({"gain": 10 * values}, values, 0.5, chosen)
+    return FoldChoice({"gain": 10 * values}, values, chosen)
 
 
 def by_name(rows: list[FeatureRow]) -> dict[str, FeatureRow]:
@@ -31,22 +31,30 @@ def by_name(rows: list[FeatureRow]) -> dict[str, FeatureRow]:
 
 class TestChooseInFold:
     def test_the_best_shadow_is_the_bar(self) -> None:
-        """Six columns rank 1…6: features 6, 2, 4 against shadows 1, 3, 5."""
+        """Features 9, 0.2 and 4 against shadows of at most 5: shares 9/14, 0.2/5.2 and 4/9."""
         choice = choose_in_fold({"gain": np.array([9.0, 0.2, 4.0, 0.1, 3.0, 5.0])}, top_m=10)
-        assert choice.consensus.tolist() == pytest.approx([6 / 6, 2 / 6, 4 / 6])
-        assert choice.threshold == pytest.approx(5 / 6)
+        assert choice.consensus.tolist() == pytest.approx([9 / 14, 0.2 / 5.2, 4 / 9])
         assert choice.chosen == [0]
         assert choice.scores["gain"].tolist() == [9.0, 0.2, 4.0]
 
-    def test_consensus_is_the_mean_of_the_methods_ranks(self) -> None:
-        """Two methods with other units weigh the same: (4/4 + 2/4) / 2 and (3/4 + 4/4) / 2."""
+    def test_consensus_is_the_mean_of_the_methods(self) -> None:
+        """Two methods with other units weigh the same."""
         choice = choose_in_fold(
-            {"gain": np.array([1e6, 3.0, 1.0, 2.0]), "linear": np.array([0.2, 0.4, 0.3, 0.1])},
+            {"gain": np.array([6e6, 3e6, 1e6, 2e6]), "linear": np.array([0.2, 0.9, 0.3, 0.1])},
             top_m=10,
         )
-        assert choice.consensus.tolist() == pytest.approx([0.75, 0.875])
-        assert choice.threshold == pytest.approx((1 / 4 + 3 / 4) / 2)
+        assert choice.consensus.tolist() == pytest.approx(
+            [(6 / 8 + 2 / 5) / 2, (3 / 5 + 3 / 4) / 2]
+        )
         assert choice.chosen == [1, 0]
+
+    def test_methods_that_cannot_see_a_feature_do_not_veto_it(self) -> None:
+        """A feature that only trees can use beats the shadows of two methods of four."""
+        blind = np.array([0.1, 0.5, 1.0, 0.9])
+        sharp = np.array([12.0, 0.5, 1.0, 0.9])
+        scores = {"gain": sharp, "permutation": sharp, "linear": blind, "univariate": blind}
+        assert choose_in_fold(scores, top_m=10).chosen == [0]
+        assert choose_in_fold({**scores, "gain": blind}, top_m=10).chosen == []
 
     def test_a_feature_level_with_the_best_shadow_is_not_chosen(self) -> None:
         """Where nothing carries anything, all ranks are equal and nothing is chosen."""
@@ -61,14 +69,15 @@ class TestChooseInFold:
     @given(
         st.integers(1, 6).flatmap(
             lambda n: st.lists(st.floats(0, 1e3), min_size=2 * n, max_size=2 * n)
-        )
+        ),
+        st.sampled_from([2.0**-10, 4.0, 2.0**20]),
     )
-    def test_only_ranks_count(self, values: list[float]) -> None:
-        """A monotone change of a method's units changes no choice."""
+    def test_units_do_not_count(self, values: list[float], unit: float) -> None:
+        """A change of a method's units changes nothing."""
         scores = np.round(np.array(values), 3)
-        plain, squared = (choose_in_fold({"m": v}, 10) for v in (scores, scores**3 + scores))
-        assert plain.chosen == squared.chosen
-        assert plain.threshold == squared.threshold
+        plain, scaled = (choose_in_fold({"m": v}, 10) for v in (scores, scores * unit))
+        assert plain.chosen == scaled.chosen
+        assert plain.consensus.tolist() == scaled.consensus.tolist()
 
 
 class TestConsensusOfFolds:
