@@ -99,7 +99,7 @@ def symbol_rows(
             own = {name: Evidence.from_record(item) for name, item in record["own"].items()}
             own = {name: _enough(item, min_oos_rows) for name, item in own.items()}
             best = best_family(own)
-            fallback = next(iter(own.values()), Evidence.none())
+            fallback = own[min(own)] if own else Evidence.none()
             family, evidence = best if best is not None else (None, fallback)
             if records[symbol]["own_families"]:
                 own_row = _unjudged(target, "symbol_specific", family, evidence)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any
 
@@ -75,7 +76,9 @@ def open_executor(
         )
         reporter.say(f"Ray is ready for {executor.n_workers} workers")
     try:
-        yield executor
+        # Ray prints its raylets' complaints to standard output, which belongs to results.
+        with redirect_stdout(sys.stderr):
+            yield executor
     finally:
         executor.close()
 

@@ -207,11 +207,6 @@ def test_short_samples_get_no_p_value() -> None:
     assert (judged.predictable, judged.reason) == (False, "too little data: 99 out-of-sample rows")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="ranking.decide: the row of a symbol with too few predictions shows the first family of "
-    "the record, which is another one once JSON has sorted the keys",
-)
 def test_rows_do_not_depend_on_the_order_of_a_records_keys() -> None:
     """A finished unit is read back with sorted keys: a resumed run must not differ by that."""
     own = {"ridge": _evidence(0.2, 0.1, n_rows=50), "lightgbm": _evidence(0.1, 0.3, n_rows=50)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
@@ -18,6 +19,7 @@ _BUILT_IN = {
 }
 
 
+@cache
 def load_family(name: str) -> Family:
     """Return the model family of that name.
 
