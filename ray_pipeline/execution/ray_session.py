@@ -33,6 +33,7 @@ is less; what does not fit is spilled to disk."""
 
 _CONNECT_TIMEOUT_S = 10.0
 
+_AUTH_VARIABLE = "RAY_AUTH_MODE"
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
 
 
@@ -83,6 +84,7 @@ class RaySession:
 
     def __init__(self, address: str | None) -> None:
         self._opened_here = not ray.is_initialized()
+        self._auth_mode = os.environ.get(_AUTH_VARIABLE)
         self.is_own = False
         if not self._opened_here:
             self.can_grow = address is not None
@@ -104,6 +106,9 @@ class RaySession:
         """End our own Ray, or leave the one that we joined; one that was there before stays."""
         if self._opened_here and ray.is_initialized():
             ray.shutdown()
+            # Starting Ray sets it, and a later one that is joined may want another.
+            if self._auth_mode is None:
+                os.environ.pop(_AUTH_VARIABLE, None)
         self._opened_here = False
 
 
