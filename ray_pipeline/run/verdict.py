@@ -24,7 +24,8 @@ def verdict(
     """
     n_targets = len({row.target for row in ranking.targets})
     n_predictable = len({row.target for row in ranking.targets if row.predictable})
-    failed = f"; {n_failed} units failed, see failures.parquet" if n_failed else ""
+    units = "1 unit" if n_failed == 1 else f"{n_failed} units"
+    failed = f"; {units} failed, see failures.parquet" if n_failed else ""
     if n_predictable == 0:
         return (
             f"none of {n_targets} targets is predictable at a false-discovery rate of {alpha:g}; "

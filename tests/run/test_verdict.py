@@ -76,7 +76,7 @@ def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
             _plan(3, 1),
             2,
             1,
-            "1 of 1 targets predictable, 2 of 4 models trained; 1 units failed, see "
+            "1 of 1 targets predictable, 2 of 4 models trained; 1 unit failed, see "
             "failures.parquet",
         ),
     ],
