@@ -88,30 +88,49 @@ def select_features(
     )
     choices: dict[tuple[str, str | None], SelectedFeatures] = {}
     if pool is not None:
-        pooled = {
-            row.target
-            for row in ranking.targets
-            if row.view == "cross_sectional" and row.predictable
-        }
-        units = [
-            Unit(
-                "select_pooled",
-                target,
-                select_pooled,
-                SelectionSpec(frame, (target,), settings, pool=pool.tables),
-            )
-            for target in ranking.chosen
-            if target in pooled
-        ]
+        units = _pooled_units(frame, pool, ranking, settings)
         for target, record in runner.run_required(units, [pool.value]).items():
             choices[target, None] = _choice(record["targets"][target])
     alpha = config.routing.alpha or config.target_ranking.alpha
+    units = _symbol_units(frame, partitions, ranking, settings, alpha)
+    for symbol, record in runner.run(units).items():
+        for target, found in record["targets"].items():
+            choices[target, symbol] = _choice(found)
+    ordered = sorted(choices, key=lambda key: (ranking.chosen.index(key[0]), key[1] or ""))
+    return Selection({key: choices[key] for key in ordered})
+
+
+def _pooled_units(
+    frame: PanelFrame, pool: PooledPanel, ranking: Ranking, settings: SelectionSettings
+) -> list[Unit]:
+    pooled = {
+        row.target for row in ranking.targets if row.view == "cross_sectional" and row.predictable
+    }
+    return [
+        Unit(
+            "select_pooled",
+            target,
+            select_pooled,
+            SelectionSpec(frame, (target,), settings, pool=pool.tables),
+        )
+        for target in ranking.chosen
+        if target in pooled
+    ]
+
+
+def _symbol_units(
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    ranking: Ranking,
+    settings: SelectionSettings,
+    alpha: float,
+) -> list[Unit]:
     hopeful: dict[str, list[str]] = {}
     for row in ranking.symbols:
         hopes = row.view == "symbol_specific" and row.skill > 0 and row.p_value <= alpha
         if hopes and row.target in ranking.chosen:
             hopeful.setdefault(row.symbol, []).append(row.target)
-    units = [
+    return [
         Unit(
             "select_symbol",
             symbol,
@@ -120,11 +139,6 @@ def select_features(
         )
         for symbol, targets in sorted(hopeful.items())
     ]
-    for symbol, record in runner.run(units).items():
-        for target, found in record["targets"].items():
-            choices[target, symbol] = _choice(found)
-    ordered = sorted(choices, key=lambda key: (ranking.chosen.index(key[0]), key[1] or ""))
-    return Selection({key: choices[key] for key in ordered})
 
 
 def _choice(record: Mapping[str, Any]) -> SelectedFeatures:
