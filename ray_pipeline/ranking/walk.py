@@ -31,6 +31,9 @@ MIN_TRAIN_ROWS = 60
 MIN_CLASS_ROWS = 5
 """Rows of the rarer class that a binary target needs in training."""
 
+MODELS_AT_ONCE = 16
+"""Models whose predictions of all training rows are in memory together."""
+
 
 @dataclass(frozen=True, slots=True)
 class FamilySettings:
@@ -122,12 +125,18 @@ def predict_fold(
         if not fitted:
             predictions[settings.name] = {}
             continue
-        models = load_family(settings.name).fit(
+        family = load_family(settings.name)
+        models = family.fit(
             X_before, feature_names, list(fitted.values()), dict(settings.hyperparameters)
         )
         predictions[settings.name] = by_target = {}
-        for (name, problem), model in zip(fitted.items(), models, strict=True):
-            values = model.predict(X_test)
-            known = model.predict(X_before[problem.rows])
-            by_target[name] = FoldPrediction(values, standing_of(problem, known, values))
+        for start in range(0, len(models), MODELS_AT_ONCE):
+            some = models[start : start + MODELS_AT_ONCE]
+            before, tested = family.predict(some, X_before), family.predict(some, X_test)
+            for name, known, values in zip(
+                list(fitted)[start : start + MODELS_AT_ONCE], before, tested, strict=True
+            ):
+                problem = fitted[name]
+                ranked = standing_of(problem, known[problem.rows], values)
+                by_target[name] = FoldPrediction(values, ranked)
     return predictions

@@ -16,20 +16,21 @@ BLOCK_ROWS = 32_768
 Floats = NDArray[np.float64]
 
 
-def _cross_products(
-    Z: Floats, Y: Floats, rows: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    n_features, n_targets = Z.shape[1], Y.shape[1]
-    gram, moment = np.zeros((n_features, n_features)), np.zeros((n_features, n_targets))
-    z_sum, y_sum = np.zeros(n_features), np.zeros(n_targets)
+def _gram(Z: Floats, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    gram, total = np.zeros((Z.shape[1], Z.shape[1])), np.zeros(Z.shape[1])
+    for start in range(0, len(rows), BLOCK_ROWS):
+        z = Z[rows[start : start + BLOCK_ROWS]]
+        gram += z.T @ z
+        total += z.sum(axis=0)
+    return gram, total
+
+
+def _moments(Z: Floats, Y: Floats, rows: NDArray[np.int64]) -> Floats:
+    moments = np.zeros((Z.shape[1], Y.shape[1]))
     for start in range(0, len(rows), BLOCK_ROWS):
         block = rows[start : start + BLOCK_ROWS]
-        z, y = Z[block], Y[block]
-        gram += z.T @ z
-        moment += z.T @ y
-        z_sum += z.sum(axis=0)
-        y_sum += y.sum(axis=0)
-    return gram, moment, z_sum, y_sum
+        moments += Z[block].T @ Y[block]
+    return moments
 
 
 def solve_ridge(
@@ -37,8 +38,10 @@ def solve_ridge(
 ) -> tuple[Floats, Floats]:
     """Fit ``min ‖y − a − Z·w‖² + penalty·n·‖w‖²`` for every target.
 
-    Targets that train on the same rows share one factorisation, so a hundred targets of three
-    horizons cost three (Hoerl & Kennard 1970; the intercept is not penalised).
+    One pass over the rows gives the cross-products of all targets together; what a target does
+    not train on (purged for its horizon, or without its label) is taken off again, so that a
+    hundred targets cost little more than one (Hoerl & Kennard 1970; the intercept is not
+    penalised). The sums are taken in the order of the rows, whatever computes them.
 
     Parameters
     ----------
@@ -59,17 +62,34 @@ def solve_ridge(
     """
     coefficients = np.zeros((Z.shape[1], Y.shape[1]))
     intercepts = np.zeros(Y.shape[1])
+    labels = np.zeros(Y.shape)
+    used = np.zeros(len(Z), dtype=bool)
     groups: dict[bytes, list[int]] = {}
     for target, index in enumerate(rows):
         groups.setdefault(index.tobytes(), []).append(target)
+        labels[index, target] = Y[index, target]
+        used[index] = True
+    union = np.flatnonzero(used)
+    moments, y_sums = _moments(Z, labels, union), labels.sum(axis=0)
+    whole = _gram(Z, union)
     for members in groups.values():
         index = rows[members[0]]
         n = len(index)
-        gram, moment, z_sum, y_sum = _cross_products(Z, Y[:, members], index)
+        gram, z_sum = _gram_of(Z, index, union, whole)
         gram -= np.outer(z_sum, z_sum) / n
-        moment -= np.outer(z_sum, y_sum) / n
+        moment = moments[:, members] - np.outer(z_sum, y_sums[members]) / n
         gram[np.diag_indices_from(gram)] += penalty * n
         weights = linalg.solve(gram, moment, assume_a="pos")
         coefficients[:, members] = weights
-        intercepts[members] = (y_sum - z_sum @ weights) / n
+        intercepts[members] = (y_sums[members] - z_sum @ weights) / n
     return coefficients, intercepts
+
+
+def _gram_of(
+    Z: Floats, index: NDArray[np.int64], union: NDArray[np.int64], whole: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """Cross-products of some rows of the union: from the rows left out where these are fewer."""
+    if 2 * len(index) < len(union):
+        return _gram(Z, index)
+    gram, total = _gram(Z, np.setdiff1d(union, index, assume_unique=True))
+    return whole[0] - gram, whole[1] - total

@@ -46,6 +46,9 @@ class RecordingFamily:
         self.fits.append((X.copy(), told))
         return [RecordedModel() for _ in problems]
 
+    def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.stack([model.predict(X) for model in models])
+
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         del hyperparameters
 

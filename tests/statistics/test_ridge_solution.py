@@ -74,6 +74,20 @@ def test_a_target_does_not_depend_on_its_company() -> None:
     assert together[:, 1] == pytest.approx(solve_ridge(Z, Y[:, 1:2], rows[1:2], 0.1)[0][:, 0])
 
 
+@given(seed=st.integers(0, 2**32), share=st.floats(0.05, 0.95))
+def test_every_target_may_lack_labels_of_its_own(seed: int, share: float) -> None:
+    """Whether a target lacks few rows of the union or most, it gets the solution of its rows."""
+    random = np.random.default_rng(seed)
+    Z, Y = random.standard_normal((90, 4)) * 3.0, random.standard_normal((90, 5))
+    rows = [np.flatnonzero(random.random(90) < share) for _ in range(5)]
+    rows = [index if len(index) > 5 else np.arange(6) for index in rows]
+    together = solve_ridge(Z, Y, rows, 0.1)
+    for j, index in enumerate(rows):
+        alone = solve_ridge(Z, Y[:, [j]], [index], 0.1)
+        assert together[0][:, j] == pytest.approx(alone[0][:, 0], abs=1e-10)
+        assert together[1][j] == pytest.approx(alone[1][0], abs=1e-10)
+
+
 def test_blocks_of_rows_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cross-products of many blocks are those of one."""
     random = np.random.default_rng(2)

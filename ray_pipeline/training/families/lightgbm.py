@@ -66,9 +66,20 @@ class LightGBMModel:
 
     text: str
 
+    @classmethod
+    def of_booster(cls, booster: Any) -> LightGBMModel:
+        """Keep a fitted booster at hand: its text need not be parsed again to predict."""
+        model = cls(booster.model_to_string())
+        model.__dict__["_booster"] = booster.free_dataset()
+        return model
+
     @cached_property
     def _booster(self) -> Any:
         return lgb.Booster(model_str=self.text)
+
+    def __getstate__(self) -> dict[str, str]:
+        """Travel as text alone."""
+        return {"text": self.text}
 
     @property
     def importances(self) -> NDArray[np.float64]:
@@ -131,8 +142,12 @@ class LightGBMFamily:
             # A leaf of overlapping labels holds far fewer independent ones than rows.
             params.setdefault("min_data_in_leaf", max(20, len(problem.rows) // 40))
             booster = lgb.train(params, subset, num_boost_round=n_rounds)
-            models.append(LightGBMModel(booster.model_to_string()))
+            models.append(LightGBMModel.of_booster(booster))
         return models
+
+    def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict by each model; see `Family.predict`."""
+        return np.stack([model.predict(X) for model in models])
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the names that change a model, not those that would change reproducibility."""

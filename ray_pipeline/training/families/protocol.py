@@ -79,6 +79,16 @@ class Family(Protocol):
         """
         ...
 
+    def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict by several models of one `fit`: what they have in common is done once.
+
+        Returns
+        -------
+        ndarray
+            Shape (n_models, n_samples), equal to the bit to each model's own `predict`.
+        """
+        ...
+
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Raise ConfigError for a hyperparameter that this family does not have."""
         ...

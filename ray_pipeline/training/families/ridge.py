@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,7 @@ class RidgeModel:
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict each row; equal bits for a row whatever rows surround it."""
-        Z = self.scaling.transform(X)
-        prediction = np.full(len(X), self.intercept)
-        # BLAS and einsum pick their kernel by shape, which changes the last bit of a row.
-        for j, coefficient in enumerate(self.coefficients.tolist()):
-            prediction += Z[:, j] * coefficient
+        prediction: NDArray[np.float64] = _predict([self], X)[0]
         return prediction
 
     def to_files(self) -> dict[str, bytes]:
@@ -99,6 +95,10 @@ class RidgeFamily:
             for k in range(len(problems))
         ]
 
+    def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scale the rows once for all models; see `Family.predict`."""
+        return _predict(cast(Sequence[RidgeModel], models), X)
+
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept ``penalty`` alone, above 0."""
         for name, value in hyperparameters.items():
@@ -123,3 +123,14 @@ class RidgeFamily:
             coefficients=np.array(document["coefficients"]),
             intercept=float(document["intercept"]),
         )
+
+
+def _predict(models: Sequence[RidgeModel], X: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Predict by models of one scaling, shape (n_models, n_samples)."""
+    columns = np.ascontiguousarray(models[0].scaling.transform(X).T)
+    coefficients = np.stack([model.coefficients for model in models])
+    predictions = np.tile(np.array([[model.intercept] for model in models]), len(X))
+    # BLAS and einsum pick their kernel by shape, which changes the last bit of a row.
+    for j, column in enumerate(columns):
+        predictions += coefficients[:, j, np.newaxis] * column
+    return predictions

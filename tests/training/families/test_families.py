@@ -51,6 +51,24 @@ def test_a_model_survives_its_files(
 
 
 @every_family
+def test_models_of_one_fit_predict_together_what_each_predicts_alone(family: str) -> None:
+    """To the bit, with targets of several kinds and training rows among them."""
+    X = noise_features(300, 4)
+    X[np.random.default_rng(2).random(X.shape) < 0.1] = np.nan
+    y = np.nan_to_num(linear_labels(X))
+    some = np.arange(0, 300, 2)
+    models = fit_all(
+        family,
+        X,
+        [problem(y), problem(-y, rows=some), problem((y > 0.0).astype(np.float64), "binary")],
+    )
+    together = load_family(family).predict(models, X)
+    assert together.shape == (3, 300)
+    for values, model in zip(together, models, strict=True):
+        np.testing.assert_array_equal(values, model.predict(X))
+
+
+@every_family
 @settings(max_examples=30, deadline=None)
 @given(rows=st.lists(st.integers(0, 99), min_size=1, max_size=100))
 def test_a_row_has_its_prediction_whatever_surrounds_it(
