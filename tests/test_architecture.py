@@ -86,6 +86,7 @@ PURE = (
     "panel.time_axis",
     "ranking.decide",
     "ranking.evidence",
+    "ranking.shifts",
     "routing.decide",
     "routing.plan",
     "selection.consensus",

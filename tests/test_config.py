@@ -701,7 +701,7 @@ class TestShippedConfigs:
         assert {name: list(section) for name, section in written.items()} == {
             name: list(section) for name, section in loaded.model_dump().items()
         }
-        keys = [line for line in text.splitlines() if re.match(r"  [a-z_]+:", line)]
+        keys = [line for line in text.splitlines() if re.match(r'  "?[a-z_]+"?:', line)]
         assert len(keys) == sum(len(section) for section in written.values())
         assert [line for line in keys if " # " not in line] == []
 

@@ -201,6 +201,20 @@ class TargetRankingConfig(_Section):
         default="bh",
         description="Benjamini-Hochberg, or -Yekutieli (valid under any dependence).",
     )
+    null: Literal["analytic", "circular_shift"] = Field(
+        default="analytic",
+        description="What luck alone would show. analytic: a t-test with HAC errors. "
+        "circular_shift: the whole ranking once more for each of n_shifts rolls of the labels "
+        "around the time axis, the same for all symbols; pooled models on single symbols stay "
+        "analytic. YAML without our loader reads the bare key as nothing: put it in quotes.",
+    )
+    n_shifts: int = Field(
+        default=199,
+        ge=19,
+        description="Circular shifts. Each costs about one more ranking stage, with ridge alone "
+        "far less. No p-value falls below 1 / (n_shifts + 1), so that the q-value of one finding "
+        "among m tests does not fall below m / (n_shifts + 1).",
+    )
     top_n_targets: AtLeastOne = Field(
         default=10, description="The best predictable targets that go on."
     )

@@ -8,17 +8,33 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ray_pipeline.ranking.evidence import Evidence, best_family
+from ray_pipeline.ranking.evidence import Evidence, best_family, strongest_family
+from ray_pipeline.ranking.shifts import shift_p_value
 from ray_pipeline.records import TargetSpec, Task, View
 from ray_pipeline.statistics.false_discoveries import q_values
 
-__all__ = ["SymbolRow", "TargetRow", "choose_targets", "symbol_rows", "target_row", "with_verdicts"]
+__all__ = [
+    "Null",
+    "SymbolRow",
+    "TargetRow",
+    "choose_targets",
+    "symbol_rows",
+    "target_row",
+    "with_verdicts",
+]
+
+Null = Literal["analytic", "circular_shift"]
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """One row of ``target_ranking/targets.parquet``; figures are NaN where nothing was measured."""
+    """One row of ``target_ranking/targets.parquet``; figures are NaN where nothing was measured.
+
+    `null` says where the p-value comes from: the HAC t-test, or labels rolled around the
+    time axis.
+    """
 
     target: str
     view: View
@@ -35,13 +51,15 @@ class TargetRow:
     predictable: bool
     rank: int
     reason: str
+    null: Null = "analytic"
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRow:
     """One row of ``target_ranking/symbols.parquet``.
 
-    In the cross-sectional view the skill is the pooled model's over this symbol's own time.
+    In the cross-sectional view the skill is the pooled model's over this symbol's own time, and
+    its `null` is always the analytic one.
     """
 
     target: str
@@ -59,19 +77,49 @@ class SymbolRow:
     predictable: bool
     rank: int
     reason: str
+    null: Null = "analytic"
 
 
 Row = TypeVar("Row", TargetRow, SymbolRow)
 
 
 def target_row(
-    target: TargetSpec, view: View, families: Mapping[str, Evidence], n_symbols: int
+    target: TargetSpec,
+    view: View,
+    families: Mapping[str, Evidence],
+    n_symbols: int,
+    shifted: NDArray[np.float64] | None = None,
 ) -> TargetRow:
-    """Return a target's row with its better family, before verdicts."""
-    best = best_family(families)
+    """Return a target's row with its better family, before verdicts.
+
+    Parameters
+    ----------
+    shifted
+        Largest t-statistic of the families on the labels of each circular shift, shape
+        (n_shifts,); None for the analytic null.
+    """
+    best, null = _best_by(families, shifted)
     family, evidence = best if best is not None else (None, Evidence.none())
     shared = _unjudged(target, view, family, evidence)
-    return TargetRow(**shared, n_symbols=n_symbols)
+    return TargetRow(**shared, n_symbols=n_symbols, null=null)
+
+
+def _best_by(
+    families: Mapping[str, Evidence], shifted: NDArray[np.float64] | None
+) -> tuple[tuple[str, Evidence] | None, Null]:
+    """Choose a family, give it its p-value, and say which null that is.
+
+    The analytic null where the other cannot speak: nothing was measured, or too few shifts left
+    a symbol labels to measure on.
+    """
+    strongest = None if shifted is None else strongest_family(families)
+    if shifted is not None and strongest is not None:
+        name, evidence = strongest
+        # A null by shifts has searched all families as well: there is nothing to adjust.
+        p_value = shift_p_value(evidence.t_stat, shifted)
+        if not math.isnan(p_value):
+            return (name, replace(evidence, p_value=p_value)), "circular_shift"
+    return best_family(families), "analytic"
 
 
 def symbol_rows(
@@ -79,6 +127,7 @@ def symbol_rows(
     records: Mapping[str, Mapping[str, Any]],
     pooled_family: Mapping[str, str],
     min_oos_rows: int,
+    shifted: Mapping[str, Mapping[str, NDArray[np.float64]]] | None = None,
 ) -> list[SymbolRow]:
     """Return the rows of all (target, symbol, view), before verdicts.
 
@@ -91,6 +140,9 @@ def symbol_rows(
         cross-sectional rows.
     min_oos_rows
         Predictions below which no p-value is given.
+    shifted
+        By symbol and target: largest t-statistic of the symbol's own families on the labels of
+        each circular shift, shape (n_shifts,); None for the analytic null.
     """
     rows: list[SymbolRow] = []
     for target in targets:
@@ -98,12 +150,12 @@ def symbol_rows(
             record = records[symbol]["targets"][target.name]
             own = {name: Evidence.from_record(item) for name, item in record["own"].items()}
             own = {name: _enough(item, min_oos_rows) for name, item in own.items()}
-            best = best_family(own)
+            best, null = _best_by(own, None if shifted is None else shifted[symbol][target.name])
             fallback = own[min(own)] if own else Evidence.none()
             family, evidence = best if best is not None else (None, fallback)
             if records[symbol]["own_families"]:
                 own_row = _unjudged(target, "symbol_specific", family, evidence)
-                rows.append(SymbolRow(**own_row, symbol=symbol))
+                rows.append(SymbolRow(**own_row, symbol=symbol, null=null))
             if target.name in pooled_family:
                 name = pooled_family[target.name]
                 shared = Evidence.none()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,8 +20,10 @@ __all__ = [
     "best_family",
     "block_sums",
     "cross_sectional_evidence",
+    "largest_t_stat",
     "paired_evidence",
     "series_evidence",
+    "strongest_family",
     "time_evidence",
 ]
 
@@ -197,3 +199,21 @@ def best_family(evidence: Mapping[str, Evidence]) -> tuple[str, Evidence] | None
         return None
     index, p_value = best_of(np.array([evidence[name].p_value for name in measured]))
     return measured[index], replace(evidence[measured[index]], p_value=p_value)
+
+
+def strongest_family(evidence: Mapping[str, Evidence]) -> tuple[str, Evidence] | None:
+    """Pick the family with the largest t-statistic: what a null by simulation is a null of.
+
+    The first in name order of equals; families without a standard error are passed over.
+    """
+    measured = sorted(name for name, item in evidence.items() if not math.isnan(item.std_error))
+    if not measured:
+        return None
+    name = max(measured, key=lambda name: evidence[name].t_stat)
+    return name, evidence[name]
+
+
+def largest_t_stat(evidence: Iterable[Evidence]) -> float:
+    """Return the t-statistic of `strongest_family`, NaN without one."""
+    found = [item.t_stat for item in evidence if not math.isnan(item.std_error)]
+    return max(found, default=math.nan)

@@ -22,6 +22,7 @@ from ray_pipeline.ranking.decide import (
     with_verdicts,
 )
 from ray_pipeline.ranking.evidence import Evidence, series_evidence
+from ray_pipeline.ranking.null import Statistics, draw_null, own_null, pooled_null
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
 from ray_pipeline.ranking.pool import PoolSpec, SliceSpec, assemble_pool, count_samples, write_slice
 from ray_pipeline.ranking.pooled import (
@@ -40,10 +41,14 @@ __all__ = ["PooledPanel", "Ranking", "build_pool", "rank_targets"]
 
 @dataclass(frozen=True, slots=True)
 class PooledPanel:
-    """The shared pool and the tables it was made of, which name it in specs."""
+    """The shared pool and the tables it was made of, which name it in specs.
+
+    `spacing` counts panel positions per sampled timestamp.
+    """
 
     value: SharedValue
     tables: tuple[str, ...]
+    spacing: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ def build_pool(
     )
     tables = tuple(record["table"] for record in records.values())
     spec = PoolSpec(tuple(records), tables, frame, n_sampled)
-    return PooledPanel(SharedValue(Unit("pool", "pool", assemble_pool, spec)), tables)
+    spacing = frame.n_timestamps / min(n_sampled, frame.n_timestamps)
+    return PooledPanel(SharedValue(Unit("pool", "pool", assemble_pool, spec)), tables, spacing)
 
 
 def rank_targets(
@@ -105,6 +111,8 @@ def rank_targets(
     families = FamilySettings.from_config(settings.families, settings.hyperparameters)
     rows: list[TargetRow] = []
     pooled_spec, predictions = None, None
+    spacing = 1.0 if pool is None else pool.spacing
+    shifts = draw_null(config, frame, spacing)
     if pool is not None:
         pooled_spec = _rank_pooled(runner, frame, pool, families, settings.min_cs)
         predictions = SharedValue(
@@ -112,26 +120,46 @@ def rank_targets(
         )
         unit = Unit("rank_pooled", "summary", summarise_pooled, pooled_spec)
         summary = runner.run_required([unit], [pool.value])["summary"]["targets"]
+        pooled_shifted: Statistics = {}
+        if shifts:
+            pooled_shifted = pooled_null(
+                runner, frame, pool.value, pool.tables, families, settings.min_cs, shifts
+            )
         rows.extend(
             target_row(
                 target,
                 "cross_sectional",
                 _evidence(summary[target.name]["families"]),
                 summary[target.name]["n_symbols"],
+                pooled_shifted.get(target.name),
             )
             for target in frame.targets
         )
     own = families if "symbol_specific" in settings.views else ()
     records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
+    own_shifted = None
+    if own and shifts:
+        ranked = {symbol: partitions[symbol] for symbol in records}
+        own_shifted = own_null(runner, frame, ranked, own, config.routing.min_oos_rows, shifts)
+        # The mean over symbols is one over the same symbols, rolled or not.
+        records = {symbol: records[symbol] for symbol in own_shifted.symbols}
     if own:
-        rows.extend(_mean_over_symbols(run, frame, records, [family.name for family in own]))
+        mean_shifted: Statistics = own_shifted.mean if own_shifted else {}
+        names = [family.name for family in own]
+        rows.extend(_mean_over_symbols(run, frame, records, names, mean_shifted))
     rows = with_verdicts(rows, settings.alpha, settings.fdr)
     pooled_family = {
         row.target: row.family
         for row in rows
         if row.view == "cross_sectional" and row.family is not None
     }
-    per_symbol = symbol_rows(frame.targets, records, pooled_family, config.routing.min_oos_rows)
+    per_symbol = symbol_rows(
+        frame.targets,
+        records,
+        pooled_family,
+        config.routing.min_oos_rows,
+        own_shifted.symbols if own_shifted else None,
+    )
     alpha = config.routing.alpha or settings.alpha
     return Ranking(
         targets=rows,
@@ -213,6 +241,7 @@ def _mean_over_symbols(
     frame: PanelFrame,
     records: Mapping[str, Mapping[str, Any]],
     families: Sequence[str],
+    shifted: Statistics,
 ) -> list[TargetRow]:
     """Average the symbols' skills; the error comes from their summed series."""
     n_positions = frame.folds[-1].test_end - frame.test_start
@@ -243,5 +272,6 @@ def _mean_over_symbols(
                     mean, target.horizon_bars, per_block, n_rows[name], errors[name]
                 )
         most = max((n_symbols.get(f"{family}_{index}", 0) for family in families), default=0)
-        rows.append(target_row(target, "symbol_specific", evidence, most))
+        null = shifted.get(target.name)
+        rows.append(target_row(target, "symbol_specific", evidence, most, null))
     return rows

@@ -1,0 +1,269 @@
+"""The symbol-specific view on rolled labels: how strong a skill luck alone would show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.panel.reader import PanelReader, SymbolRows
+from ray_pipeline.ranking.evidence import (
+    Evidence,
+    block_sums,
+    largest_t_stat,
+    series_evidence,
+    time_evidence,
+)
+from ray_pipeline.ranking.own import OutOfSample
+from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
+from ray_pipeline.ranking.walk import FamilySettings, make_problem, predict_fold
+from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.statistics.folds import Fold, test_rows
+from ray_pipeline.statistics.skill import outcome, standing
+from ray_pipeline.training.families import Problem
+
+__all__ = [
+    "ShiftedMeanSpec",
+    "ShiftedSymbolSpec",
+    "rank_symbol_shifted",
+    "summarise_symbols_shifted",
+]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedSymbolSpec:
+    """One symbol's own models on labels rolled by a few shifts.
+
+    With fewer than `min_rows` predictions a shift has no statistic of the symbol alone.
+    """
+
+    partition: SymbolPartition
+    frame: PanelFrame
+    families: tuple[FamilySettings, ...]
+    min_rows: int
+    shifts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedMeanSpec:
+    """The mean over symbols; `series` and `errors` name the tables of each symbol, in order."""
+
+    frame: PanelFrame
+    families: tuple[str, ...]
+    series: tuple[str, ...]
+    errors: tuple[str, ...]
+    shifts: tuple[int, ...]
+
+
+def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[str, Any]:
+    """Rank a symbol's own models on rolled labels (unit function).
+
+    Returns
+    -------
+    dict
+        By target: the largest HAC t-statistic of the families for each shift, NaN where none
+        could be measured; plus the tables of block series and of standard errors.
+    """
+    frame = spec.frame
+    rows = reader.rows(spec.partition, frame)
+    walked = _walk_shifted(rows, spec)
+    n_positions = frame.folds[-1].test_end - frame.test_start
+    series: dict[str, NDArray[np.float32]] = {}
+    errors: dict[str, list[float]] = {}
+    t_stats: dict[str, list[float]] = {}
+    for index, target in enumerate(frame.targets):
+        t_stats[target.name] = []
+        for shift in spec.shifts:
+            found: list[Evidence] = []
+            for family in spec.families:
+                sample = walked.get((family.name, target.name, shift))
+                if sample is None or len(sample.positions) == 0:
+                    continue
+                contributions = sample.contributions(target)
+                evidence = time_evidence(contributions, target.horizon_bars)
+                sums, _ = block_sums(contributions, sample.positions, frame.test_start, n_positions)
+                column = _column(family.name, index, shift)
+                series[column] = sums.astype(np.float32)
+                errors[column] = [evidence.std_error]
+                if evidence.n_rows >= spec.min_rows:
+                    found.append(evidence)
+            t_stats[target.name].append(largest_t_stat(found))
+    names = {
+        kind: artifact_name("rank_symbol_shifted", spec, kind) for kind in ("series", "errors")
+    }
+    reader.run.write_table(names["series"], pa.table(series))
+    reader.run.write_table(names["errors"], pa.table(errors))
+    return {"symbol": rows.table.symbol, "t_stats": t_stats, **names}
+
+
+def summarise_symbols_shifted(reader: PanelReader, spec: ShiftedMeanSpec) -> dict[str, Any]:
+    """Measure the mean skill over symbols for each shift (unit function).
+
+    Returns
+    -------
+    dict
+        By target: the largest HAC t-statistic of the families for each shift, NaN where none
+        could be measured.
+    """
+    sums: dict[str, Floats] = {}
+    errors: dict[str, list[float]] = {}
+    for series_name, errors_name in zip(spec.series, spec.errors, strict=True):
+        series = reader.run.read_table(series_name)
+        own_errors = reader.run.read_table(errors_name)
+        for column in series.column_names:
+            values = series.column(column).to_numpy().astype(np.float64)
+            sums[column] = sums[column] + values if column in sums else values
+            errors.setdefault(column, []).extend(own_errors.column(column).to_numpy())
+    return {
+        "t_stats": {
+            target.name: [
+                largest_t_stat(_mean_of(spec, target, index, shift, sums, errors))
+                for shift in spec.shifts
+            ]
+            for index, target in enumerate(spec.frame.targets)
+        }
+    }
+
+
+def _mean_of(
+    spec: ShiftedMeanSpec,
+    target: TargetSpec,
+    index: int,
+    shift: int,
+    sums: Mapping[str, Floats],
+    errors: Mapping[str, list[float]],
+) -> list[Evidence]:
+    """Evidence of each family that was measured on some symbol."""
+    n_positions = spec.frame.folds[-1].test_end - spec.frame.test_start
+    found = []
+    for family in spec.families:
+        column = _column(family, index, shift)
+        if column in sums:
+            mean = sums[column] / len(errors[column])
+            per_block = n_positions / len(mean)
+            # The number of predictions is for tables, and this figure goes into none.
+            found.append(series_evidence(mean, target.horizon_bars, per_block, 0, errors[column]))
+    return found
+
+
+def _column(family: str, index: int, shift: int) -> str:
+    return f"{family}_{index}_{shift}"
+
+
+def _walk_shifted(
+    rows: SymbolRows, spec: ShiftedSymbolSpec
+) -> dict[tuple[str, str, int], OutOfSample]:
+    """Predict a symbol's rolled test labels by models of its own, by (family, target, shift)."""
+    frame = spec.frame
+    labels = {
+        (target.name, shift): rolled
+        for shift in spec.shifts
+        for target, rolled in _roll_symbol(rows, frame, shift)
+    }
+    n_rows = len(rows.positions)
+    standings: dict[tuple[str, str, int], Floats] = {}
+    outcomes: dict[tuple[str, int], Floats] = {}
+    for fold in frame.folds:
+        tested = np.flatnonzero(test_rows(rows.positions, fold))
+        if len(tested) == 0 or tested[0] == 0:
+            continue
+        problems = _problems(frame, fold, labels, int(tested[0]), int(tested[-1]) + 1)
+        for (name, shift), problem in problems.items():
+            if problem is not None:
+                y = labels[name, shift].y
+                known = tested[np.isfinite(y[tested])]
+                values = outcome(y[known], problem.y[problem.rows], problem.task)
+                outcomes.setdefault((name, shift), np.full(n_rows, np.nan))[known] = values
+        for key, values in _fold_standings(rows, spec, fold, tested, problems).items():
+            standings.setdefault(key, np.full(n_rows, np.nan))[tested] = values
+    return {
+        key: OutOfSample.where_known(rows.positions, values, outcomes[key[1:]])
+        for key, values in standings.items()
+    }
+
+
+def _roll_symbol(
+    rows: SymbolRows, frame: PanelFrame, shift: int
+) -> list[tuple[TargetSpec, RolledLabels]]:
+    symbols = np.zeros(len(rows.positions), dtype=np.int32)
+    roll = roll_rows(rows.positions, symbols, frame.n_timestamps, shift)
+    return [
+        (
+            target,
+            RolledLabels.of(
+                roll,
+                rows.target(target.name),
+                rows.positions,
+                rows.label_ends(target.horizon_bars),
+                frame.n_timestamps,
+            ),
+        )
+        for target in frame.targets
+    ]
+
+
+def _problems(
+    frame: PanelFrame,
+    fold: Fold,
+    labels: Mapping[tuple[str, int], RolledLabels],
+    before: int,
+    end: int,
+) -> dict[tuple[str, int], Problem | None]:
+    tasks = {target.name: target.task for target in frame.targets}
+    return {
+        (name, shift): make_problem(
+            rolled.y[:before],
+            rolled.training_rows(before, end, fold.test_start + shift, frame.embargo),
+            tasks[name],
+            0,
+        )
+        for (name, shift), rolled in labels.items()
+    }
+
+
+def _fold_standings(
+    rows: SymbolRows,
+    spec: ShiftedSymbolSpec,
+    fold: Fold,
+    tested: NDArray[np.int64],
+    problems: Mapping[tuple[str, int], Problem | None],
+) -> dict[tuple[str, str, int], Floats]:
+    """Standing of each test row's prediction among those of the training rows."""
+    # To the walk every shift of a target is a target of its own, fitted together with the rest.
+    of_name = {f"{name} shifted by {shift}": (name, shift) for name, shift in problems}
+    horizons = {target.name: target.horizon_bars for target in spec.frame.targets}
+
+    def problem_of(target: TargetSpec, family: str) -> Problem | None:
+        problem = problems[of_name[target.name]]
+        names = (family, target.name, rows.table.symbol, f"fold {fold.index}")
+        seed = derive_seed(spec.frame.seed, "target_ranking", *names)
+        return None if problem is None else replace(problem, seed=seed)
+
+    specs = [
+        TargetSpec(name, horizons[target], problem.task)
+        for name, (target, shift) in of_name.items()
+        if (problem := problems[target, shift]) is not None
+    ]
+    X = rows.table.features
+    predictions = predict_fold(
+        X[: tested[0]],
+        X[tested],
+        rows.table.feature_names,
+        spec.families,
+        specs,
+        problem_of,
+        lambda problem, known, values: standing(values, known),
+    )
+    return {
+        (family, *of_name[name]): found.standing
+        for family, by_name in predictions.items()
+        for name, found in by_name.items()
+    }

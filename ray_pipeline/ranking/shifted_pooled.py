@@ -1,0 +1,171 @@
+"""The cross-sectional view on rolled labels: how strong a skill luck alone would show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.evidence import Evidence, largest_t_stat, time_evidence
+from ray_pipeline.ranking.pool import Pool
+from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
+from ray_pipeline.ranking.walk import FamilySettings, make_problem, predict_fold
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.statistics.skill import grouped_skill
+from ray_pipeline.training.families import Problem
+
+__all__ = ["ShiftedPoolSpec", "rank_pool_shifted"]
+
+Floats = NDArray[np.float64]
+
+MAX_LABELS = 2**25
+"""Rolled labels held at a time (256 MiB of them): shifts of a block beyond it are fitted in
+turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedPoolSpec:
+    """The pooled models on labels rolled by a few shifts; `pool` names the pool's slices."""
+
+    frame: PanelFrame
+    pool: tuple[str, ...]
+    families: tuple[FamilySettings, ...]
+    min_cs: int
+    shifts: tuple[int, ...]
+
+
+def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) -> dict[str, Any]:
+    """Rank all targets on rolled labels, families chosen anew for every shift (unit function).
+
+    Returns
+    -------
+    dict
+        By target: the largest HAC t-statistic of the families for each shift, NaN where none
+        could be measured.
+    """
+    del reader
+    frame = spec.frame
+    names = [family.name for family in spec.families]
+    keys = [
+        (family, target.name, shift)
+        for family in names
+        for target in frame.targets
+        for shift in spec.shifts
+    ]
+    skills: dict[tuple[str, str, int], list[Floats]] = {key: [] for key in keys}
+    for fold in frame.folds:
+        for shifts in _turns(spec, pool):
+            for key, found in _fold_skills(spec, pool, fold, shifts):
+                skills[key].append(found)
+    return {
+        "t_stats": {
+            target.name: [
+                largest_t_stat(
+                    _evidence(skills[family, target.name, shift], target, pool.spacing)
+                    for family in names
+                )
+                for shift in spec.shifts
+            ]
+            for target in frame.targets
+        }
+    }
+
+
+def _turns(spec: ShiftedPoolSpec, pool: Pool) -> Iterator[tuple[int, ...]]:
+    labels = len(pool.positions) * len(spec.frame.targets)
+    size = max(1, MAX_LABELS // max(labels, 1))
+    for start in range(0, len(spec.shifts), size):
+        yield spec.shifts[start : start + size]
+
+
+def _evidence(skills: Sequence[Floats], target: TargetSpec, spacing: float) -> Evidence:
+    series = np.concatenate(skills) if skills else np.empty(0)
+    return time_evidence(series, target.horizon_bars, spacing)
+
+
+def _fold_skills(
+    spec: ShiftedPoolSpec, pool: Pool, fold: Fold, shifts: Sequence[int]
+) -> Iterator[tuple[tuple[str, str, int], Floats]]:
+    """Yield the skill at each timestamp of a fold, by (family, target, shift)."""
+    frame = spec.frame
+    start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
+    labels: dict[str, RolledLabels] = {}
+    problems: dict[str, Problem | None] = {}
+    # To the walk every shift of a target is a target of its own, fitted together with the rest.
+    of_name: dict[str, tuple[TargetSpec, int]] = {}
+    specs: list[TargetSpec] = []
+    for shift in shifts:
+        rolled, test_start = _roll_pool(frame, pool, fold, shift)
+        for target in frame.targets:
+            name = f"{target.name} shifted by {shift}"
+            specs.append(TargetSpec(name, target.horizon_bars, target.task))
+            of_name[name] = (target, shift)
+            labels[name] = rolled[target.name]
+            usable = labels[name].training_rows(start, end, test_start, frame.embargo)
+            problems[name] = make_problem(labels[name].y[:start], usable, target.task, 0)
+    predictions = predict_fold(
+        pool.X[:start],
+        pool.X[start:end],
+        pool.feature_names,
+        spec.families,
+        specs,
+        lambda target, family: _seeded(
+            problems[target.name],
+            derive_seed(frame.seed, "target_ranking", family, target.name, f"fold {fold.index}"),
+        ),
+        # Across symbols a prediction needs no standing in time.
+        lambda problem, known, values: values,
+    )
+    for family, by_name in predictions.items():
+        for name, found in by_name.items():
+            target, shift = of_name[name]
+            # Ties are those of the predictions that the ranking stage writes.
+            values = found.values.astype(np.float32).astype(np.float64)
+            actual = labels[name].y[start:end]
+            usable = np.isfinite(values) & np.isfinite(actual)
+            skill = grouped_skill(
+                values[usable],
+                actual[usable],
+                pool.positions[start:end][usable],
+                target.task,
+                min_rows=spec.min_cs,
+            )
+            yield (family, target.name, shift), skill.skills
+
+
+def _seeded(problem: Problem | None, seed: int) -> Problem | None:
+    if problem is None:
+        return None
+    return Problem(y=problem.y, rows=problem.rows, task=problem.task, seed=seed)
+
+
+def _roll_pool(
+    frame: PanelFrame, pool: Pool, fold: Fold, shift: int
+) -> tuple[dict[str, RolledLabels], int]:
+    """Roll the labels of all targets; return them and the time that the fold then starts at.
+
+    Of a sampled pool the sampled timestamps are rolled, by the number of them that is nearest to
+    the shift: the label at ``position + shift`` itself is not in the pool.
+    """
+    axis = np.arange(frame.n_timestamps) if pool.spacing == 1.0 else np.unique(pool.positions)
+    n_places = len(axis)
+    steps = round(shift * n_places / frame.n_timestamps)
+    roll = roll_rows(np.searchsorted(axis, pool.positions), pool.symbol_index, n_places, steps)
+    rolled = {
+        target.name: RolledLabels.of(
+            roll,
+            pool.target(target.name),
+            pool.positions,
+            pool.ends(target.horizon_bars),
+            frame.n_timestamps,
+        )
+        for target in frame.targets
+    }
+    laps, place = divmod(int(np.searchsorted(axis, fold.test_start)) + steps, n_places)
+    return rolled, int(axis[place]) + laps * frame.n_timestamps
