@@ -23,7 +23,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+from planted import PLANTS, draw_panel
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.threads import ThreadLimits
@@ -42,16 +42,7 @@ from ray_pipeline.statistics.skill import grouped_skill
 Floats = NDArray[np.float64]
 
 N_SPLITS = 5
-N_CARRIERS = 6
-TARGETS = (
-    TargetSpec("y_linear_5", 5, "regression"),
-    TargetSpec("y_linear_20", 20, "regression"),
-    TargetSpec("y_interaction", 5, "regression"),
-    TargetSpec("y_opposite", 5, "regression"),
-    TargetSpec("y_up", 5, "binary"),
-    TargetSpec("y_noise_5", 5, "regression"),
-    TargetSpec("y_noise_20", 20, "regression"),
-)
+TARGETS = tuple(plant.target for plant in PLANTS)
 OURS = ExperimentConfig.model_validate({"data": {"data_dir": "unused"}}).target_ranking
 
 
@@ -108,42 +99,13 @@ class Panel:
 
 
 def make_panel(n_symbols: int, n_bars: int, n_noise: int, seed: int) -> Panel:
-    """Plant effects in labels that overlap and share a market factor."""
-    random = np.random.default_rng(seed)
-    n_features = N_CARRIERS + n_noise
-    shocks = random.standard_normal((n_symbols, n_bars, n_features))
-    phi = np.where(np.arange(n_features) % 2, 0.95, 0.9)
-    X = np.stack(
-        [
-            signal.lfilter([np.sqrt(1 - p**2)], [1.0, -p], shocks[..., j], axis=1)
-            for j, p in enumerate(phi.tolist())
-        ],
-        axis=2,
-    )
-    Y = np.full((n_symbols, n_bars, len(TARGETS)), np.nan)
-    sign = np.where(np.arange(n_symbols) % 2, -1.0, 1.0)[:, np.newaxis]
-    drift = {
-        "y_linear_5": X[..., 0] + X[..., 1],
-        "y_linear_20": X[..., 0] + X[..., 1],
-        "y_interaction": 2.0 * X[..., 2] * X[..., 3],
-        "y_opposite": sign * X[..., 4] * np.sqrt(2.0),
-        "y_up": X[..., 1] + X[..., 5],
-    }
-    for j, target in enumerate(TARGETS):
-        noise = np.sqrt(0.7) * random.standard_normal((n_symbols, n_bars))
-        noise += np.sqrt(0.3) * random.standard_normal(n_bars)
-        changes = noise
-        changes[:, 1:] += 0.12 * drift.get(target.name, np.zeros_like(noise))[:, :-1]
-        windows = np.lib.stride_tricks.sliding_window_view(changes[:, 1:], target.horizon_bars, 1)
-        labels = windows.sum(axis=2)
-        Y[:, : labels.shape[1], j] = labels > 0 if target.task == "binary" else labels
-    names = tuple(f"x{j}" for j in range(n_features))
+    """Draw the planted panel and lay its folds."""
+    X, Y = draw_panel(n_symbols, n_bars, n_noise, seed)
+    names = tuple(f"x{j}" for j in range(X.shape[2]))
     target_names = tuple(target.name for target in TARGETS)
     request = TableRequest("labeled", "ts", names, target_names, None, 1, 3_600, 1)
     folds = walk_forward_folds(n_bars, N_SPLITS, 0.4, 20)
-    return Panel(
-        X.astype(np.float32), Y, PanelFrame("axis", n_bars, folds, 0, request, TARGETS, seed)
-    )
+    return Panel(X, Y, PanelFrame("axis", n_bars, folds, 0, request, TARGETS, seed))
 
 
 @dataclass
@@ -362,7 +324,7 @@ def main() -> None:
         pooled, own = skills(panel, predictions)
         for view, found in (("pooled", pooled), ("own", own)):
             head = f"{number} {way.title:41} {seconds:6.1f} {seconds / plain:8.2f}"
-            cells = " ".join(f"{skill:11.3f}" for skill in found)
+            cells = " ".join(f"{skill:14.3f}" for skill in found)
             print(f"{head if view == 'pooled' else ' ' * 59}  {view:6} {cells}", flush=True)
     print("ridge in both views, each target with missing labels of its own")
     for n_targets in (1, 10, 100):

@@ -354,7 +354,7 @@ class TestKeys:
             "run.yaml:6: duplicate key 'data.data_dir' (first on line 5); keep one",
             "run.yaml:7: unknown key 'data.sybols'. Did you mean 'symbols'?",
             "run.yaml:9: feature_selection.methods[0]: found 'gan'; must be 'gain', "
-            "'permutation', 'linear' or 'univariate'. Did you mean 'gain'?",
+            "'permutation', 'linear', 'univariate' or 'mutual_information'. Did you mean 'gain'?",
             "--set routing.alpha: found 2; must be below 1.0",
             "--set nonsense: must be written KEY=VALUE, such as data.symbol_batch_size=15",
         ]

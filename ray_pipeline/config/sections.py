@@ -251,8 +251,10 @@ class LeakageConfig(_Section):
 class FeatureSelectionConfig(_Section):
     """Which features carry a target."""
 
-    methods: Choices[Literal["gain", "permutation", "linear", "univariate"]] = Field(
-        default=("gain", "permutation", "linear", "univariate"),
+    methods: Choices[
+        Literal["gain", "permutation", "linear", "univariate", "mutual_information"]
+    ] = Field(
+        default=("gain", "permutation", "linear", "univariate", "mutual_information"),
         description="Ways to score a feature; the selection is their consensus.",
     )
     top_m_features: AtLeastOne = Field(

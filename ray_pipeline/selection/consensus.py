@@ -9,9 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["FeatureRow", "FoldChoice", "choose_in_fold", "consensus_of_folds", "find_twins"]
+__all__ = [
+    "FeatureRow",
+    "FoldChoice",
+    "choose_in_fold",
+    "chosen_kinds",
+    "consensus_of_folds",
+    "find_twins",
+]
 
 Floats = NDArray[np.float64]
+
+MIN_WINS = 2
+"""Methods in which a feature has to beat every shadow, or half of them where there are fewer than
+four. Not half of many: a feature that matters only together with another one shows in the two
+methods of the trees and in no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class FoldChoice:
         Strength beside the best shadow, mean over methods, shape (n_features,), in [0, 1]; 0.5
         is as strong as the best shadow.
     chosen
-        Indices of the features chosen, best first, at most `top_m`.
+        Indices of the features chosen, best first: at most `top_m` kinds, with their twins.
     """
 
     scores: dict[str, Floats]
@@ -47,8 +59,13 @@ class FeatureRow:
     reason: str
 
 
-def choose_in_fold(scores: Mapping[str, Floats], top_m: int) -> FoldChoice:
-    """Choose the features that beat every shadow in at least half of the methods.
+def choose_in_fold(
+    scores: Mapping[str, Floats],
+    top_m: int,
+    X: NDArray[np.float32] | None = None,
+    limit: float = 1.0,
+) -> FoldChoice:
+    """Choose the features that beat every shadow in at least `MIN_WINS` methods.
 
     A method's score counts as its multiple r of the best shadow's, brought into [0, 1) by
     ``r / (1 + r)``: at 0.5 a feature carries as much as the best of the meaningless ones. The
@@ -59,6 +76,11 @@ def choose_in_fold(scores: Mapping[str, Floats], top_m: int) -> FoldChoice:
     ----------
     scores
         By method, of the features and then of their shadows, shape (2 · n_features,).
+    top_m
+        Different features to choose: what says the same as a better one takes no place.
+    X, limit
+        Rows to compare features on, shape (n_rows, n_features), and the |rank correlation| of
+        twins; without rows none are looked for.
     """
     n_features = len(next(iter(scores.values()))) // 2
     shares, n_won = [], np.zeros(n_features)
@@ -71,12 +93,26 @@ def choose_in_fold(scores: Mapping[str, Floats], top_m: int) -> FoldChoice:
     # Where no shadow carries anything every share is 1: ranks order such equals, then columns do.
     ranks = np.mean([stats.rankdata(values[:n_features]) for values in scores.values()], axis=0)
     order = np.lexsort((np.arange(n_features), -ranks, -consensus))
-    chosen = [int(j) for j in order if 2 * n_won[j] >= len(scores)][:top_m]
+    wins = min(MIN_WINS, -(-len(scores) // 2))
+    chosen = _first_kinds([int(j) for j in order if n_won[j] >= wins], top_m, X, limit)
     return FoldChoice(
         scores={method: values[:n_features] for method, values in scores.items()},
         consensus=consensus,
         chosen=chosen,
     )
+
+
+def _first_kinds(
+    ranked: Sequence[int], top_m: int, X: NDArray[np.float32] | None, limit: float
+) -> list[int]:
+    """Cut a list after `top_m` different features.
+
+    Their twins stay: which of two twins comes first changes from fold to fold, and dropping the
+    other here would make both look unstable.
+    """
+    twins = {} if X is None else find_twins(ranked, X, limit)
+    kinds = [j for j in ranked if j not in twins][:top_m]
+    return [j for j in ranked if twins.get(j, j) in kinds]
 
 
 def find_twins(ranked: Sequence[int], X: NDArray[np.float32], limit: float) -> dict[int, int]:
@@ -129,6 +165,22 @@ def _first_of_each_kind(ranked: Sequence[int], twins: Mapping[int, int]) -> dict
     for j in ranked:
         kept.setdefault(twins.get(j, j), j)
     return kept
+
+
+def chosen_kinds(
+    folds: Sequence[FoldChoice], twins: Mapping[int, int], n_features: int
+) -> NDArray[np.bool_]:
+    """Tell which kinds of features each fold chose, twins counted as the one that is kept.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_folds, n_kinds).
+    """
+    chosen = np.zeros((len(folds), n_features), dtype=bool)
+    for place, fold in enumerate(folds):
+        chosen[place, [twins.get(j, j) for j in fold.chosen]] = True
+    return np.delete(chosen, sorted(twins), axis=1)
 
 
 def consensus_of_folds(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.protocol import Unit
@@ -19,6 +22,7 @@ from ray_pipeline.selection.units import (
     select_pooled,
     select_symbol,
 )
+from ray_pipeline.statistics.stability import selection_stability
 
 __all__ = ["SelectedFeatures", "Selection", "select_features"]
 
@@ -33,10 +37,14 @@ class SelectedFeatures:
         Records of `FeatureRow`, best first.
     folds
         Features that each fold chose for itself, by fold.
+    set_stability
+        How much the folds' choices agree beyond chance; see `selection_stability`. None where
+        there is nothing to compare.
     """
 
     rows: tuple[Mapping[str, Any], ...]
     folds: Mapping[int, tuple[str, ...]]
+    set_stability: float | None = None
 
     @property
     def final(self) -> tuple[str, ...]:
@@ -52,14 +60,36 @@ class Selection:
 
     def table_rows(self) -> list[dict[str, Any]]:
         """Rows of ``feature_selection/features.parquet``."""
+        across = {target: self._across_symbols(target) for target, _ in self.choices}
         rows = []
         for (target, symbol), choice in self.choices.items():
+            frequency, agreement = across[target] if symbol is not None else ({}, None)
             view: View = "cross_sectional" if symbol is None else "symbol_specific"
             for row in choice.rows:
                 plain = {key: value for key, value in row.items() if key != "methods"}
                 key = {"target": target, "view": view, "symbol": symbol}
-                rows.append(key | plain | dict(row["methods"]))
+                stability = {
+                    "set_stability": choice.set_stability,
+                    "symbol_frequency": frequency.get(row["feature"]),
+                    "symbols_stability": agreement,
+                }
+                rows.append(key | plain | dict(row["methods"]) | stability)
         return rows
+
+    def _across_symbols(self, target: str) -> tuple[dict[str, float], float | None]:
+        """Share of a target's own models that use each feature, and how much they agree."""
+        own = [c for (name, symbol), c in self.choices.items() if name == target and symbol]
+        own = [choice for choice in own if choice.rows]
+        if not own:
+            return {}, None
+        names = sorted(row["feature"] for row in own[0].rows)
+        place = {name: j for j, name in enumerate(names)}
+        chosen = np.zeros((len(own), len(names)), dtype=bool)
+        for i, choice in enumerate(own):
+            chosen[i, [place[name] for name in choice.final]] = True
+        agreement = selection_stability(chosen)
+        frequency = dict(zip(names, chosen.mean(axis=0).tolist(), strict=True))
+        return frequency, None if math.isnan(agreement) else agreement
 
 
 def select_features(
@@ -145,4 +175,5 @@ def _choice(record: Mapping[str, Any]) -> SelectedFeatures:
     return SelectedFeatures(
         rows=tuple(record["features"]),
         folds={int(index): tuple(names) for index, names in record["folds"].items()},
+        set_stability=record["set_stability"],
     )

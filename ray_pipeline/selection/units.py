@@ -18,12 +18,14 @@ from ray_pipeline.records import SymbolPartition, TargetSpec
 from ray_pipeline.selection.consensus import (
     FoldChoice,
     choose_in_fold,
+    chosen_kinds,
     consensus_of_folds,
     find_twins,
 )
 from ray_pipeline.selection.methods import TrainingRows, score_features
 from ray_pipeline.selection.shadows import shift_within_symbols
 from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.statistics.stability import selection_stability
 
 __all__ = ["SelectionSettings", "SelectionSpec", "select_pooled", "select_symbol"]
 
@@ -94,30 +96,34 @@ def select_pooled(reader: PanelReader, spec: SelectionSpec, pool: Pool) -> dict[
 
 
 def _select(design: Design, target: TargetSpec, spec: SelectionSpec, symbol: str) -> dict[str, Any]:
-    choices: dict[int, FoldChoice] = {}
     settings = spec.settings
     hyperparameters = {f.name: dict(f.hyperparameters) for f in settings.families}
+    scores: dict[int, dict[str, NDArray[np.float64]]] = {}
     for fold in spec.frame.folds:
         data = _training_rows(design, target, spec.frame, fold, symbol)
         if data is not None:
-            scores = score_features(data, settings.methods, hyperparameters)
-            choices[fold.index] = choose_in_fold(scores, settings.top_m)
-    if not choices:
-        return {"features": [], "folds": {}}
-    folds = [choices[index] for index in sorted(choices)]
-    final_order = _by_consensus(folds)
+            scores[fold.index] = score_features(data, settings.methods, hyperparameters)
+    if not scores:
+        return {"features": [], "folds": {}, "set_stability": None}
     # Redundancy is a property of the features alone; it is measured before the first test row.
-    before, _ = design.split(spec.frame.folds[min(choices)])
+    before, _ = design.split(spec.frame.folds[min(scores)])
     sample = design.X[_thinned(design.positions[:before], TWIN_ROWS)]
-    twins = find_twins(final_order, sample, settings.redundancy)
+    choices = {
+        index: choose_in_fold(of_fold, settings.top_m, sample, settings.redundancy)
+        for index, of_fold in sorted(scores.items())
+    }
+    folds = list(choices.values())
+    twins = find_twins(_by_consensus(folds), sample, settings.redundancy)
     names = design.feature_names
     rows = consensus_of_folds(names, folds, twins, settings.top_m, settings.min_stability)
+    agreement = selection_stability(chosen_kinds(folds, twins, len(names)))
     return {
         "features": [asdict(row) for row in rows],
         "folds": {
             str(index): _fold_features(choice, sample, settings, names)
             for index, choice in choices.items()
         },
+        "set_stability": None if np.isnan(agreement) else agreement,
     }
 
 

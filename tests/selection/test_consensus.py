@@ -49,11 +49,12 @@ class TestChooseInFold:
         assert choice.chosen == [1, 0]
 
     def test_methods_that_cannot_see_a_feature_do_not_veto_it(self) -> None:
-        """A feature that only trees can use beats the shadows of two methods of four."""
+        """A feature that only trees can use beats the shadows of two methods of four, or five."""
         blind = np.array([0.1, 0.5, 1.0, 0.9])
         sharp = np.array([12.0, 0.5, 1.0, 0.9])
         scores = {"gain": sharp, "permutation": sharp, "linear": blind, "univariate": blind}
         assert choose_in_fold(scores, top_m=10).chosen == [0]
+        assert choose_in_fold(scores | {"mutual_information": blind}, top_m=10).chosen == [0]
         assert choose_in_fold({**scores, "gain": blind}, top_m=10).chosen == []
 
     def test_a_feature_level_with_the_best_shadow_is_not_chosen(self) -> None:
@@ -65,6 +66,15 @@ class TestChooseInFold:
         scores = {"gain": np.array([5.0, 9.0, 7.0, 9.0, 0.0, 0.0, 0.0, 0.0])}
         assert choose_in_fold(scores, top_m=10).chosen == [1, 3, 2, 0]
         assert choose_in_fold(scores, top_m=3).chosen == [1, 3, 2]
+
+    def test_twins_take_no_place(self) -> None:
+        """Columns 0 and 1 say the same: two different features are those two and the third."""
+        random = np.random.default_rng(0)
+        X = random.standard_normal((50, 4)).astype(np.float32)
+        X[:, 1] = 2.0 * X[:, 0]
+        scores = {"gain": np.array([9.0, 8.0, 7.0, 6.0, 0.0, 0.0, 0.0, 0.0])}
+        assert choose_in_fold(scores, 2, X, 0.98).chosen == [0, 1, 2]
+        assert choose_in_fold(scores, 2).chosen == [0, 1]
 
     @given(
         st.integers(1, 6).flatmap(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from planted_pools import panel_frame
 
@@ -13,6 +14,7 @@ from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.stage import PooledPanel, Ranking
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.selection.stage import SelectedFeatures, Selection, select_features
+from ray_pipeline.statistics.stability import selection_stability
 
 FOUND = {
     "features": [
@@ -21,6 +23,7 @@ FOUND = {
         {"feature": "h", "score": 0.1, "methods": {"gain": 0.0}, "selected": False},
     ],
     "folds": {"0": ["g"], "10": ["g", "f"]},
+    "set_stability": 0.4,
 }
 
 
@@ -190,5 +193,22 @@ def test_table_has_a_row_per_choice_and_feature() -> None:
         "score": 0.9,
         "selected": True,
         "gain": 2.0,
+        "set_stability": None,
+        "symbol_frequency": None,
+        "symbols_stability": None,
     }
     assert [(row["view"], row["symbol"]) for row in rows[3:]] == [("symbol_specific", "B")] * 3
+
+
+def test_table_says_how_far_the_symbols_own_models_agree() -> None:
+    """Of two symbols both use g, one f: half of the choices of f; pooled rows do not count."""
+    first, *others = [dict(row) for row in FOUND["features"]]  # type: ignore[attr-defined]
+    both = SelectedFeatures(rows=(first, *others), folds={}, set_stability=0.4)
+    one = SelectedFeatures(
+        rows=(first, *({**row, "selected": False} for row in others)), folds={}, set_stability=None
+    )
+    rows = Selection({("x", None): one, ("x", "A"): both, ("x", "B"): one}).table_rows()
+    assert [row["symbol_frequency"] for row in rows] == [None] * 3 + [1.0, 0.5, 0.0] * 2
+    expected = selection_stability(np.array([[True, True, False], [True, False, False]]))
+    assert [row["symbols_stability"] for row in rows] == [None] * 3 + [expected] * 6
+    assert [row["set_stability"] for row in rows] == [None] * 3 + [0.4] * 3 + [None] * 3

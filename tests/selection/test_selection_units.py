@@ -276,7 +276,11 @@ def test_too_few_rows_give_no_choice() -> None:
     X, y = planted_rows(3)
     y[60:] = np.nan
     y[:3] = np.nan
-    assert select(pool_of(X, y, 3, frame), selection_spec(frame)) == {"features": [], "folds": {}}
+    assert select(pool_of(X, y, 3, frame), selection_spec(frame)) == {
+        "features": [],
+        "folds": {},
+        "set_stability": None,
+    }
 
 
 def test_a_fold_without_enough_labels_is_left_out() -> None:
