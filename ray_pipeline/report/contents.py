@@ -28,6 +28,8 @@ _FEATURE_COLUMNS = (
     "feature",
     "score",
     "stability",
+    "set_stability",
+    "symbols_stability",
     "rank",
     "selected",
     "reason",

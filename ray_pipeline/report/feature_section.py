@@ -14,7 +14,7 @@ from markupsafe import Markup
 from ray_pipeline.report.capping import Capped, capped
 from ray_pipeline.report.charts import bar
 from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import count, percentage, plural, unsigned
+from ray_pipeline.report.figures import count, percentage, plural, signed, unsigned
 from ray_pipeline.results import FEATURES
 
 __all__ = ["FeatureSection", "PooledFeature", "SymbolFeature", "write_feature_section"]
@@ -23,6 +23,7 @@ MAX_TARGETS = 20
 MAX_FEATURES = 50
 """Selected features listed per target: the default of ``feature_selection.top_m_features``."""
 MAX_SYMBOL_FEATURES = 20
+_AGREEMENT = "Agreement beyond chance (1 is full, 0 is that of random choices)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class TargetFeatures:
     ----------
     rejected
         A sentence on the pooled features that were not selected, by reason.
+    agreement
+        A sentence on how far the folds chose the same features, and how far the symbols did.
     n_symbols
         Symbols whose own models had features selected.
     """
@@ -64,6 +67,7 @@ class TargetFeatures:
     n_selected: int
     pooled: Capped[PooledFeature]
     rejected: str
+    agreement: str
     own: Capped[SymbolFeature]
     n_symbols: int
 
@@ -90,8 +94,14 @@ def write_feature_section(contents: RunContents) -> FeatureSection:
     targets = [target for target in chosen if target in selected_for]
     targets += sorted(selected_for - frozenset(chosen))
     own = _own_counts(table)
+    agreements = _agreements(table)
     shown = tuple(
-        _target(target, _pooled_rows(table, target), *own.get(target, ((), 0)))
+        _target(
+            target,
+            _pooled_rows(table, target),
+            *own.get(target, ((), 0)),
+            agreements.get(target, ""),
+        )
         for target in targets[:MAX_TARGETS]
     )
     return FeatureSection("", Capped(shown, len(targets), "strongest target first", FEATURES))
@@ -123,11 +133,26 @@ def _own_counts(table: pa.Table) -> dict[str, tuple[tuple[tuple[str, int], ...],
     }
 
 
+def _agreements(table: pa.Table) -> dict[str, str]:
+    """Say, per target, how far choices agree beyond chance (1 fully, 0 as if drawn at random)."""
+    found: dict[str, list[str]] = {}
+    for view, column, of_what in (
+        ("cross_sectional", "set_stability", "the folds' choices"),
+        ("symbol_specific", "symbols_stability", "the choices of the symbols' own models"),
+    ):
+        rows = table.filter((pc.field("view") == view) & pc.field(column).is_valid())
+        for row in rows.group_by("target").aggregate([(column, "mean")]).to_pylist():
+            figure = signed(row[f"{column}_mean"])
+            found.setdefault(row["target"], []).append(f"{figure} among {of_what}")
+    return {target: f"{_AGREEMENT}: {', '.join(of)}." for target, of in found.items()}
+
+
 def _target(
     target: str,
     pooled: Sequence[Mapping[str, Any]],
     own: Sequence[tuple[str, int]],
     n_symbols: int,
+    agreement: str,
 ) -> TargetFeatures:
     selected = [row for row in pooled if row["selected"]]
     return TargetFeatures(
@@ -136,6 +161,7 @@ def _target(
         n_selected=len(selected),
         pooled=capped([_feature(row) for row in selected], MAX_FEATURES, "best first", FEATURES),
         rejected=_rejected([row["reason"] for row in pooled if not row["selected"]]),
+        agreement=agreement,
         own=capped(
             [_own(feature, n, n_symbols) for feature, n in own],
             MAX_SYMBOL_FEATURES,

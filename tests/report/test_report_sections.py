@@ -160,6 +160,10 @@ def test_features_are_listed_best_first_with_the_rejected_counted(contents: RunC
     assert [row.rank for row in first.pooled.rows] == list(range(1, 9))
     assert first.pooled.rows[0].reason == "chosen in 100% of 5 folds"
     assert first.rejected == "22 features not selected: 22 unstable."
+    assert first.agreement == (
+        "Agreement beyond chance (1 is full, 0 is that of random choices): +0.750 among the folds' "
+        "choices, +0.250 among the choices of the symbols' own models."
+    )
 
 
 def test_own_features_count_the_symbols_that_selected_them(contents: RunContents) -> None:
