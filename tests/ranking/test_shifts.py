@@ -45,6 +45,9 @@ def test_shifts_that_say_the_same_are_refused() -> None:
     assert len(draw_shifts(1000, 42, 20, 0)) == 42
     with pytest.raises(DataError, match=r"n_shifts=43 .* hold 42 shifts .* 20 apart.* at most 42"):
         draw_shifts(1000, 43, 20, 0)
+    # 1.3·√1000 = 42 bars of memory, a quarter of which counts more than a horizon of one bar.
+    with pytest.raises(DataError, match=r"hold 83 shifts that are 11 apart"):
+        draw_shifts(1000, 84, 1, 0)
     with pytest.raises(DataError, match=r"hold 18 shifts that are 50 apart\. Use more rows"):
         draw_shifts(1000, 19, 5, 0, spacing=49.5)
     with pytest.raises(DataError, match=r"the other 0 hold 0 shifts"):

@@ -71,8 +71,8 @@ def test_noise_stays_noise(tmp_path: Path) -> None:
 
 def test_a_panel_too_short_for_the_shifts_is_refused(data_dir: Path, tmp_path: Path) -> None:
     """With the number that fits, and before any model is fitted."""
-    with pytest.raises(DataError, match=r"n_shifts=271 .* on 320 timestamps.* at most 270"):
-        _run(data_dir, tmp_path / "run", n_shifts=271)
+    with pytest.raises(DataError, match=r"n_shifts=46 .* on 320 timestamps.* at most 45"):
+        _run(data_dir, tmp_path / "run", n_shifts=46)
     assert not list((tmp_path / "run").glob("units/rank_*"))
 
 
