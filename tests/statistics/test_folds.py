@@ -1,10 +1,14 @@
-"""Folds and purge against a definition that counts every pair of rows."""
+"""Folds and purge against a definition that counts every bar, and against `purgedcv`."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import purgedcv
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +128,149 @@ def test_purge_is_its_definition_on_ragged_panels(
     tested = test_rows(positions, fold)
     assert not np.any(trained & tested)
     assert tested.tolist() == [start <= position < n_timestamps for position in positions]
+
+
+# Against `purgedcv`, which purges by half-open intervals [prediction time, evaluation time) of
+# rows. Ours are closed, in positions: a label made of bars up to position e is theirs of
+# [position, e + 1). Our embargo keeps labels away from the test on the side where walk-forward
+# training lies, which is their `purge_horizon`; their embargo acts after a test fold, where
+# walk-forward trains on nothing.
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a panel in time order, one array per column, those without a label left out."""
+
+    positions: np.ndarray
+    symbols: np.ndarray
+    last_seen: np.ndarray
+
+    @classmethod
+    def of(cls, bars: list[np.ndarray], horizon: int) -> _Rows:
+        """Look up the bar that ends each label in a table, symbol by symbol, with pandas."""
+        table = pd.concat(
+            pd.DataFrame({"position": positions, "symbol": symbol})
+            for symbol, positions in enumerate(bars)
+        )
+        table["last_seen"] = table.groupby("symbol")["position"].shift(-horizon)
+        table = table.dropna().sort_values(["position", "symbol"])
+        return cls(
+            table["position"].to_numpy(dtype=np.int64),
+            table["symbol"].to_numpy(dtype=np.int64),
+            table["last_seen"].to_numpy(dtype=np.int64),
+        )
+
+    def intervals(self) -> dict[str, Any]:
+        """Return the half-open intervals of the labels, a nanosecond to a position."""
+        return {
+            "prediction_times": pd.to_timedelta(self.positions, unit="ns"),
+            "evaluation_times": pd.to_timedelta(self.last_seen + 1, unit="ns"),
+        }
+
+
+def _trained(rows: _Rows, bars: list[np.ndarray], horizon: int, fold: Fold, embargo: int) -> Any:
+    """Rows that our purge keeps, as indices into `rows`."""
+    kept = np.zeros(len(rows.positions), dtype=np.bool_)
+    for symbol, positions in enumerate(bars):
+        mask = train_rows(label_end_positions(positions, horizon), fold, embargo)
+        labelled = max(len(positions) - horizon, 0)
+        kept[rows.symbols == symbol] = mask[:labelled]
+    return np.flatnonzero(kept)
+
+
+@st.composite
+def _panel(draw: st.DrawFn, ragged: bool) -> tuple[list[np.ndarray], int]:
+    """Positions of each symbol: every timestamp, or listed late, full of gaps, delisted early."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n_bars = draw(st.integers(360, 420))
+    present = np.ones((draw(st.integers(1, 4)), n_bars), dtype=np.bool_)
+    if ragged:
+        present &= random.random(present.shape) >= draw(st.sampled_from([0.0, 0.05, 0.2]))
+        for symbol in present[1:]:
+            symbol[: random.integers(0, n_bars)] = False
+            symbol[random.integers(1, n_bars + 1) :] = False
+    # The time axis of a panel has the timestamps at which some symbol has a bar, and no others.
+    present = present[:, present.any(axis=0)]
+    return [np.flatnonzero(symbol) for symbol in present], present.shape[1]
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@given(data=st.data(), horizon=st.integers(1, 20), embargo=st.integers(0, 5))
+def test_purge_is_that_of_purgedcv_on_every_fold_of_a_panel(
+    ragged: bool, data: st.DataObject, horizon: int, embargo: int
+) -> None:
+    """Pooled over symbols, the same training rows to the last one: nothing differs."""
+    bars, n_timestamps = data.draw(_panel(ragged))
+    rows = _Rows.of(bars, horizon)
+    # What is purged depends on all test timestamps, those without any label included.
+    tested_rows = _Rows.of(bars, 0)
+    both = {
+        name: theirs.append(tested_rows.intervals()[name])
+        for name, theirs in rows.intervals().items()
+    }
+    n_splits = data.draw(st.integers(1, 4))
+    for fold in walk_forward_folds(n_timestamps, n_splits, 0.4, horizon, embargo):
+        expected = purgedcv.purge(
+            np.flatnonzero(rows.positions < fold.test_start),
+            len(rows.positions) + np.flatnonzero(test_rows(tested_rows.positions, fold)),
+            **both,
+            purge_horizon=pd.Timedelta(embargo, unit="ns"),
+        )
+        assert _trained(rows, bars, horizon, fold, embargo).tolist() == expected.tolist()
+
+
+@given(
+    test_size=st.integers(20, 60),
+    n_splits=st.integers(1, 5),
+    first_test=st.integers(90, 200),
+    horizon=st.integers(1, 25),
+    embargo=st.integers(0, 5),
+)
+def test_whole_walk_is_that_of_purgedcv_where_the_folds_divide_evenly(
+    test_size: int, n_splits: int, first_test: int, horizon: int, embargo: int
+) -> None:
+    """Training and test rows of `WalkForwardSplit` on one row per timestamp.
+
+    The splitters differ in two ways, so the agreement is asked for where neither matters. A
+    remainder is spread over our folds and goes to training in theirs. They count rows, so that
+    with several symbols a timestamp may fall on both sides of a split; we count timestamps.
+    """
+    n_timestamps = first_test + n_splits * test_size
+    positions = np.arange(n_timestamps)
+    label_ends = label_end_positions(positions, horizon)
+    theirs = purgedcv.WalkForwardSplit(
+        n_splits,
+        test_size,
+        prediction_times=pd.to_timedelta(positions, unit="ns"),
+        evaluation_times=pd.to_timedelta(label_ends + 1, unit="ns"),
+        purge_horizon=pd.Timedelta(embargo, unit="ns"),
+    )
+    # Half a row more than the share keeps the product from rounding down to one row less.
+    fraction = (first_test + 0.5) / n_timestamps
+    folds = walk_forward_folds(n_timestamps, n_splits, fraction, horizon, embargo)
+    pairs = list(theirs.split(np.zeros((n_timestamps, 1))))
+    assert len(pairs) == len(folds)
+    for fold, (train, test) in zip(folds, pairs, strict=True):
+        assert np.flatnonzero(train_rows(label_ends, fold, embargo)).tolist() == train.tolist()
+        assert np.flatnonzero(test_rows(positions, fold)).tolist() == test.tolist()
+
+
+def test_a_symbol_alone_is_purged_at_the_fold_where_purgedcv_waits_for_its_first_row() -> None:
+    """Where they differ: a symbol with no bar at the start of a fold, looked at alone.
+
+    The fold starts at 10, the symbol's next bar is at 14. The label of its row 8 ends at 9; that
+    of row 9 is made of the bar at 14, and both drop it. With an embargo of two, row 8 is too
+    close to the *fold*, which other symbols are tested on, but not to the bar at 14.
+    """
+    bars = np.array([*range(10), *range(14, 20)])
+    label_ends = label_end_positions(bars, 1)
+    fold = Fold(0, 10, 20)
+    theirs = purgedcv.purge(
+        np.arange(10),
+        np.arange(10, 16),
+        pd.to_timedelta(bars, unit="ns"),
+        pd.to_timedelta(label_ends + 1, unit="ns"),
+        purge_horizon=pd.Timedelta(2, unit="ns"),
+    )
+    assert theirs.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert np.flatnonzero(train_rows(label_ends, fold, 2)).tolist() == [0, 1, 2, 3, 4, 5, 6]
