@@ -240,12 +240,19 @@ class LeakageConfig(_Section):
     max_abs_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.95,
         description="By value: a higher |rank correlation| with the target, at a shift that uses "
-        "the future, is a leak.",
+        "the future, is a leak. Lower, and good models of smooth targets are accused.",
     )
     behaviour_min_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.25,
+        description="By behaviour: a higher correlation that ends as that of a copy of the label "
+        "would, and not as the feature's own memory does. Lower catches noisier copies; signals "
+        "without memory on overlapping labels come into doubt.",
+    )
+    implausible_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.5,
         description="By behaviour: a higher correlation that vanishes once the feature is taken "
-        "a horizon earlier is a leak.",
+        "a horizon earlier is a leak whatever its course. No honest feature of prices is as good; "
+        "raise it for targets that are easy.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.statistics.leakage import leak_verdict, score_leaks
+from ray_pipeline.statistics.leakage import LeakLimits, leak_verdict, score_leaks
 
 __all__ = ["LeakFinding", "LeakSpec", "find_leaks", "merge_leaks"]
 
@@ -26,8 +27,7 @@ class LeakSpec:
 
     partition: SymbolPartition
     frame: PanelFrame
-    max_abs_correlation: float
-    behaviour_min_correlation: float
+    limits: LeakLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,9 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
         ]
         tested[target.name] = [name for name, _ in measured]
         for name, score in measured:
-            verdict = leak_verdict(score, spec.max_abs_correlation, spec.behaviour_min_correlation)
+            verdict = leak_verdict(score, spec.limits)
             if verdict is not None:
-                test, value = verdict
-                finding = {"target": target.name, "feature": name, "test": test, "value": value}
+                finding = {"target": target.name, "feature": name} | asdict(verdict)
                 findings.append(finding | asdict(score))
     return {"symbol": spec.partition.symbol, "findings": findings, "tested": tested}
 
@@ -107,9 +106,30 @@ def _reason(test: str, findings: Sequence[Mapping[str, Any]], n_tested: int) -> 
             f"equals the target of {where} up to a monotone map (|rank correlation| "
             f"{leaking:.2f}, {honest:.2f} with anything known at the time) {symbols}"
         )
-    present = float(np.mean([abs(f["present"]) for f in findings]))
-    earlier = float(np.mean([abs(f["horizon_earlier"]) for f in findings]))
-    return (
-        f"|rank correlation| with the target is {present:.2f} and {earlier:.2f} when the feature "
-        f"is taken a horizon earlier {symbols}"
+    commonest = Counter(f["evidence"] for f in findings if f["test"] == "behaviour")
+    evidence = commonest.most_common(1)[0][0]
+    told = [f for f in findings if f["evidence"] == evidence]
+    present, earlier, known, edge = (
+        float(np.mean([abs(f[name]) for f in told]))
+        for name in ("present", "horizon_earlier", "known", "edge")
     )
+    if evidence == "edge":
+        rows = int(np.median([f["edge_shift"] for f in told]))
+        return (
+            f"its last change knows a bar to come: |rank correlation| {edge:.2f} with the change "
+            f"of the target {rows} rows later {symbols}"
+        )
+    if evidence == "beyond":
+        return (
+            f"|rank correlation| with the target is {present:.2f}, still {earlier:.2f} with the "
+            f"one that starts where it ends, and {known:.2f} with the last known one {symbols}"
+        )
+    vanishing = (
+        f"|rank correlation| with the target is {present:.2f} and {earlier:.2f} when the feature "
+        "is taken a horizon earlier"
+    )
+    if evidence == "profile":
+        return (
+            f"{vanishing}, in between as a copy of the target and not as its own memory {symbols}"
+        )
+    return f"{vanishing} {symbols}"

@@ -13,6 +13,7 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.leakage import LeakFinding, LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.records import ColumnRoles, SymbolPartition
+from ray_pipeline.statistics.leakage import LeakLimits
 
 __all__ = ["Screening", "screen_features", "structural_leaks"]
 
@@ -64,14 +65,17 @@ def screen_features(
         When the policy is ``fail`` and there is a finding.
     """
     section = config.leakage
+    limits = LeakLimits(
+        section.max_abs_correlation,
+        section.behaviour_min_correlation,
+        section.implausible_correlation,
+    )
     units = [
         Unit(
             "find_leaks",
             symbol,
             find_leaks,
-            LeakSpec(
-                partition, frame, section.max_abs_correlation, section.behaviour_min_correlation
-            ),
+            LeakSpec(partition, frame, limits),
         )
         for symbol, partition in partitions.items()
     ]

@@ -12,6 +12,7 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.leakage import LeakFinding, LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.ranking.leakage_stage import structural_leaks
 from ray_pipeline.records import ColumnRoles, TargetSpec
+from ray_pipeline.statistics.leakage import LeakLimits
 
 TARGETS = (TargetSpec("y5", 5, "regression"), TargetSpec("other", 5, "regression"))
 NAMES = ("noise", "copy", "later", "noisy copy", "past", "empty")
@@ -41,7 +42,7 @@ def _records(*tables: SymbolTable) -> list[dict[str, Any]]:
     reader: Any = MemoryReader(tables)
     frame = make_frame(800, TARGETS, NAMES)
     return [
-        find_leaks(reader, LeakSpec(partition_of(table.symbol), frame, 0.95, 0.5))
+        find_leaks(reader, LeakSpec(partition_of(table.symbol), frame, LeakLimits()))
         for table in tables
     ]
 
@@ -111,11 +112,11 @@ def test_value_outweighs_behaviour_when_symbols_disagree() -> None:
         {
             "findings": [
                 {"target": "y", "feature": "x", "test": test, "value": value, **figures}
-                | {"horizon_earlier": 0.0}
+                | {"horizon_earlier": 0.0, "evidence": evidence}
             ],
             "tested": {"y": ["x"]},
         }
-        for test, value in (("behaviour", 0.6), ("value", 1.0))
+        for test, evidence, value in (("behaviour", "vanishes", 0.6), ("value", "copy", 1.0))
     ]
     assert merge_leaks(records) == [
         LeakFinding(
