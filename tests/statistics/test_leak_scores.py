@@ -288,7 +288,7 @@ PHIS = (0.7, 0.9, 0.98)
 
 
 def _driven(random: np.random.Generator, phi: float, horizon: int) -> tuple[Floats, Floats]:
-    """Return a slow feature, and the sums of returns that follow it at a correlation of about 0.3."""
+    """Return a slow feature, and sums of returns that follow it at a correlation of about 0.3."""
     feature = _slow(random, phi, N_ROWS + horizon + 1)
     reach = (1 - phi**horizon) / (1 - phi)
     returns = random.standard_t(4, len(feature)) / np.sqrt(2.0)
