@@ -222,6 +222,8 @@ WRONG_VALUES = [
     ("columns: {horizons: {y_*: true}}", "found true; must be a number of bars"),
     ("columns: {horizons: {y_*: '12'}}", "found '12'; must be a number of bars"),
     ("columns: {horizons: {y_*: 60min}}", "or a duration (30s, 60m, 4h, 5d, 2w)"),
+    ("columns: {tasks: {y_*: grade}}", "'regression', 'binary' or 'ordinal'"),
+    ("columns: {tasks: [ordinal]}", "must be a mapping"),
     ("labeling: {features: basic}", "found 'basic'; must be 'standard' or a list of feature"),
     ("labeling: {features: []}", "found an empty list; must be 'standard' or a list of feature"),
     ("labeling: {features: [a, a]}", "'a' named more than once"),
@@ -597,7 +599,7 @@ class TestDump:
         text = (
             "experiment: {name: x, seed: 3}\n"
             "data: {data_dir: a, interval: 5, symbols: [0700, 1E5, TRUE, NO, null, é漢]}\n"
-            "columns: {horizons: {y_*: 12, z: 5d}}\nrouting: {alpha: 1e-7}\n"
+            "columns: {horizons: {y_*: 12, z: 5d}, tasks: {no: ordinal}}\nrouting: {alpha: 1e-7}\n"
             "training: {hyperparameters: {ridge: {a: '1e5', b: 'yes', c: '', d: 1e-9}}}\n"
         )
         config = load(text)

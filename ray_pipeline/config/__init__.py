@@ -3,27 +3,31 @@
 This package is the only importer of yaml.
 """
 
+from ray_pipeline.config.data_sections import (
+    ColumnsConfig,
+    DataConfig,
+    ExperimentSection,
+    LabelingConfig,
+    ValidationConfig,
+)
+from ray_pipeline.config.experiment import (
+    ExecutionConfig,
+    ExperimentConfig,
+    OutputConfig,
+    TrackingConfig,
+)
 from ray_pipeline.config.loading import (
     config_schema,
     dump_config,
     load_experiment_config,
     parse_experiment_config,
 )
-from ray_pipeline.config.sections import (
-    ColumnsConfig,
-    DataConfig,
-    ExecutionConfig,
-    ExperimentConfig,
-    ExperimentSection,
+from ray_pipeline.config.stage_sections import (
     FeatureSelectionConfig,
-    LabelingConfig,
     LeakageConfig,
-    OutputConfig,
     RoutingConfig,
     TargetRankingConfig,
-    TrackingConfig,
     TrainingConfig,
-    ValidationConfig,
 )
 
 __all__ = [

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from ray_pipeline.records import Task
+
 __all__ = [
     "PATTERNS",
     "AtLeastOne",
@@ -25,6 +27,7 @@ __all__ = [
     "Share",
     "StorageOptions",
     "SymbolList",
+    "Tasks",
     "Text",
     "Uri",
 ]
@@ -222,6 +225,12 @@ Horizons = Annotated[
     BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, int | str] | None),
 ]
 """Target pattern to horizon: bars as a number, or a duration."""
+
+Tasks = Annotated[
+    dict[str, Task],
+    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, Task] | None),
+]
+"""Target pattern to what kind of values it has."""
 
 _Hyperparameter = Annotated[
     bool | int | float | str,

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ray_pipeline.config.document import Document, Problem, parse_yaml, write_yaml
+from ray_pipeline.config.experiment import ExperimentConfig
 from ray_pipeline.config.overrides import apply_override, override_source
 from ray_pipeline.config.problems import listed, validation_problems
-from ray_pipeline.config.sections import ExperimentConfig
 from ray_pipeline.errors import ConfigError
 
 __all__ = [

@@ -4,7 +4,6 @@ from ray_pipeline.panel.columns import MergedColumns, merge_columns
 from ray_pipeline.panel.inspection import (
     InspectionRequest,
     SymbolInspection,
-    detect_task,
     inspect_symbol,
     inspection_request,
 )
@@ -14,6 +13,7 @@ from ray_pipeline.panel.reading import PartitionReader, read_columns
 from ray_pipeline.panel.roles import resolve_roles
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.time_axis import (
     decode_runs,
     encode_runs,
@@ -44,6 +44,7 @@ __all__ = [
     "modal_step_ns",
     "read_columns",
     "resolve_roles",
+    "resolve_task",
     "session_bars",
     "summarise_panel",
     "table_request",

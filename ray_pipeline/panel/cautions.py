@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
 from ray_pipeline.records import ColumnRoles
 
-__all__ = ["empty_columns", "panel_warnings"]
+__all__ = ["empty_columns", "panel_warnings", "unused_patterns"]
 
 # Share of the panel's timestamps that a symbol may lack inside its own span before it is said.
 _NOTABLE_ABSENCE = 0.05
@@ -103,3 +104,10 @@ def empty_columns(names: Sequence[str], inspections: Sequence[SymbolInspection])
         for name, values in seen.items()
         if len(values) <= 1
     }
+
+
+def unused_patterns(key: str, patterns: Iterable[str], targets: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each pattern of a config key that no target matches."""
+    for pattern in patterns:
+        if not any(fnmatchcase(target, pattern) for target in targets):
+            yield f"{key}: no target is called {pattern!r}, so that entry does nothing"

@@ -27,14 +27,13 @@ from ray_pipeline.panel.roles import (
     resolve_roles,
 )
 from ray_pipeline.panel.time_axis import encode_runs
-from ray_pipeline.records import ColumnRoles, SymbolPartition, Task, TimeRun
+from ray_pipeline.records import ColumnRoles, SymbolPartition, TimeRun
 from ray_pipeline.storage.filesystems import FileSystem
 
 __all__ = [
     "InspectionRequest",
     "SymbolInspection",
     "TableKind",
-    "detect_task",
     "inspect_symbol",
     "inspection_request",
 ]
@@ -42,7 +41,6 @@ __all__ = [
 TableKind = Literal["labeled", "bars"]
 
 _MAX_LISTED_VALUES = 12
-_MAX_ORDINAL_LEVELS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,29 +201,6 @@ def inspect_symbol(
         constant=tuple((name, _only_value(table.column(name))) for name in constant if name),
         n_missing=_missing_cells(table, used),
     )
-
-
-def detect_task(values: Sequence[tuple[float, ...] | None]) -> Task:
-    """Tell a target's task from its values in every symbol.
-
-    ``binary`` when all values are 0 or 1; ``ordinal`` when there are at most seven different ones
-    and all are whole numbers; else ``regression``, also when there is no value at all.
-
-    Parameters
-    ----------
-    values
-        Per symbol the distinct values, or None where there are too many to list.
-    """
-    if any(distinct is None for distinct in values):
-        return "regression"
-    union = {value for distinct in values if distinct is not None for value in distinct}
-    if not union:
-        return "regression"
-    if union <= {0.0, 1.0}:
-        return "binary"
-    if len(union) <= _MAX_ORDINAL_LEVELS and all(value.is_integer() for value in union):
-        return "ordinal"
-    return "regression"
 
 
 def _kind_of(

@@ -9,12 +9,13 @@ from typing import Protocol
 
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.panel.bars import feature_names, target_task
-from ray_pipeline.panel.cautions import empty_columns, panel_warnings
+from ray_pipeline.panel.cautions import empty_columns, panel_warnings, unused_patterns
 from ray_pipeline.panel.columns import MergedColumns, merge_columns, some_of
 from ray_pipeline.panel.horizons import interval_seconds, resolve_horizon
-from ray_pipeline.panel.inspection import SymbolInspection, TableKind, detect_task
+from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.roles import BAR_FIELDS, ColumnPatterns, resolve_roles
+from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.time_axis import session_bars, step_counts
 from ray_pipeline.records import ColumnRoles, TargetSpec, Task
 
@@ -22,10 +23,12 @@ __all__ = ["ColumnSettings", "PanelSummary", "summarise_panel", "table_request"]
 
 
 class ColumnSettings(ColumnPatterns, Protocol):
-    """The config's ``columns`` section: role patterns and horizons by pattern."""
+    """The config's ``columns`` section: role patterns; horizons and tasks by pattern."""
 
     @property
     def horizons(self) -> Mapping[str, str | int]: ...  # noqa: D102
+    @property
+    def tasks(self) -> Mapping[str, Task]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def summarise_panel(
     inspections
         One per usable symbol, at least one.
     columns_config
-        The config's ``columns``: patterns and horizons.
+        The config's ``columns``: patterns, horizons and tasks.
     label_targets, label_features
         The config's ``labeling.targets`` and ``labeling.features``; used for bars only.
     interval
@@ -96,8 +99,8 @@ def summarise_panel(
     ------
     ConfigError
         When labeled tables and bars are mixed, when `interval` contradicts the data or the bar
-        length cannot be told, when there is no target or feature, or a target's horizon is
-        unknown.
+        length cannot be told, when there is no target or feature, when a target's horizon is
+        unknown, or when it is called binary and is not.
     DataError
         When `inspections` is empty.
     """
@@ -123,7 +126,10 @@ def summarise_panel(
     }
     if kind == "bars":
         _check_overrides(horizons, bar_seconds, bars_in_session)
-    targets = tuple(TargetSpec(name, horizons[name], tasks[name]) for name in roles.targets)
+    targets = tuple(
+        TargetSpec(name, horizons[name], resolve_task(name, tasks[name], columns_config.tasks))
+        for name in roles.targets
+    )
     time_columns = {inspection.time_column for inspection in inspections}
     return PanelSummary(
         kind=kind,
@@ -138,7 +144,11 @@ def summarise_panel(
             if name in merged.lacking and kind == "labeled"
         ),
         dropped=dropped,
-        warnings=tuple(panel_warnings(inspections, roles, merged, bar_seconds)),
+        warnings=(
+            *panel_warnings(inspections, roles, merged, bar_seconds),
+            *unused_patterns("columns.horizons", columns_config.horizons, roles.targets),
+            *unused_patterns("columns.tasks", columns_config.tasks, roles.targets),
+        ),
     )
 
 

@@ -14,7 +14,6 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel import (
     InspectionRequest,
     SymbolInspection,
-    detect_task,
     inspect_symbol,
     inspection_request,
 )
@@ -192,29 +191,6 @@ def test_many_values_are_not_listed(write_partition: WritePartition, fs: FileSys
     assert values["y_1"] == tuple(range(12))
     assert values["y_2"] is None
     assert values["fwd_ret_1"] is None
-
-
-@pytest.mark.parametrize(
-    ("values", "task"),
-    [
-        ([(0.0, 1.0), (0.0,)], "binary"),
-        ([(1.0,), (0.0,)], "binary"),
-        ([(-1.0, 0.0, 1.0)], "ordinal"),
-        ([(0.0, 1.0), (2.0,)], "ordinal"),
-        ([(0.0, 1.0, 2.0), (3.0, 4.0, 5.0, 6.0)], "ordinal"),
-        ([(0.0, 1.0, 2.0, 3.0), (4.0, 5.0, 6.0, 7.0)], "regression"),
-        ([(0.0, 0.5, 1.0)], "regression"),
-        ([(0.0, 1.0), None], "regression"),
-        ([(), ()], "regression"),
-        ([(), (0.0, 1.0)], "binary"),
-    ],
-)
-def test_tasks_follow_the_values_of_all_symbols(
-    values: list[tuple[float, ...] | None], task: str
-) -> None:
-    """One symbol's values alone decide nothing: the union does."""
-    assert detect_task(values) == task
-    assert detect_task(values[::-1]) == task
 
 
 def test_features_beyond_float32_are_found(write_partition: WritePartition, fs: FileSystem) -> None:

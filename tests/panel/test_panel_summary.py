@@ -251,6 +251,27 @@ def test_a_horizon_shorter_than_a_computed_label_is_refused() -> None:
     assert summarise([bars("A")], horizons={"fwd_ret_5d": 8}).targets[0].horizon_bars == 8
 
 
+def test_the_config_says_what_kind_of_target_it_is() -> None:
+    """For labels that are read and labels that are computed alike."""
+    columns = {"f": "double", "y_grade_3d": "int8"}
+    panel = [inspection("A", columns, target_values={"y_grade_3d": (-1.0, 0.0, 1.0)})]
+    assert summarise(panel).targets[0].task == "ordinal"
+    assert summarise(panel, tasks={"y_*": "regression"}).targets[0].task == "regression"
+    computed = summarise([bars("A")], label_targets=["y_will_peak_5d_1.0"], tasks={"*": "ordinal"})
+    assert computed.targets[0].task == "ordinal"
+    with pytest.raises(ConfigError, match=r"'fwd_ret_5d' cannot be binary"):
+        summarise([bars("A")], tasks={"fwd_*": "binary"})
+
+
+def test_patterns_that_no_target_matches_are_told() -> None:
+    """A misspelt entry would otherwise do nothing in silence."""
+    summary = summarise([inspection("A")], horizons={"fwd_rte_*": 3}, tasks={"grade": "ordinal"})
+    assert summary.warnings == (
+        "columns.horizons: no target is called 'fwd_rte_*', so that entry does nothing",
+        "columns.tasks: no target is called 'grade', so that entry does nothing",
+    )
+
+
 def test_no_feature_and_no_target() -> None:
     """A panel without either cannot be run; the message says what to change."""
     with pytest.raises(ConfigError, match=r"no feature is left; ignored: f \(feature excluded by"):

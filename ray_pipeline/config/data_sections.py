@@ -1,0 +1,161 @@
+"""What a run works on: the data, its columns, their labels and folds."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ray_pipeline.config.fields import (
+    AtLeastOne,
+    Choices,
+    ExperimentName,
+    FeatureNames,
+    Horizons,
+    Interval,
+    NameList,
+    Probability,
+    StorageOptions,
+    SymbolList,
+    Tasks,
+    Text,
+    Uri,
+)
+from ray_pipeline.config.section import Section
+
+__all__ = [
+    "ColumnsConfig",
+    "DataConfig",
+    "ExperimentSection",
+    "LabelingConfig",
+    "ValidationConfig",
+]
+
+_TARGETS = "fwd_ret_* y_* excess_ret_* ret_zscore_* ret_ord_* mfe_* mdd_*"
+_BY_PRODUCTS = (
+    "p_up* p_down* barrier_* vol_at_t_* tth_* hit_* max_return_* min_return_* mfe_share_* "
+    "time_in_profit_* flipcount_* zigzag_* next_* future_*"
+)
+
+
+class ExperimentSection(Section):
+    """What the run is called, and the seed of all its random choices."""
+
+    name: ExperimentName = Field(
+        default="experiment", description="Name of the run: letters, digits, '.', '_' and '-'."
+    )
+    seed: int = Field(
+        default=0, ge=0, description="Every random choice of the run is derived from it."
+    )
+
+
+class DataConfig(Section):
+    """Where the symbol partitions are, and which of them the run takes."""
+
+    data_dir: Uri = Field(
+        description="Folder or fsspec URI that holds the partitions, such as s3://bucket/panel."
+    )
+    interval: Interval | None = Field(
+        default=None, description="Bar interval, such as 5m; null: the only one on disk."
+    )
+    symbols: SymbolList = Field(
+        default=(),
+        description="[]: discover the symbols; a list: exactly these, and nothing is discovered.",
+    )
+    symbol_batch_size: AtLeastOne | None = Field(
+        default=None,
+        description="Seeded random sample of this many discovered symbols; null: all of them.",
+    )
+    kind: Literal["auto", "labeled", "bars"] = Field(
+        default="auto",
+        description="labeled, bars, or auto: bars when no target but all five bar fields exist.",
+    )
+    time_column: Text | None = Field(
+        default=None, description="Time column; null: the first of ts, timestamp, datetime, date."
+    )
+    max_rows_per_symbol: AtLeastOne | None = Field(
+        default=None, description="Keep the newest rows of each symbol; null: all of them."
+    )
+    min_rows_per_symbol: AtLeastOne = Field(
+        default=300, description="A symbol with fewer rows is left out, with its reason."
+    )
+    storage_options: StorageOptions = Field(
+        default={},
+        description="fsspec options that are not secrets; credentials come from the environment.",
+    )
+
+    @model_validator(mode="after")
+    def _rows_are_possible(self) -> Self:
+        if (
+            self.max_rows_per_symbol is not None
+            and self.max_rows_per_symbol < self.min_rows_per_symbol
+        ):
+            raise PydanticCustomError(
+                "rows",
+                "max_rows_per_symbol ({most}) is below min_rows_per_symbol ({least}), so every "
+                "symbol would be left out; raise the first or lower the second",
+                {"most": self.max_rows_per_symbol, "least": self.min_rows_per_symbol},
+            )
+        return self
+
+
+class ColumnsConfig(Section):
+    """What the columns of a table are, by glob patterns.
+
+    A column that matches `by_products` is a by-product even when it also matches `targets`.
+    """
+
+    targets: Choices[Text] = Field(
+        default=tuple(_TARGETS.split()), description="Patterns of the target columns."
+    )
+    exclude_targets: NameList = Field(
+        default=(), description="Patterns of target columns to leave out."
+    )
+    by_products: NameList = Field(
+        default=tuple(_BY_PRODUCTS.split()),
+        description="Patterns of columns that know the future but are no targets: never a "
+        "feature; they win over targets (mfe_share_* over mfe_*).",
+    )
+    features: Choices[Text] = Field(
+        default=("*",),
+        description="Patterns of the feature columns, among the numeric ones left over.",
+    )
+    exclude_features: NameList = Field(
+        default=(), description="Patterns of feature columns to leave out."
+    )
+    horizons: Horizons = Field(
+        default={},
+        description="Target pattern to horizon, where the name does not tell it: 60m, 5d, or 12 "
+        "(bars).",
+    )
+    tasks: Tasks = Field(
+        default={},
+        description="Target pattern to task, where the values do not tell it: regression, binary "
+        "(0 and 1), or ordinal (at most seven whole numbers are taken for that).",
+    )
+
+
+class LabelingConfig(Section):
+    """What is computed from bars; tables that are labeled already do not use it."""
+
+    features: FeatureNames = Field(
+        default="standard", description="A named set of features, or a list of feature names."
+    )
+    targets: Choices[Text] = Field(
+        default=("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0"),
+        description="Targets to compute; the names are the specification. The default suits "
+        "daily bars: a week, a month, a barrier of one deviation.",
+    )
+
+
+class ValidationConfig(Section):
+    """Expanding walk-forward over time; training rows are purged by the target's horizon."""
+
+    n_splits: int = Field(default=5, ge=2, description="Number of walk-forward test folds.")
+    min_train_fraction: Probability = Field(
+        default=0.4, description="Share of the timestamps before the first test fold."
+    )
+    embargo_bars: int = Field(
+        default=0, ge=0, description="Bars dropped before a test fold on top of the purge."
+    )

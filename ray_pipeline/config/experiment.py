@@ -1,0 +1,124 @@
+"""Everything about a run: where and how it is done, and all its sections in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ray_pipeline.config.data_sections import (
+    ColumnsConfig,
+    DataConfig,
+    ExperimentSection,
+    LabelingConfig,
+    ValidationConfig,
+)
+from ray_pipeline.config.fields import AtLeastOne, Share, Uri
+from ray_pipeline.config.section import Section
+from ray_pipeline.config.stage_sections import (
+    FeatureSelectionConfig,
+    LeakageConfig,
+    RoutingConfig,
+    TargetRankingConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "ExecutionConfig",
+    "ExperimentConfig",
+    "OutputConfig",
+    "TrackingConfig",
+]
+
+
+class ExecutionConfig(Section):
+    """Where and how the work is done; none of it changes a result."""
+
+    executor: Literal["ray", "serial"] = Field(
+        default="ray",
+        description="ray, or serial: in this process, without Ray, with the same results.",
+    )
+    address: Uri | None = Field(
+        default=None,
+        description="null: a Ray of our own, or the cluster the job runs in; auto; "
+        "ray://host:10001.",
+    )
+    n_workers: AtLeastOne | None = Field(
+        default=None, description="Number of workers; null: as many as the CPUs allow."
+    )
+    cpus_per_worker: AtLeastOne = Field(default=1, description="CPUs, and so threads, of a worker.")
+    memory_per_worker_bytes: AtLeastOne | None = Field(
+        default=None, description="Memory that a worker asks Ray for; null: no request."
+    )
+    max_attempts: AtLeastOne = Field(
+        default=3, description="Attempts at a unit of work whose worker, node or object was lost."
+    )
+    unit_timeout_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Seconds after which a unit of work is killed; null: never."
+    )
+    max_failed_fraction: Share = Field(
+        default=0.5, description="Share of failed units above which the whole run fails."
+    )
+
+
+class OutputConfig(Section):
+    """Where the results go."""
+
+    run_dir: Annotated[
+        Uri, Field(json_schema_extra={"type": ["string", "null"], "default": None})
+    ] = Field(
+        default="runs/experiment",
+        description="Folder or fsspec URI of the results; null: runs/<experiment.name>.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_as_missing(cls, section: Any) -> Any:
+        if isinstance(section, Mapping) and section.get("run_dir", "") is None:
+            return {key: value for key, value in section.items() if key != "run_dir"}
+        return section
+
+
+class TrackingConfig(Section):
+    """Where else the run is recorded."""
+
+    mlflow_uri: Uri | None = Field(default=None, description="MLflow tracking server; null: none.")
+
+
+class ExperimentConfig(Section):
+    """Everything about a run.
+
+    `output.run_dir` is ``runs/<experiment.name>`` unless it is given.
+    """
+
+    experiment: ExperimentSection = ExperimentSection()
+    data: DataConfig
+    columns: ColumnsConfig = ColumnsConfig()
+    labeling: LabelingConfig = LabelingConfig()
+    validation: ValidationConfig = ValidationConfig()
+    target_ranking: TargetRankingConfig = TargetRankingConfig()
+    leakage: LeakageConfig = LeakageConfig()
+    feature_selection: FeatureSelectionConfig = FeatureSelectionConfig()
+    routing: RoutingConfig = RoutingConfig()
+    training: TrainingConfig = TrainingConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    output: OutputConfig = OutputConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections_as_missing(cls, sections: Any) -> Any:
+        if not isinstance(sections, Mapping):
+            return sections
+        given = {name: section for name, section in sections.items() if section is not None}
+        # A missing `data` is reported as its missing key, which says what to write.
+        return {"data": {}} | given
+
+    @model_validator(mode="after")
+    def _run_dir_follows_name(self) -> Self:
+        if "run_dir" not in self.output.model_fields_set:
+            run_dir = f"runs/{self.experiment.name}"
+            # Pydantic's frozen models have no other way to set a field that depends on others.
+            object.__setattr__(self, "output", OutputConfig(run_dir=run_dir))
+        return self

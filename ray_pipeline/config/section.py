@@ -1,0 +1,20 @@
+"""What all sections of the config share."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Section"]
+
+
+class Section(BaseModel):
+    """Immutable settings that neither guess nor ignore anything."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        hide_input_in_errors=True,  # it may hold what somebody took for a place of credentials
+    )

@@ -1,0 +1,159 @@
+"""What the stages of a run do: ranking, leakage, selection, routing, training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ray_pipeline.config.fields import (
+    AtLeastOne,
+    Choices,
+    HyperparametersByFamily,
+    Probability,
+    Share,
+    Text,
+)
+from ray_pipeline.config.section import Section
+from ray_pipeline.records import View
+
+__all__ = [
+    "FeatureSelectionConfig",
+    "LeakageConfig",
+    "RoutingConfig",
+    "TargetRankingConfig",
+    "TrainingConfig",
+]
+
+
+class TargetRankingConfig(Section):
+    """Which targets can be predicted at all."""
+
+    views: Choices[View] = Field(
+        default=("cross_sectional", "symbol_specific"),
+        description="Views to evaluate: pooled over the symbols, and each symbol by itself.",
+    )
+    families: Choices[Text] = Field(
+        default=("ridge", "lightgbm"),
+        description="Model families that try; the better one counts, its p-value adjusted.",
+    )
+    hyperparameters: HyperparametersByFamily = Field(
+        default={"lightgbm": {"n_estimators": 50, "learning_rate": 0.1, "feature_fraction": 0.5}},
+        description="Hyperparameters of the ranking models, by family; replaces the default as a "
+        "whole. Ranking asks whether there is skill, not how much can be had: small models do.",
+    )
+    alpha: Probability = Field(default=0.05, description="False-discovery rate across targets.")
+    fdr: Literal["bh", "by"] = Field(
+        default="bh",
+        description="Benjamini-Hochberg, or -Yekutieli (valid under any dependence).",
+    )
+    null: Literal["analytic", "circular_shift"] = Field(
+        default="analytic",
+        description="What luck alone would show. analytic: a t-test with HAC errors. "
+        "circular_shift: the whole ranking once more for each of n_shifts rolls of the labels "
+        "around the time axis, the same for all symbols; pooled models on single symbols stay "
+        "analytic. YAML without our loader reads the bare key as nothing: put it in quotes.",
+    )
+    n_shifts: int = Field(
+        default=99,
+        ge=19,
+        description="Circular shifts; they must fit on the panel at least the longest horizon "
+        "apart (99 on about 2,200 bars for 20 bars). Each costs up to one more ranking stage, "
+        "with ridge alone about a third. No p-value falls below 1 / (n_shifts + 1), so that the "
+        "q-value of one finding among m tests does not fall below m / (n_shifts + 1).",
+    )
+    top_n_targets: AtLeastOne = Field(
+        default=10, description="The best predictable targets that go on."
+    )
+    max_targets_to_evaluate: AtLeastOne | None = Field(
+        default=None, description="Evaluate only this many targets; null: all of them."
+    )
+    min_cs: int = Field(
+        default=3, ge=3, description="Symbols a timestamp needs to count in the cross-section."
+    )
+    max_cs_rows: AtLeastOne = Field(
+        default=500_000,
+        description="Rows of the pooled panel; whole timestamps are sampled, never single rows.",
+    )
+
+
+class LeakageConfig(Section):
+    """Features that know the future."""
+
+    policy: Literal["drop", "fail", "warn"] = Field(
+        default="drop", description="Drop the leaking feature, fail the run, or only warn."
+    )
+    max_abs_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.95,
+        description="By value: a higher |rank correlation| with the target, at a shift that uses "
+        "the future, is a leak. Lower, and good models of smooth targets are accused.",
+    )
+    behaviour_min_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.25,
+        description="By behaviour: a higher correlation that ends as that of a copy of the label "
+        "would, and not as the feature's own memory does. Lower catches noisier copies; signals "
+        "without memory on overlapping labels come into doubt.",
+    )
+    implausible_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5,
+        description="By behaviour: a higher correlation that vanishes once the feature is taken "
+        "a horizon earlier is a leak whatever its course. No honest feature of prices is as good; "
+        "raise it for targets that are easy.",
+    )
+
+
+class FeatureSelectionConfig(Section):
+    """Which features carry a target."""
+
+    methods: Choices[
+        Literal["gain", "permutation", "linear", "univariate", "mutual_information"]
+    ] = Field(
+        default=("gain", "permutation", "linear", "univariate", "mutual_information"),
+        description="Ways to score a feature; the selection is their consensus.",
+    )
+    top_m_features: AtLeastOne = Field(
+        default=50, description="At most this many features for a model."
+    )
+    min_stability: Share = Field(
+        default=0.6, description="Share of the folds that must choose a feature."
+    )
+    redundancy: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.98,
+        description="A feature with this |rank correlation| with a chosen one is dropped.",
+    )
+
+
+class RoutingConfig(Section):
+    """Which model serves which symbol."""
+
+    min_difference: Annotated[float, Field(ge=0, le=2)] = Field(
+        default=0.02,
+        description="Difference of skills below which neither model counts as better.",
+    )
+    train_experimental: bool = Field(
+        default=False,
+        description="Train EXPERIMENTAL_ONLY routes too (evidence only before the correction).",
+    )
+    alpha: Probability | None = Field(
+        default=None,
+        description="False-discovery rate across symbols; null: target_ranking.alpha.",
+    )
+    min_oos_rows: AtLeastOne = Field(
+        default=100,
+        description="Out-of-sample rows a symbol needs for a verdict on its own model.",
+    )
+
+
+class TrainingConfig(Section):
+    """The models that are trained in the end."""
+
+    families: Choices[Text] = Field(
+        default=("lightgbm", "ridge"), description="Model families to train for each route."
+    )
+    hyperparameters: HyperparametersByFamily = Field(
+        default={"lightgbm": {"n_estimators": 300}},
+        description="Hyperparameters by family; replaces the default as a whole.",
+    )
+    max_jobs: AtLeastOne | None = Field(
+        default=None, description="Train only this many jobs, by priority; null: all of them."
+    )
