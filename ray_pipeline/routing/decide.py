@@ -7,35 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from scipy import stats
-
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.records import View
-from ray_pipeline.statistics.false_discoveries import q_values
+from ray_pipeline.routing.comparison import PairedVerdict, RoutingThresholds, paired_verdicts
 
-__all__ = ["Route", "RouteRow", "RoutingThresholds", "decide_routes", "paired_verdicts"]
+__all__ = ["Route", "RouteRow", "decide_routes"]
 
 Route = Literal["CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED"]
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingThresholds:
-    """What the routes depend on.
-
-    Attributes
-    ----------
-    alpha
-        False-discovery rate of each comparison.
-    min_difference
-        Skill by which a model must be better to count as better: below it two models are
-        interchangeable, however significant the difference.
-    """
-
-    alpha: float
-    min_difference: float
-    method: Literal["bh", "by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,49 +42,9 @@ class RouteRow:
     difference: float
     difference_std_error: float
     difference_q_value: float
+    difference_shrunk: float
     n_own_rows: int
     n_paired_rows: int
-
-
-def paired_verdicts(
-    differences: Sequence[Evidence], n_tries: int, thresholds: RoutingThresholds
-) -> list[tuple[float, int]]:
-    """Test whether own − pooled exceeds `min_difference` in size, across symbols.
-
-    Parameters
-    ----------
-    differences
-        Paired evidence, one per symbol; NaN figures are not tested.
-    n_tries
-        Own families that were tried; the better one was kept, which favours own.
-
-    Returns
-    -------
-    list of tuple
-        q-value, and 1 (own significantly better), −1 (pooled) or 0.
-    """
-    p_values = []
-    for item in differences:
-        if math.isnan(item.std_error) or math.isnan(item.skill):
-            p_values.append(math.nan)
-            continue
-        excess = abs(item.skill) - thresholds.min_difference
-        if excess <= 0 or item.std_error == 0:
-            p_values.append(1.0)
-            continue
-        tries = n_tries if item.skill > 0 else 1
-        p_values.append(
-            min(
-                1.0,
-                2.0 * tries * float(stats.t.sf(excess / item.std_error, item.degrees_of_freedom)),
-            )
-        )
-    q = q_values(np.array(p_values, dtype=np.float64), thresholds.method)
-    verdicts = []
-    for item, value in zip(differences, q.tolist(), strict=True):
-        significant = not math.isnan(value) and value <= thresholds.alpha
-        verdicts.append((value, int(math.copysign(1, item.skill)) if significant else 0))
-    return verdicts
 
 
 def decide_routes(
@@ -173,11 +112,11 @@ def _route_row(
     shared: SymbolRow | None,
     own: SymbolRow | None,
     difference: Evidence,
-    verdict: tuple[float, int],
+    verdict: PairedVerdict,
     thresholds: RoutingThresholds,
     obstacle: str | None,
 ) -> RouteRow:
-    route, reason = _decide(pooled, own, verdict[1], thresholds.alpha, obstacle)
+    route, reason = _decide(pooled, own, verdict.better, thresholds.alpha, obstacle)
     reason = f"{reason}: {_facts(pooled, shared, own, difference, verdict)}"
     nan = math.nan
     return RouteRow(
@@ -201,7 +140,8 @@ def _route_row(
         own_q_value=own.q_value if own else nan,
         difference=difference.skill,
         difference_std_error=difference.std_error,
-        difference_q_value=verdict[0],
+        difference_q_value=verdict.q_value,
+        difference_shrunk=verdict.shrunk,
         n_own_rows=own.n_rows if own else 0,
         n_paired_rows=difference.n_rows,
     )
@@ -249,7 +189,7 @@ def _facts(
     shared: SymbolRow | None,
     own: SymbolRow | None,
     difference: Evidence,
-    verdict: tuple[float, int],
+    verdict: PairedVerdict,
 ) -> str:
     parts = []
     if pooled is not None and not math.isnan(pooled.skill):
@@ -260,9 +200,10 @@ def _facts(
         parts.append(f"own {own.skill:+.3f} (q {own.q_value:.2g})")
     elif own is not None:
         parts.append(f"own: {own.reason}")
-    if not math.isnan(verdict[0]):
+    if not math.isnan(verdict.q_value):
+        shrunk = "" if math.isnan(verdict.shrunk) else f", shrunk {verdict.shrunk:+.3f}"
         parts.append(
             f"own - pooled {difference.skill:+.3f} ± {difference.std_error:.3f} "
-            f"(q {verdict[0]:.2g}, {difference.n_rows} rows)"
+            f"(q {verdict.q_value:.2g}{shrunk}, {difference.n_rows} rows)"
         )
     return ", ".join(parts) if parts else "nothing could be measured"

@@ -8,7 +8,8 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.ranking.stage import Ranking
 from ray_pipeline.records import View
-from ray_pipeline.routing.decide import RouteRow, RoutingThresholds, decide_routes
+from ray_pipeline.routing.comparison import RoutingThresholds
+from ray_pipeline.routing.decide import RouteRow, decide_routes
 
 __all__ = ["route_symbols"]
 

@@ -105,6 +105,7 @@ def route_row(route: str, symbol: str = "A", target: str = TARGET, **figures: An
         "difference": 0.0,
         "difference_std_error": 0.01,
         "difference_q_value": 1.0,
+        "difference_shrunk": 0.0,
         "n_own_rows": 400,
         "n_paired_rows": 300,
     }

@@ -6,19 +6,13 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from routing_rows import TARGET, difference, pooled_row, rank_record, symbol_row
 from scipy import stats
 
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.evidence import Evidence
-from ray_pipeline.routing.decide import (
-    RouteRow,
-    RoutingThresholds,
-    decide_routes,
-    paired_verdicts,
-)
+from ray_pipeline.routing.comparison import RoutingThresholds
+from ray_pipeline.routing.decide import RouteRow, decide_routes
 
 NAN = math.nan
 THRESHOLDS = RoutingThresholds(alpha=0.05, min_difference=0.02, method="bh")
@@ -135,7 +129,7 @@ def test_reason_holds_the_figures() -> None:
     assert row.reason == (
         "both hold up and the own model is better: "
         "pooled +0.100 (q 0.002), pooled on this symbol +0.042, own +0.100 (q 0.002), "
-        f"own - pooled +0.150 ± 0.010 (q {row.difference_q_value:.2g}, 300 rows)"
+        f"own - pooled +0.150 ± 0.010 (q {row.difference_q_value:.2g}, shrunk +0.149, 300 rows)"
     )
 
 
@@ -207,72 +201,27 @@ def test_a_symbol_that_was_not_ranked_is_still_routed() -> None:
     assert [(row.symbol, row.route) for row in rows] == [("A", "BOTH"), ("B", "CROSS_SECTIONAL")]
 
 
-class TestPairedVerdicts:
-    """Which of two models is better, by more than what does not matter."""
+def test_a_symbol_with_little_data_stays_with_the_pool() -> None:
+    """A significant difference of which shrinkage leaves next to nothing makes no own model."""
+    names = [f"S{i}" for i in range(10)]
+    records = {name: rank_record(difference(0.0), ("lightgbm",)) for name in names[1:]}
+    rows = {(name, "symbol_specific"): symbol_row(name) for name in names}
+    lucky = difference(0.6, std_error=0.2)
 
-    def test_p_value_by_hand(self) -> None:
-        """Two-sided, of what exceeds min_difference, times the own families tried."""
-        (better,) = paired_verdicts([difference(0.05, 0.01, 50.0)], 2, THRESHOLDS)
-        assert better[0] == pytest.approx(2 * 2 * stats.t.sf(3.0, 50))
-        assert better[1] == 1
-        (worse,) = paired_verdicts([difference(-0.05, 0.01, 50.0)], 2, THRESHOLDS)
-        assert worse[0] == pytest.approx(2 * stats.t.sf(3.0, 50))
-        assert worse[1] == -1
+    def decided(first: Evidence) -> RouteRow:
+        return decide_routes(
+            TARGET,
+            names,
+            {"cross_sectional": POOLED},
+            rows,
+            records | {"S0": rank_record(first, ("lightgbm",))},
+            RoutingThresholds(alpha=0.2, min_difference=0.1, method="bh"),
+        )[0]
 
-    def test_a_certain_difference_below_the_least_that_matters_is_none(self) -> None:
-        """0.019 with an error of a millionth is not better when 0.02 is asked for."""
-        assert paired_verdicts([difference(0.019, 1e-6)], 1, THRESHOLDS) == [(1.0, 0)]
-        assert paired_verdicts([difference(-0.02, 1e-6)], 1, THRESHOLDS) == [(1.0, 0)]
-
-    def test_a_large_uncertain_difference_is_none(self) -> None:
-        """0.5 with an error of 0.5 is chance."""
-        ((q, verdict),) = paired_verdicts([difference(0.5, 0.5)], 1, THRESHOLDS)
-        assert q > 0.3
-        assert verdict == 0
-
-    def test_a_difference_without_an_error_is_none(self) -> None:
-        """An error of 0 comes of predictions that do not vary: not a certainty."""
-        assert paired_verdicts([difference(0.5, 0.0)], 1, THRESHOLDS) == [(1.0, 0)]
-
-    def test_what_was_not_measured_is_not_tested(self) -> None:
-        """NaN stays NaN and does not weigh on the others."""
-        measured = difference(0.06)
-        alone = paired_verdicts([measured], 1, THRESHOLDS)[0]
-        among = paired_verdicts([Evidence.none(), measured, difference(NAN)], 1, THRESHOLDS)
-        assert among[1] == alone
-        assert math.isnan(among[0][0])
-        assert math.isnan(among[2][0])
-        assert among[0][1] == among[2][1] == 0
-
-    def test_false_discoveries_are_controlled_across_symbols(self) -> None:
-        """A p of 0.03 is enough for one symbol, and not for one of ten with nothing to show."""
-        lone = difference(0.02 + 0.01 * float(stats.t.isf(0.015, 100)))
-        nothing = [difference(0.0)] * 9
-        assert paired_verdicts([lone], 1, THRESHOLDS)[0] == (pytest.approx(0.03), 1)
-        assert paired_verdicts([lone, *nothing], 1, THRESHOLDS)[0] == (pytest.approx(0.3), 0)
-
-    def test_yekutieli_is_stricter(self) -> None:
-        """``by`` multiplies by 1 + 1/2 for two tests."""
-        pair = [difference(0.05)] * 2
-        strict = RoutingThresholds(0.05, 0.02, "by")
-        bh, by = (paired_verdicts(pair, 1, t)[0][0] for t in (THRESHOLDS, strict))
-        assert by == pytest.approx(1.5 * bh)
-
-    @given(
-        st.lists(
-            st.tuples(st.floats(-1, 1), st.floats(1e-4, 1), st.floats(4, 500)),
-            min_size=1,
-            max_size=8,
-        )
-    )
-    def test_verdicts_follow_q_and_sign(self, figures: list[tuple[float, float, float]]) -> None:
-        """A verdict is the sign of the difference where q ≤ alpha, and 0 elsewhere."""
-        verdicts = paired_verdicts([difference(*item) for item in figures], 2, THRESHOLDS)
-        for (skill, _, _), (q, verdict) in zip(figures, verdicts, strict=True):
-            assert 0 <= q <= 1
-            assert verdict == ((1 if skill > 0 else -1) if q <= 0.05 else 0)
-            if abs(skill) <= 0.02:
-                assert verdict == 0
+    assert decided(lucky).difference_q_value <= 0.2
+    assert 0 < decided(lucky).difference_shrunk < 0.1
+    assert decided(lucky).route == "BOTH"
+    assert decided(difference(0.6, std_error=0.05)).route == "SYMBOL_SPECIFIC"
 
 
 def test_multiplicity_reaches_the_route() -> None:
