@@ -12,7 +12,8 @@ import numpy as np
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.statistics.leakage import LeakLimits, leak_verdict, score_leaks
+from ray_pipeline.statistics.leak_scores import score_leaks
+from ray_pipeline.statistics.leakage import LeakLimits, leak_verdict
 
 __all__ = ["LeakFinding", "LeakSpec", "find_leaks", "merge_leaks"]
 
@@ -53,15 +54,19 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
         Findings of this symbol, and the features that could be tested.
     """
     table = reader.table(spec.partition, spec.frame.request)
-    features = table.features.astype(np.float64)
+    targets = spec.frame.targets
+    columns = [table.target_names.index(target.name) for target in targets]
+    scores = score_leaks(
+        table.features.astype(np.float64),
+        table.targets[:, columns],
+        [target.horizon_bars for target in targets],
+    )
     findings: list[dict[str, Any]] = []
     tested: dict[str, list[str]] = {}
-    for target in spec.frame.targets:
-        y = table.targets[:, table.target_names.index(target.name)]
-        scores = score_leaks(features, y, target.horizon_bars)
+    for target, of_target in zip(targets, scores, strict=True):
         measured = [
             (name, score)
-            for name, score in zip(table.feature_names, scores, strict=True)
+            for name, score in zip(table.feature_names, of_target, strict=True)
             if score is not None
         ]
         tested[target.name] = [name for name, _ in measured]
