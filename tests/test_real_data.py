@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,11 @@ import pytest
 from panels import quick_config, symbol_folder, write_panel
 
 from ray_pipeline.labeling import label_panel
-from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.pipeline import RunResult, run_pipeline
 from ray_pipeline.progress import Silent
 
 pytestmark = pytest.mark.real_data
 
-STOCKS = ["AAPL", "DHR", "LNT", "MSFT"]
 FEATURES = [
     "log_return_1",
     "log_return_5",
@@ -40,27 +40,69 @@ SMALL: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def stock_bars(market_data: Path) -> Path:
-    return market_data / "sp500_daily_2013_2018"
+@dataclass(frozen=True)
+class Market:
+    """A few symbols of one of the panels, and a return to predict.
+
+    Attributes
+    ----------
+    roll
+        Rows that labels are moved by where they must mean nothing: years of days, days of
+        minutes, and no whole number of days, whose hours resemble each other.
+    """
+
+    folder: str
+    interval: str
+    symbols: tuple[str, ...]
+    target: str
+    max_rows: int | None
+    roll: int
+
+
+STOCKS = Market(
+    "sp500_daily_2013_2018", "1d", ("AAPL", "DHR", "LNT", "MSFT"), "fwd_ret_5d", None, 500
+)
+COINS = Market(
+    "binance_usdt_5m_2024",
+    "5m",
+    ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"),
+    "fwd_ret_60m",
+    3000,
+    1400,
+)
+
+
+@pytest.fixture(scope="module", params=[STOCKS, COINS], ids=["stocks", "coins"])
+def market(request: pytest.FixtureRequest) -> Market:
+    chosen: Market = request.param
+    return chosen
 
 
 @pytest.fixture(scope="module")
-def stock_panel(stock_bars: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
-    """Label the stocks' bars: features known at the time, and the return of the next five days."""
+def panel(
+    market: Market, market_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pa.Table]:
+    """Label the market's bars: features known at the time, and the return of the next bars."""
     folder = tmp_path_factory.mktemp("labeled")
     config = quick_config(
-        stock_bars,
+        market_data / market.folder,
         folder,
-        data={"symbols": STOCKS},
-        labeling={"features": FEATURES, "targets": ["fwd_ret_5d"]},
+        data={"symbols": list(market.symbols), "max_rows_per_symbol": market.max_rows},
+        labeling={"features": FEATURES, "targets": [market.target]},
     )
     label_panel(config, str(folder), Silent())
-    wanted = ["ts", *FEATURES, "fwd_ret_5d"]
+    wanted = ["ts", *FEATURES, market.target]
     return {
-        symbol: pq.read_table(symbol_folder(folder, symbol) / f"{symbol}.parquet").select(wanted)
-        for symbol in STOCKS
+        symbol: pq.read_table(
+            symbol_folder(folder, symbol, market.interval) / f"{symbol}.parquet"
+        ).select(wanted)
+        for symbol in market.symbols
     }
+
+
+def _run(tables: dict[str, pa.Table], market: Market, folder: Path, **sections: Any) -> RunResult:
+    data_dir = write_panel(folder / "data", tables, market.interval)
+    return run_pipeline(quick_config(data_dir, folder / "run", **(SMALL | sections)), Silent())
 
 
 def _json(path: Path) -> Any:
@@ -72,12 +114,12 @@ def _rows(run_dir: Path, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_daily_stocks(stock_bars: Path, tmp_path: Path) -> None:
+def test_daily_stocks(market_data: Path, tmp_path: Path) -> None:
     """A run over four stocks, flaws and all: every symbol is used, and what is odd is told."""
     config = quick_config(
-        stock_bars,
+        market_data / STOCKS.folder,
         tmp_path / "run",
-        data={"symbols": STOCKS},
+        data={"symbols": list(STOCKS.symbols)},
         labeling={"features": FEATURES, "targets": ["fwd_ret_5d", "y_will_peak_10d_1.0"]},
         **SMALL,
     )
@@ -86,7 +128,7 @@ def test_daily_stocks(stock_bars: Path, tmp_path: Path) -> None:
     assert record["status"] == "done"
     assert (record["counts"]["used"], record["counts"]["failed_units"]) == (4, 0)
     symbols = _json(tmp_path / "run" / "symbols.json")["symbols"]
-    assert {symbol: symbols[symbol]["n_rows"] for symbol in STOCKS} == {
+    assert {symbol: symbols[symbol]["n_rows"] for symbol in STOCKS.symbols} == {
         "AAPL": 1259,
         "DHR": 1243,
         "LNT": 1259,
@@ -104,14 +146,16 @@ def test_daily_stocks(stock_bars: Path, tmp_path: Path) -> None:
     assert all(-1 <= row["skill"] <= 1 and 0 <= row["q_value"] <= 1 for row in ranked)
     routes = _rows(tmp_path / "run", "routing/routes")
     assert [(row["target"], row["symbol"]) for row in routes] == [
-        (target, symbol) for target in ("fwd_ret_5d", "y_will_peak_10d_1.0") for symbol in STOCKS
+        (target, symbol)
+        for target in ("fwd_ret_5d", "y_will_peak_10d_1.0")
+        for symbol in STOCKS.symbols
     ]
 
 
 def test_crypto_at_five_minutes(market_data: Path, tmp_path: Path) -> None:
     """Minutes become bars, a session has 288 of them, and only the newest rows are read."""
     config = quick_config(
-        market_data / "binance_usdt_5m_2024",
+        market_data / COINS.folder,
         tmp_path / "run",
         data={"symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "max_rows_per_symbol": 2000},
         labeling={"features": FEATURES, "targets": ["fwd_ret_60m", "y_will_peak_60m_0.8"]},
@@ -129,17 +173,16 @@ def test_crypto_at_five_minutes(market_data: Path, tmp_path: Path) -> None:
     }
 
 
-def test_shifted_returns_are_not_predictable(
-    stock_panel: dict[str, pa.Table], tmp_path: Path
+def test_returns_of_another_time_are_not_predictable(
+    market: Market, panel: dict[str, pa.Table], tmp_path: Path
 ) -> None:
-    """Returns moved by years keep their overlap and clusters, and nothing predicts them."""
-    shifted = {}
-    for symbol, table in stock_panel.items():
-        place = table.column_names.index("fwd_ret_5d")
-        moved = np.roll(table["fwd_ret_5d"].to_numpy(), 500)
-        shifted[symbol] = table.set_column(place, "fwd_ret_5d", pa.array(moved, from_pandas=True))
-    data_dir = write_panel(tmp_path / "data", shifted)
-    result = run_pipeline(quick_config(data_dir, tmp_path / "run", **SMALL), Silent())
+    """Labels moved far away keep their overlap and clusters, and nothing predicts them."""
+    moved = {}
+    for symbol, table in panel.items():
+        place = table.column_names.index(market.target)
+        labels = np.roll(table[market.target].to_numpy(), market.roll)
+        moved[symbol] = table.set_column(place, market.target, pa.array(labels, from_pandas=True))
+    result = _run(moved, market, tmp_path)
     assert result.message.startswith("none of 1 targets is predictable")
     ranked = _rows(tmp_path / "run", "target_ranking/targets")
     assert [row["predictable"] for row in ranked] == [False, False]
@@ -147,19 +190,61 @@ def test_shifted_returns_are_not_predictable(
     assert _rows(tmp_path / "run", "leakage") == []
 
 
-def test_future_return_among_the_features_is_found(
-    stock_panel: dict[str, pa.Table], tmp_path: Path
+def test_shuffled_returns_are_not_predictable(
+    market: Market, panel: dict[str, pa.Table], tmp_path: Path
 ) -> None:
-    """The return of the days to come, under a harmless name, is screened out before ranking."""
+    """The crudest null: every symbol's labels in an order of their own."""
+    random = np.random.default_rng(0)
+    shuffled = {}
+    for symbol, table in panel.items():
+        place = table.column_names.index(market.target)
+        labels = random.permutation(table[market.target].to_numpy())
+        shuffled[symbol] = table.set_column(
+            place, market.target, pa.array(labels, from_pandas=True)
+        )
+    result = _run(shuffled, market, tmp_path)
+    assert result.message.startswith("none of 1 targets is predictable")
+
+
+def test_future_return_among_the_features_is_found(
+    market: Market, panel: dict[str, pa.Table], tmp_path: Path
+) -> None:
+    """The return of the bars to come, under a harmless name, is screened out before ranking."""
     leaky = {
-        symbol: table.append_column("sentiment", table["fwd_ret_5d"].cast(pa.float32()))
-        for symbol, table in stock_panel.items()
+        symbol: table.append_column("sentiment", table[market.target].cast(pa.float32()))
+        for symbol, table in panel.items()
     }
-    data_dir = write_panel(tmp_path / "data", leaky)
-    run_pipeline(quick_config(data_dir, tmp_path / "run", **SMALL), Silent())
+    _run(leaky, market, tmp_path)
     (leak,) = _rows(tmp_path / "run", "leakage")
-    assert (leak["target"], leak["feature"]) == ("fwd_ret_5d", "sentiment")
+    assert (leak["target"], leak["feature"]) == (market.target, "sentiment")
     assert (leak["test"], leak["action"]) == ("value", "dropped")
     assert leak["value"] > 0.99
     assert "in 4 of 4 symbols" in leak["reason"]
     assert all(row["skill"] < 0.5 for row in _rows(tmp_path / "run", "target_ranking/targets"))
+
+
+def test_features_of_later_rows_are_found(
+    market: Market, panel: dict[str, pa.Table], tmp_path: Path
+) -> None:
+    """An off-by-three join makes honest features know the next three bars: not one gets through.
+
+    With the policy ``warn`` they stay, and the skill that they give shows what was at stake.
+    """
+    leaky = {}
+    for symbol, table in panel.items():
+        later = {}
+        for name in ("log_return_5", "rsi_14"):
+            moved = np.r_[table[name].to_numpy()[3:], np.full(3, np.nan)]
+            later[f"joined_{name}"] = pa.array(moved, from_pandas=True)
+        leaky[symbol] = pa.table({name: table[name] for name in table.column_names} | later)
+    _run(leaky, market, tmp_path / "drop")
+    leaks = _rows(tmp_path / "drop" / "run", "leakage")
+    assert {(leak["feature"], leak["action"]) for leak in leaks} == {
+        ("joined_log_return_5", "dropped"),
+        ("joined_rsi_14", "dropped"),
+    }
+    honest = _rows(tmp_path / "drop" / "run", "target_ranking/targets")
+    assert not any(row["predictable"] for row in honest)
+    _run(leaky, market, tmp_path / "warn", leakage={"policy": "warn"})
+    warned = _rows(tmp_path / "warn" / "run", "target_ranking/targets")
+    assert all(row["predictable"] and row["skill"] > 0.2 for row in warned)

@@ -13,6 +13,10 @@ CLIP_QUANTILE = 0.005
 """Features beyond their 0.5 % and 99.5 % training quantiles are clipped: one bad tick must not
 set the scale of a linear model."""
 
+CLIP_RANGES = 5.0
+"""Features are clipped as well at so many interquartile ranges from their median (6.7 deviations
+of a normal one): where one value in a hundred is wild, quantiles alone let half of them in."""
+
 LABEL_QUANTILE = 0.01
 """Real-valued labels are clipped at their 1 % and 99 % training quantiles for the same reason."""
 
@@ -59,6 +63,16 @@ def _inner_quantiles(values: NDArray[np.float64], share: float) -> tuple[float, 
     return float(min(low, high)), float(max(low, high))
 
 
+def _clip_bounds(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Bounds that neither one wild value nor one in ten can move far."""
+    low, high = _inner_quantiles(values, CLIP_QUANTILE)
+    lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75], method="nearest")
+    reach = CLIP_RANGES * float(upper - lower)
+    if reach > 0:
+        low, high = max(low, float(median) - reach), min(high, float(median) + reach)
+    return low, high
+
+
 def fit_feature_scaling(X: NDArray[np.float32]) -> FeatureScaling:
     """Learn clip bounds, mean and standard deviation of each feature.
 
@@ -76,7 +90,7 @@ def fit_feature_scaling(X: NDArray[np.float32]) -> FeatureScaling:
         column = column[~np.isnan(column)]
         if len(column) < 2:
             continue
-        low[j], high[j] = _inner_quantiles(column, CLIP_QUANTILE)
+        low[j], high[j] = _clip_bounds(column)
         if low[j] == high[j]:
             # A mostly constant feature (a rare flag): clipping would erase it.
             low[j], high[j] = column.min(), column.max()
