@@ -6,6 +6,7 @@ Decided once by the driver, small enough to travel with every unit of work.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,9 @@ class PanelFrame:
         Targets under study.
     seed
         The run's seed.
+    bar_positions
+        Positions from one bar of a symbol to its next: 1 where all symbols share their
+        timestamps, more where those of other symbols lie in between.
     """
 
     axis: str
@@ -46,11 +50,16 @@ class PanelFrame:
     request: TableRequest
     targets: tuple[TargetSpec, ...]
     seed: int
+    bar_positions: float = 1.0
 
     @property
     def test_start(self) -> int:
         """First position that any fold tests."""
         return self.folds[0].test_start
+
+    def positions_of(self, bars: int) -> int:
+        """Return the positions that so many bars of a symbol span."""
+        return math.ceil(bars * self.bar_positions)
 
     def narrowed(self, targets: Container[str]) -> PanelFrame:
         """Return the frame with these targets only, in their present order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -130,10 +131,15 @@ def build_panel(
     """
     axis = merge_axes(inspection.runs for inspection in inspections.values())
     rows_per_position = np.zeros(len(axis), dtype=np.int64)
+    steps: list[float] = []
     for inspection in inspections.values():
-        rows_per_position[np.searchsorted(axis, decode_runs(inspection.runs))] += 1
+        positions = np.searchsorted(axis, decode_runs(inspection.runs))
+        rows_per_position[positions] += 1
+        steps.append(float(np.median(np.diff(positions))) if len(positions) > 1 else 1.0)
+    bar_positions = max(steps)
     targets, warnings = _limited(summary.targets, config)
     validation = config.validation
+    embargo = math.ceil(validation.embargo_bars * bar_positions)
     kept: list[TargetSpec] = []
     for target in targets:
         try:
@@ -141,8 +147,8 @@ def build_panel(
                 len(axis),
                 validation.n_splits,
                 validation.min_train_fraction,
-                target.horizon_bars,
-                validation.embargo_bars,
+                math.ceil(target.horizon_bars * bar_positions),
+                embargo,
             )
         except DataError as error:
             warnings.append(f"target {target.name!r} is not ranked: {error}")
@@ -162,10 +168,11 @@ def build_panel(
         axis=name,
         n_timestamps=len(axis),
         folds=folds,
-        embargo=validation.embargo_bars,
+        embargo=embargo,
         request=request,
         targets=tuple(kept),
         seed=config.experiment.seed,
+        bar_positions=bar_positions,
     )
     return Panel(frame, rows_per_position, (*summary.warnings, *warnings))
 

@@ -123,6 +123,10 @@ def cross_sectional_evidence(
         Pooled rows in time order, finite, shape (n_rows,).
     min_cs
         Symbols that a timestamp needs to count.
+    horizon
+        Panel positions that a label spans.
+    spacing
+        Positions from one timestamp to the next; above 1 when they were sampled.
     """
     skill = grouped_skill(prediction, actual, positions, task, min_rows=min_cs)
     return time_evidence(skill.skills, horizon, spacing)
@@ -171,6 +175,8 @@ def series_evidence(
     ----------
     mean_of_symbols
         Sum over symbols of `block_sums`, divided by the number of symbols, shape (n_blocks,).
+    horizon
+        Panel positions that a label spans.
     n_rows
         Predictions behind it, for the table.
     own_errors

@@ -206,7 +206,7 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
                 positions[usable],
                 target.task,
                 spec.min_cs,
-                target.horizon_bars,
+                spec.frame.positions_of(target.horizon_bars),
                 pool.spacing,
             ).to_record()
         summary[target.name] = {

@@ -149,8 +149,9 @@ def _mean_of(
         if column in sums:
             mean = sums[column] / len(errors[column])
             per_block = n_positions / len(mean)
+            horizon = spec.frame.positions_of(target.horizon_bars)
             # The number of predictions is for tables, and this figure goes into none.
-            found.append(series_evidence(mean, target.horizon_bars, per_block, 0, errors[column]))
+            found.append(series_evidence(mean, horizon, per_block, 0, errors[column]))
     return found
 
 

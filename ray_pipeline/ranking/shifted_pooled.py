@@ -67,7 +67,11 @@ def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) ->
         "t_stats": {
             target.name: [
                 largest_t_stat(
-                    _evidence(skills[family, target.name, shift], target, pool.spacing)
+                    _evidence(
+                        skills[family, target.name, shift],
+                        frame.positions_of(target.horizon_bars),
+                        pool.spacing,
+                    )
                     for family in names
                 )
                 for shift in spec.shifts
@@ -84,9 +88,9 @@ def _turns(spec: ShiftedPoolSpec, pool: Pool) -> Iterator[tuple[int, ...]]:
         yield spec.shifts[start : start + size]
 
 
-def _evidence(skills: Sequence[Floats], target: TargetSpec, spacing: float) -> Evidence:
+def _evidence(skills: Sequence[Floats], horizon: int, spacing: float) -> Evidence:
     series = np.concatenate(skills) if skills else np.empty(0)
-    return time_evidence(series, target.horizon_bars, spacing)
+    return time_evidence(series, horizon, spacing)
 
 
 def _fold_skills(

@@ -268,8 +268,9 @@ def _mean_over_symbols(
             if name in sums:
                 mean = sums[name] / n_symbols[name]
                 per_block = n_positions / len(mean)
+                horizon = frame.positions_of(target.horizon_bars)
                 evidence[family] = series_evidence(
-                    mean, target.horizon_bars, per_block, n_rows[name], errors[name]
+                    mean, horizon, per_block, n_rows[name], errors[name]
                 )
         most = max((n_symbols.get(f"{family}_{index}", 0) for family in families), default=0)
         null = shifted.get(target.name)

@@ -105,7 +105,8 @@ def fit_job(
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
     X = _columns(design, job.features)
     (model,) = family.fit(X, job.features, [problem], hyperparameters)
-    table, evidence = _out_of_sample(design, target, job, axis, pieces, min_cs)
+    span = frame.positions_of(target.horizon_bars)
+    table, evidence = _out_of_sample(design, target, span, job, axis, pieces, min_cs)
     return FittedJob(
         model=model,
         out_of_sample=table,
@@ -158,6 +159,7 @@ class _FoldPiece:
 def _out_of_sample(
     design: Design,
     target: TargetSpec,
+    span: int,
     job: JobSpec,
     axis: NDArray[np.int64],
     pieces: Sequence[_FoldPiece],
@@ -176,7 +178,7 @@ def _out_of_sample(
             design.positions[rows][labelled],
             target.task,
             min_cs,
-            target.horizon_bars,
+            span,
             design.spacing,
         )
     else:
