@@ -152,6 +152,18 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from ray_pipeline.explaining import MAX_MODELS, explain_target, explanation_lines
+
+    n_models = None if options.json else MAX_MODELS
+    found = explain_target(options.run_dir, options.target, options.symbol, n_models)
+    if options.json:
+        _print_json(found)
+    else:
+        _put("\n".join(explanation_lines(found)))
+    return 0
+
+
 def _quickstart(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
@@ -236,6 +248,14 @@ def _parser() -> argparse.ArgumentParser:
 
     report = _command(commands, "report", _report, "write report.html again")
     report.add_argument("run_dir", metavar="RUN_DIR")
+
+    explain = _command(
+        commands, "explain", _explain, "why a target ranked as it did, by which features, for whom"
+    )
+    explain.add_argument("run_dir", metavar="RUN_DIR")
+    explain.add_argument("--target", required=True, help="one that the run ranked")
+    explain.add_argument("--symbol", help="tell of this symbol alone")
+    explain.add_argument("--json", action="store_true", help="print one JSON document")
 
     quickstart = _command(
         commands, "quickstart", _quickstart, "a sample panel with planted truths, and a run on it"

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("run",),
     ("labeling", "pipeline"),
-    ("checking", "quickstart"),
+    ("checking", "explaining", "quickstart"),
     ("cli",),
     ("__main__",),
 )

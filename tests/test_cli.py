@@ -162,6 +162,7 @@ def test_foreign_folder_is_spared(
         (["run", "x.yaml", "--set"], "argument --set: expected one argument"),
         (["discover", "x", "--batch-size", "many"], "invalid int value: 'many'"),
         (["label", "x.yaml"], "the following arguments are required: --out"),
+        (["explain", "run"], "the following arguments are required: --target"),
     ],
 )
 def test_wrong_command_line(
@@ -338,10 +339,11 @@ def test_report_is_written_again(
     assert page.read_text() == before
 
 
-@pytest.mark.parametrize("command", ["status", "report"])
+@pytest.mark.parametrize("command", ["status", "report", "explain"])
 def test_no_run_directory(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder without run.json is no run directory."""
-    assert main([command, str(tmp_path)]) == 2
+    more = ["--target", "fwd_ret_5d"] if command == "explain" else []
+    assert main([command, str(tmp_path), *more]) == 2
     _says(capsys, f"{tmp_path} is no run directory: it has no run.json.")
 
 

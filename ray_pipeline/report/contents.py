@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ray_pipeline import results
 from ray_pipeline.ranking.decide import TargetRow, choose_targets
@@ -17,7 +18,7 @@ from ray_pipeline.storage import RunDirectory
 __all__ = ["MAX_MODELS", "RunContents", "read_contents"]
 
 MAX_MODELS = 200
-"""Models whose metadata are read, one request each."""
+"""Models whose metadata are read for a page, one request each."""
 
 _N_THREADS = 16
 _SKILL_COLUMNS = ("target", "symbol", "view", "skill", "predictable")
@@ -34,7 +35,11 @@ _FEATURE_COLUMNS = (
     "selected",
     "reason",
 )
-_LATER = {"failed": "failed", "interrupted": "was interrupted", "running": "is still going"}
+_LATER = {
+    "failed": "failed before it was written",
+    "interrupted": "was interrupted before it was written",
+    "running": "has not come so far",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class RunContents:
     trained
         Planned jobs that left a finished model.
     models
-        Metadata of the first `MAX_MODELS` of them in the order of the plan, by job.
+        Metadata of the first of them in the order of the plan, by job.
     """
 
     record: Mapping[str, Any]
@@ -94,14 +99,29 @@ class RunContents:
     def why_absent(self, name: str) -> str:
         """Say why the page has nothing from a file that is missing."""
         if self.status in _LATER:
-            return f"{name} is missing: the run {_LATER[self.status]} before it was written."
+            return f"{name} is missing: the run {_LATER[self.status]}."
         if self.targets is not None and not any(row.predictable for row in self.targets):
             return f"{name} is missing: no target is predictable, so there was nothing to write."
         return f"{name} is missing from the run directory."
 
 
-def read_contents(run: RunDirectory) -> RunContents:
-    """Read what the page shows.
+def read_contents(
+    run: RunDirectory,
+    target: str | None = None,
+    symbol: str | None = None,
+    max_models: int | None = MAX_MODELS,
+) -> RunContents:
+    """Read what the page shows, or all there is on one target.
+
+    Parameters
+    ----------
+    target
+        Of skills, features and routes keep this target's rows alone, with all their columns, and
+        read its models alone.
+    symbol
+        Of these models read those that serve this symbol.
+    max_models
+        Models whose metadata are read, one request each; None: all.
 
     Raises
     ------
@@ -110,9 +130,15 @@ def read_contents(run: RunDirectory) -> RunContents:
     """
     record = run.read_json("run.json")
     plan = _json(run, results.PLAN)
-    jobs = [job["job_id"] for job in plan["jobs"]] if plan is not None else []
-    trained = _trained(run, jobs)
-    shown = [job_id for job_id in jobs if job_id in trained][:MAX_MODELS]
+    jobs = plan["jobs"] if plan is not None else []
+    trained = _trained(run, [job["job_id"] for job in jobs])
+    shown = [
+        job["job_id"]
+        for job in jobs
+        if job["job_id"] in trained
+        and (target is None or job["target"] == target)
+        and (symbol is None or symbol in job["serves"])
+    ][:max_models]
     with ThreadPoolExecutor(_N_THREADS) as pool:
         documents = pool.map(lambda job_id: run.read_json(f"models/{job_id}/metadata.json"), shown)
         models = dict(zip(shown, documents, strict=True))
@@ -120,10 +146,10 @@ def read_contents(run: RunDirectory) -> RunContents:
         record=record,
         symbols=_json(run, "symbols.json"),
         targets=_target_rows(_table(run, results.RANKED_TARGETS)),
-        skills=_table(run, results.RANKED_SYMBOLS, _SKILL_COLUMNS),
-        features=_table(run, results.FEATURES, _FEATURE_COLUMNS),
+        skills=_rows(run, results.RANKED_SYMBOLS, _SKILL_COLUMNS, target),
+        features=_rows(run, results.FEATURES, _FEATURE_COLUMNS, target),
         leaks=_table(run, results.LEAKAGE),
-        routes=_table(run, results.ROUTES),
+        routes=_rows(run, results.ROUTES, None, target),
         failures=_table(run, results.FAILURES),
         plan=plan,
         trained=trained,
@@ -137,6 +163,19 @@ def _json(run: RunDirectory, name: str) -> Mapping[str, Any] | None:
 
 def _table(run: RunDirectory, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
     return run.read_table(name, columns) if run.exists(name) else None
+
+
+def _rows(
+    run: RunDirectory, name: str, columns: Sequence[str] | None, target: str | None
+) -> pa.Table | None:
+    """Read some columns of all targets, or all of one target: there may be millions of rows."""
+    if target is None or not run.exists(name):
+        return _table(run, name, columns)
+    with run.open_table(name) as file:
+        kept = [
+            batch.filter(pc.equal(batch.column("target"), target)) for batch in file.iter_batches()
+        ]
+        return pa.Table.from_batches(kept, file.schema_arrow)
 
 
 def _trained(run: RunDirectory, jobs: Sequence[str]) -> frozenset[str]:

@@ -20,6 +20,7 @@ __all__ = [
     "signed",
     "size",
     "unsigned",
+    "with_error",
 ]
 
 DASH = "–"
@@ -44,6 +45,13 @@ def signed(value: float | None, places: int = 3) -> str:
 def unsigned(value: float | None, places: int = 3) -> str:
     """Write a figure without a sign for the positive ones."""
     return f"{value:.{places}f}".replace("-", _MINUS) if is_measured(value) else DASH
+
+
+def with_error(skill: float | None, std_error: float | None) -> str:
+    """Write a skill with its standard error, where there is one: ``+0.043 ± 0.012``."""
+    if not is_measured(std_error):
+        return signed(skill)
+    return f"{signed(skill)} ± {unsigned(std_error)}"
 
 
 def probability(value: float | None) -> str:

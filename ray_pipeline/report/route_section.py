@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ray_pipeline.report.capping import Capped
 from ray_pipeline.report.charts import stacked_bar
 from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import DASH, count, is_measured, probability, signed, unsigned
+from ray_pipeline.report.figures import DASH, count, probability, with_error
 from ray_pipeline.results import ROUTES
 from ray_pipeline.routing.decide import Route
 
@@ -109,7 +109,7 @@ def _counts(table: pa.Table, targets: Sequence[str]) -> tuple[RouteCounts, ...]:
         rows.append(
             RouteCounts(
                 target=target,
-                pooled=_with_error(evidence["pooled_skill"], evidence["pooled_std_error"]),
+                pooled=with_error(evidence["pooled_skill"], evidence["pooled_std_error"]),
                 pooled_q=probability(evidence["pooled_q_value"]),
                 chart=stacked_bar(parts),
                 counts=texts,
@@ -139,16 +139,10 @@ def _symbol(row: Mapping[str, Any]) -> RoutedSymbol:
         route=row["route"],
         why=row["reason"].partition(": ")[0],
         reason=row["reason"],
-        pooled_here=_with_error(row["pooled_time_skill"], row["pooled_time_std_error"]),
-        own=_with_error(row["own_skill"], row["own_std_error"]),
+        pooled_here=with_error(row["pooled_time_skill"], row["pooled_time_std_error"]),
+        own=with_error(row["own_skill"], row["own_std_error"]),
         own_q=probability(row["own_q_value"]),
-        difference=_with_error(row["difference"], row["difference_std_error"]),
+        difference=with_error(row["difference"], row["difference_std_error"]),
         difference_q=probability(row["difference_q_value"]),
         n_rows=count(row["n_own_rows"]),
     )
-
-
-def _with_error(skill: float | None, std_error: float | None) -> str:
-    if not is_measured(std_error):
-        return signed(skill)
-    return f"{signed(skill)} ± {unsigned(std_error)}"

@@ -295,6 +295,23 @@ def test_stage_times_are_longest_first_with_their_sum(contents: RunContents) -> 
     assert times == [("b c", "1 min 00 s"), ("a", "1.0 s"), ("all 2 stages", "1 min 01 s")]
 
 
+def test_contents_of_one_target(run_uri: str) -> None:
+    """Its rows alone with all their columns, and the models that serve a symbol, up to a limit."""
+    run = SampleRun().write(run_uri)
+    for name, part in ((results.FEATURES, "features"), (results.RANKED_SYMBOLS, "skills")):
+        table = getattr(read_contents(run, "fwd_ret_5d"), part)
+        whole = run.read_table(name)
+        kept = [row for row in whole.to_pylist() if row["target"] == "fwd_ret_5d"]
+        assert (table.to_pylist(), table.schema) == (kept, whole.schema)
+    jobs = [job for job in read_contents(run).jobs if job["target"] == "fwd_ret_5d"]
+    ids = [job["job_id"] for job in jobs]
+    assert list(read_contents(run, "fwd_ret_5d", max_models=None).models) == ids
+    assert list(read_contents(run, "fwd_ret_5d", max_models=2).models) == ids[:2]
+    serving = [job["job_id"] for job in jobs if "SYM02" in job["serves"]]
+    assert 0 < len(serving) < len(ids)
+    assert list(read_contents(run, "fwd_ret_5d", "SYM02").models) == serving
+
+
 def test_absent_tables_are_told_apart(contents: RunContents) -> None:
     """A table that is missing and one that is empty read differently."""
     assert contents.features is not None

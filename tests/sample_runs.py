@@ -21,6 +21,11 @@ from ray_pipeline.storage import RunDirectory
 
 ALPHA = 0.05
 VIEWS: tuple[View, ...] = ("cross_sectional", "symbol_specific")
+CONFIG = """
+data: {data_dir: s3://bucket/panel}
+feature_selection: {methods: [gain, linear]}
+routing: {min_difference: 0.005}
+"""
 TARGET_NAMES = (
     "fwd_ret_5d",
     "fwd_ret_20d",
@@ -78,6 +83,7 @@ class SampleRun:
         run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out if jobs else []})
         for job in jobs if self.trains else []:
             run.write_json(f"models/{job['job_id']}/metadata.json", metadata(self, job))
+        run.write_text("config.yaml", CONFIG)
         run.write_json("symbols.json", self.symbols_document())
         run.write_json("run.json", self.document(targets, chosen, jobs) | self.record)
         return run

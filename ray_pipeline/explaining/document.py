@@ -1,0 +1,172 @@
+"""What a run directory says of one target, gathered from its tables and records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig, parse_experiment_config
+from ray_pipeline.explaining.features import explain_features
+from ray_pipeline.explaining.models import explain_models
+from ray_pipeline.explaining.names import check_symbol, check_target
+from ray_pipeline.explaining.verdicts import (
+    difference_verdict,
+    headline,
+    source_of_p,
+    source_of_q,
+    view_verdict,
+)
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.report.contents import RunContents, read_contents
+from ray_pipeline.results import LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
+from ray_pipeline.run.status import open_run
+
+__all__ = ["explain_target"]
+
+Row = Mapping[str, Any]
+
+
+def explain_target(
+    uri: str, target: str, symbol: str | None = None, max_models: int | None = None
+) -> dict[str, Any]:
+    """Gather what a run knows of a target, or of one symbol's part in it.
+
+    Parameters
+    ----------
+    symbol
+        Keep its figures, route, own features and models alone.
+    max_models
+        Models whose out-of-sample skill is read, one request each; None: all.
+
+    Returns
+    -------
+    dict
+        Plain values without NaN. A part that the run did not come to, or that has nothing in it,
+        says why in its ``absent``, which is empty otherwise.
+
+    Raises
+    ------
+    DiscoveryError
+        When there is no run.
+    ConfigError
+        When the run ranked no such target, or has no figures of this symbol and will have none.
+    """
+    run = open_run(uri)
+    contents = read_contents(run, target, symbol, max_models)
+    check_target(contents, run.uri, target)
+    if symbol is not None:
+        check_symbol(contents, run.uri, symbol)
+    config = parse_experiment_config(run.read_text("config.yaml"), f"{run.uri}/config.yaml")
+    rules = _rules(config)
+    told = ("name", "status", "message", "error")
+    skills = [] if contents.skills is None else contents.skills.to_pylist()
+    return {
+        "run": {"uri": run.uri} | {name: contents.record.get(name) for name in told},
+        "target": target,
+        "symbol": symbol,
+        "rules": rules,
+        "ranking": _ranking(contents, target, rules),
+        "leaks": _leaks(contents, target),
+        "features": explain_features(contents, target, symbol, rules["symbol_alpha"]),
+        "routes": _routes(contents, symbol, rules),
+        "skills": {
+            "absent": contents.why_absent(RANKED_SYMBOLS) if contents.skills is None else "",
+            "rows": [row for row in skills if symbol in (None, row["symbol"])],
+        },
+        "models": explain_models(contents, target, symbol),
+        "data": _data(contents, symbol),
+    }
+
+
+def _rules(config: ExperimentConfig) -> dict[str, Any]:
+    """Return what the verdicts were measured against."""
+    ranking, routing = config.target_ranking, config.routing
+    return {
+        "alpha": ranking.alpha,
+        "fdr": ranking.fdr,
+        "families": list(ranking.families),
+        "top_n_targets": ranking.top_n_targets,
+        "symbol_alpha": routing.alpha or ranking.alpha,
+        "min_difference": routing.min_difference,
+        "methods": list(config.feature_selection.methods),
+    }
+
+
+def _ranking(contents: RunContents, target: str, rules: Mapping[str, Any]) -> dict[str, Any]:
+    ranked = contents.targets or ()
+    rows = sorted((row for row in ranked if row.target == target), key=lambda row: row.view)
+    if not rows:
+        absent = "The ranking has no rows."
+        if contents.targets is None:
+            absent = contents.why_absent(RANKED_TARGETS)
+        return {"absent": absent, "verdict": f"Nothing is known of {target} yet.", "views": []}
+    p_values = [row.p_value for row in ranked if not math.isnan(row.p_value)]
+    return {
+        "absent": "",
+        "verdict": headline(target, rows, contents.chosen, rules),
+        "chosen": contents.chosen,
+        "n_targets": len({row.target for row in ranked}),
+        "n_tests": len(p_values),
+        "source_of_q": source_of_q(len(p_values), rules),
+        "views": [
+            _plain(row)
+            | {
+                "n_ranked": sum(other.view == row.view for other in ranked),
+                "source_of_p": source_of_p(row, rules),
+                "verdict": view_verdict(row, p_values, rules["alpha"]),
+            }
+            for row in rows
+        ],
+    }
+
+
+def _plain(row: TargetRow) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in asdict(row).items()
+    }
+
+
+def _leaks(contents: RunContents, target: str) -> dict[str, Any]:
+    """Tell leaks of this target from features that are missing here since they leak another."""
+    rows: Sequence[Row] = [] if contents.leaks is None else contents.leaks.to_pylist()
+    own = [row for row in rows if row["target"] == target]
+    names = {row["feature"] for row in own}
+    return {
+        "absent": contents.why_absent(LEAKAGE) if contents.leaks is None else "",
+        "found": own,
+        "dropped_for_others": [
+            row for row in rows if row["action"] == "dropped" and row["feature"] not in names
+        ],
+    }
+
+
+def _routes(contents: RunContents, symbol: str | None, rules: Mapping[str, Any]) -> dict[str, Any]:
+    rows: Sequence[Row] = [] if contents.routes is None else contents.routes.to_pylist()
+    n_tests = sum(row["difference_q_value"] is not None for row in rows)
+    kept = [row for row in rows if symbol in (None, row["symbol"])]
+    absent = "" if kept else "No symbol was routed."
+    if rows and not kept:
+        absent = f"{symbol} was lost before symbols were routed."
+    return {
+        "absent": contents.why_absent(ROUTES) if contents.routes is None else absent,
+        "rows": [
+            {**row, "difference_verdict": difference_verdict(row, n_tests, rules)} for row in kept
+        ],
+    }
+
+
+def _data(contents: RunContents, symbol: str | None) -> dict[str, Any]:
+    """Facts of the batch: which of its symbols were lost, and one symbol's table."""
+    known = contents.symbols
+    if known is None:
+        absent = contents.why_absent("symbols.json")
+        return {"absent": absent, "n_symbols": 0, "quarantined": [], "symbol": None}
+    return {
+        "absent": "",
+        "n_symbols": len(known["selected"]),
+        "quarantined": [item for item in known["quarantined"] if symbol in (None, item["symbol"])],
+        "symbol": None if symbol is None else known["symbols"].get(symbol),
+    }

@@ -1,0 +1,112 @@
+"""Features in lines for a person: of the pooled models, and of the symbols' own (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.panel.columns import some_of
+from ray_pipeline.report.capping import capped
+from ray_pipeline.report.figures import (
+    DASH,
+    is_measured,
+    percentage,
+    plural,
+    signed,
+    unsigned,
+)
+from ray_pipeline.results import FEATURES
+
+__all__ = ["own_feature_lines", "pooled_feature_lines"]
+
+Row = Mapping[str, Any]
+
+MAX_FEATURES = 10
+MAX_REASONS = 6
+MAX_NAMES = 4
+
+_METHOD_WIDTH = 11
+"""Of "permutation"; and what is left of mutual_information is what the field calls it."""
+
+_LEGEND = (
+    "A score of 0.5 is as strong as the best shadow (a feature moved in time, so without meaning), "
+    "on average over the methods, which have units of their own."
+)
+
+
+def pooled_feature_lines(found: Row) -> list[str]:
+    """List the features of the pooled models, best first, and what was left out."""
+    pooled = found["features"]["pooled"]
+    title = "features of the pooled models"
+    if pooled["absent"]:
+        return [title, *wrapped(pooled["absent"])]
+    return list(_table(title, pooled["rows"], found["rules"]["methods"]))
+
+
+def own_feature_lines(found: Row) -> list[str]:
+    """List the features that most of the symbols' own models use, or those of one symbol."""
+    own = found["features"]["own"]
+    title = "features of the symbols' own models"
+    if found["symbol"] is not None:
+        title = f"features of the own models of {found['symbol']}"
+    if own["absent"]:
+        return [title, *wrapped(own["absent"])]
+    if found["symbol"] is not None:
+        return list(_table(title, own["rows"], found["rules"]["methods"]))
+    agreement = _agreement(own["agreement"], "the symbols")
+    named = [f"{row['feature']} {percentage(row['symbol_frequency'])}" for row in own["frequency"]]
+    chosen = some_of(named, MAX_FEATURES)
+    n_symbols = plural(own["n_symbols"], "symbol")
+    return [f"{title}: {n_symbols}{agreement}", *wrapped(f"share of them that use it: {chosen}")]
+
+
+def _agreement(figure: float | None, of: str) -> str:
+    """Tell how far choices agree: 1 is fully, 0 as random ones would."""
+    return f"; agreement of {of} {signed(figure, 2)}" if is_measured(figure) else ""
+
+
+def _table(title: str, rows: Sequence[Row], methods: Sequence[str]) -> Iterator[str]:
+    selected = [row for row in rows if row["selected"]]
+    agreement = _agreement(rows[0]["set_stability"], "the folds")
+    yield f"{title}: {len(selected)} of {len(rows)}{agreement}"
+    shown = capped(selected, MAX_FEATURES, "best first", FEATURES)
+    yield from aligned(
+        ["feature", "score", "stability", *(method[:_METHOD_WIDTH] for method in methods)],
+        [
+            [
+                row["feature"],
+                unsigned(row["score"]),
+                percentage(row["stability"]),
+                *(_strength(row[method]) for method in methods),
+            ]
+            for row in shown.rows
+        ],
+    )
+    yield from wrapped(_LEGEND)
+    for reason in dict.fromkeys(row["reason"] for row in selected):
+        if not reason.startswith("chosen in"):
+            yield from wrapped(reason)
+    if shown.note:
+        yield from wrapped(shown.note)
+    yield from _left_out([row for row in rows if not row["selected"]])
+
+
+def _strength(value: float | None) -> str:
+    """Write a method's own figure: methods differ by orders of magnitude."""
+    if not is_measured(value):
+        return DASH
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _left_out(rows: Sequence[Row]) -> Iterator[str]:
+    """Summarise by reason, in the order of the best feature that each left out."""
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        by_reason.setdefault(row["reason"], []).append(row["feature"])
+    for reason in list(by_reason)[:MAX_REASONS]:
+        names = by_reason.pop(reason)
+        yield from wrapped(f"left out: {some_of(names, MAX_NAMES)} ({reason})")
+    if by_reason:
+        n_others = sum(map(len, by_reason.values()))
+        yield from wrapped(f"left out: {n_others} more; {FEATURES} says why")

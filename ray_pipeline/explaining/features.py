@@ -1,0 +1,81 @@
+"""Which features carry a target: its part of feature selection (pure)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray_pipeline.records import View
+from ray_pipeline.report.contents import RunContents
+from ray_pipeline.report.headline import VIEW_NAMES
+from ray_pipeline.results import FEATURES
+
+__all__ = ["explain_features"]
+
+Row = Mapping[str, Any]
+
+
+def explain_features(
+    contents: RunContents, target: str, symbol: str | None, alpha: float
+) -> dict[str, Any]:
+    """Return the features of the pooled models and of the symbols' own.
+
+    Parameters
+    ----------
+    contents
+        With this target's rows alone.
+    symbol
+        Keep its own features alone.
+    alpha
+        What p of an own model must not exceed for features to be selected for it.
+    """
+    table = contents.features
+    rows: Sequence[Row] = [] if table is None else table.to_pylist()
+    rows = sorted(rows, key=lambda row: row["rank"])
+    pooled = [row for row in rows if row["symbol"] is None]
+    own: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["symbol"] is not None and symbol in (None, row["symbol"]):
+            own.setdefault(row["symbol"], []).append(row)
+    selected = {name: [row["feature"] for row in own[name] if row["selected"]] for name in own}
+    counts = Counter(feature for names in selected.values() for feature in names)
+    needed_pooled = "the target is not predictable in the cross-sectional view"
+    needed_own = f"a symbol's own model needs a skill above 0 with p at most {alpha:g} for it"
+    if symbol in {item["symbol"] for item in (contents.symbols or {}).get("quarantined", [])}:
+        needed_own = f"{symbol} was quarantined"
+    return {
+        "pooled": {
+            "absent": ""
+            if pooled
+            else _why_none(contents, target, "cross_sectional", needed_pooled),
+            "agreement": pooled[0]["set_stability"] if pooled else None,
+            "rows": pooled,
+        },
+        "own": {
+            "absent": "" if own else _why_none(contents, target, "symbol_specific", needed_own),
+            "agreement": next(
+                (row["symbols_stability"] for of in own.values() for row in of), None
+            ),
+            "n_symbols": len(own),
+            "selected_by": selected,
+            "frequency": [
+                {"feature": feature, "n_symbols": n, "symbol_frequency": n / len(own)}
+                for feature, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            ],
+            "rows": own.get(symbol, []) if symbol is not None else [],
+        },
+    }
+
+
+def _why_none(contents: RunContents, target: str, view: View, needed: str) -> str:
+    if contents.features is None:
+        return contents.why_absent(FEATURES)
+    rows = [row for row in contents.targets or () if row.target == target]
+    if not any(row.predictable for row in rows):
+        return "None were selected: the target is not predictable."
+    if target not in contents.chosen:
+        return "None were selected: the target was not chosen."
+    if not any(row.view == view for row in rows):
+        return f"None were selected: the {VIEW_NAMES[view]} view was not ranked."
+    return f"None were selected: {needed}."

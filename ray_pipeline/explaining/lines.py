@@ -1,0 +1,125 @@
+"""An explanation in lines for a person (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.explaining.feature_lines import own_feature_lines, pooled_feature_lines
+from ray_pipeline.explaining.model_lines import model_lines
+from ray_pipeline.explaining.route_lines import route_lines
+from ray_pipeline.explaining.symbol_lines import data_lines, figure_lines, route_of_symbol_lines
+from ray_pipeline.panel.columns import some_of
+from ray_pipeline.report.figures import (
+    DASH,
+    count,
+    plural,
+    probability,
+    signed,
+    unsigned,
+    with_error,
+)
+from ray_pipeline.report.headline import VIEW_NAMES
+
+__all__ = ["explanation_lines"]
+
+Found = Mapping[str, Any]
+
+_UNTIL = {
+    "failed": "The run failed; this is what it had written until then.",
+    "interrupted": "The run was interrupted; this is what it had written until then, and the same "
+    "command continues it.",
+    "running": "The run is still going; this is what it has written so far.",
+}
+
+
+def explanation_lines(found: Found) -> list[str]:
+    """Format what `explain_target` found: the verdict first, then what it rests on.
+
+    Lists are bounded and say what they leave out; the document has everything.
+    """
+    if found["symbol"] is None:
+        parts = [
+            list(_ranking_lines(found)),
+            list(_leak_lines(found)),
+            pooled_feature_lines(found),
+            own_feature_lines(found),
+            route_lines(found),
+            model_lines(found),
+        ]
+    else:
+        views = {job["view"] for job in found["models"]["jobs"]}
+        parts = [
+            figure_lines(found),
+            own_feature_lines(found),
+            *([pooled_feature_lines(found)] if "cross_sectional" in views else []),
+            model_lines(found),
+            data_lines(found),
+        ]
+    lines = [*_head(found)]
+    for part in parts:
+        lines += ["", *part]
+    return lines
+
+
+def _head(found: Found) -> Iterator[str]:
+    run = found["run"]
+    if found["symbol"] is not None:
+        yield from route_of_symbol_lines(found)
+    yield from wrapped(found["ranking"]["verdict"], indent="")
+    if run["status"] in _UNTIL:
+        yield from wrapped(_UNTIL[run["status"]], indent="")
+    if run["error"]:
+        yield from wrapped(f"error: {run['error']}", indent="")
+
+
+def _ranking_lines(found: Found) -> Iterator[str]:
+    ranking = found["ranking"]
+    if ranking["absent"]:
+        yield "ranking"
+        yield from wrapped(ranking["absent"])
+        return
+    views = ranking["views"]
+    horizon, n_targets = views[0]["horizon_bars"], ranking["n_targets"]
+    facts = [views[0]["task"], f"horizon {plural(horizon, 'bar')}", plural(n_targets, "target")]
+    yield f"ranking: {', '.join(facts)}"
+    header = ["view", "family", "skill", "t", "p", "q", "rank", "symbols", "rows"]
+    rows = [
+        [
+            VIEW_NAMES[row["view"]],
+            row["family"] or DASH,
+            with_error(row["skill"], row["std_error"]),
+            signed(row["t_stat"], 2),
+            probability(row["p_value"]),
+            probability(row["q_value"]),
+            f"{row['rank']} of {row['n_ranked']}",
+            count(row["n_symbols"]),
+            count(row["n_rows"]),
+        ]
+        for row in views
+    ]
+    yield from aligned(header, rows, n_left=2)
+    sources = {row["source_of_p"]: VIEW_NAMES[row["view"]] for row in views}
+    told = list(sources)
+    if len(sources) > 1:
+        told = [f"{source} in the {view} view" for source, view in sources.items()]
+    yield from wrapped(f"{'; '.join([*told, ranking['source_of_q']])}.")
+    for row in views:
+        yield from wrapped(f"{VIEW_NAMES[row['view']]}: {row['verdict']}.")
+
+
+def _leak_lines(found: Found) -> Iterator[str]:
+    leaks = found["leaks"]
+    yield "leaks"
+    if leaks["absent"]:
+        yield from wrapped(leaks["absent"])
+        return
+    for row in leaks["found"]:
+        by = f"by {row['test']} ({unsigned(row['value'], 2)})"
+        yield from wrapped(f"{row['feature']}: {row['action']} {by}: {row['reason']}")
+    if not leaks["found"]:
+        yield from wrapped("No feature was found to know this target's future.")
+    if leaks["dropped_for_others"]:
+        named = [f"{row['feature']} ({row['target']})" for row in leaks["dropped_for_others"]]
+        yield from wrapped(f"Dropped here too, for leaking another target: {some_of(named, 10)}.")

@@ -1,0 +1,61 @@
+"""The models trained for a target, and those that were not (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from ray_pipeline.report.contents import RunContents
+from ray_pipeline.results import PLAN
+
+__all__ = ["explain_models"]
+
+
+def explain_models(contents: RunContents, target: str, symbol: str | None) -> dict[str, Any]:
+    """Return the planned jobs of a target, what became of each, and what was not planned.
+
+    Parameters
+    ----------
+    symbol
+        Keep what serves this symbol alone.
+    """
+    jobs = [
+        job
+        for job in contents.jobs
+        if job["target"] == target and (symbol is None or symbol in job["serves"])
+    ]
+    errors = {}
+    if contents.failures is not None:
+        errors = {row["unit"]: row["error"] for row in contents.failures.to_pylist()}
+    described = []
+    for job in jobs:
+        metadata = contents.models.get(job["job_id"], {})
+        pooled = job["view"] == "cross_sectional"
+        unit = f"train_pooled/{job['job_id']}" if pooled else f"train_symbol/{job['symbols'][0]}"
+        described.append(
+            {
+                **job,
+                "trained": job["job_id"] in contents.trained,
+                "out_of_sample": metadata.get("out_of_sample"),
+                "trained_on": metadata.get("trained_on"),
+                "error": errors.get(unit),
+            }
+        )
+    left_out = (contents.plan or {}).get("left_out", [])
+    absent = "" if jobs else "No model was planned: no route leads to one."
+    return {
+        "absent": contents.why_absent(PLAN) if contents.plan is None else absent,
+        "jobs": described,
+        "left_out": [item for item in left_out if _is_of(item["what"], target, symbol)],
+    }
+
+
+def _is_of(what: str, target: str, symbol: str | None) -> bool:
+    """Whether something left out of the plan, by names or by a job's id, is of this target."""
+    job, *rest = (unquote(part) for part in what.split("__"))
+    if what == target or job == f"cs_{target}":
+        return True
+    if job == f"sym_{target}":
+        return symbol in (None, rest[0])
+    name, _, of_symbol = what.partition(" / ")
+    return name == target and symbol in (None, of_symbol)

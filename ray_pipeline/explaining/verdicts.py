@@ -1,0 +1,123 @@
+"""How a target came by its verdict, in words (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.report.figures import is_measured, probability, signed
+from ray_pipeline.report.headline import VIEW_NAMES
+
+__all__ = ["difference_verdict", "headline", "source_of_p", "source_of_q", "view_verdict"]
+
+_CORRECTIONS = {"bh": "Benjamini–Hochberg", "by": "Benjamini–Yekutieli"}
+
+
+def headline(
+    target: str, rows: Sequence[TargetRow], chosen: Sequence[str], rules: Mapping[str, Any]
+) -> str:
+    """Say in one sentence whether a target is predictable, where, and what followed.
+
+    Parameters
+    ----------
+    rows
+        Its rows, one per view; at least one.
+    chosen
+        Targets that features were selected for, strongest first.
+    rules
+        As in the document of `explain_target`.
+    """
+    holds = [_in_view(row) for row in rows if row.predictable]
+    others = [_in_view(row) for row in rows if not row.predictable]
+    if not holds:
+        return f"{target} is not predictable {' nor '.join(others)}: nothing is trained for it."
+    found = f"{target} is predictable {' and '.join(holds)}"
+    found += "".join(f" but not {other}" for other in others)
+    if target in chosen:
+        return f"{found}; it was chosen as {_ordinal(chosen.index(target) + 1)} of {len(chosen)}."
+    top_n = rules["top_n_targets"]
+    return f"{found}; it was not chosen: only the top_n_targets={top_n} strongest are."
+
+
+def _in_view(row: TargetRow) -> str:
+    figures = f"skill {signed(row.skill)}, q {probability(row.q_value)}"
+    if math.isnan(row.q_value):
+        figures = "too little data"
+    return f"in the {VIEW_NAMES[row.view]} view ({figures})"
+
+
+def source_of_p(row: TargetRow, rules: Mapping[str, Any]) -> str:
+    """Say where a p-value comes from, and what it was adjusted for before any other target."""
+    if row.null == "circular_shift":
+        return (
+            "p is the place of t among those of the same search, all families included, on "
+            "circularly shifted labels (circular-shift null)"
+        )
+    n_families = len(rules["families"])
+    paid = f", paid for the choice among {n_families} families" if n_families > 1 else ""
+    return f"p is one-sided, from t with HAC errors (analytic null){paid}"
+
+
+def source_of_q(n_tests: int, rules: Mapping[str, Any]) -> str:
+    """Say what a q-value pays for."""
+    return (
+        f"q is p after {_CORRECTIONS[rules['fdr']]} over {n_tests} tests, one per target and view"
+    )
+
+
+def view_verdict(row: TargetRow, p_values: Sequence[float], alpha: float) -> str:
+    """Retrace the way from a p-value to the verdict.
+
+    Parameters
+    ----------
+    p_values
+        All that were tested together.
+    """
+    if math.isnan(row.q_value):
+        return row.reason
+    place = sum(p <= row.p_value for p in p_values)
+    smallest = "the smallest" if place == 1 else f"the {_ordinal(place)} smallest"
+    return f"p is {smallest}, q {probability(row.q_value)} {_conclusion(row, alpha)}"
+
+
+def _conclusion(row: TargetRow, alpha: float) -> str:
+    if row.q_value > alpha:
+        return f"is above alpha {alpha:g}: no evidence"
+    if not row.predictable:
+        return f"at most alpha {alpha:g}, but skill not above 0: no evidence"
+    return f"at most alpha {alpha:g}, skill above 0: predictable"
+
+
+def _ordinal(place: int) -> str:
+    if place % 100 in (11, 12, 13):
+        return f"{place}th"
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
+def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str, Any]) -> str:
+    """Say whether one of two models is better on a symbol.
+
+    Parameters
+    ----------
+    row
+        Of ``routing/routes.parquet``.
+    n_tests
+        Symbols of the target whose difference was tested.
+    """
+    q, alpha, least = row["difference_q_value"], rules["symbol_alpha"], rules["min_difference"]
+    if not is_measured(q):
+        return "not measured, so neither model counts as better"
+    found = f"q {probability(q)} of exceeding min_difference={least:g}, among {n_tests} symbols, is"
+    if q > alpha:
+        return f"{found} above alpha {alpha:g}: neither model counts as better"
+    shrunk = row.get("difference_shrunk", row["difference"])
+    if abs(shrunk) <= least:
+        return (
+            f"{found} at most alpha {alpha:g}, but shrunk to {signed(shrunk)} by what all symbols "
+            "show the difference is too small: neither model counts as better"
+        )
+    better = "own" if shrunk > 0 else "pooled"
+    return f"{found} at most alpha {alpha:g}: the {better} model is better"

@@ -1,0 +1,157 @@
+"""The words that lead from a target's figures to its verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from ray_pipeline.explaining.verdicts import (
+    difference_verdict,
+    headline,
+    source_of_p,
+    source_of_q,
+    view_verdict,
+)
+from ray_pipeline.ranking.decide import TargetRow
+
+RULES: dict[str, Any] = {
+    "alpha": 0.05,
+    "fdr": "bh",
+    "families": ["ridge", "lightgbm"],
+    "top_n_targets": 2,
+    "symbol_alpha": 0.1,
+    "min_difference": 0.02,
+}
+
+
+def row(**figures: Any) -> TargetRow:
+    """Return a predictable row of the pooled view, with some figures replaced."""
+    values: dict[str, Any] = {
+        "target": "fwd_ret_5d",
+        "view": "cross_sectional",
+        "family": "ridge",
+        "task": "regression",
+        "horizon_bars": 5,
+        "skill": 0.0432,
+        "std_error": 0.01,
+        "t_stat": 4.32,
+        "p_value": 0.001,
+        "q_value": 0.012,
+        "n_symbols": 12,
+        "n_rows": 1000,
+        "predictable": True,
+        "rank": 1,
+        "reason": "too little data: 3 out-of-sample rows",
+    }
+    return TargetRow(**(values | figures))
+
+
+WEAK = row(view="symbol_specific", skill=-0.01, p_value=0.8, q_value=0.9, predictable=False)
+UNMEASURED = row(view="symbol_specific", q_value=math.nan, predictable=False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen", "sentence"),
+    [
+        (
+            [row(), WEAK],
+            ["a", "fwd_ret_5d"],
+            "fwd_ret_5d is predictable in the cross-sectional view (skill +0.043, q 0.012) but not "
+            "in the symbol-specific view (skill −0.010, q 0.900); it was chosen as 2nd of 2.",
+        ),
+        (
+            [row(), row(view="symbol_specific")],
+            ["a", "b"],
+            "fwd_ret_5d is predictable in the cross-sectional view (skill +0.043, q 0.012) and in "
+            "the symbol-specific view (skill +0.043, q 0.012); it was not chosen: only the "
+            "top_n_targets=2 strongest are.",
+        ),
+        (
+            [row(q_value=0.2, predictable=False), UNMEASURED],
+            [],
+            "fwd_ret_5d is not predictable in the cross-sectional view (skill +0.043, q 0.200) nor "
+            "in the symbol-specific view (too little data): nothing is trained for it.",
+        ),
+    ],
+)
+def test_headline(rows: list[TargetRow], chosen: list[str], sentence: str) -> None:
+    """One sentence: in which views it is predictable, by which figures, and what followed."""
+    assert headline("fwd_ret_5d", rows, chosen, RULES) == sentence
+
+
+@pytest.mark.parametrize(
+    ("figures", "p_values", "sentence"),
+    [
+        (
+            {},
+            [0.001, 0.2],
+            "p is the smallest, q 0.012 at most alpha 0.05, skill above 0: predictable",
+        ),
+        ({}, [0.0001, 0.001, 0.2], "p is the 2nd smallest, q 0.012 at most alpha 0.05, skill "),
+        ({}, [0.0001] * 10 + [0.001], "p is the 11th smallest, "),
+        ({}, [0.0001] * 20 + [0.001], "p is the 21st smallest, "),
+        ({}, [0.0001] * 2 + [0.001], "p is the 3rd smallest, "),
+        (
+            {"q_value": 0.21, "predictable": False},
+            [0.001],
+            "p is the smallest, q 0.210 is above alpha 0.05: no evidence",
+        ),
+        (
+            {"skill": -0.1, "predictable": False},
+            [0.001],
+            "p is the smallest, q 0.012 at most alpha 0.05, but skill not above 0: no evidence",
+        ),
+        ({"q_value": math.nan}, [0.1], "too little data: 3 out-of-sample rows"),
+    ],
+)
+def test_verdict_of_a_view(figures: dict[str, Any], p_values: list[float], sentence: str) -> None:
+    """The place of p among all tests, then q beside alpha; without a figure the reason."""
+    assert view_verdict(row(**figures), p_values, 0.05).startswith(sentence)
+
+
+def test_sources_of_p_and_q() -> None:
+    """What each was adjusted for: the choice of a family, and all tests of the ranking."""
+    one = RULES | {"families": ["ridge"], "fdr": "by"}
+    analytic = "p is one-sided, from t with HAC errors (analytic null)"
+    assert source_of_p(row(), RULES) == f"{analytic}, paid for the choice among 2 families"
+    assert source_of_p(row(), one) == analytic
+    assert source_of_p(row(null="circular_shift"), RULES) == (
+        "p is the place of t among those of the same search, all families included, on circularly "
+        "shifted labels (circular-shift null)"
+    )
+    assert source_of_q(12, RULES).startswith("q is p after Benjamini–Hochberg over 12 tests")
+    assert source_of_q(3, one).startswith("q is p after Benjamini–Yekutieli over 3 tests")
+
+
+@pytest.mark.parametrize(
+    ("figures", "sentence"),
+    [
+        ({"difference_q_value": None}, "not measured, so neither model counts as better"),
+        (
+            {"difference_q_value": 0.3},
+            "q 0.300 of exceeding min_difference=0.02, among 7 symbols, is above alpha 0.1: "
+            "neither model counts as better",
+        ),
+        (
+            {"difference_q_value": 0.01, "difference_shrunk": 0.09},
+            "q 0.010 of exceeding min_difference=0.02, among 7 symbols, is at most alpha 0.1: the "
+            "own model is better",
+        ),
+        (
+            {"difference": -0.1, "difference_q_value": 0.01},
+            "q 0.010 of exceeding min_difference=0.02, among 7 symbols, is at most alpha 0.1: the "
+            "pooled model is better",
+        ),
+        (
+            {"difference_q_value": 0.01, "difference_shrunk": 0.012},
+            "q 0.010 of exceeding min_difference=0.02, among 7 symbols, is at most alpha 0.1, but "
+            "shrunk to +0.012 by what all symbols show the difference is too small: neither model "
+            "counts as better",
+        ),
+    ],
+)
+def test_verdict_of_a_difference(figures: dict[str, Any], sentence: str) -> None:
+    """A model is better where q and the shrunk difference say so; older runs did not shrink."""
+    assert difference_verdict({"difference": 0.1} | figures, 7, RULES) == sentence
