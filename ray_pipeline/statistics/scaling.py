@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,23 +55,30 @@ def _evenly_spaced(n_rows: int) -> NDArray[np.int64]:
     return np.linspace(0, n_rows - 1, QUANTILE_ROWS).astype(np.int64)
 
 
-def _inner_quantiles(values: NDArray[np.float64], share: float) -> tuple[float, float]:
-    """Lower and upper quantile, rounded inwards to values that occur.
+def _order_statistics(values: NDArray[np.float64], places: Sequence[int]) -> list[float]:
+    """Values at some places of the sorted order, from one partial sort."""
+    ordered = np.partition(values, sorted(set(places)))
+    return [float(ordered[place]) for place in places]
+
+
+def _inner_places(n_values: int, share: float) -> tuple[int, int]:
+    """Places of the lower and the upper quantile, rounded inwards to values that occur.
 
     Interpolating towards the extreme value would let one bad tick in a short history through.
     """
-    low = np.quantile(values, share, method="higher")
-    high = np.quantile(values, 1.0 - share, method="lower")
-    return float(min(low, high)), float(max(low, high))
+    last = n_values - 1
+    low, high = math.ceil(share * last), math.floor((1.0 - share) * last)
+    return min(low, high), max(low, high)
 
 
 def _clip_bounds(values: NDArray[np.float64]) -> tuple[float, float]:
     """Bounds that neither one wild value nor one in ten can move far."""
-    low, high = _inner_quantiles(values, CLIP_QUANTILE)
-    lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75], method="nearest")
-    reach = CLIP_RANGES * float(upper - lower)
+    first, last = _inner_places(len(values), CLIP_QUANTILE)
+    quartiles = [round(share * (len(values) - 1)) for share in (0.25, 0.5, 0.75)]
+    low, lower, median, upper, high = _order_statistics(values, [first, *quartiles, last])
+    reach = CLIP_RANGES * (upper - lower)
     if reach > 0:
-        low, high = max(low, float(median) - reach), min(high, float(median) + reach)
+        low, high = max(low, median - reach), min(high, median + reach)
     return low, high
 
 
@@ -108,5 +117,6 @@ def winsorise_label(y: NDArray[np.float64]) -> NDArray[np.float64]:
     Labels that are nearly all equal (returns of what hardly trades) stay as they are: clipping
     would leave nothing to learn.
     """
-    low, high = _inner_quantiles(y[_evenly_spaced(len(y))], LABEL_QUANTILE)
+    sample = y[_evenly_spaced(len(y))]
+    low, high = _order_statistics(sample, _inner_places(len(sample), LABEL_QUANTILE))
     return y if low == high else np.clip(y, low, high)
