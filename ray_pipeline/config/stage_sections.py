@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ray_pipeline.config.fields import (
     AtLeastOne,
@@ -43,9 +44,12 @@ class TargetRankingConfig(Section):
         "whole. Ranking asks whether there is skill, not how much can be had: small models do.",
     )
     alpha: Probability = Field(default=0.05, description="False-discovery rate across targets.")
-    fdr: Literal["bh", "by"] = Field(
-        default="bh",
-        description="Benjamini-Hochberg, or -Yekutieli (valid under any dependence).",
+    fdr: Literal["bh", "by", "max_statistic"] | None = Field(
+        default=None,
+        description="How q pays for many tests. bh: Benjamini-Hochberg; by: -Yekutieli, valid "
+        "under any dependence; max_statistic: the largest statistic of all tests under each "
+        "circular shift (Westfall-Young), by which any false discovery at all is as rare as "
+        "alpha. null: max_statistic with circular shifts, else bh.",
     )
     null: Literal["analytic", "circular_shift"] = Field(
         default="analytic",
@@ -59,8 +63,8 @@ class TargetRankingConfig(Section):
         ge=19,
         description="Circular shifts; they must fit on the panel at least the longest horizon "
         "apart (99 on about 2,200 bars for 20 bars). Each costs up to one more ranking stage, "
-        "with ridge alone about a third. No p-value falls below 1 / (n_shifts + 1), so that the "
-        "q-value of one finding among m tests does not fall below m / (n_shifts + 1).",
+        "with ridge alone about a third. No p-value falls below 1 / (n_shifts + 1); with bh or by "
+        "no q-value of a lone finding among m tests falls below m times that.",
     )
     top_n_targets: AtLeastOne = Field(
         default=10, description="The best predictable targets that go on."
@@ -75,6 +79,27 @@ class TargetRankingConfig(Section):
         default=500_000,
         description="Rows of the pooled panel; whole timestamps are sampled, never single rows.",
     )
+
+    @property
+    def correction(self) -> Literal["bh", "by", "max_statistic"]:
+        """What q-values of the ranking are made by."""
+        shifts = self.null == "circular_shift"
+        return self.fdr or ("max_statistic" if shifts else "bh")
+
+    @property
+    def analytic_correction(self) -> Literal["bh", "by"]:
+        """The same for tests that have no circular shifts."""
+        return "by" if self.fdr == "by" else "bh"
+
+    @model_validator(mode="after")
+    def _correction_has_shifts(self) -> Self:
+        if self.fdr == "max_statistic" and self.null != "circular_shift":
+            raise PydanticCustomError(
+                "correction",
+                "fdr is max_statistic, which needs circular shifts; set null to circular_shift, "
+                "or fdr to bh or by",
+            )
+        return self
 
 
 class LeakageConfig(Section):

@@ -85,7 +85,7 @@ def _rules(config: ExperimentConfig) -> dict[str, Any]:
     ranking, routing = config.target_ranking, config.routing
     return {
         "alpha": ranking.alpha,
-        "fdr": ranking.fdr,
+        "fdr": ranking.correction,
         "families": list(ranking.families),
         "top_n_targets": ranking.top_n_targets,
         "symbol_alpha": routing.alpha or ranking.alpha,

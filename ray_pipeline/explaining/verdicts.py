@@ -12,7 +12,11 @@ from ray_pipeline.report.headline import VIEW_NAMES
 
 __all__ = ["difference_verdict", "headline", "source_of_p", "source_of_q", "view_verdict"]
 
-_CORRECTIONS = {"bh": "Benjamini–Hochberg", "by": "Benjamini–Yekutieli"}
+_CORRECTIONS = {
+    "bh": "Benjamini–Hochberg",
+    "by": "Benjamini–Yekutieli",
+    "max_statistic": "comparison with the largest statistic of each shift (Westfall–Young)",
+}
 
 
 def headline(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from ray_pipeline.ranking.evidence import Evidence, best_family, strongest_family
+from ray_pipeline.ranking.multiplicity import Correction, SingleTest, corrected_p_values
 from ray_pipeline.ranking.shifts import shift_p_value
 from ray_pipeline.records import TargetSpec, Task, View
-from ray_pipeline.statistics.false_discoveries import q_values
 
 __all__ = [
     "Null",
@@ -33,7 +34,7 @@ class TargetRow:
     """One row of ``target_ranking/targets.parquet``; figures are NaN where nothing was measured.
 
     `null` says where the p-value comes from: the HAC t-test, or labels rolled around the
-    time axis.
+    time axis. `degrees_of_freedom` are those of `t_stat`.
     """
 
     target: str
@@ -52,6 +53,7 @@ class TargetRow:
     rank: int
     reason: str
     null: Null = "analytic"
+    degrees_of_freedom: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class SymbolRow:
     rank: int
     reason: str
     null: Null = "analytic"
+    degrees_of_freedom: float = math.nan
 
 
 Row = TypeVar("Row", TargetRow, SymbolRow)
@@ -95,8 +98,8 @@ def target_row(
     Parameters
     ----------
     shifted
-        Largest t-statistic of the families on the labels of each circular shift, shape
-        (n_shifts,); None for the analytic null.
+        Largest z-score of the families on the labels of each circular shift, shape (n_shifts,);
+        None for the analytic null.
     """
     best, null = _best_by(families, shifted)
     family, evidence = best if best is not None else (None, Evidence.none())
@@ -116,7 +119,7 @@ def _best_by(
     if shifted is not None and strongest is not None:
         name, evidence = strongest
         # A null by shifts has searched all families as well: there is nothing to adjust.
-        p_value = shift_p_value(evidence.t_stat, shifted)
+        p_value = shift_p_value(evidence.z_score, shifted)
         if not math.isnan(p_value):
             return (name, replace(evidence, p_value=p_value)), "circular_shift"
     return best_family(families), "analytic"
@@ -141,8 +144,8 @@ def symbol_rows(
     min_oos_rows
         Predictions below which no p-value is given.
     shifted
-        By symbol and target: largest t-statistic of the symbol's own families on the labels of
-        each circular shift, shape (n_shifts,); None for the analytic null.
+        By symbol and target: largest z-score of the symbol's own families on the labels of each
+        circular shift, shape (n_shifts,); None for the analytic null.
     """
     rows: list[SymbolRow] = []
     for target in targets:
@@ -189,19 +192,30 @@ def _unjudged(
         "p_value": evidence.p_value,
         "q_value": math.nan,
         "n_rows": evidence.n_rows,
+        "degrees_of_freedom": evidence.degrees_of_freedom,
         "predictable": False,
         "rank": 0,
         "reason": "",
     }
 
 
-def with_verdicts(rows: Sequence[Row], alpha: float, method: Literal["bh", "by"]) -> list[Row]:
+def with_verdicts(
+    rows: Sequence[Row],
+    alpha: float,
+    method: Correction,
+    shifted_of: Callable[[Row], NDArray[np.float64]] | None = None,
+) -> list[Row]:
     """Give rows that were tested together their q-values, verdicts, ranks and reasons.
 
     A row is predictable when ``q_value ≤ alpha`` and ``skill > 0``. Ranks count from 1 within a
     view, predictable rows first, then by skill.
+
+    Parameters
+    ----------
+    shifted_of
+        Gives what a row of the circular-shift null was held against, shape (n_shifts,).
     """
-    q = q_values(np.array([row.p_value for row in rows], dtype=np.float64), method)
+    q = corrected_p_values([_test(row, shifted_of) for row in rows], method)
     n_tests = int(np.sum(~np.isnan(q)))
     judged = [
         replace(
@@ -218,6 +232,13 @@ def with_verdicts(rows: Sequence[Row], alpha: float, method: Literal["bh", "by"]
         members.sort(key=_order)
         ranked.extend(replace(row, rank=place) for place, row in enumerate(members, start=1))
     return ranked
+
+
+def _test(row: Row, shifted_of: Callable[[Row], NDArray[np.float64]] | None) -> SingleTest:
+    if row.null == "analytic" or shifted_of is None:
+        return SingleTest(row.p_value)
+    z_score = float(stats.norm.isf(stats.t.sf(row.t_stat, row.degrees_of_freedom)))
+    return SingleTest(row.p_value, z_score, shifted_of(row))
 
 
 def _order(row: TargetRow | SymbolRow) -> tuple[bool, float, str, str]:

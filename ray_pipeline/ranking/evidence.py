@@ -20,7 +20,7 @@ __all__ = [
     "best_family",
     "block_sums",
     "cross_sectional_evidence",
-    "largest_t_stat",
+    "largest_z_score",
     "paired_evidence",
     "series_evidence",
     "strongest_family",
@@ -47,6 +47,11 @@ class Evidence:
     p_value: float
     n_rows: int
     degrees_of_freedom: float
+
+    @property
+    def z_score(self) -> float:
+        """Standard normal value of the same p-value: comparable between degrees of freedom."""
+        return float(stats.norm.isf(self.p_value))
 
     @classmethod
     def none(cls) -> Evidence:
@@ -208,18 +213,18 @@ def best_family(evidence: Mapping[str, Evidence]) -> tuple[str, Evidence] | None
 
 
 def strongest_family(evidence: Mapping[str, Evidence]) -> tuple[str, Evidence] | None:
-    """Pick the family with the largest t-statistic: what a null by simulation is a null of.
+    """Pick the family with the largest z-score: what a null by simulation is a null of.
 
     The first in name order of equals; families without a standard error are passed over.
     """
     measured = sorted(name for name, item in evidence.items() if not math.isnan(item.std_error))
     if not measured:
         return None
-    name = max(measured, key=lambda name: evidence[name].t_stat)
+    name = max(measured, key=lambda name: evidence[name].z_score)
     return name, evidence[name]
 
 
-def largest_t_stat(evidence: Iterable[Evidence]) -> float:
-    """Return the t-statistic of `strongest_family`, NaN without one."""
-    found = [item.t_stat for item in evidence if not math.isnan(item.std_error)]
+def largest_z_score(evidence: Iterable[Evidence]) -> float:
+    """Return the z-score of `strongest_family`, NaN without one."""
+    found = [item.z_score for item in evidence if not math.isnan(item.std_error)]
     return max(found, default=math.nan)

@@ -151,6 +151,6 @@ def _key(block: Sequence[int]) -> str:
 
 def _joined(records: Sequence[Mapping[str, Any]]) -> Statistics:
     return {
-        target: np.concatenate([record["t_stats"][target] for record in records])
-        for target in records[0]["t_stats"]
+        target: np.concatenate([record["z_scores"][target] for record in records])
+        for target in records[0]["z_scores"]
     }

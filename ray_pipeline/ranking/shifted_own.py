@@ -16,7 +16,7 @@ from ray_pipeline.panel.reader import PanelReader, SymbolRows
 from ray_pipeline.ranking.evidence import (
     Evidence,
     block_sums,
-    largest_t_stat,
+    largest_z_score,
     series_evidence,
     time_evidence,
 )
@@ -69,7 +69,7 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
     Returns
     -------
     dict
-        By target: the largest HAC t-statistic of the families for each shift, NaN where none
+        By target: the largest z-score of the families for each shift, NaN where none
         could be measured; plus the tables of block series and of standard errors.
     """
     frame = spec.frame
@@ -78,9 +78,9 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
     n_positions = frame.folds[-1].test_end - frame.test_start
     series: dict[str, NDArray[np.float32]] = {}
     errors: dict[str, list[float]] = {}
-    t_stats: dict[str, list[float]] = {}
+    z_scores: dict[str, list[float]] = {}
     for index, target in enumerate(frame.targets):
-        t_stats[target.name] = []
+        z_scores[target.name] = []
         for shift in spec.shifts:
             found: list[Evidence] = []
             for family in spec.families:
@@ -95,13 +95,13 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
                 errors[column] = [evidence.std_error]
                 if evidence.n_rows >= spec.min_rows:
                     found.append(evidence)
-            t_stats[target.name].append(largest_t_stat(found))
+            z_scores[target.name].append(largest_z_score(found))
     names = {
         kind: artifact_name("rank_symbol_shifted", spec, kind) for kind in ("series", "errors")
     }
     reader.run.write_table(names["series"], pa.table(series))
     reader.run.write_table(names["errors"], pa.table(errors))
-    return {"symbol": rows.table.symbol, "t_stats": t_stats, **names}
+    return {"symbol": rows.table.symbol, "z_scores": z_scores, **names}
 
 
 def summarise_symbols_shifted(reader: PanelReader, spec: ShiftedMeanSpec) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def summarise_symbols_shifted(reader: PanelReader, spec: ShiftedMeanSpec) -> dic
     Returns
     -------
     dict
-        By target: the largest HAC t-statistic of the families for each shift, NaN where none
+        By target: the largest z-score of the families for each shift, NaN where none
         could be measured.
     """
     sums: dict[str, Floats] = {}
@@ -123,9 +123,9 @@ def summarise_symbols_shifted(reader: PanelReader, spec: ShiftedMeanSpec) -> dic
             sums[column] = sums[column] + values if column in sums else values
             errors.setdefault(column, []).extend(own_errors.column(column).to_numpy())
     return {
-        "t_stats": {
+        "z_scores": {
             target.name: [
-                largest_t_stat(_mean_of(spec, target, index, shift, sums, errors))
+                largest_z_score(_mean_of(spec, target, index, shift, sums, errors))
                 for shift in spec.shifts
             ]
             for index, target in enumerate(spec.frame.targets)

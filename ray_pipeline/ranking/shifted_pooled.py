@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.evidence import Evidence, largest_t_stat, time_evidence
+from ray_pipeline.ranking.evidence import Evidence, largest_z_score, time_evidence
 from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
 from ray_pipeline.ranking.walk import FamilySettings, make_problem, predict_fold
@@ -46,7 +46,7 @@ def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) ->
     Returns
     -------
     dict
-        By target: the largest HAC t-statistic of the families for each shift, NaN where none
+        By target: the largest z-score of the families for each shift, NaN where none
         could be measured.
     """
     del reader
@@ -64,9 +64,9 @@ def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) ->
             for key, found in _fold_skills(spec, pool, fold, shifts):
                 skills[key].append(found)
     return {
-        "t_stats": {
+        "z_scores": {
             target.name: [
-                largest_t_stat(
+                largest_z_score(
                     _evidence(
                         skills[family, target.name, shift],
                         frame.positions_of(target.horizon_bars),

@@ -185,7 +185,7 @@ def shift_p_value(observed: float, shifted: Floats) -> float:
     """Return ``(1 + #{shifted ≥ observed}) / (1 + #shifted)``.
 
     Source: Phipson & Smyth (2010), "Permutation P-values Should Never Be Zero", Stat. Appl.
-    Genet. Mol. Biol. 9. The statistic is the largest HAC t of the families, studentised as
+    Genet. Mol. Biol. 9. The statistic is the largest z-score of the families, studentised as
     Romano & Wolf (2005, Econometrica 73) advise, so the choice of a family is paid for (White
     2000, "A Reality Check for Data Snooping", Econometrica 68).
 

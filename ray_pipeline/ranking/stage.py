@@ -22,7 +22,7 @@ from ray_pipeline.ranking.decide import (
     with_verdicts,
 )
 from ray_pipeline.ranking.evidence import Evidence, series_evidence
-from ray_pipeline.ranking.null import Statistics, draw_null, own_null, pooled_null
+from ray_pipeline.ranking.null import OwnNull, Statistics, draw_null, own_null, pooled_null
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
 from ray_pipeline.ranking.pool import PoolSpec, SliceSpec, assemble_pool, count_samples, write_slice
 from ray_pipeline.ranking.pooled import (
@@ -113,6 +113,8 @@ def rank_targets(
     pooled_spec, predictions = None, None
     spacing = 1.0 if pool is None else pool.spacing
     shifts = draw_null(config, frame, spacing)
+    pooled_shifted: Statistics = {}
+    own_shifted = OwnNull({}, {})
     if pool is not None:
         pooled_spec = _rank_pooled(runner, frame, pool, families, settings.min_cs)
         predictions = SharedValue(
@@ -120,7 +122,6 @@ def rank_targets(
         )
         unit = Unit("rank_pooled", "summary", summarise_pooled, pooled_spec)
         summary = runner.run_required([unit], [pool.value])["summary"]["targets"]
-        pooled_shifted: Statistics = {}
         if shifts:
             pooled_shifted = pooled_null(
                 runner, frame, pool.value, pool.tables, families, settings.min_cs, shifts
@@ -137,17 +138,18 @@ def rank_targets(
         )
     own = families if "symbol_specific" in settings.views else ()
     records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
-    own_shifted = None
     if own and shifts:
         ranked = {symbol: partitions[symbol] for symbol in records}
         own_shifted = own_null(runner, frame, ranked, own, config.routing.min_oos_rows, shifts)
         # The mean over symbols is one over the same symbols, rolled or not.
         records = {symbol: records[symbol] for symbol in own_shifted.symbols}
     if own:
-        mean_shifted: Statistics = own_shifted.mean if own_shifted else {}
         names = [family.name for family in own]
-        rows.extend(_mean_over_symbols(run, frame, records, names, mean_shifted))
-    rows = with_verdicts(rows, settings.alpha, settings.fdr)
+        rows.extend(_mean_over_symbols(run, frame, records, names, own_shifted.mean))
+    by_view = {"cross_sectional": pooled_shifted, "symbol_specific": own_shifted.mean}
+    rows = with_verdicts(
+        rows, settings.alpha, settings.correction, lambda row: by_view[row.view][row.target]
+    )
     pooled_family = {
         row.target: row.family
         for row in rows
@@ -158,25 +160,32 @@ def rank_targets(
         records,
         pooled_family,
         config.routing.min_oos_rows,
-        own_shifted.symbols if own_shifted else None,
+        own_shifted.symbols or None,
     )
     alpha = config.routing.alpha or settings.alpha
     return Ranking(
         targets=rows,
-        symbols=_judged_by_view(per_symbol, alpha, config),
+        symbols=_judged_by_view(per_symbol, alpha, config, own_shifted),
         chosen=choose_targets(rows, settings.top_n_targets),
         records=records,
     )
 
 
 def _judged_by_view(
-    rows: Sequence[SymbolRow], alpha: float, config: ExperimentConfig
+    rows: Sequence[SymbolRow], alpha: float, config: ExperimentConfig, null: OwnNull
 ) -> list[SymbolRow]:
     """Each view's symbols are one family of tests: they answer different questions."""
     judged: list[SymbolRow] = []
     for view in ("cross_sectional", "symbol_specific"):
         members = [row for row in rows if row.view == view]
-        judged.extend(with_verdicts(members, alpha, config.target_ranking.fdr))
+        judged.extend(
+            with_verdicts(
+                members,
+                alpha,
+                config.target_ranking.correction,
+                lambda row: null.symbols[row.symbol][row.target],
+            )
+        )
     return judged
 
 

@@ -21,7 +21,7 @@ def route_symbols(
     thresholds = RoutingThresholds(
         alpha=config.routing.alpha or config.target_ranking.alpha,
         min_difference=config.routing.min_difference,
-        method=config.target_ranking.fdr,
+        method=config.target_ranking.analytic_correction,
     )
     rows: list[RouteRow] = []
     for target in sorted({row.target for row in ranking.targets}):

@@ -123,6 +123,8 @@ def test_sources_of_p_and_q() -> None:
     )
     assert source_of_q(12, RULES).startswith("q is p after Benjamini–Hochberg over 12 tests")
     assert source_of_q(3, one).startswith("q is p after Benjamini–Yekutieli over 3 tests")
+    shifts = RULES | {"fdr": "max_statistic"}
+    assert "largest statistic of each shift (Westfall–Young) over 9 tests" in source_of_q(9, shifts)
 
 
 @pytest.mark.parametrize(

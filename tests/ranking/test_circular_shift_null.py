@@ -13,7 +13,7 @@ from scipy import signal, stats
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import symbol_rows, target_row
-from ray_pipeline.ranking.evidence import Evidence, largest_t_stat, strongest_family
+from ray_pipeline.ranking.evidence import Evidence, largest_z_score, strongest_family
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
 from ray_pipeline.ranking.pooled import (
     PooledFoldSpec,
@@ -99,9 +99,9 @@ def _shifted(
         ),
     )
     return {
-        "cross_sectional": pooled["t_stats"]["y"],
-        "symbol_specific": mean["t_stats"]["y"],
-        "one symbol": records[0]["t_stats"]["y"],
+        "cross_sectional": pooled["z_scores"]["y"],
+        "symbol_specific": mean["z_scores"]["y"],
+        "one symbol": records[0]["z_scores"]["y"],
     }
 
 
@@ -124,10 +124,12 @@ def test_a_shift_of_nothing_is_the_ranking_itself() -> None:
     summary = summarise_pooled(
         state, PooledSpec(frame, slices, tuple(tables), ("ridge",), 3), pool
     )["targets"]["y"]["families"]["ridge"]
-    assert found["cross_sectional"] == [pytest.approx(summary["t_stat"], rel=1e-9)]
+    assert found["cross_sectional"] == [
+        pytest.approx(Evidence.from_record(summary).z_score, rel=1e-9)
+    ]
     spec = SymbolRankingSpec(partition_of("S0"), frame, RIDGE, (), ())
     own = rank_symbol(state, spec)["targets"]["y"]["own"]["ridge"]
-    assert found["one symbol"] == [pytest.approx(own["t_stat"], rel=1e-9)]
+    assert found["one symbol"] == [pytest.approx(Evidence.from_record(own).z_score, rel=1e-9)]
 
 
 @pytest.mark.parametrize("n_shifts", [19, 39])
@@ -171,7 +173,7 @@ def test_symbols_of_a_sampled_pool_are_rolled_together() -> None:
         shifts = draw_shifts(900, 19, HORIZON, 0, pool.spacing)
         state: Any = reader
         spec = ShiftedPoolSpec(frame, slices, RIDGE, 3, (0, *shifts))
-        t = rank_pool_shifted(state, spec, pool)["t_stats"]["y"]
+        t = rank_pool_shifted(state, spec, pool)["z_scores"]["y"]
         assert (shift_p_value(t[0], np.array(t[1:])) == 1 / 20) == strong
         assert np.isfinite(t).all()
 
@@ -206,17 +208,17 @@ def _evidence(t_stat: float, p_value: float, std_error: float = 0.04) -> Evidenc
 
 
 FAMILIES = {"lightgbm": _evidence(2.0, 0.03), "ridge": _evidence(2.5, 0.01)}
-SHIFTED = np.r_[np.linspace(-2, 2.4, 38), 3.0]
+SHIFTED = np.r_[np.linspace(-2, 2.3, 38), 3.0]
 
 
 def test_strongest_family_is_the_one_with_the_largest_statistic() -> None:
     """In name order among equals; without a standard error it is none."""
     assert strongest_family(FAMILIES) == ("ridge", FAMILIES["ridge"])
-    twins = {"b": _evidence(1.0, 0.2), "a": _evidence(1.0, 0.3)}
+    twins = {"b": _evidence(1.0, 0.2), "a": _evidence(1.0, 0.2)}
     assert strongest_family(twins) == ("a", twins["a"])
     assert strongest_family({"a": _evidence(0.0, 1.0, nan)}) is None
-    assert largest_t_stat([*FAMILIES.values(), _evidence(9.0, 1.0, nan)]) == 2.5
-    assert math.isnan(largest_t_stat([]))
+    assert largest_z_score([*FAMILIES.values(), _evidence(9.0, 1e-9, nan)]) == stats.norm.isf(0.01)
+    assert math.isnan(largest_z_score([]))
 
 
 def test_a_row_says_which_null_its_p_value_is_from() -> None:
