@@ -99,7 +99,7 @@ def _evidence(series: Floats, horizon: int, spacing: float, largest: float) -> E
     if len(series) == 0:
         return Evidence.none()
     lag = hac_lag(len(series), horizon, spacing)
-    return Evidence.from_estimate(hac_mean(series, lag), largest)
+    return Evidence.from_estimate(hac_mean(series, lag, horizon / spacing), largest)
 
 
 def paired_evidence(own: Floats, pooled: Floats, horizon: int, spacing: float) -> Evidence:
@@ -189,7 +189,8 @@ def series_evidence(
     """
     n_blocks = len(mean_of_symbols)
     lag = hac_lag(n_blocks, horizon, positions_per_block)
-    evidence = Evidence.from_estimate(hac_mean(mean_of_symbols * n_blocks, lag))
+    overlap = horizon / positions_per_block
+    evidence = Evidence.from_estimate(hac_mean(mean_of_symbols * n_blocks, lag, overlap))
     least = math.sqrt(float(np.nansum(np.square(own_errors)))) / max(len(own_errors), 1)
     if evidence.std_error < least:
         t_stat = evidence.skill / least

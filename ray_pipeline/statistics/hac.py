@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["MeanEstimate", "best_of", "hac_lag", "hac_mean"]
+__all__ = ["MeanEstimate", "best_of", "hac_lag", "hac_mean", "overlap_share"]
 
 MIN_DEGREES_OF_FREEDOM = 4.0
 """Below about four effective observations no significance is claimed."""
 
 OVERLAP_FACTOR = 3
-"""Bartlett weights at lag k are 1 − k/M: with M = h they would count half of the overlap of
-h-bar labels, with M = 3h nearly nine tenths of it."""
+"""Bartlett weights at lag k are 1 − k/M: with M = h they would count two thirds of the overlap of
+h-bar labels, with M = 3h nearly nine tenths of it; the rest is divided out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def hac_lag(n: int, horizon: int, spacing: float = 1.0) -> int:
     return max(math.ceil(OVERLAP_FACTOR * horizon / spacing), math.ceil(1.3 * math.sqrt(n)))
 
 
-def hac_mean(series: NDArray[np.float64], lag: int) -> MeanEstimate:
+def hac_mean(series: NDArray[np.float64], lag: int, overlap: float = 1.0) -> MeanEstimate:
     """Estimate the mean of a series by Newey–West with small-sample corrections.
 
     The long-run variance is Newey & West (1987) with Bartlett weights ``1 − k/M``,
@@ -61,6 +61,8 @@ def hac_mean(series: NDArray[np.float64], lag: int) -> MeanEstimate:
     2005, the mean of the fixed-b limit) is divided out, and the statistic is referred to
     Student's t with the equivalent degrees of freedom ``3/(2b)`` of the Bartlett kernel
     (Priestley 1981, §6.2.4). Without both, a test over long lags rejects far too often.
+    Labels that overlap by h elements have autocovariances ``1 − k/h`` (Hansen & Hodrick 1980), of
+    which the weights take too little: `overlap_share` is divided out as well.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def hac_mean(series: NDArray[np.float64], lag: int) -> MeanEstimate:
         Finite values in time order, shape (n,).
     lag
         Largest autocovariance used, in elements of the series.
+    overlap
+        Elements that a label reaches over; 1 where labels do not overlap.
 
     Examples
     --------
@@ -85,7 +89,8 @@ def hac_mean(series: NDArray[np.float64], lag: int) -> MeanEstimate:
     for k in range(1, lag + 1):
         variance += 2.0 * (1.0 - k / bandwidth) * float(centred[k:] @ centred[:-k])
     b = bandwidth / n
-    std_error = math.sqrt(max(variance, 0.0) / (1.0 - b + b * b / 3.0)) / n
+    counted = (1.0 - b + b * b / 3.0) * overlap_share(overlap, bandwidth)
+    std_error = math.sqrt(max(variance, 0.0) / counted) / n
     if std_error == 0.0:
         # A skill that is the same throughout (a perfect copy) is certain, none at all is not.
         t_stat = math.copysign(math.inf, mean) if mean else 0.0
@@ -93,6 +98,25 @@ def hac_mean(series: NDArray[np.float64], lag: int) -> MeanEstimate:
     t_stat = mean / std_error
     p_value = float(stats.t.sf(t_stat, freedom))
     return MeanEstimate(mean, std_error, t_stat, p_value, freedom, n)
+
+
+def overlap_share(overlap: float, bandwidth: int) -> float:
+    """Tell how much of the variance of overlapping labels Bartlett weights count.
+
+    ``Σ (1 − k/h)·(1 − k/M) / Σ (1 − k/h)`` over all lags on both sides; for whole h ≤ M that is
+    ``1 − (h² − 1) / (3·h·M)``.
+
+    Parameters
+    ----------
+    overlap
+        Elements h that a label reaches over, at least 1 or taken as 1.
+    bandwidth
+        M, the first lag whose weight is 0.
+    """
+    k = np.arange(1, math.ceil(overlap))
+    covariance = 1.0 - k / max(overlap, 1.0)
+    counted = covariance * np.maximum(1.0 - k / bandwidth, 0.0)
+    return float((1.0 + 2.0 * counted.sum()) / (1.0 + 2.0 * covariance.sum()))
 
 
 def best_of(p_values: NDArray[np.float64]) -> tuple[int, float]:

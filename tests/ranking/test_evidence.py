@@ -38,7 +38,7 @@ def _evidence(p_value: float, skill: float = 0.1) -> Evidence:
 def test_skill_over_time_is_the_mean_with_its_hac_error() -> None:
     """The lag follows the horizon and the spacing of the rows."""
     series = np.random.default_rng(0).standard_normal(400) / 3
-    expected = hac_mean(series, hac_lag(400, 20, 2.0))
+    expected = hac_mean(series, hac_lag(400, 20, 2.0), 10.0)
     found = time_evidence(series, 20, 2.0)
     assert (found.skill, found.std_error) == (expected.mean, expected.std_error)
     assert (found.p_value, found.n_rows) == (expected.p_value, 400)
