@@ -1,11 +1,14 @@
 """How often noise counts as evidence: the tests of both views on panels that nothing predicts.
 
     python benchmarks/calibration.py --panels 200
+    python benchmarks/calibration.py --panels 200 --families ridge --shifts 29
 
 Labels overlap and their noise is shared between symbols. Features are persistent and know
 nothing (`ar:0.9`), or are made of the past of the very returns that the labels are made of
 (`returns`, and `level` with the price itself), which nothing predicts all the same. At a nominal
-5 % each share of p < 0.05 should be close to 5 %, and the adjusted ones at most that.
+5 % each share of p < 0.05 should be close to 5 %, and the adjusted ones at most that. With
+`--shifts` p-values and verdicts are those of the circular-shift null: the better family's p, and q
+by the largest statistic.
 """
 
 from __future__ import annotations
@@ -32,13 +35,20 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.decide import TargetRow, target_row, with_verdicts
 from ray_pipeline.ranking.evidence import (
     Evidence,
-    best_family,
     cross_sectional_evidence,
     series_evidence,
 )
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
-from ray_pipeline.ranking.pool import PoolSpec, SliceSpec, assemble_pool, write_slice
+from ray_pipeline.ranking.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
+from ray_pipeline.ranking.shifted_own import (
+    ShiftedMeanSpec,
+    ShiftedSymbolSpec,
+    rank_symbol_shifted,
+    summarise_symbols_shifted,
+)
+from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shifted
+from ray_pipeline.ranking.shifts import draw_shifts
 from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
 from ray_pipeline.statistics.folds import walk_forward_folds
@@ -63,6 +73,8 @@ class Settings:
     horizons: tuple[int, ...] = (1, 5, 20)
     families: tuple[str, ...] = ("ridge", "lightgbm")
     n_trees: int = 15
+    n_shifts: int = 0
+    """Circular shifts that p-values come from; 0 for the analytic null."""
     common: float = 0.3
     """Share of the variance that all symbols have in common, of returns and of features."""
 
@@ -150,6 +162,7 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[tuple[tupl
         FamilySettings(name, (("n_estimators", settings.n_trees),) if name == "lightgbm" else ())
         for name in settings.families
     )
+    shifted = _shifted(reader, frame, families, settings.n_shifts) if settings.n_shifts else {}
     found: list[tuple[tuple[Any, ...], bool]] = []
     rows: list[TargetRow] = []
     for view, target, evidence, naive in (
@@ -160,10 +173,15 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[tuple[tupl
         found += [((*key, name), item.p_value < ALPHA) for name, item in evidence.items()]
         found.append(((*key, "iid"), naive < ALPHA))
         if view != "one symbol":
-            best = best_family(evidence)
-            found.append(((*key, "best"), best is not None and best[1].p_value < ALPHA))
-            rows.append(target_row(target, view, evidence, settings.n_symbols))
-    judged = with_verdicts(rows, ALPHA, "bh")
+            null = shifted.get((view, target.name))
+            rows.append(target_row(target, view, evidence, settings.n_symbols, null))
+            found.append(((*key, "best"), rows[-1].p_value <= ALPHA))
+    judged = with_verdicts(
+        rows,
+        ALPHA,
+        "max_statistic" if shifted else "bh",
+        lambda row: shifted[row.view, row.target],
+    )
     found += [((row.view, row.horizon_bars, "predictable"), row.predictable) for row in judged]
     found.append((("any", 0, "predictable"), any(row.predictable for row in judged)))
     return found
@@ -175,13 +193,7 @@ Measured = Iterator[tuple[View | Any, TargetSpec, dict[str, Evidence], float]]
 def _cross_sectional(
     reader: Any, frame: PanelFrame, families: tuple[FamilySettings, ...]
 ) -> Measured:
-    symbols = tuple(sorted(reader.tables))
-    slices = tuple(
-        write_slice(reader, SliceSpec(SymbolPartition(symbol, ()), frame, frame.n_timestamps))
-        for symbol in symbols
-    )
-    names = tuple(record["table"] for record in slices)
-    pool = assemble_pool(reader, PoolSpec(symbols, names, frame, frame.n_timestamps))
+    pool, names = _pool(reader, frame)
     records = [
         rank_pooled_fold(reader, PooledFoldSpec(frame, names, fold.index, families), pool)
         for fold in frame.folds
@@ -200,6 +212,16 @@ def _cross_sectional(
             if family is families[0]:
                 naive = _independent(grouped_skill(*sample).skills)
         yield "cross_sectional", target, evidence, naive
+
+
+def _pool(reader: Any, frame: PanelFrame) -> tuple[Pool, tuple[str, ...]]:
+    symbols = tuple(sorted(reader.tables))
+    slices = tuple(
+        write_slice(reader, SliceSpec(SymbolPartition(symbol, ()), frame, frame.n_timestamps))
+        for symbol in symbols
+    )
+    names = tuple(record["table"] for record in slices)
+    return assemble_pool(reader, PoolSpec(symbols, names, frame, frame.n_timestamps)), names
 
 
 def _symbol_specific(
@@ -234,6 +256,30 @@ def _symbol_specific(
         yield "one symbol", target, alone, naive
 
 
+def _shifted(
+    reader: Any, frame: PanelFrame, families: tuple[FamilySettings, ...], n_shifts: int
+) -> dict[tuple[str, str], Floats]:
+    """Statistics of each shift by (view, target)."""
+    horizon = max(target.horizon_bars for target in frame.targets)
+    shifts = draw_shifts(frame.n_timestamps, n_shifts, horizon, frame.seed)
+    pool, slices = _pool(reader, frame)
+    names = tuple(family.name for family in families)
+    pooled = rank_pool_shifted(reader, ShiftedPoolSpec(frame, slices, families, 3, shifts), pool)
+    records = [
+        rank_symbol_shifted(
+            reader, ShiftedSymbolSpec(SymbolPartition(symbol, ()), frame, families, 100, shifts)
+        )
+        for symbol in sorted(reader.tables)
+    ]
+    series, errors = (tuple(record[kind] for record in records) for kind in ("series", "errors"))
+    own = summarise_symbols_shifted(reader, ShiftedMeanSpec(frame, names, series, errors, shifts))
+    return {
+        (view, name): np.array(values)
+        for view, record in (("cross_sectional", pooled), ("symbol_specific", own))
+        for name, values in record["z_scores"].items()
+    }
+
+
 def _independent(series: Floats) -> float:
     """One-sided p-value of the textbook t-test, which takes the values for independent."""
     return float(stats.ttest_1samp(series, 0.0, alternative="greater").pvalue)
@@ -262,6 +308,7 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=6)
     parser.add_argument("--bars", type=int, default=800)
     parser.add_argument("--trees", type=int, default=15)
+    parser.add_argument("--shifts", type=int, default=0, help="of the circular-shift null")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -281,6 +328,7 @@ def main() -> None:
             n_bars=args.bars,
             families=tuple(args.families),
             n_trees=args.trees,
+            n_shifts=args.shifts,
         )
         found = shares(settings, seed.spawn(args.panels), args.processes)
         for view in ("cross_sectional", "symbol_specific", "one symbol"):
