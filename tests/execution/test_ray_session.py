@@ -82,6 +82,9 @@ print(sorted(changed & {"PYTHONPATH", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"
 def test_interrupt_ends_a_run(tmp_path: Path) -> None:
     """Ctrl-C reaches all processes: the program ends, and what was finished is kept."""
     program = """
+import signal
+# A shell's background jobs ignore it, and so would what they start: the tests may be one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 units = [unit(double, "A", {"x": 1}), unit(stall, "B")]
 executor = RayExecutor(no_state, store, RaySettings(n_workers=2))
 try:
