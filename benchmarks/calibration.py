@@ -56,7 +56,6 @@ from ray_pipeline.statistics.skill import grouped_skill
 
 Floats = NDArray[np.float64]
 
-ALPHA = 0.05
 BURN_IN = 300
 """Bars before the panel starts, for features that look back."""
 
@@ -75,6 +74,8 @@ class Settings:
     n_trees: int = 15
     n_shifts: int = 0
     """Circular shifts that p-values come from; 0 for the analytic null."""
+    alpha: float = 0.05
+    """Nominal level of every test, and of the correction for many."""
     common: float = 0.3
     """Share of the variance that all symbols have in common, of returns and of features."""
 
@@ -170,15 +171,15 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[tuple[tupl
         *_symbol_specific(reader, frame, families),
     ):
         key = (view, target.horizon_bars)
-        found += [((*key, name), item.p_value < ALPHA) for name, item in evidence.items()]
-        found.append(((*key, "iid"), naive < ALPHA))
+        found += [((*key, name), item.p_value < settings.alpha) for name, item in evidence.items()]
+        found.append(((*key, "iid"), naive < settings.alpha))
         if view != "one symbol":
             null = shifted.get((view, target.name))
             rows.append(target_row(target, view, evidence, settings.n_symbols, null))
-            found.append(((*key, "best"), rows[-1].p_value <= ALPHA))
+            found.append(((*key, "best"), rows[-1].p_value <= settings.alpha))
     judged = with_verdicts(
         rows,
-        ALPHA,
+        settings.alpha,
         "max_statistic" if shifted else "bh",
         lambda row: shifted[row.view, row.target],
     )
@@ -309,6 +310,7 @@ def main() -> None:
     parser.add_argument("--bars", type=int, default=800)
     parser.add_argument("--trees", type=int, default=15)
     parser.add_argument("--shifts", type=int, default=0, help="of the circular-shift null")
+    parser.add_argument("--alpha", type=float, default=0.05, help="nominal level")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -316,7 +318,9 @@ def main() -> None:
         os.environ.setdefault(variable, "1")
     tests = (*args.families, "best", "iid", "predictable")
     columns = (f"{'features':9}", f"{'view':16}", f"{'horizon':>7}", *(f"{t:>11}" for t in tests))
-    print(f"share of {args.panels} null panels with p < {ALPHA} (predictable: q ≤ {ALPHA})")
+    print(
+        f"share of {args.panels} null panels with p < {args.alpha} (predictable: q ≤ {args.alpha})"
+    )
     print(" ".join(columns), flush=True)
     for features, seed in zip(
         args.features, np.random.SeedSequence(args.seed).spawn(len(args.features)), strict=True
@@ -329,6 +333,7 @@ def main() -> None:
             families=tuple(args.families),
             n_trees=args.trees,
             n_shifts=args.shifts,
+            alpha=args.alpha,
         )
         found = shares(settings, seed.spawn(args.panels), args.processes)
         for view in ("cross_sectional", "symbol_specific", "one symbol"):

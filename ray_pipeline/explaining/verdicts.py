@@ -9,6 +9,7 @@ from typing import Any
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.report.figures import is_measured, probability, signed
 from ray_pipeline.report.headline import VIEW_NAMES
+from ray_pipeline.routing.comparison import better_model
 
 __all__ = ["difference_verdict", "headline", "source_of_p", "source_of_q", "view_verdict"]
 
@@ -117,11 +118,12 @@ def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str,
     found = f"q {probability(q)} of exceeding min_difference={least:g}, among {n_tests} symbols, is"
     if q > alpha:
         return f"{found} above alpha {alpha:g}: neither model counts as better"
-    shrunk = row.get("difference_shrunk", row["difference"])
-    if abs(shrunk) <= least:
+    shrunk = row.get("difference_shrunk", row["difference"])  # runs of before did not shrink
+    better = better_model(q, shrunk, alpha, least)
+    if better == 0:
         return (
             f"{found} at most alpha {alpha:g}, but shrunk to {signed(shrunk)} by what all symbols "
             "show the difference is too small: neither model counts as better"
         )
-    better = "own" if shrunk > 0 else "pooled"
-    return f"{found} at most alpha {alpha:g}: the {better} model is better"
+    name = "own" if better > 0 else "pooled"
+    return f"{found} at most alpha {alpha:g}: the {name} model is better"

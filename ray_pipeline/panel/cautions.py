@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 
 import numpy as np
 
 from ray_pipeline.panel.columns import MergedColumns, some_of
 from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.roles import first_match
 from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
 from ray_pipeline.records import ColumnRoles
 
@@ -109,5 +109,5 @@ def empty_columns(names: Sequence[str], inspections: Sequence[SymbolInspection])
 def unused_patterns(key: str, patterns: Iterable[str], targets: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for each pattern of a config key that no target matches."""
     for pattern in patterns:
-        if not any(fnmatchcase(target, pattern) for target in targets):
+        if not any(first_match(target, [pattern]) for target in targets):
             yield f"{key}: no target is called {pattern!r}, so that entry does nothing"

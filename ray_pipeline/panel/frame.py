@@ -14,7 +14,7 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import Fold
 
-__all__ = ["PanelFrame", "derive_seed"]
+__all__ = ["PanelFrame", "derive_seed", "positions_spanned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class PanelFrame:
 
     def positions_of(self, bars: int) -> int:
         """Return the positions that so many bars of a symbol span."""
-        return math.ceil(bars * self.bar_positions)
+        return positions_spanned(bars, self.bar_positions)
 
     def narrowed(self, targets: Container[str]) -> PanelFrame:
         """Return the frame with these targets only, in their present order."""
@@ -70,6 +70,11 @@ class PanelFrame:
         """Return the frame without some features."""
         kept = tuple(name for name in self.request.features if name not in dropped)
         return replace(self, request=replace(self.request, features=kept))
+
+
+def positions_spanned(bars: int, bar_positions: float) -> int:
+    """Return the panel positions that bars of a symbol span, at so many positions a bar."""
+    return math.ceil(bars * bar_positions)
 
 
 def derive_seed(seed: int, *names: str) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.panel.roles import first_match
 
 __all__ = ["interval_seconds", "resolve_horizon"]
 
@@ -105,11 +105,11 @@ def resolve_horizon(
             f"Target {target!r}: a bar of {bar_seconds} s and sessions of {session_bars} bars "
             "cannot give a horizon; both must be at least 1."
         )
-    for pattern, value in overrides.items():
-        if fnmatchcase(target, pattern):
-            text = _text_of_override(pattern, value)
-            subject = f"columns.horizons: {pattern!r}: {value!r} (for target {target!r})"
-            return _bars(subject, text, bar_seconds, session_bars)
+    pattern = first_match(target, overrides)
+    if pattern is not None:
+        value = overrides[pattern]
+        subject = f"columns.horizons: {pattern!r}: {value!r} (for target {target!r})"
+        return _bars(subject, _text_of_override(pattern, value), bar_seconds, session_bars)
     subject = f"Target {target!r}"
     return _bars(subject, _text_in_name(target), bar_seconds, session_bars)
 

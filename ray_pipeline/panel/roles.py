@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, Protocol
 
@@ -14,6 +14,7 @@ __all__ = [
     "BAR_FIELDS",
     "TIME_COLUMNS",
     "ColumnPatterns",
+    "first_match",
     "missing_bar_fields",
     "resolve_roles",
     "resolve_time_column",
@@ -145,9 +146,9 @@ def _role_of(
         return ("time", "") if name == time else (None, second)
     if name == "symbol":
         return "symbol", ""
-    if _match(name, patterns.by_products):
+    if first_match(name, patterns.by_products):
         return "by_products", ""
-    if _match(name, patterns.targets):
+    if first_match(name, patterns.targets):
         return _target_role(name, patterns, unusable)
     if name in BAR_FIELDS and name not in patterns.features:
         return "bars", ""
@@ -157,7 +158,7 @@ def _role_of(
 def _target_role(
     name: str, patterns: ColumnPatterns, unusable: str | None
 ) -> tuple[_Role | None, str]:
-    excluded_by = _match(name, patterns.exclude_targets)
+    excluded_by = first_match(name, patterns.exclude_targets)
     if excluded_by:
         return None, f"target excluded by columns.exclude_targets {excluded_by!r}"
     if unusable is not None:
@@ -170,15 +171,15 @@ def _feature_role(
 ) -> tuple[_Role | None, str]:
     if unusable is not None:
         return None, unusable
-    excluded_by = _match(name, patterns.exclude_features)
+    excluded_by = first_match(name, patterns.exclude_features)
     if excluded_by:
         return None, f"feature excluded by columns.exclude_features {excluded_by!r}"
-    if not _match(name, patterns.features):
+    if not first_match(name, patterns.features):
         return None, "matched by no pattern of columns.features"
     return "features", ""
 
 
-def _match(name: str, patterns: Sequence[str]) -> str | None:
+def first_match(name: str, patterns: Iterable[str]) -> str | None:
     """Return the first pattern that is `name` itself or matches it, else None."""
     for pattern in patterns:
         if name == pattern or fnmatchcase(name, pattern):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +16,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.frame import PanelFrame, positions_spanned
 from ray_pipeline.panel.inspection import (
     InspectionRequest,
     SymbolInspection,
@@ -130,16 +130,10 @@ def build_panel(
         When the panel is too short for the folds of any target.
     """
     axis = merge_axes(inspection.runs for inspection in inspections.values())
-    rows_per_position = np.zeros(len(axis), dtype=np.int64)
-    steps: list[float] = []
-    for inspection in inspections.values():
-        positions = np.searchsorted(axis, decode_runs(inspection.runs))
-        rows_per_position[positions] += 1
-        steps.append(float(np.median(np.diff(positions))) if len(positions) > 1 else 1.0)
-    bar_positions = max(steps)
+    rows_per_position, bar_positions = _place_on(axis, inspections)
     targets, warnings = _limited(summary.targets, config)
     validation = config.validation
-    embargo = math.ceil(validation.embargo_bars * bar_positions)
+    embargo = positions_spanned(validation.embargo_bars, bar_positions)
     kept: list[TargetSpec] = []
     for target in targets:
         try:
@@ -147,7 +141,7 @@ def build_panel(
                 len(axis),
                 validation.n_splits,
                 validation.min_train_fraction,
-                math.ceil(target.horizon_bars * bar_positions),
+                positions_spanned(target.horizon_bars, bar_positions),
                 embargo,
             )
         except DataError as error:
@@ -175,6 +169,24 @@ def build_panel(
         bar_positions=bar_positions,
     )
     return Panel(frame, rows_per_position, (*summary.warnings, *warnings))
+
+
+def _place_on(
+    axis: NDArray[np.int64], inspections: Mapping[str, SymbolInspection]
+) -> tuple[NDArray[np.int64], float]:
+    """Count the symbols at each timestamp, and the positions from one bar to the next.
+
+    The latter is the largest of the symbols' medians. Symbols of one market share their
+    timestamps: each different axis is placed once.
+    """
+    rows_per_position = np.zeros(len(axis), dtype=np.int64)
+    bar_positions = 1.0
+    for runs, n_symbols in Counter(item.runs for item in inspections.values()).items():
+        positions = np.searchsorted(axis, decode_runs(runs))
+        rows_per_position[positions] += n_symbols
+        if len(positions) > 1:
+            bar_positions = max(bar_positions, float(np.median(np.diff(positions))))
+    return rows_per_position, bar_positions
 
 
 def _limited(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.panel.roles import first_match
 from ray_pipeline.records import Task
 
 __all__ = ["detect_task", "resolve_task"]
@@ -52,13 +52,13 @@ def resolve_task(target: str, found: Task, overrides: Mapping[str, Task]) -> Tas
     ConfigError
         When a target with other values than 0 and 1 is called binary.
     """
-    for pattern, task in overrides.items():
-        if fnmatchcase(target, pattern):
-            if task == "binary" and found != "binary":
-                raise ConfigError(
-                    f"columns.tasks: {pattern!r}: target {target!r} cannot be binary: it has other "
-                    f"values than 0 and 1 ({found} by its values). Make it 'ordinal' or "
-                    "'regression', or leave it out."
-                )
-            return task
-    return found
+    pattern = first_match(target, overrides)
+    if pattern is None:
+        return found
+    if overrides[pattern] == "binary" and found != "binary":
+        raise ConfigError(
+            f"columns.tasks: {pattern!r}: target {target!r} cannot be binary: it has other values "
+            f"than 0 and 1 ({found} by its values). Make it 'ordinal' or 'regression', or leave "
+            "it out."
+        )
+    return overrides[pattern]

@@ -98,8 +98,12 @@ def time_evidence(contributions: Floats, horizon: int, spacing: float = 1.0) -> 
 def _evidence(series: Floats, horizon: int, spacing: float, largest: float) -> Evidence:
     if len(series) == 0:
         return Evidence.none()
-    lag = hac_lag(len(series), horizon, spacing)
-    return Evidence.from_estimate(hac_mean(series, lag, horizon / spacing), largest)
+    return Evidence.from_estimate(_mean(series, horizon, spacing), largest)
+
+
+def _mean(series: Floats, horizon: int, spacing: float) -> MeanEstimate:
+    """Estimate a mean whose error knows of labels that reach over `horizon`."""
+    return hac_mean(series, hac_lag(len(series), horizon, spacing), horizon / spacing)
 
 
 def paired_evidence(own: Floats, pooled: Floats, horizon: int, spacing: float) -> Evidence:
@@ -188,9 +192,8 @@ def series_evidence(
         Standard error of each symbol's skill; NaN where it could not be told.
     """
     n_blocks = len(mean_of_symbols)
-    lag = hac_lag(n_blocks, horizon, positions_per_block)
-    overlap = horizon / positions_per_block
-    evidence = Evidence.from_estimate(hac_mean(mean_of_symbols * n_blocks, lag, overlap))
+    estimate = _mean(mean_of_symbols * n_blocks, horizon, positions_per_block)
+    evidence = Evidence.from_estimate(estimate)
     least = math.sqrt(float(np.nansum(np.square(own_errors)))) / max(len(own_errors), 1)
     if evidence.std_error < least:
         t_stat = evidence.skill / least

@@ -111,8 +111,7 @@ def rank_targets(
     families = FamilySettings.from_config(settings.families, settings.hyperparameters)
     rows: list[TargetRow] = []
     pooled_spec, predictions = None, None
-    spacing = 1.0 if pool is None else pool.spacing
-    shifts = draw_null(config, frame, spacing)
+    shifts = draw_null(config, frame, 1.0 if pool is None else pool.spacing)
     pooled_shifted: Statistics = {}
     own_shifted = OwnNull({}, {})
     if pool is not None:
@@ -120,22 +119,11 @@ def rank_targets(
         predictions = SharedValue(
             Unit("pooled_predictions", "pooled", assemble_predictions, pooled_spec), [pool.value]
         )
-        unit = Unit("rank_pooled", "summary", summarise_pooled, pooled_spec)
-        summary = runner.run_required([unit], [pool.value])["summary"]["targets"]
         if shifts:
             pooled_shifted = pooled_null(
                 runner, frame, pool.value, pool.tables, families, settings.min_cs, shifts
             )
-        rows.extend(
-            target_row(
-                target,
-                "cross_sectional",
-                _evidence(summary[target.name]["families"]),
-                summary[target.name]["n_symbols"],
-                pooled_shifted.get(target.name),
-            )
-            for target in frame.targets
-        )
+        rows.extend(_pooled_rows(runner, frame, pool, pooled_spec, pooled_shifted))
     own = families if "symbol_specific" in settings.views else ()
     records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
     if own and shifts:
@@ -213,6 +201,27 @@ def _rank_pooled(
         families=tuple(family.name for family in families),
         min_cs=min_cs,
     )
+
+
+def _pooled_rows(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    spec: PooledSpec,
+    shifted: Statistics,
+) -> list[TargetRow]:
+    unit = Unit("rank_pooled", "summary", summarise_pooled, spec)
+    summary = runner.run_required([unit], [pool.value])["summary"]["targets"]
+    return [
+        target_row(
+            target,
+            "cross_sectional",
+            _evidence(summary[target.name]["families"]),
+            summary[target.name]["n_symbols"],
+            shifted.get(target.name),
+        )
+        for target in frame.targets
+    ]
 
 
 def _rank_symbols(

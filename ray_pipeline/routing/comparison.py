@@ -14,7 +14,7 @@ from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.statistics.false_discoveries import q_values
 from ray_pipeline.statistics.shrinkage import shrink_to_zero
 
-__all__ = ["PairedVerdict", "RoutingThresholds", "paired_verdicts"]
+__all__ = ["PairedVerdict", "RoutingThresholds", "better_model", "paired_verdicts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,9 @@ def paired_verdicts(
         np.array([item.degrees_of_freedom for item in differences], dtype=np.float64),
     )
     return [
-        PairedVerdict(value, left, _better(value, left, thresholds))
+        PairedVerdict(
+            value, left, better_model(value, left, thresholds.alpha, thresholds.min_difference)
+        )
         for value, left in zip(q.tolist(), shrunk.tolist(), strict=True)
     ]
 
@@ -94,8 +96,8 @@ def _difference_p_value(item: Evidence, n_tries: int, thresholds: RoutingThresho
     return min(1.0, 2.0 * tries * tail)
 
 
-def _better(q_value: float, shrunk: float, thresholds: RoutingThresholds) -> int:
-    significant = q_value <= thresholds.alpha
-    if not significant or not abs(shrunk) > thresholds.min_difference:
-        return 0
-    return 1 if shrunk > 0 else -1
+def better_model(q_value: float, shrunk: float, alpha: float, min_difference: float) -> int:
+    """Return 1 (own), −1 (pooled) or 0: significant, and large enough after shrinkage."""
+    if q_value <= alpha and abs(shrunk) > min_difference:
+        return 1 if shrunk > 0 else -1
+    return 0

@@ -103,8 +103,7 @@ def score_leaks(
     for column in np.ascontiguousarray(features.T):
         feature = _Feature.of(column, correlation) if any(labels) else None
         for label, of_label in zip(labels, scores, strict=True):
-            known = feature and label and _score(feature, label, correlation)
-            of_label.append(known or None)
+            of_label.append(_score(feature, label, correlation) if feature and label else None)
     return scores
 
 

@@ -72,7 +72,7 @@ def _inner_places(n_values: int, share: float) -> tuple[int, int]:
 
 
 def _clip_bounds(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Bounds that neither one wild value nor one in ten can move far."""
+    """Bounds that neither one wild value nor one in twenty can move far."""
     first, last = _inner_places(len(values), CLIP_QUANTILE)
     quartiles = [round(share * (len(values) - 1)) for share in (0.25, 0.5, 0.75)]
     low, lower, median, upper, high = _order_statistics(values, [first, *quartiles, last])

@@ -10,7 +10,7 @@ from panels import quick_config
 
 from ray_pipeline.panel import SymbolInspection, encode_runs
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.panel.stage import build_panel, summarise
+from ray_pipeline.panel.stage import Panel, build_panel, summarise
 from ray_pipeline.storage import RunDirectory
 
 DAY_NS = 86_400 * 10**9
@@ -34,11 +34,24 @@ def _inspection(symbol: str, days: list[float]) -> SymbolInspection:
     )
 
 
-def _frame(tmp_path: Path, *inspections: SymbolInspection) -> PanelFrame:
+def _panel(tmp_path: Path, *inspections: SymbolInspection) -> Panel:
     config = quick_config(tmp_path, tmp_path / "run", validation={"embargo_bars": 3})
     by_symbol = {inspection.symbol: inspection for inspection in inspections}
     summary = summarise(by_symbol, config, "1d")
-    return build_panel(RunDirectory(str(tmp_path / "run"), {}), by_symbol, summary, config).frame
+    return build_panel(RunDirectory(str(tmp_path / "run"), {}), by_symbol, summary, config)
+
+
+def _frame(tmp_path: Path, *inspections: SymbolInspection) -> PanelFrame:
+    return _panel(tmp_path, *inspections).frame
+
+
+def test_symbols_at_each_timestamp_are_counted(tmp_path: Path) -> None:
+    """Those that share all their timestamps count as many times as they are."""
+    days = [float(day) for day in range(400)]
+    panel = _panel(
+        tmp_path, _inspection("A", days), _inspection("B", days), _inspection("late", days[390:])
+    )
+    assert panel.rows_per_position.tolist() == [2] * 390 + [3] * 10
 
 
 def test_bars_of_a_shared_axis_are_its_positions(tmp_path: Path) -> None:
