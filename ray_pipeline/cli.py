@@ -1,7 +1,8 @@
 """The command line: commands → functions → exit codes.
 
 Results go to standard output, progress to standard error. 0: done; 1: the run failed; 2: the
-command line, the config or the data directory is wrong; 130: interrupted, and resumable.
+command line, the config or the data directory is wrong; 130: interrupted, and resumable. Only
+`compare` answers as diff does: 0: equal; 1: different; 2: the runs could not be compared.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except RayPipelineError as error:
         print(f"ray-pipeline: {error}", file=sys.stderr)
-        return 1
+        return 2 if command is _compare else 1
     except KeyboardInterrupt:
         print(f"ray-pipeline: interrupted{_CONTINUES if options.resumes else ''}", file=sys.stderr)
         return 130
@@ -165,6 +166,17 @@ def _explain(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from ray_pipeline.comparing import compare_runs, comparison_lines
+
+    found = compare_runs(options.run_a, options.run_b)
+    if options.json:
+        _print_json(found)
+    else:
+        _put("\n".join(comparison_lines(found)))
+    return 0 if found["equal"] else 1
+
+
 def _quickstart(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
@@ -282,6 +294,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--target", required=True, help="one that the run ranked")
     explain.add_argument("--symbol", help="tell of this symbol alone")
     explain.add_argument("--json", action="store_true", help="print one JSON document")
+
+    compare = _command(
+        commands, "compare", _compare, "what differs in the results of two runs, and where first"
+    )
+    compare.add_argument("run_a", metavar="RUN_A")
+    compare.add_argument("run_b", metavar="RUN_B")
+    compare.add_argument("--json", action="store_true", help="print one JSON document")
+    compare.epilog = "Exit code 0: equal; 1: different; 2: the runs could not be compared."
 
     quickstart = _command(
         commands, "quickstart", _quickstart, "a sample panel with planted truths, and a run on it"
