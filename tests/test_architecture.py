@@ -59,6 +59,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "boto3": ("storage",),
     "botocore": ("storage",),
     "fsspec": ("storage",),
+    "grpc": ("execution.ray_token",),
     "jinja2": ("report",),
     "lightgbm": ("training.families.lightgbm",),
     "markupsafe": ("report",),
@@ -387,6 +388,7 @@ def test_every_library_is_a_declared_dependency(imports: list[Import]) -> None:
     required = [*project["dependencies"], *extras["s3"], *extras["mlflow"]]
     declared = {re.split(r"[\[<>=!~ ]", each.lower())[0] for each in required}
     distributions = {
+        "grpc": "grpcio",
         "markupsafe": "jinja2",  # part of its interface
         "mlflow": "mlflow-skinny",
         "pydantic_core": "pydantic",  # pinned by it to the version that it is built for

@@ -16,7 +16,7 @@ from typing import Any
 
 import ray
 from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
-from ray.exceptions import RayError
+from ray.exceptions import AuthenticationError, RayError
 from ray.experimental.internal_kv import _internal_kv_get
 
 import ray_pipeline
@@ -24,6 +24,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
 from ray_pipeline.execution.sizing import Growth
+from ray_pipeline.execution.ray_token import AUTH_VARIABLE, TOKEN_CURE, refusal
 
 __all__ = ["NODE_WAIT_S", "RaySession", "RaySettings", "import_paths", "usable_cpus"]
 
@@ -41,7 +42,10 @@ NODE_WAIT_S: dict[Growth, float] = {"fixed": 0.0, "by_hand": 20.0, "on_demand": 
 """Time for a node to come that can hold a worker: a machine that was ordered takes minutes, while
 by hand none comes that is not on its way already, such as those of a head that was restarted."""
 
-_AUTH_VARIABLE = "RAY_AUTH_MODE"
+_CLIENT_TRIES = 3
+"""A Ray Client server forks a process per driver, which now and then hangs or dies before it says a
+word, and Ray gives up after 30 s (https://github.com/ray-project/ray/issues/63202)."""
+
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
 
 
@@ -102,7 +106,7 @@ class RaySession:
 
     def __init__(self, address: str | None) -> None:
         self._opened_here = not ray.is_initialized()
-        self._auth_mode = os.environ.get(_AUTH_VARIABLE)
+        self._auth_mode = os.environ.get(AUTH_VARIABLE)
         self.is_own = False
         if not self._opened_here:
             self.growth = "fixed" if address is None else _growth_of_cluster()
@@ -126,7 +130,7 @@ class RaySession:
             ray.shutdown()
             # Starting Ray sets it, and a later one that is joined may want another.
             if self._auth_mode is None:
-                os.environ.pop(_AUTH_VARIABLE, None)
+                os.environ.pop(AUTH_VARIABLE, None)
         self._opened_here = False
 
 
@@ -200,31 +204,46 @@ def _join(address: str | None) -> None:
         options["runtime_env"] = {"py_modules": [str(package)]}
     named = address if address not in (None, "auto") else os.environ.get("RAY_ADDRESS", address)
     problem = f"The Ray cluster {named or 'of this job'} could not be joined"
-    _check_that_somebody_listens(problem, named or "")
+    _check_that_it_lets_us_in(problem, named or "")
     _init(problem, options)
 
 
-def _check_that_somebody_listens(problem: str, address: str) -> None:
+def _check_that_it_lets_us_in(problem: str, address: str) -> None:
     """Ask once: Ray itself tries an address where nobody listens for more than three minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
-        return
+        return  # "auto": Ray finds the address, and the token of this machine
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise _not_joined(problem, error) from error
+    if (reason := refusal(address)) is not None:
+        raise ExecutionError(f"{problem}: {reason}")
 
 
 def _init(problem: str, options: dict[str, Any]) -> None:
     is_main = threading.current_thread() is threading.main_thread()
     on_sigterm = signal.getsignal(signal.SIGTERM) if is_main else None
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        _init_client_patiently(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except AuthenticationError as error:
+        reason = "RAY_AUTH_MODE is token, and no token was found"
+        raise ExecutionError(f"{problem}: {reason}. {TOKEN_CURE}") from error
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise _not_joined(problem, error) from error
     if is_main and on_sigterm is not signal.SIG_DFL:
         # ray.init puts its own handler in the place of the program's.
         signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _init_client_patiently(**options: Any) -> None:
+    for _ in range(_CLIENT_TRIES - 1):
+        try:
+            ray.init(**options)
+        except ConnectionAbortedError:  # of Ray Client alone
+            continue
+        return
+    ray.init(**options)
 
 
 def _not_joined(problem: str, error: Exception) -> ExecutionError:

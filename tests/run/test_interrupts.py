@@ -20,6 +20,7 @@ from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.progress import Silent
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "ray_pipeline"]
 
 pytestmark = pytest.mark.ray
 
@@ -41,8 +42,7 @@ def start(config: Path, ray_folder: Path) -> Iterator[Start]:
     def start_it(*more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             # A shell's background jobs ignore Ctrl-C, and the tests may be one.
-            ["env", "--default-signal=INT", sys.executable, "-m", "ray_pipeline"]
-            + ["run", str(config), *more],
+            ["env", "--default-signal=INT", *COMMAND, "run", str(config), *more],
             cwd=config.parent,
             env=os.environ
             | {

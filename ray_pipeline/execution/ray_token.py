@@ -1,0 +1,80 @@
+"""Whether a Ray cluster lets us in: asked once, where Ray itself would try for half a minute."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+__all__ = ["AUTH_VARIABLE", "TOKEN_CURE", "refusal"]
+
+AUTH_VARIABLE = "RAY_AUTH_MODE"
+
+TOKEN_CURE = (
+    "Set RAY_AUTH_MODE=token, and put the cluster's token in RAY_AUTH_TOKEN or ~/.ray/auth_token "
+    "(on its head, `ray get-auth-token` prints it)."
+)
+
+_TIMEOUT_S = 10.0
+
+_CLIENT_SCHEME = "ray://"
+_CLIENT_PING = ("/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06")  # ClusterInfoRequest(type=PING)
+_GCS_PING = ("/ray.rpc.NodeInfoGcsService/GetClusterId", b"")
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str
+    source: str
+
+
+def refusal(address: str) -> str | None:
+    """Say why a cluster would not take this process's token, or None when nothing speaks against.
+
+    Parameters
+    ----------
+    address
+        ``host:port`` of its GCS, or ``ray://host:port`` of its Ray Client server; somebody listens
+        there.
+
+    Notes
+    -----
+    A driver without the token is told so by the server at once, but Ray 2.60 takes the answer for
+    one that is not there yet: it asks again for 20 to 30 seconds, and then speaks of a timeout.
+    """
+    is_on = os.environ.get(AUTH_VARIABLE, "").lower() == "token"
+    token = _find_token() if is_on else None
+    if is_on and token is None:
+        return None  # Ray knows of more places (Kubernetes), and says at once when it finds none
+    if not _is_refused(address, token):
+        return None
+    if token is None:
+        return f"it asks for a token, and {AUTH_VARIABLE} is not set to token here. {TOKEN_CURE}"
+    return f"it asks for a token, and that of {token.source} is not the right one. {TOKEN_CURE}"
+
+
+def _find_token() -> _Token | None:
+    """Look where Ray does, in its order of precedence."""
+    if value := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return _Token(value, "RAY_AUTH_TOKEN")
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"
+    try:
+        value = Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return _Token(value, path) if value else None
+
+
+def _is_refused(address: str, token: _Token | None) -> bool:
+    is_client = address.startswith(_CLIENT_SCHEME)
+    method, request = _CLIENT_PING if is_client else _GCS_PING
+    metadata = [("authorization", f"Bearer {token.value}")] if token else None
+    with grpc.insecure_channel(address.removeprefix(_CLIENT_SCHEME)) as channel:
+        try:
+            channel.unary_unary(method)(request, timeout=_TIMEOUT_S, metadata=metadata)
+        except grpc.RpcError as error:
+            # Any other answer, such as that of a server with TLS, is for Ray to make sense of.
+            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
+    return False
