@@ -24,6 +24,7 @@ __all__ = [
     "RANKED_SYMBOLS",
     "RANKED_TARGETS",
     "ROUTES",
+    "USER_STAGES",
     "failures_table",
     "features_table",
     "leakage_table",
@@ -39,10 +40,13 @@ ROUTES = "routing/routes.parquet"
 PLAN = "training_plan.json"
 PREDICTIONS = "predictions/out_of_sample.parquet"
 FAILURES = "failures.parquet"
+USER_STAGES = "stages"
+"""Folder of the tables of the user's own stages."""
 
 CONTENT = (RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, ROUTES, PLAN, PREDICTIONS)
-"""What ``content_sha256`` covers, besides the model files: what was computed. Failures hold
-attempts and tracebacks, metadata and the records hold places and versions: they are not in it."""
+"""What ``content_sha256`` covers, besides the model files and `USER_STAGES`: what was computed.
+Failures hold attempts and tracebacks, metadata and the records hold places and versions: they are
+not in it."""
 
 _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 

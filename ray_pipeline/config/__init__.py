@@ -28,6 +28,7 @@ from ray_pipeline.config.stage_sections import (
     RoutingConfig,
     TargetRankingConfig,
     TrainingConfig,
+    UserStageConfig,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "TargetRankingConfig",
     "TrackingConfig",
     "TrainingConfig",
+    "UserStageConfig",
     "ValidationConfig",
     "config_schema",
     "dump_config",
