@@ -85,9 +85,9 @@ def open_executor(
 
 
 def _importing_from(folders: Sequence[str], make_state: Callable[[], PanelReader]) -> PanelReader:
-    """Build a worker's state where modules of the user's own are found, if they are there at all.
+    """Build a worker's state after letting it import from where the driver does.
 
-    Our own Ray gives its workers these folders; one that is joined gives the working directory.
+    Workers of our own Ray can anyhow; those of one that is joined know the working directory alone.
     """
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     return make_state()

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.panel.columns import some_of
 
 __all__ = ["GROUP", "UserStage", "find_stage", "load_function", "takes_symbol"]
 
@@ -89,7 +90,7 @@ def load_function(path: str) -> tuple[Callable[..., Any], str]:
         functions = sorted(name for name, value in vars(module).items() if inspect.isroutine(value))
         raise ConfigError(
             f"module {module_name!r} ({_place(module)}) has no {attribute!r}"
-            f"{_did_you_mean(attribute, functions)}; its functions are {_listed(functions)}."
+            f"{_did_you_mean(attribute, functions)}; its functions are {some_of(functions)}."
         )
     if not callable(found) or found.__hash__ is None:
         raise ConfigError(
@@ -110,7 +111,7 @@ def _entry_point(subject: str, name: str) -> str:
         raise ConfigError(
             f"{subject}: no installed package has a stage {name!r}"
             f"{_did_you_mean(name, sorted(installed))}; installed are "
-            f"{_listed(sorted(installed))}. Name a function, such as function: "
+            f"{some_of(sorted(installed))}. Name a function, such as function: "
             f"my_module:{name}, or install a package with an entry point of that name in the "
             f"group '{GROUP}'."
         )
@@ -160,7 +161,7 @@ def _searched() -> str:
     folders = dict.fromkeys(Path(entry or ".").resolve() for entry in sys.path)
     there = [str(folder) for folder in folders if folder.is_dir()]
     own = [folder for folder in there if not folder.startswith(installed)]
-    return f"{_listed([*own, 'the installed packages'])} ({sys.prefix})"
+    return f"{some_of([*own, 'the installed packages'])} ({sys.prefix})"
 
 
 def _check_options(
@@ -217,10 +218,6 @@ def _fingerprint(module_name: str) -> str:
 
 def _place(module: ModuleType) -> str:
     return getattr(module, "__file__", None) or "built in"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _did_you_mean(found: str, choices: list[str]) -> str:
