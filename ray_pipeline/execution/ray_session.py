@@ -23,8 +23,8 @@ import ray_pipeline
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
-from ray_pipeline.execution.sizing import Growth
 from ray_pipeline.execution.ray_token import AUTH_VARIABLE, TOKEN_CURE, refusal
+from ray_pipeline.execution.sizing import Growth
 
 __all__ = ["NODE_WAIT_S", "RaySession", "RaySettings", "import_paths", "usable_cpus"]
 
