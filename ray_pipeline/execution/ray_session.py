@@ -20,7 +20,7 @@ import ray_pipeline
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
-from ray_pipeline.execution.ray_token import AUTH_VARIABLE, TOKEN_CURE, refusal
+from ray_pipeline.execution.ray_token import TOKEN_CURE, refusal
 
 __all__ = ["RaySession", "RaySettings", "import_paths", "usable_cpus"]
 
@@ -34,11 +34,12 @@ is less; what does not fit is spilled to disk."""
 
 _CONNECT_TIMEOUT_S = 10.0
 
+_AUTH_VARIABLE = "RAY_AUTH_MODE"
+_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
+
 _CLIENT_TRIES = 3
 """A Ray Client server forks a process per driver, which now and then hangs or dies before it says a
 word, and Ray gives up after 30 s (https://github.com/ray-project/ray/issues/63202)."""
-
-_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class RaySession:
 
     def __init__(self, address: str | None) -> None:
         self._opened_here = not ray.is_initialized()
-        self._auth_mode = os.environ.get(AUTH_VARIABLE)
+        self._auth_mode = os.environ.get(_AUTH_VARIABLE)
         self.is_own = False
         if not self._opened_here:
             self.can_grow = address is not None
@@ -112,7 +113,7 @@ class RaySession:
             ray.shutdown()
             # Starting Ray sets it, and a later one that is joined may want another.
             if self._auth_mode is None:
-                os.environ.pop(AUTH_VARIABLE, None)
+                os.environ.pop(_AUTH_VARIABLE, None)
         self._opened_here = False
 
 

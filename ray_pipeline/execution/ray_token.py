@@ -8,9 +8,7 @@ from pathlib import Path
 
 import grpc
 
-__all__ = ["AUTH_VARIABLE", "TOKEN_CURE", "refusal"]
-
-AUTH_VARIABLE = "RAY_AUTH_MODE"
+__all__ = ["TOKEN_CURE", "refusal"]
 
 TOKEN_CURE = (
     "Set RAY_AUTH_MODE=token, and put the cluster's token in RAY_AUTH_TOKEN or ~/.ray/auth_token "
@@ -44,14 +42,14 @@ def refusal(address: str) -> str | None:
     A driver without the token is told so by the server at once, but Ray 2.60 takes the answer for
     one that is not there yet: it asks again for 20 to 30 seconds, and then speaks of a timeout.
     """
-    is_on = os.environ.get(AUTH_VARIABLE, "").lower() == "token"
+    is_on = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
     token = _find_token() if is_on else None
     if is_on and token is None:
         return None  # Ray knows of more places (Kubernetes), and says at once when it finds none
     if not _is_refused(address, token):
         return None
     if token is None:
-        return f"it asks for a token, and {AUTH_VARIABLE} is not set to token here. {TOKEN_CURE}"
+        return f"it asks for a token, and RAY_AUTH_MODE is not set to token here. {TOKEN_CURE}"
     return f"it asks for a token, and that of {token.source} is not the right one. {TOKEN_CURE}"
 
 
