@@ -1,7 +1,8 @@
 """The command line: commands → functions → exit codes.
 
 Results go to standard output, progress to standard error. 0: done; 1: the run failed; 2: the
-command line, the config or the data directory is wrong; 130: interrupted, and resumable.
+command line, the config or the data directory is wrong; 130: interrupted, and resumable. Only
+`compare` answers as diff does: 0: equal; 1: different; 2: the runs could not be compared.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ray_pipeline import __version__
-from ray_pipeline.errors import ConfigError, DiscoveryError, RayPipelineError
+from ray_pipeline.errors import ConfigError, DiscoveryError, RayPipelineError, RunInUseError
 
 __all__ = ["main"]
+
+_CONTINUES = "; the same command continues from here"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,17 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        with _sigterm_as_interrupt():
+        with _interruptible(options.resumes):
             return command(options)
-    except (ConfigError, DiscoveryError) as error:
+    except (ConfigError, DiscoveryError, RunInUseError) as error:
         print(f"ray-pipeline: {error}", file=sys.stderr)
         return 2
     except RayPipelineError as error:
         print(f"ray-pipeline: {error}", file=sys.stderr)
-        return 1
+        return 2 if command is _compare else 1
     except KeyboardInterrupt:
-        continues = "; the same command continues from here" if options.resumes else ""
-        print(f"ray-pipeline: interrupted{continues}", file=sys.stderr)
+        print(f"ray-pipeline: interrupted{_CONTINUES if options.resumes else ''}", file=sys.stderr)
         return 130
 
 
@@ -164,6 +166,17 @@ def _explain(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from ray_pipeline.comparing import compare_runs, comparison_lines
+
+    found = compare_runs(options.run_a, options.run_b)
+    if options.json:
+        _print_json(found)
+    else:
+        _put("\n".join(comparison_lines(found)))
+    return 0 if found["equal"] else 1
+
+
 def _quickstart(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
@@ -179,16 +192,41 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM (`ray job stop`, the notice of a spot machine) end a run as Ctrl-C does."""
+def _interruptible(resumes: bool) -> Iterator[None]:
+    """Let a first SIGINT or SIGTERM end the command in order, and a second one at once.
+
+    SIGTERM is what `ray job stop` sends, and the notice of a spot machine.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def at_once(*_: object) -> None:
+        # Nothing of a run is ever half written, and Ray ends what a lost driver had started.
+        _tell(f"ray-pipeline: stopped at once{_CONTINUES if resumes else ''}\n")
+        os._exit(130)
+
+    def in_order(*_: object) -> None:
+        for number in before:
+            signal.signal(number, at_once)
+        _tell("\nray-pipeline: stopping; once more to stop at once\n")
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if before[signal.SIGINT] is signal.SIG_IGN:
+        del before[signal.SIGINT]  # started in the background by a shell
+    for number in before:
+        signal.signal(number, in_order)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _tell(text: str) -> None:
+    """Write to standard error from a signal handler, where `print` may already be at work."""
+    os.write(2, text.encode())
 
 
 def _put(text: str) -> None:
@@ -256,6 +294,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--target", required=True, help="one that the run ranked")
     explain.add_argument("--symbol", help="tell of this symbol alone")
     explain.add_argument("--json", action="store_true", help="print one JSON document")
+
+    compare = _command(
+        commands, "compare", _compare, "what differs in the results of two runs, and where first"
+    )
+    compare.add_argument("run_a", metavar="RUN_A")
+    compare.add_argument("run_b", metavar="RUN_B")
+    compare.add_argument("--json", action="store_true", help="print one JSON document")
+    compare.epilog = "Exit code 0: equal; 1: different; 2: the runs could not be compared."
 
     quickstart = _command(
         commands, "quickstart", _quickstart, "a sample panel with planted truths, and a run on it"

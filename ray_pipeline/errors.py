@@ -9,6 +9,8 @@ __all__ = [
     "DiscoveryError",
     "ExecutionError",
     "RayPipelineError",
+    "RunInUseError",
+    "RunTakenOverError",
     "StorageError",
 ]
 
@@ -35,3 +37,11 @@ class StorageError(RayPipelineError, OSError):
 
 class ExecutionError(RayPipelineError, RuntimeError):
     """The run as a whole cannot go on (exit code 1)."""
+
+
+class RunInUseError(RayPipelineError, RuntimeError):
+    """Another driver works on the run directory; nothing was started (exit code 2)."""
+
+
+class RunTakenOverError(ExecutionError):
+    """Another driver took the run directory over from this one, which writes no more to it."""

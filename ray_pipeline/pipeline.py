@@ -19,7 +19,7 @@ from ray_pipeline.run.steps import (
     select_step,
     train_step,
 )
-from ray_pipeline.run.study import Study
+from ray_pipeline.run.study import Study, open_study
 from ray_pipeline.run.verdict import verdict
 from ray_pipeline.run.workers import open_executor
 from ray_pipeline.training.families import load_family
@@ -50,13 +50,14 @@ def run_pipeline(config: ExperimentConfig, reporter: Reporter, fresh: bool = Fal
     ------
     ConfigError, DiscoveryError
         When config and data do not fit together.
+    RunInUseError
+        When another driver works on the run directory.
     ExecutionError
         When the run as a whole failed; ``run.json`` and the report say why.
     """
     check_families(config)
     batch = choose_batch(config, reporter.listed)
-    study = Study(config, batch, reporter, fresh=fresh)
-    with study.recorded():
+    with open_study(config, batch, reporter, fresh=fresh) as study:
         _announce(study)
         with open_executor(config, study.run, reporter) as executor:
             message = _run_stages(study, study.runner(executor))

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.routing.decide import RouteRow
+from ray_pipeline.storage import RunDirectory
 
 __all__ = [
     "CONTENT",
@@ -24,6 +25,7 @@ __all__ = [
     "RANKED_SYMBOLS",
     "RANKED_TARGETS",
     "ROUTES",
+    "content_names",
     "failures_table",
     "features_table",
     "leakage_table",
@@ -41,10 +43,20 @@ PREDICTIONS = "predictions/out_of_sample.parquet"
 FAILURES = "failures.parquet"
 
 CONTENT = (RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, ROUTES, PLAN, PREDICTIONS)
-"""What ``content_sha256`` covers, besides the model files: what was computed. Failures hold
-attempts and tracebacks, metadata and the records hold places and versions: they are not in it."""
+"""The files that every finished run has among its `content_names`."""
 
 _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
+
+
+def content_names(run: RunDirectory) -> list[str]:
+    """Name the files that ``content_sha256`` covers, in the order in which people read of them.
+
+    It covers what was computed. Failures hold attempts and tracebacks, metadata and the records
+    hold places and versions: they are not in it. Of `CONTENT` a run that is not finished lacks
+    some; all others are named because they are there.
+    """
+    models = [name for name in run.list("models") if not name.endswith("/metadata.json")]
+    return [*CONTENT, *models]
 
 
 def rows_table(kind: type[TargetRow | SymbolRow | RouteRow], rows: Sequence[Any]) -> pa.Table:

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("run",),
     ("labeling", "pipeline"),
-    ("checking", "explaining", "quickstart"),
+    ("checking", "comparing", "explaining", "quickstart"),
     ("cli",),
     ("__main__",),
 )
@@ -78,6 +78,10 @@ EVERYWHERE = ("numpy", "pyarrow", "scipy")
 """Third-party libraries without a home of their own; purity narrows them further."""
 
 PURE = (
+    "comparing.excerpts",
+    "comparing.files",
+    "comparing.lines",
+    "comparing.settings",
     "discovery.layout",
     "execution.capacity",
     "execution.policy",

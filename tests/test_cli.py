@@ -163,6 +163,7 @@ def test_foreign_folder_is_spared(
         (["discover", "x", "--batch-size", "many"], "invalid int value: 'many'"),
         (["label", "x.yaml"], "the following arguments are required: --out"),
         (["explain", "run"], "the following arguments are required: --target"),
+        (["compare", "run"], "the following arguments are required: RUN_B"),
     ],
 )
 def test_wrong_command_line(
@@ -339,12 +340,21 @@ def test_report_is_written_again(
     assert page.read_text() == before
 
 
-@pytest.mark.parametrize("command", ["status", "report", "explain"])
+@pytest.mark.parametrize("command", ["status", "report", "explain", "compare"])
 def test_no_run_directory(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder without run.json is no run directory."""
-    more = ["--target", "fwd_ret_5d"] if command == "explain" else []
+    more = {"explain": ["--target", "fwd_ret_5d"], "compare": [str(tmp_path)]}.get(command, [])
     assert main([command, str(tmp_path), *more]) == 2
     _says(capsys, f"{tmp_path} is no run directory: it has no run.json.")
+
+
+def test_compare_states_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are not those of the other commands, and its help says so."""
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    assert "Exit code 0: equal; 1: different; 2: the runs could not be compared." in (
+        " ".join(capsys.readouterr().out.split())
+    )
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from ray_pipeline.config import (
     dump_config,
     load_experiment_config,
     parse_experiment_config,
+    read_config_values,
 )
 from ray_pipeline.errors import ConfigError
 
@@ -431,6 +432,16 @@ class TestFiles:
         assert parse_experiment_config(MINIMAL, "s3://b/run/config.yaml").data.data_dir == "panel"
         with pytest.raises(ConfigError, match=r"^s3://b/run/config\.yaml: the file is empty"):
             parse_experiment_config("", "s3://b/run/config.yaml")
+
+    def test_values_as_they_are_written(self) -> None:
+        """Unknown keys pass, nothing is filled in, symbols stay text; syntax is still checked."""
+        values = {"data": {"symbols": ["0700"], "data_dirs": "x"}}
+        text = "data: {symbols: [0700], data_dirs: x}"
+        assert read_config_values(text, "config.yaml") == values
+        with pytest.raises(ConfigError, match=r"config\.yaml:2: duplicate key 'a'"):
+            read_config_values("a: 1\na: 2", "config.yaml")
+        with pytest.raises(ConfigError, match=r"config\.yaml.*found no mapping"):
+            read_config_values("[1]", "config.yaml")
 
 
 class TestOverrides:

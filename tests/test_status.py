@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from panels import labeled_table, planted_panel, symbol_names, write_config, wri
 
 from ray_pipeline.cli import main
 from ray_pipeline.errors import DiscoveryError
+from ray_pipeline.run.lease import LEASE, Holder
 from ray_pipeline.run.status import open_run, run_status, status_lines
+from ray_pipeline.storage import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,8 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
     """The record, finished units per stage, and the failures without their tracebacks."""
     assert main(["status", str(run_dir), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "units", "failures"]
+    assert list(found) == ["run", "driver", "units", "failures"]
+    assert found["driver"] is None
     assert found["run"] == json.loads((run_dir / "run.json").read_text())
     assert found["units"] == {
         "find_leaks": 4,
@@ -87,6 +91,7 @@ def test_status_of_a_run_that_has_just_begun(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(record))
     assert status_lines(run_status(str(tmp_path))) == [
         "new: running",
+        "no driver is at work; the same command continues the run",
         "started 2024-01-01T00:00:00+00:00, finished -",
     ]
 
@@ -120,3 +125,28 @@ def test_folder_without_a_record_is_no_run(tmp_path: Path) -> None:
         match=r"is no run directory: it has no run\.json\. Give the folder that output\.run_dir",
     ):
         open_run(str(tmp_path))
+
+
+def test_run_whose_driver_died(run_dir: Path, tmp_path: Path) -> None:
+    """A record that still says running is told apart from a run that runs."""
+    run = RunDirectory(tmp_path / "run")
+    run.write_json(
+        "run.json", json.loads((run_dir / "run.json").read_text()) | {"status": "running"}
+    )
+    assert status_lines(run_status(run.uri))[:2] == [
+        "planted: running",
+        "no driver is at work; the same command continues the run",
+    ]
+    here = Holder.of_this_process()
+    run.write_bytes(LEASE, here.written())
+    assert status_lines(run_status(run.uri))[1] == (
+        f"driver: process {here.pid} on {here.host}, last heartbeat {here.beat_at}"
+    )
+    assert here.ticks is not None
+    run.write_bytes(LEASE, replace(here, ticks=here.ticks - 1).written())
+    found = run_status(run.uri)
+    assert found["driver"]["life"] == "gone"
+    assert status_lines(found)[1] == (
+        f"its driver, process {here.pid} on {here.host}, has ended; the same command continues "
+        "the run"
+    )

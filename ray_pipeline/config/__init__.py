@@ -21,6 +21,7 @@ from ray_pipeline.config.loading import (
     dump_config,
     load_experiment_config,
     parse_experiment_config,
+    read_config_values,
 )
 from ray_pipeline.config.stage_sections import (
     FeatureSelectionConfig,
@@ -49,4 +50,5 @@ __all__ = [
     "dump_config",
     "load_experiment_config",
     "parse_experiment_config",
+    "read_config_values",
 ]

@@ -45,11 +45,23 @@ class ExecutionConfig(Section):
         "ray://host:10001.",
     )
     n_workers: AtLeastOne | None = Field(
-        default=None, description="Number of workers; null: as many as the CPUs allow."
+        default=None,
+        description="Number of workers; null: as many as the nodes hold, and more as "
+        "nodes are added.",
     )
     cpus_per_worker: AtLeastOne = Field(default=1, description="CPUs, and so threads, of a worker.")
     memory_per_worker_bytes: AtLeastOne | None = Field(
         default=None, description="Memory that a worker asks Ray for; null: no request."
+    )
+    max_worker_memory_bytes: AtLeastOne | None = Field(
+        default=None,
+        description="A worker that holds more after a unit is replaced by a fresh one; null: its "
+        "share of the smallest node.",
+    )
+    node_wait_s: Annotated[float, Field(ge=0)] | None = Field(
+        default=None,
+        description="Seconds to wait for a node that can hold a worker, on a cluster that is "
+        "joined; null: 20, and 600 where an autoscaler adds nodes.",
     )
     max_attempts: AtLeastOne = Field(
         default=3, description="Attempts at a unit of work whose worker, node or object was lost."

@@ -20,6 +20,7 @@ __all__ = [
     "dump_config",
     "load_experiment_config",
     "parse_experiment_config",
+    "read_config_values",
 ]
 
 
@@ -80,6 +81,24 @@ def parse_experiment_config(
         return config
     sources = [source, *map(override_source, overrides)]
     raise ConfigError(listed(config, sources))
+
+
+def read_config_values(text: str | bytes, source: str) -> dict[str, Any]:
+    """Read a config as it is written: no default is filled in, and no value is checked.
+
+    The ``config.yaml`` of a run is complete in the eyes of the version that wrote it, which may
+    have known other keys.
+
+    Raises
+    ------
+    ConfigError
+        When it is no mapping in valid YAML.
+    """
+    document = _read(text, source)
+    if document.problems:
+        raise ConfigError(listed(document.problems, [source]))
+    values: dict[str, Any] = document.values
+    return values
 
 
 def config_schema() -> dict[str, Any]:

@@ -10,7 +10,9 @@ __all__ = [
     "Node",
     "WorkerShape",
     "first_lane",
+    "gib",
     "lane_memory",
+    "memory_share",
     "misfit",
     "n_workers_that_fit",
 ]
@@ -34,7 +36,7 @@ class WorkerShape:
     def __str__(self) -> str:
         """Return what a worker asks for, as messages name it."""
         cpus = f"{self.cpus} CPU{'s' if self.cpus != 1 else ''}"
-        return cpus if self.memory_bytes is None else f"{cpus} and {_gib(self.memory_bytes)}"
+        return cpus if self.memory_bytes is None else f"{cpus} and {gib(self.memory_bytes)}"
 
 
 def n_workers_that_fit(nodes: Sequence[Node], shape: WorkerShape) -> int:
@@ -52,9 +54,18 @@ def misfit(nodes: Sequence[Node], shape: WorkerShape) -> str | None:
     memory = max(node.memory_bytes for node in nodes)
     return (
         f"A worker asks for {shape}, and none of {len(nodes)} nodes has that: at most {cpus:g} "
-        f"CPUs and {_gib(memory)} on one node. Lower execution.cpus_per_worker or the memory per "
+        f"CPUs and {gib(memory)} on one node. Lower execution.cpus_per_worker or the memory per "
         "worker, or use larger nodes."
     )
+
+
+def memory_share(nodes: Sequence[Node], shape: WorkerShape) -> int | None:
+    """Return the memory that each worker has when a node is full of them, on the worst node.
+
+    Nodes that hold no worker do not count; None when none holds one.
+    """
+    shares = [node.memory_bytes / _n_on(node, shape) for node in nodes if _n_on(node, shape)]
+    return math.floor(min(shares)) if shares else None
 
 
 def lane_memory(lane: int, nodes: Sequence[Node], shape: WorkerShape) -> int | None:
@@ -102,5 +113,6 @@ def _n_on(node: Node, shape: WorkerShape) -> int:
     return min(by_cpu, int(node.memory_bytes // shape.memory_bytes))
 
 
-def _gib(n_bytes: float) -> str:
+def gib(n_bytes: float) -> str:
+    """Format bytes as messages have them."""
     return f"{n_bytes / 2**30:.1f} GiB"

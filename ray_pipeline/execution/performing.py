@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from ray_pipeline.errors import DataError, ExecutionError
@@ -16,6 +18,8 @@ from ray_pipeline.execution.threads import ThreadLimits
 __all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
 
 State = TypeVar("State")
+
+_STATM = Path("/proc/self/statm")
 
 MAX_RECORD_BYTES = 4 * 2**20
 """Records pass through the driver, whose memory must not grow with the rows. The largest honest
@@ -40,13 +44,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a unit ended in its worker: with a record, or (`kind` is set) with an exception."""
+    """How a unit ended in its worker: with a record, or (`kind` is set) with an exception.
+
+    `memory_bytes` is what the process holds for itself afterwards, 0 where that is not known.
+    """
 
     seconds: float
     record: dict[str, Any] | None = None
     kind: Literal["data", "application"] | None = None
     error: str = ""
     traceback: str = ""
+    memory_bytes: int = 0
 
 
 class Worker(Generic[State]):
@@ -125,10 +133,21 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
             kind="data" if isinstance(error, DataError) else "application",
             error=f"{type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
+            memory_bytes=_own_memory(),
         )
         return report, None
     seconds = time.perf_counter() - start
-    return Report(seconds, record=value if is_record else None), value
+    record = value if is_record else None
+    return Report(seconds, record, memory_bytes=_own_memory()), value
+
+
+def _own_memory() -> int:
+    """Resident bytes of this process without those it shares, such as Ray's object store."""
+    try:
+        _, resident, shared, *_ = _STATM.read_text().split()
+    except OSError:  # not Linux
+        return 0
+    return (int(resident) - int(shared)) * resource.getpagesize()
 
 
 def _as_record(order: Order, value: object) -> dict[str, Any]:

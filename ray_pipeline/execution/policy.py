@@ -100,8 +100,8 @@ class Round:
         Unit key → worker that had it last; kept up to date, and handed on to later rounds.
     workers
         Workers that are ready at the start.
-    pool_size
-        Workers that there will be in the end, at least 1.
+    n_expected
+        Workers that there will be in a while, at least 1; may be changed as nodes come and go.
     max_attempts
         Attempts per unit, at least 1.
     unit_timeout_s
@@ -119,17 +119,18 @@ class Round:
         calls: Iterable[Call],
         homes: dict[str, int],
         workers: Iterable[int],
-        pool_size: int,
+        n_expected: int,
         max_attempts: int,
         unit_timeout_s: float | None,
     ) -> None:
         self.aside: list[Call] = []
+        self.n_expected = n_expected
         self._homes = homes
-        self._pool_size = pool_size
         self._max_attempts = max_attempts
         self._timeout_s = unit_timeout_s
         self._in_flight: dict[int, deque[Call]] = {worker: deque() for worker in workers}
         self._head_since: dict[int, float] = {}
+        self._retired: set[int] = set()
         self._backlog = _Backlog()
         for call in calls:
             self._backlog.push(call, self._home(call))
@@ -157,12 +158,12 @@ class Round:
         """
         given: list[tuple[int, Call]] = []
         for may_steal in (False, True):
-            for worker, calls in self._in_flight.items():
+            for worker, calls in self._at_work():
                 if not calls and (call := self._backlog.take(worker, may_steal=may_steal)):
                     given.append((worker, call))
                     self._give(worker, call, now)
-        for worker, calls in self._in_flight.items():
-            is_plenty = len(self._backlog) > _PLENTY * self._pool_size
+        for worker, calls in self._at_work():
+            is_plenty = len(self._backlog) > _PLENTY * self.n_expected
             room = is_plenty and len(calls) < IN_FLIGHT_PER_WORKER
             if room and (call := self._backlog.take(worker, may_steal=False)):
                 given.append((worker, call))
@@ -174,6 +175,14 @@ class Round:
         self._in_flight[worker].remove(call)
         self._head_since[worker] = now
 
+    def retire(self, worker: int) -> None:
+        """Give a worker nothing more; what it has in flight it may finish."""
+        self._retired.add(worker)
+
+    def is_spent(self, worker: int) -> bool:
+        """Whether a worker was retired and has answered all that it had."""
+        return worker in self._retired and not self._in_flight[worker]
+
     def broke(self, worker: int, fault: Fault) -> Call | None:
         """Take note that a worker is gone; return the call that is given up, if one is.
 
@@ -183,6 +192,7 @@ class Round:
         """
         calls = self._in_flight.pop(worker, deque())
         self._head_since.pop(worker, None)
+        self._retired.discard(worker)
         self._backlog.forget(worker)
         head = calls.popleft() if calls else None
         for call in reversed(calls):
@@ -222,6 +232,9 @@ class Round:
         more = f" and {len(oldest) - n_named} more" if len(oldest) > n_named else ""
         running = f"{len(oldest)} running ({', '.join(named)}{more})" if oldest else "none running"
         return f"{running}, {self.n_left - len(oldest)} waiting"
+
+    def _at_work(self) -> list[tuple[int, deque[Call]]]:
+        return [item for item in self._in_flight.items() if item[0] not in self._retired]
 
     def _give(self, worker: int, call: Call, now: float) -> None:
         if not self._in_flight[worker]:

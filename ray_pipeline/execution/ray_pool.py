@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -9,17 +10,11 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.execution.capacity import (
-    WorkerShape,
-    first_lane,
-    lane_memory,
-    misfit,
-    n_workers_that_fit,
-)
+from ray_pipeline.execution.capacity import WorkerShape, first_lane, gib, lane_memory
 from ray_pipeline.execution.performing import Report
 from ray_pipeline.execution.policy import Call, Round, Silence, give_up
 from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore
-from ray_pipeline.execution.ray_session import RaySession, RaySettings
+from ray_pipeline.execution.ray_session import NODE_WAIT_S, RaySession, RaySettings
 from ray_pipeline.execution.ray_workers import (
     Broke,
     Event,
@@ -28,6 +23,7 @@ from ray_pipeline.execution.ray_workers import (
     Ready,
     SharedLost,
 )
+from ray_pipeline.execution.sizing import PoolSizing
 
 __all__ = ["RayExecutor", "RaySettings"]
 
@@ -36,11 +32,8 @@ State = TypeVar("State")
 _SILENCE_S = 30.0
 """Silence before `on_wait` is told; doubled each time."""
 
-_GROWTH_S = 600.0
-"""An autoscaler has added a node by then, or it has none to add that could hold a worker."""
-
 _WAKE_S = 1.0
-"""Longest wait inside Ray, which bounds how late a silence is noticed."""
+"""Longest wait inside Ray, which bounds how late a silence, or a change of nodes, is noticed."""
 
 
 class RayExecutor(Generic[State]):
@@ -74,11 +67,17 @@ class RayExecutor(Generic[State]):
         self._shape = WorkerShape(
             self._settings.cpus_per_worker, self._settings.memory_per_worker_bytes
         )
-        self._pool_shape = self._shape
         self._values: WeakKeyDictionary[Shared, Any] = WeakKeyDictionary()
         self._homes: dict[str, int] = {}
+        self._n_replaced = 0
         self._session = RaySession(self._settings.address)
+        self._sizing = PoolSizing(
+            self._session.nodes, self._session.growth, self._settings.n_workers, self._shape
+        )
+        wait_s = self._settings.node_wait_s
+        self._node_wait_s = NODE_WAIT_S[self._session.growth] if wait_s is None else wait_s
         try:
+            self._sizing.update(time.monotonic())
             self._check_fit()
             self._check_number()
             self._workers: RayWorkers | None = RayWorkers(make_state, store)
@@ -88,17 +87,14 @@ class RayExecutor(Generic[State]):
 
     @property
     def n_workers(self) -> int:
-        """Workers that a stage with enough units gets."""
-        return self._size(self._shape)
+        """Workers that a stage with enough units gets on the nodes as they are."""
+        return self._sizing.size if self._settings.n_workers else self._sizing.n_expected
 
     def run(self, units: Sequence[Unit]) -> Iterator[Outcome]:
         """Yield one outcome per unit in completion order; see `Executor.run`."""
         if not units:
             return
-        nodes = self._session.nodes()
-        calls = [
-            Call(unit, lane=first_lane(unit.memory_bytes, nodes, self._shape)) for unit in units
-        ]
+        calls = [Call(unit, lane=self._first_lane(unit)) for unit in units]
         for outcome, _ in self._rounds(calls):
             yield outcome
 
@@ -120,15 +116,16 @@ class RayExecutor(Generic[State]):
         self._session.close()
 
     def _kept(self, unit: Unit) -> Any:
-        nodes = self._session.nodes()
-        lane = first_lane(unit.memory_bytes, nodes, self._shape)
-        [(outcome, value)] = self._rounds([Call(unit, keep=True, lane=lane)])
+        [(outcome, value)] = self._rounds([Call(unit, keep=True, lane=self._first_lane(unit))])
         if isinstance(outcome, Failed):
             raise ExecutionError(
                 f"{unit.stage}/{unit.key} could not be computed for the other units: "
                 f"{outcome.error}\n{outcome.traceback}"
             )
         return value
+
+    def _first_lane(self, unit: Unit) -> int:
+        return first_lane(unit.memory_bytes, self._sizing.nodes, self._shape)
 
     def _rounds(self, calls: list[Call]) -> Iterator[tuple[Outcome, Any]]:
         """Run calls lane by lane; what is put aside comes back in a later round."""
@@ -149,34 +146,37 @@ class RayExecutor(Generic[State]):
 
     def _begin(self, calls: list[Call], lane: int) -> Round:
         workers = self._open()
-        memory = lane_memory(lane, self._session.nodes(), self._shape)
+        memory = lane_memory(lane, self._sizing.nodes, self._shape)
         shape = replace(self._shape, memory_bytes=memory)
-        if shape != self._pool_shape:
+        if shape != self._sizing.shape:
             workers.kill_all()
-            self._pool_shape = shape
+            self._sizing.shape = shape
         self._check_fit()
         return Round(
             calls,
             self._homes,
             workers.ready,
-            pool_size=self._size(shape),
+            n_expected=self._sizing.n_expected,
             max_attempts=self._settings.max_attempts,
             unit_timeout_s=self._settings.unit_timeout_s,
         )
 
     def _drive(self, current: Round) -> Iterator[tuple[Outcome, Any]]:
         """Keep the workers busy until nothing of a round is left."""
-        workers = self._open()
-        size = self._size(self._pool_shape)
-        starts = _StartWatch(limit=size * self._settings.max_attempts)
+        workers, sizing = self._open(), self._sizing
+        starts = _StartWatch(limit=sizing.n_expected * self._settings.max_attempts)
         silence = Silence(time.monotonic(), _SILENCE_S)
         try:
             while current.n_left:
-                for _ in range(min(size, current.n_left) - len(workers)):
-                    workers.start(self._pool_shape)
-                for worker, call in current.assign(time.monotonic()):
-                    workers.submit(worker, call, self._resolved(call.unit))
                 asked = time.monotonic()
+                sizing.update(asked)
+                self._check_wait(asked)
+                current.n_expected = sizing.n_expected
+                n_ready = len(workers) - workers.n_starting
+                for _ in range(sizing.n_to_start(current.n_left, n_ready, workers.n_starting)):
+                    workers.start(sizing.shape)
+                for worker, call in current.assign(asked):
+                    workers.submit(worker, call, self._resolved(call.unit))
                 for event in workers.wait(current.patience(asked, _WAKE_S)):
                     silence.broken(time.monotonic())
                     starts.saw(event)
@@ -206,6 +206,7 @@ class RayExecutor(Generic[State]):
                 yield from self._given_up(current.shared_lost(worker, call, now), message)
             case Finished(worker, call, report, value):
                 current.finished(worker, call, now)
+                self._bound_memory(current, worker, report.memory_bytes)
                 yield _outcome(call, report), value
 
     def _given_up(self, call: Call | None, message: str) -> Iterator[tuple[Outcome, Any]]:
@@ -225,19 +226,40 @@ class RayExecutor(Generic[State]):
             raise ExecutionError("This executor is closed; make a new one to run more units.")
         return self._workers
 
-    def _size(self, shape: WorkerShape) -> int:
-        n_fit = n_workers_that_fit(self._session.nodes(), shape)
-        asked = self._settings.n_workers
-        if self._session.can_grow:
-            return max(1, n_fit) if asked is None else asked
-        return n_fit if asked is None else min(asked, n_fit)
+    def _bound_memory(self, current: Round, worker: int, memory_bytes: int) -> None:
+        """Replace a worker that holds more than its share, once nothing is in flight there.
+
+        Allocators keep what libraries leave behind; only the end of the process gives it back.
+        """
+        limit = self._settings.max_worker_memory_bytes or self._sizing.memory_limit() or math.inf
+        if memory_bytes > limit:
+            current.retire(worker)
+        if not current.is_spent(worker):
+            return
+        self._open().kill(worker)
+        current.broke(worker, "memory")
+        self._n_replaced += 1
+        if math.log10(self._n_replaced).is_integer():
+            n_workers = "worker was" if self._n_replaced == 1 else "workers were"
+            self._say(
+                f"{self._n_replaced} {n_workers} replaced for holding more than {gib(limit)} "
+                f"after a unit (execution.max_worker_memory_bytes); now {gib(memory_bytes)}."
+            )
 
     def _check_fit(self) -> None:
-        problem = misfit(self._session.nodes(), self._pool_shape)
-        if problem is not None and not self._session.can_grow:
+        problem = self._sizing.problem
+        if problem is not None and not self._sizing.can_grow:
             raise ExecutionError(problem)
         if problem is not None:
-            self._say(f"{problem} Waiting for the cluster to grow.")
+            self._say(f"{problem} Waiting {self._node_wait_s:.0f} s for such a node.")
+
+    def _check_wait(self, now: float) -> None:
+        waited_s = self._sizing.misfit_s(now)
+        if waited_s > self._node_wait_s:
+            raise ExecutionError(
+                f"{self._sizing.problem} No such node was added in {waited_s:.0f} s "
+                "(execution.node_wait_s)."
+            )
 
     def _check_number(self) -> None:
         asked, n_workers = self._settings.n_workers, self.n_workers
@@ -246,14 +268,11 @@ class RayExecutor(Generic[State]):
 
     def _speak(self, current: Round, silent_s: float) -> None:
         workers = self._open()
-        problem = misfit(self._session.nodes(), self._pool_shape)
-        if problem is not None and not workers.ready and silent_s >= _GROWTH_S:
-            raise ExecutionError(f"{problem} No such node was added in {silent_s:.0f} s.")
-        starting = f", {workers.n_starting} wait for {self._pool_shape} or are starting"
+        starting = f", {workers.n_starting} wait for {self._sizing.shape} or are starting"
         self._say(
             f"No unit ended for {silent_s:.0f} s: {current.describe(time.monotonic())}. "
             f"{len(workers.ready)} workers are ready"
-            f"{starting if workers.n_starting else ''}. {problem or ''}".rstrip()
+            f"{starting if workers.n_starting else ''}. {self._sizing.problem or ''}".rstrip()
         )
 
     def _say(self, sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -14,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
 from ray.exceptions import AuthenticationError, RayError
+from ray.experimental.internal_kv import _internal_kv_get
 
 import ray_pipeline
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
 from ray_pipeline.execution.ray_token import TOKEN_CURE, refusal
+from ray_pipeline.execution.sizing import Growth
 
-__all__ = ["RaySession", "RaySettings", "import_paths", "usable_cpus"]
+__all__ = ["NODE_WAIT_S", "RaySession", "RaySettings", "import_paths", "usable_cpus"]
 
 _LONGEST_TEMP_ROOT = 32
 """Ray's sockets lie up to 72 characters below it, and a Unix socket path holds 103 on macOS and
@@ -33,6 +37,10 @@ _OBJECT_STORE_BYTES = 2 * 2**30
 is less; what does not fit is spilled to disk."""
 
 _CONNECT_TIMEOUT_S = 10.0
+
+NODE_WAIT_S: dict[Growth, float] = {"fixed": 0.0, "by_hand": 20.0, "on_demand": 600.0}
+"""Time for a node to come that can hold a worker: a machine that was ordered takes minutes, while
+by hand none comes that is not on its way already, such as those of a head that was restarted."""
 
 _AUTH_VARIABLE = "RAY_AUTH_MODE"
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
@@ -53,8 +61,8 @@ class RaySettings:
         initialised already), else a Ray of our own on this machine; ``local``: always our own;
         ``auto``, ``host:port`` or ``ray://host:port``: that cluster.
     n_workers
-        Workers to ask for; None: as many as the nodes hold now. On a cluster that grows on
-        demand give the number to grow to.
+        Workers to ask for; None: as many as the nodes hold, more when nodes are added, and on a
+        cluster that grows on demand as many as it will grow to.
     cpus_per_worker
         CPUs, and threads, of each.
     max_attempts
@@ -63,6 +71,12 @@ class RaySettings:
         Longest that one unit may run, or None.
     memory_per_worker_bytes
         Memory that Ray sets aside for each worker, or None for no request.
+    max_worker_memory_bytes
+        A worker that holds more than this after a unit is replaced by a fresh one; None: its
+        share of the smallest node.
+    node_wait_s
+        Longest wait for a node that can hold a worker, where nodes may be added; None: see
+        `NODE_WAIT_S`.
     on_wait
         Told, in a sentence, when nothing happens for long and what is being waited for.
     """
@@ -73,6 +87,8 @@ class RaySettings:
     max_attempts: int = 3
     unit_timeout_s: float | None = None
     memory_per_worker_bytes: int | None = None
+    max_worker_memory_bytes: int | None = None
+    node_wait_s: float | None = None
     on_wait: Callable[[str], None] | None = None
 
 
@@ -83,23 +99,25 @@ class RaySession:
     ----------
     is_own
         Whether this session started the Ray that it uses; its size is then fixed.
-    can_grow
+    growth
         Whether nodes may be added while we wait.
     """
+
+    growth: Growth
 
     def __init__(self, address: str | None) -> None:
         self._opened_here = not ray.is_initialized()
         self._auth_mode = os.environ.get(_AUTH_VARIABLE)
         self.is_own = False
         if not self._opened_here:
-            self.can_grow = address is not None
+            self.growth = "fixed" if address is None else _growth_of_cluster()
         elif address == "local" or (address is None and not _inside_a_cluster()):
             self.is_own = True
-            self.can_grow = False
+            self.growth = "fixed"
             _start_own()
         else:
-            self.can_grow = True
             _join(address)
+            self.growth = _growth_of_cluster()
 
     def nodes(self) -> list[Node]:
         """Resources of the nodes that are alive."""
@@ -138,6 +156,19 @@ def usable_cpus() -> int:
     limits = Path("/sys/fs/cgroup/cpu.max")
     quota, _, period = limits.read_text().partition(" ") if limits.exists() else ("max", "", "")
     return n_cpus if quota == "max" else max(1, min(n_cpus, int(quota) // int(period)))
+
+
+def _growth_of_cluster() -> Growth:
+    """Tell from the names of the node types whether an autoscaler works on the joined cluster.
+
+    Ray has no call that says so. Its monitor runs on every head and publishes the type of each
+    node: ``node_<id>`` unless a file of node types was given to an autoscaler.
+    """
+    published = _internal_kv_get(DEBUG_AUTOSCALING_STATUS)
+    report = json.loads(published).get("autoscaler_report", {}) if published else {}
+    types = report.get("node_type_mapping") or {}
+    is_autoscaled = any(kind != f"node_{node}" for node, kind in types.items())
+    return "on_demand" if is_autoscaled else "by_hand"
 
 
 def _inside_a_cluster() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +14,7 @@ from ray_pipeline import __version__
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["Journal", "Status", "iso_time"]
+__all__ = ["Journal", "Status", "iso_time", "refuse_foreign"]
 
 Status = Literal["running", "done", "failed", "interrupted"]
 
@@ -44,10 +44,15 @@ class Journal:
         The run directory.
     facts
         Name, seed, config hash and the like, written as they are.
+    check
+        Called before anything is written; raises where this driver may not write.
     """
 
-    def __init__(self, run: RunDirectory, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, run: RunDirectory, facts: Mapping[str, Any], check: Callable[[], None] | None = None
+    ) -> None:
         self._run = run
+        self._check = check
         self._started = time.monotonic()
         self._record: dict[str, Any] = {
             "status": "running",
@@ -68,28 +73,14 @@ class Journal:
         }
 
     def clear_results(self) -> None:
-        """Remove what an earlier run published here; its finished units stay.
-
-        Raises
-        ------
-        ConfigError
-            When files are there that no run of ours can have left.
-        """
-        if not self._run.exists("run.json"):
-            # Whoever writes into a folder of their own must not lose its models/ or reports.
-            foreign = [name for name in (*_RESULTS, "units") if self._run.list(name)]
-            if foreign:
-                raise ConfigError(
-                    f"output.run_dir: {self._run.uri} is no run directory (it has no run.json), "
-                    f"yet it holds {', '.join(foreign)}, which a run would replace. Give a new "
-                    "or an empty folder."
-                )
-            return
+        """Remove what an earlier run published here; its finished units stay."""
         for name in _RESULTS:
             self._run.remove(name)
 
     def write(self) -> None:
         """Write ``run.json``."""
+        if self._check is not None:
+            self._check()
         self._run.write_json("run.json", self._record)
 
     @contextmanager
@@ -130,6 +121,21 @@ class Journal:
             wall_s=round(time.monotonic() - self._started, 3),
         )
         self.write()
+
+
+def refuse_foreign(run: RunDirectory) -> None:
+    """Raise ConfigError when a directory holds files that no run of ours can have left.
+
+    Whoever writes into a folder of their own must not lose its models/ or reports.
+    """
+    if run.exists("run.json"):
+        return
+    foreign = [name for name in (*_RESULTS, "units") if run.list(name)]
+    if foreign:
+        raise ConfigError(
+            f"output.run_dir: {run.uri} is no run directory (it has no run.json), yet it holds "
+            f"{', '.join(foreign)}, which a run would replace. Give a new or an empty folder."
+        )
 
 
 def iso_time(time_ns: int) -> str:

@@ -123,8 +123,7 @@ class Publisher:
 
     def content_sha256(self) -> str:
         """Hash what was computed: result tables, plan and models."""
-        models = [name for name in self._run.list("models") if not name.endswith("/metadata.json")]
-        return content_sha256(self._run, [*results.CONTENT, *models])
+        return content_sha256(self._run, results.content_names(self._run))
 
     def _predictions(self, training: Training) -> Iterator[pa.Table]:
         for result in training.results.values():

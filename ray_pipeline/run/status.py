@@ -6,6 +6,7 @@ from typing import Any
 
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results import FAILURES
+from ray_pipeline.run.lease import LEASE, Holder
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["open_run", "run_status", "status_lines"]
@@ -55,7 +56,11 @@ def open_run(uri: str) -> RunDirectory:
 
 
 def run_status(uri: str) -> dict[str, Any]:
-    """Return the run's record, its finished units per stage and its failures."""
+    """Return the run's record, its driver, its finished units per stage and its failures.
+
+    The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
+    and has ended without a word, and ``unknown`` when it is on another.
+    """
     run = open_run(uri)
     units: dict[str, int] = {}
     for name in run.list("units"):
@@ -65,13 +70,33 @@ def run_status(uri: str) -> dict[str, Any]:
     failures = run.read_table(FAILURES).to_pylist() if run.exists(FAILURES) else []
     for failure in failures:
         del failure["traceback"]
-    return {"run": run.read_json("run.json"), "units": units, "failures": failures}
+    return {
+        "run": run.read_json("run.json"),
+        "driver": _driver(run),
+        "units": units,
+        "failures": failures,
+    }
+
+
+def _driver(run: RunDirectory) -> dict[str, Any] | None:
+    holder = Holder.read(run.read_bytes(LEASE)) if run.exists(LEASE) else None
+    if holder is None:
+        return None
+    return {
+        "host": holder.host,
+        "pid": holder.pid,
+        "started_at": holder.started_at,
+        "beat_at": holder.beat_at,
+        "life": holder.life,
+    }
 
 
 def status_lines(found: dict[str, Any]) -> list[str]:
     """Format what `run_status` found for a person."""
     record = found["run"]
     lines = [f"{record['name']}: {record['status']}"]
+    if record["status"] == "running":
+        lines.append(_driver_line(found["driver"]))
     if record["message"]:
         lines.append(record["message"])
     if record["error"]:
@@ -84,6 +109,15 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
     lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
     return lines
+
+
+def _driver_line(driver: dict[str, Any] | None) -> str:
+    if driver is None:
+        return "no driver is at work; the same command continues the run"
+    named = f"process {driver['pid']} on {driver['host']}"
+    if driver["life"] == "gone":
+        return f"its driver, {named}, has ended; the same command continues the run"
+    return f"driver: {named}, last heartbeat {driver['beat_at']}"
 
 
 def _place(name: str, order: tuple[str, ...]) -> tuple[int, str]:

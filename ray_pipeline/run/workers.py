@@ -71,6 +71,8 @@ def open_executor(
                 max_attempts=settings.max_attempts,
                 unit_timeout_s=settings.unit_timeout_s,
                 memory_per_worker_bytes=settings.memory_per_worker_bytes,
+                max_worker_memory_bytes=settings.max_worker_memory_bytes,
+                node_wait_s=settings.node_wait_s,
                 on_wait=reporter.say,
             ),
         )

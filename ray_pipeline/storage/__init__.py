@@ -1,6 +1,7 @@
 """Filesystems, listings and the run directory: the only home of fsspec and s3fs."""
 
-from ray_pipeline.storage.content import content_sha256
+from ray_pipeline.storage.batches import table_batches
+from ray_pipeline.storage.content import content_sha256, file_digest, joint_sha256
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
@@ -12,6 +13,7 @@ from ray_pipeline.storage.filesystems import (
 from ray_pipeline.storage.listing import list_entries, list_files, list_folders, list_names
 from ray_pipeline.storage.run_directory import RunDirectory
 from ray_pipeline.storage.units import UnitStore
+from ray_pipeline.storage.values import type_name, unequal_values
 
 __all__ = [
     "FileSystem",
@@ -19,12 +21,17 @@ __all__ = [
     "UnitStore",
     "absolute_uri",
     "content_sha256",
+    "file_digest",
     "join",
+    "joint_sha256",
     "list_entries",
     "list_files",
     "list_folders",
     "list_names",
     "open_filesystem",
     "storage_errors",
+    "table_batches",
+    "type_name",
+    "unequal_values",
     "uri_of",
 ]

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ray_pipeline.storage.batches import table_batches
 from ray_pipeline.storage.documents import canonical_json
 from ray_pipeline.storage.run_directory import RunDirectory
+from ray_pipeline.storage.values import fixed_width, is_text, json_texts, plain, type_name
 
-__all__ = ["content_sha256", "table_sha256"]
-
-# Bounds the memory of hashing a table: one such batch, whatever the table's length.
-_BATCH_ROWS = 1 << 18
+__all__ = ["content_sha256", "file_digest", "joint_sha256", "table_sha256"]
 
 
 def content_sha256(run: RunDirectory, names: Sequence[str]) -> str:
@@ -35,19 +31,44 @@ def content_sha256(run: RunDirectory, names: Sequence[str]) -> str:
     Returns
     -------
     str
-        64 hexadecimal digits. Tables (``.parquet``) count by `table_sha256`, JSON by its values
-        whatever its layout, other files byte by byte.
+        64 hexadecimal digits: the `joint_sha256` of each file's `file_digest`.
 
     Raises
     ------
     StorageError
         When a file is missing or broken.
     """
+    return joint_sha256({name: file_digest(run, name) for name in names})
+
+
+def joint_sha256(digests: Mapping[str, bytes]) -> str:
+    """Hash digests of files together with the names of the files."""
     total = hashlib.sha256()
-    for name in sorted(set(names)):
+    for name in sorted(digests):
         _add(total, name.encode())
-        _add(total, _file_digest(run, name))
+        _add(total, digests[name])
     return total.hexdigest()
+
+
+def file_digest(run: RunDirectory, name: str) -> bytes:
+    """Hash the logical content of one file.
+
+    Tables (``.parquet``) count by `table_sha256`, JSON by its values whatever its layout, other
+    files byte by byte.
+
+    Raises
+    ------
+    StorageError
+        When the file is missing or broken.
+    """
+    if name.endswith(".parquet"):
+        with run.open_table(name) as file:
+            return table_sha256(file).encode()
+    if name.endswith(".json"):
+        content = canonical_json(run.read_json(name)).encode()
+    else:
+        content = run.read_bytes(name)
+    return hashlib.sha256(content).digest()
 
 
 def table_sha256(file: pq.ParquetFile) -> str:
@@ -71,7 +92,7 @@ def table_sha256(file: pq.ParquetFile) -> str:
     """
     schema = file.schema_arrow
     columns = [_ColumnHash(field.type) for field in schema]
-    for batch in file.iter_batches(_BATCH_ROWS):
+    for batch in table_batches(file):
         for column, values in zip(columns, batch.columns, strict=True):
             column.update(values)
     total = hashlib.sha256()
@@ -79,16 +100,6 @@ def table_sha256(file: pq.ParquetFile) -> str:
         _add(total, field.name.encode())
         _add(total, column.digest())
     return total.hexdigest()
-
-
-def _file_digest(run: RunDirectory, name: str) -> bytes:
-    if name.endswith(".parquet"):
-        with run.open_table(name) as file:
-            return table_sha256(file).encode()
-    content = run.read_bytes(name)
-    if name.endswith(".json"):
-        content = canonical_json(run.read_json(name)).encode()
-    return hashlib.sha256(content).digest()
 
 
 def _add(total: hashlib._Hash, part: bytes) -> None:
@@ -105,7 +116,7 @@ class _ColumnHash:
     """
 
     def __init__(self, kind: pa.DataType) -> None:
-        self._kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        self._type_name = type_name(kind)
         self._n_rows = 0
         self._values = hashlib.sha256()
         self._lengths = hashlib.sha256()
@@ -113,24 +124,23 @@ class _ColumnHash:
 
     def update(self, values: pa.Array) -> None:
         """Take in the next rows of the column."""
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
+        values = plain(values)
         if values.null_count:
             rows = np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))
             self._nulls.update((rows + self._n_rows).astype("<i8").tobytes())
         self._n_rows += len(values)
-        if _is_text(self._kind):
+        if is_text(values.type):
             self._update_text(values)
-        elif (numbers := _numbers(values)) is not None:
+        elif (numbers := fixed_width(values)) is not None:
             self._values.update(numbers.data)
         else:
-            for item in values.to_pylist():
-                self._values.update(json.dumps(item, sort_keys=True, default=str).encode() + b"\n")
+            for text in json_texts(values):
+                self._values.update(text.encode() + b"\n")
 
     def digest(self) -> bytes:
         """Return the digest over type, number of rows and the three streams."""
         total = hashlib.sha256()
-        _add(total, _type_name(self._kind).encode())
+        _add(total, self._type_name.encode())
         _add(total, self._n_rows.to_bytes(8, "little"))
         for stream in (self._values, self._lengths, self._nulls):
             _add(total, stream.digest())
@@ -144,42 +154,3 @@ class _ColumnHash:
             _, offsets, data = present.buffers()
             ends = np.frombuffer(offsets, "<i8")[present.offset : present.offset + len(present) + 1]
             self._values.update(memoryview(data or b"")[ends[0] : ends[-1]])
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_binary_view(kind)
-    )
-
-
-def _type_name(kind: pa.DataType) -> str:
-    """Name a type; what differs only in how Arrow holds it in memory has the same name."""
-    types = pa.types
-    if _is_text(kind):
-        return str(kind).removeprefix("large_").removesuffix("_view")
-    if types.is_list(kind) or types.is_large_list(kind):
-        return f"list<{_type_name(kind.value_type)}>"
-    return str(kind)
-
-
-def _numbers(values: pa.Array) -> npt.NDArray[Any] | None:
-    """Return the values that are not null, in fixed-width form; None for a type without one."""
-    kind = values.type
-    present = values.drop_null()
-    if pa.types.is_boolean(kind):
-        present = present.cast(pa.uint8())
-    elif pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
-        present = present.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
-    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return None
-    numbers: npt.NDArray[Any] = present.to_numpy(zero_copy_only=False)
-    # There are 2^53 NaNs, and which one an operation returns depends on the processor.
-    if pa.types.is_floating(kind) and (missing := np.isnan(numbers)).any():
-        numbers = np.where(missing, numbers.dtype.type(np.nan), numbers)
-    return np.ascontiguousarray(numbers)

@@ -29,6 +29,7 @@ from ray_pipeline.storage.filesystems import (
     refuse_credentials,
 )
 from ray_pipeline.storage.listing import list_files, list_names
+from ray_pipeline.storage.swapping import swapping
 from ray_pipeline.storage.units import UnitStore
 
 __all__ = ["RunDirectory"]
@@ -133,6 +134,21 @@ class RunDirectory:
                 _replace_file(path, content)
             else:
                 fs.pipe_file(path, content)
+
+    def swap_bytes(self, name: str, seen: bytes | None, content: bytes) -> bool:
+        """Write a file if it still holds what was seen (None: if it is not there).
+
+        Returns
+        -------
+        bool
+            Whether it was written. See `swapping` for how far that can be relied upon.
+        """
+        fs, path = self._locate(name)
+        with storage_errors("write", self._address(name), fs), swapping(fs, path):
+            if (self.read_bytes(name) if self.exists(name) else None) != seen:
+                return False
+            self.write_bytes(name, content)
+        return True
 
     def read_bytes(self, name: str) -> bytes:
         """Read a whole file."""

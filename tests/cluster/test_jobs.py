@@ -55,8 +55,9 @@ def test_jobs_that_fail(cluster: Cluster, work: WorkingFolder, tmp_path: Path) -
     assert "entrypoint command failed with exit code 2" in wrong.stdout, wrong.text
     assert "unknown key 'data.data_dri'. Did you mean 'data_dir'?" in our_lines(wrong.stdout)[0]
     assert "entrypoint command failed with exit code 1" in torn.stdout, torn.text
-    said = [line for line in our_lines(torn.stdout) if line.startswith("ray-pipeline: ")]
-    print(said)
+    [said, repeated] = [line for line in our_lines(torn.stdout) if "ray-pipeline: " in line]
+    assert "2 of 2 symbols failed, more than execution.max_failed_fraction=0.5 allows" in said
+    assert said == repeated  # by `ray job submit`, below the status
     assert "Traceback" not in wrong.stdout + torn.stdout
     assert work.record("torn")["status"] == "failed"
 

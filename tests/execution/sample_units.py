@@ -183,3 +183,12 @@ def stall(_: object, __: object) -> dict[str, Any]:
 def where(_: object, __: object) -> dict[str, Any]:
     time.sleep(0.05)
     return {"pid": os.getpid()}
+
+
+def hold_memory(_: object, spec: dict[str, int]) -> dict[str, Any]:
+    """Keep what was allocated, as a library with a leak does."""
+    HELD.append(np.ones(spec["bytes"], dtype=np.uint8))
+    return {"pid": os.getpid()}
+
+
+HELD: list[Any] = []

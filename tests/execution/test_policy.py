@@ -31,9 +31,9 @@ def a_round(
     homes: dict[str, int] | None = None,
     max_attempts: int = 3,
     timeout_s: float | None = None,
-    pool_size: int | None = None,
+    n_expected: int | None = None,
 ) -> Round:
-    size = max(1, len(workers)) if pool_size is None else pool_size
+    size = max(1, len(workers)) if n_expected is None else n_expected
     return Round(of, {} if homes is None else homes, workers, size, max_attempts, timeout_s)
 
 
@@ -216,7 +216,7 @@ def test_without_a_limit_nothing_is_late() -> None:
 
 def test_description_names_the_oldest() -> None:
     """What is waited for is said by name, the longest first."""
-    current = a_round(calls("A", "B", "C", "D", "E"), workers=[], pool_size=4)
+    current = a_round(calls("A", "B", "C", "D", "E"), workers=[], n_expected=4)
     assert current.describe(0.0) == "none running, 5 waiting"
     for worker in range(4):
         current.worker_ready(worker)
@@ -281,3 +281,20 @@ def played(current: Round) -> list[str]:
                 order.append(behind[0].unit.key)
                 current.finished(worker, behind.pop(0), 0.0)
     return order
+
+
+def test_retired_worker_finishes_what_it_has() -> None:
+    """It gets nothing more, and its symbols are free once it is gone."""
+    of = calls(*"ABCDEF")
+    current = a_round(of, workers=[0], homes=dict.fromkeys("ABCDEF", 0))
+    assert names(current.assign(0.0)) == [(0, "A"), (0, "B")]
+    current.retire(0)
+    current.finished(0, of[0], 1.0)
+    assert not current.is_spent(0)
+    assert current.assign(1.0) == []
+    current.finished(0, of[1], 2.0)
+    assert current.is_spent(0)
+    assert current.broke(0, "memory") is None
+    assert [call.faults for call in of] == [[]] * 6
+    current.worker_ready(1)
+    assert played(current) == [*"CDEF"]

@@ -21,6 +21,7 @@ from .sample_units import (
     die_at_first,
     double,
     dying_state,
+    hold_memory,
     no_state,
     ones,
     stall,
@@ -95,6 +96,15 @@ def test_workers_that_die_as_they_start(make_executor: MakeExecutor) -> None:
     executor = make_executor(dying_state, n_workers=1, max_attempts=2)
     with pytest.raises(ExecutionError, match="2 workers in a row died while they started"):
         list(executor.run([unit(double, spec={"x": 1})]))
+
+
+def test_worker_that_leaks_is_replaced(make_executor: MakeExecutor) -> None:
+    """A process that holds more than it may after a unit does no other; no unit is lost by it."""
+    executor = make_executor(n_workers=1, max_worker_memory_bytes=400 * 2**20)
+    units = [unit(hold_memory, f"S{x}", {"bytes": 300 * 2**20}) for x in range(3)]
+    done = [outcome for outcome in executor.run(units) if isinstance(outcome, Done)]
+    assert [outcome.attempts for outcome in done] == [1, 1, 1]
+    assert len({outcome.record["pid"] for outcome in done}) >= 2
 
 
 def test_workers_outlive_a_stage(make_executor: MakeExecutor) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.execution import Done, Failed, Outcome, RayExecutor, RaySettings, ray_pool
+from ray_pipeline.execution import Done, Failed, Outcome, RayExecutor, RaySettings, ray_pool, sizing
 from ray_pipeline.execution.capacity import Node, WorkerShape
 from ray_pipeline.execution.performing import Report
 from ray_pipeline.execution.policy import Call
 from ray_pipeline.execution.ray_workers import Broke, Event, Finished, Ready, SharedLost
+from ray_pipeline.execution.sizing import Growth
 
 from .sample_units import FolderStore, double, no_state, ones, sum_shared, unit
 
@@ -29,7 +30,8 @@ class Script:
     attempts: dict[str, list[str]] = field(default_factory=dict)
     starts: list[str] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=lambda: [Node(4, 8 * GIB)])
-    can_grow: bool = False
+    growth: Growth = "fixed"
+    memory: dict[str, int] = field(default_factory=dict)
     started: list[WorkerShape] = field(default_factory=list)
     submitted: list[tuple[int, str, tuple[Any, ...]]] = field(default_factory=list)
     killed: list[int] = field(default_factory=list)
@@ -40,7 +42,7 @@ SCRIPT = Script()
 
 class ScriptedSession:
     def __init__(self, address: str | None) -> None:
-        self.can_grow = SCRIPT.can_grow
+        self.growth = SCRIPT.growth
 
     def nodes(self) -> list[Node]:
         return SCRIPT.nodes
@@ -92,7 +94,8 @@ class ScriptedWorkers:
         if step in ("lost", "memory"):
             self.kill(worker)
             return [Broke(worker, step, f"it was {step}", while_starting=False)]  # type: ignore[arg-type]
-        report = Report(0.5, record={"key": call.unit.key})
+        held = SCRIPT.memory.get(call.unit.key, 0)
+        report = Report(0.5, record={"key": call.unit.key}, memory_bytes=held)
         return [Finished(worker, call, report, next(self.values) if call.keep else None)]
 
     def _start(self, worker: int) -> list[Event]:
@@ -270,11 +273,11 @@ def test_cluster_that_can_grow_is_waited_for(
 ) -> None:
     """No node yet is not an error there, but it is said, with what is asked for."""
     monkeypatch.setattr(ray_pool, "_SILENCE_S", 0.0)
-    script.can_grow, script.nodes, script.starts = True, [Node(0, GIB)], ["pending", "pending"]
+    script.growth, script.nodes, script.starts = "by_hand", [Node(0, GIB)], ["pending", "pending"]
     ray = executor(store, said, n_workers=2)
     assert ray.n_workers == 2
     assert attempts(list(ray.run([unit(double, "A")]))) == {"A": 1}
-    assert said[0].endswith("use larger nodes. Waiting for the cluster to grow.")
+    assert said[0].endswith("use larger nodes. Waiting 20 s for such a node.")
     waiting = "No unit ended for 0 s: none running, 1 waiting. 0 workers are ready, 1 wait for 1 CP"
     assert any(sentence.startswith(waiting) for sentence in said)
 
@@ -284,10 +287,9 @@ def test_cluster_that_never_grows(
 ) -> None:
     """Waiting for a node that could hold a worker has an end."""
     monkeypatch.setattr(ray_pool, "_SILENCE_S", 0.0)
-    monkeypatch.setattr(ray_pool, "_GROWTH_S", 0.0)
-    script.can_grow, script.nodes, script.starts = True, [Node(0, GIB)], ["pending"] * 99
+    script.growth, script.nodes, script.starts = "by_hand", [Node(0, GIB)], ["pending"] * 99
     with pytest.raises(ExecutionError, match=r"asks for 1 CPU, .* No such node was added in 0 s"):
-        list(executor(store, said).run([unit(double, "A")]))
+        list(executor(store, said, node_wait_s=0.0).run([unit(double, "A")]))
 
 
 def test_what_is_running_is_said(
@@ -326,3 +328,43 @@ def test_unit_that_stalls_is_killed(store: FolderStore, said: list[str], script:
     assert (failed.kind, failed.attempts) == ("timeout", 2)
     assert failed.error == "UnitTimeout: no result within 0.0 s (attempts: timeout, timeout)"
     assert script.killed == [0, 1]
+
+
+def test_worker_that_holds_too_much_is_replaced(
+    store: FolderStore, said: list[str], script: Script
+) -> None:
+    """Above its share of the node, after the unit and not in it; what waits there is done first."""
+    script.memory = {"A": 9 * GIB}
+    outcomes = list(executor(store, said, n_workers=1).run([unit(double, k) for k in "ABCDEFG"]))
+    assert attempts(outcomes) == dict.fromkeys("ABCDEFG", 1)
+    assert [worker for worker, _, _ in script.submitted] == [0, 0, 1, 1, 1, 1, 1]
+    assert script.killed == [0]
+    assert said == [
+        "1 worker was replaced for holding more than 2.0 GiB after a unit "
+        "(execution.max_worker_memory_bytes); now 0.0 GiB."
+    ]
+
+
+def test_own_memory_limit(store: FolderStore, said: list[str], script: Script) -> None:
+    """The config's limit counts where it is given; how often is said at 1, 10, 100."""
+    script.memory = {f"S{x}": GIB for x in range(12)}
+    ray = executor(store, said, n_workers=1, max_worker_memory_bytes=GIB - 1)
+    list(ray.run([unit(double, key) for key in script.memory]))
+    assert len(script.killed) > 6
+    assert all(sentence.split()[0] in ("1", "10") for sentence in said)
+
+
+def test_pool_grows_with_the_cluster(
+    store: FolderStore, said: list[str], script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that joins in the middle of a stage gets workers, without a number in the config."""
+    monkeypatch.setattr(sizing, "_REFRESH_S", 0.0)
+    script.growth, script.nodes = "by_hand", [Node(1, GIB)]
+    outcomes = executor(store, said).run([unit(double, f"S{x}") for x in range(20)])
+    for _ in range(5):
+        next(outcomes)
+    assert len(script.started) == 1
+    script.nodes = [Node(1, GIB), Node(2, GIB)]
+    list(outcomes)
+    assert len(script.started) == 3
+    assert {worker for worker, _, _ in script.submitted} == {0, 1, 2}

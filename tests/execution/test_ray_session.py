@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -173,9 +174,30 @@ def test_which_ray_is_used(
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
     monkeypatch.setattr(ray_session, "_join", used.append)
+    monkeypatch.setattr(ray_session, "_internal_kv_get", lambda _: None)
     session = RaySession(address)
     assert used == [expected]
-    assert (session.is_own, session.can_grow) == (expected == "own", expected != "own")
+    assert session.growth == ("fixed" if expected == "own" else "by_hand")
+
+
+@pytest.mark.parametrize(
+    ("types", "growth"),
+    [
+        ({"1c": "node_1c", "2d": "node_2d"}, "by_hand"),
+        ({"1c": "ray.head.default"}, "on_demand"),
+        ({"1c": "head", "2d": "worker"}, "on_demand"),
+        (None, "by_hand"),
+    ],
+)
+def test_autoscaler_is_known_by_its_node_types(
+    monkeypatch: pytest.MonkeyPatch, types: dict[str, str] | None, growth: str
+) -> None:
+    """The monitor of a head without one names each node after itself."""
+    status = json.dumps({"autoscaler_report": {"node_type_mapping": types}}).encode()
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_session, "_join", lambda _: None)
+    monkeypatch.setattr(ray_session, "_internal_kv_get", lambda _: status)
+    assert RaySession("auto").growth == growth
 
 
 def test_source_tree_travels_to_a_cluster_but_not_in_a_job(

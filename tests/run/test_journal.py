@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.run.journal import Journal, iso_time
+from ray_pipeline.run.journal import Journal, iso_time, refuse_foreign
 from ray_pipeline.storage import RunDirectory
 
 
@@ -17,7 +17,7 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(RunDirectory(tmp_path), {"name": "a run", "seed": 7})
 
 
-def test_clearing_spares_what_is_not_a_run(tmp_path: Path, journal: Journal) -> None:
+def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     """A folder of somebody's own models is not taken for results of an earlier run."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "precious.txt").write_text("years of work")
@@ -27,7 +27,7 @@ def test_clearing_spares_what_is_not_a_run(tmp_path: Path, journal: Journal) -> 
         match=r"output\.run_dir: \S+ is no run directory \(it has no run\.json\), yet it holds "
         r"models, report\.html, which a run would replace\. Give a new or an empty folder\.",
     ):
-        journal.clear_results()
+        refuse_foreign(RunDirectory(tmp_path))
     assert (tmp_path / "models" / "precious.txt").read_text() == "years of work"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -294,3 +295,22 @@ def test_tables_open_in_other_readers(tmp_path: Path) -> None:
     RunDirectory(tmp_path).write_table("a/t.parquet", pa.table({"a": [1]}))
     assert pq.read_table(tmp_path / "a" / "t.parquet").to_pydict() == {"a": [1]}
     assert open_filesystem(tmp_path)[0].size(f"{tmp_path}/a/t.parquet") > 0
+
+
+def test_swap_writes_over_what_was_seen_alone(run: RunDirectory) -> None:
+    """A file that is not there, or as it was read; else nothing is written."""
+    assert run.swap_bytes("driver.json", None, b"a")
+    assert not run.swap_bytes("driver.json", None, b"b")
+    assert not run.swap_bytes("driver.json", b"b", b"c")
+    assert run.read_bytes("driver.json") == b"a"
+    assert run.swap_bytes("driver.json", b"a", b"b")
+    assert run.read_bytes("driver.json") == b"b"
+
+
+def test_one_of_many_swaps_wins(run: RunDirectory) -> None:
+    """Threads that saw the same file do not both replace it."""
+    run.write_bytes("driver.json", b"old")
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda i: run.swap_bytes("driver.json", b"old", b"%d" % i), range(8)))
+    assert won.count(True) == 1
+    assert run.read_bytes("driver.json") == b"%d" % won.index(True)

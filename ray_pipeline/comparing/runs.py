@@ -1,0 +1,118 @@
+"""What differs between two run directories, read file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ray_pipeline.comparing.files import first_byte_difference, first_json_difference
+from ray_pipeline.comparing.settings import compare_configs, compare_records
+from ray_pipeline.comparing.tables import compare_tables
+from ray_pipeline.config import read_config_values
+from ray_pipeline.results import CONTENT, content_names
+from ray_pipeline.run.status import open_run
+from ray_pipeline.storage import RunDirectory, file_digest, joint_sha256
+
+__all__ = ["compare_runs"]
+
+_FILES_AT_ONCE = 8
+
+Digests = Mapping[str, bytes]
+
+
+def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
+    """Compare what two runs computed: the content of all files that ``content_sha256`` covers.
+
+    Returns
+    -------
+    dict
+        Plain values. ``equal``; per run its status and its hash, as recorded and as its files
+        have it now; the ``state`` of every covered file; under ``differences`` the details of the
+        first table, the first other result and the first model file that differ; under
+        ``settings`` what else differs and may be why. Single values are text that shows their
+        last bit, or None where there is none.
+
+    Raises
+    ------
+    DiscoveryError
+        When one of them is no run directory.
+    StorageError, ConfigError
+        When a file of a run cannot be read.
+
+    Notes
+    -----
+    Files are equal when they have the same digest in ``content_sha256``. Tables are read in
+    batches, twice where they differ.
+    """
+    a, b = open_run(uri_a), open_run(uri_b)
+    record_a, record_b = a.read_json("run.json"), b.read_json("run.json")
+    digests_a, digests_b = _digests(a), _digests(b)
+    files = [
+        {"name": name, "state": _state(digests_a.get(name), digests_b.get(name))}
+        for name in sorted(digests_a.keys() | digests_b.keys(), key=_place)
+    ]
+    different = [file["name"] for file in files if file["state"] == "different"]
+    return {
+        "equal": all(file["state"] == "equal" for file in files),
+        "a": _described(a, record_a, digests_a),
+        "b": _described(b, record_b, digests_b),
+        "files": files,
+        "differences": [
+            {"name": name, **_difference(a, b, name)} for name in _first_of_each_kind(different)
+        ],
+        "settings": {
+            "record": compare_records(record_a, record_b),
+            **compare_configs(_config(a), _config(b)),
+        },
+    }
+
+
+def _digests(run: RunDirectory) -> dict[str, bytes]:
+    """Hash the covered files that are there."""
+    names = [name for name in content_names(run) if name not in CONTENT or run.exists(name)]
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        digests = pool.map(lambda name: file_digest(run, name), names)
+        return dict(zip(names, digests, strict=True))
+
+
+def _state(a: bytes | None, b: bytes | None) -> str:
+    if a is None or b is None:
+        return "only_in_b" if a is None else "only_in_a"
+    return "equal" if a == b else "different"
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Order names as `content_names` does, whichever of the runs has them."""
+    return (CONTENT.index(name) if name in CONTENT else len(CONTENT)), name
+
+
+def _described(run: RunDirectory, record: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
+    return {
+        "uri": run.uri,
+        "name": record.get("name"),
+        "status": record.get("status"),
+        "content_sha256": joint_sha256(digests),
+        "recorded_content_sha256": record.get("content_sha256"),
+    }
+
+
+def _config(run: RunDirectory) -> Mapping[str, Any]:
+    return read_config_values(run.read_text("config.yaml"), f"{run.uri}/config.yaml")
+
+
+def _first_of_each_kind(names: Sequence[str]) -> list[str]:
+    first: dict[tuple[bool, bool], str] = {}
+    for name in names:
+        first.setdefault((name.startswith("models/"), name.endswith(".parquet")), name)
+    return list(first.values())
+
+
+def _difference(a: RunDirectory, b: RunDirectory, name: str) -> dict[str, Any]:
+    """Tell what differs in a file by what counts in it for the hash."""
+    if name.endswith(".parquet"):
+        with a.open_table(name) as table_a, b.open_table(name) as table_b:
+            return {"kind": "table", **compare_tables(table_a, table_b)}
+    if name.endswith(".json"):
+        return {"kind": "json", **first_json_difference(a.read_json(name), b.read_json(name))}
+    return first_byte_difference(a.read_bytes(name), b.read_bytes(name))
