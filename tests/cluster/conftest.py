@@ -15,6 +15,8 @@ from ray_pipeline.progress import Silent
 from .nodes import Cluster
 from .working_folder import WorkingFolder
 
+TESTS = Path(__file__).resolve().parents[1]
+
 
 @pytest.fixture(scope="session")
 def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,7 +43,8 @@ def work(panel: Path, tmp_path_factory: pytest.TempPathFactory) -> WorkingFolder
 def cluster() -> Iterator[Cluster]:
     """Start a head that does the work itself; the cluster of the module before is gone."""
     _check_that_no_ray_is_ours()
-    with Cluster(head_cpus=2) as cluster:
+    # The nodes import units of tests; the package itself comes with a job or a driver.
+    with Cluster(head_cpus=2, PYTHONPATH=str(TESTS)) as cluster:
         yield cluster
 
 
