@@ -129,14 +129,20 @@ class RayExecutor(Generic[State]):
 
     def _rounds(self, calls: list[Call]) -> Iterator[tuple[Outcome, Any]]:
         """Run calls lane by lane; what is put aside comes back in a later round."""
-        while calls:
-            lane = min(call.lane for call in calls)
-            later = [call for call in calls if call.lane != lane]
-            current = self._begin([call for call in calls if call.lane == lane], lane)
-            yield from self._drive(current)
-            for shared in _missed(current.aside):
-                self._values[shared] = self._kept(shared.unit)
-            calls = later + current.aside
+        try:
+            while calls:
+                lane = min(call.lane for call in calls)
+                later = [call for call in calls if call.lane != lane]
+                current = self._begin([call for call in calls if call.lane == lane], lane)
+                yield from self._drive(current)
+                for shared in _missed(current.aside):
+                    self._values[shared] = self._kept(shared.unit)
+                calls = later + current.aside
+        except ConnectionError as error:  # from Ray Client; other drivers end with their node
+            raise ExecutionError(
+                f"The connection to the Ray cluster is lost: {' '.join(str(error).split())} "
+                "What was finished is kept: the same command continues from there."
+            ) from error
 
     def _begin(self, calls: list[Call], lane: int) -> Round:
         workers = self._open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +161,10 @@ class RayWorkers:
         self._starting.discard(worker)
         for reply in [reply for reply, item in self._pending.items() if item.worker == worker]:
             del self._pending[reply]
-        ray.kill(handle)
+        # Where Ray Client lost its connection, a call would start a Ray of our own on this machine.
+        if ray.is_initialized():
+            with suppress(ConnectionError):
+                ray.kill(handle)
 
     def kill_all(self) -> None:
         """End all workers."""

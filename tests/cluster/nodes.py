@@ -37,10 +37,11 @@ QUICK_TO_NOTICE = {
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_failure_threshold": "3",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "2",
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "10",
 }
-"""A dead node is noticed in two seconds instead of fourteen, and one that is asked to end does so
-in as many. How long a node may take to answer stays at Ray's ten seconds, so that a busy machine
-is not taken for a dead one."""
+"""A dead node is noticed in two seconds instead of fourteen, one that is asked to end does so in as
+many, and a Ray Client server that failed to fork is given up after ten instead of thirty. How long
+a node may take to answer stays at Ray's ten seconds: a busy machine is not taken for a dead one."""
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
@@ -249,7 +250,7 @@ class Cluster:
             worker.kill()
             cluster.head.kill()
             cluster.head.restart()
-            cluster.wait_for_nodes(1)
+            cluster.wait_for_head()
 
     Parameters
     ----------
@@ -275,8 +276,7 @@ class Cluster:
         """Start the head and wait until it takes jobs and clients."""
         try:
             self.head.start()
-            self.wait_for_nodes(1)
-            self._wait_for_client_server()
+            self.wait_for_head()
         except BaseException:
             self.close()
             raise
@@ -299,6 +299,16 @@ class Cluster:
         worker.start()
         return worker
 
+    def wait_for_head(self) -> None:
+        """Wait until the head takes jobs and clients, after a start or a restart."""
+        self.wait_for_nodes(1)
+
+        def listens() -> bool:
+            with socket.socket() as client:
+                return client.connect_ex((HOST, self.head.client_port)) == 0
+
+        wait_until(listens, "the Ray Client server", START_TIMEOUT_S)
+
     def wait_for_nodes(self, n_nodes: int, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until as many nodes are alive, head included: after a start, or after a death."""
         try:
@@ -313,13 +323,6 @@ class Cluster:
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             for node in (self.head, *self.workers):
                 stack.callback(node.kill)
-
-    def _wait_for_client_server(self) -> None:
-        def listens() -> bool:
-            with socket.socket() as client:
-                return client.connect_ex((HOST, self.head.client_port)) == 0
-
-        wait_until(listens, "the Ray Client server", START_TIMEOUT_S)
 
 
 class _Members:
