@@ -15,7 +15,7 @@ from ray_pipeline.errors import DataError, ExecutionError
 from ray_pipeline.execution.protocol import Unit, UnitStore
 from ray_pipeline.execution.threads import ThreadLimits
 
-__all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
+__all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker", "own_memory"]
 
 State = TypeVar("State")
 
@@ -133,16 +133,16 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
             kind="data" if isinstance(error, DataError) else "application",
             error=f"{type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
-            memory_bytes=_own_memory(),
+            memory_bytes=own_memory(),
         )
         return report, None
     seconds = time.perf_counter() - start
     record = value if is_record else None
-    return Report(seconds, record, memory_bytes=_own_memory()), value
+    return Report(seconds, record, memory_bytes=own_memory()), value
 
 
-def _own_memory() -> int:
-    """Resident bytes of this process without those it shares, such as Ray's object store."""
+def own_memory() -> int:
+    """Return the resident bytes of this process without those it shares, such as Ray's object store."""
     try:
         _, resident, shared, *_ = _STATM.read_text().split()
     except OSError:  # not Linux
