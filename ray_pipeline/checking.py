@@ -12,6 +12,7 @@ from ray_pipeline.errors import DataError, DiscoveryError
 from ray_pipeline.panel.inspection import inspect_symbol
 from ray_pipeline.panel.stage import request_of, summarise
 from ray_pipeline.pipeline import check_families
+from ray_pipeline.run.user_stages import find_user_stages
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import open_filesystem
 
@@ -39,6 +40,7 @@ def check_config(
         When config and data do not fit together.
     """
     check_families(config)
+    stages = find_user_stages(config)
     batch = choose_batch(config, progress)
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     request = request_of(config)
@@ -105,6 +107,10 @@ def check_config(
         ],
         "findings": [finding.message for finding in inspection.findings],
         "warnings": [*batch.warnings, *summary.warnings],
+        "stages": [
+            {"name": stage.name, "function": stage.function, "options": dict(stage.options)}
+            for stage in stages
+        ],
         "views": list(config.target_ranking.views),
         "families": list(config.target_ranking.families),
         "run_dir": config.output.run_dir,
@@ -136,6 +142,11 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"          {target['name']}: {target['task']}, horizon {target['horizon_bars']} bars"
         + (f"; not ranked: {target['problem']}" if target["problem"] else "")
         for target in found["targets"]
+    )
+    lines.extend(
+        f"stage     {stage['name']}: {stage['function']}"
+        f"({', '.join(['table', *(f'{k}={v!r}' for k, v in stage['options'].items())])})"
+        for stage in found["stages"]
     )
     lines.extend(f"finding   {text}" for text in found["findings"])
     lines.extend(f"warning   {text}" for text in found["warnings"])

@@ -49,10 +49,19 @@ def _run(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
 
     config = load_experiment_config(options.config, _overrides(options))
+    if config.stages:
+        _import_from_near(options.config)
     result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
     _put(f"done: {result.message}")
     _put(f"report: {result.report}")
     return 0
+
+
+def _import_from_near(config: str) -> None:
+    """Find modules in the working directory too, as `python -m` does, and beside the config."""
+    for folder in (os.getcwd(), os.path.dirname(os.path.abspath(config))):
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -110,6 +119,8 @@ def _check(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
+    if config.stages:
+        _import_from_near(options.config)
     found = check_config(config, Progress(sys.stderr).listed)
     if options.json:
         _print_json(found)

@@ -20,9 +20,11 @@ from ray_pipeline.run.steps import (
     train_step,
 )
 from ray_pipeline.run.study import Study, open_study
+from ray_pipeline.run.user_stages import find_user_stages, user_stages_step
 from ray_pipeline.run.verdict import verdict
 from ray_pipeline.run.workers import open_executor
 from ray_pipeline.training.families import load_family
+from ray_pipeline.user_stages import UserStage
 
 __all__ = ["RunResult", "check_families", "run_pipeline"]
 
@@ -56,18 +58,20 @@ def run_pipeline(config: ExperimentConfig, reporter: Reporter, fresh: bool = Fal
         When the run as a whole failed; ``run.json`` and the report say why.
     """
     check_families(config)
+    stages = find_user_stages(config)
     batch = choose_batch(config, reporter.listed)
     with open_study(config, batch, reporter, fresh=fresh) as study:
         _announce(study)
         with open_executor(config, study.run, reporter) as executor:
-            message = _run_stages(study, study.runner(executor))
+            message = _run_stages(study, study.runner(executor), stages)
         study.journal.finish("done", message)
     return RunResult(message, study.run.uri, f"{study.run.uri}/{REPORT}")
 
 
-def _run_stages(study: Study, runner: UnitRunner) -> str:
+def _run_stages(study: Study, runner: UnitRunner, stages: tuple[UserStage, ...]) -> str:
     subject = inspect_step(study, runner)
     subject = screen_step(study, runner, subject)
+    subject = user_stages_step(study, runner, subject, stages)
     pool = pool_step(study, runner, subject)
     ranking = rank_step(study, runner, subject, pool)
     selection = select_step(study, runner, subject, pool, ranking)

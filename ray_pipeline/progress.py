@@ -6,6 +6,7 @@ import time
 from typing import Protocol, TextIO
 
 from ray_pipeline.execution import Done, Failed, Outcome
+from ray_pipeline.user_stages import STAGE_PREFIX
 
 __all__ = ["Progress", "Reporter", "Silent"]
 
@@ -102,7 +103,7 @@ class Progress:
 
     def _line(self, n_done: int, n_total: int) -> str:
         elapsed = time.monotonic() - self._stage_start
-        text = f"{_TITLES.get(self._stage, self._stage)}: {n_done}/{n_total}"
+        text = f"{_title(self._stage)}: {n_done}/{n_total}"
         if self._n_before:
             text += f", {self._n_before} from before"
         if self._n_failed:
@@ -137,6 +138,12 @@ class Progress:
     def _clock(self) -> str:
         elapsed = int(time.monotonic() - self._start)
         return f"[{elapsed // 60:02d}:{elapsed % 60:02d}]"
+
+
+def _title(stage: str) -> str:
+    if stage.startswith(STAGE_PREFIX):
+        return f"stage {stage.removeprefix(STAGE_PREFIX)}"
+    return _TITLES.get(stage, stage)
 
 
 def _reason(failed: Failed) -> str:

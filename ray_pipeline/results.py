@@ -25,6 +25,7 @@ __all__ = [
     "RANKED_SYMBOLS",
     "RANKED_TARGETS",
     "ROUTES",
+    "USER_STAGES",
     "content_names",
     "failures_table",
     "features_table",
@@ -41,6 +42,8 @@ ROUTES = "routing/routes.parquet"
 PLAN = "training_plan.json"
 PREDICTIONS = "predictions/out_of_sample.parquet"
 FAILURES = "failures.parquet"
+USER_STAGES = "stages"
+"""Folder of the tables of the user's own stages."""
 
 CONTENT = (RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, ROUTES, PLAN, PREDICTIONS)
 """The files that every finished run has among its `content_names`."""
@@ -56,7 +59,7 @@ def content_names(run: RunDirectory) -> list[str]:
     some; all others are named because they are there.
     """
     models = [name for name in run.list("models") if not name.endswith("/metadata.json")]
-    return [*CONTENT, *models]
+    return [*CONTENT, *run.list(USER_STAGES), *models]
 
 
 def rows_table(kind: type[TargetRow | SymbolRow | RouteRow], rows: Sequence[Any]) -> pa.Table:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -147,6 +149,33 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         shutil.rmtree(path, ignore_errors=True)
     elif fs.exists(path):
         fs.rm(path, recursive=True)
+
+
+@pytest.fixture
+def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Write modules of a user's own into a folder, where Python finds them or (yet) does not.
+
+    Writing one again is an edit followed by a new start of the program: it is imported anew.
+    """
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    written: set[str] = set()
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    # Compiled files tell edits apart by size and second alone.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(name: str, text: str, *, on_path: bool = True) -> Path:
+        (folder / f"{name}.py").write_text(text)
+        written.add(name)
+        sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        if on_path and str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+        return folder
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="session")

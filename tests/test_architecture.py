@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("config", "execution", "statistics", "storage"),
     ("discovery", "panel"),
     ("training.families",),
-    ("ranking",),
+    ("ranking", "user_stages"),
     ("selection",),
     ("routing",),
     ("training",),
@@ -46,7 +46,7 @@ KNOWS_ONLY = {
 }
 """Entries that know less than all the rows below them."""
 
-STAGES = ("panel", "ranking", "selection", "routing", "training")
+STAGES = ("panel", "ranking", "selection", "routing", "training", "user_stages")
 OF_EXECUTION_IN_STAGES = ("execution.artifacts", "execution.protocol", "execution.runner")
 """A stage knows an executor by its protocol: neither Ray's nor the serial one."""
 

@@ -314,7 +314,7 @@ class TestKeys:
                 MINIMAL + "true: 1",
                 "run.yaml:2: unknown key 'true'. The keys of a config are columns, data, "
                 "execution, experiment, feature_selection, labeling, leakage, output, routing, "
-                "target_ranking, tracking, training, validation",
+                "stages, target_ranking, tracking, training, validation",
             ),
         ],
     )
@@ -362,6 +362,40 @@ class TestKeys:
             "--set routing.alpha: found 2; must be below 1.0",
             "--set nonsense: must be written KEY=VALUE, such as data.symbol_batch_size=15",
         ]
+
+
+class TestStages:
+    def test_stage_of_ones_own(self, load: Load) -> None:
+        """A stage is a name, a function or none, and options that stay as they are written."""
+        text = (
+            "stages:\n  turnover: {function: my.module:f, options: {a: 0700, b: [1, {c: null}]}}\n"
+            "  installed:\n"
+        )
+        config = load(MINIMAL + text, ["stages.turnover.options.d=2"])
+        turnover, installed = config.stages["turnover"], config.stages["installed"]
+        assert turnover.function == "my.module:f"
+        assert turnover.options == {"a": "0700", "b": [1, {"c": None}], "d": 2}
+        assert (installed.function, installed.options) == (None, {})
+        assert parse_experiment_config(dump_config(config), "config.yaml") == config
+
+    @pytest.mark.parametrize(
+        ("stage", "message"),
+        [
+            (
+                "a/b: {}",
+                "run.yaml:3: stages.a/b: found 'a/b'; must hold only letters, digits, '_' and "
+                "'-', because it names a file",
+            ),
+            (
+                "a: {functon: m:f}",
+                "run.yaml:3: unknown key 'stages.a.functon'. Did you mean 'function'?",
+            ),
+            ("a: m.f", "run.yaml:3: stages.a: found 'm.f'; must be a mapping of keys to values"),
+        ],
+    )
+    def test_wrong_stage(self, refuse: Refuse, stage: str, message: str) -> None:
+        """The line, what was found, what is needed."""
+        assert refuse(f"{MINIMAL}stages:\n  {stage}\n") == [message]
 
 
 class TestFiles:
@@ -655,9 +689,11 @@ class TestSchema:
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["required"] == ["data"]
         assert "default" not in schema["properties"]["output"]
-        sections = {
+        properties = dict(schema["properties"])
+        assert properties.pop("stages")["description"]
+        sections = {"stages.<name>": schema["$defs"]["UserStageConfig"]} | {
             name: schema["$defs"][section["$ref"].rpartition("/")[2]]
-            for name, section in schema["properties"].items()
+            for name, section in properties.items()
         }
         assert sections["data"]["required"] == ["data_dir"]
         for name, section in sections.items():
@@ -677,6 +713,11 @@ class TestSchema:
             (MINIMAL + "output: {run_dir: null}", True),
             (MINIMAL + "labeling: {features: [a, b]}", True),
             (MINIMAL + "columns: {horizons: {a: 5d, b: 12}}", True),
+            (MINIMAL + "stages: {my-own_2: {function: a:b, options: {c: [1, {d: 2}]}}}", True),
+            (MINIMAL + "stages: {turnover: null, x: {options: null, function: null}}", True),
+            (MINIMAL + "stages: {a b: {}}", False),
+            (MINIMAL + "stages: {a: {func: b}}", False),
+            (MINIMAL + "stages: {a: b.c}", False),
             (under_data("symbol_batchsize: 4"), False),
             (under_data("symbol_batch_size: 0"), False),
             (MINIMAL + "target_ranking: {views: [pooled]}", False),

@@ -43,6 +43,13 @@ def _failed(key: str, error: str, kind: str = "data") -> Failed:
     return Failed(unit, error, "data" if kind == "data" else "lost", "", attempts=1)
 
 
+def test_stage_of_the_user_is_named(clock: Clock) -> None:
+    """By the name that it has in the config."""
+    stream = io.StringIO()
+    Progress(stream).outcome(_done(stage="stage_turnover"), 1, 3)
+    assert stream.getvalue() == "[00:00] stage turnover: 1/3\n"
+
+
 def test_log_gets_a_line_now_and_then(clock: Clock) -> None:
     """In a log the first and the last outcome have a line, the others one in five seconds."""
     stream = io.StringIO()

@@ -29,6 +29,7 @@ from ray_pipeline.config.stage_sections import (
     RoutingConfig,
     TargetRankingConfig,
     TrainingConfig,
+    UserStageConfig,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "TargetRankingConfig",
     "TrackingConfig",
     "TrainingConfig",
+    "UserStageConfig",
     "ValidationConfig",
     "config_schema",
     "dump_config",

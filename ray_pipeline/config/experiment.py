@@ -22,6 +22,7 @@ from ray_pipeline.config.stage_sections import (
     RoutingConfig,
     TargetRankingConfig,
     TrainingConfig,
+    UserStages,
 )
 
 __all__ = [
@@ -111,6 +112,12 @@ class ExperimentConfig(Section):
     validation: ValidationConfig = ValidationConfig()
     target_ranking: TargetRankingConfig = TargetRankingConfig()
     leakage: LeakageConfig = LeakageConfig()
+    stages: UserStages = Field(
+        default={},
+        description="Functions of your own, by the name of their table in stages/: called for "
+        "each symbol after the screening for leaks. One that raises leaves its symbol out.",
+        json_schema_extra={"additionalProperties": False},
+    )
     feature_selection: FeatureSelectionConfig = FeatureSelectionConfig()
     routing: RoutingConfig = RoutingConfig()
     training: TrainingConfig = TrainingConfig()

@@ -25,6 +25,8 @@ __all__ = [
     "NameList",
     "Probability",
     "Share",
+    "StageName",
+    "StageOptions",
     "StorageOptions",
     "SymbolList",
     "Tasks",
@@ -37,6 +39,7 @@ T = TypeVar("T")
 _TEXT = r"^[^\x00-\x1f\x7f]*$"
 _INTERVAL = r"^[^/\\=\x00-\x1f\x7f]+$"
 _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_STAGE_NAME = r"^[A-Za-z0-9_-]+$"
 _HORIZON = re.compile(r"[1-9][0-9]*[smhdw]")
 
 PATTERNS: dict[str, str] = {
@@ -46,6 +49,7 @@ PATTERNS: dict[str, str] = {
         "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', "
         "because it names files"
     ),
+    _STAGE_NAME: "must hold only letters, digits, '_' and '-', because it names a file",
 }
 """What each regular expression of this module asks for, in words."""
 
@@ -251,6 +255,15 @@ HyperparametersByFamily = Annotated[
     ),
 ]
 """Family to hyperparameter to value; what is not named keeps the family's own default."""
+
+StageName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_STAGE_NAME)]
+"""Text that is safe as the name of a file."""
+
+StageOptions = Annotated[
+    dict[str, JsonValue],
+    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
+]
+"""Keyword arguments of a function of the user's own."""
 
 StorageOptions = Annotated[
     dict[str, JsonValue],

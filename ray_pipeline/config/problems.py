@@ -80,6 +80,8 @@ def _line(problem: Problem) -> str:
 
 def _sentences(details: ErrorDetails, root: type[BaseModel]) -> Iterator[tuple[Path, str]]:
     path: Path = details["loc"]
+    if path and path[-1] == "[key]":  # pydantic's word for the key itself being wrong
+        path = path[:-1]
     context = details.get("ctx", {})
     kind = details["type"]
     if kind == "secret":

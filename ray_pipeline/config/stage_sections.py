@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ray_pipeline.config.fields import (
@@ -13,6 +14,8 @@ from ray_pipeline.config.fields import (
     HyperparametersByFamily,
     Probability,
     Share,
+    StageName,
+    StageOptions,
     Text,
 )
 from ray_pipeline.config.section import Section
@@ -24,6 +27,8 @@ __all__ = [
     "RoutingConfig",
     "TargetRankingConfig",
     "TrainingConfig",
+    "UserStageConfig",
+    "UserStages",
 ]
 
 
@@ -182,3 +187,31 @@ class TrainingConfig(Section):
     max_jobs: AtLeastOne | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."
     )
+
+
+class UserStageConfig(Section):
+    """A per-symbol function of the user's own."""
+
+    function: Text | None = Field(
+        default=None,
+        description="my_module:turnover or my_module.turnover; null: the entry point of the "
+        "stage's name that an installed package has in the group ray_pipeline.stages.",
+    )
+    options: StageOptions = Field(
+        default={}, description="Keyword arguments of the function, as JSON could hold them."
+    )
+
+
+def _nulls_as_defaults(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: {} if section is None else section for name, section in value.items()}
+
+
+UserStages = Annotated[
+    dict[StageName, UserStageConfig],
+    BeforeValidator(
+        _nulls_as_defaults, json_schema_input_type=dict[StageName, UserStageConfig | None]
+    ),
+]
+"""Name to function; a name with nothing behind it has all defaults."""

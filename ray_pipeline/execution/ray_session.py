@@ -9,8 +9,10 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ import ray_pipeline
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
-from ray_pipeline.execution.ray_token import TOKEN_CURE, refusal
+from ray_pipeline.execution.ray_head import HeadWatch
+from ray_pipeline.execution.ray_token import TOKEN_CURE, cluster_id, refusal
 from ray_pipeline.execution.sizing import Growth
 
 __all__ = ["NODE_WAIT_S", "RaySession", "RaySettings", "import_paths", "usable_cpus"]
@@ -44,6 +47,8 @@ by hand none comes that is not on its way already, such as those of a head that 
 
 _AUTH_VARIABLE = "RAY_AUTH_MODE"
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
+
+_HEAD_TIMEOUT_S = 2.0
 
 _CLIENT_TRIES = 3
 """A Ray Client server forks a process per driver, which now and then hangs or dies before it says a
@@ -118,12 +123,22 @@ class RaySession:
         else:
             _join(address)
             self.growth = _growth_of_cluster()
+        self._head = _watch_head()
+        self._nodes: list[Node] = []
 
     def nodes(self) -> list[Node]:
-        """Resources of the nodes that are alive."""
-        list_nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
-        alive = [node["Resources"] for node in list_nodes() if node["Alive"]]
-        return [Node(each.get("CPU", 0.0), each.get("memory", 0.0)) for each in alive]
+        """Resources of the nodes that are alive; of those that were while the head is silent.
+
+        Raises
+        ------
+        ExecutionError
+            When the head is lost.
+        """
+        if self._head is None or self._head.answers(time.monotonic()):
+            list_nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
+            alive = [node["Resources"] for node in list_nodes() if node["Alive"]]
+            self._nodes = [Node(each.get("CPU", 0.0), each.get("memory", 0.0)) for each in alive]
+        return self._nodes
 
     def close(self) -> None:
         """End our own Ray, or leave the one that we joined; one that was there before stays."""
@@ -169,6 +184,15 @@ def _growth_of_cluster() -> Growth:
     types = report.get("node_type_mapping") or {}
     is_autoscaled = any(kind != f"node_{node}" for node, kind in types.items())
     return "on_demand" if is_autoscaled else "by_hand"
+
+
+def _watch_head() -> HeadWatch | None:
+    """Watch the head; a Ray Client has a connection that breaks, and often no way to the head."""
+    is_client: bool = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
+    if is_client:
+        return None
+    address: str = ray.get_runtime_context().gcs_address
+    return HeadWatch(address, partial(cluster_id, address, _HEAD_TIMEOUT_S))
 
 
 def _inside_a_cluster() -> bool:

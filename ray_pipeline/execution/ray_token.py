@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-__all__ = ["TOKEN_CURE", "refusal"]
+__all__ = ["TOKEN_CURE", "cluster_id", "refusal"]
 
 TOKEN_CURE = (
     "Set RAY_AUTH_MODE=token, and put the cluster's token in RAY_AUTH_TOKEN or ~/.ray/auth_token "
@@ -53,6 +53,13 @@ def refusal(address: str) -> str | None:
     return f"it asks for a token, and that of {token.source} is not the right one. {TOKEN_CURE}"
 
 
+def cluster_id(address: str, timeout_s: float) -> bytes | None:
+    """Return what tells the cluster at ``host:port`` from the one before it; None: no answer."""
+    is_on = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
+    answer = _call(address, _GCS_PING, _find_token() if is_on else None, timeout_s)
+    return answer if isinstance(answer, bytes) else None
+
+
 def _find_token() -> _Token | None:
     """Look where Ray does, in its order of precedence."""
     if value := os.environ.get("RAY_AUTH_TOKEN", "").strip():
@@ -67,12 +74,27 @@ def _find_token() -> _Token | None:
 
 def _is_refused(address: str, token: _Token | None) -> bool:
     is_client = address.startswith(_CLIENT_SCHEME)
-    method, request = _CLIENT_PING if is_client else _GCS_PING
+    answer = _call(
+        address.removeprefix(_CLIENT_SCHEME),
+        _CLIENT_PING if is_client else _GCS_PING,
+        token,
+        _TIMEOUT_S,
+    )
+    # Any other answer, such as that of a server with TLS, is for Ray to make sense of.
+    return answer is grpc.StatusCode.UNAUTHENTICATED
+
+
+def _call(
+    address: str, call: tuple[str, bytes], token: _Token | None, timeout_s: float
+) -> bytes | grpc.StatusCode:
+    method, request = call
     metadata = [("authorization", f"Bearer {token.value}")] if token else None
-    with grpc.insecure_channel(address.removeprefix(_CLIENT_SCHEME)) as channel:
+    with grpc.insecure_channel(address) as channel:
         try:
-            channel.unary_unary(method)(request, timeout=_TIMEOUT_S, metadata=metadata)
+            answer: bytes = channel.unary_unary(method)(
+                request, timeout=timeout_s, metadata=metadata
+            )
         except grpc.RpcError as error:
-            # Any other answer, such as that of a server with TLS, is for Ray to make sense of.
-            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
-    return False
+            code: grpc.StatusCode = error.code()
+            return code
+    return answer

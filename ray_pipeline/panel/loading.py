@@ -78,8 +78,19 @@ def load_symbol_table(
         return _symbol_table(partition.symbol, time_ns, columns, request)
 
 
-def labeled_table(partition: SymbolPartition, fs: FileSystem, request: TableRequest) -> pa.Table:
-    """Return a symbol with its features and targets as a table to be written to disk.
+def labeled_table(
+    partition: SymbolPartition,
+    fs: FileSystem,
+    request: TableRequest,
+    table: SymbolTable | None = None,
+) -> pa.Table:
+    """Return a symbol with its features and targets as a table for people.
+
+    Parameters
+    ----------
+    table
+        What `load_symbol_table` gave for the same request, where it is at hand: then at most the
+        bar fields are read.
 
     Returns
     -------
@@ -96,9 +107,11 @@ def labeled_table(partition: SymbolPartition, fs: FileSystem, request: TableRequ
         When the storage fails.
     """
     with naming_symbol(partition.symbol):
-        time_ns, columns = _read_clean(partition, fs, request)
-        table = _symbol_table(partition.symbol, time_ns, columns, request)
-    names, arrays = ["ts"], [_timestamps(time_ns)]
+        if table is None or request.kind == "bars":
+            time_ns, columns = _read_clean(partition, fs, request)
+        if table is None:
+            table = _symbol_table(partition.symbol, time_ns, columns, request)
+    names, arrays = ["ts"], [_timestamps(table.time_ns)]
     if request.kind == "bars":
         names += BAR_FIELDS
         arrays += [_nullable(columns[field].astype(np.float64)) for field in BAR_FIELDS]

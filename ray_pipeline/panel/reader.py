@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.panel.loading import TableRequest, load_symbol_table
+from ray_pipeline.panel.loading import TableRequest, labeled_table, load_symbol_table
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.statistics.folds import label_end_positions
@@ -79,6 +80,10 @@ class PanelReader:
         while len(self._tables) > 1 and self._cached_bytes() > CACHE_BYTES:
             self._tables.popitem(last=False)
         return table
+
+    def arrow_table(self, partition: SymbolPartition, request: TableRequest) -> pa.Table:
+        """Return a symbol's table as `labeled_table` does, from the cache where it can be."""
+        return labeled_table(partition, self.fs, request, self.table(partition, request))
 
     def rows(self, partition: SymbolPartition, frame: PanelFrame) -> SymbolRows:
         """Read a symbol's table and place its rows on the panel's time axis."""

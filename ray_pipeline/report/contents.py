@@ -60,6 +60,8 @@ class RunContents:
         Planned jobs that left a finished model.
     models
         Metadata of the first of them in the order of the plan, by job.
+    stages
+        Tables of the user's own stages; none are read for one target.
     """
 
     record: Mapping[str, Any]
@@ -73,6 +75,7 @@ class RunContents:
     plan: Mapping[str, Any] | None
     trained: frozenset[str]
     models: Mapping[str, Mapping[str, Any]]
+    stages: Mapping[str, pa.Table]
 
     @property
     def status(self) -> str:
@@ -154,7 +157,14 @@ def read_contents(
         plan=plan,
         trained=trained,
         models=models,
+        stages=_stages(run) if target is None else {},
     )
+
+
+def _stages(run: RunDirectory) -> dict[str, pa.Table]:
+    folder = results.USER_STAGES
+    names = [name.removesuffix(".parquet") for name in run.names_in(folder)]
+    return {name: run.read_table(f"{folder}/{name}.parquet") for name in names}
 
 
 def _json(run: RunDirectory, name: str) -> Mapping[str, Any] | None:

@@ -18,6 +18,7 @@ __all__ = [
     "probability",
     "shortened",
     "signed",
+    "significant",
     "size",
     "unsigned",
     "with_error",
@@ -45,6 +46,11 @@ def signed(value: float | None, places: int = 3) -> str:
 def unsigned(value: float | None, places: int = 3) -> str:
     """Write a figure without a sign for the positive ones."""
     return f"{value:.{places}f}".replace("-", _MINUS) if is_measured(value) else DASH
+
+
+def significant(value: float | None) -> str:
+    """Write a figure of any size to four digits: ``0.04312``, ``−1.5e+07``."""
+    return f"{value:.4g}".replace("-", _MINUS) if is_measured(value) else DASH
 
 
 def with_error(skill: float | None, std_error: float | None) -> str:

@@ -13,6 +13,7 @@ from ray_pipeline.report.headline import write_headline
 from ray_pipeline.report.model_section import write_model_section
 from ray_pipeline.report.route_section import ROUTE_ORDER, write_route_section
 from ray_pipeline.report.run_section import write_run_section
+from ray_pipeline.report.stage_section import write_stage_section
 from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
 from ray_pipeline.storage import RunDirectory
@@ -56,6 +57,7 @@ def render_page(contents: RunContents) -> str:
             routes=write_route_section(contents),
             route_order=ROUTE_ORDER,
             models=write_model_section(contents),
+            stages=write_stage_section(contents),
             data=write_data_section(contents),
         )
     )

@@ -26,6 +26,7 @@ _RESULTS = (
     "predictions",
     "report.html",
     "routing",
+    "stages",
     "symbols.json",
     "target_ranking",
     "training_plan.json",

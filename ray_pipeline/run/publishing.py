@@ -21,6 +21,7 @@ from ray_pipeline.run.journal import iso_time
 from ray_pipeline.selection.stage import Selection
 from ray_pipeline.storage import RunDirectory, content_sha256
 from ray_pipeline.training.stage import Training
+from ray_pipeline.user_stages import records_table
 
 __all__ = ["Publisher"]
 
@@ -70,6 +71,10 @@ class Publisher:
     def leakage(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the leaks."""
         self._run.write_table(results.LEAKAGE, results.leakage_table(rows))
+
+    def user_stage(self, name: str, records: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the table of a user's stage."""
+        self._run.write_table(f"{results.USER_STAGES}/{name}.parquet", records_table(name, records))
 
     def ranking(self, ranking: Ranking) -> None:
         """Write both tables of target ranking."""
@@ -122,7 +127,7 @@ class Publisher:
         self._run.write_table(results.FAILURES, results.failures_table(ledger.failures, symbols))
 
     def content_sha256(self) -> str:
-        """Hash what was computed: result tables, plan and models."""
+        """Hash what was computed: see `results.content_names`."""
         return content_sha256(self._run, results.content_names(self._run))
 
     def _predictions(self, training: Training) -> Iterator[pa.Table]:

@@ -8,21 +8,24 @@ from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results import FAILURES
 from ray_pipeline.run.lease import LEASE, Holder
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.user_stages import STAGE_PREFIX
 
-__all__ = ["open_run", "run_status", "status_lines"]
+__all__ = ["STAGES", "UNITS", "open_run", "run_status", "status_lines"]
 
-_STAGES = (
+STAGES = (
     "inspect",
     "leakage",
+    STAGE_PREFIX,
     "pool",
     "target_ranking",
     "feature_selection",
     "routing",
     "training",
 )
-_UNITS = (
+UNITS = (
     "inspect",
     "find_leaks",
+    STAGE_PREFIX,
     "pool_slice",
     "rank_pooled_fold",
     "rank_pooled",
@@ -35,7 +38,8 @@ _UNITS = (
     "train_pooled",
     "train_symbol",
 )
-"""In the order in which they happen, which JSON with sorted keys does not keep."""
+"""In the order in which they happen, which JSON with sorted keys does not keep. The
+prefix stands for the user's own stages, of which these names are not to be taken."""
 
 
 def open_run(uri: str) -> RunDirectory:
@@ -102,9 +106,9 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     if record["error"]:
         lines.append(f"error: {record['error']}")
     lines.append(f"started {record['started_at']}, finished {record['finished_at'] or '-'}")
-    timings = sorted(record["timings_s"].items(), key=lambda item: _place(item[0], _STAGES))
+    timings = sorted(record["timings_s"].items(), key=lambda item: _place(item[0], STAGES))
     lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
-    units = sorted(found["units"].items(), key=lambda item: _place(item[0], _UNITS))
+    units = sorted(found["units"].items(), key=lambda item: _place(item[0], UNITS))
     if units:
         lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
     lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
@@ -121,4 +125,5 @@ def _driver_line(driver: dict[str, Any] | None) -> str:
 
 
 def _place(name: str, order: tuple[str, ...]) -> tuple[int, str]:
-    return (order.index(name) if name in order else len(order)), name
+    known = STAGE_PREFIX if name.startswith(STAGE_PREFIX) else name
+    return (order.index(known) if known in order else len(order)), name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any
@@ -58,11 +58,12 @@ def open_executor(
                     "Set execution.executor to 'serial', or use a folder."
                 )
         from ray_pipeline.execution import RayExecutor, RaySettings
+        from ray_pipeline.execution.ray_session import import_paths
 
         # Starting or joining Ray takes seconds, on a busy machine many.
         reporter.say("getting Ray ready")
         executor = RayExecutor(
-            make_state,
+            partial(_importing_from, import_paths() if config.stages else [], make_state),
             store,
             RaySettings(
                 address=settings.address,
@@ -83,6 +84,15 @@ def open_executor(
             yield executor
     finally:
         executor.close()
+
+
+def _importing_from(folders: Sequence[str], make_state: Callable[[], PanelReader]) -> PanelReader:
+    """Build a worker's state after letting it import from where the driver does.
+
+    Workers of our own Ray can anyhow; those of one that is joined know the working directory alone.
+    """
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    return make_state()
 
 
 def _protocol(uri: str) -> str:

@@ -144,6 +144,11 @@ class RayNode:
             _Members(self._process.pid).kill()
         self._reap()
 
+    def actor_pids(self) -> list[int]:
+        """Find the processes of our workers on it, by the name that Ray gives an actor's."""
+        pids = _Members(self._process.pid).pids() if self._process is not None else set()
+        return sorted(pid for pid in pids if _command(pid).startswith(b"ray::Worker"))
+
     def _reap(self) -> None:
         if self._process is not None:
             self._process.wait(GRACE_S)
@@ -364,6 +369,13 @@ class _Process:
     pid: int
     parent: int
     session: int
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # gone meanwhile
+        return b""
 
 
 def _processes() -> list[_Process]:

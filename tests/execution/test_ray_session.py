@@ -175,6 +175,7 @@ def test_which_ray_is_used(
     monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
     monkeypatch.setattr(ray_session, "_join", used.append)
     monkeypatch.setattr(ray_session, "_internal_kv_get", lambda _: None)
+    monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
     session = RaySession(address)
     assert used == [expected]
     assert session.growth == ("fixed" if expected == "own" else "by_hand")
@@ -197,6 +198,7 @@ def test_autoscaler_is_known_by_its_node_types(
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_join", lambda _: None)
     monkeypatch.setattr(ray_session, "_internal_kv_get", lambda _: status)
+    monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
     assert RaySession("auto").growth == growth
 
 

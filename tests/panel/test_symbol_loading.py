@@ -181,3 +181,18 @@ def test_a_labeled_table_of_labels_has_no_bars(
     source = table(2, f=[1.0, 2.0], g=[1.0, 2.0], y_1=[0.0, 1.0], close=[1.0, 2.0])
     result = labeled_table(write_partition("A", source), fs, LABELED)
     assert result.column_names == ["ts", "f", "g", "y_1"]
+
+
+@pytest.mark.parametrize("request_", [LABELED, BARS], ids=["labeled", "bars"])
+def test_a_table_at_hand_is_not_read_again(
+    write_partition: WritePartition, fs: FileSystem, request_: TableRequest
+) -> None:
+    """The same table comes of it; of labels nothing is read at all, of bars their fields."""
+    close = np.array([100.0, np.nan, 102.0, 110.0])
+    columns = {"f": [1.0, None, 3.0, 4.0], "g": [1, 2, 3, 4], "y_1": [0.0, 1.0, None, 1.0]}
+    source = table(4, **columns) if request_ is LABELED else bars(close)
+    partition = write_partition("A", source)
+    expected = labeled_table(partition, fs, request_)
+    loaded = load_symbol_table(partition, fs, request_)
+    unread = partition if request_ is BARS else replace(partition, files=())
+    assert labeled_table(unread, fs, request_, loaded).equals(expected)

@@ -21,6 +21,7 @@ from ray_pipeline.report.capping import capped
         figures.count,
         figures.duration,
         figures.size,
+        figures.significant,
     ],
 )
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
@@ -38,6 +39,8 @@ def test_what_was_not_measured_is_a_dash(
         (figures.signed(-0.0432), "−0.043"),
         (figures.signed(-0.0001), "0.000"),
         (figures.signed(2.5, 1), "+2.5"),
+        (figures.significant(-0.00123456), "−0.001235"),
+        (figures.significant(12345678.0), "1.235e+07"),
         (figures.unsigned(0.0119), "0.012"),
         (figures.probability(0.0312), "0.031"),
         (figures.probability(0.0000021), "2e−6"),

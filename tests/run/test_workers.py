@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_options_are_for_stores_of_one_kind(
     """The endpoint of the data's store means nothing to another kind of store."""
     config = quick_config(data_dir, place, data={"storage_options": OPTIONS})
     assert options_for(place, config) == options
+
+
+def test_worker_imports_from_where_the_driver_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that it has not are added behind its own, before its state is built."""
+    monkeypatch.setattr(sys, "path", ["/own"])
+    state = ray_pipeline.run.workers._importing_from(["/own", "/new"], lambda: list(sys.path))  # type: ignore[arg-type,return-value]
+    assert state == ["/own", "/new"]
 
 
 def test_executor_is_closed_whatever_happens(

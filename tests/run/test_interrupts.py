@@ -1,0 +1,176 @@
+"""Ctrl-C once and twice, and a driver that is killed, on a run with Ray in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from panels import quick_config, write_config
+
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.progress import Silent
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "ray_pipeline"]
+
+pytestmark = pytest.mark.ray
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def config(data_dir: Path, tmp_path: Path) -> Path:
+    """Write a config whose run takes seconds, on a Ray of its own."""
+    execution = {"executor": "ray", "address": "local", "n_workers": 1}
+    return write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run", execution=execution)
+
+
+@pytest.fixture
+def start(config: Path, ray_folder: Path) -> Iterator[Start]:
+    """Start the command as a terminal does, in a process group of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_it(*more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            # A shell's background jobs ignore Ctrl-C, and the tests may be one.
+            ["env", "--default-signal=INT", *COMMAND, "run", str(config), *more],
+            cwd=config.parent,
+            env=os.environ
+            | {
+                "PYTHONPATH": str(ROOT),
+                "RAY_AUTH_MODE": "disabled",
+                "RAY_TMPDIR": str(ray_folder),
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start_it
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def ray_folder() -> Iterator[Path]:
+    """Give Ray a folder by whose name its processes are known; short, for its sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    yield folder
+    until(lambda: not processes_of(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes_of(ray_folder: Path) -> list[int]:
+    """Find the processes of a Ray by the folder that their command lines name."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(ray_folder) in command:
+                found.append(int(entry.name))
+    return found
+
+
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def wait_for_units(run_dir: Path, n_units: int) -> None:
+    until(lambda: len(list(run_dir.glob("units/*/*.json"))) >= n_units)
+
+
+def record(run_dir: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((run_dir / "run.json").read_text())
+    return found
+
+
+@pytest.fixture
+def reference(data_dir: Path, tmp_path: Path) -> object:
+    """Hash of the same run without Ray and without interruption."""
+    run_pipeline(quick_config(data_dir, tmp_path / "reference"), Silent())
+    return record(tmp_path / "reference")["content_sha256"]
+
+
+def assert_whole(run_dir: Path) -> None:
+    """Nothing is half written: records can be read, no temporary file is left in their place."""
+    for path in run_dir.rglob("*.json"):
+        json.loads(path.read_text())
+
+
+def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: object) -> None:
+    """Once ends in order and says how to go on; twice at once; then the same command finishes.
+
+    Neither leaves a process of Ray behind (see `ray_folder`), and the content is that of a run
+    that nobody interrupted.
+    """
+    run_dir = tmp_path / "run"
+    first = start()
+    wait_for_units(run_dir, 1)
+    os.killpg(first.pid, signal.SIGINT)
+    output, errors = first.communicate(timeout=60)
+    assert (first.returncode, output) == (130, "")
+    assert "ray-pipeline: stopping; once more to stop at once\n" in errors
+    assert errors.endswith("ray-pipeline: interrupted; the same command continues from here\n")
+    assert "Traceback" not in errors
+    assert record(run_dir)["status"] == "interrupted"
+    assert (run_dir / "report.html").exists()
+    assert not (run_dir / "driver.json").exists()
+
+    second = start()
+    wait_for_units(run_dir, 6)
+    os.killpg(second.pid, signal.SIGINT)
+    assert second.stderr is not None
+    until(lambda: "stopping" in (second.stderr.readline() if second.stderr else ""))
+    os.killpg(second.pid, signal.SIGINT)
+    output, errors = second.communicate(timeout=60)
+    assert second.returncode == 130
+    assert errors.endswith("stopped at once; the same command continues from here\n")
+    assert_whole(run_dir)
+
+    third = start()
+    output, errors = third.communicate(timeout=120)
+    assert third.returncode == 0, errors
+    assert output.startswith("done: ")
+    assert record(run_dir)["content_sha256"] == reference
+
+
+def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference: object) -> None:
+    """A second command is refused while the first lives, and goes on once it was killed."""
+    run_dir = tmp_path / "run"
+    first = start()
+    wait_for_units(run_dir, 2)
+    second = start()
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"/run is in use by process {first.pid} on " in errors
+    assert "Traceback" not in errors
+    first.kill()
+    first.communicate()
+    assert record(run_dir)["status"] == "running"
+    third = start()
+    output, errors = third.communicate(timeout=120)
+    assert third.returncode == 0, errors
+    assert f"taking over from process {first.pid} on " in errors
+    assert output.startswith("done: ")
+    assert record(run_dir)["content_sha256"] == reference
