@@ -18,6 +18,10 @@ from typing import Any
 
 import ray
 from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+from ray._raylet import (  # type: ignore[attr-defined]  # an extension without stubs
+    GCS_AUTOSCALER_STATE_NAMESPACE,
+    GCS_AUTOSCALER_V2_ENABLED_KEY,
+)
 from ray.exceptions import AuthenticationError, RayError
 from ray.experimental.internal_kv import _internal_kv_get
 
@@ -177,8 +181,14 @@ def _growth_of_cluster() -> Growth:
     """Tell from the names of the node types whether an autoscaler works on the joined cluster.
 
     Ray has no call that says so. Its monitor runs on every head and publishes the type of each
-    node: ``node_<id>`` unless a file of node types was given to an autoscaler.
+    node: ``node_<id>`` unless a file of node types was given to an autoscaler. The second version
+    of the autoscaler, KubeRay's, publishes nothing of the kind, and is on where there is one.
     """
+    is_v2 = _internal_kv_get(
+        GCS_AUTOSCALER_V2_ENABLED_KEY.encode(), namespace=GCS_AUTOSCALER_STATE_NAMESPACE.encode()
+    )
+    if is_v2 == b"1":
+        return "on_demand"
     published = _internal_kv_get(DEBUG_AUTOSCALING_STATUS)
     report = json.loads(published).get("autoscaler_report", {}) if published else {}
     types = report.get("node_type_mapping") or {}

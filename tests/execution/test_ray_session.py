@@ -174,7 +174,7 @@ def test_which_ray_is_used(
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
     monkeypatch.setattr(ray_session, "_join", used.append)
-    monkeypatch.setattr(ray_session, "_internal_kv_get", lambda _: None)
+    monkeypatch.setattr(ray_session, "_internal_kv_get", lambda *_, **__: None)
     monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
     session = RaySession(address)
     assert used == [expected]
@@ -182,22 +182,27 @@ def test_which_ray_is_used(
 
 
 @pytest.mark.parametrize(
-    ("types", "growth"),
+    ("v2", "types", "growth"),
     [
-        ({"1c": "node_1c", "2d": "node_2d"}, "by_hand"),
-        ({"1c": "ray.head.default"}, "on_demand"),
-        ({"1c": "head", "2d": "worker"}, "on_demand"),
-        (None, "by_hand"),
+        (b"0", {"1c": "node_1c", "2d": "node_2d"}, "by_hand"),
+        (b"0", {"1c": "ray.head.default"}, "on_demand"),
+        (b"0", {"1c": "head", "2d": "worker"}, "on_demand"),
+        (None, None, "by_hand"),
+        (b"1", None, "on_demand"),
     ],
 )
 def test_autoscaler_is_known_by_its_node_types(
-    monkeypatch: pytest.MonkeyPatch, types: dict[str, str] | None, growth: str
+    monkeypatch: pytest.MonkeyPatch, v2: bytes | None, types: dict[str, str] | None, growth: str
 ) -> None:
-    """The monitor of a head without one names each node after itself."""
+    """The monitor of a head without one names each node after itself; the second says it is on."""
     status = json.dumps({"autoscaler_report": {"node_type_mapping": types}}).encode()
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_join", lambda _: None)
-    monkeypatch.setattr(ray_session, "_internal_kv_get", lambda _: status)
+
+    def published(_: object, namespace: bytes | None = None) -> bytes | None:
+        return status if namespace is None else v2
+
+    monkeypatch.setattr(ray_session, "_internal_kv_get", published)
     monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
     assert RaySession("auto").growth == growth
 
