@@ -142,7 +142,7 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
 
 
 def own_memory() -> int:
-    """Return the resident bytes of this process without those it shares, such as Ray's object store."""
+    """Return the resident bytes of this process, without shared ones as of Ray's object store."""
     try:
         _, resident, shared, *_ = _STATM.read_text().split()
     except OSError:  # not Linux

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +68,7 @@ def run_stage(
     failures: list[Failed] = []
     for n_done, outcome in enumerate(_outcomes(executor, store, units), start=1):
         if isinstance(outcome, Done):
-            records[outcome.unit.key] = outcome.record
+            records[outcome.unit.key] = _interned(outcome.record)
         else:
             failures.append(outcome)
         if on_outcome is not None:
@@ -76,6 +77,19 @@ def run_stage(
         records=dict(sorted(records.items())),
         failures=tuple(sorted(failures, key=lambda failed: failed.unit.key)),
     )
+
+
+def _interned(value: Any) -> Any:
+    """Return a record with one object for each text that it has in common with others.
+
+    Names of fields, columns and targets are most of what a record holds, and each arrives as an
+    object of its own: thousands of symbols would take twice the memory in the driver.
+    """
+    if isinstance(value, dict):
+        return {sys.intern(key): _interned(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_interned(item) for item in value]
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _outcomes(executor: Executor, store: UnitStore, units: Sequence[Unit]) -> Iterator[Outcome]:

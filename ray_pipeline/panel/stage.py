@@ -99,7 +99,15 @@ def inspect_panel(
             for symbol, partition in partitions.items()
         ]
     )
-    return {symbol: SymbolInspection.from_record(record) for symbol, record in records.items()}
+    inspections: dict[str, SymbolInspection] = {}
+    known: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
+    while records:
+        symbol = next(iter(records))
+        inspection = SymbolInspection.from_record(records.pop(symbol))
+        # Most symbols have the same columns, which are most of what is known of one.
+        columns = known.setdefault(inspection.columns, inspection.columns)
+        inspections[symbol] = replace(inspection, columns=columns)
+    return inspections
 
 
 def summarise(

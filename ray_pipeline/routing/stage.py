@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.stage import Ranking
 from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import RoutingThresholds
@@ -23,6 +23,9 @@ def route_symbols(
         min_difference=config.routing.min_difference,
         method=config.target_ranking.analytic_correction,
     )
+    by_target: dict[str, dict[tuple[str, str], SymbolRow]] = {}
+    for row in ranking.symbols:
+        by_target.setdefault(row.target, {})[row.symbol, row.view] = row
     rows: list[RouteRow] = []
     for target in sorted({row.target for row in ranking.targets}):
         by_view = {row.view: row for row in ranking.targets if row.target == target}
@@ -31,7 +34,7 @@ def route_symbols(
                 target,
                 symbols,
                 by_view,
-                {(row.symbol, row.view): row for row in ranking.symbols if row.target == target},
+                by_target.get(target, {}),
                 ranking.records,
                 thresholds,
                 _obstacle(target, by_view, ranking, config.target_ranking.top_n_targets),

@@ -102,3 +102,15 @@ def test_units_of_two_stages(store: FolderStore) -> None:
     units = [Unit("rank", "A", double, {"x": 1}), Unit("route", "B", double, {"x": 1})]
     with pytest.raises(ExecutionError, match="one stage were expected, found: rank, route"):
         run_stage(SerialExecutor(no_state, store), store, units)
+
+
+def test_records_share_their_texts(store: FolderStore) -> None:
+    """Names that thousands of records have in common are one object in the driver, not thousands."""
+    units = [unit(double, key, {"x": 1}) for key in "AB"]
+    for each in units:
+        store.write("rank", each.digest, {"a name of a field": ["a name of a feature", 0.5]})
+    records = run_stage(SerialExecutor(no_state, store), store, units).records
+    [first], [second] = records["A"].items(), records["B"].items()
+    assert first == ("a name of a field", ["a name of a feature", 0.5])
+    assert first[0] is second[0]
+    assert first[1][0] is second[1][0]
