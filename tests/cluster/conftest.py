@@ -42,12 +42,12 @@ def work(panel: Path, tmp_path_factory: pytest.TempPathFactory) -> WorkingFolder
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Start a head that does the work itself; the cluster of the module before is gone."""
-    _check_that_no_ray_is_ours()
+    check_that_no_ray_is_ours()
     # The nodes import units of tests; the package itself comes with a job or a driver.
     with Cluster(head_cpus=2, PYTHONPATH=str(TESTS)) as cluster:
         yield cluster
 
 
-def _check_that_no_ray_is_ours() -> None:
+def check_that_no_ray_is_ours() -> None:
     ray = sys.modules.get("ray")
     assert ray is None or not ray.is_initialized(), "another test's Ray still runs in this process"

@@ -192,3 +192,15 @@ def hold_memory(_: object, spec: dict[str, int]) -> dict[str, Any]:
 
 
 HELD: list[Any] = []
+
+
+def hog(_: object, spec: dict[str, Any]) -> dict[str, Any]:
+    """Take more and more memory; in the first attempt alone where a marker is given."""
+    if "marker" in spec:
+        if Path(spec["marker"]).exists():
+            return {"value": spec["x"]}
+        Path(spec["marker"]).touch()
+    for _ in range(spec["n_blocks"]):
+        HELD.append(np.ones(2**27, dtype=np.uint8))
+        time.sleep(0.05)
+    return {"value": None}

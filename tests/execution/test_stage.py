@@ -105,7 +105,7 @@ def test_units_of_two_stages(store: FolderStore) -> None:
 
 
 def test_records_share_their_texts(store: FolderStore) -> None:
-    """Names that thousands of records have in common are one object in the driver, not thousands."""
+    """Names that all records have in common are one object in the driver, not thousands."""
     units = [unit(double, key, {"x": 1}) for key in "AB"]
     for each in units:
         store.write("rank", each.digest, {"a name of a field": ["a name of a feature", 0.5]})
