@@ -27,6 +27,7 @@ _TITLES = {
     "select_symbol": "selecting, per symbol",
     "train_pooled": "training, pooled",
     "train_symbol": "training, per symbol",
+    "join_predictions": "joining predictions",
     "label": "labeling",
 }
 

@@ -30,7 +30,6 @@ __all__ = [
     "failures_table",
     "features_table",
     "leakage_table",
-    "predictions_schema",
     "rows_table",
 ]
 
@@ -136,22 +135,6 @@ def failures_table(failures: Sequence[Failed], symbols: Sequence[str]) -> pa.Tab
         for failure in failures
     ]
     return pa.Table.from_pylist(rows, schema=schema)
-
-
-def predictions_schema() -> pa.Schema:
-    """Columns of the out-of-sample predictions."""
-    return pa.schema(
-        [
-            ("ts", pa.timestamp("ns", tz="UTC")),
-            ("symbol", pa.string()),
-            ("target", pa.string()),
-            ("view", pa.string()),
-            ("family", pa.string()),
-            ("fold", pa.int32()),
-            ("prediction", pa.float64()),
-            ("actual", pa.float64()),
-        ]
-    )
 
 
 def _arrow_type(hint: Any) -> pa.DataType:

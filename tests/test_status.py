@@ -37,6 +37,7 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert found["units"] == {
         "find_leaks": 4,
         "inspect": 4,
+        "join_predictions": 1,
         "pool_slice": 4,
         "rank_pooled": 1,
         "rank_pooled_fold": 2,
@@ -69,7 +70,8 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
     ]
     assert (
         "finished units: inspect 4, find_leaks 4, pool_slice 4, rank_pooled_fold 2, rank_pooled 1, "
-        "rank_symbol 4, select_pooled 1, select_symbol 4, train_pooled 2, train_symbol 4"
+        "rank_symbol 4, select_pooled 1, select_symbol 4, train_pooled 2, train_symbol 4, "
+        "join_predictions 1"
     ) in lines
     assert lines[-1] == (
         "failed inspect/SHORT: DataError: symbol SHORT: 10 rows after cleaning; "

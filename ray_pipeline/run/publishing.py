@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
-
-import pyarrow as pa
 
 from ray_pipeline import results
 from ray_pipeline.batch import Batch
@@ -19,13 +17,15 @@ from ray_pipeline.routing.plan import TrainingPlan
 from ray_pipeline.run.failures import FailureLedger
 from ray_pipeline.run.journal import iso_time
 from ray_pipeline.selection.stage import Selection
-from ray_pipeline.storage import RunDirectory, content_sha256
+from ray_pipeline.storage import RunDirectory, file_digest, joint_sha256
+from ray_pipeline.training.predictions import JoinedPredictions, predictions_schema
 from ray_pipeline.training.stage import Training
 from ray_pipeline.user_stages import records_table
 
 __all__ = ["Publisher"]
 
 _COPIES_AT_ONCE = 16
+_READS_AT_ONCE = 16
 
 
 class Publisher:
@@ -104,7 +104,7 @@ class Publisher:
         left_out = [{"what": what, "why": why} for what, why in plan.left_out]
         self._run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out})
 
-    def training(self, training: Training) -> None:
+    def training(self, training: Training, predictions: JoinedPredictions | None) -> None:
         """Write models and out-of-sample predictions in the order of the plan.
 
         A model is trained into ``units/`` under a hash of all that it depends on, and copied
@@ -118,21 +118,29 @@ class Publisher:
         ]
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
             list(pool.map(lambda pair: self._run.copy(*pair), copies))
-        self._run.write_tables(
-            results.PREDICTIONS, results.predictions_schema(), self._predictions(training)
-        )
+        if predictions is None:
+            self._run.write_table(results.PREDICTIONS, predictions_schema().empty_table())
+        else:
+            self._run.copy(predictions.table, results.PREDICTIONS)
 
     def failures(self, ledger: FailureLedger, symbols: Sequence[str]) -> None:
         """Write the failed units."""
         self._run.write_table(results.FAILURES, results.failures_table(ledger.failures, symbols))
 
-    def content_sha256(self) -> str:
-        """Hash what was computed: see `results.content_names`."""
-        return content_sha256(self._run, results.content_names(self._run))
+    def content_sha256(self, predictions: JoinedPredictions | None) -> str:
+        """Hash what was computed: see `results.content_names`.
 
-    def _predictions(self, training: Training) -> Iterator[pa.Table]:
-        for result in training.results.values():
-            yield self._run.read_table(result["predictions"])
+        The worker that joined the predictions has hashed them: reading millions of rows is not
+        the driver's work.
+        """
+        digests: dict[str, bytes] = {}
+        if predictions is not None:
+            digests[results.PREDICTIONS] = predictions.digest
+        names = [name for name in results.content_names(self._run) if name not in digests]
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            read = pool.map(lambda name: file_digest(self._run, name), names)
+            digests.update(zip(names, read, strict=True))
+        return joint_sha256(digests)
 
 
 def _inspected(inspection: SymbolInspection | None) -> dict[str, Any]:

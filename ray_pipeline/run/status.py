@@ -37,6 +37,7 @@ UNITS = (
     "select_symbol",
     "train_pooled",
     "train_symbol",
+    "join_predictions",
 )
 """In the order in which they happen, which JSON with sorted keys does not keep. The
 prefix stands for the user's own stages, of which these names are not to be taken."""

@@ -23,6 +23,7 @@ from ray_pipeline.routing.stage import route_symbols
 from ray_pipeline.run.journal import iso_time
 from ray_pipeline.run.study import Study
 from ray_pipeline.selection.stage import Selection, select_features
+from ray_pipeline.training.predictions import join_predictions
 from ray_pipeline.training.stage import Training, train_models
 
 __all__ = [
@@ -180,9 +181,10 @@ def train_step(
             study.config.target_ranking.min_cs,
             str(study.journal.record["input_fingerprint"]),
         )
-        study.publish.training(training)
+        predictions = join_predictions(runner, training)
+        study.publish.training(training, predictions)
         study.journal.count(models=len(training.results))
-        study.journal.note(content_sha256=study.publish.content_sha256())
+        study.journal.note(content_sha256=study.publish.content_sha256(predictions))
     return training
 
 

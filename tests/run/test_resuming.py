@@ -26,6 +26,7 @@ STAGES = [
     "select_symbol",
     "train_pooled",
     "train_symbol",
+    "join_predictions",
 ]
 
 
@@ -121,13 +122,13 @@ def test_changed_routing_redoes_routing_and_later(
     executed.clear()
     strict = {"min_difference": 0.5, "alpha": 1e-4}
     run_pipeline(quick_config(data_dir, run_dir, **one, routing=strict), Silent())
-    assert _stages(executed) in ([], ["train_symbol"])
+    assert _stages(executed) in ([], ["train_symbol", "join_predictions"])
     assert _record(run_dir)["config_sha256"] != before
     executed.clear()
     run_pipeline(quick_config(data_dir, run_dir, routing={"min_difference": 0.0}), Silent())
     executed.clear()
     run_pipeline(quick_config(data_dir, run_dir, routing={"min_difference": 0.5}), Silent())
-    assert set(_stages(executed)) <= {"pool", "train_pooled", "train_symbol"}
+    assert set(_stages(executed)) <= {*("pool", "train_pooled", "train_symbol", "join_predictions")}
 
 
 def test_changed_training_redoes_training(
@@ -143,6 +144,7 @@ def test_changed_training_redoes_training(
         "pool/pool",
         f"train_pooled/cs_{TARGET}__lightgbm",
         *(f"train_symbol/S{i:02d}" for i in range(4)),
+        "join_predictions/all",
     ]
 
 

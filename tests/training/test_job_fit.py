@@ -20,10 +20,10 @@ from training_designs import (
     training_frame,
 )
 
-from ray_pipeline import results
 from ray_pipeline.errors import DataError
 from ray_pipeline.ranking.design import Design
 from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.predictions import predictions_schema
 
 COLUMN = {"a": 0.0, "b": 1 / 8, "c": 2 / 8, "d": 3 / 8}
 
@@ -192,7 +192,7 @@ class TestPredictions:
     def test_table_has_the_schema_of_the_results(self, family: RecordingFamily) -> None:
         """Names, types and order of the columns are those that are published."""
         fitted = fit(design_of(labels(900), marked_features(900), 3))
-        assert fitted.out_of_sample.schema.equals(results.predictions_schema())
+        assert fitted.out_of_sample.schema.equals(predictions_schema())
 
     def test_rows_by_hand(self, family: RecordingFamily) -> None:
         """Every test row of every symbol, labelled or not, with its time and its fold."""

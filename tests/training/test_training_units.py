@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 from training_designs import AXIS, FEATURES, RecordingFamily, job_spec, training_frame
 
-from ray_pipeline import __version__, results
+from ray_pipeline import __version__
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.families import load_family
+from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
 OWN = job_spec(
@@ -182,7 +183,7 @@ def test_record_says_where_everything_is(reader: PanelReader, partition: SymbolP
     assert result["out_of_sample"]["n_rows"] == 135
     assert metadata_of(reader, result)["out_of_sample"] == result["out_of_sample"]
     table = reader.run.read_table(result["predictions"])
-    assert table.schema.equals(results.predictions_schema())
+    assert table.schema.equals(predictions_schema())
     assert table.num_rows == 140
     assert set(table.column("symbol").to_pylist()) == {"A/B"}
 

@@ -1,0 +1,75 @@
+"""The out-of-sample predictions of all jobs as one table, joined and hashed by a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.storage import file_digest
+from ray_pipeline.training.stage import Training
+
+__all__ = ["JoinSpec", "JoinedPredictions", "join_predictions", "join_tables", "predictions_schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSpec:
+    """Tables of the jobs, in the order of the plan; their names hash what they depend on."""
+
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedPredictions:
+    """Where the joined table is, and the digest of its content (`file_digest`)."""
+
+    table: str
+    digest: bytes
+
+
+def predictions_schema() -> pa.Schema:
+    """Columns of the out-of-sample predictions."""
+    return pa.schema(
+        [
+            ("ts", pa.timestamp("ns", tz="UTC")),
+            ("symbol", pa.string()),
+            ("target", pa.string()),
+            ("view", pa.string()),
+            ("family", pa.string()),
+            ("fold", pa.int32()),
+            ("prediction", pa.float64()),
+            ("actual", pa.float64()),
+        ]
+    )
+
+
+def join_tables(reader: PanelReader, spec: JoinSpec) -> dict[str, Any]:
+    """Write one table after the other into one file (unit function).
+
+    This is the only place where all rows of all symbols pass through one process: not the
+    driver, whose time must not grow with them, and holding one job's table at a time.
+    """
+
+    def tables() -> Iterator[pa.Table]:
+        for name in spec.tables:
+            yield reader.run.read_table(name)
+
+    name = artifact_name("join_predictions", spec, "out_of_sample")
+    reader.run.write_tables(name, predictions_schema(), tables())
+    return {"table": name, "digest": file_digest(reader.run, name).hex()}
+
+
+def join_predictions(runner: UnitRunner, training: Training) -> JoinedPredictions | None:
+    """Join the tables of all jobs in the order of the plan; None where nothing was trained."""
+    tables = [str(result["predictions"]) for result in training.results.values()]
+    if not tables:
+        return None
+    unit = Unit("join_predictions", "all", join_tables, JoinSpec(tuple(tables)))
+    record = runner.run_required([unit])["all"]
+    return JoinedPredictions(record["table"], bytes.fromhex(record["digest"]))
