@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from ray_pipeline.errors import DataError, ExecutionError
+from ray_pipeline.execution.memory import give_back, own_memory
 from ray_pipeline.execution.protocol import Unit, UnitStore
 from ray_pipeline.execution.threads import ThreadLimits
 
-__all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker", "own_memory"]
+__all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
 
 State = TypeVar("State")
 
-_STATM = Path("/proc/self/statm")
+_KEPT_BYTES = 32 * 2**20
+"""What a process may hold more than after the last time that it gave memory back, before it does so
+again: small units do not pay for it."""
 
 MAX_RECORD_BYTES = 4 * 2**20
 """Records pass through the driver, whose memory must not grow with the rows. The largest honest
@@ -75,6 +76,7 @@ class Worker(Generic[State]):
         self._store = store
         self._limits = ThreadLimits(cpus)
         self._state: State | None = None
+        self._held_bytes = 0
 
     def start(self) -> None:
         """Build the state.
@@ -101,7 +103,7 @@ class Worker(Generic[State]):
             self._store.write(order.stage, order.digest, record)
             return record
 
-        return _reported(perform_and_write)[0]
+        return self._weighed(_reported(perform_and_write)[0])
 
     def keep(self, order: Order, *shared: object) -> tuple[Report, Any]:
         """Compute a value for other units; nothing is written, and the report has no record."""
@@ -114,7 +116,15 @@ class Worker(Generic[State]):
         pickled fails only after `keep` has returned.
         """
         del value
-        return report
+        return self._weighed(report)
+
+    def _weighed(self, report: Report) -> Report:
+        """Add what the process holds, once it has given back what the unit left unused."""
+        held = own_memory()
+        if held > self._held_bytes + _KEPT_BYTES:
+            give_back()
+            held = self._held_bytes = own_memory()
+        return replace(report, memory_bytes=held)
 
     def _call(self, order: Order, shared: tuple[object, ...]) -> Any:
         with self._limits.applied():
@@ -133,21 +143,11 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
             kind="data" if isinstance(error, DataError) else "application",
             error=f"{type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
-            memory_bytes=own_memory(),
         )
         return report, None
     seconds = time.perf_counter() - start
     record = value if is_record else None
-    return Report(seconds, record, memory_bytes=own_memory()), value
-
-
-def own_memory() -> int:
-    """Return the resident bytes of this process, without shared ones as of Ray's object store."""
-    try:
-        _, resident, shared, *_ = _STATM.read_text().split()
-    except OSError:  # not Linux
-        return 0
-    return (int(resident) - int(shared)) * resource.getpagesize()
+    return Report(seconds, record), value
 
 
 def _as_record(order: Order, value: object) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""What a process holds, and giving back what it no longer uses."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+from pathlib import Path
+
+import pyarrow as pa
+
+__all__ = ["give_back", "own_memory"]
+
+_STATM = Path("/proc/self/statm")
+
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+
+
+def own_memory() -> int:
+    """Return the resident bytes of this process, without shared ones as of Ray's object store.
+
+    0 where the system does not tell (other than Linux).
+    """
+    try:
+        _, resident, shared, *_ = _STATM.read_text().split()
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * resource.getpagesize()
+
+
+def give_back() -> None:
+    """Return freed memory to the system: the C library's and Arrow's; 1 to 3 ms.
+
+    Both keep what was freed for the next time. After a unit on a long symbol that is twice what
+    the process uses, and as many workers as a node has CPUs keep it from each other.
+    """
+    pa.default_memory_pool().release_unused()
+    if _trim is not None:
+        _trim(0)
