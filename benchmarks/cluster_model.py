@@ -2,9 +2,10 @@
 
 Runs the whole pipeline without Ray on a few generated symbols of two lengths, in processes of their
 own, and takes from them: core-seconds per million cells (rows × features) by stage, bytes of a
-worker per cell, and bytes on the disk. The model scales them to a cluster, as if all stages were
-linear in rows, features and symbols; one that is said to be pooled costs the same whatever their
-number, since its rows are sampled (`target_ranking.max_cs_rows`).
+worker per cell, and bytes on the disk. The model scales them to a cluster: of each stage a part
+that grows with the cells, and one that grows with features and symbols alone, such as scoring
+features on a bounded number of rows. Pooled work counts as if it grew with the symbols; it does
+not, since its rows are bounded too (`target_ranking.max_cs_rows`).
 
     python benchmarks/cluster_model.py
     python benchmarks/cluster_model.py --symbols 500 --rows 1000000 --features 300 --nodes 10
@@ -26,7 +27,7 @@ import pyarrow.parquet as pq
 from driver_memory import OwnPeak
 
 from ray_pipeline.cli import main as command
-from ray_pipeline.execution.memory import own_memory
+from ray_pipeline.memory import own_memory
 from ray_pipeline.panel import reader
 
 N_SYMBOLS = 3
@@ -99,7 +100,7 @@ def constants(folder: Path) -> dict[str, Any]:
     cells = long["cells"] - short["cells"]
     return {
         "seconds": {
-            name: (long["seconds"][name] - short["seconds"][name]) / cells / N_SYMBOLS
+            name: _linear(short["seconds"][name], long["seconds"][name], cells, long["cells"])
             for name in PER_SYMBOL
         },
         "worker_bytes": (long["peak"] - short["peak"]) / cells,
@@ -107,6 +108,12 @@ def constants(folder: Path) -> dict[str, Any]:
         "file_bytes": (long["file"] - short["file"]) / cells,
         "left_bytes": (long["left"] - short["left"]) / cells,
     }
+
+
+def _linear(short: float, long: float, more_cells: int, all_cells: int) -> tuple[float, float]:
+    """Return the seconds per cell, and per feature besides, of one symbol."""
+    per_cell = max(0.0, long - short) / more_cells / N_SYMBOLS
+    return per_cell, max(0.0, long / N_SYMBOLS - per_cell * all_cells) / N_FEATURES
 
 
 def main() -> int:
@@ -124,8 +131,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         each = constants(Path(folder))
     print(f"{N_SYMBOLS} symbols, {LENGTHS} rows, {N_FEATURES} features, {N_TARGETS} targets")
-    for name, seconds in each["seconds"].items():
-        print(f"  {name:18} {1e6 * seconds:7.3f} core-seconds per million cells")
+    for name, (per_cell, per_feature) in each["seconds"].items():
+        print(
+            f"  {name:18} {1e6 * per_cell:6.2f} core-seconds per million cells, "
+            f"{1e3 * per_feature:5.1f} ms per feature and symbol"
+        )
     print(
         f"  worker {each['worker_bytes']:.1f} bytes per cell + {each['idle_bytes'] / 2**20:.0f} MiB"
     )
@@ -135,8 +145,13 @@ def main() -> int:
 
     cells = options.rows * options.features
     all_cells = cells * options.symbols
-    core_hours = all_cells * sum(each["seconds"].values()) / 3600
+    per_symbol = [
+        per_cell * cells + per_feature * options.features
+        for per_cell, per_feature in each["seconds"].values()
+    ]
+    core_hours = options.symbols * sum(per_symbol) / 3600
     worker_gib = (each["worker_bytes"] * cells + each["idle_bytes"]) / 2**30
+    # Ray leaves 70 % of a node's memory to workers, the rest to its object store.
     fit = min(options.cpus, int(options.memory_gib * 0.7 / worker_gib))
     print(
         f"{options.symbols:,} symbols × {options.rows:,} rows × {options.features} features on "

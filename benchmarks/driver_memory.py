@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ray_pipeline.cli import main as command
-from ray_pipeline.execution.memory import own_memory
+from ray_pipeline.memory import own_memory
 
 DAY_NS = 86_400 * 10**9
 FIRST_NS = 16_000 * DAY_NS

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from ray_pipeline.errors import DataError, ExecutionError
-from ray_pipeline.execution.memory import give_back, own_memory
 from ray_pipeline.execution.protocol import Unit, UnitStore
 from ray_pipeline.execution.threads import ThreadLimits
+from ray_pipeline.memory import give_back, own_memory
 
 __all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.memory import give_back
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest, labeled_table, load_symbol_table
 from ray_pipeline.panel.table import SymbolTable
@@ -22,6 +23,8 @@ __all__ = ["PanelReader", "SymbolRows"]
 
 CACHE_BYTES = 512 * 2**20
 """Tables kept by one worker, least recently used first out."""
+
+_LARGE_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class PanelReader:
             self._tables.move_to_end(key)
             return self._tables[key]
         table = load_symbol_table(partition, self.fs, request)
+        if _n_bytes(table) >= _LARGE_BYTES:
+            give_back()  # decoding took several times what is left of it
         self._tables[key] = table
         while len(self._tables) > 1 and self._cached_bytes() > CACHE_BYTES:
             self._tables.popitem(last=False)
@@ -98,4 +103,8 @@ class PanelReader:
         return self._axes[name]
 
     def _cached_bytes(self) -> int:
-        return sum(t.features.nbytes + t.targets.nbytes for t in self._tables.values())
+        return sum(map(_n_bytes, self._tables.values()))
+
+
+def _n_bytes(table: SymbolTable) -> int:
+    return table.features.nbytes + table.targets.nbytes

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from execution.sample_units import FolderStore, no_state, unit
 
-from ray_pipeline.execution.memory import give_back, own_memory
 from ray_pipeline.execution.performing import Order, Worker
-
-from .sample_units import FolderStore, no_state, unit
+from ray_pipeline.memory import give_back, own_memory
 
 MIB = 2**20
 
@@ -54,9 +53,9 @@ def unit_with_holes(_: object, __: object) -> dict[str, int]:
     return {}
 
 
-def test_unit_leaves_a_process_that_holds_little(store: FolderStore) -> None:
+def test_unit_leaves_a_process_that_holds_little(tmp_path: Path) -> None:
     """The report tells what is in use, not what the unit needed on its way."""
-    worker: Worker[None] = Worker(no_state, store, 1)
+    worker: Worker[None] = Worker(no_state, FolderStore(str(tmp_path)), 1)
     worker.start()
     before = own_memory()
     report = worker.perform(Order.of(unit(unit_with_holes)))
