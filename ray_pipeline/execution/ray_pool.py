@@ -172,8 +172,8 @@ class RayExecutor(Generic[State]):
                 sizing.update(asked)
                 self._check_wait(asked)
                 current.n_expected = sizing.n_expected
-                n_ready = len(workers) - workers.n_starting
-                for _ in range(sizing.n_to_start(current.n_left, n_ready, workers.n_starting)):
+                n_ready, n_starting = len(workers.ready), len(workers.starting)
+                for _ in range(sizing.n_to_start(current.n_left, n_ready, n_starting)):
                     workers.start(sizing.shape)
                 for worker, call in current.assign(asked):
                     workers.submit(worker, call, self._resolved(call.unit))
@@ -193,6 +193,10 @@ class RayExecutor(Generic[State]):
             # Left early (Ctrl-C, an error, a consumer that stopped): no call may linger in an
             # actor that the next round takes for idle.
             for worker in current.busy:
+                workers.kill(worker)
+            # Whoever waits for a node keeps an autoscaler ordering them; the next round may want
+            # fewer.
+            for worker in workers.starting[max(0, sizing.n_fit - len(workers.ready)) :]:
                 workers.kill(worker)
 
     def _after(self, current: Round, event: Event) -> Iterator[tuple[Outcome, Any]]:
@@ -268,11 +272,12 @@ class RayExecutor(Generic[State]):
 
     def _speak(self, current: Round, silent_s: float) -> None:
         workers = self._open()
-        starting = f", {workers.n_starting} wait for {self._sizing.shape} or are starting"
+        n_starting = len(workers.starting)
+        starting = f", {n_starting} wait for {self._sizing.shape} or are starting"
         self._say(
             f"No unit ended for {silent_s:.0f} s: {current.describe(time.monotonic())}. "
             f"{len(workers.ready)} workers are ready"
-            f"{starting if workers.n_starting else ''}. {self._sizing.problem or ''}".rstrip()
+            f"{starting if n_starting else ''}. {self._sizing.problem or ''}".rstrip()
         )
 
     def _say(self, sentence: str) -> None:

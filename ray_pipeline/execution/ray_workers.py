@@ -101,9 +101,9 @@ class RayWorkers:
         return len(self._handles)
 
     @property
-    def n_starting(self) -> int:
-        """Workers that were asked for and are not ready."""
-        return len(self._starting)
+    def starting(self) -> tuple[int, ...]:
+        """Workers that were asked for and are not ready, in the order in which they were."""
+        return tuple(worker for worker in self._handles if worker in self._starting)
 
     @property
     def ready(self) -> tuple[int, ...]:

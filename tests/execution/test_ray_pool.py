@@ -169,7 +169,7 @@ def test_killing_twice_is_harmless() -> None:
     workers.start(WorkerShape(1))
     workers.kill(0)
     workers.kill(0)
-    assert (len(workers), workers.n_starting, workers.ready) == (0, 0, ())
+    assert (len(workers), workers.starting, workers.ready) == (0, (), ())
 
 
 def test_ray_of_others_is_left_alone(make_executor: MakeExecutor) -> None:

@@ -63,8 +63,8 @@ class ScriptedWorkers:
         return len(self.alive)
 
     @property
-    def n_starting(self) -> int:
-        return len(self.alive) - len(self.ready)
+    def starting(self) -> tuple[int, ...]:
+        return tuple(worker for worker, is_ready in self.alive.items() if not is_ready)
 
     @property
     def ready(self) -> tuple[int, ...]:
@@ -368,3 +368,17 @@ def test_pool_grows_with_the_cluster(
     list(outcomes)
     assert len(script.started) == 3
     assert {worker for worker, _, _ in script.submitted} == {0, 1, 2}
+
+
+def test_workers_without_a_node_do_not_outlive_their_round(
+    store: FolderStore, said: list[str], script: Script
+) -> None:
+    """An autoscaler is not to order nodes for a stage that has ended."""
+    script.growth, script.nodes = "on_demand", [Node(1, GIB)]
+    script.starts = ["fine", *["pending"] * 99]
+    ray = executor(store, said)
+    list(ray.run([unit(double, f"S{x}") for x in range(5)]))
+    assert len(script.started) == 5
+    assert script.killed == [1, 2, 3, 4]
+    list(ray.run([unit(double, "A")]))
+    assert len(script.started) == 5
