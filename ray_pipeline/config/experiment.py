@@ -57,7 +57,7 @@ class ExecutionConfig(Section):
     max_worker_memory_bytes: AtLeastOne | None = Field(
         default=None,
         description="A worker that holds more after a unit is replaced by a fresh one; null: its "
-        "share of the smallest node.",
+        "share of the smallest node, at least 1 GiB.",
     )
     node_wait_s: Annotated[float, Field(ge=0)] | None = Field(
         default=None,

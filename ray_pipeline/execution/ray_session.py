@@ -82,7 +82,7 @@ class RaySettings:
         Memory that Ray sets aside for each worker, or None for no request.
     max_worker_memory_bytes
         A worker that holds more than this after a unit is replaced by a fresh one; None: its
-        share of the smallest node.
+        share of the smallest node, at least 1 GiB.
     node_wait_s
         Longest wait for a node that can hold a worker, where nodes may be added; None: see
         `NODE_WAIT_S`.

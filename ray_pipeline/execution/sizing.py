@@ -27,6 +27,10 @@ _FIRST_WAVE = 16
 """Workers that start at the same time at first. Each loads its libraries and opens the store: a
 thousand at once would be slow together, and are not needed to find that none can start."""
 
+_LEAST_LIMIT_BYTES = 2**30
+"""A worker with its libraries and a full cache of tables holds less. On a laptop of many CPUs and
+little memory every unit would end its worker otherwise."""
+
 _FIRST_DEMAND = 8
 """Workers to ask an autoscaler for where no node holds one yet."""
 
@@ -130,6 +134,5 @@ class PoolSizing:
 
     def memory_limit(self) -> int | None:
         """Bytes above which a worker takes more than its share of a node, or None if unknown."""
-        if self.shape.memory_bytes is not None:
-            return self.shape.memory_bytes
-        return memory_share(self.nodes, self.shape)
+        share = self.shape.memory_bytes or memory_share(self.nodes, self.shape)
+        return None if share is None else max(share, _LEAST_LIMIT_BYTES)

@@ -101,3 +101,4 @@ def test_memory_limit_is_the_share_of_the_smallest_node() -> None:
     current = sizing([Node(4, 16 * GIB)])
     current.shape = WorkerShape(1, 3 * GIB)
     assert current.memory_limit() == 3 * GIB
+    assert sizing([Node(16, 8 * GIB)]).memory_limit() == GIB  # what a full cache needs as well
