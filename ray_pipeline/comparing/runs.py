@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ray_pipeline.comparing.files import first_byte_difference, first_json_difference
@@ -12,11 +11,9 @@ from ray_pipeline.comparing.tables import compare_tables
 from ray_pipeline.config import read_config_values
 from ray_pipeline.results import CONTENT, content_names
 from ray_pipeline.run.status import open_run
-from ray_pipeline.storage import RunDirectory, file_digest, joint_sha256
+from ray_pipeline.storage import RunDirectory, file_digests, joint_sha256
 
 __all__ = ["compare_runs"]
-
-_FILES_AT_ONCE = 8
 
 Digests = Mapping[str, bytes]
 
@@ -71,9 +68,7 @@ def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
 def _digests(run: RunDirectory) -> dict[str, bytes]:
     """Hash the covered files that are there."""
     names = [name for name in content_names(run) if name not in CONTENT or run.exists(name)]
-    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        digests = pool.map(lambda name: file_digest(run, name), names)
-        return dict(zip(names, digests, strict=True))
+    return file_digests(run, names)
 
 
 def _state(a: bytes | None, b: bytes | None) -> str:

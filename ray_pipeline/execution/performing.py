@@ -146,8 +146,7 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
         )
         return report, None
     seconds = time.perf_counter() - start
-    record = value if is_record else None
-    return Report(seconds, record), value
+    return Report(seconds, record=value if is_record else None), value
 
 
 def _as_record(order: Order, value: object) -> dict[str, Any]:

@@ -150,7 +150,7 @@ class RayExecutor(Generic[State]):
         shape = replace(self._shape, memory_bytes=memory)
         if shape != self._sizing.shape:
             workers.kill_all()
-            self._sizing.shape = shape
+            self._sizing.reshape(shape)
         self._check_fit()
         return Round(
             calls,
@@ -235,7 +235,7 @@ class RayExecutor(Generic[State]):
 
         Allocators keep what libraries leave behind; only the end of the process gives it back.
         """
-        limit = self._settings.max_worker_memory_bytes or self._sizing.memory_limit() or math.inf
+        limit = self._settings.max_worker_memory_bytes or self._sizing.memory_limit or math.inf
         if memory_bytes > limit:
             current.retire(worker)
         if not current.is_spent(worker):

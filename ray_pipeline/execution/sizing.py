@@ -47,7 +47,18 @@ class PoolSizing:
     asked
         Workers that the user asks for, or None for as many as there is room for.
     shape
-        What one worker takes; may be changed between two rounds.
+        What one worker takes.
+
+    Attributes
+    ----------
+    nodes
+        As of the last look at them.
+    n_fit
+        Workers that they hold.
+    problem
+        Why none of them could hold a worker, or None when one could.
+    memory_limit
+        Bytes above which a worker takes more than its share of a node, or None if unknown.
     """
 
     def __init__(
@@ -57,28 +68,32 @@ class PoolSizing:
         asked: int | None,
         shape: WorkerShape,
     ) -> None:
-        self.shape = shape
         self.nodes: Sequence[Node] = ()
         self._list_nodes = list_nodes
         self._growth = growth
         self._asked = asked
         self._read_at = -math.inf
         self._misfit_since: float | None = None
+        self.reshape(shape)
+
+    def reshape(self, shape: WorkerShape) -> None:
+        """Aim for workers of another shape, and measure the nodes by it."""
+        self.shape = shape
+        self.n_fit = n_workers_that_fit(self.nodes, shape)
+        self.problem = misfit(self.nodes, shape)
+        share = shape.memory_bytes or memory_share(self.nodes, shape)
+        self.memory_limit = None if share is None else max(share, _LEAST_LIMIT_BYTES)
 
     def update(self, now: float) -> None:
         """Look at the nodes again, unless that was done a moment ago."""
         if now - self._read_at >= _REFRESH_S:
             self.nodes = self._list_nodes()
             self._read_at = now
+            self.reshape(self.shape)
         if self.problem is None:
             self._misfit_since = None
         elif self._misfit_since is None:
             self._misfit_since = now
-
-    @property
-    def n_fit(self) -> int:
-        """Workers that the present nodes hold."""
-        return n_workers_that_fit(self.nodes, self.shape)
 
     @property
     def size(self) -> int:
@@ -97,11 +112,6 @@ class PoolSizing:
     def n_expected(self) -> int:
         """Workers that the present nodes will hold, at least 1."""
         return max(1, min(self.size, self.n_fit))
-
-    @property
-    def problem(self) -> str | None:
-        """Why none of the present nodes could hold a worker, or None when one could."""
-        return misfit(self.nodes, self.shape)
 
     @property
     def can_grow(self) -> bool:
@@ -131,8 +141,3 @@ class PoolSizing:
         without_node = max(0, self.size - self.n_fit)
         may_start = min(room, max(_FIRST_WAVE, n_ready)) + without_node
         return max(0, min(missing, may_start - n_starting))
-
-    def memory_limit(self) -> int | None:
-        """Bytes above which a worker takes more than its share of a node, or None if unknown."""
-        share = self.shape.memory_bytes or memory_share(self.nodes, self.shape)
-        return None if share is None else max(share, _LEAST_LIMIT_BYTES)

@@ -75,6 +75,8 @@ class Journal:
 
     def clear_results(self) -> None:
         """Remove what an earlier run published here; its finished units stay."""
+        if not self._run.exists("run.json"):
+            return  # no run was here, and `refuse_foreign` has seen that nothing else is
         for name in _RESULTS:
             self._run.remove(name)
 

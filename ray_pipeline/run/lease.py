@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 import uuid
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Literal, Self
 
 from ray_pipeline.errors import RunInUseError, RunTakenOverError, StorageError
-from ray_pipeline.run.process import host_name, is_gone, machine_id, start_ticks
+from ray_pipeline.run.process import is_gone, machine_id, start_ticks
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["LEASE", "DriverLease", "Holder"]
@@ -61,11 +62,15 @@ class Holder:
     def of_this_process(cls) -> Self:
         """Name this process as holder."""
         now, pid = _now(), os.getpid()
-        return cls(uuid.uuid4().hex, host_name(), pid, machine_id(), start_ticks(pid), now, now)
+        return cls(
+            uuid.uuid4().hex, socket.gethostname(), pid, machine_id(), start_ticks(pid), now, now
+        )
 
     @classmethod
-    def read(cls, content: bytes) -> Self | None:
-        """Read a holder; None when the file holds something else."""
+    def read(cls, content: bytes | None) -> Self | None:
+        """Read a holder; None when there is no file, or it holds something else."""
+        if content is None:
+            return None
         try:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
@@ -129,7 +134,7 @@ class DriverLease:
         finally:
             self._is_over.set()
             beating.join()
-            if not self.is_lost and self._read() == self._mine.written():
+            if not self.is_lost and self._run.find_bytes(LEASE) == self._mine.written():
                 self._run.remove(LEASE)
 
     @property
@@ -153,7 +158,7 @@ class DriverLease:
 
     def _acquire(self) -> None:
         while True:
-            seen = self._read()
+            seen = self._run.find_bytes(LEASE)
             if seen is not None:
                 self._wait_for_end(seen)
             if self._run.swap_bytes(LEASE, seen, self._mine.written()):
@@ -172,7 +177,7 @@ class DriverLease:
         deadline = time.monotonic() + _SILENT_S
         while time.monotonic() < deadline:
             time.sleep(_POLL_S)
-            now = self._read()
+            now = self._run.find_bytes(LEASE)
             if now is None:
                 return
             if now != seen and (holder := Holder.read(now)) is not None:
@@ -199,15 +204,12 @@ class DriverLease:
 
     def _look(self) -> None:
         """Find out why the file is not as it was left: taken over, or only removed."""
-        seen = self._read()
-        holder = Holder.read(seen) if seen is not None else None
+        seen = self._run.find_bytes(LEASE)
+        holder = Holder.read(seen)
         if holder is not None and holder.token != self._mine.token:
             self._taken_by = holder
         else:
             self._run.swap_bytes(LEASE, seen, self._mine.written())
-
-    def _read(self) -> bytes | None:
-        return self._run.read_bytes(LEASE) if self._run.exists(LEASE) else None
 
 
 def _now() -> str:

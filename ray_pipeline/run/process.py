@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
-__all__ = ["host_name", "is_gone", "machine_id", "start_ticks"]
-
-
-def host_name() -> str:
-    """Name of this machine, for people."""
-    return socket.gethostname()
+__all__ = ["is_gone", "machine_id", "start_ticks"]
 
 
 def machine_id() -> str | None:

@@ -17,7 +17,7 @@ from ray_pipeline.routing.plan import TrainingPlan
 from ray_pipeline.run.failures import FailureLedger
 from ray_pipeline.run.journal import iso_time
 from ray_pipeline.selection.stage import Selection
-from ray_pipeline.storage import RunDirectory, file_digest, joint_sha256
+from ray_pipeline.storage import RunDirectory, content_sha256
 from ray_pipeline.training.predictions import JoinedPredictions, predictions_schema
 from ray_pipeline.training.stage import Training
 from ray_pipeline.user_stages import records_table
@@ -25,7 +25,6 @@ from ray_pipeline.user_stages import records_table
 __all__ = ["Publisher"]
 
 _COPIES_AT_ONCE = 16
-_READS_AT_ONCE = 16
 
 
 class Publisher:
@@ -133,14 +132,8 @@ class Publisher:
         The worker that joined the predictions has hashed them: reading millions of rows is not
         the driver's work.
         """
-        digests: dict[str, bytes] = {}
-        if predictions is not None:
-            digests[results.PREDICTIONS] = predictions.digest
-        names = [name for name in results.content_names(self._run) if name not in digests]
-        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-            read = pool.map(lambda name: file_digest(self._run, name), names)
-            digests.update(zip(names, read, strict=True))
-        return joint_sha256(digests)
+        known = {} if predictions is None else {results.PREDICTIONS: predictions.digest}
+        return content_sha256(self._run, results.content_names(self._run), known)
 
 
 def _inspected(inspection: SymbolInspection | None) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def run_status(uri: str) -> dict[str, Any]:
 
 
 def _driver(run: RunDirectory) -> dict[str, Any] | None:
-    holder = Holder.read(run.read_bytes(LEASE)) if run.exists(LEASE) else None
+    holder = Holder.read(run.find_bytes(LEASE))
     if holder is None:
         return None
     return {

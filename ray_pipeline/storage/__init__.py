@@ -1,7 +1,7 @@
 """Filesystems, listings and the run directory: the only home of fsspec and s3fs."""
 
 from ray_pipeline.storage.batches import table_batches
-from ray_pipeline.storage.content import content_sha256, file_digest, joint_sha256
+from ray_pipeline.storage.content import content_sha256, file_digest, file_digests, joint_sha256
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
@@ -22,6 +22,7 @@ __all__ = [
     "absolute_uri",
     "content_sha256",
     "file_digest",
+    "file_digests",
     "join",
     "joint_sha256",
     "list_entries",

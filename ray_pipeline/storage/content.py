@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +16,14 @@ from ray_pipeline.storage.documents import canonical_json
 from ray_pipeline.storage.run_directory import RunDirectory
 from ray_pipeline.storage.values import fixed_width, is_text, json_texts, plain, type_name
 
-__all__ = ["content_sha256", "file_digest", "joint_sha256", "table_sha256"]
+__all__ = ["content_sha256", "file_digest", "file_digests", "joint_sha256", "table_sha256"]
+
+_FILES_AT_ONCE = 8
 
 
-def content_sha256(run: RunDirectory, names: Sequence[str]) -> str:
+def content_sha256(
+    run: RunDirectory, names: Sequence[str], known: Mapping[str, bytes] | None = None
+) -> str:
     """Hash the logical content of files of a run.
 
     Parameters
@@ -27,6 +32,8 @@ def content_sha256(run: RunDirectory, names: Sequence[str]) -> str:
         Where the files are.
     names
         Names in the run directory; their order does not matter, the names themselves do.
+    known
+        Digests of some of them, by name, which are not read again.
 
     Returns
     -------
@@ -38,7 +45,9 @@ def content_sha256(run: RunDirectory, names: Sequence[str]) -> str:
     StorageError
         When a file is missing or broken.
     """
-    return joint_sha256({name: file_digest(run, name) for name in names})
+    given = known or {}
+    read = file_digests(run, [name for name in names if name not in given])
+    return joint_sha256({**given, **read})
 
 
 def joint_sha256(digests: Mapping[str, bytes]) -> str:
@@ -48,6 +57,12 @@ def joint_sha256(digests: Mapping[str, bytes]) -> str:
         _add(total, name.encode())
         _add(total, digests[name])
     return total.hexdigest()
+
+
+def file_digests(run: RunDirectory, names: Sequence[str]) -> dict[str, bytes]:
+    """Hash several files by `file_digest`, some of them at a time; by name."""
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        return dict(zip(names, pool.map(lambda name: file_digest(run, name), names), strict=True))
 
 
 def file_digest(run: RunDirectory, name: str) -> bytes:

@@ -145,7 +145,7 @@ class RunDirectory:
         """
         fs, path = self._locate(name)
         with storage_errors("write", self._address(name), fs), swapping(fs, path):
-            if (self.read_bytes(name) if self.exists(name) else None) != seen:
+            if self.find_bytes(name) != seen:
                 return False
             self.write_bytes(name, content)
         return True
@@ -155,6 +155,15 @@ class RunDirectory:
         fs, path = self._locate(name)
         with storage_errors("read", self._address(name), fs):
             return bytes(fs.cat_file(path))
+
+    def find_bytes(self, name: str) -> bytes | None:
+        """Read a whole file; None where there is none."""
+        fs, path = self._locate(name)
+        with storage_errors("read", self._address(name), fs):
+            try:
+                return bytes(fs.cat_file(path))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def write_text(self, name: str, text: str) -> None:
         """Write text as UTF-8."""

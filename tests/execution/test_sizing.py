@@ -96,9 +96,9 @@ def test_misfit_is_timed() -> None:
 
 def test_memory_limit_is_the_share_of_the_smallest_node() -> None:
     """Or what the worker asked for; a head without work says nothing."""
-    assert sizing([HEAD, Node(4, 16 * GIB), Node(8, 16 * GIB)]).memory_limit() == 2 * GIB
-    assert sizing([HEAD]).memory_limit() is None
+    assert sizing([HEAD, Node(4, 16 * GIB), Node(8, 16 * GIB)]).memory_limit == 2 * GIB
+    assert sizing([HEAD]).memory_limit is None
     current = sizing([Node(4, 16 * GIB)])
-    current.shape = WorkerShape(1, 3 * GIB)
-    assert current.memory_limit() == 3 * GIB
-    assert sizing([Node(16, 8 * GIB)]).memory_limit() == GIB  # what a full cache needs as well
+    current.reshape(WorkerShape(1, 3 * GIB))
+    assert current.memory_limit == 3 * GIB
+    assert sizing([Node(16, 8 * GIB)]).memory_limit == GIB  # what a full cache needs as well
