@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from driver_memory import OwnPeak
+from driver_memory import measure, measured_apart
 
-from ray_pipeline.cli import main as command
-from ray_pipeline.memory import own_memory
 from ray_pipeline.panel import reader
 
 N_SYMBOLS = 3
@@ -54,16 +50,6 @@ def write_panel(root: Path, n_rows: int) -> None:
         pq.write_table(pa.table({"ts": times, **columns}), folder / "part-0.parquet")
 
 
-def measure(config: str) -> int:
-    """Run a config in this process; print what it held at its start and at its peak."""
-    reader.CACHE_BYTES = 0  # the table at hand only: what a long one leaves room for
-    start, peak = own_memory(), OwnPeak()
-    peak.start()
-    code = command(["run", config])
-    print(json.dumps([start, peak.peak_bytes]))
-    return code
-
-
 def constants(folder: Path) -> dict[str, Any]:
     """Run both lengths, and take what the longer one costs more per cell."""
     found = []
@@ -77,13 +63,7 @@ def constants(folder: Path) -> dict[str, Any]:
             "execution: {executor: serial}\n"
             f"output: {{run_dir: {root}/run}}\n"
         )
-        done = subprocess.run(
-            [sys.executable, __file__, "--measure", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
-            text=True,
-        )
+        peak_bytes, _ = measured_apart(__file__, config)
         record = json.loads((root / "run" / "run.json").read_text())
         files = list((root / "data").rglob("*.parquet"))
         left = [path for path in (root / "run" / "units").rglob("*") if path.is_file()]
@@ -91,7 +71,7 @@ def constants(folder: Path) -> dict[str, Any]:
             {
                 "cells": n_rows * N_FEATURES,
                 "seconds": {name: record["timings_s"][name] for name in PER_SYMBOL},
-                "peak": json.loads(done.stdout.splitlines()[-1])[1],
+                "peak": peak_bytes,
                 "file": sum(path.stat().st_size for path in files) / N_SYMBOLS,
                 "left": sum(path.stat().st_size for path in left) / N_SYMBOLS,
             }
@@ -127,6 +107,7 @@ def main() -> int:
     parser.add_argument("--measure", metavar="CONFIG", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
+        reader.CACHE_BYTES = 0  # the table at hand only: what a long one leaves room for
         return measure(options.measure)
     with tempfile.TemporaryDirectory() as folder:
         each = constants(Path(folder))

@@ -67,6 +67,19 @@ def measure(config: str) -> int:
     return code
 
 
+def measured_apart(script: str, config: Path) -> list[float]:
+    """Run a config by a script's ``--measure`` in a process of its own; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, script, "--measure", str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        text=True,
+    )
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--symbols", type=int, nargs="+", default=[500, 5000])
@@ -91,15 +104,8 @@ def main() -> int:
                 f"output: {{run_dir: {root}/run}}\n"
             )
             start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, __file__, "--measure", str(config)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                check=True,
-                text=True,
-            )
+            n_bytes, cpu_s = measured_apart(__file__, config)
             wall = time.perf_counter() - start
-            n_bytes, cpu_s = json.loads(done.stdout.splitlines()[-1])
             n_units = len(list((root / "run" / "units").glob("*/*.json")))
             print(
                 f"{n_symbols:6} symbols  {n_units:6} units  {wall:6.1f} s  driver "
