@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from execution.sample_units import FolderStore, double, hog, no_state, unit, where
+from execution.sample_units import FolderStore, by_key, double, hog, no_state, unit, where
 
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.execution import Done, Failed, Outcome, RayExecutor, RaySettings
+from ray_pipeline.execution import Done, Failed, RayExecutor, RaySettings
 
 from .conftest import TESTS, check_that_no_ray_is_ours
 from .nodes import Cluster
@@ -46,10 +46,6 @@ def make_executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[M
     yield make
     for executor in opened:
         executor.close()
-
-
-def by_key(outcomes: Iterator[Outcome]) -> dict[str, Outcome]:
-    return {outcome.unit.key: outcome for outcome in outcomes}
 
 
 def test_out_of_memory(make_executor: MakeExecutor, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.execution import Unit
+from ray_pipeline.execution import Outcome, Unit
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ def dying_state() -> None:
 class Interval:
     start: int
     stop: int
+
+
+def by_key(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
+    return {outcome.unit.key: outcome for outcome in outcomes}
 
 
 def unit(function: Any, key: str = "AAPL", spec: Any = None, **more: Any) -> Unit:

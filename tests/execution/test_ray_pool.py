@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.execution import Done, Failed, Outcome, RayExecutor, RaySettings
+from ray_pipeline.execution import Done, Failed, RayExecutor, RaySettings
 from ray_pipeline.execution.capacity import WorkerShape
 from ray_pipeline.execution.ray_workers import RayWorkers
 
 from .sample_units import (
     FolderStore,
+    by_key,
     die,
     die_at_first,
     double,
@@ -47,10 +48,6 @@ def make_executor(store: FolderStore) -> Iterator[MakeExecutor]:
     yield make
     for executor in opened:
         executor.close()
-
-
-def by_key(outcomes: Iterator[Outcome]) -> dict[str, Outcome]:
-    return {outcome.unit.key: outcome for outcome in outcomes}
 
 
 def test_worker_that_dies_is_replaced(make_executor: MakeExecutor, tmp_path: Path) -> None:

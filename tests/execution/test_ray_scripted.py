@@ -18,7 +18,7 @@ from ray_pipeline.execution.policy import Call
 from ray_pipeline.execution.ray_workers import Broke, Event, Finished, Ready, SharedLost
 from ray_pipeline.execution.sizing import Growth
 
-from .sample_units import FolderStore, double, no_state, ones, sum_shared, unit
+from .sample_units import FolderStore, by_key, double, no_state, ones, sum_shared, unit
 
 GIB = 2**30
 
@@ -134,10 +134,6 @@ def said() -> list[str]:
 
 def executor(store: FolderStore, said: list[str], **settings: Any) -> RayExecutor[None]:
     return RayExecutor(no_state, store, RaySettings(on_wait=said.append, **settings))
-
-
-def by_key(outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
-    return {outcome.unit.key: outcome for outcome in outcomes}
 
 
 def attempts(outcomes: Sequence[Outcome]) -> dict[str, int]:
