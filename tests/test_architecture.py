@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "ray_pipeline"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "memory"),
+    ("credentials", "errors", "memory"),
     ("records",),
     ("config", "execution", "statistics", "storage"),
     ("discovery", "panel"),

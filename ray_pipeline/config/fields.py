@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from ray_pipeline.credentials import credential_keys, holds_password
 from ray_pipeline.records import Task
 
 __all__ = [
@@ -53,13 +53,6 @@ PATTERNS: dict[str, str] = {
 }
 """What each regular expression of this module asks for, in words."""
 
-_SECRET_WORDS = frozenset({"key", "auth", "authorization", "cookie", "pwd", "sas"})
-_SECRET_PARTS = ("secret", "token", "passw", "passphrase", "credential", "connection_string")
-_SECRET_ENDINGS = ("accesskey", "accountkey", "apikey", "privatekey")
-# gcsfs takes the *method* of signing in under `token`, the only way to read a public bucket.
-_SIGN_IN_METHODS = frozenset({"anon", "browser", "cache", "cloud", "google_default"})
-_URI_WITH_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/\s]*@")
-
 
 def _without_repeats(values: tuple[T, ...]) -> tuple[T, ...]:
     repeated = list(dict.fromkeys(value for value in values if values.count(value) > 1))
@@ -90,7 +83,7 @@ def _path_as_text(value: Any) -> Any:
 
 
 def _checked_uri(value: str) -> str:
-    if _URI_WITH_PASSWORD.match(value):
+    if holds_password(value):
         raise PydanticCustomError("secret", "holds a password", {"keys": [""]})
     return value
 
@@ -127,34 +120,8 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _secret_keys(options: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Yield the dotted path of every entry that holds a credential, however deep it is."""
-    for key, value in options.items():
-        path = f"{above}.{key}"
-        if _is_credential(key, value):
-            yield path
-        else:
-            entries = value if isinstance(value, list | tuple) else [value]
-            for entry in entries:
-                if isinstance(entry, Mapping):
-                    yield from _secret_keys(entry, path)
-
-
-def _is_credential(key: str, value: Any) -> bool:
-    if isinstance(value, str) and _URI_WITH_PASSWORD.match(value):
-        return True
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
-    if snake == "token" and isinstance(value, str) and value in _SIGN_IN_METHODS:
-        return False
-    if any(part in snake for part in _SECRET_PARTS) or snake.endswith(_SECRET_ENDINGS):
-        return True
-    if "kms" in snake:  # SSEKMSKeyId names an encryption key that stays in the store
-        return False
-    return not _SECRET_WORDS.isdisjoint(re.split(r"[^a-z0-9]+", snake))
-
-
 def _checked_storage_options(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    keys = list(_secret_keys(options))
+    keys = list(credential_keys(options))
     if keys:
         raise PydanticCustomError("secret", "holds a credential", {"keys": keys})
     return options

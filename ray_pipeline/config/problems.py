@@ -86,7 +86,7 @@ def _sentences(details: ErrorDetails, root: type[BaseModel]) -> Iterator[tuple[P
     kind = details["type"]
     if kind == "secret":
         for key in context["keys"]:
-            yield (*path, *key.split(".")[1:]), _NO_CREDENTIALS
+            yield (*path, *key.split(".")) if key else path, _NO_CREDENTIALS
     elif kind == "extra_forbidden":
         yield path, _unknown_key(path, root)
     elif kind == "missing":

@@ -7,32 +7,34 @@ back as the number 700. Files of one symbol may differ in columns and types; the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ray_pipeline.errors import DataError, StorageError
+from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind, some_of, unified_type
+from ray_pipeline.panel.fetching import FetchedPiece, ParquetSource, Piece, ahead, pieces_of
 from ray_pipeline.panel.quality import QualityFinding
-from ray_pipeline.panel.source import Source
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
+from ray_pipeline.storage.ranged_file import FOOTER_BYTES
 
 __all__ = ["PartitionReader", "naming_symbol", "read_columns"]
 
-# Handles kept open between looking at the footers and reading the columns; a symbol with a file
-# per hour would otherwise run into the limit of open files of a process.
+# Files kept open between looking at the footers and reading the columns; a symbol with a file per
+# hour would otherwise run into the limit of open files of a process.
 _MAX_OPEN_FILES = 64
 
 
 class PartitionReader:
     """The files of one symbol, opened; use it as a context manager.
 
-    Each file costs one look at its size, one read of its footer and one or more of its columns
-    (a HEAD and two GETs on an object store when the columns lie side by side).
+    On S3 each file costs one GET for its footer and one or a few for its columns (none, if it is
+    so small that it came with the footer), many of them at the same time, and all for the version
+    that was listed.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ class PartitionReader:
         self._partition = partition
         self._fs = fs
         self._stack = ExitStack()
-        self._open_files: dict[str, pq.ParquetFile] = {}
+        self._open_files: dict[str, ParquetSource] = {}
         self._footers: dict[str, pq.FileMetaData] = {}
         self._schemas: dict[str, pa.Schema] = {}
         self.columns: tuple[tuple[str, str], ...] = ()
@@ -75,8 +77,8 @@ class PartitionReader:
         """Read all footers."""
         with ExitStack() as until_complete:
             until_complete.callback(self._stack.close)
-            for file in self._partition.files:
-                self._look_at(file)
+            for file, source in ahead(self._partition.files, self._start_footer):
+                self._look_at(file, source)
             until_complete.pop_all()
         types: dict[str, list[str]] = {}
         for schema in self._schemas.values():
@@ -136,62 +138,56 @@ class PartitionReader:
                     f"column {name!r} is {self._types_by_file(name)}; it needs one type. "
                     "Rewrite the file that differs."
                 )
-        parts = [self._read_file(file, columns, types) for file in self._partition.files]
+        pieces = (
+            piece
+            for file in self._partition.files
+            for piece in pieces_of(file, self._footers[file.path])
+        )
+        started = ahead(pieces, lambda piece: self._start_piece(piece, columns))
+        with closing(started):
+            parts = [self._read_piece(fetched, columns, types) for _, fetched in started]
         return pa.concat_tables(parts)
 
-    def _look_at(self, file: PartitionFile) -> None:
+    def _start_footer(self, file: PartitionFile) -> tuple[ParquetSource, int]:
+        return ParquetSource(self._fs, file), min(file.size_bytes, FOOTER_BYTES)
+
+    def _look_at(self, file: PartitionFile, source: ParquetSource) -> None:
         with ExitStack() as opened:
-            parquet = self._open(file, opened, footer=None)
-            schema = parquet.schema_arrow
+            opened.enter_context(source)
+            schema = source.parquet.schema_arrow
             twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
             if twice:
                 raise DataError(
-                    f"{self._uri(file)} holds two columns of the same name: {some_of(twice)}"
+                    f"{source.uri} holds two columns of the same name: {some_of(twice)}"
                 )
-            self._footers[file.path] = parquet.metadata
+            self._footers[file.path] = source.parquet.metadata
             self._schemas[file.path] = schema
             if len(self._open_files) < _MAX_OPEN_FILES:
-                self._open_files[file.path] = parquet
+                self._open_files[file.path] = source
                 self._stack.push(opened.pop_all())
 
-    def _open(
-        self, file: PartitionFile, stack: ExitStack, footer: pq.FileMetaData | None
-    ) -> pq.ParquetFile:
-        source = stack.enter_context(Source(self._fs, file.path))
-        size_bytes = source.size_bytes()
-        if size_bytes != file.size_bytes:
-            raise DataError(
-                f"{self._uri(file)} had {file.size_bytes} bytes when it was listed and has "
-                f"{size_bytes} now: it changed in between. Run again on data that no longer change."
-            )
-        with _damage_is_named(self._uri(file)):
-            # Spark's INT96 times wrap around silently in nanoseconds outside 1677–2262.
-            parquet = pq.ParquetFile(
-                source,
-                metadata=footer,
-                pre_buffer=True,
-                page_checksum_verification=True,
-                coerce_int96_timestamp_unit="us",
-            )
-        return stack.enter_context(parquet)
+    def _start_piece(self, piece: Piece, columns: Sequence[str]) -> tuple[FetchedPiece, int]:
+        path = piece.file.path
+        names = self._schemas[path].names
+        fetched = FetchedPiece(
+            piece,
+            [name for name in columns if name in names],
+            self._open_files.get(path) or ParquetSource(self._fs, piece.file, self._footers[path]),
+            stays_open=path in self._open_files,
+        )
+        return fetched, fetched.size_bytes
 
-    def _read_file(
-        self, file: PartitionFile, columns: Sequence[str], types: dict[str, str]
+    def _read_piece(
+        self, fetched: FetchedPiece, columns: Sequence[str], types: dict[str, str]
     ) -> pa.Table:
-        schema = self._schemas[file.path]
-        present = [name for name in columns if name in schema.names]
-        with ExitStack() as stack:
-            parquet = self._open_files.get(file.path)
-            if parquet is None:
-                parquet = self._open(file, stack, self._footers[file.path])
-            with _damage_is_named(self._uri(file)):
-                table = parquet.read(columns=present, use_threads=False)
-        n_rows = self._footers[file.path].num_rows
+        with closing(fetched):
+            table = fetched.read()
         arrays = []
         for name in columns:
             target = self._table_type(name, types[name])
-            column = table.column(name) if name in present else pa.nulls(n_rows, target)
-            arrays.append(_cast(column, target, f"{self._uri(file)}: column {name!r}"))
+            is_there = name in fetched.columns
+            column = table.column(name) if is_there else pa.nulls(fetched.piece.n_rows, target)
+            arrays.append(_cast(column, target, f"{fetched.source.uri}: column {name!r}"))
         return pa.table(arrays, names=list(columns))
 
     def _table_type(self, name: str, union_type: str) -> pa.DataType:
@@ -202,9 +198,6 @@ class PartitionReader:
             if str(own) == union_type:
                 return _handed_over(own)
         return _handed_over(_UNION_TYPES[union_type])
-
-    def _uri(self, file: PartitionFile) -> str:
-        return uri_of(self._fs, file.path)
 
     def _types_by_file(self, name: str) -> str:
         seen: dict[str, str] = {}
@@ -266,17 +259,3 @@ def _cast(
         return column.cast(target, safe=not pa.types.is_floating(target))
     except pa.ArrowInvalid as error:
         raise DataError(f"{subject} cannot be read as {target}: {error}") from error
-
-
-@contextmanager
-def _damage_is_named(uri: str) -> Iterator[None]:
-    """Turn what pyarrow says about a damaged file into a `DataError` that names it."""
-    try:
-        yield
-    except StorageError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{uri} is not a whole Parquet file: {str(error).rstrip('.')}. "
-            "Write the file again, or remove it from the symbol's folder."
-        ) from error

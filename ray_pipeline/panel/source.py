@@ -1,20 +1,23 @@
-"""A file of any filesystem as pyarrow reads it."""
+"""A file of a symbol as pyarrow reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.records import PartitionFile
+from ray_pipeline.storage.changes import FileChangedError
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
+from ray_pipeline.storage.ranged_file import RangedFile
+from ray_pipeline.storage.stores import store_of
 
 __all__ = ["Source"]
 
 
-class Source:
-    """A file for pyarrow whose storage failures can be told from damage found by pyarrow.
+class Source(RangedFile):
+    """A file whose storage failures can be told from damage found by pyarrow.
 
     Both are plain `OSError` otherwise, yet one deserves another try and the other a quarantine.
 
@@ -22,67 +25,29 @@ class Source:
     ----------
     fs
         File system that holds the file.
-    path
-        Path inside it.
+    file
+        The file as listed.
 
     Raises
     ------
     DataError
-        When the file is gone.
+        When the file is gone or has changed since it was listed; here, or by the first read
+        where that is when the store tells.
     StorageError
         When the storage fails, here and in every method that reads.
     """
 
-    def __init__(self, fs: FileSystem, path: str) -> None:
+    def __init__(self, fs: FileSystem, file: PartitionFile) -> None:
         self._fs = fs
-        self._uri = uri_of(fs, path)
-        self.closed = False
+        self._uri = uri_of(fs, file.path)
+        self.closed = True
         with self._storage_is_named("open"):
-            # Without a cache each read is one request for exactly the bytes that pyarrow asks for.
-            self._file = fs.open(path, "rb", cache_type="none")
+            super().__init__(store_of(fs).open(file.path, file))
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
-
-    def size_bytes(self) -> int:
-        """Return the size that the file has now; the position goes to the start."""
-        with self._storage_is_named("measure"):
-            size = int(self._file.seek(0, 2))
-            self._file.seek(0)
-        return size
-
-    def read(self, n_bytes: int = -1) -> bytes:
+    def read(self, n_bytes: int = -1) -> bytes | memoryview:
         """Read from the position; -1 reads to the end."""
         with self._storage_is_named("read"):
-            content: bytes = self._file.read(n_bytes)
-        return content
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move the position."""
-        return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        """Return the position."""
-        return int(self._file.tell())
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that it can be read from any position."""
-        return True
-
-    def close(self) -> None:
-        """Close the file; more than once does no harm."""
-        if not self.closed:
-            self.closed = True
-            self._file.close()
+            return super().read(n_bytes)
 
     @contextmanager
     def _storage_is_named(self, action: str) -> Iterator[None]:
@@ -91,3 +56,8 @@ class Source:
                 yield
             except FileNotFoundError as error:
                 raise DataError(f"{self._uri} was listed and is gone now.") from error
+            except FileChangedError as error:
+                raise DataError(
+                    f"{self._uri} {error}: it changed in between. "
+                    "Run again on data that no longer change."
+                ) from error

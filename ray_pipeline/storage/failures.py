@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ray_pipeline.errors import StorageError
 from ray_pipeline.storage.filesystems import FileSystem, is_s3
+from ray_pipeline.storage.s3_errors import BrokenBodyError, advice, error_code, n_requests
 
 __all__ = ["storage_errors"]
 
@@ -57,23 +58,28 @@ def _loaded(*names: tuple[str, str]) -> tuple[type[BaseException], ...]:
 def _reason(error: BaseException, uri: str, fs: FileSystem | None) -> str:
     said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     text = said.strip().rstrip(".") or type(error).__name__
-    if isinstance(error, FileNotFoundError):
+    if error_code(error) == "NoSuchBucket":
+        text = "the bucket does not exist"
+    elif isinstance(error, FileNotFoundError):
         text = "it does not exist"
     elif isinstance(error, OSError) and error.filename and not uri.endswith(str(error.filename)):
         text = f"{text}: {error.filename}"
     tries = _n_tries(error, fs)
-    return f"{text} ({tries} tries)" if tries > 1 else text
+    tried = f"{text} ({tries} tries)" if tries > 1 else text
+    return "; ".join(filter(None, (tried, advice(error))))
 
 
 def _n_tries(error: BaseException, fs: FileSystem | None) -> int:
     """Count requests: botocore's attempts, times the rounds of s3fs if it repeats this error."""
     if fs is None or not is_s3(fs):
         return 1
+    if isinstance(error, BrokenBodyError):
+        return error.n_tries
     rounds = int(fs.retries)
     told = error.__cause__ or error
     response = getattr(told, "response", None)
     if isinstance(response, dict):
-        attempts = 1 + int(response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+        attempts = n_requests(response)
         repeated = "SlowDown" in str(told) or "reduce your request rate" in str(told)
         return attempts * rounds if repeated else attempts
     attempts = int(fs.config_kwargs["retries"].get("total_max_attempts", 1))

@@ -5,14 +5,14 @@ Credentials are never passed on: each process finds its own in its environment.
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from ray_pipeline.credentials import credential_keys, holds_password
 from ray_pipeline.errors import ConfigError
 
 __all__ = [
@@ -30,31 +30,6 @@ FileSystem: TypeAlias = fsspec.AbstractFileSystem
 
 _LOCAL = frozenset({"", "file", "local"})
 _S3 = frozenset({"s3", "s3a"})
-_CREDENTIALS = frozenset(
-    {
-        "account_key",
-        "aws_access_key_id",
-        "aws_secret_access_key",
-        "aws_session_token",
-        "connection_string",
-        "key",
-        "password",
-        "sas_token",
-        "secret",
-        "token",
-        "username",
-    }
-)
-# gcsfs takes the *way* to find credentials in the option that may also hold them.
-_TOKEN_METHODS = frozenset({"anon", "browser", "cache", "cloud", "google_default"})
-
-# Standard mode is botocore's back-off with jitter. s3fs repeats a whole request on top of it
-# (it alone notices a body that breaks off), by default five times: two are enough here, since
-# 2 × 5 tries take about half a minute when the store keeps saying SlowDown.
-_S3_ATTEMPTS = 5
-_S3_ROUNDS = 2
-# Twice the threads that list or read at a time; botocore's default of 10 would make them queue.
-_S3_CONNECTIONS = 32
 
 
 def open_filesystem(
@@ -80,9 +55,14 @@ def open_filesystem(
     ------
     ConfigError
         For a URI without a path, an unknown protocol, a missing package (with the command that
-        installs it), or an option that holds a credential.
+        installs it), or an option or address that holds a credential.
     """
     text = os.fspath(uri)
+    if holds_password(text):
+        raise ConfigError(
+            f"{text.partition('://')[0]}://…: the address holds a password. Remove it: credentials "
+            "come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
     protocol, rest = _split(text)
     if not rest.strip("/") and not (protocol in _LOCAL and rest):
         raise ConfigError(f"{text!r} names no folder: give a path or a URI such as s3://bucket/x.")
@@ -145,7 +125,7 @@ def is_s3(fs: FileSystem) -> bool:
 
 def refuse_credentials(options: Mapping[str, object]) -> None:
     """Raise `ConfigError` when storage options hold a credential, however deep."""
-    held = sorted(set(_credential_names(options)))
+    held = sorted(credential_keys(options))
     if held:
         raise ConfigError(
             f"storage_options must not hold credentials (found {', '.join(held)}): they would end "
@@ -164,60 +144,15 @@ def _local_path(path: str) -> str:
     return absolute
 
 
-def _credential_names(options: Mapping[str, object]) -> Iterator[str]:
-    for name, value in options.items():
-        if isinstance(value, Mapping):
-            yield from _credential_names(value)
-        elif name == "token" and value in _TOKEN_METHODS:
-            continue
-        elif name in _CREDENTIALS and value is not None:
-            yield name
-
-
-def _open_s3(uri: str, options: dict[str, object]) -> FileSystem:
+def _open_s3(uri: str, options: Mapping[str, object]) -> FileSystem:
     try:
-        import s3fs
+        from ray_pipeline.storage.s3_filesystem import open_s3
     except ImportError as error:
         raise ConfigError(
             f"{uri}: reading and writing S3 needs the package s3fs, which is not installed "
             f"({error}). Run: pip install 'ray-pipeline[s3]'"
         ) from error
-    known = {*inspect.signature(s3fs.S3FileSystem.__init__).parameters, "profile", "region"}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        usable = sorted(known - _CREDENTIALS - {"self", "kwargs"})
-        raise ConfigError(
-            f"storage_options: S3 has no option {', '.join(map(repr, unknown))}. "
-            f"Known are: {', '.join(usable)}."
-        )
-    fs = s3fs.S3FileSystem(**_s3_arguments(options))
-    fs.retries = _S3_ROUNDS
-    return fs
-
-
-def _s3_arguments(options: dict[str, object]) -> dict[str, object]:
-    region = options.pop("region", None)
-    client = _mapping(options.pop("client_kwargs", None), "client_kwargs")
-    if region is not None:
-        client["region_name"] = region
-    config = {
-        "retries": {"mode": "standard", "total_max_attempts": _S3_ATTEMPTS},
-        "max_pool_connections": _S3_CONNECTIONS,
-    } | _mapping(options.pop("config_kwargs", None), "config_kwargs")
-    return {
-        **options,
-        "client_kwargs": client,
-        "config_kwargs": config,
-        "use_listings_cache": False,
-    }
-
-
-def _mapping(value: object, name: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise ConfigError(f"storage_options.{name} must be a mapping; got {value!r}.")
+    return open_s3(options)
 
 
 def _open_other(protocol: str, uri: str, options: dict[str, object]) -> tuple[FileSystem, str]:

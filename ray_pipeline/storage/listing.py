@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import PurePath
 
 from ray_pipeline.records import PartitionFile
+from ray_pipeline.storage.changes import version_of
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import FileSystem, is_local, is_s3, join, uri_of
 from ray_pipeline.storage.s3_pages import list_keys, list_level
@@ -21,8 +21,6 @@ _N_THREADS = 16
 # Folders that one thread scans at a stretch: on a warm disk a folder takes about 5 µs, which is
 # less than handing it over would.
 _FOLDERS_PER_CHUNK = 64
-# The keys under which fsspec's filesystems tell that a file has changed.
-_VERSION_KEYS = ("ETag", "etag", "md5Hash", "mtime", "modified", "last_modified", "created")
 
 
 def list_files(fs: FileSystem, path: str, progress: Progress | None = None) -> list[PartitionFile]:
@@ -112,7 +110,7 @@ def _s3_entries(fs: FileSystem, path: str, prefix: str) -> Iterator[list[Partiti
     bucket = fs.split_path(path)[0]
     for page in list_keys(fs, path, prefix):
         yield [
-            PartitionFile(f"{bucket}/{item['Key']}", int(item["Size"]), _version(item))
+            PartitionFile(f"{bucket}/{item['Key']}", int(item["Size"]), version_of(item))
             for item in page
         ]
 
@@ -126,17 +124,10 @@ def _other_entries(fs: FileSystem, path: str, prefix: str) -> Iterator[list[Part
     yield [
         PartitionFile(f"{name}/", 0, "")
         if info["type"] == "directory"
-        else PartitionFile(name, int(info["size"] or 0), _version(info))
+        else PartitionFile(name, int(info["size"] or 0), version_of(info))
         for name, info in found.items()
         if name.startswith(start) and not (info["type"] == "directory" and name in parents)
     ]
-
-
-def _version(info: Mapping[str, object]) -> str:
-    value = next((info[key] for key in _VERSION_KEYS if info.get(key)), "")
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value).strip('"')
 
 
 def _local_entries(_fs: FileSystem, path: str, prefix: str) -> Iterator[list[PartitionFile]]:

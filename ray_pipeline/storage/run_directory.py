@@ -7,11 +7,9 @@ import os
 import posixpath
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -29,7 +27,10 @@ from ray_pipeline.storage.filesystems import (
     refuse_credentials,
 )
 from ray_pipeline.storage.listing import list_files, list_names
-from ray_pipeline.storage.swapping import swapping
+from ray_pipeline.storage.local_store import TEMPORARY
+from ray_pipeline.storage.parquet_ranges import column_ranges
+from ray_pipeline.storage.ranged_file import RangedFile
+from ray_pipeline.storage.stores import ObjectStore, store_of
 from ray_pipeline.storage.units import UnitStore
 
 __all__ = ["RunDirectory"]
@@ -37,8 +38,7 @@ __all__ = ["RunDirectory"]
 # Inside the class below, `list` is a method.
 Names: TypeAlias = list[str]
 
-_N_THREADS = 16
-_TEMPORARY = ".tmp"
+_N_THREADS = 32
 
 
 class RunDirectory:
@@ -89,12 +89,8 @@ class RunDirectory:
 
     def exists(self, name: str) -> bool:
         """Whether a file of this name is there (a folder is not a file)."""
-        fs, path = self._locate(name)
-        with storage_errors("look for", self._address(name), fs):
-            try:
-                return bool(fs.info(path)["type"] == "file")
-            except (FileNotFoundError, NotADirectoryError):
-                return False
+        with self._file("look for", name) as (store, path):
+            return store.exists(path)
 
     def list(self, prefix: str = "") -> Names:
         """Name the files in the folder `prefix` (or the file of that name), sorted.
@@ -115,25 +111,18 @@ class RunDirectory:
 
     def remove(self, prefix: str) -> None:
         """Remove the folder `prefix` with all in it, or the file of that name, if there."""
-        fs, path = self._locate(prefix)
-        with storage_errors("remove", self._address(prefix), fs):
-            if is_local(fs):
-                if os.path.isdir(path):
-                    shutil.rmtree(path)
-                elif os.path.lexists(path):
-                    os.unlink(path)
+        with self._file("remove", prefix) as (store, path):
+            if os.path.isdir(path) and is_local(self._open()[0]):
+                shutil.rmtree(path)
                 return
+            paths = [self._locate(name)[1] for name in self.list(prefix)]
             with ThreadPoolExecutor(_N_THREADS) as pool:
-                list(pool.map(fs.rm_file, [self._locate(name)[1] for name in self.list(prefix)]))
+                list(pool.map(store.remove, paths))
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a file whole or not at all."""
-        fs, path = self._locate(name)
-        with storage_errors("write", self._address(name), fs):
-            if is_local(fs):
-                _replace_file(path, content)
-            else:
-                fs.pipe_file(path, content)
+        with self._file("write", name) as (store, path):
+            store.write(path, content)
 
     def swap_bytes(self, name: str, seen: bytes | None, content: bytes) -> bool:
         """Write a file if it still holds what was seen (None: if it is not there).
@@ -141,27 +130,23 @@ class RunDirectory:
         Returns
         -------
         bool
-            Whether it was written. See `swapping` for how far that can be relied upon.
+            Whether it was written. Two machines can both be told so on a network disk without
+            locks, or a store that ignores conditions on puts: whoever relies on what was written
+            has to read it again later.
         """
-        fs, path = self._locate(name)
-        with storage_errors("write", self._address(name), fs), swapping(fs, path):
-            if self.find_bytes(name) != seen:
-                return False
-            self.write_bytes(name, content)
-        return True
+        with self._file("write", name) as (store, path):
+            return store.swap(path, seen, content)
 
     def read_bytes(self, name: str) -> bytes:
         """Read a whole file."""
-        fs, path = self._locate(name)
-        with storage_errors("read", self._address(name), fs):
-            return bytes(fs.cat_file(path))
+        with self._file("read", name) as (store, path):
+            return store.read(path)
 
     def find_bytes(self, name: str) -> bytes | None:
         """Read a whole file; None where there is none."""
-        fs, path = self._locate(name)
-        with storage_errors("read", self._address(name), fs):
+        with self._file("read", name) as (store, path):
             try:
-                return bytes(fs.cat_file(path))
+                return store.read(path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -211,7 +196,6 @@ class RunDirectory:
 
         The file is built on the local disk, then put in its place whole.
         """
-        fs, path = self._locate(name)
         repeated = [field.name for field in schema if _is_repetitive(field.type)]
         with tempfile.TemporaryDirectory() as folder:
             local = os.path.join(folder, "table.parquet")
@@ -220,34 +204,27 @@ class RunDirectory:
             ) as writer:
                 for table in tables:
                     writer.write_table(table.select(schema.names).cast(schema))
-            with storage_errors("write", self._address(name), fs):
-                if is_local(fs):
-                    _replace_file(path, Path(local))
-                else:
-                    fs.put_file(local, path)
+            with self._file("write", name) as (store, path):
+                store.write_from(path, local)
 
     def copy(self, name: str, to: str) -> None:
         """Copy a file within the directory, on the store's side where it can."""
-        fs, path = self._locate(name)
-        _, target = self._locate(to)
-        with storage_errors("copy", self._address(name), fs):
-            if is_local(fs):
-                _replace_file(target, Path(path))
-            else:
-                fs.cp_file(path, target)
+        with self._file("copy", name) as (store, path):
+            store.copy(path, self._locate(to)[1])
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet table, or some of its columns, in the order given."""
-        with self.open_table(name) as file:
-            if columns is None:
-                return file.read()
-            missing = sorted(set(columns) - set(file.schema_arrow.names))
+        with self._opened_table(name) as (content, file):
+            names = file.schema_arrow.names if columns is None else list(columns)
+            missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:
                 raise StorageError(
                     f"{self._address(name)} has no column {', '.join(missing)}; "
                     f"it has {', '.join(file.schema_arrow.names)}."
                 )
-            return file.read(columns=list(columns)).select(list(columns))
+            groups = range(file.num_row_groups)
+            content.fetch_ahead(column_ranges(file.metadata, groups, names))
+            return file.read(columns=None if columns is None else names).select(names)
 
     @contextmanager
     def open_table(self, name: str) -> Iterator[pq.ParquetFile]:
@@ -256,13 +233,24 @@ class RunDirectory:
         A file by its handle, never by its path: a reader that sees ``symbol=0700`` in a path
         adds a column of that name.
         """
-        fs, path = self._locate(name)
-        with (
-            storage_errors("read", self._address(name), fs),
-            fs.open(path, "rb", cache_type="none") as handle,
-            pq.ParquetFile(handle, pre_buffer=True) as file,
-        ):
+        with self._opened_table(name) as (_, file):
             yield file
+
+    @contextmanager
+    def _opened_table(self, name: str) -> Iterator[tuple[RangedFile, pq.ParquetFile]]:
+        with (
+            self._file("read", name) as (store, path),
+            RangedFile(store.open(path)) as content,
+            pq.ParquetFile(content, pre_buffer=True) as file,
+        ):
+            yield content, file
+
+    @contextmanager
+    def _file(self, action: str, name: str) -> Iterator[tuple[ObjectStore, str]]:
+        """Give the store and the path of a file; what it raises inside becomes a StorageError."""
+        fs, path = self._locate(name)
+        with storage_errors(action, self._address(name), fs):
+            yield store_of(fs), path
 
     def _open(self) -> tuple[FileSystem, str]:
         if self._opened is None:
@@ -287,24 +275,4 @@ def _is_repetitive(kind: pa.DataType) -> bool:
 
 def _is_temporary(path: str) -> bool:
     name = posixpath.basename(path)
-    return name.startswith(".") and name.endswith(_TEMPORARY)
-
-
-def _replace_file(path: str, content: bytes | Path) -> None:
-    folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
-    # Not tempfile: its files are readable by their owner only, and the rename would keep that.
-    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}")
-    try:
-        with open(temporary, "xb") as file:
-            if isinstance(content, Path):
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file, 2**20)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
+    return name.startswith(".") and name.endswith(TEMPORARY)

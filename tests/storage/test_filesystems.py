@@ -85,12 +85,60 @@ def test_unknown_s3_option_is_named() -> None:
         open_filesystem("s3://bucket", {"endpoint": "http://x"})
 
 
-@pytest.mark.parametrize("options", [{"secret": "x"}, {"client_kwargs": {"secret": "x"}}])
-def test_credentials_in_options_are_refused(options: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"secret": "HUSH"}, "secret"),
+        ({"client_kwargs": {"secret": "HUSH"}}, "client_kwargs.secret"),
+        ({"s3_additional_kwargs": {"SSECustomerKey": "HUSH"}}, "s3_additional_kwargs.SSECust"),
+        ({"endpoint_url": "http://me:HUSH@host"}, "endpoint_url"),
+    ],
+)
+def test_credentials_in_options_are_refused(options: dict[str, object], found: str) -> None:
     """A secret, wherever it is nested, is refused and not repeated in the message."""
-    message = r"must not hold credentials \(found secret\).*AWS_SECRET_ACCESS_KEY"
-    with pytest.raises(ConfigError, match=message):
+    message = rf"must not hold credentials \(found {found}.*\).*AWS_SECRET_ACCESS_KEY"
+    with pytest.raises(ConfigError, match=message) as error:
         open_filesystem("s3://bucket", options)
+    assert "HUSH" not in str(error.value)
+
+
+def test_a_password_in_an_address_is_refused() -> None:
+    """An address that holds a password is not repeated, and opens nothing."""
+    with pytest.raises(ConfigError, match=r"^s3://…: the address holds a password") as error:
+        open_filesystem("s3://me:HUSH@bucket/x")
+    assert "HUSH" not in str(error.value)
+
+
+def test_encryption_and_billing_options_are_no_secrets() -> None:
+    """Who pays, and which of the store's keys encrypts, may be written down."""
+    pytest.importorskip("s3fs")
+    fs, _ = open_filesystem(
+        "s3://bucket/x",
+        {
+            "requester_pays": True,
+            "s3_additional_kwargs": {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/a"},
+        },
+    )
+    assert fs.req_kw == {"RequestPayer": "requester"}
+    assert fs.s3_additional_kwargs["SSEKMSKeyId"] == "alias/a"
+
+
+@pytest.mark.parametrize("where", ["option", "environment"])
+def test_servers_that_are_not_amazons_get_no_new_checksums(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server's endpoint turns them off, unless they are asked for."""
+    pytest.importorskip("s3fs")
+    name = "request_checksum_calculation"
+    options: dict[str, object] = {"region": f"nowhere-{where}"}
+    assert name not in open_filesystem("s3://bucket/x", options)[0].config_kwargs
+    if where == "option":
+        options["endpoint_url"] = "http://localhost:1"
+    else:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://localhost:1")
+    assert open_filesystem("s3://bucket/x", options)[0].config_kwargs[name] == "when_required"
+    asked = options | {"config_kwargs": {name: "when_supported"}}
+    assert open_filesystem("s3://bucket/x", asked)[0].config_kwargs[name] == "when_supported"
 
 
 def test_client_options_must_be_mappings() -> None:
@@ -105,6 +153,7 @@ def test_client_options_must_be_mappings() -> None:
 def test_missing_s3fs_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the optional package the message holds the command to run."""
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules, "ray_pipeline.storage.s3_filesystem", raising=False)
     with pytest.raises(ConfigError, match=r"s3://bucket/x: .*pip install 'ray-pipeline\[s3\]'"):
         open_filesystem("s3://bucket/x")
 

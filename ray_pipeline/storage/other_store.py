@@ -1,0 +1,109 @@
+"""Files of any other filesystem that fsspec knows, by nothing but its common interface."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+
+from ray_pipeline.records import PartitionFile
+from ray_pipeline.storage.changes import FileChangedError, require_listed
+from ray_pipeline.storage.filesystems import FileSystem
+
+__all__ = ["OtherStore"]
+
+_N_THREADS = 16
+_SWAPS_OF_THIS_PROCESS = threading.Lock()
+
+
+class OtherStore:
+    """An `ObjectStore` of ``memory://``, ``gs://`` and others."""
+
+    def __init__(self, fs: FileSystem) -> None:
+        self._fs = fs
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        try:
+            return bool(self._fs.info(path)["type"] == "file")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def read(self, path: str) -> bytes:
+        """Read a whole file."""
+        return bytes(self._fs.cat_file(path))
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file whole or not at all, as object stores do."""
+        self._fs.pipe_file(path, content)
+
+    def write_from(self, path: str, local: str) -> None:
+        """Write the content of a local file."""
+        self._fs.put_file(local, path)
+
+    def swap(self, path: str, seen: bytes | None, content: bytes) -> bool:
+        """Write a file if it still holds what was seen.
+
+        fsspec can create a file exclusively where the store can, but not replace one so: two
+        machines may do that at the same moment, and have to read again who won.
+        """
+        with _SWAPS_OF_THIS_PROCESS:
+            try:
+                found: bytes | None = self.read(path)
+            except FileNotFoundError:
+                found = None
+            if found != seen:
+                return False
+            try:
+                self._fs.pipe_file(path, content, mode="create" if seen is None else "overwrite")
+            except FileExistsError:
+                return False
+        return True
+
+    def copy(self, path: str, target: str) -> None:
+        """Copy a file."""
+        self._fs.cp_file(path, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        self._fs.rm_file(path)
+
+    def open(self, path: str, listed: PartitionFile | None = None) -> OtherFile:
+        """Open a file for reading ranges of it: one look at its size and version."""
+        info = self._fs.info(path)
+        if info["type"] != "file":
+            raise FileNotFoundError(path)
+        if listed is not None:
+            require_listed(listed, info)
+        return OtherFile(self._fs, path, int(info["size"]))
+
+
+class OtherFile:
+    """A file of which ranges are read by several threads at a time."""
+
+    is_remote = True
+
+    def __init__(self, fs: FileSystem, path: str, size_bytes: int) -> None:
+        self._fs = fs
+        self._path = path
+        self.size_bytes = size_bytes
+
+    def fetch(self, start: int, end: int) -> Future[bytes]:
+        """Start reading a range."""
+        return _threads().submit(self._read, start, end)
+
+    def close(self) -> None:
+        """Do nothing: it holds nothing."""
+
+    def _read(self, start: int, end: int) -> bytes:
+        content = bytes(self._fs.cat_file(self._path, start=start, end=end))
+        if len(content) != end - start:
+            raise FileChangedError(
+                f"ended after {start + len(content)} of {self.size_bytes} bytes while it was read"
+            )
+        return content
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_N_THREADS, thread_name_prefix="read-ranges")
