@@ -10,14 +10,16 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
+from object_stores.proxy import FaultyProxy
 
-from ray_pipeline.storage import FileSystem, open_filesystem
+from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
 
 REGION = "us-east-1"
 
@@ -149,6 +151,34 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         shutil.rmtree(path, ignore_errors=True)
     elif fs.exists(path):
         fs.rm(path, recursive=True)
+
+
+@dataclass(frozen=True)
+class ProxiedBucket:
+    """A bucket of its own behind a proxy that counts requests and spoils them."""
+
+    proxy: FaultyProxy
+    uri: str
+    options: dict[str, object]
+
+    @property
+    def run(self) -> RunDirectory:
+        return RunDirectory(self.uri, self.options)
+
+    def open(self) -> tuple[FileSystem, str]:
+        return open_filesystem(self.uri, self.options)
+
+    def with_options(self, **more: object) -> ProxiedBucket:
+        return replace(self, options=self.options | more)
+
+
+@pytest.fixture
+def bucket(s3_store: Store, s3_server: S3Server) -> Iterator[ProxiedBucket]:
+    port = urlsplit(s3_server.endpoint_url).port
+    assert port is not None
+    with FaultyProxy(port) as proxy:
+        options = s3_store.options | {"endpoint_url": proxy.endpoint_url}
+        yield ProxiedBucket(proxy, s3_store.uri, options)
 
 
 @pytest.fixture

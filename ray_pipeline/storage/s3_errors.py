@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BrokenBodyError", "advice", "error_code", "http_status", "n_requests"]
+__all__ = [
+    "BrokenBodyError",
+    "MissingBucketError",
+    "advice",
+    "error_code",
+    "http_status",
+    "n_requests",
+]
 
 _ADVICE = {
     "AccessDenied": "the credentials in use do not allow it",
@@ -13,6 +20,10 @@ _ADVICE = {
     "RequestTimeTooSkewed": "set this machine's clock, for instance by NTP",
     "SignatureDoesNotMatch": "check the secret key in the environment of every worker",
 }
+
+
+class MissingBucketError(OSError):
+    """There is no such bucket: that is no answer to whether a file is in it."""
 
 
 class BrokenBodyError(OSError):
@@ -53,8 +64,10 @@ def advice(error: BaseException) -> str:
 
 def _response(error: BaseException) -> dict[str, Any]:
     # s3fs raises OSErrors, whose cause is botocore's.
-    for told in (error, error.__cause__):
+    told: BaseException | None = error
+    while told is not None:
         response = getattr(told, "response", None)
         if isinstance(response, dict):
             return response
+        told = told.__cause__
     return {}

@@ -13,7 +13,13 @@ from s3fs.core import S3_RETRYABLE_ERRORS
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage.changes import FileChangedError
 from ray_pipeline.storage.filesystems import FileSystem
-from ray_pipeline.storage.s3_errors import BrokenBodyError, error_code, http_status, n_requests
+from ray_pipeline.storage.s3_errors import (
+    BrokenBodyError,
+    MissingBucketError,
+    error_code,
+    http_status,
+    n_requests,
+)
 
 __all__ = ["S3Store"]
 
@@ -116,7 +122,7 @@ class S3Store:
             answer: _Answer = fsspec.asyn.sync(self._fs.loop, _get, self._fs, path, byte_range)
         except FileNotFoundError as error:
             if error_code(error) == "NoSuchBucket":
-                raise
+                raise MissingBucketError(path) from error
             return None
         except OSError as error:
             if byte_range is not None and http_status(error) == 416:
