@@ -7,14 +7,14 @@ import json
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from object_stores.faults import first, silence
 from object_stores.proxy import FaultyProxy
 from object_stores.small_server import BIG, SmallServer, connect_to, get, read_all
 
@@ -92,17 +92,13 @@ def test_requests_are_recorded_in_order(
 
 def test_requests_at_the_same_time_are_counted(proxy: FaultyProxy) -> None:
     """While requests wait, the next one finds them under way."""
-    proxy.latency_s = 0.5
-    barrier = threading.Barrier(4)
-
-    def get_together(_: int) -> bytes:
-        with closing(http.client.HTTPConnection("127.0.0.1", proxy.port)) as connection:
-            connection.connect()
-            barrier.wait()
-            return get(connection)
-
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(get_together, range(4))) == {BIG}
+    proxy.rule = first(4, silence())
+    with ExitStack() as stack:
+        for n_sent in range(1, 5):
+            sock = stack.enter_context(connect_to(proxy))
+            sock.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            while len(proxy.requests) < n_sent:
+                time.sleep(0.01)
     assert [request.n_in_flight for request in proxy.requests] == [1, 2, 3, 4]
 
 
