@@ -6,6 +6,7 @@ back as the number 700. Files of one symbol may differ in columns and types; the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
@@ -129,15 +130,16 @@ class PartitionReader:
             When no file has a column, when its types do not go together, or when a file is
             damaged.
         """
-        types = dict(self.columns)
+        unions = dict(self.columns)
         for name in columns:
-            if name not in types:
-                raise DataError(f"no column {name!r}; found {some_of(list(types))}.")
-            if column_kind(types[name]) == "mixed":
+            if name not in unions:
+                raise DataError(f"no column {name!r}; found {some_of(list(unions))}.")
+            if column_kind(unions[name]) == "mixed":
                 raise DataError(
                     f"column {name!r} is {self._types_by_file(name)}; it needs one type. "
                     "Rewrite the file that differs."
                 )
+        types = self._handed_over(columns)
         pieces = (
             piece
             for file in self._partition.files
@@ -155,7 +157,7 @@ class PartitionReader:
         with ExitStack() as opened:
             opened.enter_context(source)
             schema = source.parquet.schema_arrow
-            twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+            twice = sorted(name for name, count in Counter(schema.names).items() if count > 1)
             if twice:
                 raise DataError(
                     f"{source.uri} holds two columns of the same name: {some_of(twice)}"
@@ -168,7 +170,7 @@ class PartitionReader:
 
     def _start_piece(self, piece: Piece, columns: Sequence[str]) -> tuple[FetchedPiece, int]:
         path = piece.file.path
-        names = self._schemas[path].names
+        names = set(self._schemas[path].names)
         fetched = FetchedPiece(
             piece,
             [name for name in columns if name in names],
@@ -178,26 +180,32 @@ class PartitionReader:
         return fetched, fetched.size_bytes
 
     def _read_piece(
-        self, fetched: FetchedPiece, columns: Sequence[str], types: dict[str, str]
+        self, fetched: FetchedPiece, columns: Sequence[str], types: dict[str, pa.DataType]
     ) -> pa.Table:
         with closing(fetched):
             table = fetched.read()
         arrays = []
         for name in columns:
-            target = self._table_type(name, types[name])
+            target = types[name]
             is_there = name in fetched.columns
             column = table.column(name) if is_there else pa.nulls(fetched.piece.n_rows, target)
             arrays.append(_cast(column, target, f"{fetched.source.uri}: column {name!r}"))
         return pa.table(arrays, names=list(columns))
 
-    def _table_type(self, name: str, union_type: str) -> pa.DataType:
-        """Return the type in which a column is handed over, from the files' own types."""
-        fields = [schema.field(name) for schema in self._schemas.values() if name in schema.names]
-        for field in fields:
-            own = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-            if str(own) == union_type:
-                return _handed_over(own)
-        return _handed_over(_UNION_TYPES[union_type])
+    def _handed_over(self, columns: Sequence[str]) -> dict[str, pa.DataType]:
+        """Return the type in which each column is handed over, from the files' own types."""
+        unions = dict(self.columns)
+        found: dict[str, pa.DataType] = {}
+        for schema in self._schemas.values():
+            for field in schema:
+                own = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+                if str(own) == unions[field.name]:
+                    found.setdefault(field.name, own)
+            if len(found) == len(unions):
+                break  # most often with the first file
+        made_up = ((name, unions[name]) for name in columns if name not in found)
+        found |= {name: _UNION_TYPES[union] for name, union in made_up}
+        return {name: _plain_type(found[name]) for name in columns}
 
     def _types_by_file(self, name: str) -> str:
         seen: dict[str, str] = {}
@@ -241,7 +249,7 @@ _UNION_TYPES = {
 }
 
 
-def _handed_over(arrow_type: pa.DataType) -> pa.DataType:
+def _plain_type(arrow_type: pa.DataType) -> pa.DataType:
     if pa.types.is_boolean(arrow_type) or pa.types.is_decimal(arrow_type):
         return pa.float64()
     if pa.types.is_float16(arrow_type):
