@@ -42,6 +42,16 @@ class Identity:
 
 
 ADMIN = Identity(ACCESS_KEY, SECRET_KEY, ("Admin", "Read", "List", "Tagging", "Write"))
+OWNER = Identity(
+    "key-of-the-owner-5WqV",
+    "secret-of-the-owner-h8Zt",
+    (
+        f"Admin:{SHARED_BUCKET}",
+        f"Read:{SHARED_BUCKET}",
+        f"List:{SHARED_BUCKET}",
+        f"Write:{SHARED_BUCKET}",
+    ),
+)
 READER = Identity("reader", "secret-of-reader", (f"Read:{SHARED_BUCKET}", f"List:{SHARED_BUCKET}"))
 PANEL_READER = Identity(
     "panel-reader",
@@ -65,9 +75,10 @@ class SeaweedFS:
 
     Attributes
     ----------
-    admin, reader, panel_reader
-        May do all; may read and list the bucket `SHARED_BUCKET` only; may do so below ``panel/``
-        in it only. Whoever starts the server makes that bucket.
+    admin, owner, reader, panel_reader
+        May do all; may do all in the bucket `SHARED_BUCKET`, with keys found nowhere else; may
+        read and list it; may do so below ``panel/`` in it only. Whoever starts the server makes
+        that bucket.
 
     Raises
     ------
@@ -78,6 +89,7 @@ class SeaweedFS:
     """
 
     admin = ADMIN
+    owner = OWNER
     reader = READER
     panel_reader = PANEL_READER
 
@@ -156,7 +168,7 @@ class SeaweedFS:
                 ],
                 "actions": identity.actions,
             }
-            for identity in (ADMIN, READER, PANEL_READER)
+            for identity in (ADMIN, OWNER, READER, PANEL_READER)
         ]
         (self._folder / "s3.json").write_text(json.dumps({"identities": identities}))
         # A bucket has volumes of its own: one each instead of seven, since tests make many.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from panels import planted_panel, symbol_names, write_panel
+from run_processes import processes_of, until
 
 import ray_pipeline.run.workers
 from ray_pipeline.execution import Outcome, SerialExecutor, Shared, Unit
@@ -17,6 +20,15 @@ from ray_pipeline.execution import Outcome, SerialExecutor, Shared, Unit
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write four symbols that are predictable in both views."""
     return write_panel(tmp_path_factory.mktemp("data"), planted_panel(symbol_names(4)))
+
+
+@pytest.fixture
+def ray_folder() -> Iterator[Path]:
+    """Give Ray a folder by whose name its processes are known; short, for its sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    yield folder
+    until(lambda: not processes_of(folder))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

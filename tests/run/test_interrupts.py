@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from panels import quick_config, write_config
+from run_processes import until
 
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.progress import Silent
@@ -64,36 +62,6 @@ def start(config: Path, ray_folder: Path) -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def ray_folder() -> Iterator[Path]:
-    """Give Ray a folder by whose name its processes are known; short, for its sockets."""
-    folder = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
-    yield folder
-    until(lambda: not processes_of(folder))
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def processes_of(ray_folder: Path) -> list[int]:
-    """Find the processes of a Ray by the folder that their command lines name."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if os.fsencode(ray_folder) in command:
-                found.append(int(entry.name))
-    return found
-
-
-def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def wait_for_units(run_dir: Path, n_units: int) -> None:
