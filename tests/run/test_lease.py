@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from panels import quick_config
@@ -25,12 +27,15 @@ from ray_pipeline.run.lease import LEASE, DriverLease, Holder
 from ray_pipeline.run.process import is_gone, machine_id, start_ticks
 from ray_pipeline.storage import RunDirectory
 
+if TYPE_CHECKING:
+    from conftest import Store
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunDirectory:
-    return RunDirectory(tmp_path / "run")
+def run(store: Store) -> RunDirectory:
+    return RunDirectory(store.uri_of("run"), store.options)
 
 
 @pytest.fixture
@@ -89,8 +94,9 @@ def test_second_driver_is_refused(run: RunDirectory) -> None:
     assert not run.exists(LEASE)
 
 
-def test_dead_driver_of_this_machine_is_replaced_at_once(run: RunDirectory) -> None:
+def test_dead_driver_of_this_machine_is_replaced_at_once(tmp_path: Path) -> None:
     """Without a wait, and aloud: its process number and start are known to be gone."""
+    run = RunDirectory(tmp_path / "run")
     program = (
         "import os, sys\n"
         "from ray_pipeline.run.lease import DriverLease\n"
@@ -119,6 +125,26 @@ def test_silent_driver_elsewhere_is_replaced(run: RunDirectory, elsewhere: Holde
         lease.check()
     assert said[0].startswith("waiting 0 s for a sign of life from process 1234 on node-7")
     assert said[1] == "there was none: taking over"
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_of_many_takes_over(run: RunDirectory, elsewhere: Holder) -> None:
+    """Of those that saw the same driver die, one goes on and the others are refused."""
+    run.write_bytes(LEASE, elsewhere.written())
+    together = threading.Barrier(6)
+
+    def take_over(_: int) -> Holder | None:
+        lease = DriverLease(run, ignore)
+        together.wait()
+        try:
+            lease._acquire()
+        except RunInUseError:
+            return None
+        return lease._mine
+
+    with ThreadPoolExecutor(6) as pool:
+        holders = [holder for holder in pool.map(take_over, range(6)) if holder is not None]
+    assert [Holder.read(run.read_bytes(LEASE))] == holders
 
 
 @pytest.mark.usefixtures("quick")
