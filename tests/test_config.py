@@ -586,9 +586,10 @@ class TestCredentials:
         for lines in (
             refuse(under_data(f"storage_options: {options}")),
             refuse(MINIMAL, [f"data.storage_options={options}"]),
+            refuse(f"{MINIMAL}output: {{storage_options: {options}}}\n"),
         ):
             (line,) = lines
-            assert f"data.storage_options{path}" in line
+            assert f".storage_options{path}" in line
             assert "holds a credential; remove it. Credentials come from the environment" in line
             assert "HUSH" not in line
 
@@ -621,6 +622,13 @@ class TestCredentials:
         with pytest.raises(ValidationError) as caught:
             DataConfig(data_dir="x", storage_options={"secret": "HUSH"})
         assert "HUSH" not in str(caught.value)
+
+    def test_results_have_options_of_their_own(self, load: Load) -> None:
+        """They are no options, some, or (null) those of the data; the folder stays as it was."""
+        for text, expected in (("null", None), ("{}", {}), ("{anon: false}", {"anon": False})):
+            output = load(f"{MINIMAL}output: {{storage_options: {text}}}\n").output
+            assert output.storage_options == expected
+            assert output.run_dir == "runs/experiment"
 
     def test_options_that_are_no_secrets_pass(self, load: Load) -> None:
         """Endpoints, regions and ways to sign in are not credentials."""

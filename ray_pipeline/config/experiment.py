@@ -14,7 +14,7 @@ from ray_pipeline.config.data_sections import (
     LabelingConfig,
     ValidationConfig,
 )
-from ray_pipeline.config.fields import AtLeastOne, Share, Uri
+from ray_pipeline.config.fields import AtLeastOne, OwnStorageOptions, Share, Uri
 from ray_pipeline.config.section import Section
 from ray_pipeline.config.stage_sections import (
     FeatureSelectionConfig,
@@ -84,6 +84,10 @@ class OutputConfig(Section):
         default="runs/experiment",
         description="Folder or fsspec URI of the results; null: runs/<experiment.name>.",
     )
+    storage_options: OwnStorageOptions | None = Field(
+        default=None,
+        description="fsspec options of the results' store; null: the data's, if of the same kind.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -139,5 +143,5 @@ class ExperimentConfig(Section):
         if "run_dir" not in self.output.model_fields_set:
             run_dir = f"runs/{self.experiment.name}"
             # Pydantic's frozen models have no other way to set a field that depends on others.
-            object.__setattr__(self, "output", OutputConfig(run_dir=run_dir))
+            object.__setattr__(self, "output", self.output.model_copy(update={"run_dir": run_dir}))
         return self

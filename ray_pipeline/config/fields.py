@@ -23,6 +23,7 @@ __all__ = [
     "HyperparametersByFamily",
     "Interval",
     "NameList",
+    "OwnStorageOptions",
     "Probability",
     "Share",
     "StageName",
@@ -232,9 +233,11 @@ StageOptions = Annotated[
 ]
 """Keyword arguments of a function of the user's own."""
 
+OwnStorageOptions = Annotated[dict[str, JsonValue], AfterValidator(_checked_storage_options)]
+"""fsspec options of a store; credentials are refused at any depth."""
+
 StorageOptions = Annotated[
-    dict[str, JsonValue],
-    AfterValidator(_checked_storage_options),
+    OwnStorageOptions,
     BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
 ]
-"""fsspec options of the store; credentials are refused at any depth."""
+"""The same, and an empty key counts as no options."""

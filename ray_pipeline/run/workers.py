@@ -19,7 +19,12 @@ __all__ = ["open_executor", "options_for"]
 
 
 def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
-    """Return the storage options for a place: those of the data if it is of the same kind."""
+    """Return the storage options for a place of results.
+
+    Those of the output if it has any, else those of the data if it is of the same kind.
+    """
+    if config.output.storage_options is not None:
+        return dict(config.output.storage_options)
     if _protocol(uri) == _protocol(config.data.data_dir):
         return dict(config.data.storage_options)
     return {}

@@ -34,6 +34,18 @@ def test_options_are_for_stores_of_one_kind(
     assert options_for(place, config) == options
 
 
+@pytest.mark.parametrize("own", [{}, {"requester_pays": True}])
+def test_results_have_options_of_their_own(own: dict[str, object]) -> None:
+    """A public panel is read without credentials, its results are written with them."""
+    config = quick_config(
+        "s3://public/panel",
+        "s3://mine/run",
+        data={"storage_options": {"anon": True}},
+        output={"run_dir": "s3://mine/run", "storage_options": own},
+    )
+    assert options_for("s3://mine/run", config) == own
+
+
 def test_worker_imports_from_where_the_driver_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders that it has not are added behind its own, before its state is built."""
     monkeypatch.setattr(sys, "path", ["/own"])
