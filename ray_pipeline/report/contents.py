@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ray_pipeline import results
 from ray_pipeline.ranking.decide import TargetRow, choose_targets
-from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage import RunDirectory, table_batches
 
 __all__ = ["MAX_MODELS", "RunContents", "read_contents"]
 
@@ -183,7 +183,7 @@ def _rows(
         return _table(run, name, columns)
     with run.open_table(name) as file:
         kept = [
-            batch.filter(pc.equal(batch.column("target"), target)) for batch in file.iter_batches()
+            batch.filter(pc.equal(batch.column("target"), target)) for batch in table_batches(file)
         ]
         return pa.Table.from_batches(kept, file.schema_arrow)
 
