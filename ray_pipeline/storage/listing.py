@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import PurePath
 
 from ray_pipeline.records import PartitionFile
@@ -12,6 +13,7 @@ from ray_pipeline.storage.changes import version_of
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import FileSystem, is_local, is_s3, join, uri_of
 from ray_pipeline.storage.s3_pages import list_keys, list_level
+from ray_pipeline.storage.s3_requests import ListRequest, list_page
 
 __all__ = ["Progress", "list_entries", "list_files", "list_folders", "list_names"]
 
@@ -58,16 +60,17 @@ def list_entries(
     object stores mark one. Only what lies at ``path/prefix…`` is listed.
     """
     listed = _local_entries if is_local(fs) else _s3_entries if is_s3(fs) else _other_entries
-    entries: list[PartitionFile] = []
+    # By path, because a listing that has to start over tells an object twice.
+    entries: dict[str, PartitionFile] = {}
     with storage_errors("list", uri_of(fs, path), fs):
         try:
             for page in listed(fs, path, prefix):
-                entries += page
+                entries.update((entry.path, entry) for entry in page)
                 if progress is not None:
                     progress(len(entries))
         except (FileNotFoundError, NotADirectoryError):
             return []
-    return sorted(entries, key=lambda entry: entry.path)
+    return [entries[path] for path in sorted(entries)]
 
 
 def list_folders(fs: FileSystem, path: str, prefix: str = "") -> list[str]:
@@ -94,11 +97,13 @@ def _level_names(fs: FileSystem, path: str, prefix: str, limit: int | None) -> l
             return [f"{entry.name}/" if entry.is_dir() else entry.name for entry in scan]
     start = f"{path.rstrip('/')}/"
     if is_s3(fs):
+        bucket, folder = _s3_folder(fs, path)
         # One more than asked for: a folder's own marker may be among them.
-        objects, folders = list_level(fs, path, prefix, None if limit is None else limit + 1)
-        below = len(start) - len(fs.split_path(path)[0]) - 1
-        files = [item["Key"][below:] for item in objects]
-        return [f"{name}/" for name in folders] + [name for name in files if name]
+        n_wanted = None if limit is None else limit + 1
+        request = ListRequest(bucket, folder + prefix)
+        objects, folders = list_level(partial(list_page, fs), request, n_wanted)
+        keys = [*folders, *(item.key for item in objects)]
+        return [key[len(folder) :] for key in keys if key != folder]
     return [
         info["name"][len(start) :] + ("/" if info["type"] == "directory" else "")
         for info in fs.ls(path, detail=True)
@@ -107,12 +112,15 @@ def _level_names(fs: FileSystem, path: str, prefix: str, limit: int | None) -> l
 
 
 def _s3_entries(fs: FileSystem, path: str, prefix: str) -> Iterator[list[PartitionFile]]:
-    bucket = fs.split_path(path)[0]
-    for page in list_keys(fs, path, prefix):
-        yield [
-            PartitionFile(f"{bucket}/{item['Key']}", int(item["Size"]), version_of(item))
-            for item in page
-        ]
+    bucket, folder = _s3_folder(fs, path)
+    for page in list_keys(partial(list_page, fs), bucket, folder, prefix):
+        yield [PartitionFile(f"{bucket}/{key}", size, etag) for key, size, etag in page]
+
+
+def _s3_folder(fs: FileSystem, path: str) -> tuple[str, str]:
+    """Return the bucket, and the folder's key with its slash (none for the bucket itself)."""
+    bucket, key, _ = fs.split_path(path)
+    return bucket, f"{key}/" if key else ""
 
 
 def _other_entries(fs: FileSystem, path: str, prefix: str) -> Iterator[list[PartitionFile]]:

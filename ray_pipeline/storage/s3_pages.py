@@ -6,134 +6,211 @@ s3fs' own ``find`` neither says how far it is nor pages ranges concurrently, and
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeAlias
 
-from ray_pipeline.storage.filesystems import FileSystem
+from ray_pipeline.storage.s3_requests import ListedObject, ListRequest, Page, is_directory_bucket
 
-__all__ = ["list_keys", "list_level"]
+__all__ = ["Ask", "list_keys", "list_level"]
 
-_MAX_RANGES = 64
+Ask: TypeAlias = Callable[[ListRequest], Page]
+
 _N_THREADS = 16
+# Twice the threads, so that a range with more files than the others does not end alone.
+_MAX_RANGES = 32
+# A range ends in the middle of a page, on average: two pages each keep the requests below one
+# and a half times those of a flat listing.
+_MIN_PAGES_PER_RANGE = 2
 # Learning the folder names takes one key in `files per folder`: below four files each, that
 # would cost more than a quarter of the flat listing that it is to speed up.
 _MIN_FILES_PER_FOLDER = 4
 
 
-def list_keys(fs: FileSystem, path: str, prefix: str = "") -> Iterator[list[dict[str, Any]]]:
-    """Yield the objects below ``path/prefix``, page by page, in no particular order.
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The keys beyond `after` up to and with `end` (None: to the end), next asked for so."""
 
-    One flat listing, unless its first page shows that many more follow with several files per
-    folder: then the folders below ``path`` are listed by name, grouped by their first
-    characters, and the groups are paged concurrently. Groups are prefixes, not ``StartAfter``
-    bounds, because directory buckets and some other servers do not list in key order.
+    request: ListRequest
+    after: str
+    end: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What lies directly in the folder listed, if ranges can be made of it."""
+
+    objects: list[ListedObject]
+    folders: list[str]
+
+
+def list_keys(ask: Ask, bucket: str, folder: str, prefix: str = "") -> Iterator[list[ListedObject]]:
+    """Yield the objects whose keys begin with ``folder + prefix``, page by page.
+
+    One flat listing, unless a page of it shows that more follow with several files per folder:
+    then the folders' names are listed, which cut what is left into ranges of keys, and these are
+    paged concurrently. Requests stay below one per page, one per 1,000 folders, and one per
+    range.
 
     Parameters
     ----------
-    fs
-        An s3fs filesystem.
-    path
-        ``bucket`` or ``bucket/key``.
+    ask
+        Sends one request. It is called from several threads.
+    bucket
+        The bucket's name.
+    folder
+        Key of a folder with its slash, or nothing for the bucket itself.
     prefix
-        What the key must go on with after ``path/``.
+        What the keys must go on with.
 
     Yields
     ------
-    list of dict
-        Objects as S3 lists them (``Key``, ``Size``, ``ETag``), at most 1,000.
+    list of ListedObject
+        At most 1,000 at a time, in no particular order. An object may come twice.
 
     Raises
     ------
     FileNotFoundError
         When the bucket does not exist.
     """
-    pages = _pages(fs, path, prefix)
-    first = next(pages)
-    objects = first.get("Contents", [])
-    below = _start(fs, path)
-    folders = {item["Key"][len(below) :].split("/", 1)[0] for item in objects}
-    many_per_folder = len(objects) >= _MIN_FILES_PER_FOLDER * len(folders) > 0
-    groups: list[str] = []
-    if first.get("IsTruncated") and many_per_folder:
-        loose, names = list_level(fs, path, prefix)
-        # The page may have broken off within its last folder.
-        n_pages = math.ceil(len(names) / max(len(folders) - 1, 1))
-        groups = _group_prefixes(names, len(prefix), min(n_pages, _MAX_RANGES))
-    if len(groups) <= 1:
-        yield objects
-        for page in pages:
-            yield page.get("Contents", [])
-        return
-    ranges = tuple(below + group for group in groups)
-    yield [item for item in loose if not item["Key"].startswith(ranges)]
-    with ThreadPoolExecutor(_N_THREADS) as pool:
-        yield from pool.map(lambda group: _all_objects(fs, path, group), groups)
+    request = ListRequest(bucket, folder + prefix)
+    # Directory buckets have neither an order of keys nor StartAfter.
+    may_split = not is_directory_bucket(bucket)
+    page = ask(request)
+    while True:
+        yield page.objects
+        if page.token is None:
+            return
+        again = replace(request, token=page.token)
+        if may_split and _can_be_cut(page, folder):
+            may_split = False
+            level = _ordered_level(ask, request)
+            ranges = _cut(again, page, level.folders, folder)
+            if len(ranges) > 1:
+                yield level.objects
+                if (yield from _in_ranges(ask, ranges, level.folders, folder)):
+                    return
+                # Some range cannot be trusted, so that no other can: all over, in the store's
+                # own order, which is complete whatever that order is.
+                again = request
+        page = ask(again)
 
 
 def list_level(
-    fs: FileSystem, path: str, prefix: str = "", max_keys: int | None = None
-) -> tuple[list[dict[str, Any]], list[str]]:
+    ask: Ask, request: ListRequest, n_wanted: int | None = None
+) -> tuple[list[ListedObject], list[str]]:
     """List one level with a delimiter.
 
     Returns
     -------
     tuple
-        Objects directly at ``path/prefix…`` and the names of the folders there; together at
-        most `max_keys` of them when given.
+        Objects directly at the request's prefix and the whole keys of the folders there, with
+        their slash; together at most `n_wanted` of them when given. In the store's order.
     """
-    below = len(_start(fs, path))
-    objects: list[dict[str, Any]] = []
+    by_folder = replace(request, by_folder=True, max_keys=n_wanted)
+    objects: list[ListedObject] = []
     folders: list[str] = []
-    for page in _pages(fs, path, prefix, delimiter="/", max_keys=max_keys):
-        objects += page.get("Contents", [])
-        folders += [item["Prefix"][below:-1] for item in page.get("CommonPrefixes", [])]
-        if max_keys is not None and len(objects) + len(folders) >= max_keys:
+    for page in _pages(ask, by_folder):
+        objects += page.objects
+        folders += page.folders
+        if n_wanted is not None and len(objects) + len(folders) >= n_wanted:
             break
     return objects, folders
 
 
-def _pages(
-    fs: FileSystem, path: str, prefix: str, delimiter: str = "", max_keys: int | None = None
-) -> Iterator[dict[str, Any]]:
-    arguments: dict[str, Any] = {
-        "Bucket": fs.split_path(path)[0],
-        "Prefix": _start(fs, path) + prefix,
-        **fs.req_kw,
-    }
-    if delimiter:
-        arguments["Delimiter"] = delimiter
-    if max_keys is not None:
-        arguments["MaxKeys"] = max_keys
-    while True:
-        page = fs.call_s3("list_objects_v2", **arguments)
+def _pages(ask: Ask, request: ListRequest) -> Iterator[Page]:
+    page = ask(request)
+    yield page
+    while page.token is not None:
+        page = ask(replace(request, token=page.token))
         yield page
-        if not page.get("IsTruncated"):
-            return
-        arguments["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def _all_objects(fs: FileSystem, path: str, prefix: str) -> list[dict[str, Any]]:
-    return [item for page in _pages(fs, path, prefix) for item in page.get("Contents", [])]
+def _can_be_cut(page: Page, folder: str) -> bool:
+    """Whether a page shows many files per folder, and keys in order."""
+    many = len(page.objects) >= _MIN_FILES_PER_FOLDER * len(_names(page.objects, folder)) > 0
+    return many and _ascends([item.key for item in page.objects])
 
 
-def _start(fs: FileSystem, path: str) -> str:
-    key: str = fs.split_path(path)[1]
-    return f"{key}/" if key else ""
+def _names(objects: Sequence[ListedObject], folder: str) -> set[str]:
+    """Return the names that begin below `folder`, those of folders with their slash."""
+    start = len(folder)
+    return {item.key[: item.key.find("/", start) + 1] or item.key for item in objects}
 
 
-def _group_prefixes(names: Iterable[str], n_fixed: int, n_groups: int) -> list[str]:
-    """Return the longest equally long prefixes that make at most `n_groups` groups of folders.
+def _ordered_level(ask: Ask, request: ListRequest) -> _Level:
+    """Return the folders if the store tells them in the order of their keys, else none.
 
-    A name ends in its slash, so that each folder is below exactly one of the prefixes.
+    Ranges need the folders one after the other as their keys with the slash are ordered. S3 does
+    that, but a store that keeps real folders may have ``BRK/`` before ``BRK-A/``.
     """
-    ended = [f"{name}/" for name in names]
-    longest = max(map(len, ended), default=0)
-    groups = {name[:n_fixed] for name in ended}
-    for length in range(n_fixed + 1, longest + 1):
-        finer = {name[:length] for name in ended}
-        if len(finer) > n_groups:
-            break
-        groups = finer
-    return sorted(groups)
+    try:
+        objects, folders = list_level(ask, request)
+    except PermissionError:  # the policy may allow it without a delimiter alone
+        return _Level([], [])
+    return _Level(objects, folders if _ascends(folders) else [])
+
+
+def _cut(again: ListRequest, page: Page, folders: Sequence[str], folder: str) -> list[_Range]:
+    """Cut what follows the page into ranges with equal numbers of folders.
+
+    The first one goes on from the page. The others start after a folder's key with its slash, so
+    that they begin with all that lies in it. The last has no end: a folder that appears while
+    this goes on is within one of them, wherever it is.
+    """
+    last = page.objects[-1].key
+    ahead = [key for key in folders if key > last]
+    # The page may have broken off within its last folder. One that fills a page alone may fill
+    # any number of them.
+    n_whole = len(_names(page.objects, folder)) - 1
+    n_wanted = len(ahead) // n_whole // _MIN_PAGES_PER_RANGE if n_whole else len(ahead) + 1
+    n_ranges = min(n_wanted, _MAX_RANGES)
+    if n_ranges < 2:
+        return []
+    starts = [ahead[i * len(ahead) // n_ranges] for i in range(1, n_ranges)]
+    return [_Range(again, last, starts[0])] + [
+        _Range(replace(again, token="", start_after=after), after, end)
+        for after, end in pairwise([*starts, None])
+        if after is not None
+    ]
+
+
+def _in_ranges(
+    ask: Ask, ranges: Sequence[_Range], folders: Sequence[str], folder: str
+) -> Generator[list[ListedObject], None, bool]:
+    """Page the ranges concurrently; return whether they can have been complete.
+
+    They cannot when the store keeps another order than that of the keys, or passes over a folder
+    that it has named, as one does that takes StartAfter for a place in its tree.
+    """
+    named = {key for key in folders if key > ranges[0].after}
+    pool = ThreadPoolExecutor(_N_THREADS)
+    try:
+        waiting: dict[Future[Page], _Range] = {pool.submit(ask, it.request): it for it in ranges}
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                asked, page = waiting.pop(future), future.result()
+                keys = [item.key for item in page.objects]
+                if not _ascends([asked.after, *keys]):
+                    return False
+                n_inside = len(keys) if asked.end is None else bisect_right(keys, asked.end)
+                objects = page.objects[:n_inside]
+                named -= _names(objects, folder)
+                yield objects
+                if page.token is not None and n_inside == len(keys):
+                    going_on = replace(asked.request, token=page.token, start_after="")
+                    rest = replace(asked, request=going_on, after=keys[-1] if keys else asked.after)
+                    waiting[pool.submit(ask, going_on)] = rest
+    finally:
+        # After a failure nothing more is asked for than what is on its way.
+        pool.shutdown(cancel_futures=True)
+    return not named
+
+
+def _ascends(keys: Sequence[str]) -> bool:
+    # Code points are in the order of the bytes of their UTF-8.
+    return all(before < after for before, after in pairwise(keys))

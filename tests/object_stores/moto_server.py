@@ -23,6 +23,8 @@ class S3Server:
     requests: list[str] = field(default_factory=list)
     n_refusals: int = 0
     """How many of the next requests are answered with 503 SlowDown."""
+    answer: Callable[[str], tuple[str, str] | None] = lambda _: None
+    """Called with each request; what it returns, status and XML, is the answer instead."""
 
     @property
     def port(self) -> int:
@@ -37,9 +39,12 @@ class S3Server:
 
     def wrap(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         def counted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            self.requests.append(
-                f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
-            )
+            request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+            self.requests.append(request)
+            answer = self.answer(request)
+            if answer is not None:
+                start_response(answer[0], [("Content-Type", "application/xml")])
+                return [answer[1].encode()]
             if self.n_refusals > 0:
                 self.n_refusals -= 1
                 start_response("503 Slow Down", [("Content-Type", "application/xml")])

@@ -1,62 +1,281 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
 
 import pytest
+from fake_bucket import FakeBucket, panel_keys
 
-from ray_pipeline.storage import list_files
-from ray_pipeline.storage.s3_pages import _group_prefixes
+from ray_pipeline.storage.s3_pages import list_keys, list_level
+from ray_pipeline.storage.s3_requests import ListRequest
 
-if TYPE_CHECKING:
-    from conftest import S3Server, Store
-
-
-def test_few_files_per_folder_are_listed_flat(s3_store: Store, s3_server: S3Server) -> None:
-    """1,001 folders of one file take two requests, not one per folder."""
-    names = [f"symbol=S{i:04}/x.parquet" for i in range(1001)]
-    s3_store.put_many(names)
-    seen: list[int] = []
-    files = list_files(s3_store.fs, s3_store.path, seen.append)
-    assert [file.path for file in files] == [f"{s3_store.path}/{name}" for name in names]
-    assert s3_server.n_lists() == 2
-    assert seen == [1000, 1001]
+SYMBOLS = [f"S{i:04}" for i in range(150)]
 
 
-def test_many_files_per_folder_are_listed_in_ranges(s3_store: Store, s3_server: S3Server) -> None:
-    """Beyond a page, folders of many files are paged as several ranges, and none is lost."""
-    names = [f"symbol={symbol}/{i:04}.parquet" for symbol in ("A", "AB", "B") for i in range(700)]
-    names += ["notes.txt", "symbol=A_$folder$"]
-    s3_store.put_many(names)
-    files = list_files(s3_store.fs, s3_store.path)
-    assert [file.path for file in files] == sorted(f"{s3_store.path}/{name}" for name in names)
-    asked = "".join(s3_server.requests)
-    assert "prefix=root%2Fsymbol%3DA&" in asked
-    assert "prefix=root%2Fsymbol%3DB&" in asked
-    assert s3_server.n_lists() <= 6
+def _list(bucket: FakeBucket, name: str = "bucket", prefix: str = "symbol=") -> list[str]:
+    pages = list_keys(bucket.ask, name, "root/", prefix)
+    return [item.key for item in chain.from_iterable(pages)]
 
 
-def test_one_folder_of_many_files_is_listed_flat(s3_store: Store, s3_server: S3Server) -> None:
-    """Where there is nothing to split, nothing is listed twice but the names of the folders."""
-    names = [f"symbol=A/{i:04}.parquet" for i in range(2100)]
-    s3_store.put_many(names)
-    files = list_files(s3_store.fs, s3_store.path)
-    assert [file.path for file in files] == [f"{s3_store.path}/{name}" for name in names]
-    assert s3_server.n_lists() == 4
+def _n_ranges(bucket: FakeBucket) -> int:
+    """Count the ranges that were listed; the first one needs no bound of its own."""
+    n_bounds = len({request.start_after for request in bucket.requests} - {""})
+    return n_bounds + 1 if n_bounds else 0
 
 
-@pytest.mark.parametrize(
-    ("n_groups", "expected"),
-    [
-        (1, ["symbol="]),
-        (2, ["symbol=A", "symbol=B"]),
-        (3, ["symbol=A/", "symbol=AB/", "symbol=B/"]),
-        (99, ["symbol=A/", "symbol=AB/", "symbol=B/"]),
-    ],
-)
-def test_groups_hold_each_folder_once(n_groups: int, expected: list[str]) -> None:
-    """No folder is below two of the prefixes, and there are at most as many as asked for."""
-    names = ["symbol=A", "symbol=AB", "symbol=B"]
-    groups = _group_prefixes(names, len("symbol="), n_groups)
-    assert groups == expected
-    for name in names:
-        assert sum(f"{name}/x".startswith(group) for group in groups) == 1
+def test_few_files_per_folder_are_listed_flat() -> None:
+    """250 folders of one file take three pages of 100, each going on where the last one ended."""
+    bucket = FakeBucket(panel_keys((f"S{i:04}" for i in range(250)), 1))
+    assert _list(bucket) == sorted(bucket.keys)
+    assert len(bucket.requests) == 3
+    assert not any(request.by_folder for request in bucket.requests)
+
+
+def test_many_files_per_folder_are_listed_in_ranges() -> None:
+    """Each key comes once; requests stay below one per page, per level page and per range."""
+    bucket = FakeBucket(panel_keys((f"S{i:04}" for i in range(250)), 8))
+    assert sorted(_list(bucket)) == sorted(bucket.keys)
+    n_ranges = _n_ranges(bucket)
+    assert 8 <= n_ranges <= 10
+    assert len(bucket.requests) <= 20 + 3 + n_ranges
+
+
+def test_first_page_is_not_listed_again() -> None:
+    """The ranges begin where the first page ended."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4))
+    listed = _list(bucket)
+    assert listed[:100] == sorted(bucket.keys)[:100]
+    assert len(listed) == len(set(listed)) == 600
+    flat = [request for request in bucket.requests if not request.by_folder]
+    assert [request for request in flat if not request.token and not request.start_after] == [
+        ListRequest("bucket", "root/symbol=")
+    ]
+
+
+def test_ranges_are_bounded_and_so_is_what_is_asked_at_once() -> None:
+    """However large the bucket, there are at most 32 ranges and 16 requests at a time."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 40))
+    # The first range goes on by token. All others of the first sixteen wait for each other.
+    together = threading.Barrier(15)
+    n_come = [0]
+
+    def meet(request: ListRequest) -> None:
+        with bucket.lock:
+            n_come[0] += bool(request.start_after)
+            waits = bool(request.start_after) and n_come[0] <= 15
+        if waits:
+            together.wait(timeout=60)
+
+    bucket.before_page = meet
+    assert set(_list(bucket)) == bucket.keys
+    assert _n_ranges(bucket) == 32
+    assert 15 <= bucket.most_at_once <= 16
+
+
+def test_short_rest_is_listed_flat() -> None:
+    """Where less than four pages are left, ranges would only cost requests."""
+    bucket = FakeBucket(panel_keys(SYMBOLS[:90], 4))
+    assert _list(bucket) == sorted(bucket.keys)
+    assert _n_ranges(bucket) == 0
+    assert len(bucket.requests) == 5
+
+
+def test_folders_that_fill_pages_are_a_range_each() -> None:
+    """A folder of more than a page of files says nothing of how many there are in the others."""
+    bucket = FakeBucket(panel_keys(("A", "AB", "B"), 250))
+    assert sorted(_list(bucket)) == sorted(bucket.keys)
+    assert {request.start_after for request in bucket.requests} == {
+        "",
+        "root/symbol=AB/",
+        "root/symbol=B/",
+    }
+
+
+def test_many_files_that_only_a_later_page_shows_are_listed_in_ranges() -> None:
+    """The choice is open until a page shows several files per folder."""
+    few, many = (f"A{i:04}" for i in range(100)), (f"B{i:04}" for i in range(400))
+    bucket = FakeBucket(panel_keys(few, 1) | panel_keys(many, 4))
+    listed = _list(bucket)
+    assert len(listed) == 1700
+    assert set(listed) == bucket.keys
+    assert _n_ranges(bucket) > 1
+
+
+def test_names_that_begin_like_others_are_listed_once() -> None:
+    """Bounds have their slash: ``BRK-A/`` comes before ``BRK/`` and ``BRK.B/`` as in S3."""
+    symbols = [f"{stem}{end}" for stem in SYMBOLS[:40] for end in ("", "-A", ".B", "0", "=", "é")]
+    bucket = FakeBucket(panel_keys(symbols, 4))
+    listed = _list(bucket)
+    assert len(listed) == len(set(listed)) == 240 * 4
+    assert _n_ranges(bucket) > 1
+
+
+def test_marker_of_a_folder_is_listed_once() -> None:
+    """The key of a folder itself lies in the range that ends there."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4))
+    bucket.keys |= {f"root/symbol={symbol}/" for symbol in SYMBOLS}
+    listed = _list(bucket)
+    assert len(listed) == len(set(listed)) == 150 * 5
+    assert _n_ranges(bucket) > 1
+
+
+def test_files_beside_the_folders_are_listed() -> None:
+    """What lies directly at the level that is cut is told, too."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4))
+    loose = {f"root/symbol={symbol}_$folder$" for symbol in SYMBOLS}
+    bucket.keys |= loose
+    assert set(_list(bucket)) == bucket.keys
+
+
+@pytest.mark.parametrize("start_after", ["known", "unknown", "skips_folder"])
+@pytest.mark.parametrize("names", [SYMBOLS, [*SYMBOLS, *(f"{name}-A" for name in SYMBOLS)]])
+def test_server_that_keeps_a_tree_is_listed_completely(names: list[str], start_after: str) -> None:
+    """Whatever its order and whatever it makes of StartAfter, no key is lost."""
+    bucket = FakeBucket(panel_keys(names, 4), "tree", start_after)  # type: ignore[arg-type]
+    bucket.keys |= {f"root/symbol={name}.txt" for name in names}
+    assert set(_list(bucket)) == bucket.keys
+
+
+def test_folders_out_of_order_are_listed_flat() -> None:
+    """Bounds between folders that are not in the order of their keys would lose some."""
+    bucket = FakeBucket(panel_keys([*SYMBOLS, "S0140-A"], 4), "tree")
+    assert len(_list(bucket)) == len(bucket.keys) == 604
+    assert _n_ranges(bucket) == 0
+    assert len(bucket.requests) == 7 + 2
+
+
+def test_keys_out_of_order_within_folders_start_the_listing_over() -> None:
+    """A page that breaks the order ends the ranges, and one flat listing tells everything."""
+    keys = panel_keys(SYMBOLS, 4)
+    keys |= {f"root/symbol=S0100/{name}/x" for name in ("a", "a-b")}
+    bucket = FakeBucket(keys, "tree")
+    assert set(_list(bucket)) == bucket.keys
+    assert _n_ranges(bucket) > 1
+    anew = ListRequest("bucket", "root/symbol=")
+    assert bucket.requests.count(anew) == 2
+
+
+@pytest.mark.parametrize("start_after", ["unknown", "skips_folder"])
+def test_start_after_that_is_not_honoured_starts_the_listing_over(start_after: str) -> None:
+    """A server that does not know StartAfter, or passes over a folder, is found out."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4), start_after=start_after)  # type: ignore[arg-type]
+    assert set(_list(bucket)) == bucket.keys
+    assert bucket.requests.count(ListRequest("bucket", "root/symbol=")) == 2
+
+
+def test_directory_bucket_is_listed_flat() -> None:
+    """S3 Express tells keys in no order and knows no StartAfter: its name says so."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4), "none", "unknown")
+    assert set(_list(bucket, "panels--use1-az5--x-s3")) == bucket.keys
+    assert len(bucket.requests) == 6
+
+
+def test_denied_level_goes_on_flat() -> None:
+    """Listing with a delimiter may be denied where listing without is not."""
+
+    def deny(request: ListRequest) -> None:
+        if request.by_folder:
+            raise PermissionError(13, "Access Denied")
+
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4), before_page=deny)
+    assert _list(bucket) == sorted(bucket.keys)
+    assert len(bucket.requests) == 7
+
+
+def test_failure_in_one_range_ends_the_others() -> None:
+    """What one request meets is raised, and only those on their way are waited for."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 80))
+    n_until = [0]
+
+    def fail(request: ListRequest) -> None:
+        if request.start_after and not n_until[0]:
+            n_until[0] = len(bucket.requests)
+            raise TimeoutError("gone")
+
+    bucket.before_page = fail
+    with pytest.raises(TimeoutError, match="gone"):
+        _list(bucket)
+    assert len(bucket.requests) <= n_until[0] + 3 * 16
+    assert len(bucket.requests) < 100
+    n_asked = len(bucket.requests)
+    assert not [each for each in threading.enumerate() if "ThreadPool" in each.name]
+    assert len(bucket.requests) == n_asked
+
+
+def test_listing_that_nobody_waits_for_ends() -> None:
+    """A caller that stops in between leaves no thread behind that goes on asking."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 80))
+    pages = list_keys(bucket.ask, "bucket", "root/", "symbol=")
+    for _ in range(4):
+        next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    assert len(bucket.requests) < 100
+    assert not [each for each in threading.enumerate() if "ThreadPool" in each.name]
+
+
+def _changing(change: Callable[[FakeBucket, int], None]) -> FakeBucket:
+    bucket = FakeBucket(panel_keys(SYMBOLS, 8))
+
+    def before(_: ListRequest) -> None:
+        with bucket.lock:
+            change(bucket, len(bucket.requests))
+
+    bucket.before_page = before
+    return bucket
+
+
+def test_bucket_that_grows_while_it_is_listed() -> None:
+    """All that was there comes once; what appears may come or not, in new folders as well."""
+    bucket = _changing(lambda it, n: it.keys.update(panel_keys([f"S{n * 7:04}-NEW", f"T{n}"], 3)))
+    before = set(bucket.keys)
+    listed = _list(bucket)
+    assert len(listed) == len(set(listed))
+    assert before <= set(listed) <= bucket.keys
+    assert any("symbol=T" in key for key in listed)
+    assert _n_ranges(bucket) > 1
+
+
+def test_bucket_that_shrinks_while_it_is_listed() -> None:
+    """Files and whole folders that go are no error, and what stays is there."""
+
+    def shrink(bucket: FakeBucket, n: int) -> None:
+        gone = tuple(f"root/symbol=S{i:04}/" for i in range(n * 9, n * 9 + 2))
+        bucket.keys = {key for key in bucket.keys if not key.startswith(gone)}
+        bucket.keys -= {f"root/symbol={symbol}/{n:05}.parquet" for symbol in SYMBOLS}
+
+    bucket = _changing(shrink)
+    before = set(bucket.keys)
+    listed = set(_list(bucket))
+    assert bucket.keys <= listed <= before
+    assert _n_ranges(bucket) > 1
+
+
+def test_page_without_keys_is_not_the_end() -> None:
+    """S3 may answer with an empty page and say that more follows."""
+    bucket = FakeBucket(panel_keys(SYMBOLS, 4))
+    n_emptied = [0]
+
+    def ask(request: ListRequest) -> object:
+        page = bucket.ask(request)
+        if page.token and n_emptied[0] < 5 and request.token:
+            n_emptied[0] += 1
+            return replace(page, objects=[], token=request.token)
+        return page
+
+    pages = list_keys(ask, "bucket", "root/", "symbol=")  # type: ignore[arg-type]
+    assert {item.key for item in chain.from_iterable(pages)} == bucket.keys
+    assert n_emptied[0] > 1
+
+
+def test_level_is_asked_for_no_more_than_wanted() -> None:
+    """A limit ends the listing of a level as soon as it is reached."""
+    bucket = FakeBucket(panel_keys((f"S{i:04}" for i in range(250)), 1) | {"root/a"})
+    objects, folders = list_level(bucket.ask, ListRequest("bucket", "root/"), 3)
+    assert [item.key for item in objects] == ["root/a"]
+    assert folders == ["root/symbol=S0000/", "root/symbol=S0001/"]
+    assert bucket.requests == [ListRequest("bucket", "root/", by_folder=True, max_keys=3)]
+    objects, folders = list_level(bucket.ask, ListRequest("bucket", "root/"))
+    assert len(folders) == 250
+    assert len(bucket.requests) == 4
