@@ -12,8 +12,17 @@ from ray_pipeline.discovery.layout import (
     decode_name,
     interval_counts,
 )
-from ray_pipeline.errors import ConfigError, DiscoveryError
-from ray_pipeline.storage import FileSystem, join, list_folders, list_names, storage_errors, uri_of
+from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
+from ray_pipeline.storage import (
+    FileSystem,
+    is_s3,
+    join,
+    list_folders,
+    list_names,
+    listing_denied,
+    storage_errors,
+    uri_of,
+)
 
 __all__ = ["SymbolRoot", "locate_symbols", "nothing_found"]
 
@@ -31,8 +40,12 @@ class SymbolRoot:
     layout: Literal["current", "legacy"]
 
 
-def locate_symbols(fs: FileSystem, path: str, interval: str | None) -> SymbolRoot:
+def locate_symbols(
+    fs: FileSystem, path: str, interval: str | None, *, symbols_named: bool = False
+) -> SymbolRoot:
     """Find the folder that holds the ``symbol=`` folders, without listing the symbols.
+
+    Where the names of the intervals may not be listed, the one asked for is taken at its word.
 
     Parameters
     ----------
@@ -40,6 +53,8 @@ def locate_symbols(fs: FileSystem, path: str, interval: str | None) -> SymbolRoo
         The data directory; it may itself be an ``interval=`` folder.
     interval
         The one wanted, or None for the only one.
+    symbols_named
+        Whether the symbols are known already, so that their own folders need be listed alone.
 
     Returns
     -------
@@ -54,6 +69,8 @@ def locate_symbols(fs: FileSystem, path: str, interval: str | None) -> SymbolRoo
         or when it is the folder of one symbol.
     DiscoveryError
         When only other intervals are there.
+    StorageError
+        When the store refuses or cannot be reached; which prefixes would have to be allowed.
     """
     last = posixpath.basename(path)
     if last.startswith(SYMBOL_PREFIX):
@@ -64,9 +81,15 @@ def locate_symbols(fs: FileSystem, path: str, interval: str | None) -> SymbolRoo
         )
     if last.startswith(INTERVAL_PREFIX):
         return _own_interval(fs, path, decode_name(last.removeprefix(INTERVAL_PREFIX)), interval)
+    try:
+        names = list_folders(fs, path, prefix=INTERVAL_PREFIX)
+    except StorageError as error:
+        if not listing_denied(error):
+            raise
+        return _without_intervals(fs, path, interval, error, symbols_named=symbols_named)
     folders = {
         decode_name(name.removeprefix(INTERVAL_PREFIX)): join(path, name)
-        for name in list_folders(fs, path, prefix=INTERVAL_PREFIX)
+        for name in names
         if name != INTERVAL_PREFIX
     }
     wanted = next(iter(folders)) if interval is None and len(folders) == 1 else interval
@@ -103,6 +126,57 @@ def _own_interval(fs: FileSystem, path: str, own: str, interval: str | None) -> 
             f"Set data.interval to {own}, or data_dir to {uri_of(fs, posixpath.dirname(path))}."
         )
     return SymbolRoot(path, own, "current")
+
+
+def _without_intervals(
+    fs: FileSystem,
+    path: str,
+    interval: str | None,
+    denial: StorageError,
+    *,
+    symbols_named: bool,
+) -> SymbolRoot:
+    """Look for the symbols where the names of the intervals may not be listed."""
+    roots = [SymbolRoot(path, None, "legacy")]
+    if interval is not None:
+        folder = join(path, f"{INTERVAL_PREFIX}{interval}")
+        roots.insert(0, SymbolRoot(folder, interval, "current"))
+    denied, empty = [join(path, INTERVAL_PREFIX)], []
+    for root in roots:
+        prefix = join(root.path, SYMBOL_PREFIX)
+        try:
+            if _holds_symbols(fs, root.path):
+                return root
+            empty.append(prefix)
+        except StorageError as error:
+            if not listing_denied(error):
+                raise
+            denied.append(prefix)
+    if symbols_named and interval is not None:
+        return roots[0]
+    if not is_s3(fs):
+        raise denial
+    raise StorageError(_denial(fs, path, interval, denied, empty)) from denial
+
+
+def _denial(
+    fs: FileSystem, path: str, interval: str | None, denied: list[str], empty: list[str]
+) -> str:
+    """Say which prefixes of a bucket may not be listed, and which of them has to be."""
+    bucket = path.partition("/")[0]
+
+    def keys(paths: list[str]) -> str:
+        return ", ".join(each.removeprefix(f"{bucket}/") for each in paths)
+
+    nothing = f" Nothing begins with {keys(empty)}." if empty else ""
+    needed = join(path, INTERVAL_PREFIX)
+    if interval is not None:
+        needed = join(f"{needed}{interval}", SYMBOL_PREFIX)
+    return (
+        f"Cannot find the symbols under {uri_of(fs, path)}: listing bucket {bucket} is denied for "
+        f"{keys(denied)}.{nothing} Allow s3:ListBucket on it for the prefix {keys([needed])}, or "
+        f"set data.interval to an interval, or data_dir to the folder of one, that may be listed."
+    )
 
 
 def _among(
@@ -149,7 +223,11 @@ def _what_is_there(fs: FileSystem, path: str) -> str:
                 f"That folder does not exist; the nearest one that does is "
                 f"{uri_of(fs, parent)}, which {_content(fs, parent)}."
             )
-    return "That folder does not exist, nor does any above it."
+    nothing = "That folder does not exist, nor does any above it."
+    if is_s3(fs):
+        bucket = path.partition("/")[0]
+        return f"{nothing} Check that bucket {bucket} exists and may be looked at."
+    return nothing
 
 
 def _content(fs: FileSystem, path: str) -> str:

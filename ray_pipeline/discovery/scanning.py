@@ -8,9 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ray_pipeline.discovery.layout import SYMBOL_PREFIX, read_symbols, symbol_folders
 from ray_pipeline.discovery.location import SymbolRoot, locate_symbols, nothing_found
-from ray_pipeline.errors import ConfigError, DiscoveryError
+from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
 from ray_pipeline.records import Discovery, PartitionFile, Rejection, SymbolPartition
-from ray_pipeline.storage import join, list_entries, open_filesystem, uri_of
+from ray_pipeline.storage import (
+    FileSystem,
+    join,
+    list_entries,
+    listing_denied,
+    open_filesystem,
+    uri_of,
+)
 
 __all__ = ["discover", "discover_symbols_from_data_dir", "resolve_symbols"]
 
@@ -93,7 +100,7 @@ def resolve_symbols(
     """Find the files of the named symbols without looking at any other symbol.
 
     Each symbol's own folder is listed, several at a time; the interval is found from the names
-    of the ``interval=`` folders.
+    of the ``interval=`` folders. With the interval given, no other listing need be allowed.
 
     Parameters
     ----------
@@ -119,14 +126,10 @@ def resolve_symbols(
     """
     names = _checked_names(symbols)
     fs, path = open_filesystem(data_dir, storage_options)
-    root = locate_symbols(fs, path, interval)
-    wanted = [folder for name in names for folder in symbol_folders(name)]
-
-    def entries_in(folder: str) -> list[PartitionFile]:
-        return list_entries(fs, join(root.path, folder))
-
+    root = locate_symbols(fs, path, interval, symbols_named=True)
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        entries = [entry for found in pool.map(entries_in, wanted) for entry in found]
+        listed = pool.map(lambda name: _named_entries(fs, root.path, name), names)
+        entries = [entry for found in listed for entry in found]
     partitions, rejected = read_symbols(entries, root.path)
     seen = {partition.symbol for partition in partitions} | {item.symbol for item in rejected}
     address = uri_of(fs, root.path)
@@ -137,6 +140,22 @@ def resolve_symbols(
     ]
     ordered = tuple(sorted([*rejected, *missing], key=lambda item: item.symbol))
     return _discovery(data_dir, root, partitions, ordered, address)
+
+
+def _named_entries(fs: FileSystem, root: str, symbol: str) -> list[PartitionFile]:
+    """List the folders in which a symbol may be; some of them may be denied."""
+    entries: list[PartitionFile] = []
+    denial: StorageError | None = None
+    for folder in symbol_folders(symbol):
+        try:
+            entries += list_entries(fs, join(root, folder))
+        except StorageError as error:
+            if not listing_denied(error):
+                raise
+            denial = denial or error
+    if denial is not None and not entries:
+        raise denial
+    return entries
 
 
 def _discovery(

@@ -6,11 +6,18 @@ from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
     absolute_uri,
+    is_s3,
     join,
     open_filesystem,
     uri_of,
 )
-from ray_pipeline.storage.listing import list_entries, list_files, list_folders, list_names
+from ray_pipeline.storage.listing import (
+    list_entries,
+    list_files,
+    list_folders,
+    list_names,
+    listing_denied,
+)
 from ray_pipeline.storage.run_directory import RunDirectory
 from ray_pipeline.storage.units import UnitStore
 from ray_pipeline.storage.values import type_name, unequal_values
@@ -23,12 +30,14 @@ __all__ = [
     "content_sha256",
     "file_digest",
     "file_digests",
+    "is_s3",
     "join",
     "joint_sha256",
     "list_entries",
     "list_files",
     "list_folders",
     "list_names",
+    "listing_denied",
     "open_filesystem",
     "storage_errors",
     "table_batches",

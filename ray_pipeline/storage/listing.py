@@ -8,14 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import PurePath
 
+from ray_pipeline.errors import StorageError
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage.changes import version_of
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import FileSystem, is_local, is_s3, join, uri_of
+from ray_pipeline.storage.s3_errors import error_code
 from ray_pipeline.storage.s3_pages import list_keys, list_level
 from ray_pipeline.storage.s3_requests import ListRequest, list_page
 
-__all__ = ["Progress", "list_entries", "list_files", "list_folders", "list_names"]
+__all__ = [
+    "Progress",
+    "list_entries",
+    "list_files",
+    "list_folders",
+    "list_names",
+    "listing_denied",
+]
 
 Progress = Callable[[int], None]
 
@@ -23,6 +32,8 @@ _N_THREADS = 16
 # Folders that one thread scans at a stretch: on a warm disk a folder takes about 5 µs, which is
 # less than handing it over would.
 _FOLDERS_PER_CHUNK = 64
+# Expired or unknown credentials are a PermissionError as well, but no other prefix would help.
+_DENIALS = frozenset({"", "403", "AccessDenied", "Forbidden"})
 
 
 def list_files(fs: FileSystem, path: str, progress: Progress | None = None) -> list[PartitionFile]:
@@ -89,6 +100,12 @@ def list_names(fs: FileSystem, path: str, prefix: str = "", limit: int | None = 
         except (FileNotFoundError, NotADirectoryError):
             return []
     return sorted(name for name in names if name.startswith(prefix) and name != "/")[:limit]
+
+
+def listing_denied(error: StorageError) -> bool:
+    """Whether a listing failed because it is not allowed there; it may be elsewhere."""
+    cause = error.__cause__
+    return isinstance(cause, PermissionError) and error_code(cause) in _DENIALS
 
 
 def _level_names(fs: FileSystem, path: str, prefix: str, limit: int | None) -> list[str]:

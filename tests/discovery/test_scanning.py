@@ -220,7 +220,9 @@ def test_file_as_data_dir_is_said_to_be_one(store: Store) -> None:
 def test_missing_bucket_is_said_to_be_missing(s3_server: S3Server) -> None:
     """Where not even the bucket exists there is no parent to name."""
     with pytest.raises(
-        DiscoveryError, match=r"That folder does not exist, nor does any above it\.$"
+        DiscoveryError,
+        match=r"That folder does not exist, nor does any above it\. "
+        r"Check that bucket no-such-bucket-here exists and may be looked at\.$",
     ):
         discover("s3://no-such-bucket-here/panel", storage_options=s3_server.options)
 
@@ -308,6 +310,50 @@ def test_2500_symbols_take_at_most_six_list_requests(
     assert found.layout == layout
     assert s3_server.n_lists() <= 6
     assert len(s3_server.requests) == s3_server.n_lists()
+
+
+def test_150_symbols_of_40_files_take_at_most_sixteen_list_requests(
+    s3_store: Store, s3_server: S3Server
+) -> None:
+    """Six pages of files, in ranges: a few requests for the layout, and at most one per range."""
+    s3_store.put_many(
+        f"interval=5m/symbol=S{i:03}/year={year}/{part}.parquet"
+        for i in range(150)
+        for year in range(2015, 2025)
+        for part in range(4)
+    )
+    found = _discover(s3_store)
+    assert [len(partition.files) for partition in found.partitions] == [40] * 150
+    assert s3_server.n_lists() <= 16
+    assert len(s3_server.requests) == s3_server.n_lists()
+    assert any("start-after=" in request for request in s3_server.requests)
+
+
+def test_odd_symbols_and_markers_are_found(s3_store: Store) -> None:
+    """Names come out as they were before URL-encoding, and the files can be read."""
+    folders = {
+        "BRK B": "BRK B",
+        "A+B": "A+B",
+        "BRK/B": "BRK%2FB",
+        "100%": "100%25",
+        "a=b": "a=b",
+        "A&B<C>\"'": "A&B<C>\"'",
+        "Z\u00fcrich": "Z\u00fcrich",
+        "Zu\u0308rich": "Zu\u0308rich",  # another symbol, though it looks the same
+        "\u65e5\u7d4c": "\u65e5\u7d4c",
+    }
+    for symbol, folder in folders.items():
+        s3_store.put(f"interval=5m/symbol={folder}/a b+c.parquet", symbol.encode())
+        s3_store.put_folder(f"interval=5m/symbol={folder}")
+    s3_store.put_folder("interval=5m")
+    s3_store.put("interval=5m/symbol=A_$folder$", b"")
+    found = _discover(s3_store)
+    assert found.symbols == sorted(folders)
+    assert found.rejected == ()
+    for partition in found.partitions:
+        (file,) = partition.files
+        assert s3_store.fs.cat_file(file.path).decode() == partition.symbol
+    assert _resolve(s3_store, list(folders)).partitions == found.partitions
 
 
 def test_other_intervals_are_not_listed(s3_store: Store, s3_server: S3Server) -> None:
