@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -252,6 +253,44 @@ def test_directory_bucket_is_asked_for_whole_folders(
     (request,) = [each for each in s3_server.requests if "list-type" in each]
     assert _query(request)["prefix"] == "root/"
     assert "max-keys" not in _query(request)
+
+
+def _put_three_large_folders(store: Store) -> list[str]:
+    names = [f"symbol={symbol}/{i:04}.parquet" for symbol in ("A", "AB", "B") for i in range(1100)]
+    store.put_many(names)
+    return names
+
+
+def test_progress_is_told_page_by_page_in_the_thread_that_waits(
+    s3_store: Store, s3_server: S3Server
+) -> None:
+    """Ranges are paged by several threads, and the caller hears of it in its own."""
+    names = _put_three_large_folders(s3_store)
+    seen: list[tuple[int, str]] = []
+    files = list_files(
+        s3_store.fs, s3_store.path, lambda n: seen.append((n, threading.current_thread().name))
+    )
+    assert [file.path for file in files] == [f"{s3_store.path}/{name}" for name in names]
+    counts = [n for n, _ in seen]
+    assert counts == sorted(counts)
+    assert counts[0] == 1000
+    assert counts[-1] == 3300
+    assert len(set(counts)) >= 4
+    assert {name for _, name in seen} == {threading.current_thread().name}
+    assert any("start-after=root%2Fsymbol%3DAB%2F" in each for each in s3_server.requests)
+
+
+def test_failure_in_a_range_says_where(
+    s3_store: Store, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one of several concurrent requests met is told with the bucket and the folder."""
+    _put_three_large_folders(s3_store)
+    denied = "<Error><Code>AccessDenied</Code><Message>Not beyond B.</Message></Error>"
+    monkeypatch.setattr(
+        s3_server, "answer", lambda each: ("403 No", denied) if "symbol%3DB%2F" in each else None
+    )
+    with pytest.raises(StorageError, match=rf"^Cannot list {s3_store.uri}: Not beyond B; "):
+        list_files(s3_store.fs, s3_store.path)
 
 
 def test_versions_and_deletions_of_a_versioned_bucket(s3_store: Store) -> None:
