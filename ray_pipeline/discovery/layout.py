@@ -31,6 +31,7 @@ SYMBOL_PREFIX = "symbol="
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _NOT_UTF8 = "\N{REPLACEMENT CHARACTER}"
 _SUFFIX = ".parquet"
+_HIDDEN = re.compile("(?:^|/)[._]")
 _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -123,15 +124,18 @@ def _read_symbol(
     fault = _name_fault(symbol, same)
     if fault is not None:
         return Rejection(symbol, fault)
-    inside = {entry: entry.path[start + len(same[0]) + 1 :] for entry in folders[same[0]]}
-    usable = (entry for entry in inside if entry.size_bytes > 0 and _is_parquet(inside[entry]))
+    below = start + len(same[0]) + 1
+    entries = folders[same[0]]
+    usable = (
+        entry for entry in entries if entry.size_bytes > 0 and _is_parquet(entry.path[below:])
+    )
     files = sorted(usable, key=lambda file: file.path)
     if not files:
-        return Rejection(symbol, _why_unusable(inside.values()))
+        return Rejection(symbol, _why_unusable(entry.path[below:] for entry in entries))
     intervals = {
         part.removeprefix(INTERVAL_PREFIX)
         for file in files
-        for part in inside[file].split("/")[:-1]
+        for part in file.path[below:].split("/")[:-1]
         if part.startswith(INTERVAL_PREFIX)
     }
     if len(intervals) > 1:
@@ -160,7 +164,7 @@ def _is_parquet(inside: str) -> bool:
 
 
 def _is_hidden(inside: str) -> bool:
-    return any(part.startswith((".", "_")) for part in inside.split("/"))
+    return _HIDDEN.search(inside) is not None
 
 
 def _why_unusable(inside: Iterable[str]) -> str:

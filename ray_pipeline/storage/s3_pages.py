@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
-from ray_pipeline.storage.s3_requests import ListedObject, ListRequest, Page, is_directory_bucket
+from ray_pipeline.storage.s3_answers import ListedObject, Page
+from ray_pipeline.storage.s3_requests import ListRequest, is_directory_bucket
 
 __all__ = ["Ask", "list_keys", "list_level"]
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ray_pipeline.storage.s3_requests import ListedObject, ListRequest, Page
+from ray_pipeline.storage.s3_answers import ListedObject, Page
+from ray_pipeline.storage.s3_requests import ListRequest
 
 Order = Literal["bytes", "tree", "none"]
 
