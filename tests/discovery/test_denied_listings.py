@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import pytest
+from object_stores.seaweedfs import SHARED_BUCKET
 
 from ray_pipeline.discovery import discover, resolve_symbols
 from ray_pipeline.errors import DiscoveryError, StorageError
 
 if TYPE_CHECKING:
     from conftest import S3Server, Store
+    from object_stores.seaweedfs import SeaweedFS
 
 Allow = Callable[..., None]
 
@@ -111,6 +113,33 @@ def test_credentials_that_are_wrong_are_not_tried_elsewhere(
     with pytest.raises(StorageError, match=rf"^Cannot list {s3_store.uri}: .*check the secret key"):
         discover(s3_store.uri, "5m", s3_store.options)
     assert len({request.partition("prefix=")[2] for request in s3_server.requests}) == 1
+
+
+def test_rights_of_a_real_server_end_at_a_prefix(
+    seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may list below ``panel/`` alone finds what is there, and is told what is not allowed."""
+    for interval in ("1m", "5m"):
+        key = f"panel/interval={interval}/symbol=A/x.parquet"
+        seaweedfs.client().put_object(Bucket=SHARED_BUCKET, Key=key, Body=b"x")
+    for name, value in seaweedfs.panel_reader.environment.items():
+        monkeypatch.setenv(name, value)
+    options = seaweedfs.options | {"region": "eu-west-3"}  # a filesystem of its own
+    try:
+        uri = f"s3://{SHARED_BUCKET}"
+        assert discover(f"{uri}/panel", "5m", options).symbols == ["A"]
+        assert discover(f"{uri}/panel/interval=1m", None, options).symbols == ["A"]
+        message = (
+            rf"^Cannot find the symbols under {uri}: listing bucket {SHARED_BUCKET} is denied for "
+            r"interval=, interval=5m/symbol=, symbol=\. Allow s3:ListBucket on it for the prefix "
+            r"interval=5m/symbol=, or"
+        )
+        with pytest.raises(StorageError, match=message):
+            discover(uri, "5m", options)
+    finally:
+        for interval in ("1m", "5m"):
+            key = f"panel/interval={interval}/symbol=A/x.parquet"
+            seaweedfs.client().delete_object(Bucket=SHARED_BUCKET, Key=key)
 
 
 def test_disk_folder_that_may_not_be_listed_holds_one_that_may(

@@ -39,7 +39,8 @@ class S3Server:
 
     def wrap(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         def counted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+            address = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+            request = f"{environ['REQUEST_METHOD']} {address}"
             self.requests.append(request)
             answer = self.answer(request)
             if answer is not None:

@@ -4,12 +4,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_bucket import FakeBucket, panel_keys
 
+from ray_pipeline.storage.s3_answers import Page
 from ray_pipeline.storage.s3_pages import list_keys, list_level
-from ray_pipeline.storage.s3_requests import ListRequest
+from ray_pipeline.storage.s3_requests import ListRequest, list_page
+
+if TYPE_CHECKING:
+    from conftest import Store
 
 SYMBOLS = [f"S{i:04}" for i in range(150)]
 
@@ -267,6 +272,32 @@ def test_page_without_keys_is_not_the_end() -> None:
     pages = list_keys(ask, "bucket", "root/", "symbol=")  # type: ignore[arg-type]
     assert {item.key for item in chain.from_iterable(pages)} == bucket.keys
     assert n_emptied[0] > 1
+
+
+@pytest.mark.parametrize("server", ["s3_store", "seaweedfs_store"])
+@pytest.mark.parametrize("more", [[], ["S0031-A", "S0031.B"]])
+def test_servers_are_listed_completely(
+    server: str, more: list[str], request: pytest.FixtureRequest
+) -> None:
+    """In ranges where the folders come in the order of their keys, flat where they do not."""
+    store: Store = request.getfixturevalue(server)
+    names = [f"symbol={symbol}/{i:05}.parquet" for symbol in SYMBOLS[:40] + more for i in range(5)]
+    store.put_many(names)
+    for symbol in SYMBOLS[:40:7]:
+        store.put_folder(f"symbol={symbol}")
+    store.put("symbol=S0031.txt")
+    asked: list[ListRequest] = []
+
+    def ask(one: ListRequest) -> Page:
+        asked.append(one)
+        return list_page(store.fs, replace(one, max_keys=20))
+
+    bucket, _, folder = store.path.partition("/")
+    pages = list_keys(ask, bucket, f"{folder}/", "symbol=")
+    listed = {item.key.removeprefix(f"{folder}/") for item in chain.from_iterable(pages)}
+    assert {name for name in listed if name[-1] != "/"} == {*names, "symbol=S0031.txt"}
+    keeps_a_tree = server == "seaweedfs_store" and more
+    assert any(one.start_after for one in asked) == (not keeps_a_tree)
 
 
 def test_level_is_asked_for_no_more_than_wanted() -> None:
