@@ -13,6 +13,7 @@ from ray_pipeline.storage.s3_answers import ListedObject, Page
 from ray_pipeline.storage.s3_requests import ListRequest
 
 Order = Literal["bytes", "tree", "none"]
+StartAfter = Literal["known", "unknown", "skips_folder", "drops_keys"]
 
 
 @dataclass
@@ -27,15 +28,16 @@ class FakeBucket:
         ``bytes`` as S3; ``tree`` as a server that sorts the names within each folder, so that
         ``BRK/`` comes before ``BRK-A/``; ``none`` as a directory bucket.
     start_after
-        ``known``; ``unknown``: passed over; ``skips_folder``: taken for a place in the tree,
-        so that what lies in the folder named is passed over.
+        ``known``: a place in the order; ``unknown``: passed over; ``skips_folder``: a place in
+        the tree after the folder named and what lies in it; ``drops_keys``: what is not beyond
+        it in bytes is left out, whatever the order.
     before_page
         Called with each request before it is answered.
     """
 
     keys: set[str]
     order: Order = "bytes"
-    start_after: Literal["known", "unknown", "skips_folder"] = "known"
+    start_after: StartAfter = "known"
     before_page: Callable[[ListRequest], None] = lambda _: None
     page_size: int = 100
     requests: list[ListRequest] = field(default_factory=list)
@@ -58,6 +60,8 @@ class FakeBucket:
 
     def _page(self, request: ListRequest) -> Page:
         names = {key for key in self.keys if key.startswith(request.prefix)}
+        if self.start_after == "drops_keys":
+            names = {key for key in names if key > request.start_after}
         if request.by_folder:
             start = len(request.prefix)
             names = {key[: key.find("/", start) + 1] or key for key in names}
@@ -76,7 +80,7 @@ class FakeBucket:
     def _from(self, request: ListRequest) -> tuple[str, ...]:
         if request.token:
             return self._place(request.token)
-        if not request.start_after or self.start_after == "unknown":
+        if not request.start_after or self.start_after in {"unknown", "drops_keys"}:
             return ()
         end = "\U0010ffff" if self.start_after == "skips_folder" else ""
         return self._place(request.start_after + end)

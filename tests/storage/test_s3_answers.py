@@ -57,6 +57,7 @@ def _by_botocore(body: bytes) -> Page:
         f"{FOLDERS}{OBJECT}{OBJECT}",
         f"{OBJECT}{FOLDERS}{OBJECT}{FOLDERS}",
         f"{OBJECT}\n  {OBJECT}",
+        f"{OBJECT} {OWNED}",
         f"{OBJECT}<!-- {OBJECT} -->{OBJECT}",
         f"<!-- {OBJECT} -->",
         "<Contents><Key><![CDATA[<Key>k</Key>]]></Key><Size>1</Size></Contents>",

@@ -8,7 +8,7 @@ import pytest
 
 from ray_pipeline.errors import StorageError
 from ray_pipeline.storage import list_files, list_folders, list_names, open_filesystem
-from ray_pipeline.storage.s3_answers import ListedObject, Page
+from ray_pipeline.storage.s3_answers import ListedObject, Page, page_from_xml
 from ray_pipeline.storage.s3_requests import ListRequest, list_page
 
 if TYPE_CHECKING:
@@ -109,6 +109,33 @@ def test_page_is_parsed_here_as_botocore_would(
         (page.objects, page.folders) for page in by_botocore
     ]
     assert [token is None for token in tokens] == [False, True, True]
+
+
+def test_each_answer_is_read_once(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests there were before on the same client."""
+    bodies: list[bytes] = []
+
+    def read(body: bytes) -> Page | None:
+        bodies.append(body)
+        return page_from_xml(body)
+
+    monkeypatch.setattr("ray_pipeline.storage.s3_requests.page_from_xml", read)
+    for _ in range(3):
+        list_files(s3_store.fs, s3_store.path)
+    assert len(bodies) == 3
+    assert all(bodies)
+
+
+def test_object_that_is_told_twice_is_one_file(
+    s3_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing that had to start over tells objects again, and the newer answer holds."""
+    told = [[ListedObject("root/a", 1, "old")], [ListedObject("root/a", 2, "new")]]
+    monkeypatch.setattr("ray_pipeline.storage.listing.list_keys", lambda *_: iter(told))
+    seen: list[int] = []
+    (file,) = list_files(s3_store.fs, s3_store.path, seen.append)
+    assert (file.size_bytes, file.version) == (2, "new")
+    assert seen == [1, 1]
 
 
 def test_others_who_use_the_filesystem_get_what_they_know(s3_store: Store) -> None:
