@@ -17,7 +17,7 @@ import argparse
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -93,6 +93,10 @@ class Memory:
     def read_table(self, name: str) -> pa.Table:
         """Return a table."""
         return self._tables[name]
+
+    def read_tables(self, names: Iterable[str]) -> Iterator[pa.Table]:
+        """Read tables one after the other."""
+        return map(self.read_table, names)
 
 
 class SimulatedReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ class MemoryRun:
 
     def read_table(self, name: str) -> pa.Table:
         return self.tables[name]
+
+    def read_tables(self, names: Iterable[str]) -> Iterator[pa.Table]:
+        return map(self.read_table, names)
 
 
 class MemoryReader:

@@ -146,7 +146,7 @@ def write_slice(reader: PanelReader, spec: SliceSpec) -> dict[str, Any]:
 def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
     """Join the slices into one pool, kept in the executor's memory (shared unit)."""
     frame = spec.frame
-    tables = [reader.run.read_table(name) for name in spec.tables]
+    tables = list(reader.run.read_tables(spec.tables))
     counts = [table.num_rows for table in tables]
     positions = np.concatenate([table.column("position").to_numpy() for table in tables])
     symbol_index = np.repeat(np.arange(len(tables), dtype=np.int32), counts)

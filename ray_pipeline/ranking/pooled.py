@@ -158,7 +158,7 @@ def standing_by_symbol(
 
 def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> PooledPredictions:
     """Join the folds' predictions, sorted by symbol (shared unit)."""
-    tables = [reader.run.read_table(name) for name in spec.tables]
+    tables = list(reader.run.read_tables(spec.tables))
     rows = np.concatenate([table.column("row").to_numpy() for table in tables])
     order = np.lexsort((pool.positions[rows], pool.symbol_index[rows]))
     standings = {
@@ -186,7 +186,7 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
     dict
         By target: evidence per family, symbols and rows tested.
     """
-    tables = [reader.run.read_table(name) for name in spec.tables]
+    tables = list(reader.run.read_tables(spec.tables))
     rows = np.concatenate([table.column("row").to_numpy() for table in tables])
     positions, symbols = pool.positions[rows], pool.symbol_index[rows]
     summary: dict[str, Any] = {}

@@ -115,9 +115,8 @@ def summarise_symbols_shifted(reader: PanelReader, spec: ShiftedMeanSpec) -> dic
     """
     sums: dict[str, Floats] = {}
     errors: dict[str, list[float]] = {}
-    for series_name, errors_name in zip(spec.series, spec.errors, strict=True):
-        series = reader.run.read_table(series_name)
-        own_errors = reader.run.read_table(errors_name)
+    tables = map(reader.run.read_tables, (spec.series, spec.errors))
+    for series, own_errors in zip(*tables, strict=True):
         for column in series.column_names:
             values = series.column(column).to_numpy().astype(np.float64)
             sums[column] = sums[column] + values if column in sums else values

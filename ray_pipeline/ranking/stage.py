@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.config import ExperimentConfig
@@ -39,8 +37,6 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["PooledPanel", "Ranking", "build_pool", "rank_targets"]
-
-_N_READERS = 16  # on an object store the latency of small tables is all there is to hide
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,18 +254,6 @@ def _evidence(families: Mapping[str, Mapping[str, Any]]) -> dict[str, Evidence]:
     return {name: Evidence.from_record(record) for name, record in families.items()}
 
 
-def _series_of(
-    run: RunDirectory, records: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, pa.Table]]:
-    """Read the symbols' block series in their order, several at a time and few of them held."""
-    symbols = sorted(records)
-    with ThreadPoolExecutor(_N_READERS) as readers:
-        for start in range(0, len(symbols), _N_READERS):
-            some = symbols[start : start + _N_READERS]
-            names = [str(records[symbol]["series"]) for symbol in some]
-            yield from zip(some, readers.map(run.read_table, names), strict=True)
-
-
 def _mean_over_symbols(
     run: RunDirectory,
     frame: PanelFrame,
@@ -283,8 +267,9 @@ def _mean_over_symbols(
     n_symbols: dict[str, int] = {}
     n_rows: dict[str, int] = {}
     errors: dict[str, list[float]] = {}
-    for symbol, series in _series_of(run, records):
-        record = records[symbol]
+    ordered = [records[symbol] for symbol in sorted(records)]
+    tables = run.read_tables(str(record["series"]) for record in ordered)
+    for record, series in zip(ordered, tables, strict=True):
         for name in series.column_names:
             values = series.column(name).to_numpy()
             sums[name] = sums[name] + values if name in sums else values.copy()

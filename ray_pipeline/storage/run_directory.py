@@ -7,8 +7,9 @@ import os
 import posixpath
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -39,6 +40,7 @@ __all__ = ["RunDirectory"]
 Names: TypeAlias = list[str]
 
 _N_THREADS = 32
+_N_AHEAD = 16
 
 
 class RunDirectory:
@@ -214,7 +216,58 @@ class RunDirectory:
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet table, or some of its columns, in the order given."""
-        with self._opened_table(name) as (content, file):
+        return self._decoded(name, self._content(name), columns)
+
+    def read_tables(self, names: Iterable[str]) -> Iterator[pa.Table]:
+        """Read tables one after the other.
+
+        On an object store the ends of those that follow, which of small tables is all, are
+        fetched meanwhile: of a whole table no more than one is held.
+        """
+        if is_local(self._open()[0]):
+            yield from map(self.read_table, names)
+            return
+        opening: deque[tuple[str, Future[RangedFile]]] = deque()
+        pool = ThreadPoolExecutor(_N_AHEAD)
+        try:
+            for name in names:
+                opening.append((name, pool.submit(self._content, name)))
+                if len(opening) > _N_AHEAD:
+                    first, content = opening.popleft()
+                    yield self._decoded(first, content.result())
+            while opening:
+                first, content = opening.popleft()
+                yield self._decoded(first, content.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    @contextmanager
+    def open_table(self, name: str) -> Iterator[pq.ParquetFile]:
+        """Open a Parquet file for reading it in pieces.
+
+        A file by its handle, never by its path: a reader that sees ``symbol=0700`` in a path
+        adds a column of that name.
+        """
+        with self._parsed(name, self._content(name)) as file:
+            yield file
+
+    def _content(self, name: str) -> RangedFile:
+        with self._file("read", name) as (store, path):
+            return RangedFile(store.open(path))
+
+    @contextmanager
+    def _parsed(self, name: str, content: RangedFile) -> Iterator[pq.ParquetFile]:
+        with (
+            self._file("read", name),
+            content,
+            pq.ParquetFile(content, pre_buffer=True) as file,
+        ):
+            yield file
+
+    def _decoded(
+        self, name: str, content: RangedFile, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        with self._parsed(name, content) as file:
             names = file.schema_arrow.names if columns is None else list(columns)
             missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:
@@ -225,25 +278,6 @@ class RunDirectory:
             groups = range(file.num_row_groups)
             content.fetch_ahead(column_ranges(file.metadata, groups, names))
             return file.read(columns=None if columns is None else names).select(names)
-
-    @contextmanager
-    def open_table(self, name: str) -> Iterator[pq.ParquetFile]:
-        """Open a Parquet file for reading it in pieces.
-
-        A file by its handle, never by its path: a reader that sees ``symbol=0700`` in a path
-        adds a column of that name.
-        """
-        with self._opened_table(name) as (_, file):
-            yield file
-
-    @contextmanager
-    def _opened_table(self, name: str) -> Iterator[tuple[RangedFile, pq.ParquetFile]]:
-        with (
-            self._file("read", name) as (store, path),
-            RangedFile(store.open(path)) as content,
-            pq.ParquetFile(content, pre_buffer=True) as file,
-        ):
-            yield content, file
 
     @contextmanager
     def _file(self, action: str, name: str) -> Iterator[tuple[ObjectStore, str]]:

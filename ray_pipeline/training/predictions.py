@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,13 +54,8 @@ def join_tables(reader: PanelReader, spec: JoinSpec) -> dict[str, Any]:
     This is the only place where all rows of all symbols pass through one process: not the
     driver, whose time must not grow with them, and holding one job's table at a time.
     """
-
-    def tables() -> Iterator[pa.Table]:
-        for name in spec.tables:
-            yield reader.run.read_table(name)
-
     name = artifact_name("join_predictions", spec, "out_of_sample")
-    reader.run.write_tables(name, predictions_schema(), tables())
+    reader.run.write_tables(name, predictions_schema(), reader.run.read_tables(spec.tables))
     return {"table": name, "digest": file_digest(reader.run, name).hex()}
 
 

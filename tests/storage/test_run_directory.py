@@ -17,7 +17,7 @@ from ray_pipeline.errors import ConfigError, StorageError
 from ray_pipeline.storage import RunDirectory, open_filesystem
 
 if TYPE_CHECKING:
-    from conftest import S3Server, Store
+    from conftest import ProxiedBucket, S3Server, Store
 
 
 @pytest.fixture
@@ -74,6 +74,19 @@ def test_missing_column_is_named_with_those_that_exist(run: RunDirectory) -> Non
         run.read_table("t.parquet", ["a", "z"])
 
 
+def test_tables_come_one_after_the_other(run: RunDirectory) -> None:
+    """In the order asked for, also more than are opened ahead; one that is missing is named."""
+    names = [f"{i}.parquet" for i in range(40)]
+    for i, name in enumerate(names):
+        run.write_table(name, pa.table({"a": [i]}))
+    read = run.read_tables(reversed(names))
+    assert [table["a"][0].as_py() for table in read] == list(range(39, -1, -1))
+    read = run.read_tables(["0.parquet", "nope.parquet", "1.parquet"])
+    assert next(read)["a"][0].as_py() == 0
+    with pytest.raises(StorageError, match=rf"^Cannot read {run.uri}/nope.parquet: it does not"):
+        next(read)
+
+
 def test_table_in_a_partition_folder_gains_no_column(run: RunDirectory) -> None:
     """A path that looks like a partition adds nothing to the table."""
     run.write_table("interval=1d/symbol=0700/x.parquet", pa.table({"a": [1]}))
@@ -107,6 +120,23 @@ def test_listing_names_files_below_a_folder(run: RunDirectory) -> None:
     assert run.list("a.json") == ["a.json"]
     assert run.list("nope") == []
     assert run.names_in("b") == ["1.json", "2.json"]
+
+
+@pytest.mark.parametrize("part", ["a b", "a+b", "a%2Fb", "a=b&c", "Zürich-€", "a?b#c", "a'b\"c"])
+def test_names_may_hold_what_addresses_use_otherwise(run: RunDirectory, part: str) -> None:
+    """Written, listed, found, copied, read and removed under exactly the name given."""
+    name = f"models/sym_{part}/model {part}.txt"
+    run.write_bytes(name, b"x")
+    assert run.list() == [name]
+    assert run.exists(name)
+    run.copy(name, f"{name}.copy")
+    run.write_table(f"{part}.parquet", pa.table({"a": [1]}))
+    assert run.read_table(f"{part}.parquet").to_pydict() == {"a": [1]}
+    assert run.swap_bytes(name, b"x", b"y")
+    assert run.read_bytes(name) == b"y"
+    assert run.read_bytes(f"{name}.copy") == b"x"
+    run.remove("models")
+    assert run.list() == [f"{part}.parquet"]
 
 
 def test_run_directory_that_does_not_exist_yet_is_empty(run: RunDirectory) -> None:
@@ -288,6 +318,18 @@ def test_some_columns_of_an_s3_table_are_read_by_ranges(
     s3_server.requests.clear()
     assert run.read_table("t.parquet", ["c7"])["c7"][19_999].as_py() == 19_999
     assert len(s3_server.requests) <= 4
+
+
+def test_s3_tables_do_not_wait_for_each_other(bucket: ProxiedBucket) -> None:
+    """While one is decoded, those that follow are on their way; one GET for each small one."""
+    names = [f"{i}.parquet" for i in range(20)]
+    for name in names:
+        bucket.run.write_table(name, pa.table({"a": [1]}))
+    bucket.proxy.clear()
+    bucket.proxy.latency_s = 0.05
+    assert len(list(bucket.run.read_tables(names))) == 20
+    assert len(bucket.proxy.requests) == 20
+    assert max(request.n_in_flight for request in bucket.proxy.requests) > 8
 
 
 def test_tables_open_in_other_readers(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from object_stores import faults
 
 from ray_pipeline.errors import StorageError
+from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage import RunDirectory, list_files
 from ray_pipeline.storage.changes import FileChangedError
@@ -230,6 +233,21 @@ class TestSwap:
         bucket.proxy.rule = lambda request: unknown if "if-none-match" in request.headers else None
         assert bucket.run.swap_bytes("a", None, b"1")
         assert bucket.run.read_bytes("a") == b"1"
+
+
+def test_what_is_sent_to_workers_holds_no_credentials(
+    bucket: ProxiedBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each finds its own; what a driver has found stays with it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY-9fQ2")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRET-x7Lw")
+    run = bucket.run
+    run.write_bytes("a", b"x")
+    assert "KEY-9fQ2" in bucket.proxy.requests[0].headers["authorization"]
+    sent = pickle.dumps((run, partial(PanelReader, bucket.uri, bucket.options, run)))
+    assert bucket.proxy.endpoint_url.encode() in sent
+    assert b"KEY-9fQ2" not in sent
+    assert b"SECRET-x7Lw" not in sent
 
 
 def test_credentials_that_were_rotated_are_found(
