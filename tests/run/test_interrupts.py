@@ -128,6 +128,7 @@ def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference
     run_dir = tmp_path / "run"
     first = start()
     wait_for_units(run_dir, 2)
+    first.send_signal(signal.SIGSTOP)  # or it may be done before the second has started
     second = start()
     _, errors = second.communicate(timeout=60)
     assert second.returncode == 2
