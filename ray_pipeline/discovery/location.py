@@ -210,7 +210,7 @@ def _holds_symbols(fs: FileSystem, path: str) -> bool:
 
 
 def _what_is_there(fs: FileSystem, path: str) -> str:
-    with storage_errors("look at", uri_of(fs, path), fs):
+    with storage_errors("look at", uri_of(fs, path)):
         if fs.isfile(path):
             return "That is a file; data_dir must be a folder."
         if fs.exists(path):

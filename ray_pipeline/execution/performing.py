@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
-from ray_pipeline.errors import DataError, ExecutionError
+from ray_pipeline.errors import DataError, ExecutionError, StorageError
 from ray_pipeline.execution.protocol import Unit, UnitStore
 from ray_pipeline.execution.threads import ThreadLimits
 from ray_pipeline.memory import give_back, own_memory
@@ -17,6 +17,9 @@ from ray_pipeline.memory import give_back, own_memory
 __all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
 
 State = TypeVar("State")
+
+OwnFailure = Literal["data", "application", "storage"]
+"""The kinds of failure that a unit itself can tell."""
 
 _KEPT_BYTES = 32 * 2**20
 """What a process may hold more than after the last time that it gave memory back, before it does so
@@ -52,7 +55,7 @@ class Report:
 
     seconds: float
     record: dict[str, Any] | None = None
-    kind: Literal["data", "application"] | None = None
+    kind: OwnFailure | None = None
     error: str = ""
     traceback: str = ""
     memory_bytes: int = 0
@@ -140,13 +143,19 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
     except (Exception, SystemExit) as error:  # noqa: BLE001
         report = Report(
             seconds=time.perf_counter() - start,
-            kind="data" if isinstance(error, DataError) else "application",
+            kind=_kind_of(error),
             error=f"{type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
         )
         return report, None
     seconds = time.perf_counter() - start
     return Report(seconds, record=value if is_record else None), value
+
+
+def _kind_of(error: BaseException) -> OwnFailure:
+    if isinstance(error, DataError):
+        return "data"
+    return "storage" if isinstance(error, StorageError) else "application"
 
 
 def _as_record(order: Order, value: object) -> dict[str, Any]:

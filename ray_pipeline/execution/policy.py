@@ -21,11 +21,12 @@ _PLENTY = 4
 """Waiting calls per worker above which second calls are handed out. They save a millisecond each;
 near the end of a round one could be stuck behind a long unit while other workers are idle."""
 
-Fault = Literal["lost", "timeout", "memory"]
+Fault = Literal["lost", "storage", "timeout", "memory"]
 NextStep = Literal["again", "with_more_memory", "give_up"]
 
 _FAULT_NAMES: dict[Fault, str] = {
     "lost": "WorkerLost",
+    "storage": "StorageError",
     "timeout": "UnitTimeout",
     "memory": "OutOfMemory",
 }
@@ -62,9 +63,10 @@ class Call:
 def after_fault(faults: Sequence[Fault], max_attempts: int) -> NextStep:
     """Decide what becomes of a unit whose attempts ended in these faults.
 
-    A lost worker or a timeout may be the node's fault: again, while attempts are left. Running
-    out of memory is answered once, with twice the memory; the second time it is the unit.
-    Exceptions of the unit's own code never come here: they would only repeat themselves.
+    A lost worker or a timeout may be the node's fault, a store has its moods: again, while
+    attempts are left. Running out of memory is answered once, with twice the memory; the second
+    time it is the unit. Other exceptions of the unit's own never come here: they would only
+    repeat themselves.
     """
     if len(faults) >= max_attempts or faults.count("memory") > 1:
         return "give_up"
@@ -174,6 +176,11 @@ class Round:
         """Take note that a worker answered; its next call runs from now on."""
         self._in_flight[worker].remove(call)
         self._head_since[worker] = now
+
+    def store_failed(self, worker: int, call: Call, now: float) -> bool:
+        """Take note that the store failed a call; return whether it will be tried again."""
+        self.finished(worker, call, now)
+        return self._blame(call, "storage") is None
 
     def retire(self, worker: int) -> None:
         """Give a worker nothing more; what it has in flight it may finish."""

@@ -28,7 +28,7 @@ CODE_VERSION = 1
 """Part of every digest: raised when the same unit would give another record than before, so that
 records of older code are not taken for finished work. A release raises the package version."""
 
-FailureKind = Literal["data", "application", "lost", "timeout", "memory"]
+FailureKind = Literal["data", "application", "storage", "lost", "timeout", "memory"]
 
 _DIGEST_LENGTH = 32
 
@@ -131,8 +131,9 @@ class Failed:
         One line, ``TypeOfError: message``.
     kind
         ``data``: the data cannot be used; ``application``: any other exception of the function;
-        ``lost``: its worker died or could not be reached; ``timeout``: it ran too long;
-        ``memory``: its worker was killed for memory. The first two are never tried again.
+        ``storage``: the store failed; ``lost``: its worker died or could not be reached;
+        ``timeout``: it ran too long; ``memory``: its worker was killed for memory. The first two
+        are never tried again.
     traceback
         Of the worker, or Ray's account of the death.
     attempts

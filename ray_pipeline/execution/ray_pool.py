@@ -209,9 +209,14 @@ class RayExecutor(Generic[State]):
             case SharedLost(worker, call, message):
                 yield from self._given_up(current.shared_lost(worker, call, now), message)
             case Finished(worker, call, report, value):
-                current.finished(worker, call, now)
+                is_over = True
+                if report.kind == "storage":
+                    is_over = not current.store_failed(worker, call, now)
+                else:
+                    current.finished(worker, call, now)
                 self._bound_memory(current, worker, report.memory_bytes)
-                yield _outcome(call, report), value
+                if is_over:
+                    yield _outcome(call, report), value
 
     def _given_up(self, call: Call | None, message: str) -> Iterator[tuple[Outcome, Any]]:
         if call is not None:
@@ -307,7 +312,8 @@ class _StartWatch:
 def _outcome(call: Call, report: Report) -> Outcome:
     if report.kind is None:
         return Done(call.unit, report.record or {}, call.n_started, report.seconds)
-    return Failed(call.unit, report.error, report.kind, report.traceback, call.n_started)
+    attempts = len(call.faults) if report.kind == "storage" else call.n_started
+    return Failed(call.unit, report.error, report.kind, report.traceback, attempts)
 
 
 def _missed(calls: Sequence[Call]) -> list[Shared]:

@@ -17,7 +17,7 @@ State = TypeVar("State")
 
 
 class SerialExecutor(Generic[State]):
-    """Runs each unit in this process, in the given order and in one attempt.
+    """Runs each unit in this process, in the given order; again only when the store fails.
 
     Parameters
     ----------
@@ -27,25 +27,36 @@ class SerialExecutor(Generic[State]):
         Where records are written.
     cpus_per_worker
         Threads for OpenMP and Arrow.
+    max_attempts
+        Attempts per unit, at least 1.
     """
 
     n_workers = 1
 
     def __init__(
-        self, make_state: Callable[[], State], store: UnitStore, cpus_per_worker: int = 1
+        self,
+        make_state: Callable[[], State],
+        store: UnitStore,
+        cpus_per_worker: int = 1,
+        max_attempts: int = 3,
     ) -> None:
         self._worker: Worker[State] | None = Worker(make_state, store, cpus_per_worker)
+        self._max_attempts = max_attempts
         self._is_started = False
         self._values: WeakKeyDictionary[Shared, Any] = WeakKeyDictionary()
 
     def run(self, units: Sequence[Unit]) -> Iterator[Outcome]:
         """Yield one outcome per unit, in the given order."""
         for unit in units:
-            report = self._started().perform(Order.of(unit), *self._resolved(unit))
+            attempts = 0
+            report = Report(seconds=0.0, kind="storage")
+            while report.kind == "storage" and attempts < self._max_attempts:
+                report = self._started().perform(Order.of(unit), *self._resolved(unit))
+                attempts += 1
             if report.record is None:
-                yield _failed(unit, report)
+                yield _failed(unit, report, attempts)
             else:
-                yield Done(unit, report.record, attempts=1, seconds=report.seconds)
+                yield Done(unit, report.record, attempts, report.seconds)
 
     def share(self, unit: Unit) -> Shared:
         """Compute a value and keep it; arrays in it become read-only, as they are on Ray."""
@@ -81,9 +92,9 @@ class SerialExecutor(Generic[State]):
         return [self._values[shared] for shared in unit.shared]
 
 
-def _failed(unit: Unit, report: Report) -> Failed:
+def _failed(unit: Unit, report: Report, attempts: int) -> Failed:
     kind = report.kind or "application"
-    return Failed(unit, report.error, kind, report.traceback, attempts=1)
+    return Failed(unit, report.error, kind, report.traceback, attempts)
 
 
 def _read_only(unit: Unit, value: Any) -> Any:

@@ -38,7 +38,6 @@ class Source(RangedFile):
     """
 
     def __init__(self, fs: FileSystem, file: PartitionFile) -> None:
-        self._fs = fs
         self._uri = uri_of(fs, file.path)
         self.closed = True
         with self._storage_is_named("open"):
@@ -51,7 +50,7 @@ class Source(RangedFile):
 
     @contextmanager
     def _storage_is_named(self, action: str) -> Iterator[None]:
-        with storage_errors(action, self._uri, self._fs):
+        with storage_errors(action, self._uri):
             try:
                 yield
             except FileNotFoundError as error:

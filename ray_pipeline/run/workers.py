@@ -54,7 +54,9 @@ def open_executor(
     make_state = partial(PanelReader, config.data.data_dir, dict(config.data.storage_options), run)
     executor: Executor
     if settings.executor == "serial":
-        executor = SerialExecutor(make_state, store, settings.cpus_per_worker)
+        executor = SerialExecutor(
+            make_state, store, settings.cpus_per_worker, settings.max_attempts
+        )
     else:
         for uri in (config.data.data_dir, run.uri):
             if _protocol(uri) == "memory":

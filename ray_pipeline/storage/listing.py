@@ -73,7 +73,7 @@ def list_entries(
     listed = _local_entries if is_local(fs) else _s3_entries if is_s3(fs) else _other_entries
     # By path, because a listing that has to start over tells an object twice.
     entries: dict[str, PartitionFile] = {}
-    with storage_errors("list", uri_of(fs, path), fs):
+    with storage_errors("list", uri_of(fs, path)):
         try:
             for page in listed(fs, path, prefix):
                 entries.update((entry.path, entry) for entry in page)
@@ -94,7 +94,7 @@ def list_names(fs: FileSystem, path: str, prefix: str = "", limit: int | None = 
 
     With a limit, at most that many names come back (on an object store no more are asked for).
     """
-    with storage_errors("list", uri_of(fs, path), fs):
+    with storage_errors("list", uri_of(fs, path)):
         try:
             names = _level_names(fs, path, prefix, limit)
         except (FileNotFoundError, NotADirectoryError):

@@ -283,7 +283,7 @@ class RunDirectory:
     def _file(self, action: str, name: str) -> Iterator[tuple[ObjectStore, str]]:
         """Give the store and the path of a file; what it raises inside becomes a StorageError."""
         fs, path = self._locate(name)
-        with storage_errors(action, self._address(name), fs):
+        with storage_errors(action, self._address(name)):
             yield store_of(fs), path
 
     def _open(self) -> tuple[FileSystem, str]:

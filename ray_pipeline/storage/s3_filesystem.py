@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import os
+import random
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import s3fs
+from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError
 from fsspec.asyn import sync_wrapper
+from s3fs.core import S3_RETRYABLE_ERRORS
 
 from ray_pipeline.credentials import credential_keys
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.storage.s3_errors import error_code
+from ray_pipeline.storage.s3_errors import (
+    GaveUpError,
+    error_code,
+    http_status,
+    is_passing,
+    n_requests,
+    said,
+)
 
 __all__ = ["S3FileSystem", "open_s3"]
 
-# Standard mode is botocore's back-off with jitter. s3fs repeats a whole request on top of it, by
-# default five times: two are enough here, since 2 × 5 tries take about half a minute when the
-# store keeps saying SlowDown.
+# Standard mode is botocore's back-off with jitter: five tries in 7 s or so. Stores are moody for
+# longer than that, so that all five are made again and again while patience lasts.
 _ATTEMPTS = 5
-_ROUNDS = 2
+_PATIENCE_S = 60.0
+_LONGEST_WAIT_S = 10.0
+_CHANCE = random.Random()  # not the global one, which belongs to the user
 # Twice the threads that list or read at a time; botocore's default of 10 would make them queue.
 _CONNECTIONS = 32
 
@@ -29,19 +42,61 @@ _CONNECTIONS = 32
 _STALE = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "TokenRefreshRequired"}
 )
+_UNANSWERED = (*S3_RETRYABLE_ERRORS, ConnectionError, HTTPClientError)
+_FAILURES = (*_UNANSWERED, BotoCoreError, OSError)
+
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 _CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
 
 
 class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
-    """s3fs, which looks for new credentials once when the store says that its own have expired.
+    """s3fs with more patience, which also looks for new credentials when its own are stale.
 
+    Parameters
+    ----------
+    patience_s
+        Seconds for which failures that may pass are borne, each request's. A store that never
+        answered is more likely to be at another address: it gets the first tries alone.
+    *arguments, **named
+        Of s3fs.
+
+    Notes
+    -----
     Credentials that come with an expiry (roles, single sign-on, a ``credential_process``) are
     refreshed by botocore before they expire. Those in a file or a secret that somebody else
     rotates are read once only, so a run longer than their life needs another look at them.
     """
 
+    def __init__(self, *arguments: Any, patience_s: float = _PATIENCE_S, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.retries = 1  # of s3fs' own
+        self._patience_s = patience_s
+        self._has_answered = False
+        self._renewing = asyncio.Lock()
+
     async def _call_s3(self, method: str, *more: Any, **arguments: Any) -> Any:
+        n_tries = 0
+        start = time.monotonic()
+        for n in itertools.count():
+            try:
+                answer = await self._once(method, *more, **arguments)
+            except _FAILURES as error:
+                self._has_answered |= http_status(error) > 0
+                if not _may_pass(error):
+                    raise
+                n_tries += self._n_requests(error)
+                patience_s = self._patience_s if self._has_answered else 0.0
+                if time.monotonic() - start >= patience_s:
+                    raise GaveUpError(said(error), n_tries) from error
+                await asyncio.sleep(_CHANCE.uniform(0, min(_LONGEST_WAIT_S, 2.0**n)))
+            else:
+                self._has_answered = True
+                return answer
+        raise AssertionError("unreachable: the loop has no end")
+
+    call_s3 = sync_wrapper(_call_s3)
+
+    async def _once(self, method: str, *more: Any, **arguments: Any) -> Any:
         client = self._s3
         try:
             return await super()._call_s3(method, *more, **arguments)
@@ -53,14 +108,10 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
                     await self.set_session(refresh=True)
         return await super()._call_s3(method, *more, **arguments)
 
-    call_s3 = sync_wrapper(_call_s3)
-
-    @property
-    def _renewing(self) -> asyncio.Lock:
-        if "_renewing_lock" not in self.__dict__:
-            self.__dict__["_renewing_lock"] = asyncio.Lock()
-        lock: asyncio.Lock = self.__dict__["_renewing_lock"]
-        return lock
+    def _n_requests(self, error: BaseException) -> int:
+        if http_status(error):
+            return n_requests(error)
+        return int(self.config_kwargs["retries"].get("total_max_attempts", 1))
 
 
 def open_s3(options: Mapping[str, object]) -> S3FileSystem:
@@ -69,15 +120,15 @@ def open_s3(options: Mapping[str, object]) -> S3FileSystem:
     Parameters
     ----------
     options
-        Of s3fs, besides ``region``; none of them a credential.
+        Of s3fs, besides ``region`` and `S3FileSystem`'s own; none of them a credential.
 
     Raises
     ------
     ConfigError
         For an option that s3fs does not have, with those that it has.
     """
-    known = {*inspect.signature(s3fs.S3FileSystem.__init__).parameters, "profile", "region"}
-    known -= {"self", "kwargs"}
+    own = {"patience_s", "profile", "region"}
+    known = {*inspect.signature(s3fs.S3FileSystem.__init__).parameters, *own} - {"self", "kwargs"}
     unknown = sorted(set(options) - known)
     if unknown:
         usable = sorted(name for name in known if not any(credential_keys({name: "x"})))
@@ -85,12 +136,10 @@ def open_s3(options: Mapping[str, object]) -> S3FileSystem:
             f"storage_options: S3 has no option {', '.join(map(repr, unknown))}. "
             f"Known are: {', '.join(usable)}."
         )
-    fs = S3FileSystem(**_arguments(dict(options)))
-    fs.retries = _ROUNDS
-    return fs
+    return S3FileSystem(**_arguments(dict(options)))
 
 
-def _arguments(options: dict[str, object]) -> dict[str, object]:
+def _arguments(options: dict[str, object]) -> dict[str, Any]:
     region = options.pop("region", None)
     client = _mapping(options.pop("client_kwargs", None), "client_kwargs")
     if region is not None:
@@ -119,3 +168,7 @@ def _mapping(value: object, name: str) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise ConfigError(f"storage_options.{name} must be a mapping; got {value!r}.")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, _UNANSWERED) or is_passing(error)

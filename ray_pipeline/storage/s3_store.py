@@ -14,11 +14,11 @@ from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage.changes import FileChangedError
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.storage.s3_errors import (
-    BrokenBodyError,
+    GaveUpError,
     MissingBucketError,
     error_code,
     http_status,
-    n_requests,
+    said,
 )
 
 __all__ = ["S3Store"]
@@ -213,18 +213,16 @@ async def _get(fs: FileSystem, path: str, byte_range: str | None = None, etag: s
         arguments["Range"] = byte_range
     if etag:
         arguments["IfMatch"] = f'"{etag}"'
-    n_tries = 0
     wait_s = _FIRST_WAIT_S
     for left in reversed(range(_BODY_TRIES)):
         answer = await fs._call_s3("get_object", **arguments)
-        n_tries += n_requests(answer)
         try:
             content = await answer["Body"].read()
             _require_whole(content, answer.get("ContentLength"))
         except _BROKEN as error:
             if not left:
-                reason = f"the answer broke off: {str(error) or type(error).__name__}"
-                raise BrokenBodyError(reason, n_tries) from error
+                reason = f"the answer broke off: {said(error)}"
+                raise GaveUpError(reason, _BODY_TRIES) from error
         else:
             span = str(answer.get("ContentRange", ""))
             size_bytes = span.rpartition("/")[2] if span else str(len(content))

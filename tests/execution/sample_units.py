@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ray_pipeline.errors import DataError
+from ray_pipeline.errors import DataError, StorageError
 from ray_pipeline.execution import Outcome, Unit
 
 
@@ -170,6 +170,16 @@ def die_at_first(_: object, spec: dict[str, str]) -> dict[str, Any]:
         return {"value": spec["x"]}
     marker.touch()
     os._exit(3)
+
+
+def meet_a_mood_at_first(_: object, spec: dict[str, Any]) -> dict[str, Any]:
+    """Meet a store that fails so often, and leave a file for each time."""
+    marker = Path(spec["marker"])
+    n_times = len(list(marker.parent.glob(f"{marker.name}-*")))
+    if n_times < spec["n_times"]:
+        (marker.parent / f"{marker.name}-{n_times}").touch()
+        raise StorageError("Please reduce your request rate.")
+    return {"value": spec["n_times"]}
 
 
 def stall_at_first(_: object, spec: dict[str, str]) -> dict[str, Any]:

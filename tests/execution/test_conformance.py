@@ -16,10 +16,12 @@ from .sample_units import (
     FolderStore,
     MakeState,
     broken_state,
+    by_key,
     double,
     fail_by_number,
     huge_record,
     leave_the_process,
+    meet_a_mood_at_first,
     name_state,
     no_state,
     not_a_dict,
@@ -90,6 +92,22 @@ def test_failures_stay_with_their_units(make_executor: MakeExecutor, store: Fold
         assert (failed.kind, failed.error) == ("application", "KeyError: 'close'")
     assert all(isinstance(outcomes[f"S{x}"], Done) for x in (0, 3))
     assert len(store.finished("rank")) == 2
+
+
+def test_a_store_that_fails_is_tried_again(make_executor: MakeExecutor, tmp_path: Path) -> None:
+    """Its moods are no fault of a unit, whose attempts are still bounded."""
+    specs = [{"marker": str(tmp_path / f"S{n}"), "n_times": n} for n in range(4)]
+    units = [unit(meet_a_mood_at_first, f"S{n}", spec) for n, spec in enumerate(specs)]
+    outcomes = by_key(make_executor().run(units))
+    for n in range(3):
+        done = outcomes[f"S{n}"]
+        assert isinstance(done, Done)
+        assert (done.record, done.attempts) == ({"value": n}, n + 1)
+    failed = outcomes["S3"]
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.attempts) == ("storage", 3)
+    assert failed.error == "StorageError: Please reduce your request rate."
+    assert "meet_a_mood_at_first" in failed.traceback
 
 
 def test_exit_is_a_failure_of_the_unit(make_executor: MakeExecutor) -> None:

@@ -46,6 +46,8 @@ def names(given: list[tuple[int, Call]]) -> list[tuple[int, str]]:
     [
         (["lost"], 3, "again"),
         (["lost", "timeout"], 3, "again"),
+        (["storage", "storage"], 3, "again"),
+        (["storage", "lost", "storage"], 3, "give_up"),
         (["lost", "timeout", "lost"], 3, "give_up"),
         (["lost"], 1, "give_up"),
         (["memory"], 3, "with_more_memory"),
@@ -257,6 +259,10 @@ def test_every_call_ends_once(seed: int) -> None:
             if rng.random() < 0.7:
                 ended.append(in_flight[worker].pop(0))
                 current.finished(worker, ended[-1], 0.0)
+                continue
+            if rng.random() < 0.3:
+                failed = in_flight[worker].pop(0)
+                ended += [] if current.store_failed(worker, failed, 0.0) else [failed]
                 continue
             given_up = current.broke(worker, rng.choice(("lost", "timeout", "memory")))
             ended += [] if given_up is None else [given_up]

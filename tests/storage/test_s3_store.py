@@ -155,7 +155,8 @@ def test_a_store_that_falls_silent_is_given_up(bucket: ProxiedBucket, fault: fau
     """No answer, or one that stops in the middle, is waited for only so long."""
     _put(bucket, "a", b"0123456789" * 1000)
     bucket = bucket.with_options(
-        config_kwargs={"read_timeout": 0.2, "retries": {"total_max_attempts": 2}}
+        config_kwargs={"read_timeout": 0.2, "retries": {"total_max_attempts": 2}},
+        patience_s=0.0,
     )
     bucket.proxy.rule = lambda _: fault
     with pytest.raises(StorageError, match=rf"^Cannot read {bucket.uri}/a: .*imeout.* tries\)\.$"):
