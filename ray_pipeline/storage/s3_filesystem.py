@@ -125,7 +125,7 @@ def open_s3(options: Mapping[str, object]) -> S3FileSystem:
     Raises
     ------
     ConfigError
-        For an option that s3fs does not have, with those that it has.
+        For an option that s3fs does not have, with those that it has, or a wrong value.
     """
     own = {"patience_s", "profile", "region"}
     known = {*inspect.signature(s3fs.S3FileSystem.__init__).parameters, *own} - {"self", "kwargs"}
@@ -135,6 +135,11 @@ def open_s3(options: Mapping[str, object]) -> S3FileSystem:
         raise ConfigError(
             f"storage_options: S3 has no option {', '.join(map(repr, unknown))}. "
             f"Known are: {', '.join(usable)}."
+        )
+    patience_s = options.get("patience_s", _PATIENCE_S)
+    if isinstance(patience_s, bool) or not isinstance(patience_s, int | float):
+        raise ConfigError(
+            f"storage_options.patience_s must be a number of seconds; got {patience_s!r}."
         )
     return S3FileSystem(**_arguments(dict(options)))
 

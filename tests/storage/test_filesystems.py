@@ -150,6 +150,13 @@ def test_client_options_must_be_mappings() -> None:
         open_filesystem("s3://bucket", {"client_kwargs": 3})
 
 
+def test_patience_is_a_number() -> None:
+    """Text where seconds are needed is an error in the config."""
+    pytest.importorskip("s3fs")
+    with pytest.raises(ConfigError, match=r"patience_s must be a number of seconds; got '1m'\."):
+        open_filesystem("s3://bucket", {"patience_s": "1m"})
+
+
 def test_missing_s3fs_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the optional package the message holds the command to run."""
     monkeypatch.setitem(sys.modules, "s3fs", None)
