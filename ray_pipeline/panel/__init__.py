@@ -8,7 +8,7 @@ from ray_pipeline.panel.inspection import (
     inspection_request,
 )
 from ray_pipeline.panel.loading import TableRequest, labeled_table, load_symbol_table
-from ray_pipeline.panel.quality import QualityFinding, clean_rows
+from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.reading import PartitionReader, read_columns
 from ray_pipeline.panel.roles import resolve_roles
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
@@ -31,7 +31,6 @@ __all__ = [
     "SymbolInspection",
     "SymbolTable",
     "TableRequest",
-    "clean_rows",
     "decode_runs",
     "detect_task",
     "encode_runs",

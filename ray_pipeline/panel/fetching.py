@@ -145,9 +145,11 @@ class FetchedPiece:
             self.source.close()
 
 
-def pieces_of(file: PartitionFile, footer: pq.FileMetaData) -> list[Piece]:
+def pieces_of(
+    file: PartitionFile, footer: pq.FileMetaData, max_rows: int | None = None
+) -> list[Piece]:
     """Cut a file into pieces that fit into memory, at least one and in order."""
-    bunches = list(row_group_bunches(footer, BYTES_AHEAD)) or [[]]
+    bunches = list(row_group_bunches(footer, BYTES_AHEAD, max_rows)) or [[]]
     return [
         Piece(file, tuple(bunch), sum(footer.row_group(group).num_rows for group in bunch))
         for bunch in bunches

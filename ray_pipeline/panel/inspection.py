@@ -7,18 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import some_of
-from ray_pipeline.panel.quality import (
-    QualityFinding,
-    bar_findings,
-    clean_rows,
-    overflow_findings,
-    require_rows,
-    to_float,
-)
+from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.roles import (
     BAR_FIELDS,
@@ -26,6 +19,7 @@ from ray_pipeline.panel.roles import (
     missing_bar_fields,
     resolve_roles,
 )
+from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.records import ColumnRoles, SymbolPartition, TimeRun
 from ray_pipeline.storage.filesystems import FileSystem
@@ -39,8 +33,6 @@ __all__ = [
 ]
 
 TableKind = Literal["labeled", "bars"]
-
-_MAX_LISTED_VALUES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,31 +167,39 @@ def inspect_symbol(
             roles = resolve_roles(reader.columns, request, request.time_column)
             kind = _kind_of(reader.columns, roles, request)
             used = BAR_FIELDS if kind == "bars" else (*roles.features, *roles.targets)
-            raw = reader.read((roles.time, *used))
-        table, found = clean_rows(raw, roles.time, request.max_rows)
-        require_rows(table.num_rows, max(1, request.min_rows))
-    findings = [*reader.findings, *found]
+            targets = () if kind == "bars" else roles.targets
+            plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows)
+            tallies = {name: ColumnTally(name, lists_values=name in targets) for name in used}
+            bars = np.empty((plan.n_kept if kind == "bars" else 0, len(BAR_FIELDS)))
+            for block in blocks:
+                for name in block.table.column_names:
+                    tallies[name].add(block.values(name), block.rows)
+                if kind == "bars":
+                    block.write(bars, BAR_FIELDS)
+                del block  # before the next is read
+        require_rows(plan.n_kept, max(1, request.min_rows))
+    findings = [*reader.findings, *plan.findings]
+    findings += [finding for tally in tallies.values() for finding in tally.findings()]
     if kind == "bars":
-        findings += bar_findings(table)
-        targets: tuple[str, ...] = ()
+        findings += bar_findings(bars)
     else:
-        findings += overflow_findings(table, roles.features)
-        targets = roles.targets
-    constant = [finding.column for finding in found if finding.rule == "constant_column"]
-    times = table.column(roles.time).to_numpy()
+        for name in roles.features:
+            findings += tallies[name].overflow_findings()
+    only_values = ((name, tally.only_value) for name, tally in tallies.items())
+    n_missing = ((name, tally.n_missing) for name, tally in tallies.items())
     return SymbolInspection(
         symbol=partition.symbol,
         kind=kind,
         time_column=roles.time,
         columns=reader.columns,
-        n_rows=table.num_rows,
-        first_ts_ns=int(times[0]),
-        last_ts_ns=int(times[-1]),
-        runs=encode_runs(times),
+        n_rows=plan.n_kept,
+        first_ts_ns=int(plan.time_ns[0]),
+        last_ts_ns=int(plan.time_ns[-1]),
+        runs=encode_runs(plan.time_ns),
         findings=tuple(findings),
-        target_values=tuple((name, _few_values(table.column(name))) for name in targets),
-        constant=tuple((name, _only_value(table.column(name))) for name in constant if name),
-        n_missing=_missing_cells(table, used),
+        target_values=tuple((name, tallies[name].few_values) for name in targets),
+        constant=tuple((name, value) for name, value in only_values if value is not None),
+        n_missing=tuple((name, count) for name, count in n_missing if count),
     )
 
 
@@ -226,24 +226,3 @@ def _kind_of(
     if missing:
         raise DataError(f"neither labeled nor bars ({tried}; {bars}); {found}.")
     return "bars"
-
-
-def _few_values(column: pa.ChunkedArray) -> tuple[float, ...] | None:
-    """Return the distinct values, sorted, or None when there are more than 12."""
-    values = to_float(column).astype(np.float64)
-    # A real-valued target shows itself in its first rows; sorting all of it would be for nothing.
-    for part in (values[:1_000], values):
-        distinct = np.unique(part[~np.isnan(part)])
-        if len(distinct) > _MAX_LISTED_VALUES:
-            return None
-    return tuple(float(value) for value in distinct)
-
-
-def _only_value(column: pa.ChunkedArray) -> float:
-    values = to_float(column)
-    return float(values[~np.isnan(values)][0])
-
-
-def _missing_cells(table: pa.Table, names: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    counts = ((name, int(np.isnan(to_float(table.column(name))).sum())) for name in names)
-    return tuple((name, count) for name, count in counts if count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.bars import Bars, compute_features, compute_targets
+from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.inspection import TableKind
-from ray_pipeline.panel.quality import clean_rows, require_rows, to_float
+from ray_pipeline.panel.quality import finite, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.roles import BAR_FIELDS, resolve_time_column
 from ray_pipeline.panel.table import SymbolTable
@@ -74,8 +76,10 @@ def load_symbol_table(
         When the storage fails.
     """
     with naming_symbol(partition.symbol):
-        time_ns, columns = _read_clean(partition, fs, request)
-        return _symbol_table(partition.symbol, time_ns, columns, request)
+        if request.kind == "bars":
+            return _labeled_bars(partition.symbol, _read_bars(partition, fs, request), request)
+        arrays = _read_clean(partition, fs, request, request.features, request.targets)
+        return _symbol_table(partition.symbol, *arrays, request)
 
 
 def labeled_table(
@@ -106,29 +110,38 @@ def labeled_table(
     StorageError
         When the storage fails.
     """
-    with naming_symbol(partition.symbol):
-        if table is None or request.kind == "bars":
-            time_ns, columns = _read_clean(partition, fs, request)
-        if table is None:
-            table = _symbol_table(partition.symbol, time_ns, columns, request)
-    names, arrays = ["ts"], [_timestamps(table.time_ns)]
+    names, arrays = ["ts"], []
     if request.kind == "bars":
+        with naming_symbol(partition.symbol):
+            bars = _read_bars(partition, fs, request)
+            if table is None:
+                table = _labeled_bars(partition.symbol, bars, request)
         names += BAR_FIELDS
-        arrays += [_nullable(columns[field].astype(np.float64)) for field in BAR_FIELDS]
+        arrays += [_nullable(getattr(bars, field)) for field in BAR_FIELDS]
+    elif table is None:
+        table = load_symbol_table(partition, fs, request)
     names += (*table.feature_names, *table.target_names)
     arrays += [_nullable(column) for column in (*table.features.T, *table.targets.T)]
-    return pa.table(arrays, names=names)
+    return pa.table([_timestamps(table.time_ns), *arrays], names=names)
+
+
+def _read_bars(partition: SymbolPartition, fs: FileSystem, request: TableRequest) -> Bars:
+    time_ns, _, fields = _read_clean(partition, fs, request, (), BAR_FIELDS)
+    return Bars(time_ns, *np.ascontiguousarray(fields.T))
 
 
 def _read_clean(
-    partition: SymbolPartition, fs: FileSystem, request: TableRequest
-) -> tuple[NDArray[np.int64], dict[str, _Floats]]:
-    """Return the time axis and those of the columns needed that the symbol has."""
-    wanted = BAR_FIELDS if request.kind == "bars" else (*request.features, *request.targets)
+    partition: SymbolPartition,
+    fs: FileSystem,
+    request: TableRequest,
+    singles: Sequence[str],
+    doubles: Sequence[str],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
+    """Return the time axis, and columns as a matrix of float32 and one of float64."""
     with PartitionReader(partition, fs) as reader:
         types = dict(reader.columns)
         time_column = resolve_time_column(list(types), request.time_column)
-        present = [name for name in wanted if name in types]
+        present = [name for name in (*singles, *doubles) if name in types]
         for name in present:
             # A mixture of types is for the reader to name, with the files.
             if column_kind(types[name]) not in ("numeric", "bool", "null", "mixed"):
@@ -136,38 +149,34 @@ def _read_clean(
         if request.kind == "bars" and len(present) < len(BAR_FIELDS):
             missing = [name for name in BAR_FIELDS if name not in types]
             raise DataError(f"not bars: no column {', '.join(missing)}.")
-        raw = reader.read((time_column, *present))
-    table, _ = clean_rows(raw, time_column, request.max_rows)
-    require_rows(table.num_rows, max(1, request.min_rows))
-    time_ns = np.ascontiguousarray(table.column(time_column).to_numpy())
-    return time_ns, {name: to_float(table.column(name)) for name in present}
+        plan, blocks = clean_blocks(reader, time_column, present, request.max_rows)
+        single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
+        double = np.full((plan.n_kept, len(doubles)), np.nan, dtype=np.float64)
+        for block in blocks:
+            block.write(single, singles)
+            block.write(double, doubles)
+            del block  # before the next is read
+    require_rows(plan.n_kept, max(1, request.min_rows))
+    return plan.time_ns, single, double
+
+
+def _labeled_bars(symbol: str, bars: Bars, request: TableRequest) -> SymbolTable:
+    computed = compute_features(bars, request.features)
+    labels = compute_targets(bars, request.targets, request.bar_seconds, request.session_bars)
+    features, targets = finite(computed, np.float32), finite(labels, np.float64)
+    return _symbol_table(symbol, bars.time_ns, features, targets, request)
 
 
 def _symbol_table(
-    symbol: str, time_ns: NDArray[np.int64], columns: dict[str, _Floats], request: TableRequest
+    symbol: str,
+    time_ns: NDArray[np.int64],
+    features: NDArray[np.float32],
+    targets: NDArray[np.float64],
+    request: TableRequest,
 ) -> SymbolTable:
-    if request.kind == "bars":
-        bars = Bars(time_ns, *(columns[field].astype(np.float64) for field in BAR_FIELDS))
-        computed = compute_features(bars, request.features)
-        labels = compute_targets(bars, request.targets, request.bar_seconds, request.session_bars)
-        columns = dict(zip(request.features, computed.T, strict=True))
-        columns |= dict(zip(request.targets, labels.T, strict=True))
-    features = np.full((len(time_ns), len(request.features)), np.nan, dtype=np.float32)
-    targets = np.full((len(time_ns), len(request.targets)), np.nan, dtype=np.float64)
-    for matrix, names in ((features, request.features), (targets, request.targets)):
-        for j, name in enumerate(names):
-            if name in columns:
-                _set_finite(matrix, j, columns[name])
     for array in (time_ns, features, targets):
         array.flags.writeable = False
     return SymbolTable(symbol, time_ns, features, request.features, targets, request.targets)
-
-
-def _set_finite(matrix: _Floats, j: int, values: _Floats) -> None:
-    """Fill column `j` of `matrix`; what its type cannot hold becomes missing."""
-    with np.errstate(over="ignore"):
-        matrix[:, j] = values
-    matrix[np.isinf(matrix[:, j]), j] = np.nan
 
 
 def _timestamps(time_ns: NDArray[np.int64]) -> pa.Array:

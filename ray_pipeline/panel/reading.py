@@ -7,7 +7,7 @@ back as the number 700. Files of one symbol may differ in columns and types; the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Self
@@ -130,6 +130,29 @@ class PartitionReader:
             When no file has a column, when its types do not go together, or when a file is
             damaged.
         """
+        return pa.concat_tables([table for _, table in self.blocks(columns)])
+
+    def blocks(
+        self, columns: Sequence[str], max_cells: int | None = None
+    ) -> Generator[tuple[int, pa.Table]]:
+        """Read `columns` of all files as `read` does, some rows after the other.
+
+        Parameters
+        ----------
+        columns
+            As of `read`.
+        max_cells
+            Most cells of a table, unless a single column of a row group has more. Where all
+            columns of a row group are too many, some of them come after the other. None: all
+            columns, of as many rows as are fetched at a time.
+
+        Yields
+        ------
+        first_row
+            The table's first row among the rows of all files.
+        table
+            Some or all of `columns`.
+        """
         unions = dict(self.columns)
         for name in columns:
             if name not in unions:
@@ -140,15 +163,28 @@ class PartitionReader:
                     "Rewrite the file that differs."
                 )
         types = self._handed_over(columns)
-        pieces = (
-            piece
-            for file in self._partition.files
-            for piece in pieces_of(file, self._footers[file.path])
+        started = ahead(
+            self._parts(columns, max_cells), lambda part: self._start_piece(part[1], part[2])
         )
-        started = ahead(pieces, lambda piece: self._start_piece(piece, columns))
         with closing(started):
-            parts = [self._read_piece(fetched, columns, types) for _, fetched in started]
-        return pa.concat_tables(parts)
+            for (first_row, _, names), fetched in started:
+                yield first_row, self._read_piece(fetched, names, types)
+
+    def _parts(
+        self, columns: Sequence[str], max_cells: int | None
+    ) -> Iterator[tuple[int, Piece, Sequence[str]]]:
+        """Cut the files into pieces, and the columns of a piece that is too large."""
+        first_row = 0
+        max_rows = None if max_cells is None else max_cells // max(1, len(columns))
+        for file in self._partition.files:
+            for piece in pieces_of(file, self._footers[file.path], max_rows):
+                n_columns = len(columns)
+                if max_cells is not None and piece.n_rows:
+                    n_columns = max_cells // piece.n_rows
+                n_columns = max(1, n_columns)
+                for first in range(0, max(1, len(columns)), n_columns):
+                    yield first_row, piece, columns[first : first + n_columns]
+                first_row += piece.n_rows
 
     def _start_footer(self, file: PartitionFile) -> tuple[ParquetSource, int]:
         return ParquetSource(self._fs, file), min(file.size_bytes, FOOTER_BYTES)

@@ -26,19 +26,23 @@ def table_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(_BATCH_ROWS, row_groups=groups)
 
 
-def row_group_bunches(metadata: pq.FileMetaData, max_bytes: int) -> Iterator[list[int]]:
-    """Group the row groups of a file, in order, into bunches of at most so many decoded bytes.
+def row_group_bunches(
+    metadata: pq.FileMetaData, max_bytes: int, max_rows: int | None = None
+) -> Iterator[list[int]]:
+    """Group the row groups of a file, in order, into bunches of at most so many bytes and rows.
 
-    A row group that is larger is a bunch of its own.
+    Bytes are those before compression, which a dictionary can make far fewer than the decoded
+    ones. A row group that is larger is a bunch of its own.
     """
     bunch: list[int] = []
-    n_bytes = 0
-    for group in range(metadata.num_row_groups):
-        size = metadata.row_group(group).total_byte_size
-        if bunch and n_bytes + size > max_bytes:
+    n_bytes = n_rows = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        n_bytes += group.total_byte_size
+        n_rows += group.num_rows
+        if bunch and (n_bytes > max_bytes or (max_rows is not None and n_rows > max_rows)):
             yield bunch
-            bunch, n_bytes = [], 0
-        bunch.append(group)
-        n_bytes += size
+            bunch, n_bytes, n_rows = [], group.total_byte_size, group.num_rows
+        bunch.append(number)
     if bunch:
         yield bunch

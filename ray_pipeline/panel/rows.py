@@ -1,0 +1,199 @@
+"""Which rows of a symbol are kept, and in which order: its times alone decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.quality import QualityFinding, to_float
+from ray_pipeline.panel.timestamps import format_time, utc_ns
+
+__all__ = ["RepeatedRows", "RowPlan", "Rows", "plan_rows"]
+
+Rows: TypeAlias = slice | NDArray[np.int64]
+"""Rows as an index: a slice where nothing has to be copied."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowPlan:
+    """What becomes of each row that is read.
+
+    Attributes
+    ----------
+    n_read
+        Rows of all files.
+    time_ns
+        int64 (n_kept,): times of the rows kept, nanoseconds since 1970 in UTC, strictly
+        increasing.
+    positions
+        int64 (n_read,): place of each row among those kept, or -1. None in the common case: the
+        newest n_kept rows are kept as they come.
+    repeats
+        int64 (n_repeats, 2): rows that have the time of another row, each with the one before it.
+    repeated_ns
+        int64 (n_repeats,): that time.
+    findings
+        What was found in the times, in the order of the rules.
+    """
+
+    n_read: int
+    time_ns: NDArray[np.int64]
+    positions: NDArray[np.int64] | None
+    repeats: NDArray[np.int64]
+    repeated_ns: NDArray[np.int64]
+    findings: tuple[QualityFinding, ...]
+
+    @property
+    def n_kept(self) -> int:
+        """Rows that are kept."""
+        return len(self.time_ns)
+
+    def place(self, first_row: int, n_rows: int) -> tuple[Rows, Rows]:
+        """Return which rows of a block are kept, and their places among all rows kept.
+
+        Parameters
+        ----------
+        first_row, n_rows
+            The block's first row among those read, and its length.
+        """
+        if self.positions is None:
+            n_dropped = self.n_read - self.n_kept
+            first_kept = min(max(n_dropped - first_row, 0), n_rows)
+            start = first_row + first_kept - n_dropped
+            return slice(first_kept, n_rows), slice(start, start + n_rows - first_kept)
+        positions = self.positions[first_row : first_row + n_rows]
+        kept = np.flatnonzero(positions >= 0)
+        return kept, positions[kept]
+
+
+def plan_rows(times: pa.ChunkedArray, name: str, max_rows: int | None) -> RowPlan:
+    """Put rows on a strictly increasing UTC axis.
+
+    In this order: rows without a time are dropped, rows are sorted by time (stable), of rows of
+    one time the first is kept, and of all rows the newest `max_rows`.
+
+    Parameters
+    ----------
+    times
+        The time column as `read_columns` gives it.
+    name
+        Its name, for messages.
+    max_rows
+        Number of newest rows to keep, None for all.
+
+    Raises
+    ------
+    DataError
+        When times cannot be read.
+    """
+    n_read = len(times)
+    findings: list[QualityFinding] = []
+    rows: NDArray[np.int64] | None = None  # those kept, in their order; None: all as they come
+    if times.null_count:
+        message = f"{times.null_count} rows without a time were dropped"
+        findings.append(QualityFinding("missing_time", name, times.null_count, message))
+        is_there = pc.is_valid(times)
+        times, rows = times.filter(is_there), np.flatnonzero(is_there.to_numpy())
+    time_ns, assumption = utc_ns(times, name)
+    if assumption:
+        findings.append(QualityFinding("time_unit_assumed", name, len(time_ns), assumption))
+
+    n_out_of_order = int((time_ns[1:] < time_ns[:-1]).sum())
+    if n_out_of_order:
+        message = f"{n_out_of_order} rows are older than the row before them; rows were sorted"
+        findings.append(QualityFinding("out_of_order", None, n_out_of_order, message))
+        order = np.argsort(time_ns, kind="stable")
+        time_ns, rows = time_ns[order], order if rows is None else rows[order]
+
+    repeated = np.flatnonzero(time_ns[1:] == time_ns[:-1]) + 1
+    repeated_ns = time_ns[repeated]
+    repeats = np.empty((0, 2), dtype=np.int64)
+    if len(repeated):
+        message = f"{len(repeated)} rows that repeat another row were dropped"
+        findings.append(QualityFinding("duplicate_rows", None, len(repeated), message))
+        rows = np.arange(n_read) if rows is None else rows
+        repeats = np.column_stack([rows[repeated], rows[repeated - 1]])
+        time_ns, rows = np.delete(time_ns, repeated), np.delete(rows, repeated)
+
+    if max_rows is not None and len(time_ns) > max_rows:
+        n_cut = len(time_ns) - max_rows
+        time_ns = time_ns[n_cut:].copy()
+        rows = None if rows is None else rows[n_cut:]
+    positions = None
+    if rows is not None:
+        positions = np.full(n_read, -1, dtype=np.int64)
+        positions[rows] = np.arange(len(rows))
+    time_ns = np.ascontiguousarray(time_ns)
+    return RowPlan(n_read, time_ns, positions, repeats, repeated_ns, tuple(findings))
+
+
+class RepeatedRows:
+    """Compares the cells of rows that have one time, as the files hold them.
+
+    Parameters
+    ----------
+    plan
+        Which rows these are.
+    """
+
+    def __init__(self, plan: RowPlan) -> None:
+        self._plan = plan
+        self._rows = np.unique(plan.repeats)
+        self._later, self._earlier = np.searchsorted(self._rows, plan.repeats.T)
+        self._differs = np.zeros(len(plan.repeats), dtype=bool)
+        self._cells: list[tuple[int, pa.Table]] = []
+
+    def __len__(self) -> int:
+        """Rows of which cells are compared."""
+        return len(self._rows)
+
+    def add(self, first_row: int, table: pa.Table) -> None:
+        """Keep the cells of such rows of a block, which begins with row `first_row`."""
+        if len(self):
+            start, stop = np.searchsorted(self._rows, [first_row, first_row + table.num_rows])
+            cells = table.take(pa.array(self._rows[start:stop] - first_row))
+            self._cells.append((start, cells))
+
+    def compare(self) -> None:
+        """Compare what was added, every block of some columns, and let go of it."""
+        by_column: dict[str, list[tuple[int, pa.ChunkedArray]]] = {}
+        for start, table in self._cells:
+            for name in table.column_names:
+                by_column.setdefault(name, []).append((start, table.column(name)))
+        self._cells = []
+        for parts in by_column.values():
+            in_order = sorted(parts, key=lambda part: part[0])
+            column = pa.chunked_array([chunk for _, part in in_order for chunk in part.chunks])
+            later, earlier = (column.take(pa.array(i)) for i in (self._later, self._earlier))
+            self._differs |= ~_same_cells(later, earlier)
+
+    def require_none_contradict(self) -> None:
+        """Raise when rows of one time differ: only the owner of the data can tell which is right.
+
+        Raises
+        ------
+        DataError
+            With the number of such times and the first.
+        """
+        if self._differs.any():
+            conflicting = np.unique(self._plan.repeated_ns[self._differs])
+            raise DataError(
+                f"{len(conflicting)} timestamps have rows that contradict each other, the first "
+                f"at {format_time(int(conflicting[0]))}. Keep one row per timestamp."
+            )
+
+
+def _same_cells(left: pa.ChunkedArray, right: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Compare cell by cell; missing (null or NaN) equals missing."""
+    if pa.types.is_floating(left.type) or pa.types.is_null(left.type):
+        a, b = to_float(left), to_float(right)
+        return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
+    equal = pc.fill_null(pc.equal(left, right), False)
+    both_null = pc.and_(pc.is_null(left), pc.is_null(right))
+    return np.asarray(pc.or_(equal, both_null).to_numpy())
