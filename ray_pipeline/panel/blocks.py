@@ -21,8 +21,13 @@ __all__ = ["Block", "clean_blocks"]
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
-BLOCK_BYTES = 64 << 20
-"""Decoded bytes of a block, unless a single column of a row group has more."""
+WHOLE_BYTES = 64 << 20
+"""Decoded bytes of a symbol that is read in one go: its times are no request of their own."""
+
+BLOCK_BYTES = 32 << 20
+"""Decoded bytes of a block of a longer one, unless a single column of a row group has more.
+
+While pyarrow decodes, it holds up to six times as much."""
 
 _CELL_BYTES = 8
 _LINE_COLUMNS = 16
@@ -68,9 +73,10 @@ class Block:
         places = [(name, j) for j, name in enumerate(columns) if name in here]
         for first in range(0, len(places), _LINE_COLUMNS):
             group = places[first : first + _LINE_COLUMNS]
-            cells = np.stack([finite(self.values(name), matrix.dtype.type) for name, _ in group])
-            for start in range(0, cells.shape[1], _LINE_ROWS):
-                some = slice(start, min(start + _LINE_ROWS, cells.shape[1]))
+            cells = [finite(self.values(name), matrix.dtype.type) for name, _ in group]
+            n_rows = len(cells[0])
+            for start in range(0, n_rows, _LINE_ROWS):
+                some = slice(start, min(start + _LINE_ROWS, n_rows))
                 rows = _of(self.rows, some)
                 for (_, j), values in zip(group, cells, strict=True):
                     matrix[rows, j] = values[some]
@@ -81,8 +87,8 @@ def clean_blocks(
 ) -> tuple[RowPlan, Iterator[Block]]:
     """Read columns of numbers on a strictly increasing UTC axis.
 
-    A symbol that fits into one block is read in one go. Of a longer one the times are read first,
-    then the columns, as many at a time as fit.
+    A short symbol is read in one go. Of a longer one the times are read first, then the columns
+    in blocks: row groups one after the other, and of a large row group some columns at a time.
 
     Parameters
     ----------
@@ -108,7 +114,7 @@ def clean_blocks(
         contradict each other.
     """
     max_cells = BLOCK_BYTES // _CELL_BYTES
-    if (1 + len(columns)) * reader.n_rows <= max_cells:
+    if (1 + len(columns)) * reader.n_rows * _CELL_BYTES <= WHOLE_BYTES:
         whole = reader.read((time_column, *columns))
         plan = plan_rows(whole.column(time_column), time_column, max_rows)
         return plan, _blocks(plan, columns, max_cells, lambda names: [(0, whole.select(names))])

@@ -91,6 +91,8 @@ class ParquetSource(AbstractContextManager["ParquetSource"]):
         """Decode columns of row groups, and give back the ranges that held them."""
         with _damage_is_named(self.uri):
             table = self.parquet.read_row_groups(list(row_groups), list(columns), use_threads=False)
+        # pyarrow keeps what it read of the file until it reads again or the file is let go of.
+        self._footer, self._parquet = self.parquet.metadata, None
         self._source.forget(ranges)
         return table
 

@@ -80,7 +80,7 @@ class PanelReader:
             return self._tables[key]
         table = load_symbol_table(partition, self.fs, request)
         if _n_bytes(table) >= _LARGE_BYTES:
-            give_back()  # decoding took several times what is left of it
+            give_back()  # what decoding needed besides
         self._tables[key] = table
         while len(self._tables) > 1 and self._cached_bytes() > CACHE_BYTES:
             self._tables.popitem(last=False)

@@ -210,3 +210,36 @@ def test_findings_of_the_files_come_first(write_partition: WritePartition, fs: F
     assert found.n_rows == 5
     assert [finding.rule for finding in found.findings] == ["column_missing_in_files"]
     assert found.n_missing == (("f", 2),)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100])
+def test_a_long_symbol_is_inspected_as_a_short_one(
+    write_partition: WritePartition,
+    fs: FileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    block_bytes: int,
+) -> None:
+    """Read in blocks it has the same findings, in the same order."""
+    dirty = labeled(
+        y_1=[0.0, 1.0, None, 0.0, 1.0, 0.0],
+        f=[1e300, 1.0, float("inf"), 3.0, None, -1e300],
+        g=pa.array([2, 2, 2, None, 2, 2]),
+        h=[None] * 5 + [float("nan")],
+    )
+    partitions = [
+        write_partition("A", dirty.slice(3), dirty.slice(0, 4).drop_columns(["h"])),
+        write_partition("B", bars(low=[0.0, float("inf"), 13.0, 12.0, None, 14.0])),
+    ]
+    whole = [inspect_symbol(partition, fs, request()) for partition in partitions]
+    monkeypatch.setattr("ray_pipeline.panel.blocks.WHOLE_BYTES", 0)
+    monkeypatch.setattr("ray_pipeline.panel.blocks.BLOCK_BYTES", block_bytes)
+    assert [inspect_symbol(partition, fs, request()) for partition in partitions] == whole
+    assert [finding.rule for finding in whole[0].findings] == [
+        "column_missing_in_files",
+        *("out_of_order", "duplicate_rows"),
+        *("infinite_values", "constant_column", "all_missing"),
+        "float32_overflow",
+    ]
+    assert [finding.rule for finding in whole[1].findings] == [
+        *("infinite_values", "missing_bar_cells", "inconsistent_bars", "nonpositive_prices")
+    ]

@@ -207,6 +207,43 @@ def test_many_files_are_not_all_held_open(
     assert all(handle.closed for handle in counting.handles)
 
 
+@pytest.mark.parametrize("max_cells", [None, 1, 8, 20, 40, 10_000])
+def test_a_symbol_in_blocks(tmp_path: Path, fs: FileSystem, max_cells: int | None) -> None:
+    """Every cell comes once, in tables of so many cells or of one column of a row group."""
+    random = np.random.default_rng(0)
+    names = list("abcd")
+    files, tables = [], []
+    for number, n_rows in enumerate((23, 0, 5)):
+        table = pa.table({name: random.normal(size=n_rows) for name in names[number:]})
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(table, path, row_group_size=5)
+        files.append(PartitionFile(str(path), path.stat().st_size, ""))
+        tables.append(table)
+    expected = pa.concat_tables(tables, promote_options="default").select(names[::-1])
+    seen = np.full((28, 4), np.inf)
+    with PartitionReader(SymbolPartition("A", tuple(files)), fs) as reader:
+        assert reader.read(names[::-1]).equals(expected)
+        for first_row, block in reader.blocks(names[::-1], max_cells):
+            n_cells = block.num_rows * block.num_columns
+            assert max_cells is None or n_cells <= max_cells or block.num_columns == 1
+            for name in block.column_names:
+                cells = seen[first_row : first_row + block.num_rows, 3 - names.index(name)]
+                assert np.isinf(cells).all()
+                cells[:] = block.column(name).to_numpy()
+    np.testing.assert_array_equal(seen, np.column_stack([c.to_numpy() for c in expected.columns]))
+
+
+def test_no_file_keeps_what_was_read_of_it(write_partition: WritePartition, fs: FileSystem) -> None:
+    """Files that stay open for a next read hold no columns until then."""
+    table = pa.table({name: np.random.default_rng(0).normal(size=20_000) for name in "abcdef"})
+    partition = write_partition("A", *[table] * 8)
+    with PartitionReader(partition, fs) as reader:
+        reader.read(["a"])
+        before = pa.total_allocated_bytes()
+        read = reader.read(list("abcdef"))
+        assert pa.total_allocated_bytes() - before < 1.1 * read.nbytes
+
+
 @pytest.mark.parametrize("damage", ["truncated", "overwritten", "not parquet"])
 def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
     """The message names the file and says what to do; no handle stays open."""

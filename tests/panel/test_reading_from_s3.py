@@ -76,6 +76,27 @@ def test_of_a_large_file_little_is_read_in_vain(bucket: ProxiedBucket) -> None:
     assert sum(request.n_body_bytes for request in bucket.proxy.requests) < 0.4 * size
 
 
+@pytest.mark.parametrize(("max_cells", "n_ranges"), [(40 * 3_000, 4), (10 * 3_000, 4 * 4)])
+def test_blocks_are_disjoint_ranges(
+    bucket: ProxiedBucket, monkeypatch: pytest.MonkeyPatch, max_cells: int, n_ranges: int
+) -> None:
+    """Row groups that fit cost what they cost in one go, of larger ones no byte comes twice."""
+    monkeypatch.setattr("ray_pipeline.panel.fetching.BYTES_AHEAD", 1 << 20)
+    monkeypatch.setattr("ray_pipeline.storage.parquet_ranges.MAX_GAP_BYTES", 1 << 10)
+    table = _table().select(COLUMNS[:40])
+    size = _put(bucket, "x.parquet", table, row_group_size=3_000, compression="none")
+    partition = _discovered(bucket)
+    with PartitionReader(partition, bucket.open()[0]) as reader:
+        bucket.proxy.clear()
+        cells = sum(
+            block.num_rows * block.num_columns
+            for _, block in reader.blocks(COLUMNS[:40], max_cells)
+        )
+    assert cells == N_ROWS * 40
+    assert len(bucket.proxy.requests) == n_ranges
+    assert sum(request.n_body_bytes for request in bucket.proxy.requests) <= size
+
+
 def test_files_of_a_symbol_are_read_at_the_same_time(bucket: ProxiedBucket) -> None:
     """Neither footers nor columns wait for those of the file before; rows keep their order."""
     tables = [_table(seed).slice(0, 3_000) for seed in range(12)]

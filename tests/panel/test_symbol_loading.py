@@ -114,6 +114,30 @@ def test_rows_are_cleaned_and_cut(write_partition: WritePartition, fs: FileSyste
         load_symbol_table(partition, fs, replace(LABELED, max_rows=4, min_rows=5))
 
 
+@pytest.mark.parametrize("block_bytes", [1, 100])
+def test_a_long_symbol_is_loaded_as_a_short_one(
+    write_partition: WritePartition,
+    fs: FileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    block_bytes: int,
+) -> None:
+    """Read in blocks, from files of other columns and types, out of order, with repeated rows."""
+    close = 100 + np.cumsum(np.random.default_rng(3).normal(size=60))
+    late = table(60, f=np.where(close > 100, np.inf, close), g=np.arange(60), y_1=close).slice(25)
+    early = table(30, f=np.where(close > 100, np.inf, close)[:30], y_1=close[:30])
+    early = early.append_column("g", pa.array(np.arange(30.0), pa.float32()))
+    labeled, of_bars = write_partition("A", late, early), write_partition("B", bars(close))
+    for partition, request in ((labeled, LABELED), (of_bars, BARS)):
+        with monkeypatch.context() as patch:
+            whole = load_symbol_table(partition, fs, request)
+            patch.setattr("ray_pipeline.panel.blocks.WHOLE_BYTES", 0)
+            patch.setattr("ray_pipeline.panel.blocks.BLOCK_BYTES", block_bytes)
+            blockwise = load_symbol_table(partition, fs, request)
+        assert whole.n_rows == 60
+        for name in ("time_ns", "features", "targets"):
+            assert getattr(blockwise, name).tobytes() == getattr(whole, name).tobytes()
+
+
 def test_requests_are_plain_values() -> None:
     """A request can be hashed into a unit's digest, and used as a key."""
     assert json.loads(json.dumps(asdict(LABELED)))["features"] == ["f", "g"]

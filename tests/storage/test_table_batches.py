@@ -12,6 +12,7 @@ import pytest
 
 import ray_pipeline.storage.batches
 from ray_pipeline.storage import RunDirectory, content_sha256, table_batches
+from ray_pipeline.storage.batches import row_group_bunches
 
 N_ROWS = 400_000
 FILE_BYTES = 8 * N_ROWS
@@ -63,3 +64,17 @@ def test_a_table_without_rows(tmp_path: Path) -> None:
     run.write_table("x.parquet", pa.table({"x": pa.array([], pa.float64())}))
     with run.open_table("x.parquet") as file:
         assert sum(batch.num_rows for batch in table_batches(file)) == 0
+
+
+def test_row_groups_are_bunched_by_bytes_and_rows(tmp_path: Path) -> None:
+    """Bunches are as large as both limits allow, and have one row group at least."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"x": np.arange(1_000.0)}), path, row_group_size=100)
+    metadata = pq.read_metadata(path)
+    groups = list(range(10))
+    size = metadata.row_group(0).total_byte_size
+    assert list(row_group_bunches(metadata, 1 << 30)) == [groups]
+    assert list(row_group_bunches(metadata, 1)) == [[group] for group in groups]
+    assert list(row_group_bunches(metadata, 1 << 30, 450)) == [groups[:4], groups[4:8], groups[8:]]
+    assert list(row_group_bunches(metadata, 1 << 30, 99)) == [[group] for group in groups]
+    assert len(next(row_group_bunches(metadata, 2 * size, 450))) == 2

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ray_pipeline.panel.quality import QualityFinding
+from ray_pipeline.panel.tallies import ColumnTally
+
+
+def tallied(*blocks: list[float], lists_values: bool = False) -> ColumnTally:
+    tally = ColumnTally("f", lists_values=lists_values)
+    first = 0
+    for block in blocks:
+        tally.add(np.array(block), slice(first, first + len(block)))
+        first += len(block)
+    return tally
+
+
+def test_missing_and_infinite_cells_are_counted_over_blocks() -> None:
+    """An infinite cell is a missing one too."""
+    tally = tallied([1.0, np.nan, np.inf], [], [np.nan], [-np.inf, 2.0])
+    assert tally.n_missing == 4
+    message = "2 infinite cells of 'f' are taken as missing"
+    assert tally.findings() == [QualityFinding("infinite_values", "f", 2, message)]
+    assert tally.only_value is None
+
+
+def test_cells_beyond_float32_are_reported() -> None:
+    """The feature matrix is float32: 1e39 cannot be held, an infinity is another finding."""
+    message = "2 cells of 'f' are beyond float32 and are taken as missing"
+    expected = [QualityFinding("float32_overflow", "f", 2, message)]
+    assert tallied([1e39, 1.0], [np.inf, -1e39]).overflow_findings() == expected
+    assert tallied([float(np.finfo(np.float32).max), np.inf]).overflow_findings() == []
+
+
+@pytest.mark.parametrize(
+    ("blocks", "value"),
+    [
+        ([[4.0], [4.0]], 4.0),
+        ([[np.nan], [4.0, np.nan, 4.0]], 4.0),
+        ([[4.0, np.nan], [np.nan]], None),
+        ([[4.0, 4.0], [5.0, 5.0]], None),
+        ([[4.0, 5.0], [4.0, 4.0]], None),
+    ],
+)
+def test_the_only_value_of_a_column(blocks: list[list[float]], value: float | None) -> None:
+    """One value in at least two cells, whatever the blocks."""
+    assert tallied(*blocks).only_value == value
+
+
+def test_the_first_row_stands_for_a_constant_column() -> None:
+    """0 and −0 are one value; which is shown depends on the rows, not on who comes first."""
+    tally = ColumnTally("f")
+    tally.add(np.array([0.0, 0.0]), np.array([3, 1]))
+    tally.add(np.array([np.nan, 0.0, -0.0]), np.array([0, 4, 2]))
+    assert str(tally.only_value) == "0.0"
+    tally.add(np.array([-0.0]), np.array([0]))
+    assert tally.findings()[0].message == "'f' is -0 wherever it has a value"
+
+
+def test_few_values_are_listed() -> None:
+    """Twelve are, thirteen are not; a zero has no sign, and a missing cell is no value."""
+    tally = tallied([2.0, -0.0, np.nan], [0.0, 1.0], lists_values=True)
+    assert str(tally.few_values) == "(0.0, 1.0, 2.0)"
+    twelve = [float(i) for i in range(12)]
+    assert tallied(twelve[:6], twelve[3:], lists_values=True).few_values == tuple(twelve)
+    assert tallied(twelve, [99.0], [1.0], lists_values=True).few_values is None
+    assert tallied([1.0]).few_values is None
