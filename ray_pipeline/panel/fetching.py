@@ -77,9 +77,14 @@ class ParquetSource(AbstractContextManager["ParquetSource"]):
                 )
         return self._parquet
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the file is in a store."""
+        return self._source.is_remote
+
     def fetch(self, row_groups: Sequence[int], columns: Sequence[str]) -> list[tuple[int, int]]:
         """Start fetching columns of row groups; return their ranges, none on a local disk."""
-        if not self._source.is_remote:
+        if not self.is_remote:
             return []
         ranges = column_ranges(self.parquet.metadata, row_groups, columns)
         self._source.fetch_ahead(ranges)

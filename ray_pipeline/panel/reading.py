@@ -28,6 +28,8 @@ __all__ = ["PartitionReader", "naming_symbol", "read_columns"]
 # Files kept open between looking at the footers and reading the columns; a symbol with a file per
 # hour would otherwise run into the limit of open files of a process.
 _MAX_OPEN_FILES = 64
+# Of a store these are the last 64 KiB of each, in which a small one lies whole.
+_MAX_OPEN_OBJECTS = 1024
 
 
 class PartitionReader:
@@ -200,7 +202,8 @@ class PartitionReader:
                 )
             self._footers[file.path] = source.parquet.metadata
             self._schemas[file.path] = schema
-            if len(self._open_files) < _MAX_OPEN_FILES:
+            limit = _MAX_OPEN_OBJECTS if source.is_remote else _MAX_OPEN_FILES
+            if len(self._open_files) < limit:
                 self._open_files[file.path] = source
                 self._stack.push(opened.pop_all())
 

@@ -65,6 +65,16 @@ def test_a_small_file_is_one_request(bucket: ProxiedBucket) -> None:
     assert len(bucket.proxy.requests) == 1
 
 
+def test_small_files_are_one_request_each(bucket: ProxiedBucket) -> None:
+    """Also when a symbol has more of them than may be open on a disk."""
+    for i in range(70):
+        _put(bucket, f"{i:02}.parquet", pa.table({"f": [float(i)]}))
+    partition = _discovered(bucket)
+    column = read_columns(partition, bucket.open()[0]).column("f")
+    assert column.to_pylist() == [float(i) for i in range(70)]
+    assert len(bucket.proxy.requests) == 70
+
+
 def test_of_a_large_file_little_is_read_in_vain(bucket: ProxiedBucket) -> None:
     """A column of each large row group is a range of its own."""
     rng = np.random.default_rng(0)
