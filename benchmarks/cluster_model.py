@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from driver_memory import measure, measured_apart
 
-from ray_pipeline.panel import reader
+from ray_pipeline.panel import blocks, reader
 
 N_SYMBOLS = 3
 N_FEATURES = 60
@@ -108,6 +108,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.measure:
         reader.CACHE_BYTES = 0  # the table at hand only: what a long one leaves room for
+        # In blocks that are small beside the table, as those of a long one are.
+        blocks.WHOLE_BYTES, blocks.BLOCK_BYTES = 0, 4 << 20
         return measure(options.measure)
     with tempfile.TemporaryDirectory() as folder:
         each = constants(Path(folder))
