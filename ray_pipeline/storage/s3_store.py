@@ -28,6 +28,9 @@ __all__ = ["S3Store"]
 _PART_BYTES = 8 << 20
 _TAIL_BYTES = 1 << 16
 
+# Beyond 5 GB one request copies nothing.
+_TOO_LARGE = frozenset({"EntityTooLarge", "InvalidRequest"})
+
 # A body that breaks off is asked for again; what happens before it begins is botocore's.
 _BODY_TRIES = 5
 _FIRST_WAIT_S = 0.2
@@ -102,7 +105,12 @@ class S3Store:
         bucket, key, _ = self._fs.split_path(path)
         to_bucket, to_key, _ = self._fs.split_path(target)
         source = {"Bucket": bucket, "Key": key}
-        self._fs.call_s3("copy_object", Bucket=to_bucket, Key=to_key, CopySource=source)
+        try:
+            self._fs.call_s3("copy_object", Bucket=to_bucket, Key=to_key, CopySource=source)
+        except OSError as error:
+            if error_code(error) not in _TOO_LARGE:
+                raise
+            self._fs.cp_file(path, target)  # in parts
 
     def remove(self, path: str) -> None:
         """Remove an object."""

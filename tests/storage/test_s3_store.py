@@ -140,6 +140,16 @@ def test_what_a_store_spoils_is_asked_for_again(bucket: ProxiedBucket, fault: fa
     assert run.list() == ["a"]
 
 
+def test_what_is_too_large_to_copy_at_once_is_copied_in_parts(bucket: ProxiedBucket) -> None:
+    """Beyond 5 GB S3 refuses; what s3fs does then needs no such object here."""
+    _put(bucket, "a", b"0123456789")
+    refused = faults.error(400, "InvalidRequest", "The specified copy source is larger than …")
+    bucket.proxy.rule = faults.first(1, refused, faults.of_kind("PUT"))
+    bucket.run.copy("a", "b")
+    assert bucket.run.read_bytes("b") == b"0123456789"
+    assert bucket.proxy.count("PUT") == 2
+
+
 def test_a_body_that_always_breaks_off_is_reported(bucket: ProxiedBucket) -> None:
     """The message has address and reason, and as many tries as were made."""
     _put(bucket, "a", b"0123456789" * 1000)
