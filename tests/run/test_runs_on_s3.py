@@ -159,7 +159,6 @@ def test_a_run_through_a_store_that_fails_now_and_then(bench: Bench, reference: 
 
 def test_a_killed_driver_is_followed_by_one_elsewhere(bench: Bench, reference: str) -> None:
     """Another working directory continues what is on the store, and redoes little of it."""
-    bench.proxy.latency_s = 0.02
     first = bench.start("run", "run.yaml")
     until(lambda: bench.n_units() >= 6 or first.poll() is not None)
     first.kill()
