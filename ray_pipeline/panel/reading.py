@@ -21,7 +21,7 @@ from ray_pipeline.panel.fetching import FetchedPiece, ParquetSource, Piece, ahea
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
-from ray_pipeline.storage.ranged_file import FOOTER_BYTES
+from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 
 __all__ = ["PartitionReader", "naming_symbol", "read_columns"]
 
@@ -80,7 +80,10 @@ class PartitionReader:
         """Read all footers."""
         with ExitStack() as until_complete:
             until_complete.callback(self._stack.close)
-            for file, source in ahead(self._partition.files, self._start_footer):
+            started = until_complete.enter_context(
+                closing(ahead(self._partition.files, self._start_footer))
+            )
+            for file, source in started:
                 self._look_at(file, source)
             until_complete.pop_all()
         types: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
 from ray_pipeline.records import PartitionFile
@@ -34,10 +34,13 @@ class LocalStore:
         """Whether a file is there."""
         return os.path.isfile(path)
 
-    def read(self, path: str) -> bytes:
-        """Read a whole file."""
-        with open(path, "rb") as file:
-            return file.read()
+    def find(self, path: str) -> bytes | None:
+        """Read a whole file; None where there is none."""
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all."""
@@ -56,11 +59,7 @@ class LocalStore:
         without locks two machines can: whoever relies on what was written has to read it again.
         """
         with _SWAPS_OF_THIS_PROCESS, _locked(os.path.dirname(path)):
-            try:
-                found: bytes | None = self.read(path)
-            except FileNotFoundError:
-                found = None
-            if found != seen:
+            if self.find(path) != seen:
                 return False
             self.write(path, content)
         return True
@@ -76,12 +75,11 @@ class LocalStore:
     def open(self, path: str, listed: PartitionFile | None = None) -> LocalFile:
         """Open a file for reading ranges of it."""
         file = LocalFile(self._fs.open(path, "rb"))
-        try:
+        with ExitStack() as until_checked:
+            until_checked.callback(file.close)
             if listed is not None:
                 require_size(listed, file.size_bytes)
-        except BaseException:
-            file.close()
-            raise
+            until_checked.pop_all()
         return file
 
 

@@ -29,9 +29,12 @@ class OtherStore:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-    def read(self, path: str) -> bytes:
-        """Read a whole file."""
-        return bytes(self._fs.cat_file(path))
+    def find(self, path: str) -> bytes | None:
+        """Read a whole file; None where there is none."""
+        try:
+            return bytes(self._fs.cat_file(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all, as object stores do."""
@@ -48,11 +51,7 @@ class OtherStore:
         machines may do that at the same moment, and have to read again who won.
         """
         with _SWAPS_OF_THIS_PROCESS:
-            try:
-                found: bytes | None = self.read(path)
-            except FileNotFoundError:
-                found = None
-            if found != seen:
+            if self.find(path) != seen:
                 return False
             try:
                 self._fs.pipe_file(path, content, mode="create" if seen is None else "overwrite")

@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterable
 
 import pyarrow.parquet as pq
 
-__all__ = ["column_ranges", "joined_ranges"]
+__all__ = ["FOOTER_BYTES", "column_ranges", "joined_ranges"]
+
+FOOTER_BYTES = 1 << 16
+"""What pyarrow reads first of a Parquet file, from its end."""
 
 MAX_GAP_BYTES = 2 << 20
 """Bytes that are read for nothing rather than sending another request: at the 80 MB/s of one

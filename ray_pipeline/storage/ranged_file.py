@@ -8,12 +8,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Self
 
+from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 from ray_pipeline.storage.stores import OpenFile
 
-__all__ = ["FOOTER_BYTES", "RangedFile"]
-
-FOOTER_BYTES = 1 << 16
-"""What pyarrow reads first of a Parquet file, from its end."""
+__all__ = ["RangedFile"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,15 +142,15 @@ class RunDirectory:
     def read_bytes(self, name: str) -> bytes:
         """Read a whole file."""
         with self._file("read", name) as (store, path):
-            return store.read(path)
+            content = store.find(path)
+            if content is None:
+                raise FileNotFoundError(path)
+            return content
 
     def find_bytes(self, name: str) -> bytes | None:
         """Read a whole file; None where there is none."""
         with self._file("read", name) as (store, path):
-            try:
-                return store.read(path)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            return store.find(path)
 
     def write_text(self, name: str, text: str) -> None:
         """Write text as UTF-8."""

@@ -22,7 +22,7 @@ _PASSING = frozenset(
 _NOT_IMPLEMENTED = 501
 
 _ADVICE = {
-    "AccessDenied": "the credentials in use do not allow it",
+    "AccessDenied": "the credentials in use do not allow it: change their policy, or use others",
     "ExpiredToken": "renew the credentials in the environment of every worker",
     "InvalidAccessKeyId": "check the credentials in the environment of every worker",
     "NoCredentialsError": (

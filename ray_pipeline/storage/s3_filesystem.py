@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 import os
 import random
 import time
@@ -27,7 +26,7 @@ from ray_pipeline.storage.s3_errors import (
     said,
 )
 
-__all__ = ["S3FileSystem", "open_s3"]
+__all__ = ["S3FileSystem", "back_off", "open_s3"]
 
 # Standard mode is botocore's back-off with jitter: five tries in 7 s or so. Stores are moody for
 # longer than that, so that all five are made again and again while patience lasts.
@@ -75,9 +74,9 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
         self._renewing = asyncio.Lock()
 
     async def _call_s3(self, method: str, *more: Any, **arguments: Any) -> Any:
-        n_tries = 0
+        n_failures = n_tries = 0
         start = time.monotonic()
-        for n in itertools.count():
+        while True:
             try:
                 answer = await self._once(method, *more, **arguments)
             except _FAILURES as error:
@@ -88,11 +87,11 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
                 patience_s = self._patience_s if self._has_answered else 0.0
                 if time.monotonic() - start >= patience_s:
                     raise GaveUpError(said(error), n_tries) from error
-                await asyncio.sleep(_CHANCE.uniform(0, min(_LONGEST_WAIT_S, 2.0**n)))
+                await back_off(n_failures)
+                n_failures += 1
             else:
                 self._has_answered = True
                 return answer
-        raise AssertionError("unreachable: the loop has no end")
 
     call_s3 = sync_wrapper(_call_s3)
 
@@ -112,6 +111,11 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
         if http_status(error):
             return n_requests(error)
         return int(self.config_kwargs["retries"].get("total_max_attempts", 1))
+
+
+async def back_off(n_failures: int, first_s: float = 1.0) -> None:
+    """Wait for a random time, which may be twice as long after each further failure."""
+    await asyncio.sleep(_CHANCE.uniform(0, min(_LONGEST_WAIT_S, first_s * 2**n_failures)))
 
 
 def open_s3(options: Mapping[str, object]) -> S3FileSystem:

@@ -40,14 +40,6 @@ class _Range:
     end: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """What lies directly in the folder listed, if ranges can be made of it."""
-
-    objects: list[ListedObject]
-    folders: list[str]
-
-
 def list_keys(ask: Ask, bucket: str, folder: str, prefix: str = "") -> Iterator[list[ListedObject]]:
     """Yield the objects whose keys begin with ``folder + prefix``, page by page.
 
@@ -88,11 +80,11 @@ def list_keys(ask: Ask, bucket: str, folder: str, prefix: str = "") -> Iterator[
         again = replace(request, token=page.token)
         if may_split and _can_be_cut(page, folder):
             may_split = False
-            level = _ordered_level(ask, request)
-            ranges = _cut(again, page, level.folders, folder)
+            objects, folders = _ordered_level(ask, request)
+            ranges = _cut(again, page, folders, folder)
             if len(ranges) > 1:
-                yield level.objects
-                if (yield from _in_ranges(ask, ranges, level.folders, folder)):
+                yield objects
+                if (yield from _in_ranges(ask, ranges, folders, folder)):
                     return
                 # Some range cannot be trusted, so that no other can: all over, in the store's
                 # own order, which is complete whatever that order is.
@@ -142,8 +134,8 @@ def _names(objects: Sequence[ListedObject], folder: str) -> set[str]:
     return {item.key[: item.key.find("/", start) + 1] or item.key for item in objects}
 
 
-def _ordered_level(ask: Ask, request: ListRequest) -> _Level:
-    """Return the folders if the store tells them in the order of their keys, else none.
+def _ordered_level(ask: Ask, request: ListRequest) -> tuple[list[ListedObject], list[str]]:
+    """Return the level's objects, and its folders if the store tells them in the order of keys.
 
     Ranges need the folders one after the other as their keys with the slash are ordered. S3 does
     that, but a store that keeps real folders may have ``BRK/`` before ``BRK-A/``.
@@ -151,8 +143,8 @@ def _ordered_level(ask: Ask, request: ListRequest) -> _Level:
     try:
         objects, folders = list_level(ask, request)
     except PermissionError:  # the policy may allow it without a delimiter alone
-        return _Level([], [])
-    return _Level(objects, folders if _ascends(folders) else [])
+        return [], []
+    return objects, folders if _ascends(folders) else []
 
 
 def _cut(again: ListRequest, page: Page, folders: Sequence[str], folder: str) -> list[_Range]:

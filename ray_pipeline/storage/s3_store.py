@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from s3fs.core import S3_RETRYABLE_ERRORS
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage.changes import FileChangedError
 from ray_pipeline.storage.filesystems import FileSystem
+from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 from ray_pipeline.storage.s3_errors import (
     GaveUpError,
     MissingBucketError,
@@ -20,22 +20,22 @@ from ray_pipeline.storage.s3_errors import (
     http_status,
     said,
 )
+from ray_pipeline.storage.s3_filesystem import back_off
 
 __all__ = ["S3Store"]
 
-# One connection to S3 brings 80 MB/s or so, whatever the network can: longer ranges are fetched
-# in parts of 8 MiB, about what Amazon advises.
+# One connection to S3 brings 85 MB/s or so, whatever the network can: longer ranges are fetched
+# in parts, of the size that Amazon names
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-design-patterns.html).
 _PART_BYTES = 8 << 20
-_TAIL_BYTES = 1 << 16
 
 # Beyond 5 GB one request copies nothing.
 _TOO_LARGE = frozenset({"EntityTooLarge", "InvalidRequest"})
 
 # A body that breaks off is asked for again; what happens before it begins is botocore's.
 _BODY_TRIES = 5
-_FIRST_WAIT_S = 0.2
+_FIRST_WAIT_S = 0.1
 _BROKEN = (*S3_RETRYABLE_ERRORS, ConnectionError, TimeoutError)
-_CHANCE = random.Random()  # not the global one, which belongs to the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,10 @@ class S3Store:
         """
         return self._find(path, "bytes=0-0") is not None
 
-    def read(self, path: str) -> bytes:
-        """Read a whole object."""
+    def find(self, path: str) -> bytes | None:
+        """Read a whole object; None where there is none."""
         found = self._find(path)
-        if found is None:
-            raise FileNotFoundError(path)
-        return found.content
+        return None if found is None else found.content
 
     def write(self, path: str, content: bytes) -> None:
         """Write an object: it appears whole, by one put or the end of an upload in parts."""
@@ -96,8 +94,7 @@ class S3Store:
             if status not in {404, 409, 412}:
                 raise
             # It has changed since, or this was the second try of a put whose answer was lost.
-            after = self._find(path)
-            return after is not None and after.content == content
+            return self.find(path) == content
         return True
 
     def copy(self, path: str, target: str) -> None:
@@ -120,7 +117,7 @@ class S3Store:
         """Open an object for reading ranges of it; one that was listed costs no request."""
         if listed is not None:
             return S3File(self._fs, path, listed.size_bytes, listed.version, "listed")
-        tail = self._find(path, f"bytes=-{_TAIL_BYTES}")
+        tail = self._find(path, f"bytes=-{FOOTER_BYTES}")
         if tail is None:
             raise FileNotFoundError(path)
         return S3File(self._fs, path, tail.size_bytes, tail.etag, "opened", tail.content)
@@ -221,14 +218,15 @@ async def _get(fs: FileSystem, path: str, byte_range: str | None = None, etag: s
         arguments["Range"] = byte_range
     if etag:
         arguments["IfMatch"] = f'"{etag}"'
-    wait_s = _FIRST_WAIT_S
-    for left in reversed(range(_BODY_TRIES)):
+    n_failures = 0
+    while True:
         answer = await fs._call_s3("get_object", **arguments)
         try:
             content = await answer["Body"].read()
             _require_whole(content, answer.get("ContentLength"))
         except _BROKEN as error:
-            if not left:
+            n_failures += 1
+            if n_failures == _BODY_TRIES:
                 reason = f"the answer broke off: {said(error)}"
                 raise GaveUpError(reason, _BODY_TRIES) from error
         else:
@@ -237,9 +235,7 @@ async def _get(fs: FileSystem, path: str, byte_range: str | None = None, etag: s
             return _Answer(content, answer["ETag"].strip('"'), int(size_bytes), bool(span))
         finally:
             answer["Body"].close()
-        await asyncio.sleep(_CHANCE.uniform(0, wait_s))
-        wait_s *= 2
-    raise AssertionError("unreachable: the last try returns or raises")
+        await back_off(n_failures, _FIRST_WAIT_S)
 
 
 def _require_whole(content: bytes, length: int | None) -> None:

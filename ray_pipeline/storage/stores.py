@@ -42,15 +42,16 @@ class OpenFile(Protocol):
 class ObjectStore(Protocol):
     """Whole files by their path inside a filesystem.
 
-    Methods raise what the filesystem raises; a file that is not there is a `FileNotFoundError`.
+    Methods raise what the filesystem raises; where a file has to be there and is not, that is a
+    `FileNotFoundError`.
     """
 
     def exists(self, path: str) -> bool:
         """Whether a file is there (a folder is not a file)."""
         ...
 
-    def read(self, path: str) -> bytes:
-        """Read a whole file."""
+    def find(self, path: str) -> bytes | None:
+        """Read a whole file; None where there is none."""
         ...
 
     def write(self, path: str, content: bytes) -> None:

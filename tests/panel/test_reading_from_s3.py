@@ -36,6 +36,12 @@ def _put(bucket: ProxiedBucket, name: str, table: pa.Table, **options: object) -
     return len(sink.getvalue())
 
 
+def _put_all(bucket: ProxiedBucket, tables: list[pa.Table]) -> SymbolPartition:
+    for i, table in enumerate(tables):
+        _put(bucket, f"{i:02}.parquet", table)
+    return _discovered(bucket)
+
+
 def _discovered(bucket: ProxiedBucket) -> SymbolPartition:
     (partition,) = discover(bucket.uri, storage_options=bucket.options).partitions
     bucket.proxy.clear()
@@ -67,9 +73,7 @@ def test_a_small_file_is_one_request(bucket: ProxiedBucket) -> None:
 
 def test_small_files_are_one_request_each(bucket: ProxiedBucket) -> None:
     """Also when a symbol has more of them than may be open on a disk."""
-    for i in range(70):
-        _put(bucket, f"{i:02}.parquet", pa.table({"f": [float(i)]}))
-    partition = _discovered(bucket)
+    partition = _put_all(bucket, [pa.table({"f": [float(i)]}) for i in range(70)])
     column = read_columns(partition, bucket.open()[0]).column("f")
     assert column.to_pylist() == [float(i) for i in range(70)]
     assert len(bucket.proxy.requests) == 70
@@ -110,9 +114,7 @@ def test_blocks_are_disjoint_ranges(
 def test_files_of_a_symbol_are_read_at_the_same_time(bucket: ProxiedBucket) -> None:
     """Neither footers nor columns wait for those of the file before; rows keep their order."""
     tables = [_table(seed).slice(0, 3_000) for seed in range(12)]
-    for i, table in enumerate(tables):
-        _put(bucket, f"{i:02}.parquet", table)
-    partition = _discovered(bucket)
+    partition = _put_all(bucket, tables)
     bucket.proxy.latency_s = 0.05
     assert read_columns(partition, bucket.open()[0]).equals(pa.concat_tables(tables))
     footers, columns = bucket.proxy.requests[:12], bucket.proxy.requests[12:]
@@ -127,9 +129,7 @@ def test_only_so_many_bytes_are_on_their_way(
     """A symbol of any length is fetched in pieces, the next while one is decoded."""
     monkeypatch.setattr("ray_pipeline.panel.fetching.BYTES_AHEAD", 1 << 16)
     tables = [_table(seed).slice(0, 1_000) for seed in range(8)]
-    for i, table in enumerate(tables):
-        _put(bucket, f"{i}.parquet", table)
-    partition = _discovered(bucket)
+    partition = _put_all(bucket, tables)
     bucket.proxy.latency_s = 0.02
     assert read_columns(partition, bucket.open()[0]).equals(pa.concat_tables(tables))
     assert max(request.n_in_flight for request in bucket.proxy.requests) <= 3

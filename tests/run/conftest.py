@@ -9,17 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panels import planted_panel, symbol_names, write_panel
+from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
 from run_processes import processes_of, until
 
 import ray_pipeline.run.workers
 from ray_pipeline.execution import Outcome, SerialExecutor, Shared, Unit
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.progress import Silent
 
 
 @pytest.fixture(scope="package")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write four symbols that are predictable in both views."""
     return write_panel(tmp_path_factory.mktemp("data"), planted_panel(symbol_names(4)))
+
+
+@pytest.fixture(scope="package")
+def reference(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Hash of a quick run on a disk, without Ray and without interruption."""
+    run_dir = tmp_path_factory.mktemp("reference") / "run"
+    run_pipeline(quick_config(data_dir, run_dir), Silent())
+    content: str = read_json(run_dir / "run.json")["content_sha256"]
+    return content
 
 
 @pytest.fixture

@@ -11,11 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from panels import quick_config, write_config
+from panels import write_config
 from run_processes import until
-
-from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "ray_pipeline"]
@@ -73,20 +70,13 @@ def record(run_dir: Path) -> dict[str, object]:
     return found
 
 
-@pytest.fixture
-def reference(data_dir: Path, tmp_path: Path) -> object:
-    """Hash of the same run without Ray and without interruption."""
-    run_pipeline(quick_config(data_dir, tmp_path / "reference"), Silent())
-    return record(tmp_path / "reference")["content_sha256"]
-
-
 def assert_whole(run_dir: Path) -> None:
     """Nothing is half written: records can be read, no temporary file is left in their place."""
     for path in run_dir.rglob("*.json"):
         json.loads(path.read_text())
 
 
-def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: object) -> None:
+def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: str) -> None:
     """Once ends in order and says how to go on; twice at once; then the same command finishes.
 
     Neither leaves a process of Ray behind (see `ray_folder`), and the content is that of a run
@@ -123,7 +113,7 @@ def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: obj
     assert record(run_dir)["content_sha256"] == reference
 
 
-def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference: object) -> None:
+def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference: str) -> None:
     """A second command is refused while the first lives, and goes on once it was killed."""
     run_dir = tmp_path / "run"
     first = start()

@@ -16,24 +16,12 @@ import pytest
 from object_stores import faults
 from object_stores.proxy import FaultyProxy
 from object_stores.seaweedfs import REGION, SHARED_BUCKET, SeaweedFS
-from panels import quick_config, read_json, write_config
+from panels import write_config
 from run_processes import until
-
-from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.ray
-
-
-@pytest.fixture(scope="module")
-def reference(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Hash of the same run on a disk, without Ray."""
-    run_dir = tmp_path_factory.mktemp("reference") / "run"
-    run_pipeline(quick_config(data_dir, run_dir), Silent())
-    content: str = read_json(run_dir / "run.json")["content_sha256"]
-    return content
 
 
 @dataclass(frozen=True)

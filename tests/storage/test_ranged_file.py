@@ -5,7 +5,8 @@ import os
 import pytest
 from recorded_file import RecordedFile
 
-from ray_pipeline.storage.ranged_file import FOOTER_BYTES, RangedFile
+from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
+from ray_pipeline.storage.ranged_file import RangedFile
 
 CONTENT = bytes(range(256)) * 1024  # 256 KiB
 
