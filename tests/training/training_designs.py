@@ -128,6 +128,7 @@ class RecordingFamily:
 
     def __init__(self) -> None:
         self.name = ""
+        self.libraries: tuple[str, ...] = ()
         self.fits: list[Fit] = []
 
     def load(self, name: str) -> RecordingFamily:

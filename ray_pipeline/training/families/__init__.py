@@ -1,6 +1,6 @@
 """Model families: one file each, found by name through entry points."""
 
-from ray_pipeline.training.families.protocol import Family, Model, Problem
+from ray_pipeline.training.families.protocol import Family, Model, Problem, QuantileModel
 from ray_pipeline.training.families.registry import load_family
 
-__all__ = ["Family", "Model", "Problem", "load_family"]
+__all__ = ["Family", "Model", "Problem", "QuantileModel", "load_family"]

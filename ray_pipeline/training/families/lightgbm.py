@@ -99,6 +99,7 @@ class LightGBMFamily:
     """Gradient-boosted trees; one binning serves all problems on a design matrix."""
 
     name = "lightgbm"
+    libraries = ("lightgbm",)
 
     def fit(
         self,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.records import Task
 
-__all__ = ["Family", "Model", "Problem"]
+__all__ = ["Family", "Model", "Problem", "QuantileModel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,21 @@ class Problem:
         Kind of the target; binary labels are 0 and 1.
     seed
         For whatever is random in the fit.
+    weights
+        Weight of each row of the design matrix, shape (n_samples,), finite and above 0 on `rows`;
+        None weighs all rows alike.
+    stopping
+        Sorted indices of the latest training rows, shape (n_stopping,), a part of `rows` that a
+        family with early stopping watches instead of fitting; None fits all rows to the end.
+        The labels of the other rows end before the first of them.
     """
 
     y: NDArray[np.float64]
     rows: NDArray[np.int64]
     task: Task
     seed: int
+    weights: NDArray[np.float64] | None = None
+    stopping: NDArray[np.int64] | None = None
 
 
 class Model(Protocol):
@@ -57,10 +66,33 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class QuantileModel(Protocol):
+    """A model that predicts several quantiles of the target; `Model.predict` is its median."""
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """Ascending, each in (0, 1)."""
+        ...
+
+    def predict_quantiles(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict the quantiles of each row, shape (n_quantiles, n_samples), never crossing."""
+        ...
+
+
 class Family(Protocol):
-    """A kind of model, found by its name."""
+    """A kind of model, found by its name.
+
+    Attributes
+    ----------
+    name
+        As the config spells it.
+    libraries
+        Distributions whose versions a saved model depends on, such as ``("lightgbm",)``.
+    """
 
     name: str
+    libraries: tuple[str, ...]
 
     def fit(
         self,

@@ -68,6 +68,7 @@ class RidgeFamily:
     """Ridge regression, solved in closed form for all problems at once."""
 
     name = "ridge"
+    libraries = ("numpy",)
 
     def fit(
         self,
