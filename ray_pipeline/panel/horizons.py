@@ -26,6 +26,7 @@ _UNIT_SECONDS: Mapping[str, int] = {
 }
 # [0-9] and not \d: the latter takes any script's digits, which a file name may hold.
 _DURATION = re.compile(r"([0-9]+)([a-z]*)")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _HORIZON_UNITS = ("s", "m", "min", "h", "d", "w", "b")
 _ACCEPTED = "'30s', '60m', '4h', '5d' (sessions) or '12b' (bars)"
 
@@ -71,7 +72,8 @@ def resolve_horizon(
     ----------
     target
         Name of the target. It holds its horizon as one part between underscores (``60m`` in
-        ``y_will_peak_60m_0.8``), or ends in a number of bars (``fwd_ret_12``).
+        ``y_will_peak_60m_0.8``), or ends in a number of bars (``fwd_ret_12``)
+        and holds no other number.
     bar_seconds
         Length of a bar in seconds.
     session_bars
@@ -130,16 +132,17 @@ def _text_in_name(target: str) -> str:
     parts = target.split("_")
     matches = [match for part in parts if (match := _DURATION.fullmatch(part))]
     with_unit = {match[0] for match in matches if match[2] in _HORIZON_UNITS}
-    bare = [match[0] for match in matches if not match[2]]
+    # A decimal number counts too: which of the two in x_0.5_12 is the horizon, no rule can tell.
+    numbers = [part for part in parts if _NUMBER.fullmatch(part)]
     if len(with_unit) == 1:
         return with_unit.pop()
     if len(with_unit) > 1:
         raise _horizon_error(
             target, f"could look {' or '.join(sorted(with_unit))} ahead", "ambiguous"
         )
-    if bare != parts[-1:]:
+    if numbers != parts[-1:] or "." in numbers[0]:
         raise _horizon_error(target, "does not say how far it looks ahead", "unknown")
-    return bare[0]
+    return numbers[0]
 
 
 def _horizon_error(target: str, finding: str, kind: Literal["ambiguous", "unknown"]) -> ConfigError:

@@ -47,6 +47,10 @@ def test_unknown_interval_says_what_is_needed(interval: str) -> None:
         ("y_will_peak_60m_0.8", 300, 288, 12),
         ("y_will_peak_60m_2", 300, 288, 12),
         ("y_first_touch_2d_1.0", 300, 78, 156),
+        ("y_first_touch_60m_1_2", 300, 288, 12),
+        ("y_first_touch_60m_2.0_12", 300, 288, 12),
+        ("fwd_ret_oc_5d", DAY, 1, 5),
+        ("mfe_zscore_12", 300, 78, 12),
         ("mfe_30m_share_30m", 300, 78, 6),
     ],
 )
@@ -76,7 +80,10 @@ def test_patterns_tell_capitals_apart() -> None:
     assert resolve_horizon("fwd_ret_60m", 300, 78, {"FWD_*": 3}) == 12
 
 
-@pytest.mark.parametrize("target", ["y_up", "excess", "ret_ord_5_3", "fwd_ret_5y", "5m0_up"])
+@pytest.mark.parametrize(
+    "target",
+    ["y_up", "excess", "ret_ord_5_3", "fwd_ret_5y", "5m0_up", "y_up_0.8", "y_first_touch_0.5_12"],
+)
 def test_unknown_horizon_says_how_to_give_it(target: str) -> None:
     """Purging depends on the horizon, so a name without one is an error with the key to set."""
     with pytest.raises(ConfigError, match="does not say how far it looks ahead") as caught:
