@@ -32,7 +32,7 @@ __all__ = [
     "ValidationConfig",
 ]
 
-_TARGETS = "fwd_ret_* y_* excess_ret_* ret_zscore_* ret_ord_* mfe_* mdd_*"
+_TARGETS = "fwd_ret_* y_* excess_ret_* ret_zscore_* ret_ord_* mfe_* mae_* mdd_*"
 _BY_PRODUCTS = (
     "p_up* p_down* barrier_* vol_at_t_* tth_* hit_* max_return_* min_return_* mfe_share_* "
     "time_in_profit_* flipcount_* zigzag_* next_* future_*"

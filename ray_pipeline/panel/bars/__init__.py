@@ -2,12 +2,8 @@
 
 from ray_pipeline.panel.bars.bars import Bars
 from ray_pipeline.panel.bars.features import STANDARD_FEATURES, compute_features, feature_names
-from ray_pipeline.panel.bars.labels import (
-    compute_targets,
-    is_label_name,
-    target_lookback,
-    target_task,
-)
+from ray_pipeline.panel.bars.label_names import is_label_name
+from ray_pipeline.panel.bars.labels import compute_targets, target_lookback, target_task
 from ray_pipeline.panel.bars.series import Feature
 
 __all__ = [

@@ -1,72 +1,84 @@
 """Targets computed from bars; a target's name is its specification.
 
+H is the horizon h in bars; σ the standard deviation (ddof=1) of the last 20 simple returns at t.
+Bars are counted, whatever the clock says between them: an interval goes on over a night.
+
 ``fwd_ret_{h}``
-    ``close[t+H] / close[t] − 1``, H being h in bars.
+    ``close[t+H] / close[t] − 1``.
+``fwd_ret_oc_{h}``
+    ``close[t+H] / open[t+1] − 1``: what one earns who trades at the next open.
+``ret_zscore_{h}``
+    ``fwd_ret / (σ·√H)``.
+``ret_ord_{h}``
+    The class of ``z = ret_zscore``: −2 (z ≤ −1.5), −1 (z ≤ −0.5), 0, 1 (z ≥ 0.5), 2 (z ≥ 1.5).
+``mfe_{h}``, ``mae_{h}``
+    Maximum favourable excursion ``max(high[t+1], …, high[t+H]) / close[t] − 1`` and maximum
+    adverse excursion ``min(low[t+1], …, low[t+H]) / close[t] − 1``, neither cut at zero.
+``mdd_{h}``
+    Maximum drawdown: the smallest ``low[t+j] / max(close[t], high[t+1], …, high[t+j−1]) − 1`` of
+    j = 1 … H, at most 0.
+``mfe_zscore_{h}``, ``mae_zscore_{h}``, ``mdd_zscore_{h}``
+    The same over ``σ·√H``.
 ``y_will_peak_{h}_{k}``
     1 if a high of bars t+1 … t+H reaches the upper barrier ``close[t]·(1 + k·σ·√H)``, whatever
     the other barrier does; else 0.
 ``y_will_valley_{h}_{k}``
     1 if a low of those bars reaches the lower barrier ``close[t]·(1 − k·σ·√H)``; else 0.
-``y_first_touch_{h}_{k}``
-    +1 if the upper barrier is reached first, −1 if the lower one is, 0 if neither is: the
-    triple-barrier label of López de Prado (2018), section 3.4. Where one bar reaches both, an
-    open at or beyond a barrier was there first and decides; otherwise the bar does not tell
-    which came first, and the label is missing rather than invented.
+``y_first_touch_{h}_{k}``, ``y_first_touch_{h}_{up}_{down}``
+    +1 if the upper barrier is reached first, −1 if the lower one is, 0 if neither is; the second
+    form gives each barrier its own distance.
 
-σ is the standard deviation (ddof=1) of the last 20 simple returns at t. A label is NaN where
-its interval reaches past the data, even if a barrier is reached earlier (whether a label exists
-must not depend on its outcome); where a close of t−20 … t is missing or σ is zero; and where a
-price inside the interval is missing that could change the outcome: a missing high could have
-reached any upper barrier, a missing low any lower one.
+A label is NaN where its interval reaches past the data, even if a barrier is reached earlier
+(whether a label exists must not depend on its outcome); where a price of its formula, or σ, is
+missing (σ is where it is zero, too); and where a price inside the interval is missing that could
+change the value. The modules of returns, excursions and barriers say more.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.bars.barriers import (
-    SIGMA_RETURNS,
-    BoolArray,
-    IntArray,
-    Touches,
-    find_touches,
-)
+from ray_pipeline.panel.bars.barrier_labels import first_touch, will_peak, will_valley
 from ray_pipeline.panel.bars.bars import Bars, FloatArray
-from ray_pipeline.panel.bars.series import missing_unless_positive
-from ray_pipeline.panel.bars.windows import ratio
+from ray_pipeline.panel.bars.excursion_labels import (
+    adverse_excursion,
+    adverse_excursion_zscore,
+    favourable_excursion,
+    favourable_excursion_zscore,
+    maximum_drawdown,
+    maximum_drawdown_zscore,
+)
+from ray_pipeline.panel.bars.label_names import parse_label
+from ray_pipeline.panel.bars.label_series import LabelSeries
+from ray_pipeline.panel.bars.return_labels import (
+    forward_return,
+    open_to_close_return,
+    ordinal_return,
+    return_zscore,
+)
 from ray_pipeline.panel.horizons import resolve_horizon
 from ray_pipeline.records import Task
 
-__all__ = ["compute_targets", "is_label_name", "target_lookback", "target_task"]
+__all__ = ["compute_targets", "target_lookback", "target_task"]
 
-_Kind = Literal["fwd_ret", "y_first_touch", "y_will_peak", "y_will_valley"]
-_TASKS: dict[_Kind, Task] = {
-    "fwd_ret": "regression",
-    "y_first_touch": "ordinal",
-    "y_will_peak": "binary",
-    "y_will_valley": "binary",
+# Each takes the series, the horizon in bars and the distances of the name.
+_FUNCTIONS: Mapping[str, Callable[..., FloatArray]] = {
+    "fwd_ret": forward_return,
+    "fwd_ret_oc": open_to_close_return,
+    "ret_zscore": return_zscore,
+    "ret_ord": ordinal_return,
+    "mfe": favourable_excursion,
+    "mae": adverse_excursion,
+    "mdd": maximum_drawdown,
+    "mfe_zscore": favourable_excursion_zscore,
+    "mae_zscore": adverse_excursion_zscore,
+    "mdd_zscore": maximum_drawdown_zscore,
+    "y_first_touch": first_touch,
+    "y_will_peak": will_peak,
+    "y_will_valley": will_valley,
 }
-_FORWARD_RETURN = re.compile(r"fwd_ret_[0-9]+(?:s|m|min|h|d|w|b)?")
-_BARRIER = re.compile(
-    r"(y_first_touch|y_will_peak|y_will_valley)_[0-9]+(?:s|m|min|h|d|w|b)_([0-9]+(?:\.[0-9]+)?)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Label:
-    kind: _Kind
-    multiple: float
-
-
-def is_label_name(name: str) -> bool:
-    """Tell whether the name specifies a label that can be computed from bars."""
-    return _parse(name) is not None
 
 
 def target_task(name: str) -> Task:
@@ -77,7 +89,7 @@ def target_task(name: str) -> Task:
     ConfigError
         When the name is no label's.
     """
-    return _TASKS[_label(name).kind]
+    return parse_label(name).task
 
 
 def target_lookback(name: str) -> int:
@@ -86,14 +98,15 @@ def target_lookback(name: str) -> int:
     Returns
     -------
     int
-        1 for a forward return, 21 for a barrier label: the closes behind 20 returns.
+        21 for a label that reads σ: the closes behind 20 returns. Else 1, its own close; 0 for
+        an open-to-close return, which reads later bars only.
 
     Raises
     ------
     ConfigError
         When the name is no label's.
     """
-    return 1 if _label(name).kind == "fwd_ret" else SIGMA_RETURNS + 1
+    return parse_label(name).lookback
 
 
 def compute_targets(
@@ -125,76 +138,13 @@ def compute_targets(
     ConfigError
         When a name is no label's, or its horizon is not a whole number of bars.
     """
-    touches: dict[tuple[int, float], Touches] = {}
+    series = LabelSeries(bars)
     values = np.full((len(bars), len(targets)), np.nan, order="F")
     with np.errstate(all="ignore"):
         for column, name in enumerate(targets):
-            label = _label(name)
+            label = parse_label(name)
             horizon = resolve_horizon(name, bar_seconds, session_bars, {})
-            if label.kind == "fwd_ret":
-                outcome = _forward_return(bars, horizon)
-            else:
-                key = (horizon, label.multiple)
-                if key not in touches:
-                    touches[key] = find_touches(bars, horizon, label.multiple)
-                outcome = _outcome(label.kind, touches[key])
+            outcome = _FUNCTIONS[label.kind](series, horizon, *label.distances)
             values[: len(outcome), column] = outcome
     values[~np.isfinite(values)] = np.nan
     return values
-
-
-def _parse(name: str) -> _Label | None:
-    if _FORWARD_RETURN.fullmatch(name):
-        return _Label("fwd_ret", 0.0)
-    match = _BARRIER.fullmatch(name)
-    if match and float(match[2]) > 0.0:
-        for kind in _TASKS:
-            if kind == match[1]:
-                return _Label(kind, float(match[2]))
-    return None
-
-
-def _label(name: str) -> _Label:
-    label = _parse(name)
-    if label is None:
-        raise ConfigError(
-            f"labeling.targets: {name!r} is no target that bars give. Accepted are fwd_ret_{{h}}, "
-            "y_first_touch_{h}_{k}, y_will_peak_{h}_{k} and y_will_valley_{h}_{k}, where h is a "
-            "horizon such as 60m, 4h, 5d (sessions) or 12b (bars), and k > 0 the barrier's "
-            "distance in deviations: fwd_ret_5d, y_will_peak_60m_0.8, y_first_touch_12b_1.0."
-        )
-    return label
-
-
-def _forward_return(bars: Bars, horizon: int) -> FloatArray:
-    """Return ``close[t+H] / close[t] − 1``; (n_rows − horizon,)."""
-    close = missing_unless_positive(bars.close)
-    return ratio(close[horizon:], close[: max(len(close) - horizon, 0)]) - 1.0
-
-
-def _outcome(kind: _Kind, touches: Touches) -> FloatArray:
-    """Return a barrier label, NaN where missing prices leave it open; (n_rows − horizon,)."""
-    horizon = touches.horizon
-    if kind == "y_first_touch":
-        is_neither = np.minimum(touches.upper_possible, touches.lower_possible) > horizon
-        is_up = _is_first(touches.upper_certain, touches.lower_possible, touches.upper_at_open)
-        is_down = _is_first(touches.lower_certain, touches.upper_possible, touches.lower_at_open)
-        outcome = np.select([is_neither, is_up, is_down], [0.0, 1.0, -1.0], default=np.nan)
-    elif kind == "y_will_peak":
-        outcome = _is_reached(touches.upper_certain, touches.upper_possible, horizon)
-    else:
-        outcome = _is_reached(touches.lower_certain, touches.lower_possible, horizon)
-    return np.where(touches.is_defined, outcome, np.nan)
-
-
-def _is_first(certain: IntArray, other_possible: IntArray, is_at_open: BoolArray) -> BoolArray:
-    """Tell where a barrier is surely reached before the other one can be.
-
-    Within one bar the open comes before the high and the low.
-    """
-    first: BoolArray = (certain < other_possible) | ((certain == other_possible) & is_at_open)
-    return first
-
-
-def _is_reached(certain: IntArray, possible: IntArray, horizon: int) -> FloatArray:
-    return np.select([certain <= horizon, possible > horizon], [1.0, 0.0], default=np.nan)
