@@ -61,7 +61,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "fsspec": ("storage",),
     "grpc": ("execution.ray_token",),
     "jinja2": ("report",),
-    "lightgbm": ("training.families.lightgbm",),
+    "lightgbm": ("training.families.lightgbm", "training.families.lightgbm_streaming"),
     "markupsafe": ("report",),
     "mlflow": ("run.tracking",),
     "pickle": ("execution",),

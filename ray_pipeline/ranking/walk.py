@@ -18,6 +18,7 @@ __all__ = [
     "FamilySettings",
     "FoldPrediction",
     "fold_problem",
+    "is_trainable",
     "make_problem",
     "predict_fold",
 ]
@@ -80,16 +81,19 @@ def fold_problem(
 def make_problem(y: Floats, usable: NDArray[np.bool_], task: Task, seed: int) -> Problem | None:
     """Return the problem of fitting `y` on the usable rows, or None when they are too few."""
     rows = np.flatnonzero(usable)
-    if len(rows) < MIN_TRAIN_ROWS:
+    if not is_trainable(y[rows], task):
         return None
-    labels = y[rows]
-    if labels.min() == labels.max():
-        return None
+    return Problem(y=y, rows=rows, task=task, seed=seed)
+
+
+def is_trainable(labels: Floats, task: Task) -> bool:
+    """Tell whether labels, shape (n_train,), are enough to fit a model to."""
+    if len(labels) < MIN_TRAIN_ROWS or labels.min() == labels.max():
+        return False
     if task == "binary":
         positive = int(labels.sum())
-        if min(positive, len(rows) - positive) < MIN_CLASS_ROWS:
-            return None
-    return Problem(y=y, rows=rows, task=task, seed=seed)
+        return min(positive, len(labels) - positive) >= MIN_CLASS_ROWS
+    return True
 
 
 def predict_fold(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["solve_ridge"]
+__all__ = ["solve_ridge", "solve_streamed_ridge"]
 
 BLOCK_ROWS = 32_768
 """Rows of one block of the cross-products: a fixed order of summation, bounded memory."""
@@ -83,6 +83,40 @@ def solve_ridge(
         coefficients[:, members] = weights
         intercepts[members] = (y_sums[members] - z_sum @ weights) / n
     return coefficients, intercepts
+
+
+def solve_streamed_ridge(
+    blocks: Iterable[tuple[Floats, Floats, Floats]], n_features: int, penalty: float
+) -> tuple[Floats, float]:
+    """Fit one target on rows that come block by block; otherwise like `solve_ridge`.
+
+    Parameters
+    ----------
+    blocks
+        Scaled features (n, n_features), labels (n,) and weights (n,), all finite. With weights
+        that are not all 1, n is their sum.
+
+    Returns
+    -------
+    tuple
+        Coefficients (n_features,) and the intercept.
+    """
+    gram, z_sum = np.zeros((n_features, n_features)), np.zeros(n_features)
+    moment = np.zeros(n_features)
+    y_sum = n = 0.0
+    for Z, y, weights in blocks:
+        for start in range(0, len(Z), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            weighted = Z[part] * weights[part, np.newaxis]
+            gram += Z[part].T @ weighted
+            z_sum += weighted.sum(axis=0)
+            moment += weighted.T @ y[part]
+            y_sum += float(weights[part] @ y[part])
+            n += float(weights[part].sum())
+    gram -= np.outer(z_sum, z_sum) / n
+    gram[np.diag_indices_from(gram)] += penalty * n
+    coefficients = linalg.solve(gram, moment - z_sum * (y_sum / n), assume_a="pos")
+    return coefficients, (y_sum - float(z_sum @ coefficients)) / n
 
 
 def _gram_of(

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.records import Task
 from ray_pipeline.statistics.scaling import winsorise_label
+from ray_pipeline.training.families.lightgbm_streaming import binned_stream
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.streaming import StreamedProblem
 
 __all__ = ["LightGBMFamily", "LightGBMModel"]
 
@@ -111,13 +114,7 @@ class LightGBMFamily:
         """Bin once, then boost each problem on its own rows; see `Family.fit`."""
         settings = {**_DEFAULTS, **hyperparameters}
         n_rounds = int(settings.pop("n_estimators"))
-        binning = {
-            **_DETERMINISTIC,
-            "max_bin": settings["max_bin"],
-            "min_data_in_bin": 3,
-            # The bins serve problems of any leaf size, so that none may filter features by its own.
-            "feature_pre_filter": False,
-        }
+        binning = _binning(settings)
         # Names of users' columns may hold what LightGBM's text format cannot; metadata.json
         # keeps the real ones in order.
         columns = [f"f{j}" for j in range(X.shape[1])]
@@ -136,15 +133,30 @@ class LightGBMFamily:
             subset.set_label(labels.astype(np.float32))
             params = {
                 **binning,
-                **settings,
-                "objective": "binary" if problem.task == "binary" else "regression",
-                "seed": problem.seed % (2**31 - 1),
+                **_objective(settings, problem.task, problem.seed, len(problem.rows)),
             }
-            # A leaf of overlapping labels holds far fewer independent ones than rows.
-            params.setdefault("min_data_in_leaf", max(20, len(problem.rows) // 40))
             booster = lgb.train(params, subset, num_boost_round=n_rounds)
             models.append(LightGBMModel.of_booster(booster))
         return models
+
+    def fit_streamed(
+        self,
+        sample: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problem: StreamedProblem,
+        hyperparameters: Mapping[str, Any],
+    ) -> Model:
+        """Bin the rows as they come, then boost; see `StreamingFamily.fit_streamed`."""
+        settings = {**_DEFAULTS, **hyperparameters}
+        n_rounds = int(settings.pop("n_estimators"))
+        binning = {**_binning(settings), "force_row_wise": False, "force_col_wise": True}
+        data = binned_stream(sample, problem.rows, binning)
+        labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
+        data.set_label(labels.astype(np.float32))
+        if problem.weights is not None:
+            data.set_weight(problem.weights.astype(np.float32))
+        params = {**binning, **_objective(settings, problem.task, problem.seed, len(problem.y))}
+        return LightGBMModel.of_booster(lgb.train(params, data, num_boost_round=n_rounds))
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
@@ -170,6 +182,26 @@ class LightGBMFamily:
     def load(self, files: Mapping[str, bytes]) -> Model:
         """Rebuild a model from ``model.txt``."""
         return LightGBMModel(files[_FILE].decode())
+
+
+def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_DETERMINISTIC,
+        "max_bin": settings["max_bin"],
+        "min_data_in_bin": 3,
+        # The bins serve problems of any leaf size, so that none may filter features by its own.
+        "feature_pre_filter": False,
+    }
+
+
+def _objective(settings: Mapping[str, Any], task: Task, seed: int, n_rows: int) -> dict[str, Any]:
+    return {
+        # A leaf of overlapping labels holds far fewer independent ones than rows.
+        "min_data_in_leaf": max(20, n_rows // 40),
+        **settings,
+        "objective": "binary" if task == "binary" else "regression",
+        "seed": seed % (2**31 - 1),
+    }
 
 
 def _subset(data: Any, rows: NDArray[np.int64], n_rows: int, params: dict[str, Any]) -> Any:

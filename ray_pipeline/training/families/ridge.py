@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.statistics.ridge import solve_ridge
+from ray_pipeline.statistics.ridge import solve_ridge, solve_streamed_ridge
 from ray_pipeline.statistics.scaling import (
     FeatureScaling,
     fit_feature_scaling,
     winsorise_label,
 )
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.streaming import StreamedProblem
 
 __all__ = ["RidgeFamily", "RidgeModel"]
 
@@ -96,6 +97,23 @@ class RidgeFamily:
             for k in range(len(problems))
         ]
 
+    def fit_streamed(
+        self,
+        sample: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problem: StreamedProblem,
+        hyperparameters: Mapping[str, Any],
+    ) -> Model:
+        """Sum the cross-products as the rows come; see `StreamingFamily.fit_streamed`."""
+        scaling = fit_feature_scaling(sample)
+        labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
+        coefficients, intercept = solve_streamed_ridge(
+            _scaled_blocks(problem, labels, scaling),
+            len(feature_names),
+            float(hyperparameters.get("penalty", PENALTY)),
+        )
+        return RidgeModel(tuple(feature_names), scaling, coefficients, intercept)
+
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale the rows once for all models; see `Family.predict`."""
         return _predict(cast(Sequence[RidgeModel], models), X)
@@ -124,6 +142,17 @@ class RidgeFamily:
             coefficients=np.array(document["coefficients"]),
             intercept=float(document["intercept"]),
         )
+
+
+def _scaled_blocks(
+    problem: StreamedProblem, labels: NDArray[np.float64], scaling: FeatureScaling
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    start = 0
+    for index, n_rows in enumerate(problem.rows.block_rows):
+        part = slice(start, start + n_rows)
+        start += n_rows
+        weights = np.ones(n_rows) if problem.weights is None else problem.weights[part]
+        yield scaling.transform(problem.rows.block(index)), labels[part], weights
 
 
 def _predict(models: Sequence[RidgeModel], X: NDArray[np.float32]) -> NDArray[np.float64]:
