@@ -1,4 +1,4 @@
-"""The driver: discover → batch → rank → select → route → plan → train → report."""
+"""The driver: discover → batch → rank → select → route → plan → train → evaluate → report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.progress import Reporter
 from ray_pipeline.report import REPORT
 from ray_pipeline.run.steps import (
+    evaluate_step,
     inspect_step,
     plan_step,
     pool_step,
@@ -76,7 +77,8 @@ def _run_stages(study: Study, runner: UnitRunner, stages: tuple[UserStage, ...])
     ranking = rank_step(study, runner, subject, pool)
     selection = select_step(study, runner, subject, pool, ranking)
     plan = plan_step(study, subject, ranking, selection)
-    training = train_step(study, runner, subject, pool, plan)
+    training, predictions = train_step(study, runner, subject, pool, plan)
+    evaluate_step(study, runner, subject, pool, ranking, plan, training, predictions)
     alpha = study.config.target_ranking.alpha
     return verdict(ranking, plan, len(training.results), len(study.ledger.failures), alpha)
 

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
+from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.routing.decide import RouteRow
@@ -17,11 +18,16 @@ from ray_pipeline.storage import RunDirectory
 
 __all__ = [
     "CONTENT",
+    "DECAY",
+    "EQUITY",
+    "EVALUATED_JOBS",
+    "EVALUATION",
     "FAILURES",
     "FEATURES",
     "LEAKAGE",
     "PLAN",
     "PREDICTIONS",
+    "QUANTILES",
     "RANKED_SYMBOLS",
     "RANKED_TARGETS",
     "ROUTES",
@@ -41,11 +47,20 @@ ROUTES = "routing/routes.parquet"
 PLAN = "training_plan.json"
 PREDICTIONS = "predictions/out_of_sample.parquet"
 FAILURES = "failures.parquet"
+EVALUATION = "evaluation"
+"""Folder of what the predictions would have been worth."""
+
+EVALUATED_JOBS = f"{EVALUATION}/jobs.parquet"
+QUANTILES = f"{EVALUATION}/quantiles.parquet"
+DECAY = f"{EVALUATION}/decay.parquet"
+EQUITY = f"{EVALUATION}/equity.parquet"
 USER_STAGES = "stages"
 """Folder of the tables of the user's own stages."""
 
 CONTENT = (RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, ROUTES, PLAN, PREDICTIONS)
 """The files that every finished run has among its `content_names`."""
+
+_Row = TargetRow | SymbolRow | RouteRow | EvaluatedRow | QuantileRow | DecayRow
 
 _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 
@@ -58,10 +73,10 @@ def content_names(run: RunDirectory) -> list[str]:
     some; all others are named because they are there.
     """
     models = [name for name in run.list("models") if not name.endswith("/metadata.json")]
-    return [*CONTENT, *run.list(USER_STAGES), *models]
+    return [*CONTENT, *run.list(EVALUATION), *run.list(USER_STAGES), *models]
 
 
-def rows_table(kind: type[TargetRow | SymbolRow | RouteRow], rows: Sequence[Any]) -> pa.Table:
+def rows_table(kind: type[_Row], rows: Sequence[Any]) -> pa.Table:
     """Turn rows of one dataclass into a table with one column per field, in their order.
 
     NaN becomes null: a figure that was not measured.

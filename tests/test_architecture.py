@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("selection",),
     ("routing",),
     ("training",),
+    ("evaluating",),
     ("results",),
     ("batch", "progress"),
     ("report",),
@@ -46,7 +47,7 @@ KNOWS_ONLY = {
 }
 """Entries that know less than all the rows below them."""
 
-STAGES = ("panel", "ranking", "selection", "routing", "training", "user_stages")
+STAGES = ("evaluating", "panel", "ranking", "selection", "routing", "training", "user_stages")
 OF_EXECUTION_IN_STAGES = ("execution.artifacts", "execution.protocol", "execution.runner")
 """A stage knows an executor by its protocol: neither Ray's nor the serial one."""
 
@@ -83,6 +84,11 @@ PURE = (
     "comparing.lines",
     "comparing.settings",
     "discovery.layout",
+    "evaluating.deflation",
+    "evaluating.measure",
+    "evaluating.ranked",
+    "evaluating.records",
+    "evaluating.trading",
     "execution.capacity",
     "execution.policy",
     "panel.bars",

@@ -313,8 +313,8 @@ class TestKeys:
             (
                 MINIMAL + "true: 1",
                 "run.yaml:2: unknown key 'true'. The keys of a config are columns, data, "
-                "execution, experiment, feature_selection, labeling, leakage, output, routing, "
-                "stages, target_ranking, tracking, training, validation",
+                "evaluation, execution, experiment, feature_selection, labeling, leakage, output, "
+                "routing, stages, target_ranking, tracking, training, validation",
             ),
         ],
     )

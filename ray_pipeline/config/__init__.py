@@ -24,6 +24,7 @@ from ray_pipeline.config.loading import (
     read_config_values,
 )
 from ray_pipeline.config.stage_sections import (
+    EvaluationConfig,
     FeatureSelectionConfig,
     LeakageConfig,
     RoutingConfig,
@@ -35,6 +36,7 @@ from ray_pipeline.config.stage_sections import (
 __all__ = [
     "ColumnsConfig",
     "DataConfig",
+    "EvaluationConfig",
     "ExecutionConfig",
     "ExperimentConfig",
     "ExperimentSection",

@@ -17,6 +17,7 @@ from ray_pipeline.config.data_sections import (
 from ray_pipeline.config.fields import AtLeastOne, OwnStorageOptions, Share, Uri
 from ray_pipeline.config.section import Section
 from ray_pipeline.config.stage_sections import (
+    EvaluationConfig,
     FeatureSelectionConfig,
     LeakageConfig,
     RoutingConfig,
@@ -125,6 +126,7 @@ class ExperimentConfig(Section):
     feature_selection: FeatureSelectionConfig = FeatureSelectionConfig()
     routing: RoutingConfig = RoutingConfig()
     training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     execution: ExecutionConfig = ExecutionConfig()
     output: OutputConfig = OutputConfig()
     tracking: TrackingConfig = TrackingConfig()

@@ -12,6 +12,7 @@ from ray_pipeline.config.fields import (
     AtLeastOne,
     Choices,
     HyperparametersByFamily,
+    NameList,
     Probability,
     Share,
     StageName,
@@ -22,6 +23,7 @@ from ray_pipeline.config.section import Section
 from ray_pipeline.records import View
 
 __all__ = [
+    "EvaluationConfig",
     "FeatureSelectionConfig",
     "LeakageConfig",
     "RoutingConfig",
@@ -186,6 +188,26 @@ class TrainingConfig(Section):
     )
     max_jobs: AtLeastOne | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."
+    )
+
+
+class EvaluationConfig(Section):
+    """What the out-of-sample predictions would have been worth."""
+
+    n_quantiles: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=5,
+        description="Quantiles of the prediction; the portfolio is long the top one and short the "
+        "bottom one. In the cross-sectional view a timestamp needs as many symbols.",
+    )
+    cost_bps: Annotated[float, Field(ge=0)] = Field(
+        default=5.0,
+        description="Cost of trading, in basis points of what is bought or sold: half the spread, "
+        "fees and slippage together. 5 is a liquid stock's; small stocks and coins cost more.",
+    )
+    return_targets: NameList = Field(
+        default=("fwd_ret_*", "excess_ret_*"),
+        description="Targets that are returns (0.01 is one percent), by glob pattern: only these "
+        "have a portfolio, costs and a Sharpe ratio.",
     )
 
 

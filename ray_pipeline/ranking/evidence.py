@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ray_pipeline.records import Task
-from ray_pipeline.statistics.hac import MeanEstimate, best_of, hac_lag, hac_mean
+from ray_pipeline.statistics.hac import MeanEstimate, best_of, overlapping_mean
 from ray_pipeline.statistics.skill import grouped_skill
 
 __all__ = [
@@ -98,12 +98,7 @@ def time_evidence(contributions: Floats, horizon: int, spacing: float = 1.0) -> 
 def _evidence(series: Floats, horizon: int, spacing: float, largest: float) -> Evidence:
     if len(series) == 0:
         return Evidence.none()
-    return Evidence.from_estimate(_mean(series, horizon, spacing), largest)
-
-
-def _mean(series: Floats, horizon: int, spacing: float) -> MeanEstimate:
-    """Estimate a mean whose error knows of labels that reach over `horizon`."""
-    return hac_mean(series, hac_lag(len(series), horizon, spacing), horizon / spacing)
+    return Evidence.from_estimate(overlapping_mean(series, horizon, spacing), largest)
 
 
 def paired_evidence(own: Floats, pooled: Floats, horizon: int, spacing: float) -> Evidence:
@@ -192,7 +187,7 @@ def series_evidence(
         Standard error of each symbol's skill; NaN where it could not be told.
     """
     n_blocks = len(mean_of_symbols)
-    estimate = _mean(mean_of_symbols * n_blocks, horizon, positions_per_block)
+    estimate = overlapping_mean(mean_of_symbols * n_blocks, horizon, positions_per_block)
     evidence = Evidence.from_estimate(estimate)
     least = math.sqrt(float(np.nansum(np.square(own_errors)))) / max(len(own_errors), 1)
     if evidence.std_error < least:

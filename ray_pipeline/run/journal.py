@@ -19,6 +19,7 @@ __all__ = ["Journal", "Status", "iso_time", "refuse_foreign"]
 Status = Literal["running", "done", "failed", "interrupted"]
 
 _RESULTS = (
+    "evaluation",
     "failures.parquet",
     "feature_selection",
     "leakage.parquet",

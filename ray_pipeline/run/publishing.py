@@ -9,6 +9,8 @@ from typing import Any
 
 from ray_pipeline import results
 from ray_pipeline.batch import Batch
+from ray_pipeline.evaluating import DecayRow, EvaluatedRow, Evaluation, QuantileRow
+from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.stage import Ranking
@@ -121,6 +123,19 @@ class Publisher:
             self._run.write_table(results.PREDICTIONS, predictions_schema().empty_table())
         else:
             self._run.copy(predictions.table, results.PREDICTIONS)
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """Write what the predictions would have been worth."""
+        for name, table in (
+            (results.EVALUATED_JOBS, results.rows_table(EvaluatedRow, evaluation.jobs)),
+            (results.QUANTILES, results.rows_table(QuantileRow, evaluation.quantiles)),
+            (results.DECAY, results.rows_table(DecayRow, evaluation.decay)),
+        ):
+            self._run.write_table(name, table)
+        if evaluation.curves is None:
+            self._run.write_table(results.EQUITY, curves_schema().empty_table())
+        else:
+            self._run.copy(evaluation.curves, results.EQUITY)
 
     def failures(self, ledger: FailureLedger, symbols: Sequence[str]) -> None:
         """Write the failed units."""

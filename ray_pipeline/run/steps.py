@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.evaluating import evaluate_models
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.columns import some_of
 from ray_pipeline.panel.frame import PanelFrame
@@ -23,11 +24,12 @@ from ray_pipeline.routing.stage import route_symbols
 from ray_pipeline.run.journal import iso_time
 from ray_pipeline.run.study import Study
 from ray_pipeline.selection.stage import Selection, select_features
-from ray_pipeline.training.predictions import join_predictions
+from ray_pipeline.training.predictions import JoinedPredictions, join_predictions
 from ray_pipeline.training.stage import Training, train_models
 
 __all__ = [
     "Subject",
+    "evaluate_step",
     "inspect_step",
     "plan_step",
     "pool_step",
@@ -169,8 +171,8 @@ def train_step(
     subject: Subject,
     pool: PooledPanel | None,
     plan: TrainingPlan,
-) -> Training:
-    """Train the plan's models."""
+) -> tuple[Training, JoinedPredictions | None]:
+    """Train the plan's models, and join their out-of-sample predictions."""
     with study.journal.stage("training"):
         training = train_models(
             runner,
@@ -184,8 +186,26 @@ def train_step(
         predictions = join_predictions(runner, training)
         study.publish.training(training, predictions)
         study.journal.count(models=len(training.results))
+    return training, predictions
+
+
+def evaluate_step(
+    study: Study,
+    runner: UnitRunner,
+    subject: Subject,
+    pool: PooledPanel | None,
+    ranking: Ranking,
+    plan: TrainingPlan,
+    training: Training,
+    predictions: JoinedPredictions | None,
+) -> None:
+    """Tell what the predictions would have been worth, and hash all that was computed."""
+    with study.journal.stage("evaluation"):
+        evaluation = evaluate_models(
+            runner, subject.frame, pool, ranking, plan, training, study.config
+        )
+        study.publish.evaluation(evaluation)
         study.journal.note(content_sha256=study.publish.content_sha256(predictions))
-    return training
 
 
 def _unequal_columns(summary: PanelSummary) -> Iterator[str]:

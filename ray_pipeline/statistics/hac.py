@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["MeanEstimate", "best_of", "hac_lag", "hac_mean", "overlap_share"]
+__all__ = ["MeanEstimate", "best_of", "hac_lag", "hac_mean", "overlap_share", "overlapping_mean"]
 
 MIN_DEGREES_OF_FREEDOM = 4.0
 """Below about four effective observations no significance is claimed."""
@@ -34,7 +34,7 @@ class MeanEstimate:
     n: int
 
 
-def hac_lag(n: int, horizon: int, spacing: float = 1.0) -> int:
+def hac_lag(n: int, horizon: float, spacing: float = 1.0) -> int:
     """Bandwidth that covers the overlap of the labels and the memory of the features.
 
     The larger of three horizons and ``1.3·√n``, the rule of Lazarus, Lewis, Stock & Watson
@@ -98,6 +98,23 @@ def hac_mean(series: NDArray[np.float64], lag: int, overlap: float = 1.0) -> Mea
     t_stat = mean / std_error
     p_value = float(stats.t.sf(t_stat, freedom))
     return MeanEstimate(mean, std_error, t_stat, p_value, freedom, n)
+
+
+def overlapping_mean(
+    series: NDArray[np.float64], horizon: float, spacing: float = 1.0
+) -> MeanEstimate:
+    """Estimate the mean of figures that rest on labels which reach over `horizon`.
+
+    `hac_mean` with the bandwidth of `hac_lag`, and the overlap of the labels divided out.
+
+    Parameters
+    ----------
+    series
+        Finite values in time order, shape (n,).
+    horizon, spacing
+        Of the labels, and from one element to the next, in the same unit.
+    """
+    return hac_mean(series, hac_lag(len(series), horizon, spacing), horizon / spacing)
 
 
 def overlap_share(overlap: float, bandwidth: int) -> float:

@@ -1,0 +1,125 @@
+"""Predictions and labels by where they stand, in either view (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.evaluating.records import EvaluatedJob, EvaluationSettings, Predictions
+from ray_pipeline.statistics.hits import sides
+from ray_pipeline.statistics.standings import (
+    earlier_percentiles,
+    known_share,
+    percentiles_in_groups,
+    quantile_numbers,
+)
+
+__all__ = ["Ranked", "rank_predictions"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+EARLIER_PER_QUANTILE = 10
+"""Earlier predictions that a symbol's own one is placed among, per quantile, at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Rows as in `Predictions`, all of shape (n_rows,).
+
+    Attributes
+    ----------
+    percentile
+        Of the prediction, in [0, 1]: among the symbols of its timestamp, or among the symbol's
+        earlier predictions; NaN where there are too few.
+    outcome
+        Of the label: for binary labels less the share of positives known before, else its
+        percentile less one half, found in the same way; NaN where unknown.
+    quantile
+        0 is the lowest, −1 none.
+    call, side
+        Side that the prediction is on (1 up, 0 down, ½ neither), and that of the label.
+    why_not
+        Why no row has a quantile, empty where some have.
+    """
+
+    percentile: Floats
+    outcome: Floats
+    quantile: Ints
+    call: Floats
+    side: Floats
+    why_not: str
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Rows with a quantile and a label, shape (n_rows,)."""
+        return (self.quantile >= 0) & np.isfinite(self.outcome)
+
+
+def rank_predictions(rows: Predictions, job: EvaluatedJob, settings: EvaluationSettings) -> Ranked:
+    """Place each prediction, and each label, by nothing that was not known at its time.
+
+    The names of a timestamp are ranked whether or not their label is known later. A prediction
+    is called up above the median, a label is up above its own. Of binary labels as large a share
+    is called up as is known to have been up before.
+    """
+    pooled = job.view == "cross_sectional"
+    if pooled:
+        percentile, why_not = _across(rows.prediction, rows.positions, settings)
+    else:
+        percentile, why_not = _over_time(rows.prediction, settings.n_quantiles)
+    if job.task == "binary":
+        share = known_share(rows.label, rows.positions, job.span)
+        outcome, side = rows.label - share, rows.label
+        call = sides(percentile, 1.0 - share)
+    else:
+        outcome = _label_percentile(rows, job, settings, pooled) - 0.5
+        side, call = sides(outcome, 0.0), sides(percentile, 0.5)
+    return Ranked(
+        percentile=percentile,
+        outcome=outcome,
+        quantile=quantile_numbers(percentile, settings.n_quantiles),
+        call=call,
+        side=side,
+        why_not=why_not,
+    )
+
+
+def _across(
+    prediction: Floats, positions: Ints, settings: EvaluationSettings
+) -> tuple[Floats, str]:
+    _, inverse, counts = np.unique(positions, return_inverse=True, return_counts=True)
+    percentile = percentiles_in_groups(prediction, positions)
+    percentile[counts[inverse] < settings.min_names] = np.nan
+    if counts.max(initial=0) >= settings.min_names:
+        return percentile, ""
+    return percentile, (
+        f"no timestamp has more than {counts.max(initial=0)} symbols, and {settings.min_names} are "
+        f"needed for evaluation.n_quantiles={settings.n_quantiles} with "
+        f"target_ranking.min_cs={settings.min_cs}"
+    )
+
+
+def _over_time(prediction: Floats, n_quantiles: int) -> tuple[Floats, str]:
+    least = EARLIER_PER_QUANTILE * n_quantiles
+    why_not = ""
+    if len(prediction) <= least:
+        why_not = (
+            f"{len(prediction)} predictions are too few: the first {least} "
+            f"({EARLIER_PER_QUANTILE} per quantile) are what later ones are placed among"
+        )
+    return earlier_percentiles(prediction, 1, least), why_not
+
+
+def _label_percentile(
+    rows: Predictions, job: EvaluatedJob, settings: EvaluationSettings, pooled: bool
+) -> Floats:
+    if not pooled:
+        least = EARLIER_PER_QUANTILE * settings.n_quantiles
+        return earlier_percentiles(rows.label, job.span, least)
+    found = np.full(len(rows.label), np.nan)
+    labelled = np.isfinite(rows.label)
+    found[labelled] = percentiles_in_groups(rows.label[labelled], rows.positions[labelled])
+    return found

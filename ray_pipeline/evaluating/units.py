@@ -1,0 +1,126 @@
+"""Evaluation as units of work: read a job's predictions, return its figures, leave its curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ray_pipeline.evaluating.measure import evaluate_job
+from ray_pipeline.evaluating.records import (
+    Curve,
+    EvaluatedJob,
+    EvaluationSettings,
+    Predictions,
+)
+from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.panel.reader import PanelReader
+
+__all__ = [
+    "CurvesSpec",
+    "EvaluationSpec",
+    "curves_schema",
+    "evaluate_unit",
+    "join_curves",
+    "read_predictions",
+]
+
+_COLUMNS = ("ts", "symbol", "fold", "prediction", "actual")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSpec:
+    """One pooled job, or all jobs of a symbol; `axis` names the panel's timestamps."""
+
+    axis: str
+    jobs: tuple[EvaluatedJob, ...]
+    settings: EvaluationSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CurvesSpec:
+    """Tables of curves, pooled jobs before symbols; their names hash what they depend on."""
+
+    tables: tuple[str, ...]
+
+
+def curves_schema() -> pa.Schema:
+    """Columns of ``evaluation/equity.parquet``."""
+    return pa.schema(
+        [
+            ("job_id", pa.string()),
+            ("ts", pa.timestamp("ns", tz="UTC")),
+            ("gross", pa.float64()),
+            ("net", pa.float64()),
+        ]
+    )
+
+
+def evaluate_unit(reader: PanelReader, spec: EvaluationSpec) -> dict[str, Any]:
+    """Evaluate jobs one after the other (unit function)."""
+    jobs, curves = {}, []
+    for job in spec.jobs:
+        found = evaluate_job(read_predictions(reader, job, spec.axis), job, spec.settings)
+        jobs[job.job_id] = {
+            "job": asdict(found.job),
+            "quantiles": [asdict(row) for row in found.quantiles],
+            "decay": [asdict(row) for row in found.decay],
+        }
+        if found.curve is not None:
+            curves.append(_curve_table(job.job_id, found.curve))
+    return {"jobs": jobs, "curves": _write_curves(reader, spec, curves)}
+
+
+def join_curves(reader: PanelReader, spec: CurvesSpec) -> dict[str, Any]:
+    """Write the curves of all jobs into one file (unit function)."""
+    name = artifact_name("join_curves", spec, "equity")
+    reader.run.write_tables(name, curves_schema(), reader.run.read_tables(spec.tables))
+    return {"table": name}
+
+
+def read_predictions(reader: PanelReader, job: EvaluatedJob, axis: str) -> Predictions:
+    """Read the table of a job's predictions, by symbol and time."""
+    table = reader.run.read_table(job.table, _COLUMNS)
+    names = pc.unique(table.column("symbol")).sort()
+    symbols = pc.index_in(table.column("symbol"), value_set=names).to_numpy().astype(np.int64)
+    time_ns = table.column("ts").cast(pa.int64()).to_numpy()
+    order = np.lexsort((time_ns, symbols))
+    symbols, time_ns = symbols[order], time_ns[order]
+    folds = table.column("fold").to_numpy()[order].astype(np.int64)
+    if job.view == "cross_sectional":
+        positions = np.searchsorted(reader.axis(axis), time_ns)
+    else:
+        positions = np.arange(len(time_ns))
+    return Predictions(
+        symbols=symbols,
+        positions=positions,
+        # Within a symbol folds follow each other; where one is missing so are its rows.
+        stretches=np.cumsum(np.diff(folds, prepend=folds[:1]) > 1),
+        time_ns=time_ns,
+        prediction=table.column("prediction").to_numpy()[order],
+        label=table.column("actual").to_numpy(zero_copy_only=False)[order],
+    )
+
+
+def _curve_table(job_id: str, curve: Curve) -> pa.Table:
+    columns = [
+        pa.repeat(job_id, len(curve.time_ns)),
+        pa.array(curve.time_ns, pa.timestamp("ns", tz="UTC")),
+        pa.array(curve.gross),
+        pa.array(curve.net),
+    ]
+    return pa.table(columns, schema=curves_schema())
+
+
+def _write_curves(
+    reader: PanelReader, spec: EvaluationSpec, curves: Sequence[pa.Table]
+) -> str | None:
+    if not curves:
+        return None
+    name = artifact_name("evaluate", spec, "equity")
+    reader.run.write_table(name, pa.concat_tables(curves))
+    return name
