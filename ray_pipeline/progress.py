@@ -28,6 +28,9 @@ _TITLES = {
     "train_pooled": "training, pooled",
     "train_symbol": "training, per symbol",
     "join_predictions": "joining predictions",
+    "evaluate_pooled": "evaluating, pooled",
+    "evaluate_symbol": "evaluating, per symbol",
+    "join_curves": "joining curves",
     "label": "labeling",
 }
 

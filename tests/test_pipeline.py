@@ -81,6 +81,10 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
         "routing/routes.parquet",
         "training_plan.json",
         "predictions/out_of_sample.parquet",
+        "evaluation/jobs.parquet",
+        "evaluation/quantiles.parquet",
+        "evaluation/decay.parquet",
+        "evaluation/equity.parquet",
         "failures.parquet",
         "report.html",
     }
@@ -112,6 +116,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
         "feature_selection",
         "routing",
         "training",
+        "evaluation",
     }
     assert record["data"]["n_rows"] == 4 * 320
     assert all(len(record[key]) == 64 for key in ("config_sha256", "input_fingerprint"))

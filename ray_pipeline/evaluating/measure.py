@@ -54,8 +54,10 @@ def evaluate_job(
     curve = None
     if len(cohorts.gross) == 0:
         why_not = "predictions tie: no timestamp has both a top and a bottom quantile"
-    elif not job.is_return or job.task == "binary":
-        why_not = "no portfolio: the target matches none of evaluation.return_targets"
+    elif job.task == "binary":
+        why_not = "no portfolio: a binary label is no return"
+    elif not job.is_return:
+        why_not = "no portfolio: the target is not among evaluation.return_targets"
     else:
         traded, curve, why_not = trade(cohorts, job, settings)
         figures |= traded

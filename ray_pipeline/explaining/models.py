@@ -27,6 +27,9 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
     errors = {}
     if contents.failures is not None:
         errors = {row["unit"]: row["error"] for row in contents.failures.to_pylist()}
+    evaluated: dict[str, dict[str, Any]] = {}
+    if contents.evaluated is not None:
+        evaluated = {row["job_id"]: row for row in contents.evaluated.to_pylist()}
     described = []
     for job in jobs:
         metadata = contents.models.get(job["job_id"], {})
@@ -38,6 +41,7 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
                 "trained": job["job_id"] in contents.trained,
                 "out_of_sample": metadata.get("out_of_sample"),
                 "trained_on": metadata.get("trained_on"),
+                "evaluation": evaluated.get(job["job_id"]),
                 "error": errors.get(unit),
             }
         )

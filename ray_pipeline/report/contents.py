@@ -15,10 +15,13 @@ from ray_pipeline import results
 from ray_pipeline.ranking.decide import TargetRow, choose_targets
 from ray_pipeline.storage import RunDirectory, table_batches
 
-__all__ = ["MAX_MODELS", "RunContents", "read_contents"]
+__all__ = ["MAX_CHARTED", "MAX_MODELS", "RunContents", "read_contents"]
 
 MAX_MODELS = 200
 """Models whose metadata are read for a page, one request each."""
+
+MAX_CHARTED = 6
+"""Jobs whose evaluation is drawn; the page must stay small."""
 
 _N_THREADS = 16
 _SKILL_COLUMNS = ("target", "symbol", "view", "skill", "predictable")
@@ -62,6 +65,12 @@ class RunContents:
         Metadata of the first of them in the order of the plan, by job.
     stages
         Tables of the user's own stages; none are read for one target.
+    evaluated
+        Figures of the trained jobs, None where missing.
+    charted
+        Jobs whose evaluation is drawn: the first pooled ones, then the others.
+    quantiles, decay, equity
+        Tables of the evaluation, for these jobs alone; not read for one target.
     """
 
     record: Mapping[str, Any]
@@ -76,6 +85,11 @@ class RunContents:
     trained: frozenset[str]
     models: Mapping[str, Mapping[str, Any]]
     stages: Mapping[str, pa.Table]
+    evaluated: pa.Table | None = None
+    charted: tuple[str, ...] = ()
+    quantiles: pa.Table | None = None
+    decay: pa.Table | None = None
+    equity: pa.Table | None = None
 
     @property
     def status(self) -> str:
@@ -145,6 +159,8 @@ def read_contents(
     with ThreadPoolExecutor(_N_THREADS) as pool:
         documents = pool.map(lambda job_id: run.read_json(f"models/{job_id}/metadata.json"), shown)
         models = dict(zip(shown, documents, strict=True))
+    evaluated = _rows(run, results.EVALUATED_JOBS, None, target)
+    charted = _charted(evaluated) if target is None else ()
     return RunContents(
         record=record,
         symbols=_json(run, "symbols.json"),
@@ -158,7 +174,28 @@ def read_contents(
         trained=trained,
         models=models,
         stages=_stages(run) if target is None else {},
+        evaluated=evaluated,
+        charted=charted,
+        quantiles=_rows_of_jobs(run, results.QUANTILES, charted),
+        decay=_rows_of_jobs(run, results.DECAY, charted),
+        equity=_rows_of_jobs(run, results.EQUITY, charted),
     )
+
+
+def _charted(evaluated: pa.Table | None) -> tuple[str, ...]:
+    """Choose jobs by their place in the plan: to choose by result would flatter the models."""
+    if evaluated is None:
+        return ()
+    pooled = evaluated.column("symbol").is_null()
+    names = [evaluated.filter(kept).column("job_id") for kept in (pooled, pc.invert(pooled))]
+    first = [name for column in names for name in column.slice(0, MAX_CHARTED).to_pylist()]
+    return tuple(first[:MAX_CHARTED])
+
+
+def _rows_of_jobs(run: RunDirectory, name: str, jobs: Sequence[str]) -> pa.Table | None:
+    if not jobs or not run.exists(name):
+        return None
+    return _filtered(run, name, "job_id", jobs)
 
 
 def _stages(run: RunDirectory) -> dict[str, pa.Table]:
@@ -181,9 +218,15 @@ def _rows(
     """Read some columns of all targets, or all of one target: there may be millions of rows."""
     if target is None or not run.exists(name):
         return _table(run, name, columns)
+    return _filtered(run, name, "target", [target])
+
+
+def _filtered(run: RunDirectory, name: str, column: str, values: Sequence[str]) -> pa.Table:
     with run.open_table(name) as file:
+        wanted = pa.array(values, pa.string())
         kept = [
-            batch.filter(pc.equal(batch.column("target"), target)) for batch in table_batches(file)
+            batch.filter(pc.is_in(batch.column(column), value_set=wanted))
+            for batch in table_batches(file)
         ]
         return pa.Table.from_batches(kept, file.schema_arrow)
 

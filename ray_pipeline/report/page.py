@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ray_pipeline.report.contents import RunContents, read_contents
 from ray_pipeline.report.data_section import write_data_section
+from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
 from ray_pipeline.report.headline import write_headline
 from ray_pipeline.report.model_section import write_model_section
@@ -57,6 +58,7 @@ def render_page(contents: RunContents) -> str:
             routes=write_route_section(contents),
             route_order=ROUTE_ORDER,
             models=write_model_section(contents),
+            evaluation=write_evaluation_section(contents),
             stages=write_stage_section(contents),
             data=write_data_section(contents),
         )

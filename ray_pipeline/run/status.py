@@ -21,6 +21,7 @@ STAGES = (
     "feature_selection",
     "routing",
     "training",
+    "evaluation",
 )
 UNITS = (
     "inspect",
@@ -38,6 +39,9 @@ UNITS = (
     "train_pooled",
     "train_symbol",
     "join_predictions",
+    "evaluate_pooled",
+    "evaluate_symbol",
+    "join_curves",
 )
 """In the order in which they happen, which JSON with sorted keys does not keep. The
 prefix stands for the user's own stages, of which these names are not to be taken."""

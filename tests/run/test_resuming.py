@@ -27,7 +27,11 @@ STAGES = [
     "train_pooled",
     "train_symbol",
     "join_predictions",
+    "evaluate_pooled",
+    "evaluate_symbol",
+    "join_curves",
 ]
+EVALUATES = STAGES[-3:]
 
 
 class Interrupting(Silent):
@@ -122,13 +126,15 @@ def test_changed_routing_redoes_routing_and_later(
     executed.clear()
     strict = {"min_difference": 0.5, "alpha": 1e-4}
     run_pipeline(quick_config(data_dir, run_dir, **one, routing=strict), Silent())
-    assert _stages(executed) in ([], ["train_symbol", "join_predictions"])
+    assert _stages(executed) in ([], ["train_symbol", "join_predictions", *EVALUATES[1:]])
     assert _record(run_dir)["config_sha256"] != before
     executed.clear()
     run_pipeline(quick_config(data_dir, run_dir, routing={"min_difference": 0.0}), Silent())
     executed.clear()
     run_pipeline(quick_config(data_dir, run_dir, routing={"min_difference": 0.5}), Silent())
-    assert set(_stages(executed)) <= {*("pool", "train_pooled", "train_symbol", "join_predictions")}
+    assert set(_stages(executed)) <= {
+        *("pool", "train_pooled", "train_symbol", "join_predictions", *EVALUATES)
+    }
 
 
 def test_changed_training_redoes_training(
@@ -145,6 +151,9 @@ def test_changed_training_redoes_training(
         f"train_pooled/cs_{TARGET}__lightgbm",
         *(f"train_symbol/S{i:02d}" for i in range(4)),
         "join_predictions/all",
+        f"evaluate_pooled/cs_{TARGET}__lightgbm",
+        *(f"evaluate_symbol/S{i:02d}" for i in range(4)),
+        "join_curves/all",
     ]
 
 

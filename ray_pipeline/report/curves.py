@@ -1,0 +1,148 @@
+"""Charts that are as high as they are wide enough to read: columns, points and curves (pure).
+
+As in `ray_pipeline.report.charts` places along the width are percentages and heights are pixels;
+colours are classes of ``style.css``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from ray_pipeline.report.figures import is_measured
+from ray_pipeline.report.scales import Scale
+
+__all__ = ["column_chart", "curve_chart", "point_chart"]
+
+_TOP = 6
+_PLOT = 110
+_HEIGHT = _TOP + _PLOT + 18
+_LEFT, _WIDTH = 14.0, 84.0
+"""Percent: what is left of the plot holds the texts of the ticks."""
+
+_CURVE_WIDTH = 1000
+
+
+def column_chart(
+    values: Sequence[float | None],
+    half_widths: Sequence[float | None],
+    names: Sequence[str],
+    titles: Sequence[str],
+    scale: Scale,
+) -> Markup:
+    """Draw values as columns from zero with their intervals; what is not measured is left out.
+
+    A column is in the accent colour where its interval is on one side of zero.
+    """
+    inside, column = Markup(""), 60.0 / max(1, len(values))
+    for place, value in enumerate(values):
+        if not is_measured(value):
+            continue
+        half = half_widths[place]
+        middle = _slot(place, len(values)) * _WIDTH / 100.0 + _LEFT
+        top, bottom = sorted((_y(value, scale), _y(0.0, scale)))
+        rect = Markup(
+            '<rect class="bar {}" x="{:.2f}%" width="{:.2f}%" y="{:.1f}" height="{:.1f}">'
+            "<title>{}</title></rect>"
+        )
+        kind = "yes" if is_measured(half) and abs(value) > half else "no"
+        width = column * _WIDTH / 100.0
+        inside += rect.format(
+            kind, middle - width / 2, width, top, max(0.5, bottom - top), titles[place]
+        )
+        inside += _whisker(middle, value, half, scale)
+    return _frame(inside, scale, names)
+
+
+def point_chart(
+    values: Sequence[float | None],
+    half_widths: Sequence[float | None],
+    names: Sequence[str],
+    titles: Sequence[str],
+    scale: Scale,
+) -> Markup:
+    """Draw values as dots with their intervals, joined by lines."""
+    lines, dots = Markup(""), Markup("")
+    before: tuple[float, float] | None = None
+    for place, value in enumerate(values):
+        if not is_measured(value):
+            before = None
+            continue
+        half = half_widths[place]
+        x, y = _slot(place, len(values)) * _WIDTH / 100.0 + _LEFT, _y(value, scale)
+        if before is not None:
+            line = '<line class="path no" x1="{:.2f}%" y1="{:.1f}" x2="{:.2f}%" y2="{:.1f}"/>'
+            lines += Markup(line).format(*before, x, y)
+        kind = "yes" if is_measured(half) and value > half else "no"
+        dot = '<circle class="dot {}" cx="{:.2f}%" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
+        dots += _whisker(x, value, half, scale) + Markup(dot).format(kind, x, y, titles[place])
+        before = x, y
+    return _frame(lines + dots, scale, names)
+
+
+def curve_chart(
+    curves: Sequence[tuple[str, Sequence[float]]],
+    shares: Sequence[float],
+    names: Sequence[str],
+    scale: Scale,
+) -> Markup:
+    """Draw curves over time.
+
+    Parameters
+    ----------
+    curves
+        CSS class and values of each, the last on top.
+    shares
+        Places of the values on the time axis, in [0, 1].
+    names
+        Texts under the axis, evenly spaced.
+    """
+    paths = Markup("")
+    for kind, values in curves:
+        steps = " ".join(
+            f"{_CURVE_WIDTH * share:.0f},{_y(value, scale) - _TOP:.1f}"
+            for share, value in zip(shares, values, strict=True)
+        )
+        paths += Markup('<polyline class="path {}" points="{}"/>').format(kind, steps)
+    # The inner view box is stretched to the width; its lines are not, see style.css.
+    box = Markup(
+        '<svg x="{}%" width="{}%" y="{}" height="{}" viewBox="0 0 {} {}" '
+        'preserveAspectRatio="none">{}</svg>'
+    )
+    inside = box.format(_LEFT, _WIDTH, _TOP, _PLOT, _CURVE_WIDTH, _PLOT, paths)
+    return _frame(inside, scale, names)
+
+
+def _slot(place: int, n: int) -> float:
+    return 100.0 * (place + 0.5) / n
+
+
+def _y(value: float, scale: Scale) -> float:
+    return _TOP + _PLOT * (1.0 - scale.percent(value) / 100.0)
+
+
+def _whisker(x: float, value: float, half: float | None, scale: Scale) -> Markup:
+    if not is_measured(half):
+        return Markup("")
+    line = '<line class="whisker end" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:.1f}" y2="{2:.1f}"/>'
+    return Markup(line).format(x, _y(value - half, scale), _y(value + half, scale))
+
+
+def _frame(inside: Markup, scale: Scale, names: Sequence[str]) -> Markup:
+    grid = Markup("")
+    for tick, label in zip(scale.ticks, scale.labels, strict=True):
+        line = Markup(
+            '<line class="{0}" x1="{1}%" x2="{2}%" y1="{3:.1f}" y2="{3:.1f}"/>'
+            '<text class="tick" x="{4}%" y="{5:.1f}">{6}</text>'
+        )
+        y = _y(tick, scale)
+        kind = "zero" if tick == 0 else "grid"
+        grid += line.format(kind, _LEFT, _LEFT + _WIDTH, y, _LEFT - 1.5, y + 3.5, label)
+    under = Markup('<text x="{:.2f}%" y="{}">{}</text>')
+    texts = Markup("").join(
+        under.format(_slot(place, len(names)) * _WIDTH / 100.0 + _LEFT, _HEIGHT - 4, name)
+        for place, name in enumerate(names)
+    )
+    whole = Markup('<svg class="row" width="100%" height="{}">{}{}{}</svg>')
+    return whole.format(_HEIGHT, grid, inside, texts)

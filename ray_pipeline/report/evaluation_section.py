@@ -1,0 +1,231 @@
+"""What the predictions of the trained models would have been worth (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from ray_pipeline.report.capping import Capped
+from ray_pipeline.report.contents import RunContents
+from ray_pipeline.report.curves import column_chart, curve_chart, point_chart
+from ray_pipeline.report.figures import (
+    DASH,
+    count,
+    is_measured,
+    moment,
+    percentage,
+    signed,
+    significant,
+    unsigned,
+    with_error,
+)
+from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.results import EVALUATED_JOBS, EVALUATION
+
+__all__ = ["ChartedJob", "EvaluatedModel", "EvaluationSection", "write_evaluation_section"]
+
+MAX_ROWS = 100
+
+_SURE = 0.95
+"""Deflated probability from which a Sharpe ratio is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedModel:
+    """A trained model and what its predictions would have been worth.
+
+    `why` is the head of `reason`, which says why figures are missing.
+    """
+
+    job_id: str
+    spread: str
+    monotonicity: str
+    hit_rate: str
+    by_chance: str
+    turnover: str
+    gross: str
+    net: str
+    break_even: str
+    sharpe: str
+    deflated: str
+    is_sure: bool
+    drawdown: str
+    why: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartedJob:
+    """Charts of one model; `curve` is empty where it has no portfolio, and `reason` says why."""
+
+    job_id: str
+    quantiles: Markup
+    decay: Markup
+    curve: Markup
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSection:
+    """Figures of the models, pooled ones first.
+
+    Attributes
+    ----------
+    absent
+        Why there is none, empty where there are some.
+    cost_bps, n_trials
+        What all rows have in common.
+    """
+
+    absent: str
+    cost_bps: str
+    n_trials: str
+    has_portfolios: bool
+    models: Capped[EvaluatedModel]
+    charts: Capped[ChartedJob]
+
+
+def write_evaluation_section(contents: RunContents) -> EvaluationSection:
+    """Lay out the evaluation."""
+    table = contents.evaluated
+    if table is None or table.num_rows == 0:
+        absent = contents.why_absent(EVALUATED_JOBS)
+        if table is not None:
+            absent = "No model was trained, so there are no predictions to evaluate."
+        nothing: Capped[Any] = Capped((), 0, "", EVALUATION)
+        return EvaluationSection(absent, "", "", False, nothing, nothing)
+    rows = _pooled_first(table)
+    models = tuple(map(_model, rows))
+    charts = tuple(_charts(contents, row) for row in rows if row["job_id"] in contents.charted)
+    order = "pooled models first, in the order of the plan"
+    return EvaluationSection(
+        absent="",
+        cost_bps=significant(rows[0]["cost_bps"]),
+        n_trials=count(rows[0]["n_trials"]),
+        has_portfolios=bool(pc.any(table.column("net").is_valid()).as_py()),
+        models=Capped(models, table.num_rows, order, EVALUATED_JOBS),
+        charts=Capped(charts, table.num_rows, order, f"{EVALUATION}/"),
+    )
+
+
+def _pooled_first(table: pa.Table) -> list[Mapping[str, Any]]:
+    pooled = table.column("symbol").is_null()
+    first = table.filter(pooled).slice(0, MAX_ROWS)
+    rest = table.filter(pc.invert(pooled)).slice(0, MAX_ROWS - first.num_rows)
+    rows: list[Mapping[str, Any]] = pa.concat_tables([first, rest]).to_pylist()
+    return rows
+
+
+def _model(row: Mapping[str, Any]) -> EvaluatedModel:
+    top, bottom = row["turnover_top"], row["turnover_bottom"]
+    turnover = DASH
+    if is_measured(top) and is_measured(bottom):
+        turnover = f"{percentage(top)} / {percentage(bottom)}"
+    error = row["sharpe_std_error"]
+    sharpe = signed(row["sharpe"], 2)
+    if is_measured(error):
+        sharpe += f" ± {unsigned(error, 2)}"
+    deflated = row["deflated_sharpe"]
+    return EvaluatedModel(
+        job_id=row["job_id"],
+        spread=_figure_with_error(row["spread"], row["spread_std_error"]),
+        monotonicity=signed(row["monotonicity"], 2),
+        hit_rate=_tenths(row["hit_rate"]),
+        by_chance=_tenths(row["hit_rate_by_chance"]),
+        turnover=turnover,
+        gross=significant(row["gross"]),
+        net=_figure_with_error(row["net"], row["net_std_error"]),
+        break_even=unsigned(row["break_even_bps"], 1),
+        sharpe=sharpe,
+        deflated=percentage(deflated),
+        is_sure=is_measured(deflated) and deflated >= _SURE,
+        drawdown=unsigned(row["max_drawdown"]),
+        why=row["reason"].partition(": ")[0],
+        reason=row["reason"],
+    )
+
+
+def _figure_with_error(value: float | None, error: float | None) -> str:
+    """Write a figure in the unit of its label, which can be of any size."""
+    if not is_measured(value) or not is_measured(error):
+        return significant(value)
+    return f"{value:.3g} ± {error:.2g}".replace("-", "−")
+
+
+def _tenths(share: float | None) -> str:
+    return f"{share:.1%}" if is_measured(share) else DASH
+
+
+def _charts(contents: RunContents, row: Mapping[str, Any]) -> ChartedJob:
+    job_id = row["job_id"]
+    quantiles, decay = _of(contents.quantiles, job_id), _of(contents.decay, job_id)
+    curve = _of(contents.equity, job_id)
+    return ChartedJob(
+        job_id=job_id,
+        quantiles=_quantile_chart(quantiles) if quantiles else Markup(""),
+        decay=_decay_chart(decay) if decay else Markup(""),
+        curve=_curve_chart(curve) if curve else Markup(""),
+        reason=row["reason"],
+    )
+
+
+def _of(table: pa.Table | None, job_id: str) -> list[Mapping[str, Any]]:
+    if table is None:
+        return []
+    rows: list[Mapping[str, Any]] = table.filter(
+        pc.equal(table.column("job_id"), job_id)
+    ).to_pylist()
+    return rows
+
+
+def _ends(values: Sequence[float | None], halves: Sequence[float | None]) -> list[float]:
+    ends = []
+    for value, half in zip(values, halves, strict=True):
+        if is_measured(value):
+            width = half if is_measured(half) else 0.0
+            ends += [value - width, value + width]
+    return ends
+
+
+def _halves(rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    errors = [row["std_error"] for row in rows]
+    return [2.0 * error if is_measured(error) else None for error in errors]
+
+
+def _quantile_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    values, halves = [row["excess"] for row in rows], _halves(rows)
+    titles = [
+        f"quantile {row['quantile']}: mean {significant(row['mean_actual'])}, "
+        f"{count(row['n_rows'])} rows"
+        for row in rows
+    ]
+    names = [str(row["quantile"]) for row in rows]
+    scale = skill_scale(_ends(values, halves), n_ticks=4)
+    return column_chart(values, halves, names, titles, scale)
+
+
+def _decay_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    values, halves = [row["rank_ic"] for row in rows], _halves(rows)
+    titles = [
+        f"{row['lag_bars']} bars later: {with_error(row['rank_ic'], row['std_error'])}; "
+        f"correlation of the ranks {signed(row['rank_autocorrelation'], 2)}"
+        for row in rows
+    ]
+    names = [str(row["lag_bars"]) for row in rows]
+    scale = skill_scale(_ends(values, halves), n_ticks=4)
+    return point_chart(values, halves, names, titles, scale)
+
+
+def _curve_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    start, end = rows[0]["ts"], rows[-1]["ts"]
+    length = (end - start).total_seconds() or 1.0
+    gross, net = [row["gross"] for row in rows], [row["net"] for row in rows]
+    names = [moment(time.isoformat()) for time in (start, end)]
+    shares = [(row["ts"] - start).total_seconds() / length for row in rows]
+    scale = skill_scale([*gross, *net], n_ticks=4)
+    return curve_chart([("no", gross), ("yes", net)], shares, names, scale)
