@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from ray_pipeline.records import Task
 from ray_pipeline.statistics.scaling import winsorise_label
 from ray_pipeline.training.families.lightgbm_streaming import binned_stream
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.searching import SearchDimension
 from ray_pipeline.training.families.streaming import StreamedProblem
 
 __all__ = ["LightGBMFamily", "LightGBMModel"]
@@ -51,6 +52,16 @@ _LEAST: dict[str, float] = {
     "bagging_fraction": 1e-3,
 }
 """Least values that LightGBM can work with; 0 for the rest."""
+
+_SEARCHED = {
+    "n_estimators": SearchDimension("int", 30, 600, log=True),
+    "learning_rate": SearchDimension("float", 0.01, 0.2, log=True),
+    "num_leaves": SearchDimension("int", 4, 63, log=True),
+    "feature_fraction": SearchDimension("float", 0.3, 1.0),
+    "lambda_l2": SearchDimension("float", 0.1, 100.0, log=True),
+}
+"""Size of the model and what holds it back. The rows of a leaf are not among them: what they
+should be goes by the rows there are, and `LightGBMFamily.fit` sees to it."""
 
 # Without these a change of thread count changes the trees (LightGBM #3761, #6731). The number of
 # threads itself is left to the worker, so that it is not written into the model file.
@@ -178,6 +189,13 @@ class LightGBMFamily:
                 raise ConfigError(
                     f"lightgbm: {name} is {value!r}; a number of at least {least:g} is needed."
                 )
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how large and how cautious the model is; see `Searchable`."""
+        return {
+            name: replace(dimension, default=_DEFAULTS[name])
+            for name, dimension in _SEARCHED.items()
+        }
 
     def load(self, files: Mapping[str, bytes]) -> Model:
         """Rebuild a model from ``model.txt``."""

@@ -19,6 +19,7 @@ from ray_pipeline.statistics.scaling import (
     winsorise_label,
 )
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.searching import SearchDimension
 from ray_pipeline.training.families.streaming import StreamedProblem
 
 __all__ = ["RidgeFamily", "RidgeModel"]
@@ -126,6 +127,10 @@ class RidgeFamily:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or not 0 < value < math.inf:
                 raise ConfigError(f"ridge: penalty is {value!r}; a number above 0 is needed.")
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search the penalty, from next to none to next to no model; see `Searchable`."""
+        return {"penalty": SearchDimension("float", 1e-4, 100.0, log=True, default=PENALTY)}
 
     def load(self, files: Mapping[str, bytes]) -> Model:
         """Rebuild a model from ``model.json``."""
