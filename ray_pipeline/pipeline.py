@@ -17,6 +17,7 @@ from ray_pipeline.run.steps import (
     pool_step,
     rank_step,
     screen_step,
+    search_step,
     select_step,
     train_step,
 )
@@ -25,6 +26,7 @@ from ray_pipeline.run.user_stages import find_user_stages, user_stages_step
 from ray_pipeline.run.verdict import verdict
 from ray_pipeline.run.workers import open_executor
 from ray_pipeline.training.families import load_family
+from ray_pipeline.training.search.stage import SearchSettings
 from ray_pipeline.user_stages import UserStage
 
 __all__ = ["RunResult", "check_families", "run_pipeline"]
@@ -77,7 +79,8 @@ def _run_stages(study: Study, runner: UnitRunner, stages: tuple[UserStage, ...])
     ranking = rank_step(study, runner, subject, pool)
     selection = select_step(study, runner, subject, pool, ranking)
     plan = plan_step(study, subject, ranking, selection)
-    training, predictions = train_step(study, runner, subject, pool, plan)
+    searches = search_step(study, runner, subject, pool, plan)
+    training, predictions = train_step(study, runner, subject, pool, plan, searches)
     evaluate_step(study, runner, subject, pool, ranking, plan, training, predictions)
     alpha = study.config.target_ranking.alpha
     return verdict(ranking, plan, len(training.results), len(study.ledger.failures), alpha)
@@ -94,7 +97,7 @@ def _announce(study: Study) -> None:
 
 
 def check_families(config: ExperimentConfig) -> None:
-    """Raise ConfigError for an unknown family or hyperparameter, before any work is done."""
+    """Raise ConfigError for an unknown family, hyperparameter or space, before any work is done."""
     ranking, training = config.target_ranking, config.training
     for section, names, hyperparameters in (
         ("target_ranking", ranking.families, ranking.hyperparameters),
@@ -105,3 +108,4 @@ def check_families(config: ExperimentConfig) -> None:
                 load_family(name).check_hyperparameters(hyperparameters.get(name, {}))
             except ConfigError as error:
                 raise ConfigError(f"{section}: {error}") from error
+    SearchSettings.from_config(config)

@@ -25,6 +25,8 @@ _TITLES = {
     "rank_symbols_shifted": "ranking shifted labels, per symbol",
     "select_pooled": "selecting, pooled",
     "select_symbol": "selecting, per symbol",
+    "search_pooled": "searching hyperparameters, pooled",
+    "search_symbol": "searching hyperparameters, per symbol",
     "train_pooled": "training, pooled",
     "train_symbol": "training, per symbol",
     "join_predictions": "joining predictions",

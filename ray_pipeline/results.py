@@ -15,6 +15,7 @@ from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.search.choices import TrialRow
 
 __all__ = [
     "CONTENT",
@@ -31,6 +32,7 @@ __all__ = [
     "RANKED_SYMBOLS",
     "RANKED_TARGETS",
     "ROUTES",
+    "TRIALS",
     "USER_STAGES",
     "content_names",
     "failures_table",
@@ -54,13 +56,16 @@ EVALUATED_JOBS = f"{EVALUATION}/jobs.parquet"
 QUANTILES = f"{EVALUATION}/quantiles.parquet"
 DECAY = f"{EVALUATION}/decay.parquet"
 EQUITY = f"{EVALUATION}/equity.parquet"
+TRIALS = "search/trials.parquet"
+"""Only of a run that searched hyperparameters."""
+
 USER_STAGES = "stages"
 """Folder of the tables of the user's own stages."""
 
 CONTENT = (RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, ROUTES, PLAN, PREDICTIONS)
 """The files that every finished run has among its `content_names`."""
 
-_Row = TargetRow | SymbolRow | RouteRow | EvaluatedRow | QuantileRow | DecayRow
+_Row = TargetRow | SymbolRow | RouteRow | EvaluatedRow | QuantileRow | DecayRow | TrialRow
 
 _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 
@@ -73,7 +78,8 @@ def content_names(run: RunDirectory) -> list[str]:
     some; all others are named because they are there.
     """
     models = [name for name in run.list("models") if not name.endswith("/metadata.json")]
-    return [*CONTENT, *run.list(EVALUATION), *run.list(USER_STAGES), *models]
+    evaluation, stages, trials = map(run.list, (EVALUATION, USER_STAGES, TRIALS))
+    return [*CONTENT, *evaluation, *stages, *trials, *models]
 
 
 def rows_table(kind: type[_Row], rows: Sequence[Any]) -> pa.Table:

@@ -65,6 +65,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "lightgbm": ("training.families.lightgbm", "training.families.lightgbm_streaming"),
     "markupsafe": ("report",),
     "mlflow": ("run.tracking",),
+    "optuna": ("training.search.optimiser",),
     "pickle": ("execution",),
     "pydantic": ("config",),
     "pydantic_core": ("config",),
@@ -106,6 +107,9 @@ PURE = (
     "selection.consensus",
     "selection.shadows",
     "statistics",
+    "training.search.choices",
+    "training.search.space",
+    "training.search.verdict",
 )
 """Arrays and plain values in, arrays and records out: no I/O, clock, logging or global chance."""
 
@@ -391,7 +395,7 @@ def test_every_library_is_a_declared_dependency(imports: list[Import]) -> None:
     """What the package imports, pyproject.toml asks for."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    required = [*project["dependencies"], *extras["s3"], *extras["mlflow"]]
+    required = [*project["dependencies"], *extras["s3"], *extras["mlflow"], *extras["search"]]
     declared = {re.split(r"[\[<>=!~ ]", each.lower())[0] for each in required}
     distributions = {
         "grpc": "grpcio",

@@ -25,6 +25,7 @@ __all__ = [
     "NameList",
     "OwnStorageOptions",
     "Probability",
+    "SearchSpaces",
     "Share",
     "StageName",
     "StageOptions",
@@ -105,6 +106,23 @@ def _checked_hyperparameter(value: Any) -> Any:
     if not isinstance(value, bool | int | float | str) or not is_finite:
         raise PydanticCustomError("hyperparameter", "must be a finite number, true, false or text")
     return value
+
+
+def _checked_space(value: Any) -> Any:
+    if value is None:
+        return None
+    items = value if isinstance(value, list | tuple) else ()
+    is_plain = all(
+        isinstance(item, bool | int | str) or (isinstance(item, float) and math.isfinite(item))
+        for item in items
+    )
+    if len(items) < 2 or not is_plain:
+        raise PydanticCustomError(
+            "search_space",
+            "must be a range ([4, 63] or [0.01, 0.2, log]), a list of choices, or null to leave "
+            "the hyperparameter out of the search",
+        )
+    return tuple(items)
 
 
 def _checked_feature_names(value: Any) -> Any:
@@ -223,6 +241,23 @@ HyperparametersByFamily = Annotated[
     ),
 ]
 """Family to hyperparameter to value; what is not named keeps the family's own default."""
+
+_Range = tuple[bool | int | float | str, ...]
+_SearchSpace = Annotated[
+    _Range | None, BeforeValidator(_checked_space, json_schema_input_type=_Range | None)
+]
+_SearchSpacesOfFamily = Annotated[
+    dict[str, _SearchSpace],
+    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, _Range | None] | None),
+]
+SearchSpaces = Annotated[
+    dict[str, _SearchSpacesOfFamily],
+    BeforeValidator(
+        _null_as_empty_mapping,
+        json_schema_input_type=dict[str, dict[str, _Range | None] | None] | None,
+    ),
+]
+"""Family to hyperparameter to where a search may look; what is not named is the family's own."""
 
 StageName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_STAGE_NAME)]
 """Text that is safe as the name of a file."""

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from ray_pipeline.config.document import Document, Path, Problem, dotted
 from ray_pipeline.config.fields import PATTERNS
-from ray_pipeline.config.shapes import child, section_fields
+from ray_pipeline.config.shapes import child, section_fields, section_of
 
 __all__ = ["listed", "validation_problems"]
 
@@ -147,11 +147,11 @@ def _did_you_mean(found: str, choices: list[str]) -> str:
 
 def _field(path: Path, root: type[BaseModel]) -> Any:
     """Give pydantic's record of the key at a path, or None where the path is no key."""
-    section: Any = root
+    annotation: Any = root
     for step in path[:-1]:
-        section = child(section, step)
-    known = section_fields(section) is not None
-    return section.model_fields.get(path[-1]) if known and path else None
+        annotation = child(annotation, step)
+    section = section_of(annotation)
+    return section.model_fields.get(str(path[-1])) if section is not None and path else None
 
 
 def _description(path: Path, root: type[BaseModel]) -> str:

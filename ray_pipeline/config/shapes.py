@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-__all__ = ["child", "holds_keys", "holds_scalars", "section_fields", "wants_text"]
+__all__ = ["child", "holds_keys", "holds_scalars", "section_fields", "section_of", "wants_text"]
 
 
 def wants_text(annotation: Any) -> bool:
@@ -56,9 +56,18 @@ def child(annotation: Any, step: str | int) -> Any:
 
 def section_fields(annotation: Any) -> dict[str, Any] | None:
     """Give the annotation of every key of a section, or None where it is no section."""
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+    section = section_of(annotation)
+    if section is None:
         return None
-    return {name: field.annotation for name, field in annotation.model_fields.items()}
+    return {name: field.annotation for name, field in section.model_fields.items()}
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """Give the section that may stand at a place, be it optional, or None where none may."""
+    for member in _members(annotation):
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            return member
+    return None
 
 
 def _members(annotation: Any) -> list[Any]:

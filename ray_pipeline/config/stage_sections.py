@@ -14,6 +14,7 @@ from ray_pipeline.config.fields import (
     HyperparametersByFamily,
     NameList,
     Probability,
+    SearchSpaces,
     Share,
     StageName,
     StageOptions,
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureSelectionConfig",
     "LeakageConfig",
     "RoutingConfig",
+    "SearchConfig",
     "TargetRankingConfig",
     "TrainingConfig",
     "UserStageConfig",
@@ -176,6 +178,42 @@ class RoutingConfig(Section):
     )
 
 
+class SearchConfig(Section):
+    """A search for hyperparameters, nested in the folds; no clock has a say in it."""
+
+    n_trials: int = Field(
+        default=20,
+        ge=2,
+        description="Trials of a job in each fold, and as many for its final model; the first is "
+        "the configured hyperparameters.",
+    )
+    n_splits: int = Field(
+        default=3,
+        ge=2,
+        description="Test folds inside the training rows, of which a trial is told.",
+    )
+    batch_size: AtLeastOne = Field(
+        default=5,
+        description="Trials that are asked for together. Results depend on it, and so it does not "
+        "follow the number of workers.",
+    )
+    max_trials: AtLeastOne | None = Field(
+        default=None,
+        description="Trials of the whole run, given to the jobs by priority; null: no limit.",
+    )
+    accept: Literal["if_better", "always"] = Field(
+        default="if_better",
+        description="What the final model uses. if_better: what was found, where searching beat "
+        "the configured hyperparameters out of sample by more than the error of the difference; "
+        "always: what was found.",
+    )
+    spaces: SearchSpaces = Field(
+        default={},
+        description="Where to look, by family and hyperparameter: [low, high], [low, high, log], "
+        "a list of choices, or null to leave one out; what is not named is the family's own.",
+    )
+
+
 class TrainingConfig(Section):
     """The models that are trained in the end."""
 
@@ -188,6 +226,11 @@ class TrainingConfig(Section):
     )
     max_jobs: AtLeastOne | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."
+    )
+    search: SearchConfig | None = Field(
+        default=None,
+        description="Search hyperparameters inside the folds (needs the extra search); null: use "
+        "those configured.",
     )
 
 

@@ -27,6 +27,7 @@ _RESULTS = (
     "predictions",
     "report.html",
     "routing",
+    "search",
     "stages",
     "symbols.json",
     "target_ranking",

@@ -21,6 +21,8 @@ from ray_pipeline.run.journal import iso_time
 from ray_pipeline.selection.stage import Selection
 from ray_pipeline.storage import RunDirectory, content_sha256
 from ray_pipeline.training.predictions import JoinedPredictions, predictions_schema
+from ray_pipeline.training.search.choices import TrialRow
+from ray_pipeline.training.search.stage import Searches
 from ray_pipeline.training.stage import Training
 from ray_pipeline.user_stages import records_table
 
@@ -104,6 +106,10 @@ class Publisher:
             jobs.append(plain)
         left_out = [{"what": what, "why": why} for what, why in plan.left_out]
         self._run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out})
+
+    def trials(self, searches: Searches) -> None:
+        """Write the trials of a search for hyperparameters."""
+        self._run.write_table(results.TRIALS, results.rows_table(TrialRow, searches.rows))
 
     def training(self, training: Training, predictions: JoinedPredictions | None) -> None:
         """Write models and out-of-sample predictions in the order of the plan.

@@ -20,6 +20,7 @@ STAGES = (
     "target_ranking",
     "feature_selection",
     "routing",
+    "search",
     "training",
     "evaluation",
 )
@@ -36,6 +37,8 @@ UNITS = (
     "rank_symbols_shifted",
     "select_pooled",
     "select_symbol",
+    "search_pooled",
+    "search_symbol",
     "train_pooled",
     "train_symbol",
     "join_predictions",

@@ -25,6 +25,8 @@ from ray_pipeline.run.journal import iso_time
 from ray_pipeline.run.study import Study
 from ray_pipeline.selection.stage import Selection, select_features
 from ray_pipeline.training.predictions import JoinedPredictions, join_predictions
+from ray_pipeline.training.search.choices import JobSearch
+from ray_pipeline.training.search.stage import SearchSettings, search_hyperparameters
 from ray_pipeline.training.stage import Training, train_models
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "pool_step",
     "rank_step",
     "screen_step",
+    "search_step",
     "select_step",
     "train_step",
 ]
@@ -165,12 +168,35 @@ def plan_step(
     return plan
 
 
+def search_step(
+    study: Study,
+    runner: UnitRunner,
+    subject: Subject,
+    pool: PooledPanel | None,
+    plan: TrainingPlan,
+) -> Mapping[str, JobSearch]:
+    """Search the hyperparameters of the plan's jobs, if the config asks for it."""
+    settings = SearchSettings.from_config(study.config)
+    if settings is None or not plan.jobs:
+        return {}
+    with study.journal.stage("search"):
+        min_cs = study.config.target_ranking.min_cs
+        searches = search_hyperparameters(
+            runner, subject.frame, subject.partitions, pool, plan, settings, min_cs
+        )
+        study.publish.trials(searches)
+        study.journal.count(trials=len(searches.rows))
+    study.warn(searches.left_out)
+    return searches.jobs
+
+
 def train_step(
     study: Study,
     runner: UnitRunner,
     subject: Subject,
     pool: PooledPanel | None,
     plan: TrainingPlan,
+    searches: Mapping[str, JobSearch],
 ) -> tuple[Training, JoinedPredictions | None]:
     """Train the plan's models, and join their out-of-sample predictions."""
     with study.journal.stage("training"):
@@ -182,6 +208,7 @@ def train_step(
             plan,
             study.config.target_ranking.min_cs,
             str(study.journal.record["input_fingerprint"]),
+            searches,
         )
         predictions = join_predictions(runner, training)
         study.publish.training(training, predictions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,15 @@ from ray_pipeline.ranking.evidence import (
 )
 from ray_pipeline.ranking.walk import fold_problem, make_problem
 from ray_pipeline.records import TargetSpec, View
-from ray_pipeline.statistics.skill import outcome, standing, time_contributions
+from ray_pipeline.statistics.skill import (
+    grouped_skill,
+    outcome,
+    standing,
+    time_contributions,
+)
 from ray_pipeline.training.families import Model, Problem, load_family
+from ray_pipeline.training.search.choices import JobSearch
+from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
 
 __all__ = ["FittedJob", "JobSpec", "fit_job"]
 
@@ -30,7 +37,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`."""
+    """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`.
+
+    `search` holds what a search for hyperparameters chose inside each fold, if there was one.
+    """
 
     job_id: str
     target: str
@@ -39,6 +49,7 @@ class JobSpec:
     features: tuple[str, ...]
     fold_features: tuple[tuple[int, tuple[str, ...]], ...]
     hyperparameters: tuple[tuple[str, Any], ...]
+    search: JobSearch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,10 @@ class FittedJob:
         Rows the final model was trained on.
     first, last
         Panel positions of the first and the last of them.
+    hyperparameters
+        Of the final model.
+    search
+        What became of a search for them, if there was one.
     """
 
     model: Model
@@ -64,6 +79,8 @@ class FittedJob:
     n_rows: int
     first: int
     last: int
+    hyperparameters: Mapping[str, Any]
+    search: SearchVerdict | None = None
 
 
 def fit_job(
@@ -76,6 +93,10 @@ def fit_job(
 ) -> FittedJob:
     """Walk forward for the job's out-of-sample skill, then fit on all labelled rows.
 
+    After a search the walk is made twice, with the hyperparameters that each fold chose and with
+    those configured; `judge_search` decides which of the two procedures the final model and its
+    out-of-sample predictions come of.
+
     Raises
     ------
     DataError
@@ -85,7 +106,9 @@ def fit_job(
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
     pieces: list[_FoldPiece] = []
+    searched: list[_FoldPiece] = []
     chosen = dict(job.fold_features)
+    found = {} if job.search is None else {each.fold: each for each in job.search.folds}
     for fold in frame.folds:
         start, end = design.split(fold)
         if fold.index not in chosen or start == end:
@@ -99,6 +122,16 @@ def fit_job(
         X = _columns(design, chosen[fold.index])
         (model,) = family.fit(X[:start], chosen[fold.index], [problem], hyperparameters)
         pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
+        searched.append(pieces[-1])
+        if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
+            other = dict(found[fold.index].hyperparameters)
+            (model,) = family.fit(X[:start], chosen[fold.index], [problem], other)
+            searched[-1] = _FoldPiece.of(fold.index, start, end, model, X, problem, design.y)
+    verdict: SearchVerdict | None = None
+    if job.search is not None:
+        verdict = _judge(design, target, frame, job.view, job.search, searched, pieces, min_cs)
+        if verdict.accepted and job.search.final is not None:
+            pieces, hyperparameters = searched, dict(job.search.final.hyperparameters)
     seed = derive_seed(frame.seed, "training", *key)
     problem = make_problem(design.y, np.isfinite(design.y), target.task, seed)
     if problem is None:
@@ -110,11 +143,13 @@ def fit_job(
     return FittedJob(
         model=model,
         out_of_sample=table,
-        evidence=evidence,
+        evidence=evidence if verdict is None else verdict.paid(evidence),
         seed=seed,
         n_rows=len(problem.rows),
         first=int(design.positions[problem.rows[0]]),
         last=int(design.positions[problem.rows[-1]]),
+        hyperparameters=hyperparameters,
+        search=verdict,
     )
 
 
@@ -154,6 +189,50 @@ class _FoldPiece:
             standing=standing(prediction, known),
             outcome=outcome(y[start:end], labels, problem.task),
         )
+
+
+def _judge(
+    design: Design,
+    target: TargetSpec,
+    frame: PanelFrame,
+    view: View,
+    search: JobSearch,
+    searched: Sequence[_FoldPiece],
+    configured: Sequence[_FoldPiece],
+    min_cs: int,
+) -> SearchVerdict:
+    """Compare both walks on the test rows of the folds that could be searched."""
+    folds = {choice.fold for choice in search.folds}
+    series = [
+        _skill_series(design, target, view, [p for p in pieces if p.fold in folds], min_cs)
+        for pieces in (searched, configured)
+    ]
+    pooled = view == "cross_sectional"
+    horizon = frame.positions_of(target.horizon_bars) if pooled else target.horizon_bars
+    return judge_search(search, series[0], series[1], horizon, design.spacing)
+
+
+def _skill_series(
+    design: Design, target: TargetSpec, view: View, pieces: Sequence[_FoldPiece], min_cs: int
+) -> Floats:
+    """Return what the skill of some folds is the mean of: by timestamp, or by row."""
+    if not pieces:
+        return np.empty(0)
+    rows = np.concatenate([piece.rows for piece in pieces])
+    labelled = np.isfinite(design.y[rows])
+    if view == "cross_sectional":
+        return grouped_skill(
+            np.concatenate([piece.prediction for piece in pieces])[labelled],
+            design.y[rows][labelled],
+            design.positions[rows][labelled],
+            target.task,
+            min_rows=min_cs,
+        ).skills
+    return time_contributions(
+        np.concatenate([piece.standing for piece in pieces])[labelled],
+        np.concatenate([piece.outcome for piece in pieces])[labelled],
+        target.task,
+    )
 
 
 def _out_of_sample(

@@ -13,6 +13,7 @@ from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.routing.plan import Job, TrainingPlan
 from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
 __all__ = ["Training", "train_models"]
@@ -23,7 +24,8 @@ class Training:
     """Results by job, in the order of the plan; a job that failed is missing.
 
     Each holds the model's files, the table of its out-of-sample predictions, its training rows
-    and its out-of-sample evidence.
+    and its out-of-sample evidence; after a search for hyperparameters also ``search``, with what
+    that promised and kept, and its ``n_trials``.
     """
 
     results: Mapping[str, Mapping[str, Any]]
@@ -37,11 +39,18 @@ def train_models(
     plan: TrainingPlan,
     min_cs: int,
     inputs: str,
+    searches: Mapping[str, JobSearch] | None = None,
 ) -> Training:
     """Train every job of the plan.
 
     Pooled jobs are one unit each; a symbol's own jobs are one unit, since they read one table.
+
+    Parameters
+    ----------
+    searches
+        What a search for hyperparameters chose, by job.
     """
+    found = searches or {}
     results: dict[str, Mapping[str, Any]] = {}
     pooled = [job for job in plan.jobs if job.view == "cross_sectional"]
     if pooled and pool is not None:
@@ -50,7 +59,7 @@ def train_models(
                 "train_pooled",
                 job.job_id,
                 train_pooled,
-                TrainingSpec(frame, (_spec(job),), min_cs, inputs, pool=pool.tables),
+                TrainingSpec(frame, (_spec(job, found),), min_cs, inputs, pool=pool.tables),
             )
             for job in pooled
         ]
@@ -67,7 +76,7 @@ def train_models(
             train_symbol,
             TrainingSpec(
                 frame=frame,
-                jobs=tuple(_spec(job) for job in jobs),
+                jobs=tuple(_spec(job, found) for job in jobs),
                 min_cs=min_cs,
                 inputs=inputs,
                 partition=partitions[symbol],
@@ -80,7 +89,7 @@ def train_models(
     return Training({job.job_id: results[job.job_id] for job in plan.jobs if job.job_id in results})
 
 
-def _spec(job: Job) -> JobSpec:
+def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
     return JobSpec(
         job_id=job.job_id,
         target=job.target,
@@ -89,4 +98,5 @@ def _spec(job: Job) -> JobSpec:
         features=job.features,
         fold_features=job.fold_features,
         hyperparameters=job.hyperparameters,
+        search=searches.get(job.job_id),
     )

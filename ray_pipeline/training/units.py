@@ -90,7 +90,12 @@ def _train(
         "predictions": predictions,
         "n_rows": fitted.n_rows,
         "out_of_sample": fitted.evidence.to_record(),
+        **_search_record(fitted),
     }
+
+
+def _search_record(fitted: FittedJob) -> dict[str, Any]:
+    return {} if fitted.search is None else {"search": fitted.search.to_record()}
 
 
 def _metadata(
@@ -115,7 +120,7 @@ def _metadata(
         "family": job.family,
         "features": list(job.features),
         "feature_dtype": "float32",
-        "hyperparameters": dict(job.hyperparameters),
+        "hyperparameters": dict(fitted.hyperparameters),
         "seed": fitted.seed,
         "trained_on": {
             "symbols": list(design.symbols),
@@ -124,6 +129,7 @@ def _metadata(
             "last_ts": _iso(int(axis[fitted.last])),
         },
         "out_of_sample": fitted.evidence.to_record(),
+        **_search_record(fitted),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         "libraries": {
             "ray_pipeline": __version__,

@@ -1,0 +1,171 @@
+"""The inner walk-forward: one trial's skill on rows inside a fold's training rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.ranking.walk import fold_problem
+from ray_pipeline.records import TargetSpec, View
+from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
+from ray_pipeline.statistics.skill import grouped_skill, outcome, standing, time_contributions
+from ray_pipeline.training.families import Problem, load_family
+from ray_pipeline.training.families.searching import Value
+
+__all__ = ["InnerSplits", "InnerWalk", "inner_skill", "inner_walk"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerSplits:
+    """How the training rows of a fold are split once more; see `walk_forward_folds`."""
+
+    n_splits: int
+    min_train_fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class InnerWalk:
+    """Training rows of a fold with folds of their own.
+
+    Attributes
+    ----------
+    design
+        Rows before the outer test fold with the fold's own features; a label that the outer fold
+        may not train on is missing.
+    problems, tested
+        Training problem and test rows of each inner fold.
+    """
+
+    design: Design
+    problems: tuple[Problem, ...]
+    tested: tuple[Ints, ...]
+
+
+def inner_walk(
+    design: Design,
+    target: TargetSpec,
+    fold: Fold | None,
+    features: Sequence[str],
+    frame: PanelFrame,
+    splits: InnerSplits,
+    seed_names: tuple[str, ...],
+) -> InnerWalk:
+    """Split the rows that an outer fold may train on into inner folds.
+
+    The rules are those of the outer ones: expanding, on the unique timestamps of the rows with a
+    usable label, purged by label interval, with the same embargo. Every trial meets the same
+    folds and seeds, so that trials differ by their hyperparameters alone.
+
+    Parameters
+    ----------
+    fold
+        The outer fold; None: all labelled rows, for the final model.
+    seed_names
+        What the seeds of the inner folds are derived from.
+
+    Raises
+    ------
+    DataError
+        When the rows are too few for these splits.
+    """
+    inside = _before(design, fold, features, frame.embargo)
+    labelled = np.isfinite(inside.y)
+    times = np.unique(inside.positions[labelled])
+    horizon, embargo = target.horizon_bars, frame.embargo
+    if len(design.symbols) > 1:
+        horizon = math.ceil(frame.positions_of(horizon) / design.spacing)
+        embargo = math.ceil(embargo / design.spacing)
+    found = walk_forward_folds(
+        len(times), splits.n_splits, splits.min_train_fraction, horizon, embargo
+    )
+    problems: list[Problem] = []
+    tested: list[Ints] = []
+    for each in found:
+        inner = Fold(each.index, int(times[each.test_start]), int(times[each.test_end - 1]) + 1)
+        start, end = inside.split(inner)
+        seed = derive_seed(frame.seed, "search", *seed_names, f"inner fold {inner.index}")
+        problem = fold_problem(
+            inside.y[:start], inside.label_ends[:start], target.task, inner, frame.embargo, seed
+        )
+        if problem is None:
+            raise DataError(
+                f"inner fold {inner.index} has too few labelled rows, or of one class only"
+            )
+        problems.append(problem)
+        tested.append(start + np.flatnonzero(labelled[start:end]))
+    return InnerWalk(inside, tuple(problems), tuple(tested))
+
+
+def _before(design: Design, fold: Fold | None, features: Sequence[str], embargo: int) -> Design:
+    """Cut a design off before an outer test fold: later rows are not in memory of a trial."""
+    start = len(design.y) if fold is None else design.split(fold)[0]
+    y = design.y[:start]
+    if fold is not None:
+        y = np.where(train_rows(design.label_ends[:start], fold, embargo), y, np.nan)
+    place = {name: j for j, name in enumerate(design.feature_names)}
+    columns = [place[name] for name in features]
+    return replace(
+        design,
+        feature_names=tuple(features),
+        X=np.ascontiguousarray(design.X[:start, columns]),
+        y=y,
+        positions=design.positions[:start],
+        label_ends=design.label_ends[:start],
+        symbol_index=design.symbol_index[:start],
+    )
+
+
+def inner_skill(
+    walk: InnerWalk,
+    family_name: str,
+    hyperparameters: Mapping[str, Value],
+    view: View,
+    target: TargetSpec,
+    min_cs: int,
+) -> float:
+    """Measure hyperparameters on the inner test rows, by the skill that the job's view measures.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; NaN where no timestamp has enough symbols.
+    """
+    family = load_family(family_name)
+    design = walk.design
+    pooled = view == "cross_sectional"
+    predictions: list[Floats] = []
+    standings: list[Floats] = []
+    outcomes: list[Floats] = []
+    for problem, tested in zip(walk.problems, walk.tested, strict=True):
+        X = design.X[: len(problem.y)]
+        (model,) = family.fit(X, design.feature_names, [problem], dict(hyperparameters))
+        predictions.append(model.predict(design.X[tested]))
+        if not pooled:
+            known = model.predict(X[problem.rows])
+            standings.append(standing(predictions[-1], known))
+            labels = problem.y[problem.rows]
+            outcomes.append(outcome(design.y[tested], labels, target.task))
+    if pooled:
+        rows = np.concatenate(walk.tested)
+        series = grouped_skill(
+            np.concatenate(predictions),
+            design.y[rows],
+            design.positions[rows],
+            target.task,
+            min_rows=min_cs,
+        ).skills
+    else:
+        series = time_contributions(
+            np.concatenate(standings), np.concatenate(outcomes), target.task
+        )
+    return float(np.mean(series)) if len(series) else math.nan

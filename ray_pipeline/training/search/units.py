@@ -1,0 +1,101 @@
+"""Trials as units of work: measured by the workers, recorded, and so never repeated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.ranking.pool import Pool
+from ray_pipeline.records import SymbolPartition, TargetSpec, View
+from ray_pipeline.training.search.choices import Pairs
+from ray_pipeline.training.search.inner import InnerSplits, inner_skill, inner_walk
+
+__all__ = ["TrialTask", "TrialsSpec", "measure_own_trials", "measure_pooled_trials"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTask:
+    """Trials of one search: a job inside one fold, or (`fold` None) for its final model.
+
+    `first` is the number of the first of them.
+    """
+
+    job_id: str
+    target: str
+    view: View
+    family: str
+    fold: int | None
+    features: tuple[str, ...]
+    first: int
+    hyperparameters: tuple[Pairs, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialsSpec:
+    """Tasks on one design: a symbol's own rows, or the pool named by its slices."""
+
+    frame: PanelFrame
+    tasks: tuple[TrialTask, ...]
+    splits: InnerSplits
+    min_cs: int
+    partition: SymbolPartition | None = None
+    pool: tuple[str, ...] = ()
+
+
+def measure_own_trials(reader: PanelReader, spec: TrialsSpec) -> dict[str, Any]:
+    """Measure trials of a symbol's own jobs (unit function)."""
+    if spec.partition is None:
+        raise DataError("measure_own_trials needs a partition")
+    rows = reader.rows(spec.partition, spec.frame)
+    targets = {target.name: target for target in spec.frame.targets}
+    designs = {
+        name: Design.of_symbol(rows, targets[name]) for name in {t.target for t in spec.tasks}
+    }
+    return {"tasks": [_measure(designs[t.target], targets[t.target], t, spec) for t in spec.tasks]}
+
+
+def measure_pooled_trials(reader: PanelReader, spec: TrialsSpec, pool: Pool) -> dict[str, Any]:
+    """Measure trials of pooled jobs (unit function)."""
+    del reader
+    targets = {target.name: target for target in spec.frame.targets}
+    return {
+        "tasks": [
+            _measure(Design.of_pool(pool, targets[task.target]), targets[task.target], task, spec)
+            for task in spec.tasks
+        ]
+    }
+
+
+def _measure(
+    design: Design, target: TargetSpec, task: TrialTask, spec: TrialsSpec
+) -> dict[str, Any]:
+    """Return the skills of a task's trials in their order, or why there is none."""
+    folds = {fold.index: fold for fold in spec.frame.folds}
+    own = design.symbols if task.view == "symbol_specific" else ()
+    where = "final" if task.fold is None else f"fold {task.fold}"
+    try:
+        walk = inner_walk(
+            design,
+            target,
+            None if task.fold is None else folds[task.fold],
+            task.features,
+            spec.frame,
+            spec.splits,
+            (task.family, task.target, *own, where),
+        )
+    except DataError as error:
+        # Too few rows for a search are no failure of the unit: the fold keeps what is configured.
+        return {"skills": [None] * len(task.hyperparameters), "problem": str(error)}
+    skills = [
+        inner_skill(walk, task.family, dict(pairs), task.view, target, spec.min_cs)
+        for pairs in task.hyperparameters
+    ]
+    return {
+        "skills": [None if math.isnan(skill) else skill for skill in skills],
+        "problem": None,
+    }

@@ -1,0 +1,23 @@
+"""What tests of the search share: a family that mixes columns, known wherever one is loaded."""
+
+from __future__ import annotations
+
+import pytest
+from search_panels import MixFamily
+
+import ray_pipeline.training.fit
+import ray_pipeline.training.search.inner
+import ray_pipeline.training.search.space
+
+
+@pytest.fixture
+def mix(monkeypatch: pytest.MonkeyPatch) -> MixFamily:
+    """Let the mixing family stand for whatever family is named."""
+    family = MixFamily()
+    for module in (
+        ray_pipeline.training.fit,
+        ray_pipeline.training.search.inner,
+        ray_pipeline.training.search.space,
+    ):
+        monkeypatch.setattr(module, "load_family", lambda name: family)
+    return family
