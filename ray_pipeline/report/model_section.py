@@ -20,6 +20,7 @@ from ray_pipeline.report.figures import (
     unsigned,
 )
 from ray_pipeline.report.scales import Scale, skill_scale
+from ray_pipeline.report.search_section import SearchSection, write_search_section
 from ray_pipeline.results import PLAN
 
 __all__ = ["ModelSection", "TrainedModel", "write_model_section"]
@@ -58,6 +59,8 @@ class ModelSection:
         Planned jobs without a model.
     left_out
         (what, why) of what could not be planned.
+    search
+        What a search for hyperparameters was worth, if there was one.
     """
 
     absent: str
@@ -65,6 +68,7 @@ class ModelSection:
     models: Capped[TrainedModel]
     untrained: Capped[str]
     left_out: Capped[tuple[str, str]]
+    search: SearchSection
 
 
 def write_model_section(contents: RunContents) -> ModelSection:
@@ -81,6 +85,7 @@ def write_model_section(contents: RunContents) -> ModelSection:
         models=Capped(models, len(contents.trained), "most important first", "models/"),
         untrained=capped(untrained, MAX_LEFT_OUT, "most important first", PLAN),
         left_out=capped(left_out, MAX_LEFT_OUT, "in the order of the plan", PLAN),
+        search=write_search_section(contents),
     )
 
 
