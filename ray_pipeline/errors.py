@@ -4,6 +4,7 @@ Each takes one argument, the finished message, so that it survives pickling betw
 """
 
 __all__ = [
+    "ArtifactError",
     "ConfigError",
     "DataError",
     "DiscoveryError",
@@ -29,6 +30,10 @@ class DiscoveryError(RayPipelineError, FileNotFoundError):
 
 class DataError(RayPipelineError, ValueError):
     """The data of one symbol cannot be used; the symbol is quarantined and the run goes on."""
+
+
+class ArtifactError(RayPipelineError, ValueError):
+    """A saved model cannot be used: damaged, of another kind, or not of what it is given."""
 
 
 class StorageError(RayPipelineError, OSError):
