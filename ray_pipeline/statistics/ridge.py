@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["solve_ridge", "solve_streamed_ridge"]
+__all__ = ["solve_ridge", "solve_ridge_in_blocks"]
 
 BLOCK_ROWS = 32_768
 """Rows of one block of the cross-products: a fixed order of summation, bounded memory."""
@@ -34,7 +34,11 @@ def _moments(Z: Floats, Y: Floats, rows: NDArray[np.int64]) -> Floats:
 
 
 def solve_ridge(
-    Z: Floats, Y: Floats, rows: Sequence[NDArray[np.int64]], penalty: float
+    Z: Floats,
+    Y: Floats,
+    rows: Sequence[NDArray[np.int64]],
+    penalty: float,
+    weights: Sequence[Floats | None] = (),
 ) -> tuple[Floats, Floats]:
     """Fit ``min ‖y − a − Z·w‖² + penalty·n·‖w‖²`` for every target.
 
@@ -54,6 +58,10 @@ def solve_ridge(
     penalty
         Per sample, in units of a feature's variance: 0.1 shrinks a direction that carries a
         tenth of one feature's variance by half.
+    weights
+        Weights of all rows for each target, shape (n_samples,) or None for equal ones; empty:
+        equal ones for all targets. Squares are weighted, and n is the sum of the weights, so
+        that a row of weight 2 is two rows.
 
     Returns
     -------
@@ -66,6 +74,12 @@ def solve_ridge(
     used = np.zeros(len(Z), dtype=bool)
     groups: dict[bytes, list[int]] = {}
     for target, index in enumerate(rows):
+        weight = weights[target] if weights else None
+        if weight is not None:
+            coefficients[:, target], intercepts[target] = solve_ridge_in_blocks(
+                [(Z[index], Y[index, target], weight[index])], Z.shape[1], penalty
+            )
+            continue
         groups.setdefault(index.tobytes(), []).append(target)
         labels[index, target] = Y[index, target]
         used[index] = True
@@ -79,13 +93,13 @@ def solve_ridge(
         gram -= np.outer(z_sum, z_sum) / n
         moment = moments[:, members] - np.outer(z_sum, y_sums[members]) / n
         gram[np.diag_indices_from(gram)] += penalty * n
-        weights = linalg.solve(gram, moment, assume_a="pos")
-        coefficients[:, members] = weights
-        intercepts[members] = (y_sums[members] - z_sum @ weights) / n
+        solution = linalg.solve(gram, moment, assume_a="pos")
+        coefficients[:, members] = solution
+        intercepts[members] = (y_sums[members] - z_sum @ solution) / n
     return coefficients, intercepts
 
 
-def solve_streamed_ridge(
+def solve_ridge_in_blocks(
     blocks: Iterable[tuple[Floats, Floats, Floats]], n_features: int, penalty: float
 ) -> tuple[Floats, float]:
     """Fit one target on rows that come block by block; otherwise like `solve_ridge`.

@@ -39,6 +39,10 @@ class FeatureScaling:
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
 
+    def clip(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Clip a design matrix, shape (n_samples, n_features), into a new one; NaN stays."""
+        return np.clip(X, self.low.astype(np.float32), self.high.astype(np.float32))
+
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale a design matrix, shape (n_samples, n_features), into a new float64 one."""
         Z = X.astype(np.float64)

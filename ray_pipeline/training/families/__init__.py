@@ -1,15 +1,26 @@
 """Model families: one file each, found by name through entry points."""
 
-from ray_pipeline.training.families.protocol import Family, Model, Problem, QuantileModel
+from ray_pipeline.training.families.hyperparameters import stopping_fraction
+from ray_pipeline.training.families.protocol import (
+    Family,
+    IterativeModel,
+    Model,
+    Problem,
+    QuantileModel,
+    Stopping,
+)
 from ray_pipeline.training.families.registry import load_family
 from ray_pipeline.training.families.searching import Searchable, SearchDimension
 
 __all__ = [
     "Family",
+    "IterativeModel",
     "Model",
     "Problem",
     "QuantileModel",
     "SearchDimension",
     "Searchable",
+    "Stopping",
     "load_family",
+    "stopping_fraction",
 ]

@@ -15,7 +15,25 @@ from numpy.typing import NDArray
 
 from ray_pipeline.records import Task
 
-__all__ = ["Family", "Model", "Problem", "QuantileModel"]
+__all__ = ["Family", "IterativeModel", "Model", "Problem", "QuantileModel", "Stopping"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Training rows that tell a family when to stop, all of them older than any test row.
+
+    Attributes
+    ----------
+    fitted
+        Sorted indices of the earlier training rows, shape (n_fitted,), whose labels end before
+        the first watched row.
+    watched
+        Sorted indices of the latest training rows, shape (n_watched,). Training rows between the
+        two, whose labels reach into the watched ones, are in neither.
+    """
+
+    fitted: NDArray[np.int64]
+    watched: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +54,9 @@ class Problem:
         Weight of each row of the design matrix, shape (n_samples,), finite and above 0 on `rows`;
         None weighs all rows alike.
     stopping
-        Sorted indices of the latest training rows, shape (n_stopping,), a part of `rows` that a
-        family with early stopping watches instead of fitting; None fits all rows to the end.
-        The labels of the other rows end before the first of them.
+        Where to look for the number of rounds: a family with early stopping fits ``fitted``
+        until ``watched`` gets no better, and then all `rows` with the number of rounds that was
+        best. None fits all rows to the end.
     """
 
     y: NDArray[np.float64]
@@ -46,7 +64,7 @@ class Problem:
     task: Task
     seed: int
     weights: NDArray[np.float64] | None = None
-    stopping: NDArray[np.int64] | None = None
+    stopping: Stopping | None = None
 
 
 class Model(Protocol):
@@ -80,6 +98,16 @@ class QuantileModel(Protocol):
         ...
 
 
+@runtime_checkable
+class IterativeModel(Protocol):
+    """A model that was fitted round by round."""
+
+    @property
+    def n_rounds(self) -> int:
+        """Trees, iterations or epochs, as they were left by early stopping."""
+        ...
+
+
 class Family(Protocol):
     """A kind of model, found by its name.
 
@@ -88,7 +116,7 @@ class Family(Protocol):
     name
         As the config spells it.
     libraries
-        Distributions whose versions a saved model depends on, such as ``("lightgbm",)``.
+        Distributions that a saved model needs to predict, such as ``("lightgbm",)``.
     """
 
     name: str

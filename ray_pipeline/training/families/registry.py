@@ -14,8 +14,15 @@ __all__ = ["load_family"]
 
 # A job's working directory is a source tree without entry points, so our own are named here too.
 _BUILT_IN = {
+    "catboost": "ray_pipeline.training.families.catboost:CatBoostFamily",
+    "elastic_net": "ray_pipeline.training.families.elastic_net:ElasticNetFamily",
+    "extra_trees": "ray_pipeline.training.families.extra_trees:ExtraTreesFamily",
     "lightgbm": "ray_pipeline.training.families.lightgbm:LightGBMFamily",
+    "lightgbm_quantile": "ray_pipeline.training.families.lightgbm_quantile:LightGBMQuantileFamily",
+    "mlp": "ray_pipeline.training.families.mlp:MLPFamily",
+    "random_forest": "ray_pipeline.training.families.random_forest:RandomForestFamily",
     "ridge": "ray_pipeline.training.families.ridge:RidgeFamily",
+    "xgboost": "ray_pipeline.training.families.xgboost:XGBoostFamily",
 }
 
 

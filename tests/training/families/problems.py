@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
 from ray_pipeline.records import Task
 from ray_pipeline.training.families import Model, Problem, load_family
 
-FAMILIES = ("lightgbm", "ridge")
-QUICK: dict[str, dict[str, Any]] = {"lightgbm": {"n_estimators": 20, "learning_rate": 0.1}}
+BOOSTED = ("catboost", "lightgbm", "lightgbm_quantile", "xgboost")
+FORESTS = ("extra_trees", "random_forest")
+LINEAR = ("elastic_net", "ridge")
+NEEDS = {
+    "catboost": "catboost",
+    "elastic_net": "sklearn",
+    "extra_trees": "sklearn",
+    "mlp": "torch",
+    "random_forest": "sklearn",
+    "xgboost": "xgboost",
+}
+"""Libraries of families that are installed as extras."""
+
+FAMILIES = tuple(
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            name in NEEDS and find_spec(NEEDS[name]) is None,
+            reason=f"needs {NEEDS.get(name)}",
+        ),
+    )
+    for name in sorted((*BOOSTED, *FORESTS, *LINEAR, "mlp"))
+)
+INSTALLED = tuple(
+    name
+    for name in sorted((*BOOSTED, *FORESTS, *LINEAR, "mlp"))
+    if name not in NEEDS or find_spec(NEEDS[name]) is not None
+)
+QUICK: dict[str, dict[str, Any]] = {
+    **{name: {"n_estimators": 20, "learning_rate": 0.1} for name in BOOSTED},
+    **{name: {"n_estimators": 20} for name in FORESTS},
+    "mlp": {"n_epochs": 15, "hidden_units": 8, "learning_rate": 0.02},
+}
 
 
 def noise_features(n_rows: int, n_features: int, seed: int = 0) -> NDArray[np.float32]:

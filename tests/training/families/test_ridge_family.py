@@ -11,17 +11,18 @@ import pytest
 from problems import fit_one, noise_features, problem
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.training.families.ridge import PENALTY, RidgeFamily, RidgeModel
+from ray_pipeline.training.families.linear import LinearModel
+from ray_pipeline.training.families.ridge import PENALTY, RidgeFamily
 
 SIGNS = np.tile([1.0, -1.0], 200)
 """A feature of mean 0 and standard deviation 1 that clipping leaves as it is."""
 
 
-def fit_signs(hyperparameters: dict[str, Any]) -> RidgeModel:
+def fit_signs(hyperparameters: dict[str, Any]) -> LinearModel:
     """Fit y = 2 + 3·sign."""
     X = SIGNS[:, np.newaxis].astype(np.float32)
     model = fit_one("ridge", X, problem(2.0 + 3.0 * SIGNS), hyperparameters)
-    assert isinstance(model, RidgeModel)
+    assert isinstance(model, LinearModel)
     return model
 
 
@@ -43,7 +44,7 @@ def test_importance_of_a_negative_coefficient_is_its_size() -> None:
     """A feature that the label falls with matters as much as one that it rises with."""
     X = SIGNS[:, np.newaxis].astype(np.float32)
     model = fit_one("ridge", X, problem(-3.0 * SIGNS), {"penalty": 0.5})
-    assert isinstance(model, RidgeModel)
+    assert isinstance(model, LinearModel)
     assert model.coefficients.tolist() == pytest.approx([-2.0])
     assert model.importances.tolist() == pytest.approx([2.0])
 
@@ -110,7 +111,7 @@ def test_document_is_strict_json_with_null_for_an_infinite_scale() -> None:
     assert document["scale"][0] == pytest.approx(1.0, abs=0.15)
     assert document["scale"][1:] == [None, None]
     loaded = RidgeFamily().load(files)
-    assert isinstance(loaded, RidgeModel)
+    assert isinstance(loaded, LinearModel)
     assert loaded.feature_names == tuple(names)
     assert np.isinf(loaded.scaling.scale[1:]).all()
 
@@ -144,6 +145,6 @@ def test_a_penalty_that_is_none_is_refused(value: object) -> None:
 def test_another_hyperparameter_is_refused() -> None:
     """The message names the one there is."""
     with pytest.raises(
-        ConfigError, match=r"^ridge has no hyperparameter 'alpha'; it has 'penalty'\.$"
+        ConfigError, match=r"^ridge: hyperparameter 'alpha' is not supported; known are penalty\.$"
     ):
         RidgeFamily().check_hyperparameters({"alpha": 1.0})

@@ -1,0 +1,124 @@
+"""What a hyperparameter may be, and the library that a family needs: checked before any work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from ray_pipeline.errors import ConfigError
+
+__all__ = [
+    "EARLY_STOPPING",
+    "Flag",
+    "Number",
+    "check_hyperparameters",
+    "check_installed",
+    "stopping_fraction",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A finite number within bounds.
+
+    Attributes
+    ----------
+    least, most
+        Bounds, both allowed.
+    above
+        Whether `least` itself is not allowed.
+    whole
+        Whether it has to be an integer.
+    """
+
+    least: float = 0.0
+    most: float = math.inf
+    above: bool = False
+    whole: bool = False
+
+    def allows(self, value: object) -> bool:
+        """Whether the value is such a number; true and false are none."""
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        is_enough = self.least < value if self.above else self.least <= value
+        return is_enough and value <= self.most and value < math.inf
+
+    def __str__(self) -> str:
+        """Return what is needed, in words."""
+        kind = "whole number" if self.whole else "number"
+        least = f"above {self.least:g}" if self.above else f"of at least {self.least:g}"
+        most = "" if self.most == math.inf else f" and at most {self.most:g}"
+        return f"a {kind} {least}{most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false, or a number in its place if 0 or 1."""
+
+    def allows(self, value: object) -> bool:
+        """Whether the value is one of the two."""
+        return isinstance(value, bool) or (isinstance(value, int) and value in {0, 1})
+
+    def __str__(self) -> str:
+        """Return what is needed, in words."""
+        return "true or false"
+
+
+EARLY_STOPPING: Mapping[str, Number] = {
+    "early_stopping_rounds": Number(1, whole=True),
+    "stopping_fraction": Number(0.05, 0.5),
+}
+"""Of families that are fitted round by round: rounds without improvement after which to stop, and
+the share of the training rows, the latest, that is watched meanwhile."""
+
+DEFAULT_STOPPING_FRACTION = 0.2
+
+
+def check_hyperparameters(
+    family: str, given: Mapping[str, Any], allowed: Mapping[str, Number | Flag]
+) -> None:
+    """Accept names and values that a family can work with.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is not allowed, a value out of its bounds, or a share of rows to watch
+        without anything to watch them for.
+    """
+    for name, value in given.items():
+        if name not in allowed:
+            raise ConfigError(
+                f"{family}: hyperparameter '{name}' is not supported; "
+                f"known are {', '.join(sorted(allowed))}."
+            )
+        if not allowed[name].allows(value):
+            raise ConfigError(f"{family}: {name} is {value!r}; {allowed[name]} is needed.")
+    if "stopping_fraction" in given and "early_stopping_rounds" not in given:
+        raise ConfigError(
+            f"{family}: stopping_fraction says nothing without early_stopping_rounds; set both."
+        )
+
+
+def stopping_fraction(given: Mapping[str, Any]) -> float | None:
+    """Return the share of the training rows to watch, None without early stopping."""
+    if given.get("early_stopping_rounds") is None:
+        return None
+    return float(given.get("stopping_fraction", DEFAULT_STOPPING_FRACTION))
+
+
+def check_installed(family: str, library: str, extra: str) -> None:
+    """Accept a family whose library can be imported, without importing it.
+
+    Raises
+    ------
+    ConfigError
+        Names the extra that installs the library.
+    """
+    if find_spec(library) is None:
+        raise ConfigError(
+            f"model family '{family}' needs {library}, which is not installed: "
+            f"pip install 'ray-pipeline[{extra}]'."
+        )
