@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ray_pipeline.batch import choose_batch
 from ray_pipeline.config import ExperimentConfig
@@ -10,6 +12,7 @@ from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.progress import Reporter
 from ray_pipeline.report import REPORT
+from ray_pipeline.routing.plan import MIN_MEMBERS, RANK_AVERAGE
 from ray_pipeline.run.steps import (
     evaluate_step,
     inspect_step,
@@ -105,7 +108,28 @@ def check_families(config: ExperimentConfig) -> None:
     ):
         for name in dict.fromkeys((*names, *hyperparameters)):
             try:
-                load_family(name).check_hyperparameters(hyperparameters.get(name, {}))
+                if name == RANK_AVERAGE:
+                    _check_average(section, names, hyperparameters)
+                else:
+                    load_family(name).check_hyperparameters(hyperparameters.get(name, {}))
             except ConfigError as error:
                 raise ConfigError(f"{section}: {error}") from error
     SearchSettings.from_config(config)
+
+
+def _check_average(
+    section: str, names: Sequence[str], hyperparameters: Mapping[str, Mapping[str, Any]]
+) -> None:
+    if section != "training":
+        raise ConfigError(
+            f"{RANK_AVERAGE} averages models that were trained, and ranks no target. Name it in "
+            "training.families alone."
+        )
+    if hyperparameters.get(RANK_AVERAGE):
+        raise ConfigError(f"{RANK_AVERAGE} has no hyperparameters: its models count alike.")
+    if RANK_AVERAGE in names and len(names) <= MIN_MEMBERS:
+        others = [name for name in names if name != RANK_AVERAGE]
+        raise ConfigError(
+            f"{RANK_AVERAGE} needs {MIN_MEMBERS} other families to average; training.families has "
+            f"{', '.join(others) or 'no other'}. Add one, or remove {RANK_AVERAGE}."
+        )

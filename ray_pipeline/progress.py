@@ -29,11 +29,13 @@ _TITLES = {
     "search_symbol": "searching hyperparameters, per symbol",
     "train_pooled": "training, pooled",
     "train_symbol": "training, per symbol",
+    "train_average": "averaging models",
     "join_predictions": "joining predictions",
     "evaluate_pooled": "evaluating, pooled",
     "evaluate_symbol": "evaluating, per symbol",
     "join_curves": "joining curves",
     "label": "labeling",
+    "predict": "predicting",
 }
 
 

@@ -35,6 +35,8 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
         metadata = contents.models.get(job["job_id"], {})
         pooled = job["view"] == "cross_sectional"
         unit = f"train_pooled/{job['job_id']}" if pooled else f"train_symbol/{job['symbols'][0]}"
+        if job.get("members"):
+            unit = f"train_average/{job['job_id']}"
         described.append(
             {
                 **job,

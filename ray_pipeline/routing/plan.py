@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +12,20 @@ from ray_pipeline.records import View
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.selection.stage import SelectedFeatures, Selection
 
-__all__ = ["Job", "TrainingPlan", "plan_training"]
+__all__ = [
+    "MIN_MEMBERS",
+    "RANK_AVERAGE",
+    "Job",
+    "TrainingPlan",
+    "plan_training",
+    "without_lonely_averages",
+]
+
+RANK_AVERAGE = "rank_average"
+"""In ``training.families``: the mean of the other families' standings, which fits nothing."""
+
+MIN_MEMBERS = 2
+"""An average of one model is that model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,8 @@ class Job:
         predictions rest on these alone.
     priority
         1 is the most important: the order of the targets, pooled models first.
+    members
+        Jobs whose models an average is made of; none for every other job.
     """
 
     job_id: str
@@ -48,6 +63,7 @@ class Job:
     hyperparameters: tuple[tuple[str, Any], ...]
     priority: int
     why: str
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +113,54 @@ def plan_training(
                 left_out.append((name, "feature selection gave no features; see failures.parquet"))
                 continue
             trained_on = tuple(pool_symbols) if symbol is None else (symbol,)
-            jobs.extend(
+            of_route = [
                 _job(target, view, trained_on, serves, symbol, family, choice, why, config)
                 for family in config.training.families
-            )
+                if family != RANK_AVERAGE
+            ]
+            jobs.extend(of_route)
+            if RANK_AVERAGE in config.training.families:
+                average = _job(
+                    target, view, trained_on, serves, symbol, RANK_AVERAGE, choice, why, config
+                )
+                jobs.append(replace(average, members=tuple(job.job_id for job in of_route)))
     kept = jobs[: config.training.max_jobs]
     left_out.extend(
         (job.job_id, f"beyond training.max_jobs={config.training.max_jobs}")
         for job in jobs[len(kept) :]
     )
-    numbered = tuple(replace(job, priority=priority) for priority, job in enumerate(kept, start=1))
-    return TrainingPlan(numbered, tuple(left_out))
+    plan = without_lonely_averages(
+        TrainingPlan(tuple(kept), tuple(left_out)), {job.job_id for job in kept}, "planned"
+    )
+    numbered = (replace(job, priority=priority) for priority, job in enumerate(plan.jobs, start=1))
+    return replace(plan, jobs=tuple(numbered))
+
+
+def without_lonely_averages(
+    plan: TrainingPlan, there: Container[str], what: str = "trained"
+) -> TrainingPlan:
+    """Move averages of fewer than two models from the jobs to what is left out.
+
+    Parameters
+    ----------
+    there
+        Jobs that can be members.
+    what
+        What these are, for the reason.
+    """
+    kept: list[Job] = []
+    left_out = list(plan.left_out)
+    for job in plan.jobs:
+        n_there = sum(member in there for member in job.members)
+        if job.family == RANK_AVERAGE and n_there < MIN_MEMBERS:
+            reason = (
+                f"an average needs {MIN_MEMBERS} models, and {n_there} of its "
+                f"{len(job.members)} members {'was' if n_there == 1 else 'were'} {what}"
+            )
+            left_out.append((job.job_id, reason))
+        else:
+            kept.append(job)
+    return TrainingPlan(tuple(kept), tuple(left_out))
 
 
 def _in_path(name: str) -> str:

@@ -103,6 +103,8 @@ class Publisher:
         for job in plan.jobs:
             plain = asdict(job) | {"hyperparameters": dict(job.hyperparameters)}
             del plain["fold_features"]
+            if not job.members:
+                del plain["members"]
             jobs.append(plain)
         left_out = [{"what": what, "why": why} for what, why in plan.left_out]
         self._run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out})
@@ -111,20 +113,29 @@ class Publisher:
         """Write the trials of a search for hyperparameters."""
         self._run.write_table(results.TRIALS, results.rows_table(TrialRow, searches.rows))
 
-    def training(self, training: Training, predictions: JoinedPredictions | None) -> None:
+    def training(
+        self, training: Training, predictions: JoinedPredictions | None, plan: TrainingPlan
+    ) -> None:
         """Write models and out-of-sample predictions in the order of the plan.
 
         A model is trained into ``units/`` under a hash of all that it depends on, and copied
         from there: ``models/`` then holds this run's models and no earlier one's.
         """
         self._run.remove("models")
-        copies = [
-            (source, f"models/{job_id}/{source.rsplit('/', 1)[-1]}")
-            for job_id, result in training.results.items()
-            for source in result["files"]
-        ]
+        # Whom a pooled model serves is no part of its training: routes can change without it.
+        serves = {job.job_id: job.serves for job in plan.jobs if job.view == "cross_sectional"}
+        copies: list[tuple[str, str]] = []
+        pooled: list[tuple[str, str]] = []
+        for job_id, result in training.results.items():
+            for source in result["files"]:
+                name = source.rsplit("/", 1)[-1]
+                amended = name == "metadata.json" and job_id in serves
+                (pooled if amended else copies).append((source, f"models/{job_id}/{name}"))
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
             list(pool.map(lambda pair: self._run.copy(*pair), copies))
+        for source, name in pooled:
+            metadata = self._run.read_json(source)
+            self._run.write_json(name, metadata | {"serves": serves[metadata["job_id"]]})
         if predictions is None:
             self._run.write_table(results.PREDICTIONS, predictions_schema().empty_table())
         else:

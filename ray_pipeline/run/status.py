@@ -41,6 +41,7 @@ UNITS = (
     "search_symbol",
     "train_pooled",
     "train_symbol",
+    "train_average",
     "join_predictions",
     "evaluate_pooled",
     "evaluate_symbol",

@@ -19,7 +19,7 @@ from ray_pipeline.panel.summary import PanelSummary
 from ray_pipeline.ranking.leakage_stage import screen_features
 from ray_pipeline.ranking.stage import PooledPanel, Ranking, build_pool, rank_targets
 from ray_pipeline.records import ColumnRoles, SymbolPartition
-from ray_pipeline.routing.plan import TrainingPlan, plan_training
+from ray_pipeline.routing.plan import TrainingPlan, plan_training, without_lonely_averages
 from ray_pipeline.routing.stage import route_symbols
 from ray_pipeline.run.journal import iso_time
 from ray_pipeline.run.study import Study
@@ -210,8 +210,10 @@ def train_step(
             str(study.journal.record["input_fingerprint"]),
             searches,
         )
+        plan = without_lonely_averages(plan, training.results)
+        study.publish.plan(plan)
         predictions = join_predictions(runner, training)
-        study.publish.training(training, predictions)
+        study.publish.training(training, predictions, plan)
         study.journal.count(models=len(training.results))
     return training, predictions
 

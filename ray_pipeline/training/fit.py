@@ -59,13 +59,18 @@ class FittedJob:
     Attributes
     ----------
     out_of_sample
-        Rows of ``predictions/out_of_sample.parquet``.
+        Rows of ``predictions/out_of_sample.parquet``; besides, what an average of models needs:
+        the standing of each prediction, and how its label turned out.
     evidence
         Out-of-sample skill of the whole procedure, features chosen inside the folds.
     n_rows
         Rows the final model was trained on.
     first, last
         Panel positions of the first and the last of them.
+    rows
+        Indices of these rows in the design, shape (n_rows,).
+    known
+        The final model's predictions of them, shape (n_rows,).
     hyperparameters
         Of the final model.
     search
@@ -79,6 +84,8 @@ class FittedJob:
     n_rows: int
     first: int
     last: int
+    rows: NDArray[np.int64]
+    known: Floats
     hyperparameters: Mapping[str, Any]
     search: SearchVerdict | None = None
 
@@ -148,6 +155,8 @@ def fit_job(
         n_rows=len(problem.rows),
         first=int(design.positions[problem.rows[0]]),
         last=int(design.positions[problem.rows[-1]]),
+        rows=problem.rows,
+        known=model.predict(X)[problem.rows],
         hyperparameters=hyperparameters,
         search=verdict,
     )
@@ -248,6 +257,8 @@ def _out_of_sample(
         raise DataError(f"{job.job_id}: no fold could be trained.")
     rows = np.concatenate([piece.rows for piece in pieces])
     prediction = np.concatenate([piece.prediction for piece in pieces])
+    standings = np.concatenate([piece.standing for piece in pieces])
+    outcomes = np.concatenate([piece.outcome for piece in pieces])
     actual = design.y[rows]
     labelled = np.isfinite(actual)
     if job.view == "cross_sectional":
@@ -261,9 +272,7 @@ def _out_of_sample(
             design.spacing,
         )
     else:
-        standings = np.concatenate([piece.standing for piece in pieces])[labelled]
-        outcomes = np.concatenate([piece.outcome for piece in pieces])[labelled]
-        contributions = time_contributions(standings, outcomes, target.task)
+        contributions = time_contributions(standings[labelled], outcomes[labelled], target.task)
         evidence = time_evidence(contributions, target.horizon_bars)
     n_rows = len(rows)
     folds = np.concatenate([np.full(len(piece.rows), piece.fold) for piece in pieces])
@@ -277,6 +286,8 @@ def _out_of_sample(
             "fold": pa.array(folds.astype(np.int32)),
             "prediction": pa.array(prediction),
             "actual": pa.array(actual, from_pandas=True),
+            "standing": pa.array(standings),
+            "outcome": pa.array(outcomes, from_pandas=True),
         }
     )
     return table, evidence

@@ -11,7 +11,8 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan, without_lonely_averages
+from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.fit import JobSpec
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
@@ -44,6 +45,8 @@ def train_models(
     """Train every job of the plan.
 
     Pooled jobs are one unit each; a symbol's own jobs are one unit, since they read one table.
+    Averages come when their members are there, those that were trained; of fewer than two there is
+    none.
 
     Parameters
     ----------
@@ -52,7 +55,9 @@ def train_models(
     """
     found = searches or {}
     results: dict[str, Mapping[str, Any]] = {}
-    pooled = [job for job in plan.jobs if job.view == "cross_sectional"]
+    pooled = [
+        job for job in plan.jobs if job.view == "cross_sectional" and job.family != RANK_AVERAGE
+    ]
     if pooled and pool is not None:
         units = [
             Unit(
@@ -67,7 +72,7 @@ def train_models(
             results.update(record["jobs"])
     own: dict[str, list[Job]] = {}
     for job in plan.jobs:
-        if job.view == "symbol_specific":
+        if job.view == "symbol_specific" and job.family != RANK_AVERAGE:
             own.setdefault(job.symbols[0], []).append(job)
     units = [
         Unit(
@@ -86,7 +91,37 @@ def train_models(
     ]
     for record in runner.run(units).values():
         results.update(record["jobs"])
+    for record in runner.run(_average_units(frame, plan, results, min_cs, inputs)).values():
+        results.update(record["jobs"])
     return Training({job.job_id: results[job.job_id] for job in plan.jobs if job.job_id in results})
+
+
+def _average_units(
+    frame: PanelFrame,
+    plan: TrainingPlan,
+    results: Mapping[str, Mapping[str, Any]],
+    min_cs: int,
+    inputs: str,
+) -> list[Unit]:
+    families = {job.job_id: job.family for job in plan.jobs}
+    units = []
+    for job in without_lonely_averages(plan, results).jobs:
+        if job.family != RANK_AVERAGE:
+            continue
+        members = tuple(
+            Member(
+                job_id=name,
+                family=families[name],
+                metadata=results[name]["files"][-1],
+                predictions=results[name]["predictions"],
+                spacing=results[name]["spacing"],
+            )
+            for name in job.members
+            if name in results
+        )
+        spec = EnsembleSpec(frame, _spec(job, {}), members, min_cs, inputs)
+        units.append(Unit("train_average", job.job_id, train_average, spec))
+    return units
 
 
 def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline import __version__
 from ray_pipeline.errors import DataError
 from ray_pipeline.execution.artifacts import artifact_folder
 from ray_pipeline.panel.frame import PanelFrame
@@ -20,11 +16,16 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.ranking.design import Design
 from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.training.families import load_family
 from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.metadata import (
+    feature_facts,
+    fitted_facts,
+    library_versions,
+    request_facts,
+)
 
 __all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
-
-_LIBRARIES = ("lightgbm", "numpy", "pyarrow", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def _train(
         "files": [f"{folder}/{name}" for name in (*sorted(files), "metadata.json")],
         "predictions": predictions,
         "n_rows": fitted.n_rows,
+        "spacing": design.spacing,
         "out_of_sample": fitted.evidence.to_record(),
         **_search_record(fitted),
     }
@@ -110,35 +112,18 @@ def _metadata(
     request = spec.frame.request
     return {
         "job_id": job.job_id,
-        "target": target.name,
-        "task": target.task,
-        "horizon_bars": target.horizon_bars,
-        "bar_seconds": request.bar_seconds,
-        "session_bars": request.session_bars,
-        "kind": request.kind,
+        **request_facts(target, request),
         "view": job.view,
         "family": job.family,
-        "features": list(job.features),
-        "feature_dtype": "float32",
+        **feature_facts(job.features, request),
         "hyperparameters": dict(fitted.hyperparameters),
         "seed": fitted.seed,
-        "trained_on": {
-            "symbols": list(design.symbols),
-            "n_rows": fitted.n_rows,
-            "first_ts": _iso(int(axis[fitted.first])),
-            "last_ts": _iso(int(axis[fitted.last])),
-        },
+        # Whom a pooled model serves is decided by routes, which no fit depends on: see publishing.
+        "serves": list(design.symbols) if job.view == "symbol_specific" else [],
+        **fitted_facts(design, job.features, fitted, axis),
         "out_of_sample": fitted.evidence.to_record(),
         **_search_record(fitted),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-        "libraries": {
-            "ray_pipeline": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in _LIBRARIES},
-        },
+        "libraries": library_versions(load_family(job.family).libraries),
         "input_fingerprint": spec.inputs,
     }
-
-
-def _iso(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / 1e9, tz=UTC).isoformat()

@@ -9,7 +9,7 @@ from routing_rows import TARGET, route_row
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.routing.decide import RouteRow
-from ray_pipeline.routing.plan import TrainingPlan, plan_training
+from ray_pipeline.routing.plan import TrainingPlan, plan_training, without_lonely_averages
 from ray_pipeline.selection.stage import SelectedFeatures, Selection
 
 POOL = ("A", "B", "C", "D")
@@ -203,3 +203,42 @@ def test_different_jobs_have_different_ids() -> None:
     ]
     jobs = plan(routes, targets=("y", "y__A")).jobs
     assert len({job.job_id for job in jobs}) == 2
+
+
+def test_an_average_comes_last_of_its_route_and_names_its_members() -> None:
+    """Wherever the config names it; its members are the route's other families, in their order."""
+    settings = config(("rank_average", "ridge", "lightgbm"))
+    jobs = plan([route_row("BOTH", "A")], settings=settings).jobs
+    assert [(job.job_id, job.members) for job in jobs if job.view == "cross_sectional"] == [
+        ("cs_fwd_ret_1d__ridge", ()),
+        ("cs_fwd_ret_1d__lightgbm", ()),
+        (
+            "cs_fwd_ret_1d__rank_average",
+            ("cs_fwd_ret_1d__ridge", "cs_fwd_ret_1d__lightgbm"),
+        ),
+    ]
+    own = jobs[-1]
+    assert own.job_id == "sym_fwd_ret_1d__A__rank_average"
+    assert own.members == ("sym_fwd_ret_1d__A__ridge", "sym_fwd_ret_1d__A__lightgbm")
+    assert (own.serves, own.features, own.priority) == (("A",), ("g",), 6)
+
+
+def test_an_average_whose_members_are_cut_off_is_left_out_with_its_reason() -> None:
+    """Of the first route both members are trained; of the second only one is within max_jobs."""
+    settings = config(("ridge", "lightgbm", "rank_average"), training={"max_jobs": 4})
+    made = plan([route_row("BOTH", "A")], settings=settings)
+    assert [job.family for job in made.jobs] == ["ridge", "lightgbm", "rank_average", "ridge"]
+    alone = without_lonely_averages(made, {"cs_fwd_ret_1d__ridge", "sym_fwd_ret_1d__A__ridge"})
+    assert [job.family for job in alone.jobs] == ["ridge", "lightgbm", "ridge"]
+    assert alone.left_out[-1] == (
+        "cs_fwd_ret_1d__rank_average",
+        "an average needs 2 models, and 1 of its 2 members was trained",
+    )
+    none = without_lonely_averages(made, set())
+    assert none.left_out[-1][1].endswith("and 0 of its 2 members were trained")
+    cut = config(("ridge", "lightgbm", "rank_average"), training={"max_jobs": 1})
+    left_out = plan([route_row("CROSS_SECTIONAL", "A")], settings=cut).left_out
+    assert [what for what, _ in left_out] == [
+        "cs_fwd_ret_1d__lightgbm",
+        "cs_fwd_ret_1d__rank_average",
+    ]

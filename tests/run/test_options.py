@@ -228,6 +228,22 @@ def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
             {"hyperparameters": {"lightgbm": {"n_trees": 3}}},
             r"training: .*n_trees",
         ),
+        (
+            "target_ranking",
+            {"families": ["ridge", "rank_average"]},
+            r"target_ranking: rank_average averages models that were trained, and ranks no target",
+        ),
+        (
+            "training",
+            {"families": ["ridge", "rank_average"]},
+            r"training: rank_average needs 2 other families to average; training\.families has "
+            r"ridge\. Add one, or remove rank_average\.",
+        ),
+        (
+            "training",
+            {"hyperparameters": {"rank_average": {"weight": 2}}},
+            r"training: rank_average has no hyperparameters: its models count alike\.",
+        ),
     ],
 )
 def test_families_are_checked_first(

@@ -190,15 +190,19 @@ class TestErrors:
 
 class TestPredictions:
     def test_table_has_the_schema_of_the_results(self, family: RecordingFamily) -> None:
-        """Names, types and order of the columns are those that are published."""
+        """Names, types and order are those that are published; what an average needs comes last."""
         fitted = fit(design_of(labels(900), marked_features(900), 3))
-        assert fitted.out_of_sample.schema.equals(predictions_schema())
+        published = predictions_schema()
+        names = fitted.out_of_sample.column_names
+        assert names == [*published.names, "standing", "outcome"]
+        assert fitted.out_of_sample.select(published.names).schema.equals(published)
 
     def test_rows_by_hand(self, family: RecordingFamily) -> None:
         """Every test row of every symbol, labelled or not, with its time and its fold."""
         y = labels(900)
         y[451] = np.nan
         table = fit(design_of(y, marked_features(900), 3)).out_of_sample
+        table = table.select(predictions_schema().names)
         assert table.num_rows == 450
         first, second = table.slice(0, 2).to_pylist()
         assert first == {
@@ -217,6 +221,14 @@ class TestPredictions:
         assert table.column("symbol").to_pylist() == ["S0", "S1", "S2"] * 150
         times = table.column("ts").cast("int64").to_numpy()
         np.testing.assert_array_equal(times, np.repeat(AXIS[150:], 3))
+
+    def test_predictions_of_the_training_rows_are_kept(self, family: RecordingFamily) -> None:
+        """The final model's, of labelled rows alone: what its scale and its replay are made of."""
+        y = labels(900)
+        y[1::2] = np.nan
+        fitted = fit(design_of(y, marked_features(900), 3))
+        assert fitted.rows.tolist() == list(range(0, 900, 2))
+        np.testing.assert_array_equal(fitted.known, fitted.rows + COLUMN["c"])
 
     def test_predictions_of_a_fold_are_those_of_its_model(self, family: RecordingFamily) -> None:
         """The recording model predicts its first feature: c, then d, then b."""

@@ -10,6 +10,7 @@ from training_designs import training_frame
 from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.training.ensemble import Member, train_average
 from ray_pipeline.training.stage import Training, train_models
 from ray_pipeline.training.units import train_pooled, train_symbol
 
@@ -29,26 +30,44 @@ class Runner:
         self.units += units
         self.shared.append(tuple(shared))
         return {
-            unit.key: {"jobs": {job.job_id: {"of": unit.key} for job in unit.spec.jobs}}
+            unit.key: {"jobs": {job.job_id: self.answer(unit, job) for job in _jobs(unit)}}
             for unit in sorted(units, key=lambda unit: str(unit.key))
             if unit.key not in self._lost
         }
 
+    def answer(self, unit: Any, job: Any) -> dict[str, Any]:
+        """Say of which unit a job is."""
+        return {"of": unit.key}
 
-def job(job_id: str, view: View, symbols: tuple[str, ...]) -> Job:
-    """Return a job of the plan."""
+
+class TrainingRunner(Runner):
+    """Answers as units that trained."""
+
+    def answer(self, unit: Any, job: Any) -> dict[str, Any]:
+        """Name the files after the job."""
+        files = [f"{job.job_id}/model", f"{job.job_id}/metadata.json"]
+        return {"files": files, "predictions": f"{job.job_id}/table", "spacing": 2.0}
+
+
+def _jobs(unit: Any) -> Sequence[Any]:
+    return [unit.spec.job] if hasattr(unit.spec, "job") else unit.spec.jobs
+
+
+def job(job_id: str, view: View, symbols: tuple[str, ...], members: tuple[str, ...] = ()) -> Job:
+    """Return a job of the plan, an average if it has members."""
     return Job(
         job_id=job_id,
         target="y",
         view=view,
         symbols=symbols,
         serves=symbols[:1],
-        family="ridge",
+        family="rank_average" if members else "ridge",
         features=("b", "a"),
         fold_features=((0, ("b",)),),
         hyperparameters=(("penalty", 0.2),),
         priority=1,
         why="because",
+        members=members,
     )
 
 
@@ -81,7 +100,7 @@ def test_pooled_jobs_are_a_unit_each_and_a_symbols_jobs_are_one() -> None:
         (train_symbol, "B"),
         (train_symbol, "A"),
     ]
-    assert runner.shared == [("the pool",), ()]
+    assert runner.shared[:2] == [("the pool",), ()]
     pooled, _, own, _ = (unit.spec for unit in runner.units)
     assert (pooled.pool, pooled.partition) == (("slice-a", "slice-b"), None)
     assert (own.pool, own.partition.symbol) == ((), "B")
@@ -111,6 +130,43 @@ def test_a_failed_unit_is_missing_and_the_others_are_there() -> None:
     """A symbol that failed takes its jobs along, a pooled job only itself."""
     trained = train(Runner(lost=("B", "cs_2")))
     assert list(trained.results) == ["cs_1", "sym_A_ridge"]
+
+
+AVERAGES = TrainingPlan(
+    jobs=(
+        job("cs_1", "cross_sectional", ("A", "B")),
+        job("cs_2", "cross_sectional", ("A", "B")),
+        job("cs_3", "cross_sectional", ("A", "B")),
+        job("cs_mean", "cross_sectional", ("A", "B"), ("cs_1", "cs_2", "cs_3")),
+        job("sym_1", "symbol_specific", ("A",)),
+        job("sym_2", "symbol_specific", ("A",)),
+        job("sym_mean", "symbol_specific", ("A",), ("sym_1", "sym_2")),
+    ),
+    left_out=(),
+)
+
+
+def test_an_average_comes_after_its_members_and_of_those_that_were_trained() -> None:
+    """Its unit names what its members left behind, by names that hash what these depend on."""
+    runner = TrainingRunner(lost=("cs_2",))
+    trained = train(runner, AVERAGES)
+    first, second = runner.units[-2:]
+    assert [unit.function for unit in runner.units[-2:]] == [train_average] * 2
+    assert (first.stage, first.key) == ("train_average", "cs_mean")
+    assert first.spec.members == (
+        Member("cs_1", "ridge", "cs_1/metadata.json", "cs_1/table", 2.0),
+        Member("cs_3", "ridge", "cs_3/metadata.json", "cs_3/table", 2.0),
+    )
+    assert [member.job_id for member in second.spec.members] == ["sym_1", "sym_2"]
+    expected = ["cs_1", "cs_3", "cs_mean", "sym_1", "sym_2", "sym_mean"]
+    assert list(trained.results) == expected
+
+
+def test_there_is_no_average_of_one_model() -> None:
+    """Where all members but one failed, none is made, and no other unit is affected."""
+    runner = TrainingRunner(lost=("cs_2", "cs_3"))
+    trained = train(runner, AVERAGES)
+    assert list(trained.results) == ["cs_1", "sym_1", "sym_2", "sym_mean"]
 
 
 def test_an_empty_plan_trains_nothing() -> None:

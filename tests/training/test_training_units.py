@@ -22,6 +22,7 @@ from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.families import load_family
+from ray_pipeline.training.metadata import feature_facts
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
@@ -103,6 +104,12 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "family": "ridge",
         "features": ["c", "b"],
         "feature_dtype": "float32",
+        "feature_lookback_bars": {"c": None, "b": None},
+        "first_predictable_row": 0,
+        "input_columns": ["c", "b"],
+        "absent_features": {},
+        "time_column": "ts",
+        "serves": ["A/B"],
         "hyperparameters": {"penalty": 0.2},
         "input_fingerprint": "fingerprint",
     }
@@ -113,14 +120,20 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "first_ts": "2024-01-01T10:00:00+00:00",
         "last_ts": "2024-01-12T20:00:00+00:00",
     }
-    assert set(metadata) == {*plain, "trained_on", "out_of_sample", "seed", "files", "libraries"}
+    assert set(metadata) == {
+        *(*plain, "trained_on", "out_of_sample", "seed", "files", "libraries"),
+        *("standing_scale", "replay", "quantiles"),
+    }
 
 
 def test_metadata_names_the_libraries(reader: PanelReader, partition: SymbolPartition) -> None:
-    """Versions of our own package, of Python, and of what computes and writes."""
+    """Versions of our own package, of Python, and of what the family and the files need."""
+    trees = replace(OWN, family="lightgbm", hyperparameters=())
+    (with_trees,) = train_symbol(reader, spec_of(partition, trees))["jobs"].values()
+    names = {"ray_pipeline", "python", "numpy", "pyarrow"}
+    assert set(metadata_of(reader, with_trees)["libraries"]) == {*names, "lightgbm"}
     result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     libraries = metadata_of(reader, result)["libraries"]
-    names = {"ray_pipeline", "python", "lightgbm", "numpy", "pyarrow", "scipy"}
     assert set(libraries) == names
     assert libraries["ray_pipeline"] == __version__
     assert libraries["numpy"] == np.__version__
@@ -176,14 +189,14 @@ def test_the_model_can_be_loaded_and_predicts_in_the_order_of_its_features(
 def test_record_says_where_everything_is(reader: PanelReader, partition: SymbolPartition) -> None:
     """Plain JSON: files, predictions, rows, and the evidence that the metadata has too."""
     result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
-    assert set(result) == {"files", "predictions", "n_rows", "out_of_sample"}
+    assert set(result) == {"files", "predictions", "n_rows", "spacing", "out_of_sample"}
     assert json.loads(json.dumps(result)) == result
     assert result["n_rows"] == 275
     assert result["out_of_sample"]["skill"] > 0.3
     assert result["out_of_sample"]["n_rows"] == 135
     assert metadata_of(reader, result)["out_of_sample"] == result["out_of_sample"]
     table = reader.run.read_table(result["predictions"])
-    assert table.schema.equals(predictions_schema())
+    assert table.select(predictions_schema().names).schema.equals(predictions_schema())
     assert table.num_rows == 140
     assert set(table.column("symbol").to_pylist()) == {"A/B"}
 
@@ -236,3 +249,41 @@ def test_a_symbols_unit_needs_its_partition(reader: PanelReader) -> None:
     """The unit of a symbol without a partition is a defect of the caller."""
     with pytest.raises(DataError, match=r"^train_symbol needs a partition$"):
         train_symbol(reader, spec_of(None, OWN))
+
+
+def test_the_scale_and_the_replay_are_of_the_models_own_predictions(
+    reader: PanelReader, partition: SymbolPartition
+) -> None:
+    """What the loaded model says of the training rows, bit for bit; the last 32 with their time."""
+    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    metadata = metadata_of(reader, result)
+    model = load_family("ridge").load({"model.json": reader.run.read_bytes(result["files"][0])})
+    table = reader.table(partition, training_frame().request)
+    known = model.predict(np.ascontiguousarray(table.features[:275, [2, 1]]))
+    assert metadata["standing_scale"] == np.sort(known).tolist()
+    assert [row["prediction"] for row in metadata["replay"]] == known[-32:].tolist()
+    assert [row["time_ns"] for row in metadata["replay"]] == AXIS[253:285].tolist()
+    assert {row["symbol"] for row in metadata["replay"]} == {"A/B"}
+
+
+def test_symbols_without_a_feature_are_named(reader: PanelReader) -> None:
+    """A pooled model has seen S2 without b: it may be used on S2 without b, and on no other."""
+    given = pool()
+    X = given.X.copy()
+    X[given.symbol_index == 2, 1] = np.nan
+    X[given.symbol_index == 1, 2][:5] = np.nan
+    job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
+    spec = TrainingSpec(training_frame(), (job,), 3, "fingerprint", pool=("slice-a",))
+    result = train_pooled(reader, spec, replace(given, X=X))["jobs"]["cs_y__ridge"]
+    assert metadata_of(reader, result)["absent_features"] == {"b": ["S2"]}
+
+
+def test_metadata_of_bars_say_what_the_features_look_back_on() -> None:
+    """The longest of the lookbacks, less the row itself, rows come before the first prediction."""
+    request = replace(
+        training_frame().request, kind="bars", features=("log_return_20", "gap", "log_return_5")
+    )
+    facts = feature_facts(request.features, request)
+    assert facts["feature_lookback_bars"] == {"log_return_20": 21, "gap": 2, "log_return_5": 6}
+    assert facts["first_predictable_row"] == 20
+    assert facts["input_columns"] == ["open", "high", "low", "close", "volume"]

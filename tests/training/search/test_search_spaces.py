@@ -77,7 +77,10 @@ def test_ranges_choices_and_null() -> None:
             r"of at least 2 is needed\.$",
         ),
         ({"lightgbm": {"num_trees": (1, 8)}}, r"hyperparameter 'num_trees' is not supported"),
-        ({"lightgbm": {"max_depth": (3, -5, 7)}}, r"max_depth is -5; a whole number of at least -1"),
+        (
+            {"lightgbm": {"max_depth": (3, -5, 7)}},
+            r"max_depth is -5; a whole number of at least -1",
+        ),
         (
             {"lightgbm": {"max_depth": (3, 5, 3)}},
             r"max_depth: a choice is named twice; name each once\.$",

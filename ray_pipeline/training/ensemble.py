@@ -1,0 +1,193 @@
+"""The rank average: the mean of what the families of one route say, each on its own scale.
+
+It fits nothing. Out of sample it averages the standings that its members' fold models gave, so its
+evidence is that of the whole procedure, as for any other model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.execution.artifacts import artifact_folder
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.evidence import Evidence, cross_sectional_evidence, time_evidence
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.statistics.placing import mean_place, place
+from ray_pipeline.statistics.skill import time_contributions
+from ray_pipeline.storage.documents import strict_json
+from ray_pipeline.training.families import load_family
+from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
+
+__all__ = ["EnsembleSpec", "Member", "train_average"]
+
+_FILE = "ensemble.json"
+_TABLE = "out_of_sample.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A trained job as the average reads it: names that hash what its files depend on.
+
+    `spacing` is that of the design that it was trained on.
+    """
+
+    job_id: str
+    family: str
+    metadata: str
+    predictions: str
+    spacing: float
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleSpec:
+    """An average of at least two members of one design."""
+
+    frame: PanelFrame
+    job: JobSpec
+    members: tuple[Member, ...]
+    min_cs: int
+    inputs: str
+
+
+def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
+    """Write an average's files, metadata and out-of-sample predictions (unit function).
+
+    Raises
+    ------
+    DataError
+        When the members were not tested on the same rows.
+    """
+    job, frame = spec.job, spec.frame
+    target = next(target for target in frame.targets if target.name == job.target)
+    tables = [reader.run.read_table(member.predictions) for member in spec.members]
+    documents = [reader.run.read_json(member.metadata) for member in spec.members]
+    table = _averaged(job, tables)
+    evidence = _evidence(table, target, spec, reader.axis(frame.axis))
+    files = {
+        _FILE: strict_json(
+            {
+                "family": job.family,
+                "members": [member.job_id for member in spec.members],
+                "weights": [1] * len(spec.members),
+            }
+        ).encode()
+    }
+    folder = artifact_folder("train_average", spec)
+    for name, content in files.items():
+        reader.run.write_bytes(f"{folder}/{name}", content)
+    metadata = _metadata(target, spec, documents, evidence, files)
+    reader.run.write_json(f"{folder}/metadata.json", metadata)
+    reader.run.write_table(f"{folder}/{_TABLE}", table)
+    return {
+        "jobs": {
+            job.job_id: {
+                "files": [f"{folder}/{name}" for name in (*sorted(files), "metadata.json")],
+                "predictions": f"{folder}/{_TABLE}",
+                "n_rows": metadata["trained_on"]["n_rows"],
+                "spacing": spec.members[0].spacing,
+                "out_of_sample": evidence.to_record(),
+            }
+        }
+    }
+
+
+def _averaged(job: JobSpec, tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the out-of-sample table: predictions are places in [0, 1], standings their twins."""
+    first = tables[0]
+    rows = first.select(["ts", "symbol", "fold"])
+    for table in tables[1:]:
+        if not table.select(["ts", "symbol", "fold"]).equals(rows):
+            raise DataError(f"{job.job_id}: its members were tested on different rows.")
+    standing = mean_place([table.column("standing").to_numpy() for table in tables])
+    family = pa.repeat(job.family, first.num_rows)
+    return (
+        first.set_column(first.column_names.index("family"), "family", family)
+        .set_column(first.column_names.index("prediction"), "prediction", pa.array(_half(standing)))
+        .set_column(first.column_names.index("standing"), "standing", pa.array(standing))
+    )
+
+
+def _half(standing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn standings in [-1, 1] into places in [0, 1]."""
+    return (standing + 1.0) / 2.0
+
+
+def _evidence(
+    table: pa.Table, target: TargetSpec, spec: EnsembleSpec, axis: NDArray[np.int64]
+) -> Evidence:
+    prediction, actual, standing, outcome = (
+        table.column(name).to_numpy() for name in ("prediction", "actual", "standing", "outcome")
+    )
+    labelled = np.isfinite(actual)
+    if spec.job.view == "symbol_specific":
+        contributions = time_contributions(standing[labelled], outcome[labelled], target.task)
+        return time_evidence(contributions, target.horizon_bars)
+    times = table.column("ts").cast(pa.int64()).to_numpy()
+    return cross_sectional_evidence(
+        prediction[labelled],
+        actual[labelled],
+        np.searchsorted(axis, times)[labelled],
+        target.task,
+        spec.min_cs,
+        spec.frame.positions_of(target.horizon_bars),
+        spec.members[0].spacing,
+    )
+
+
+def _metadata(
+    target: TargetSpec,
+    spec: EnsembleSpec,
+    documents: Sequence[Mapping[str, Any]],
+    evidence: Evidence,
+    files: Mapping[str, bytes],
+) -> dict[str, Any]:
+    first, request = documents[0], spec.frame.request
+    features = tuple(dict.fromkeys(name for each in documents for name in each["features"]))
+    libraries = {name for member in spec.members for name in load_family(member.family).libraries}
+    absent = {name: given for each in documents for name, given in each["absent_features"].items()}
+    return {
+        "job_id": spec.job.job_id,
+        **request_facts(target, request),
+        "view": spec.job.view,
+        "family": spec.job.family,
+        **feature_facts(features, request),
+        "hyperparameters": {},
+        "seed": None,
+        "serves": list(first["serves"]),
+        "members": [member.job_id for member in spec.members],
+        "trained_on": first["trained_on"],
+        "absent_features": absent,
+        "quantiles": None,
+        # What it predicts is a place already.
+        "standing_scale": None,
+        "replay": _replay(documents),
+        "out_of_sample": evidence.to_record(),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        "libraries": library_versions(sorted(libraries)),
+        "input_fingerprint": spec.inputs,
+    }
+
+
+def _replay(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Average the places of the members' last training rows, which are the same rows."""
+    places = [
+        place(
+            np.array([row["prediction"] for row in each["replay"]], dtype=np.float64),
+            np.array(each["standing_scale"], dtype=np.float64),
+        )
+        for each in documents
+    ]
+    return [
+        {**row, "prediction": prediction}
+        for row, prediction in zip(documents[0]["replay"], mean_place(places).tolist(), strict=True)
+    ]

@@ -1,0 +1,132 @@
+"""What ``metadata.json`` says of a model, so that it can be used years later (pure)."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline import __version__
+from ray_pipeline.panel.bars import STANDARD_FEATURES
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.roles import BAR_FIELDS
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.statistics.placing import standing_scale
+from ray_pipeline.training.families import QuantileModel
+from ray_pipeline.training.fit import FittedJob
+
+__all__ = [
+    "REPLAY_ROWS",
+    "feature_facts",
+    "fitted_facts",
+    "iso_time",
+    "library_versions",
+    "request_facts",
+]
+
+REPLAY_ROWS = 32
+"""Last training rows whose predictions are kept: whoever scores them anew gets the same bits."""
+
+_ALWAYS = ("numpy", "pyarrow")
+
+
+def request_facts(target: TargetSpec, request: TableRequest) -> dict[str, Any]:
+    """Say which tables a model is for: what they hold, at which interval, and the target."""
+    return {
+        "target": target.name,
+        "task": target.task,
+        "horizon_bars": target.horizon_bars,
+        "bar_seconds": request.bar_seconds,
+        "session_bars": request.session_bars,
+        "kind": request.kind,
+        "time_column": request.time_column,
+    }
+
+
+def feature_facts(features: Sequence[str], request: TableRequest) -> dict[str, Any]:
+    """Say what the features are made of, and from which row on they are there.
+
+    ``first_predictable_row`` counts from 0: the first row at which every feature has the bars that
+    it looks back on. Features that are columns of the table have looked back already.
+    """
+    lookbacks = {name: _lookback(name) if request.kind == "bars" else None for name in features}
+    return {
+        "features": list(features),
+        "feature_dtype": "float32",
+        "feature_lookback_bars": lookbacks,
+        "first_predictable_row": max((n or 1 for n in lookbacks.values()), default=1) - 1,
+        "input_columns": list(BAR_FIELDS if request.kind == "bars" else features),
+    }
+
+
+def fitted_facts(
+    design: Design, features: Sequence[str], fitted: FittedJob, axis: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Say what the fit left behind besides the model's files.
+
+    ``standing_scale`` places a prediction among those of the training rows; ``replay`` are the
+    last of these; ``absent_features`` names, by feature, the symbols without a single value of it.
+    """
+    last = fitted.rows[-REPLAY_ROWS:]
+    model = fitted.model
+    return {
+        "trained_on": {
+            "symbols": list(design.symbols),
+            "n_rows": fitted.n_rows,
+            "first_ts": iso_time(int(axis[fitted.first])),
+            "last_ts": iso_time(int(axis[fitted.last])),
+        },
+        "absent_features": _absent(design, features),
+        "quantiles": list(model.quantiles) if isinstance(model, QuantileModel) else None,
+        "standing_scale": standing_scale(fitted.known).tolist(),
+        "replay": [
+            {
+                "time_ns": int(axis[design.positions[row]]),
+                "symbol": design.symbols[design.symbol_index[row]],
+                "prediction": float(prediction),
+            }
+            for row, prediction in zip(last, fitted.known[-REPLAY_ROWS:], strict=True)
+        ],
+    }
+
+
+def library_versions(libraries: Sequence[str]) -> Mapping[str, str]:
+    """Return the versions of what computes and writes a model.
+
+    Parameters
+    ----------
+    libraries
+        Distributions that the model's family names.
+    """
+    names = sorted({*libraries, *_ALWAYS})
+    return {
+        "ray_pipeline": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def iso_time(time_ns: int) -> str:
+    """Format nanoseconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(time_ns / 1e9, tz=UTC).isoformat()
+
+
+def _lookback(name: str) -> int | None:
+    feature = STANDARD_FEATURES.get(name)
+    return None if feature is None else feature.lookback
+
+
+def _absent(design: Design, features: Sequence[str]) -> dict[str, list[str]]:
+    place = {name: j for j, name in enumerate(design.feature_names)}
+    found: dict[str, list[str]] = {}
+    for name in features:
+        there = design.symbol_index[~np.isnan(design.X[:, place[name]])]
+        if len(symbols := np.setdiff1d(np.arange(len(design.symbols)), there)):
+            found[name] = [design.symbols[i] for i in symbols]
+    return found
