@@ -11,6 +11,7 @@ __all__ = [
     "__version__",
     "discover_symbols_from_data_dir",
     "load_experiment_config",
+    "load_run",
     "select_symbol_batch",
 ]
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ray_pipeline.config import DataConfig, ExperimentConfig, load_experiment_config
     from ray_pipeline.discovery import discover_symbols_from_data_dir, select_symbol_batch
     from ray_pipeline.errors import RayPipelineError
+    from ray_pipeline.predicting import load_run
 
 _HOMES = {
     "DataConfig": "ray_pipeline.config",
@@ -27,6 +29,7 @@ _HOMES = {
     "RayPipelineError": "ray_pipeline.errors",
     "discover_symbols_from_data_dir": "ray_pipeline.discovery",
     "load_experiment_config": "ray_pipeline.config",
+    "load_run": "ray_pipeline.predicting",
     "select_symbol_batch": "ray_pipeline.discovery",
 }
 

@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery import discover, resolve_symbols, select_symbol_batch
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.records import Discovery, SymbolPartition
 
-__all__ = ["Batch", "choose_batch", "fingerprint"]
+__all__ = ["Batch", "choose_batch", "file_names", "fingerprint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,15 @@ def fingerprint(partitions: Mapping[str, SymbolPartition]) -> str:
         for symbol, partition in sorted(partitions.items())
     ]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+def file_names(batch: Batch) -> dict[str, str]:
+    """Name a file for each symbol in the current layout, below the root of a panel to be written.
+
+    The interval is that of the batch; without one the files are in the legacy layout.
+    """
+    interval = f"interval={batch.interval}/" if batch.interval else ""
+    folders = {symbol: quote(symbol, safe="") for symbol in batch.partitions}
+    return {
+        symbol: f"{interval}symbol={folder}/{folder}.parquet" for symbol, folder in folders.items()
+    }

@@ -15,10 +15,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 from ray_pipeline import __version__
-from ray_pipeline.errors import ConfigError, DiscoveryError, RayPipelineError, RunInUseError
+from ray_pipeline.errors import (
+    ArtifactError,
+    ConfigError,
+    DiscoveryError,
+    RayPipelineError,
+    RunInUseError,
+)
 
 __all__ = ["main"]
 
@@ -32,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _interruptible(options.resumes):
             return command(options)
-    except (ConfigError, DiscoveryError, RunInUseError) as error:
+    except (ArtifactError, ConfigError, DiscoveryError, RunInUseError) as error:
         print(f"ray-pipeline: {error}", file=sys.stderr)
         return 2
     except RayPipelineError as error:
@@ -143,6 +150,22 @@ def _label(options: argparse.Namespace) -> int:
         f"{labeled.n_targets} targets written to {labeled.out}"
     )
     return 0 if labeled.n_symbols else 1
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from ray_pipeline.predicting import PredictOptions, predict_panel, prediction_lines
+    from ray_pipeline.progress import Progress
+
+    names = [field.name for field in fields(PredictOptions)]
+    chosen = PredictOptions(**{name: getattr(options, name) for name in names})
+    progress = Progress(sys.stderr)
+    found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen)
+    if options.json:
+        _print_json(found)
+    else:
+        _put("\n".join(prediction_lines(found)))
+        _put(f"predictions: {options.out}")
+    return 0
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -291,6 +314,19 @@ def _parser() -> argparse.ArgumentParser:
     _config_arguments(label)
     label.add_argument("--out", metavar="URI", required=True, help="where to write the panel")
 
+    predict = _command(commands, "predict", _predict, "score new data, each symbol by its route")
+    predict.add_argument("run_dir", metavar="RUN_DIR")
+    predict.add_argument("--data-dir", metavar="URI", required=True, help="the new data")
+    predict.add_argument("--out", metavar="URI", required=True, help="where to write the scores")
+    predict.add_argument("--interval", help="of the new data; that of the run, where it has one")
+    for name in ("targets", "symbols"):
+        text = f"score these {name} alone"
+        predict.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)
+    predict.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
+    predict.add_argument("--n-workers", type=int, metavar="N", help="0: in this process, no Ray")
+    predict.add_argument("--address", help="instead of the run's execution.address")
+    predict.add_argument("--json", action="store_true", help="print one JSON document")
+
     status = _command(commands, "status", _status, "progress and failures of a run")
     status.add_argument("run_dir", metavar="RUN_DIR")
     status.add_argument("--json", action="store_true", help="print one JSON document")
@@ -327,7 +363,7 @@ def _command(
     commands: Any, name: str, function: Callable[[argparse.Namespace], int], text: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(command=function, resumes=function in (_run, _quickstart))
+    parser.set_defaults(command=function, resumes=function in (_run, _predict, _quickstart))
     return parser
 
 

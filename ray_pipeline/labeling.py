@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from ray_pipeline.batch import Batch, choose_batch
+from ray_pipeline.batch import Batch, choose_batch, file_names
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
@@ -65,7 +64,7 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     """
     batch = choose_batch(config, reporter.listed)
     target = RunDirectory(out, options_for(out, config))
-    names = _file_names(batch)
+    names = file_names(batch)
     _keep_apart(target.uri, names, batch, config)
     ledger = FailureLedger(
         list(batch.partitions), config.execution.max_failed_fraction, "each was told above"
@@ -98,15 +97,6 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
         n_targets=len(request.targets),
         failed=tuple((name, failed.error) for name, failed in sorted(ledger.quarantined.items())),
     )
-
-
-def _file_names(batch: Batch) -> dict[str, str]:
-    """Name the file of each symbol in the current layout, below the panel's root."""
-    interval = f"interval={batch.interval}/" if batch.interval else ""
-    folders = {symbol: quote(symbol, safe="") for symbol in batch.partitions}
-    return {
-        symbol: f"{interval}symbol={folder}/{folder}.parquet" for symbol, folder in folders.items()
-    }
 
 
 def _keep_apart(out: str, names: Mapping[str, str], batch: Batch, config: ExperimentConfig) -> None:

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("batch", "progress"),
     ("report",),
     ("run",),
-    ("labeling", "pipeline"),
+    ("labeling", "pipeline", "predicting"),
     ("checking", "comparing", "explaining", "quickstart"),
     ("cli",),
     ("__main__",),
@@ -47,7 +47,16 @@ KNOWS_ONLY = {
 }
 """Entries that know less than all the rows below them."""
 
-STAGES = ("evaluating", "panel", "ranking", "selection", "routing", "training", "user_stages")
+STAGES = (
+    "evaluating",
+    "panel",
+    "predicting",
+    "ranking",
+    "selection",
+    "routing",
+    "training",
+    "user_stages",
+)
 OF_EXECUTION_IN_STAGES = ("execution.artifacts", "execution.protocol", "execution.runner")
 """A stage knows an executor by its protocol: neither Ray's nor the serial one."""
 
@@ -103,6 +112,7 @@ PURE = (
     "panel.roles",
     "panel.tasks",
     "panel.time_axis",
+    "predicting.serving",
     "ranking.decide",
     "ranking.evidence",
     "ranking.multiplicity",
@@ -113,6 +123,7 @@ PURE = (
     "selection.consensus",
     "selection.shadows",
     "statistics",
+    "training.artifact_checks",
     "training.search.choices",
     "training.search.space",
     "training.search.verdict",

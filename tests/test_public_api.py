@@ -21,6 +21,7 @@ PUBLIC = {
     "__version__",
     "discover_symbols_from_data_dir",
     "load_experiment_config",
+    "load_run",
     "select_symbol_batch",
 }
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.panel.quality import finite, to_float
-from ray_pipeline.panel.reading import PartitionReader
+from ray_pipeline.panel.reading import ColumnReader
 from ray_pipeline.panel.rows import RepeatedRows, RowPlan, Rows, plan_rows
 
 __all__ = ["Block", "clean_blocks"]
@@ -83,7 +83,7 @@ class Block:
 
 
 def clean_blocks(
-    reader: PartitionReader, time_column: str, columns: Sequence[str], max_rows: int | None
+    reader: ColumnReader, time_column: str, columns: Sequence[str], max_rows: int | None
 ) -> tuple[RowPlan, Iterator[Block]]:
     """Read columns of numbers on a strictly increasing UTC axis.
 

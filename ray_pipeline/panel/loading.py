@@ -16,7 +16,12 @@ from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.inspection import TableKind
 from ray_pipeline.panel.quality import finite, require_rows
-from ray_pipeline.panel.reading import PartitionReader, naming_symbol
+from ray_pipeline.panel.reading import (
+    ColumnReader,
+    PartitionReader,
+    TableReader,
+    naming_symbol,
+)
 from ray_pipeline.panel.roles import BAR_FIELDS, resolve_time_column
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import SymbolPartition
@@ -24,7 +29,7 @@ from ray_pipeline.storage.filesystems import FileSystem
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
-__all__ = ["TableRequest", "labeled_table", "load_symbol_table"]
+__all__ = ["TableRequest", "labeled_table", "load_symbol_table", "symbol_table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,25 @@ def load_symbol_table(
     StorageError
         When the storage fails.
     """
-    with naming_symbol(partition.symbol):
-        if request.kind == "bars":
-            return _labeled_bars(partition.symbol, _read_bars(partition, fs, request), request)
-        arrays = _read_clean(partition, fs, request, request.features, request.targets)
-        return _symbol_table(partition.symbol, *arrays, request)
+    with naming_symbol(partition.symbol), PartitionReader(partition, fs) as reader:
+        return _load(partition.symbol, reader, request)
+
+
+def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> SymbolTable:
+    """Do with a table in memory what `load_symbol_table` does with files.
+
+    Parameters
+    ----------
+    table
+        Rows of one symbol: labeled, or bars.
+
+    Raises
+    ------
+    DataError
+        When it cannot be used. The message names the symbol.
+    """
+    with naming_symbol(symbol):
+        return _load(symbol, TableReader(table), request)
 
 
 def labeled_table(
@@ -113,7 +132,8 @@ def labeled_table(
     names, arrays = ["ts"], []
     if request.kind == "bars":
         with naming_symbol(partition.symbol):
-            bars = _read_bars(partition, fs, request)
+            with PartitionReader(partition, fs) as reader:
+                bars = _read_bars(reader, request)
             if table is None:
                 table = _labeled_bars(partition.symbol, bars, request)
         names += BAR_FIELDS
@@ -125,37 +145,42 @@ def labeled_table(
     return pa.table([_timestamps(table.time_ns), *arrays], names=names)
 
 
-def _read_bars(partition: SymbolPartition, fs: FileSystem, request: TableRequest) -> Bars:
-    time_ns, _, fields = _read_clean(partition, fs, request, (), BAR_FIELDS)
+def _load(symbol: str, reader: ColumnReader, request: TableRequest) -> SymbolTable:
+    if request.kind == "bars":
+        return _labeled_bars(symbol, _read_bars(reader, request), request)
+    arrays = _read_clean(reader, request, request.features, request.targets)
+    return _symbol_table(symbol, *arrays, request)
+
+
+def _read_bars(reader: ColumnReader, request: TableRequest) -> Bars:
+    time_ns, _, fields = _read_clean(reader, request, (), BAR_FIELDS)
     return Bars(time_ns, *np.ascontiguousarray(fields.T))
 
 
 def _read_clean(
-    partition: SymbolPartition,
-    fs: FileSystem,
+    reader: ColumnReader,
     request: TableRequest,
     singles: Sequence[str],
     doubles: Sequence[str],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
     """Return the time axis, and columns as a matrix of float32 and one of float64."""
-    with PartitionReader(partition, fs) as reader:
-        types = dict(reader.columns)
-        time_column = resolve_time_column(list(types), request.time_column)
-        present = [name for name in (*singles, *doubles) if name in types]
-        for name in present:
-            # A mixture of types is for the reader to name, with the files.
-            if column_kind(types[name]) not in ("numeric", "bool", "null", "mixed"):
-                raise DataError(f"column {name!r} is {types[name]}; numbers are needed.")
-        if request.kind == "bars" and len(present) < len(BAR_FIELDS):
-            missing = [name for name in BAR_FIELDS if name not in types]
-            raise DataError(f"not bars: no column {', '.join(missing)}.")
-        plan, blocks = clean_blocks(reader, time_column, present, request.max_rows)
-        single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
-        double = np.full((plan.n_kept, len(doubles)), np.nan, dtype=np.float64)
-        for block in blocks:
-            block.write(single, singles)
-            block.write(double, doubles)
-            del block  # before the next is read
+    types = dict(reader.columns)
+    time_column = resolve_time_column(list(types), request.time_column)
+    present = [name for name in (*singles, *doubles) if name in types]
+    for name in present:
+        # A mixture of types is for the reader to name, with the files.
+        if column_kind(types[name]) not in ("numeric", "bool", "null", "mixed"):
+            raise DataError(f"column {name!r} is {types[name]}; numbers are needed.")
+    if request.kind == "bars" and len(present) < len(BAR_FIELDS):
+        missing = [name for name in BAR_FIELDS if name not in types]
+        raise DataError(f"not bars: no column {', '.join(missing)}.")
+    plan, blocks = clean_blocks(reader, time_column, present, request.max_rows)
+    single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
+    double = np.full((plan.n_kept, len(doubles)), np.nan, dtype=np.float64)
+    for block in blocks:
+        block.write(single, singles)
+        block.write(double, doubles)
+        del block  # before the next is read
     require_rows(plan.n_kept, max(1, request.min_rows))
     return plan.time_ns, single, double
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,13 +23,70 @@ from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 
-__all__ = ["PartitionReader", "naming_symbol", "read_columns"]
+__all__ = ["ColumnReader", "PartitionReader", "TableReader", "naming_symbol", "read_columns"]
 
 # Files kept open between looking at the footers and reading the columns; a symbol with a file per
 # hour would otherwise run into the limit of open files of a process.
 _MAX_OPEN_FILES = 64
 # Of a store these are the last 64 KiB of each, in which a small one lies whole.
 _MAX_OPEN_OBJECTS = 1024
+
+
+class ColumnReader(Protocol):
+    """Columns of one symbol, wherever they are; see `PartitionReader` for what each gives."""
+
+    columns: tuple[tuple[str, str], ...]
+    n_rows: int
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Read columns."""
+        ...
+
+    def blocks(
+        self, columns: Sequence[str], max_cells: int | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Read columns, some rows after the other."""
+        ...
+
+
+class TableReader:
+    """The columns of a table in memory, given as `PartitionReader` gives those of files.
+
+    Raises
+    ------
+    DataError
+        When it has two columns of the same name.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        twice = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
+        if twice:
+            raise DataError(f"the table holds two columns of the same name: {some_of(twice)}")
+        self._table = table
+        self.columns = tuple(
+            (field.name, unified_type([str(field.type)])) for field in table.schema
+        )
+        self.n_rows = table.num_rows
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Return `columns`, in the types that `PartitionReader.read` hands over."""
+        arrays = []
+        for name in columns:
+            if name not in self._table.column_names:
+                raise DataError(
+                    f"no column {name!r}; found {some_of(list(self._table.column_names))}."
+                )
+            column = self._table.column(name)
+            own = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+            arrays.append(_cast(column, _plain_type(own), f"column {name!r}"))
+        return pa.table(arrays, names=list(columns))
+
+    def blocks(
+        self, columns: Sequence[str], max_cells: int | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Give all rows in one block: they are in memory already."""
+        del max_cells
+        yield 0, self.read(columns)
 
 
 class PartitionReader:

@@ -128,18 +128,31 @@ class Journal:
         self.write()
 
 
-def refuse_foreign(run: RunDirectory) -> None:
-    """Raise ConfigError when a directory holds files that no run of ours can have left.
+def refuse_foreign(
+    run: RunDirectory,
+    setting: str = "output.run_dir",
+    kind: str = "run directory",
+    record: str = "run.json",
+    results: Sequence[str] = (*_RESULTS, "units"),
+) -> None:
+    """Raise ConfigError when a directory holds files that nothing of ours can have left.
 
     Whoever writes into a folder of their own must not lose its models/ or reports.
+
+    Parameters
+    ----------
+    setting, kind, record
+        What names the directory, what it should be, and the file that every such directory has.
+    results
+        Files and folders that would be written there.
     """
-    if run.exists("run.json"):
+    if run.exists(record):
         return
-    foreign = [name for name in (*_RESULTS, "units") if run.list(name)]
+    foreign = [name for name in results if run.list(name)]
     if foreign:
         raise ConfigError(
-            f"output.run_dir: {run.uri} is no run directory (it has no run.json), yet it holds "
-            f"{', '.join(foreign)}, which a run would replace. Give a new or an empty folder."
+            f"{setting}: {run.uri} is no {kind} (it has no {record}), yet it holds "
+            f"{', '.join(foreign)}, which would be replaced. Give a new or an empty folder."
         )
 
 

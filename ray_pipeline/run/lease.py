@@ -108,11 +108,16 @@ class DriverLease:
         The directory.
     say
         Told, in a sentence, what is being waited for.
+    option
+        Of the command line: what gives it another directory.
     """
 
-    def __init__(self, run: RunDirectory, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, run: RunDirectory, say: Callable[[str], None], option: str = "--run-dir"
+    ) -> None:
         self._run = run
         self._say = say
+        self._option = option
         self._mine = Holder.of_this_process()
         self._taken_by: Holder | None = None
         self._is_over = threading.Event()
@@ -187,7 +192,7 @@ class DriverLease:
     def _in_use(self, holder: Holder) -> RunInUseError:
         return RunInUseError(
             f"{self._run.uri} is in use by {holder}. Wait until that run has ended, stop it, or "
-            "give this one another directory with --run-dir."
+            f"give this one another directory with {self._option}."
         )
 
     def _beat(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ray_pipeline.errors import DiscoveryError
@@ -51,7 +52,7 @@ UNITS = (
 prefix stands for the user's own stages, of which these names are not to be taken."""
 
 
-def open_run(uri: str) -> RunDirectory:
+def open_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> RunDirectory:
     """Open a run directory.
 
     Raises
@@ -59,7 +60,7 @@ def open_run(uri: str) -> RunDirectory:
     DiscoveryError
         When there is no ``run.json``.
     """
-    run = RunDirectory(uri)
+    run = RunDirectory(uri, storage_options)
     if not run.exists("run.json"):
         raise DiscoveryError(
             f"{uri} is no run directory: it has no run.json. Give the folder that "

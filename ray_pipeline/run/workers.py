@@ -15,7 +15,7 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.progress import Reporter
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["open_executor", "options_for"]
+__all__ = ["data_options_for", "open_executor", "options_for"]
 
 
 def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
@@ -25,6 +25,11 @@ def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
     """
     if config.output.storage_options is not None:
         return dict(config.output.storage_options)
+    return data_options_for(uri, config)
+
+
+def data_options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
+    """Return the storage options for other data than the run's: the same, if of the same kind."""
     if _protocol(uri) == _protocol(config.data.data_dir):
         return dict(config.data.storage_options)
     return {}
@@ -36,6 +41,7 @@ def open_executor(
     run: RunDirectory,
     reporter: Reporter,
     store: UnitStore | None = None,
+    reader: type[PanelReader] = PanelReader,
 ) -> Iterator[Executor]:
     """Give the executor that the config asks for, and close it.
 
@@ -43,6 +49,8 @@ def open_executor(
     ----------
     store
         Where finished units are recorded; the run directory's own when not given.
+    reader
+        What each worker holds between units.
 
     Raises
     ------
@@ -51,7 +59,7 @@ def open_executor(
     """
     store = store or run.units
     settings = config.execution
-    make_state = partial(PanelReader, config.data.data_dir, dict(config.data.storage_options), run)
+    make_state = partial(reader, config.data.data_dir, dict(config.data.storage_options), run)
     executor: Executor
     if settings.executor == "serial":
         executor = SerialExecutor(

@@ -11,6 +11,7 @@ from ray_pipeline.errors import ArtifactError
 
 __all__ = [
     "check_checksums",
+    "check_columns",
     "check_complete",
     "check_features",
     "check_input",
@@ -21,6 +22,7 @@ __all__ = [
 _NEEDED = (
     *("job_id", "target", "view", "family", "features", "feature_dtype", "files", "libraries"),
     *("kind", "bar_seconds", "standing_scale", "replay", "first_predictable_row", "serves"),
+    *("absent_features", "quantiles"),
 )
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _N_SHOWN = 5
@@ -127,6 +129,32 @@ def check_features(
         raise ArtifactError(
             f"{job_id} was trained on features of type {metadata['feature_dtype']}; these are "
             f"{dtype}. Convert them, as {dtype} would fall on other sides of its splits."
+        )
+
+
+def check_columns(metadata: Mapping[str, Any], columns: Sequence[str], symbol: str) -> None:
+    """Refuse a labeled table that lacks a feature's column.
+
+    A symbol that lacked it in training may lack it now: the model knows it without.
+
+    Parameters
+    ----------
+    columns
+        Of the table, in any order.
+    symbol
+        Whose table it is.
+    """
+    absent = metadata["absent_features"]
+    missing = [
+        name
+        for name in metadata["features"]
+        if name not in columns and symbol not in absent.get(name, ())
+    ]
+    if missing:
+        raise ArtifactError(
+            f"symbol {symbol}: {metadata['job_id']} needs {len(metadata['features'])} features, "
+            f"and the table has no column {_some(missing)}. Give tables with the columns that the "
+            "run had."
         )
 
 

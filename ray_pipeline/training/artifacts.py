@@ -23,7 +23,7 @@ from ray_pipeline.training.artifact_checks import (
 )
 from ray_pipeline.training.families import Family, Model, QuantileModel, load_family
 
-__all__ = ["TrainedModel", "read_metadata", "read_model"]
+__all__ = ["TrainedModel", "changed_libraries", "read_metadata", "read_model"]
 
 Floats = NDArray[np.float64]
 
@@ -160,6 +160,17 @@ def read_model(
     size_bytes = sum(map(len, files.values()))
     scale = np.array(metadata["standing_scale"], dtype=np.float64)
     return TrainedModel(metadata, family.load(files), (), size_bytes, scale)
+
+
+def changed_libraries(model: TrainedModel) -> list[str]:
+    """Say which libraries wrote a model in another version than is installed here."""
+    written = {key: at for key, at in model.metadata["libraries"].items() if key != "python"}
+    here = _installed(written)
+    return [
+        f"{name} {at} then, {here.get(name, 'none')} now"
+        for name, at in sorted(written.items())
+        if here.get(name) != at
+    ]
 
 
 def _family(metadata: Mapping[str, Any]) -> Family:

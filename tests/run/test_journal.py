@@ -25,7 +25,7 @@ def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError,
         match=r"output\.run_dir: \S+ is no run directory \(it has no run\.json\), yet it holds "
-        r"models, report\.html, which a run would replace\. Give a new or an empty folder\.",
+        r"models, report\.html, which would be replaced\. Give a new or an empty folder\.",
     ):
         refuse_foreign(RunDirectory(tmp_path))
     assert (tmp_path / "models" / "precious.txt").read_text() == "years of work"

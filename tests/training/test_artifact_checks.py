@@ -10,6 +10,7 @@ import pytest
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.training.artifact_checks import (
     check_checksums,
+    check_columns,
     check_complete,
     check_features,
     check_input,
@@ -32,6 +33,8 @@ METADATA: dict[str, Any] = {
     "replay": [],
     "first_predictable_row": 0,
     "serves": [],
+    "absent_features": {"b": ["S02"]},
+    "quantiles": None,
 }
 DAY_S = 86_400.0
 
@@ -130,6 +133,16 @@ def test_a_matrix_of_other_features_is_refused(names: list[str], dtype: str, mes
     check_features(METADATA, ["a", "b", "c"])
     with pytest.raises(ArtifactError, match=message):
         check_features(METADATA, names, dtype)
+
+
+def test_a_table_may_lack_the_columns_that_it_lacked_in_training() -> None:
+    """S02 was without b then; to S01 the model cannot be applied without it."""
+    check_columns(METADATA, ["ts", "c", "a"], "S02")
+    with pytest.raises(
+        ArtifactError,
+        match=r"^symbol S01: cs_y__trees needs 3 features, and the table has no column 'b'\. Give",
+    ):
+        check_columns(METADATA, ["ts", "c", "a"], "S01")
 
 
 def test_labeled_tables_are_no_bars_and_bars_no_labeled_tables() -> None:

@@ -73,8 +73,8 @@ def test_ranges_choices_and_null() -> None:
         ),
         (
             {"lightgbm": {"num_leaves": (1, 8)}},
-            r"^training\.search\.spaces\.lightgbm\.num_leaves: lightgbm: num_leaves is 1; a whole number "
-            r"of at least 2 is needed\.$",
+            r"^training\.search\.spaces\.lightgbm\.num_leaves: lightgbm: num_leaves is 1; a "
+            r"whole number of at least 2 is needed\.$",
         ),
         ({"lightgbm": {"num_trees": (1, 8)}}, r"hyperparameter 'num_trees' is not supported"),
         (

@@ -1,0 +1,138 @@
+"""The folder of predictions: what is in it, whose it is, and which files are still good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.run.journal import refuse_foreign
+from ray_pipeline.run.lease import LEASE, DriverLease
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["PREDICTIONS_RECORD", "PredictionsFolder", "open_predictions"]
+
+PREDICTIONS_RECORD = "predictions.json"
+STAGE = "predict"
+
+_N_THREADS = 16
+_N_SHOWN = 5
+
+
+@contextmanager
+def open_predictions(
+    out: RunDirectory, facts: Mapping[str, Any], say: Callable[[str], None]
+) -> Iterator[PredictionsFolder]:
+    """Take hold of a folder of predictions, and record how the block ends, whatever ends it.
+
+    Parameters
+    ----------
+    facts
+        What ``predictions.json`` says from the start.
+    say
+        Told what is being waited for.
+
+    Raises
+    ------
+    ConfigError
+        When the folder holds something else.
+    RunInUseError
+        When another process writes to it.
+    """
+    if not out.exists(PREDICTIONS_RECORD):
+        held = sorted({name.partition("/")[0] for name in out.list()} - {LEASE})
+        refuse_foreign(out, "--out", "folder of predictions", PREDICTIONS_RECORD, held[:_N_SHOWN])
+    with DriverLease(out, say, "--out").held() as lease:
+        folder = PredictionsFolder(out, lease, facts)
+        with folder.recorded():
+            yield folder
+
+
+class PredictionsFolder:
+    """A folder of predictions while it is written.
+
+    Attributes
+    ----------
+    record
+        What ``predictions.json`` holds.
+    """
+
+    def __init__(self, out: RunDirectory, lease: DriverLease, facts: Mapping[str, Any]) -> None:
+        self._out, self._lease = out, lease
+        self.check = lease.check
+        self.record: dict[str, Any] = {
+            "status": "running",
+            "error": None,
+            "started_at": _now(),
+            "finished_at": None,
+            **facts,
+        }
+
+    def begin(self, units: Sequence[Unit]) -> None:
+        """Forget what earlier predictions left here that these will not give again.
+
+        A finished unit counts only while its file is there, and a file only while its unit is
+        finished: what other inputs gave is never taken for the result of these.
+
+        Parameters
+        ----------
+        units
+            Those to come; the spec of each names its file.
+        """
+        names = {unit.digest: str(unit.spec.name) for unit in units}
+        there = frozenset(self._out.list())
+        good: set[str] = set()
+        stale: list[str] = []
+        for name in there:
+            folder, _, file = name.rpartition("/")
+            if folder == f"units/{STAGE}":
+                written = names.get(file.removesuffix(".json"))
+                if written in there:
+                    good.add(str(written))
+                else:
+                    stale.append(name)
+        stale += [name for name in self._earlier_files() if name in there and name not in good]
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            list(pool.map(self._out.remove, stale))
+        self.record["files"] = sorted(names.values())
+        self.write()
+
+    def write(self) -> None:
+        """Write ``predictions.json``."""
+        self._lease.check()
+        self._out.write_json(PREDICTIONS_RECORD, self.record)
+
+    def finish(self, status: str, error: str | None = None) -> None:
+        """Record how it ended."""
+        self.record |= {"status": status, "error": error, "finished_at": _now()}
+        self.write()
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Record an interruption or a failure; one that has not begun leaves what was there."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._end("interrupted", "interrupted; the same command continues from here")
+            raise
+        except RayPipelineError as error:
+            self._end("failed", str(error))
+            raise
+
+    def _end(self, status: str, error: str) -> None:
+        if "files" in self.record and not self._lease.is_lost:
+            self.finish(status, error)
+
+    def _earlier_files(self) -> list[str]:
+        if not self._out.exists(PREDICTIONS_RECORD):
+            return []
+        files: list[str] = self._out.read_json(PREDICTIONS_RECORD).get("files", [])
+        return files
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")

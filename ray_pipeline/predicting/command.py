@@ -1,0 +1,253 @@
+"""``ray-pipeline predict``: every symbol of a data directory scored by a run's models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ray_pipeline.batch import Batch, choose_batch, file_names, fingerprint
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
+from ray_pipeline.execution.protocol import Failed, Outcome, Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.reading import PartitionReader
+from ray_pipeline.panel.roles import BAR_FIELDS
+from ray_pipeline.predicting.account import STAGE, PredictionsFolder, open_predictions
+from ray_pipeline.predicting.models import ScoringReader
+from ray_pipeline.predicting.outcome import described, replay_summary, replay_warning
+from ray_pipeline.predicting.serving import Serving, raw_columns
+from ray_pipeline.predicting.times import since_ns
+from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
+from ray_pipeline.predicting.units import PredictSpec, predict_symbol
+from ray_pipeline.progress import Reporter
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.run.failures import FailureLedger
+from ray_pipeline.run.workers import data_options_for, open_executor, options_for
+from ray_pipeline.storage import RunDirectory, open_filesystem
+from ray_pipeline.training.artifact_checks import check_input
+
+__all__ = ["PredictOptions", "predict_panel"]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictOptions:
+    """What a user may choose; by default everything is as in the run.
+
+    Attributes
+    ----------
+    interval
+        Of the new data, where its layout has several.
+    targets, symbols
+        None of them: all.
+    since
+        Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
+    n_workers
+        Workers; 0: in this process, without Ray.
+    address
+        Of the Ray cluster.
+    """
+
+    interval: str | None = None
+    targets: Sequence[str] = ()
+    symbols: Sequence[str] = ()
+    since: str | None = None
+    n_workers: int | None = None
+    address: str | None = None
+
+
+def predict_panel(
+    run_uri: str,
+    data_dir: str,
+    out: str,
+    reporter: Reporter,
+    options: PredictOptions = PredictOptions(),
+) -> Mapping[str, Any]:
+    """Score every symbol under a data directory, each by the models that its route leads to.
+
+    On a folder with finished predictions of the same inputs it does what is missing.
+
+    Returns
+    -------
+    Mapping
+        Content of ``predictions.json``.
+
+    Raises
+    ------
+    ArtifactError
+        When the run has no usable model, or the data are not what its models were trained on.
+    ConfigError, DiscoveryError
+        When an option, the data directory or `out` is wrong.
+    RunInUseError
+        When another process writes to `out`.
+    ExecutionError
+        When more symbols fail than the run's config bears, or none can be served.
+    """
+    trained = open_trained_run(run_uri)
+    since = None if options.since is None else since_ns(options.since)
+    jobs = trained.jobs_of(options.targets)
+    config = _config(trained, data_dir, out, options)
+    batch = choose_batch(config, reporter.listed)
+    serving = trained.serving(jobs)
+    served = {symbol: serving.of(symbol) for symbol in batch.partitions}
+    targets = serving.targets
+    raw = raw_columns(jobs, trained.quantiles(jobs))
+    destination = RunDirectory(out, options_for(out, config))
+    facts = {
+        "run": {"uri": trained.run.uri, "content_sha256": trained.content},
+        "data": {
+            "data_dir": batch.discovery.data_dir,
+            "interval": batch.interval,
+            "input_fingerprint": fingerprint(batch.partitions),
+        },
+        "since": options.since,
+        "targets": list(targets),
+        "columns": ["ts", *targets, *raw],
+        "warnings": list(batch.warnings),
+    }
+    with open_predictions(destination, facts, reporter.say) as folder:
+        _require_served(served)
+        request = _request(trained, config, batch, served)
+        # Features across symbols are computed here, before the units that read them are built.
+        names = file_names(batch)
+        units = [
+            _unit(trained, names, partition, served[symbol], request, (targets, raw), since)
+            for symbol, partition in batch.partitions.items()
+            if served[symbol].jobs
+        ]
+        return _predict(config, destination, folder, units, served, reporter)
+
+
+def _config(
+    trained: TrainedRun, data_dir: str, out: str, options: PredictOptions
+) -> ExperimentConfig:
+    """Return the run's config with the new data, for discovery and the executor."""
+    config = trained.config
+    if options.interval and trained.interval and options.interval != trained.interval:
+        raise ArtifactError(
+            f"--interval {options.interval}: the models of {trained.run.uri} were trained at "
+            f"interval={trained.interval}. Give data at that interval."
+        )
+    if options.n_workers is not None and options.n_workers < 0:
+        raise ConfigError(f"--n-workers {options.n_workers}: 0 or more are needed.")
+    execution: dict[str, Any] = {}
+    if options.n_workers is not None:
+        execution["executor"] = "ray" if options.n_workers else "serial"
+        execution["n_workers"] = options.n_workers or None
+    if options.address is not None:
+        execution |= {"executor": "ray", "address": options.address}
+    data = {
+        "data_dir": data_dir,
+        "interval": options.interval or trained.interval,
+        "symbols": tuple(options.symbols),
+        "symbol_batch_size": None,
+        "storage_options": data_options_for(data_dir, config),
+    }
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update=data),
+            "execution": config.execution.model_copy(update=execution),
+            "output": config.output.model_copy(update={"run_dir": out}),
+        }
+    )
+
+
+def _require_served(served: Mapping[str, Serving]) -> None:
+    if not any(each.jobs for each in served.values()):
+        symbol, first = next(iter(served.items()))
+        raise ExecutionError(
+            f"no model serves any of the {len(served)} symbols. The first, {symbol}: "
+            f"{'; '.join(first.notes)}."
+        )
+
+
+def _request(
+    trained: TrainedRun, config: ExperimentConfig, batch: Batch, served: Mapping[str, Serving]
+) -> TableRequest:
+    """Return what the symbols' tables are read for: all features of all models that serve one.
+
+    Raises
+    ------
+    ArtifactError
+        When the data are labeled and bars are needed, or the other way round; as far as the first
+        symbol that can be opened tells.
+    """
+    features = dict.fromkeys(name for each in served.values() for name in each.features)
+    request = trained.request(tuple(features))
+    needed = BAR_FIELDS if request.kind == "bars" else request.features
+    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
+    for symbol, partition in batch.partitions.items():
+        try:
+            with PartitionReader(partition, fs) as reader:
+                columns = [name for name, _ in reader.columns]
+        except DataError:
+            continue  # its unit will say so
+        check_input(request.kind, needed, columns, f"symbol {symbol}")
+        break
+    return request
+
+
+def _unit(
+    trained: TrainedRun,
+    names: Mapping[str, str],
+    partition: SymbolPartition,
+    serving: Serving,
+    request: TableRequest,
+    columns: tuple[tuple[str, ...], tuple[str, ...]],
+    since: int | None,
+) -> Unit:
+    spec = PredictSpec(
+        partition=partition,
+        request=replace(request, features=serving.features),
+        run_uri=trained.run.uri,
+        run_options=trained.run_options,
+        content=trained.content,
+        jobs=serving.jobs,
+        targets=columns[0],
+        raw=columns[1],
+        interval=trained.interval,
+        since_ns=since,
+        name=names[serving.symbol],
+    )
+    return Unit(STAGE, serving.symbol, predict_symbol, spec)
+
+
+def _predict(
+    config: ExperimentConfig,
+    out: RunDirectory,
+    folder: PredictionsFolder,
+    units: Sequence[Unit],
+    served: Mapping[str, Serving],
+    reporter: Reporter,
+) -> Mapping[str, Any]:
+    """Run the units, and say in ``predictions.json`` what came of every symbol."""
+    folder.begin(units)
+    symbols = [unit.key for unit in units]
+    ledger = FailureLedger(
+        symbols, config.execution.max_failed_fraction, "predictions.json has them all"
+    )
+
+    def told(outcome: Outcome, n_done: int, n_total: int) -> None:
+        folder.check()
+        reporter.outcome(outcome, n_done, n_total)
+
+    def failed(failures: Sequence[Failed]) -> None:
+        folder.record["failures"] = [
+            {"symbol": each.unit.key, "error": each.error, "attempts": each.attempts}
+            for each in failures
+        ]
+        ledger.add(failures)
+
+    with open_executor(config, out, reporter, reader=ScoringReader) as executor:
+        records = UnitRunner(executor, out.units, told, failed).run(units)
+    ledger.healthy(dict.fromkeys(symbols))
+    names = {unit.key: unit.spec.name for unit in units}
+    replayed = replay_summary(records)
+    folder.record |= described(served, records, names) | {"replay": replayed}
+    if warning := replay_warning(replayed):
+        folder.record["warnings"].append(warning)
+    for text in folder.record["warnings"]:
+        reporter.say(f"warning: {text}")
+    folder.finish("done")
+    return folder.record

@@ -1,0 +1,186 @@
+"""A run's models in Python: load the run, give a symbol's table, get its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from ray_pipeline.errors import ArtifactError
+from ray_pipeline.panel.loading import symbol_table_of
+from ray_pipeline.panel.roles import BAR_FIELDS
+from ray_pipeline.predicting.models import ModelCache
+from ray_pipeline.predicting.scoring import score_table, scores_schema
+from ray_pipeline.predicting.serving import Serving, raw_columns
+from ray_pipeline.predicting.times import since_ns
+from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
+from ray_pipeline.predicting.units import check_table
+from ray_pipeline.training.artifact_checks import check_columns, check_input
+from ray_pipeline.training.artifacts import TrainedModel
+
+__all__ = ["LoadedRun", "load_run"]
+
+CROSS_SECTIONAL_FEATURES = ("cs_rank_", "cs_zscore_")
+"""Prefixes of features that are computed of all symbols at a timestamp."""
+
+
+def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> LoadedRun:
+    """Open a finished run to use its models.
+
+    Models are read when they are first needed, and checked then: checksums, and the versions of
+    the libraries that wrote them.
+
+    Parameters
+    ----------
+    uri
+        The run directory: a local path or an fsspec URI.
+    storage_options
+        fsspec options of its store, without secrets.
+
+    Raises
+    ------
+    DiscoveryError
+        When there is no run.
+    ArtifactError
+        When it is not done, or trained nothing.
+
+    Examples
+    --------
+    >>> run = ray_pipeline.load_run("runs/us_equities_daily")  # doctest: +SKIP
+    >>> run.targets  # doctest: +SKIP
+    ('fwd_ret_5d', 'y_will_peak_10d_1.0')
+    >>> scores = run.predict(bars, symbol="AAPL")  # doctest: +SKIP
+    >>> scores.column_names[:2]  # doctest: +SKIP
+    ['ts', 'fwd_ret_5d']
+    """
+    return LoadedRun(open_trained_run(uri, storage_options))
+
+
+class LoadedRun:
+    """The models of a finished run; `load_run` makes one.
+
+    Parameters
+    ----------
+    trained
+        What the run says of its models.
+    """
+
+    def __init__(self, trained: TrainedRun) -> None:
+        self._trained = trained
+        self._serving = trained.serving(trained.jobs)
+        self._models = ModelCache()
+        self._quantiles = trained.quantiles(trained.jobs)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Targets that have a model, strongest first."""
+        return self._trained.targets
+
+    def serving(self, symbol: str) -> Serving:
+        """Return the jobs that serve a symbol, its routes, and notes on what is not predicted."""
+        return self._serving.of(symbol)
+
+    def features(self, target: str, symbol: str) -> tuple[str, ...]:
+        """Return the features that predicting a target of a symbol takes.
+
+        Raises
+        ------
+        ConfigError
+            When the target has no model.
+        """
+        self._trained.jobs_of([target])
+        jobs = [job for job in self.serving(symbol).jobs if job.target == target]
+        return tuple(dict.fromkeys(name for job in jobs for name in job.features))
+
+    def model(self, job_id: str) -> TrainedModel:
+        """Return a model, checked and ready to predict.
+
+        Raises
+        ------
+        ArtifactError
+            When there is none of that name, or it cannot be used here.
+        """
+        if job_id not in {job.job_id for job in self._trained.jobs}:
+            raise ArtifactError(
+                f"{self._trained.run.uri} has no model {job_id!r}; it has "
+                f"{', '.join(job.job_id for job in self._trained.jobs[:5])} and so on, one per "
+                "folder of models/."
+            )
+        return self._models.get(self._trained.run, self._trained.content, job_id)
+
+    def predict(
+        self,
+        table: Any,
+        symbol: str,
+        targets: Sequence[str] = (),
+        since: str | None = None,
+    ) -> pa.Table:
+        """Score a table of one symbol, by the same code as ``ray-pipeline predict``.
+
+        Parameters
+        ----------
+        table
+            Labeled, or bars: as the run had them. A `pyarrow.Table`, or anything that gives Arrow
+            columns, such as a pandas or polars data frame; pandas' index counts as a column if it
+            has a name. Rows may come in any order.
+        symbol
+            Whose it is: decides which models serve it.
+        targets
+            Score these alone; none: all.
+        since
+            Leave out rows before this time.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``ts`` (UTC), a score in [0, 1] per target, and for each model a column of what it
+            predicts by itself: ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It
+            begins with the first row that can be predicted.
+
+        Raises
+        ------
+        ArtifactError
+            When the models cannot be used, on this table or here, or none serves the symbol.
+        DataError
+            When the table cannot be used: times or columns that cannot be read.
+        """
+        jobs = self._trained.jobs_of(targets)
+        wanted = {job.job_id for job in jobs}
+        serving = self.serving(symbol)
+        serving = Serving(
+            symbol,
+            tuple(job for job in serving.jobs if job.job_id in wanted),
+            serving.routes,
+            serving.notes,
+        )
+        if not serving.jobs:
+            raise ArtifactError(f"no model serves symbol {symbol}: {'; '.join(serving.notes)}.")
+        columns = pa.table(table)
+        models = {job.job_id: self.model(job.job_id) for job in serving.jobs}
+        self._check(columns.column_names, serving, models)
+        request = self._trained.request(serving.features)
+        symbol_table = symbol_table_of(columns, symbol, request)
+        check_table(symbol_table, request, self._trained.interval)
+        wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
+        schema = scores_schema(wanted_targets, raw_columns(jobs, self._quantiles))
+        start = None if since is None else since_ns(since)
+        return score_table(symbol_table, serving.jobs, models, schema, start).table
+
+    def _check(
+        self, columns: Sequence[str], serving: Serving, models: Mapping[str, TrainedModel]
+    ) -> None:
+        kind = self._trained.record["data"]["kind"]
+        needed = BAR_FIELDS if kind == "bars" else serving.features
+        check_input(kind, needed, columns, f"symbol {serving.symbol}")
+        if kind == "labeled":
+            for model in models.values():
+                check_columns(model.metadata, columns, serving.symbol)
+            return
+        across = [name for name in serving.features if name.startswith(CROSS_SECTIONAL_FEATURES)]
+        if across:
+            raise ArtifactError(
+                f"{across[0]} is computed of all symbols at a timestamp, and a table of symbol "
+                f"{serving.symbol} alone does not give it. Use `ray-pipeline predict`, which reads "
+                "every symbol."
+            )

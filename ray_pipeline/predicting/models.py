@@ -1,0 +1,68 @@
+"""Models that a worker keeps between symbols: pooled ones are read once, not once per symbol."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.artifacts import TrainedModel, read_model
+
+__all__ = ["ModelCache", "ScoringReader"]
+
+CACHE_BYTES = 256 * 2**20
+"""Of files; loaded, a model takes about two to three times as much."""
+
+
+class ModelCache:
+    """Trained models of runs, least recently used first out.
+
+    Parameters
+    ----------
+    max_bytes
+        Of their files. One model is kept however large it is.
+    """
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._models: OrderedDict[tuple[str, str, str], TrainedModel] = OrderedDict()
+
+    def get(self, run: RunDirectory, content: str, job_id: str) -> TrainedModel:
+        """Return a model of a run.
+
+        Parameters
+        ----------
+        content
+            The run's ``content_sha256``: another run in the same directory has other models.
+
+        Raises
+        ------
+        ArtifactError, StorageError
+            As `read_model`.
+        """
+        key = (run.uri, content, job_id)
+        if key in self._models:
+            self._models.move_to_end(key)
+            return self._models[key]
+        model = read_model(run, job_id, lambda name: self.get(run, content, name))
+        self._models[key] = model
+        while len(self._models) > 1 and self.size_bytes > self._max_bytes:
+            self._models.popitem(last=False)
+        return model
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the files of the models that it holds; averages have none of their own."""
+        return sum(model.size_bytes for model in self._models.values() if not model.members)
+
+
+class ScoringReader(PanelReader):
+    """What a worker holds that scores symbols: their tables, and the models."""
+
+    def __init__(
+        self, data_dir: str, storage_options: Mapping[str, Any], run: RunDirectory
+    ) -> None:
+        super().__init__(data_dir, storage_options, run)
+        self.models = ModelCache()

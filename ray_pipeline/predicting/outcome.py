@@ -1,0 +1,115 @@
+"""What came of scoring, for ``predictions.json`` and for people (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ray_pipeline.panel.columns import some_of
+from ray_pipeline.predicting.serving import Serving
+
+__all__ = ["described", "prediction_lines", "replay_summary", "replay_warning"]
+
+Record = Mapping[str, Any]
+
+_N_SHOWN = 5
+
+
+def described(
+    served: Mapping[str, Serving], records: Mapping[str, Record], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Say of every symbol what served it, what was written and what is to be noted.
+
+    Parameters
+    ----------
+    records
+        Of the units, by symbol; a symbol that failed or that nothing serves has none.
+    names
+        File by symbol.
+    """
+    models: dict[str, Any] = {}
+    symbols: dict[str, Any] = {}
+    for symbol, serving in served.items():
+        record = records.get(symbol)
+        models |= record["models"] if record else {}
+        symbols[symbol] = {
+            "routes": dict(serving.routes),
+            "jobs": [job.job_id for job in serving.jobs],
+            "file": names[symbol] if record else None,
+            "n_rows": record["n_rows"] if record else 0,
+            "first_ts": _iso(record, "first_time_ns"),
+            "last_ts": _iso(record, "last_time_ns"),
+            "first_predictable_row": record["first_predictable_row"] if record else None,
+            "first_predictable_ts": _iso(record, "first_predictable_time_ns"),
+            "notes": [*serving.notes, *_row_notes(record)],
+            "replay": record["replay"] if record else None,
+        }
+    return {"models": models, "symbols": symbols}
+
+
+def replay_summary(records: Mapping[str, Record]) -> dict[str, Any]:
+    """Add up over the symbols how predictions of the last training rows compare."""
+    replays = {symbol: record["replay"] for symbol, record in records.items()}
+    differing = [symbol for symbol, each in replays.items() if each["n_different"]]
+    libraries = {text for symbol in differing for text in replays[symbol]["libraries"]}
+    return {
+        "n_compared": sum(each["n_compared"] for each in replays.values()),
+        "n_different": sum(each["n_different"] for each in replays.values()),
+        "largest_difference": max(
+            (replays[symbol]["largest_difference"] for symbol in differing), default=None
+        ),
+        "symbols": differing,
+        "libraries": sorted(libraries),
+    }
+
+
+def replay_warning(summary: Record) -> str | None:
+    """Say that training rows are not predicted as they were in training, and the likely cause."""
+    if not summary["n_different"]:
+        return None
+    cause = "their data were revised since"
+    if summary["libraries"]:
+        cause = f"another version of a library ({', '.join(summary['libraries'])}), or {cause}"
+    return (
+        f"{summary['n_different']:,} of {summary['n_compared']:,} predictions of training rows are "
+        f"not those of the training, by up to {summary['largest_difference']:.2g}, in "
+        f"{some_of(summary['symbols'], at_most=_N_SHOWN)}. Likely cause: {cause}."
+    )
+
+
+def prediction_lines(document: Record) -> list[str]:
+    """Format ``predictions.json`` for a person, given where the predictions are."""
+    failures: Sequence[Record] = document.get("failures", [])
+    lines = [f"- {failed['symbol']}: {failed['error']}" for failed in failures]
+    by_note: dict[str, list[str]] = {}
+    for symbol, each in document["symbols"].items():
+        for note in each["notes"]:
+            by_note.setdefault(note, []).append(symbol)
+    lines += [f"{some_of(symbols, at_most=_N_SHOWN)}: {text}" for text, symbols in by_note.items()]
+    replay = document["replay"]
+    if replay["n_compared"] and not replay["n_different"]:
+        lines.append(
+            f"{replay['n_compared']:,} predictions of training rows are those of the training, "
+            "bit for bit"
+        )
+    scored = [each for each in document["symbols"].values() if each["file"]]
+    n_rows = sum(each["n_rows"] for each in scored)
+    n_targets = len(document["targets"])
+    lines.append(f"{len(scored)} symbols, {n_rows:,} rows, {n_targets} targets scored")
+    return lines
+
+
+def _row_notes(record: Record | None) -> list[str]:
+    if record is None or record["n_rows"]:
+        return []
+    first = record["first_predictable_row"]
+    if record["first_predictable_time_ns"] is None:
+        return [f"no row to predict: the features look back on {first} rows before the first"]
+    return ["no row to predict since the time asked for"]
+
+
+def _iso(record: Record | None, key: str) -> str | None:
+    if record is None or record[key] is None:
+        return None
+    return datetime.fromtimestamp(record[key] / 1e9, tz=UTC).isoformat()

@@ -1,0 +1,158 @@
+"""Which trained models serve a symbol, and why some targets are not predicted for it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.records import View
+
+__all__ = ["ServedJob", "Serving", "ServingTable", "quantile_columns", "raw_columns"]
+
+_VIEW_WORDS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific": "own"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedJob:
+    """A trained job as the plan has it; `members` are those of an average."""
+
+    job_id: str
+    target: str
+    view: View
+    family: str
+    features: tuple[str, ...]
+    serves: tuple[str, ...]
+    members: tuple[str, ...]
+
+    @classmethod
+    def of_plan(cls, job: Mapping[str, Any]) -> ServedJob:
+        """Read it from ``training_plan.json``."""
+        return cls(
+            job_id=job["job_id"],
+            target=job["target"],
+            view=job["view"],
+            family=job["family"],
+            features=tuple(job["features"]),
+            serves=tuple(job["serves"]),
+            members=tuple(job.get("members", ())),
+        )
+
+    @property
+    def column(self) -> str:
+        """Column of its raw prediction: ``<target>__pooled__<family>``, or ``own``."""
+        return f"{self.target}__{_VIEW_WORDS[self.view]}__{self.family}"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves one symbol.
+
+    Attributes
+    ----------
+    jobs
+        In the order of the plan; none where nothing can be predicted.
+    routes
+        Route by target, None where the run gave none.
+    notes
+        Sentences on what is not predicted, or by other means than a route says.
+    """
+
+    symbol: str
+    jobs: tuple[ServedJob, ...]
+    routes: Mapping[str, str | None]
+    notes: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Every feature that one of the jobs needs, each once, in the order of first need."""
+        return tuple(dict.fromkeys(name for job in self.jobs for name in job.features))
+
+
+class ServingTable:
+    """Looks up what serves a symbol.
+
+    Parameters
+    ----------
+    jobs
+        Trained jobs of the targets asked for, in the order of the plan.
+    routes
+        Route by (target, symbol), of these targets.
+    left_out
+        Symbols of the run that came to no route, with the reason.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[ServedJob],
+        routes: Mapping[tuple[str, str], str],
+        left_out: Mapping[str, str],
+    ) -> None:
+        self.targets = tuple(dict.fromkeys(job.target for job in jobs))
+        self._routes, self._left_out = routes, left_out
+        self._routed = frozenset(symbol for _, symbol in routes)
+        self._serving: dict[tuple[str, str], list[ServedJob]] = {}
+        self._pooled: dict[str, list[ServedJob]] = {target: [] for target in self.targets}
+        for job in jobs:
+            for symbol in job.serves:
+                self._serving.setdefault((job.target, symbol), []).append(job)
+            if job.view == "cross_sectional":
+                self._pooled[job.target].append(job)
+
+    def of(self, symbol: str) -> Serving:
+        """Return what serves a symbol.
+
+        A symbol that the run has not routed is served by the pooled models: they were trained
+        across symbols, and no other knows more of it.
+        """
+        known = symbol in self._routed
+        notes = [] if known else [self._why_unknown(symbol)]
+        jobs: list[ServedJob] = []
+        for target in self.targets:
+            chosen = self._serving.get((target, symbol), []) if known else self._pooled[target]
+            jobs.extend(chosen)
+            if not chosen:
+                notes.append(self._why_none(target, symbol, known=known))
+        routes = {target: self._routes.get((target, symbol)) for target in self.targets}
+        return Serving(symbol, tuple(jobs), routes, tuple(notes))
+
+    def _why_unknown(self, symbol: str) -> str:
+        reason = self._left_out.get(symbol)
+        why = "is not in the run" if reason is None else f"was left out of the run ({reason})"
+        return f"{why}; only pooled models serve it"
+
+    def _why_none(self, target: str, symbol: str, *, known: bool) -> str:
+        if not known:
+            return f"{target} is not predicted: it has no pooled model"
+        route = self._routes.get((target, symbol))
+        if route in ("BLOCKED", "EXPERIMENTAL_ONLY"):
+            return f"{target} is not predicted: its route is {route}"
+        return f"{target} is not predicted: no model of its route ({route}) was trained"
+
+
+def raw_columns(
+    jobs: Iterable[ServedJob], quantiles: Mapping[str, Sequence[float]]
+) -> tuple[str, ...]:
+    """Name the raw columns of jobs, each once: predictions, then their quantiles.
+
+    Parameters
+    ----------
+    quantiles
+        By raw column, of models that predict them.
+
+    Examples
+    --------
+    >>> job = ServedJob("cs_y__ridge", "y", "cross_sectional", "ridge", (), (), ())
+    >>> raw_columns([job], {"y__pooled__ridge": (0.1, 0.5)})
+    ('y__pooled__ridge', 'y__pooled__ridge__q0.1', 'y__pooled__ridge__q0.5')
+    """
+    names: dict[str, None] = {}
+    for job in jobs:
+        names[job.column] = None
+        names.update(dict.fromkeys(quantile_columns(job, quantiles.get(job.column, ()))))
+    return tuple(names)
+
+
+def quantile_columns(job: ServedJob, quantiles: Sequence[float]) -> tuple[str, ...]:
+    """Name the columns of a job's quantiles: ``<raw column>__q0.1``."""
+    return tuple(f"{job.column}__q{quantile:g}" for quantile in quantiles)

@@ -1,0 +1,28 @@
+"""The time from which on scores are wanted."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.panel.timestamps import utc_ns
+
+__all__ = ["since_ns"]
+
+
+def since_ns(text: str) -> int:
+    """Read a time as nanoseconds since 1970.
+
+    Raises
+    ------
+    ConfigError
+        When it is not ISO 8601.
+    """
+    try:
+        times, _ = utc_ns(pa.chunked_array([[text]]), "--since")
+    except DataError as error:
+        raise ConfigError(
+            f"since {text}: no time can be read from it; write it as 2024-05-31 or "
+            "2024-05-31T14:30:00+00:00."
+        ) from error
+    return int(times[0])

@@ -1,0 +1,132 @@
+"""Scoring as units of work: one symbol's file in, one file of scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.reading import PartitionReader
+from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.predicting.models import ScoringReader
+from ray_pipeline.predicting.scoring import replay, score_table, scores_schema
+from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.artifact_checks import check_columns, check_interval
+from ray_pipeline.training.artifacts import TrainedModel, changed_libraries
+
+__all__ = ["PredictSpec", "check_table", "predict_symbol", "replay_record"]
+
+_NS = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSpec:
+    """One symbol to score.
+
+    Attributes
+    ----------
+    run_uri, run_options
+        Where the models are; workers read them themselves.
+    content
+        The run's ``content_sha256``, which stands for the models' files.
+    jobs
+        What serves the symbol.
+    targets, raw
+        Columns of the file.
+    interval
+        As the run names it, for messages.
+    since_ns
+        Rows before it are left out.
+    name
+        Of the file to write.
+    """
+
+    partition: SymbolPartition
+    request: TableRequest
+    run_uri: str
+    run_options: Mapping[str, Any]
+    content: str
+    jobs: tuple[ServedJob, ...]
+    targets: tuple[str, ...]
+    raw: tuple[str, ...]
+    interval: str | None
+    since_ns: int | None
+    name: str
+
+
+def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
+    """Score a symbol and write its file (unit function).
+
+    Raises
+    ------
+    ArtifactError
+        When a model cannot be used, here or on this symbol's table.
+    DataError
+        When the table cannot be used.
+    """
+    run = RunDirectory(spec.run_uri, spec.run_options)
+    models = {job.job_id: reader.models.get(run, spec.content, job.job_id) for job in spec.jobs}
+    table = reader.table(spec.partition, spec.request)
+    if spec.request.kind == "labeled" and np.isnan(table.features).all(axis=0).any():
+        # A column that is not there and one without a value look alike by now.
+        with PartitionReader(spec.partition, reader.fs) as file:
+            columns = [name for name, _ in file.columns]
+        for model in models.values():
+            check_columns(model.metadata, columns, table.symbol)
+    check_table(table, spec.request, spec.interval)
+    schema = scores_schema(spec.targets, spec.raw)
+    scores = score_table(table, spec.jobs, models, schema, spec.since_ns)
+    reader.run.write_table(spec.name, scores.table)
+    first = scores.first_row
+    times = scores.table.column("ts").cast("int64").to_numpy()
+    return {
+        "n_rows": scores.table.num_rows,
+        "first_time_ns": int(times[0]) if len(times) else None,
+        "last_time_ns": int(times[-1]) if len(times) else None,
+        "first_predictable_row": first,
+        "first_predictable_time_ns": int(table.time_ns[first]) if first < table.n_rows else None,
+        "models": {name: dict(model.metadata["files"]) for name, model in models.items()},
+        "replay": replay_record(table, models),
+    }
+
+
+def check_table(table: SymbolTable, request: TableRequest, interval: str | None) -> None:
+    """Refuse a table at another interval than the models'.
+
+    Raises
+    ------
+    ArtifactError
+        Naming both.
+    """
+    steps, counts = np.unique(np.diff(table.time_ns), return_counts=True)
+    seconds = dict(zip((steps / _NS).tolist(), counts.tolist(), strict=True))
+    check_interval(request.bar_seconds, seconds, f"symbol {table.symbol}", interval or "")
+
+
+def replay_record(table: SymbolTable, models: Mapping[str, TrainedModel]) -> dict[str, Any]:
+    """Compare what the models say of their last training rows with what they said then.
+
+    Returns
+    -------
+    dict
+        Rows compared and different over all models, the largest difference, the models that
+        differ, and the libraries that these were written by in another version than is here.
+    """
+    replayed = {name: replay(table, model) for name, model in models.items()}
+    differing = [name for name, each in replayed.items() if each.n_different]
+    return {
+        "n_compared": sum(each.n_compared for each in replayed.values()),
+        "n_different": sum(each.n_different for each in replayed.values()),
+        "largest_difference": max(
+            (replayed[name].largest_difference for name in differing), default=None
+        ),
+        "models": differing,
+        "libraries": sorted(
+            {text for name in differing for text in changed_libraries(models[name])}
+        ),
+    }
