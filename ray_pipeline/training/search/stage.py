@@ -14,7 +14,7 @@ from ray_pipeline.panel.columns import some_of
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.training.search.choices import (
     Accept,
     JobSearch,
@@ -68,7 +68,9 @@ class SearchSettings:
             max_trials=search.max_trials,
             accept=search.accept,
             splits=InnerSplits(search.n_splits, config.validation.min_train_fraction),
-            spaces=search_spaces(config.training.families, search.spaces),
+            spaces=search_spaces(
+                [name for name in config.training.families if name != RANK_AVERAGE], search.spaces
+            ),
         )
 
 
