@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.cross_section import is_cross_sectional
+from ray_pipeline.panel.cross_section.stage import compute_cross_section, require_members
 from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.stage import inspect_panel, summarise
@@ -22,6 +25,8 @@ from ray_pipeline.run.workers import open_executor, options_for
 from ray_pipeline.storage import RunDirectory, join, open_filesystem, uri_of
 
 __all__ = ["Labeled", "label_panel"]
+
+_UNITS = "units"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class LabelSpec:
 
 def write_labeled(reader: PanelReader, spec: LabelSpec) -> dict[str, Any]:
     """Compute a symbol's features and targets and write them (unit function)."""
-    table = labeled_table(spec.partition, reader.fs, spec.request)
+    table = labeled_table(spec.partition, reader.fs, spec.request, run=reader.run)
     reader.run.write_table(spec.name, table)
     return {"n_rows": table.num_rows}
 
@@ -82,13 +87,16 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
         )
         for warning in (*batch.warnings, *summary.warnings):
             reporter.say(f"warning: {warning}")
-        specs = {
-            symbol: LabelSpec(batch.partitions[symbol], request, names[symbol])
-            for symbol in inspections
-        }
-        records = runner.run(
-            [Unit("label", symbol, write_labeled, spec) for symbol, spec in specs.items()]
-        )
+        partitions = {symbol: batch.partitions[symbol] for symbol in inspections}
+        with _cross_section(runner, target, partitions, request) as request:
+            records = runner.run(
+                [
+                    Unit(
+                        "label", symbol, write_labeled, LabelSpec(partition, request, names[symbol])
+                    )
+                    for symbol, partition in ledger.healthy(partitions).items()
+                ]
+            )
     return Labeled(
         out=target.uri,
         n_symbols=len(records),
@@ -97,6 +105,37 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
         n_targets=len(request.targets),
         failed=tuple((name, failed.error) for name, failed in sorted(ledger.quarantined.items())),
     )
+
+
+@contextmanager
+def _cross_section(
+    runner: UnitRunner,
+    target: RunDirectory,
+    partitions: Mapping[str, SymbolPartition],
+    request: TableRequest,
+) -> Iterator[TableRequest]:
+    """Compute the columns that compare symbols, and remove afterwards what that left in `target`.
+
+    Raises
+    ------
+    ConfigError
+        When there is a folder ``units`` already, which is a run's, or when symbols are too few.
+    """
+    if not any(map(is_cross_sectional, (*request.features, *request.targets))):
+        yield request
+        return
+    if target.list(_UNITS):
+        raise ConfigError(
+            f"--out {target.uri} holds a folder {_UNITS!r}, where cross-sectional columns are kept "
+            "until every symbol is written. Give another folder, or remove it if an earlier "
+            "labeling left it behind when it was killed."
+        )
+    try:
+        request = compute_cross_section(runner, target, partitions, request, list(partitions))
+        require_members(request)
+        yield request
+    finally:
+        target.remove(_UNITS)
 
 
 def _keep_apart(out: str, names: Mapping[str, str], batch: Batch, config: ExperimentConfig) -> None:

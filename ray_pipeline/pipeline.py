@@ -14,6 +14,7 @@ from ray_pipeline.progress import Reporter
 from ray_pipeline.report import REPORT
 from ray_pipeline.routing.plan import MIN_MEMBERS, RANK_AVERAGE
 from ray_pipeline.run.steps import (
+    cross_section_step,
     evaluate_step,
     inspect_step,
     plan_step,
@@ -76,6 +77,7 @@ def run_pipeline(config: ExperimentConfig, reporter: Reporter, fresh: bool = Fal
 
 def _run_stages(study: Study, runner: UnitRunner, stages: tuple[UserStage, ...]) -> str:
     subject = inspect_step(study, runner)
+    subject = cross_section_step(study, runner, subject)
     subject = screen_step(study, runner, subject)
     subject = user_stages_step(study, runner, subject, stages)
     pool = pool_step(study, runner, subject)

@@ -15,6 +15,8 @@ INTERVAL_S = 5.0
 
 _TITLES = {
     "inspect": "inspecting",
+    "cross_section_base": "comparing symbols, their columns",
+    "cross_section": "comparing symbols, blocks of time",
     "find_leaks": "looking for leaks",
     "pool_slice": "pooling",
     "rank_pooled_fold": "ranking, pooled",

@@ -66,6 +66,38 @@ def test_run_on_labeled_panel_equals_run_on_bars(bars_dir: Path, tmp_path: Path)
     assert first["content_sha256"] == second["content_sha256"]
 
 
+def test_columns_of_the_batch_are_written(bars_dir: Path, tmp_path: Path) -> None:
+    """Ranks and excess returns stand beside their symbol's own, and no artifact is left behind."""
+    labeling = {"features": ["gap", "cs_rank_gap"], "targets": ["fwd_ret_5d", "excess_ret_5d"]}
+    config = quick_config(bars_dir, tmp_path / "run", labeling=labeling)
+    labeled = label_panel(config, str(tmp_path / "out"), Silent())
+    assert (labeled.n_symbols, labeled.n_features, labeled.n_targets) == (4, 2, 2)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"interval=1d"}
+    tables = [pq.read_table(path) for path in sorted((tmp_path / "out").rglob("*.parquet"))]
+    gaps, ranks, forward, excess = (
+        np.stack([table[name].to_numpy() for table in tables])
+        for name in ("gap", "cs_rank_gap", "fwd_ret_5d", "excess_ret_5d")
+    )
+    places = gaps[:, 1:].argsort(axis=0).argsort(axis=0)
+    np.testing.assert_array_equal(ranks[:, 1:], (places + np.float32(0.5)) / 4)
+    np.testing.assert_allclose(excess, forward - forward.mean(axis=0), rtol=1e-9, atol=1e-15)
+
+
+def test_columns_of_the_batch_need_a_place(bars_dir: Path, tmp_path: Path) -> None:
+    """A folder of a run's units, which would be removed with ours, is left alone."""
+    labeling = {"features": ["cs_rank_gap"], "targets": ["fwd_ret_5d"]}
+    config = quick_config(bars_dir, tmp_path / "run", labeling=labeling)
+    (tmp_path / "out" / "units").mkdir(parents=True)
+    (tmp_path / "out" / "units" / "record.json").write_text("{}")
+    with pytest.raises(
+        ConfigError,
+        match=r"--out \S+ holds a folder 'units', where cross-sectional columns are kept until "
+        r"every symbol is written\. Give another folder, or remove it if an earlier labeling",
+    ):
+        label_panel(config, str(tmp_path / "out"), Silent())
+    assert (tmp_path / "out" / "units" / "record.json").exists()
+
+
 def test_batch_is_labeled_and_nothing_else(bars_dir: Path, tmp_path: Path) -> None:
     """The seeded batch decides which symbols are written; no run directory is made."""
     config = quick_config(

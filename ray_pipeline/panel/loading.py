@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.errors import DataError
+from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.panel.bars import Bars, compute_features, compute_targets
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import column_kind
+from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
+from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
 from ray_pipeline.panel.quality import finite, require_rows
 from ray_pipeline.panel.reading import (
@@ -25,6 +27,7 @@ from ray_pipeline.panel.reading import (
 from ray_pipeline.panel.roles import BAR_FIELDS, resolve_time_column
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import SymbolPartition
+from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.filesystems import FileSystem
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
@@ -48,6 +51,8 @@ class TableRequest:
         Newest rows to keep (None: all), and how few are too few.
     bar_seconds, session_bars
         Length of a bar and bars of a session, which labels of bars depend on.
+    cross_section
+        Where those of the columns are that the batch decides, None where there are none.
     """
 
     kind: TableKind
@@ -58,15 +63,24 @@ class TableRequest:
     min_rows: int
     bar_seconds: int
     session_bars: int
+    cross_section: CrossSection | None = None
 
 
 def load_symbol_table(
-    partition: SymbolPartition, fs: FileSystem, request: TableRequest
+    partition: SymbolPartition,
+    fs: FileSystem,
+    request: TableRequest,
+    run: RunDirectory | None = None,
 ) -> SymbolTable:
     """Read a symbol's features and targets.
 
     A column that this symbol does not have is missing in every row; so is every infinite cell,
     and a feature cell beyond float32.
+
+    Parameters
+    ----------
+    run
+        Where the cross-sectional columns are, if the request has such.
 
     Returns
     -------
@@ -79,9 +93,11 @@ def load_symbol_table(
         When the symbol cannot be used. The message names the symbol.
     StorageError
         When the storage fails.
+    ConfigError
+        When cross-sectional columns are asked for that were not computed.
     """
     with naming_symbol(partition.symbol), PartitionReader(partition, fs) as reader:
-        return _load(partition.symbol, reader, request)
+        return _load(partition.symbol, reader, request, run)
 
 
 def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> SymbolTable:
@@ -98,7 +114,7 @@ def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> Symb
         When it cannot be used. The message names the symbol.
     """
     with naming_symbol(symbol):
-        return _load(symbol, TableReader(table), request)
+        return _load(symbol, TableReader(table), request, None)
 
 
 def labeled_table(
@@ -106,6 +122,7 @@ def labeled_table(
     fs: FileSystem,
     request: TableRequest,
     table: SymbolTable | None = None,
+    run: RunDirectory | None = None,
 ) -> pa.Table:
     """Return a symbol with its features and targets as a table for people.
 
@@ -114,6 +131,8 @@ def labeled_table(
     table
         What `load_symbol_table` gave for the same request, where it is at hand: then at most the
         bar fields are read.
+    run
+        Where the cross-sectional columns are, if the request has such and `table` is not given.
 
     Returns
     -------
@@ -135,19 +154,21 @@ def labeled_table(
             with PartitionReader(partition, fs) as reader:
                 bars = _read_bars(reader, request)
             if table is None:
-                table = _labeled_bars(partition.symbol, bars, request)
+                table = _labeled_bars(partition.symbol, bars, request, run)
         names += BAR_FIELDS
         arrays += [_nullable(getattr(bars, field)) for field in BAR_FIELDS]
     elif table is None:
-        table = load_symbol_table(partition, fs, request)
+        table = load_symbol_table(partition, fs, request, run)
     names += (*table.feature_names, *table.target_names)
     arrays += [_nullable(column) for column in (*table.features.T, *table.targets.T)]
     return pa.table([_timestamps(table.time_ns), *arrays], names=names)
 
 
-def _load(symbol: str, reader: ColumnReader, request: TableRequest) -> SymbolTable:
+def _load(
+    symbol: str, reader: ColumnReader, request: TableRequest, run: RunDirectory | None
+) -> SymbolTable:
     if request.kind == "bars":
-        return _labeled_bars(symbol, _read_bars(reader, request), request)
+        return _labeled_bars(symbol, _read_bars(reader, request), request, run)
     arrays = _read_clean(reader, request, request.features, request.targets)
     return _symbol_table(symbol, *arrays, request)
 
@@ -185,10 +206,24 @@ def _read_clean(
     return plan.time_ns, single, double
 
 
-def _labeled_bars(symbol: str, bars: Bars, request: TableRequest) -> SymbolTable:
-    computed = compute_features(bars, request.features)
-    labels = compute_targets(bars, request.targets, request.bar_seconds, request.session_bars)
-    features, targets = finite(computed, np.float32), finite(labels, np.float64)
+def _labeled_bars(
+    symbol: str, bars: Bars, request: TableRequest, run: RunDirectory | None
+) -> SymbolTable:
+    own_features = [name for name in request.features if not is_cross_sectional(name)]
+    own_targets = [name for name in request.targets if not is_cross_sectional(name)]
+    features = finite(compute_features(bars, own_features), np.float32)
+    labels = compute_targets(bars, own_targets, request.bar_seconds, request.session_bars)
+    targets = finite(labels, np.float64)
+    of_batch = [*filter(is_cross_sectional, (*request.features, *request.targets))]
+    if of_batch:
+        if request.cross_section is None or run is None:
+            raise ConfigError(
+                f"{', '.join(of_batch)}: these columns compare a symbol with its batch, and were "
+                "not computed. Call compute_cross_section first."
+            )
+        others = read_columns_of(symbol, bars.time_ns, of_batch, request.cross_section, run)
+        features = joined(request.features, own_features, features, others)
+        targets = joined(request.targets, own_targets, targets, others)
     return _symbol_table(symbol, bars.time_ns, features, targets, request)
 
 

@@ -78,7 +78,7 @@ class PanelReader:
         if key in self._tables:
             self._tables.move_to_end(key)
             return self._tables[key]
-        table = load_symbol_table(partition, self.fs, request)
+        table = load_symbol_table(partition, self.fs, request, self.run)
         if _n_bytes(table) >= _LARGE_BYTES:
             give_back()  # what decoding needed besides
         self._tables[key] = table

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ray_pipeline.errors import ConfigError, DataError
-from ray_pipeline.panel.bars import feature_names, target_task
 from ray_pipeline.panel.cautions import empty_columns, panel_warnings, unused_patterns
 from ray_pipeline.panel.columns import MergedColumns, merge_columns, some_of
+from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.horizons import interval_seconds, resolve_horizon
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.loading import TableRequest
@@ -114,8 +114,8 @@ def summarise_panel(
     roles = _union_roles(merged, inspections, columns_config, time_column)
     dropped: tuple[tuple[str, str], ...] = ()
     if kind == "bars":
-        roles = _roles_of_bars(roles, tuple(label_targets), feature_names(label_features))
-        tasks = {name: target_task(name) for name in roles.targets}
+        roles = _roles_of_bars(roles, tuple(label_targets), named_features(label_features))
+        tasks = {name: computed_task(name) for name in roles.targets}
     else:
         roles, dropped = _without_empty_features(roles, inspections)
         tasks = _tasks(roles.targets, inspections)

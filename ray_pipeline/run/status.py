@@ -15,6 +15,7 @@ __all__ = ["STAGES", "UNITS", "open_run", "run_status", "status_lines"]
 
 STAGES = (
     "inspect",
+    "cross_section",
     "leakage",
     STAGE_PREFIX,
     "pool",
@@ -27,6 +28,8 @@ STAGES = (
 )
 UNITS = (
     "inspect",
+    "cross_section_base",
+    "cross_section",
     "find_leaks",
     STAGE_PREFIX,
     "pool_slice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from ray_pipeline.errors import ConfigError
 from ray_pipeline.evaluating import evaluate_models
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.columns import some_of
+from ray_pipeline.panel.cross_section import is_cross_sectional
+from ray_pipeline.panel.cross_section.stage import compute_cross_section, require_members
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.stage import Panel, build_panel, inspect_panel, summarise
@@ -31,6 +33,7 @@ from ray_pipeline.training.stage import Training, train_models
 
 __all__ = [
     "Subject",
+    "cross_section_step",
     "evaluate_step",
     "inspect_step",
     "plan_step",
@@ -73,6 +76,26 @@ def inspect_step(study: Study, runner: UnitRunner) -> Subject:
     study.warn([*panel.warnings, *_unequal_columns(summary)])
     _describe(study, panel, summary, inspections)
     return Subject(panel.frame, partitions, summary.roles, panel.rows_per_position)
+
+
+def cross_section_step(study: Study, runner: UnitRunner, subject: Subject) -> Subject:
+    """Compute the columns that compare a symbol with its batch, if the config names any.
+
+    The symbols compared are recorded: predictions on new data compare with the same ones.
+    """
+    request = subject.frame.request
+    if request.kind != "bars" or not any(
+        map(is_cross_sectional, (*request.features, *request.targets))
+    ):
+        return subject
+    with study.journal.stage("cross_section"):
+        members = list(subject.partitions)
+        request = compute_cross_section(runner, study.run, subject.partitions, request, members)
+        partitions = study.ledger.healthy(subject.partitions)
+        require_members(request)
+        study.journal.note(cross_section={"members": sorted(partitions)})
+    frame = replace(subject.frame, request=request)
+    return replace(subject, frame=frame, partitions=partitions)
 
 
 def screen_step(study: Study, runner: UnitRunner, subject: Subject) -> Subject:

@@ -1,0 +1,23 @@
+"""Columns of a symbol that its batch decides: ranks, z-scores and excess returns of bars.
+
+They take two passes: each symbol's base columns first, then blocks of time over all symbols.
+``stage`` runs both; what is imported here knows no executor.
+"""
+
+from ray_pipeline.panel.cross_section.names import (
+    CROSS_SECTIONAL_FEATURES,
+    computed_task,
+    is_cross_sectional,
+    named_features,
+)
+from ray_pipeline.panel.cross_section.reference import CrossSection
+from ray_pipeline.panel.cross_section.values import MIN_MEMBERS
+
+__all__ = [
+    "CROSS_SECTIONAL_FEATURES",
+    "MIN_MEMBERS",
+    "CrossSection",
+    "computed_task",
+    "is_cross_sectional",
+    "named_features",
+]

@@ -1,0 +1,135 @@
+"""The second pass: all symbols within one span of time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.panel.cross_section.base import BaseRows, read_base
+from ray_pipeline.panel.cross_section.joining import SYMBOLS_KEY, TIME
+from ray_pipeline.panel.cross_section.names import RANK_PREFIX, base_of
+from ray_pipeline.panel.cross_section.reference import CrossSection
+from ray_pipeline.panel.cross_section.values import deviations, group_rows, mid_ranks, z_scores
+from ray_pipeline.panel.quality import finite
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["Block", "compared", "read_block", "write_block_tables"]
+
+Columns: TypeAlias = Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
+
+_READS_AT_ONCE = 16
+_SYMBOLS_PER_READ = 8
+"""So that what is being decoded, at several times its size, is a small part of the block."""
+
+
+class Block:
+    """The base rows of all symbols within a span, one symbol after the other.
+
+    Parameters
+    ----------
+    symbols
+        In code point order.
+    is_member
+        Whether each belongs to the reference set.
+    rows
+        Base rows of each.
+    """
+
+    def __init__(
+        self, symbols: Sequence[str], is_member: Sequence[bool], rows: Sequence[BaseRows]
+    ) -> None:
+        counts = [len(part.time_ns) for part in rows]
+        ends = np.cumsum(counts)
+        self.rows_of = {
+            symbol: slice(int(end) - count, int(end))
+            for symbol, count, end in zip(symbols, counts, ends, strict=True)
+        }
+        self.is_member = np.repeat(np.asarray(is_member, dtype=np.bool_), counts)
+        self.time_ns = np.concatenate([part.time_ns for part in rows])
+        self.features = _stacked([part.features for part in rows])
+        self.labels = _stacked([part.labels for part in rows])
+        self.ends_ns = _stacked([part.ends_ns for part in rows])
+
+
+def read_block(
+    run: RunDirectory,
+    symbols: Sequence[str],
+    is_member: Sequence[bool],
+    tables: Sequence[str],
+    span: tuple[int, int],
+) -> Block:
+    """Read the base rows of all symbols within a span [start_ns, stop_ns), several at a time."""
+    n_reads = min(_READS_AT_ONCE, -(-len(tables) // _SYMBOLS_PER_READ))
+    with ThreadPoolExecutor(n_reads) as pool:
+        rows = list(pool.map(lambda name: read_base(run, name, *span), tables))
+    return Block(symbols, is_member, rows)
+
+
+def compared(
+    block: Block, cross_section: CrossSection, base_features: Sequence[str], labels: Sequence[str]
+) -> Columns:
+    """Compute the cross-sectional columns of a block.
+
+    Values meet where their timestamps are exactly equal. Forward returns meet only where they
+    end at the same time too: a symbol with a gap returns over more than the others, and its
+    label ends after theirs, where the purge of their rows would not reach.
+
+    Parameters
+    ----------
+    block
+        All symbols' rows, (n_rows,).
+    cross_section
+        Columns to compute.
+    base_features, labels
+        Names of the block's columns.
+
+    Returns
+    -------
+    dict
+        Name to values: float32 (n_rows,) of a feature, float64 (n_rows,) of a target. Never
+        infinite.
+    """
+    columns: dict[str, NDArray[np.float32] | NDArray[np.float64]] = {}
+    groups, n_groups = group_rows(block.time_ns)
+    for name in cross_section.features:
+        values = block.features[base_features.index(base_of(name))]
+        compare = mid_ranks if name.startswith(RANK_PREFIX) else z_scores
+        computed = compare(values, groups, block.is_member, n_groups)
+        columns[name] = finite(computed, np.float32)
+    for name in cross_section.targets:
+        j = labels.index(base_of(name))
+        groups, n_groups = group_rows(block.time_ns, block.ends_ns[j])
+        excess = deviations(block.labels[j], groups, block.is_member, n_groups)
+        columns[name] = finite(excess, np.float64)
+    return columns
+
+
+def write_block_tables(
+    run: RunDirectory, cross_section: CrossSection, number: int, block: Block, columns: Columns
+) -> None:
+    """Write a block, each symbol's rows as a row group of one of the block's files."""
+    fields: list[tuple[str, pa.DataType]] = [(TIME, pa.int64())]
+    fields += [(name, pa.float32()) for name in cross_section.features]
+    fields += [(name, pa.float64()) for name in cross_section.targets]
+    present = {symbol: rows for symbol, rows in block.rows_of.items() if rows.stop > rows.start}
+    for group in range(cross_section.n_groups):
+        symbols = [name for name in present if cross_section.group_of(name) == group]
+        schema = pa.schema(fields, metadata={SYMBOLS_KEY: json.dumps(symbols)})
+
+        def tables(symbols: Sequence[str] = symbols) -> Iterator[pa.Table]:
+            for symbol in symbols:
+                rows = present[symbol]
+                cells = {name: column[rows] for name, column in columns.items()}
+                yield pa.table({TIME: block.time_ns[rows], **cells})
+
+        run.write_tables(cross_section.table_name(number, group), schema, tables())
+
+
+def _stacked(parts: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -1,0 +1,142 @@
+"""Names of cross-sectional columns; a name is the specification.
+
+``cs_rank_{feature}``
+    Place of the symbol's value among those of the batch at the same timestamp: 0 is the lowest,
+    1 the highest, ½ the middle.
+``cs_zscore_{feature}``
+    The same in standard deviations from the batch's mean.
+``excess_ret_{h}``
+    The forward return ``fwd_ret_{h}`` minus the batch's mean of it over the same bars' time.
+
+`ray_pipeline.panel.cross_section.values` has the formulas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.panel.bars import feature_names, target_task
+from ray_pipeline.records import Task
+
+__all__ = [
+    "CROSS_SECTIONAL_FEATURES",
+    "RANK_PREFIX",
+    "ZSCORE_PREFIX",
+    "base_of",
+    "computed_task",
+    "is_cross_sectional",
+    "named_features",
+]
+
+RANK_PREFIX = "cs_rank_"
+ZSCORE_PREFIX = "cs_zscore_"
+_EXCESS_PREFIX = "excess_ret_"
+_RETURN_PREFIX = "fwd_ret_"
+_EXCESS_RETURN = re.compile(rf"{_EXCESS_PREFIX}[0-9]+(?:s|m|min|h|d|w|b)?")
+
+_SET = "cross_sectional"
+
+CROSS_SECTIONAL_FEATURES: tuple[str, ...] = (
+    *(f"{RANK_PREFIX}log_return_{bars}" for bars in (1, 5, 20, 60)),
+    f"{RANK_PREFIX}momentum_60_5",
+    f"{RANK_PREFIX}sma_distance_20",
+    f"{RANK_PREFIX}drawdown_60",
+    f"{RANK_PREFIX}volatility_20",
+    f"{RANK_PREFIX}volatility_ratio_5_20",
+    f"{RANK_PREFIX}volume_relative_20",
+    f"{RANK_PREFIX}amihud_5_60",
+    *(f"{ZSCORE_PREFIX}log_return_{bars}" for bars in (1, 5, 20)),
+    f"{ZSCORE_PREFIX}volatility_20",
+    f"{ZSCORE_PREFIX}volume_zscore_20",
+)
+"""The set ``cross_sectional``: short-term reversal (returns of 1, 5 and 20 bars), momentum,
+distance from trend and high, volatility and its change, volume, illiquidity. Ranks throughout,
+since bad ticks cannot move them; z-scores as well where how far a symbol stands out may tell more
+than its place."""
+
+
+def is_cross_sectional(name: str) -> bool:
+    """Tell whether a computed column of this name needs the whole batch."""
+    return name.startswith((RANK_PREFIX, ZSCORE_PREFIX, _EXCESS_PREFIX))
+
+
+def base_of(name: str) -> str:
+    """Return the feature or label of a symbol alone that a cross-sectional column is made of.
+
+    Examples
+    --------
+    >>> base_of("cs_rank_log_return_5"), base_of("excess_ret_5d")
+    ('log_return_5', 'fwd_ret_5d')
+    """
+    if name.startswith(_EXCESS_PREFIX):
+        return _RETURN_PREFIX + name.removeprefix(_EXCESS_PREFIX)
+    return name.removeprefix(RANK_PREFIX).removeprefix(ZSCORE_PREFIX)
+
+
+def named_features(features: str | Sequence[str]) -> tuple[str, ...]:
+    """List the columns that ``labeling.features`` stands for, those of the batch last.
+
+    Parameters
+    ----------
+    features
+        The set ``"cross_sectional"``, what `ray_pipeline.panel.bars.feature_names` takes, or a
+        list in which that set, cross-sectional names and what `feature_names` takes are mixed.
+
+    Raises
+    ------
+    ConfigError
+        When a set or name is unknown, or a name is given twice.
+    """
+    if isinstance(features, str):
+        return CROSS_SECTIONAL_FEATURES if features == _SET else feature_names(features)
+    of_batch: list[str] = []
+    of_symbol: list[str] = []
+    for name in features:
+        if name == _SET or is_cross_sectional(name):
+            of_batch.append(name)
+        else:
+            of_symbol.append(name)
+    if not of_batch:
+        return feature_names(features)
+    repeated = sorted({name for name in of_batch if of_batch.count(name) > 1})
+    if repeated:
+        raise ConfigError(
+            f"labeling.features: {', '.join(repeated)} given more than once. Name each once."
+        )
+    columns: dict[str, None] = {}
+    for name in of_batch:
+        if name == _SET:
+            columns.update(dict.fromkeys(CROSS_SECTIONAL_FEATURES))
+        else:
+            _check_feature(name)
+            columns[name] = None
+    return (*(feature_names(of_symbol) if of_symbol else ()), *columns)
+
+
+def computed_task(target: str) -> Task:
+    """Return the task of a target computed from bars, of one symbol or of the batch.
+
+    Raises
+    ------
+    ConfigError
+        When the name is no target's.
+    """
+    if not target.startswith(_EXCESS_PREFIX):
+        return target_task(target)
+    if _EXCESS_RETURN.fullmatch(target) is None:
+        raise ConfigError(
+            f"labeling.targets: {target!r} is no excess return. Write excess_ret_{{h}}, where h "
+            "is a horizon such as 60m, 4h, 5d (sessions) or 12b (bars): excess_ret_5d."
+        )
+    return "regression"
+
+
+def _check_feature(name: str) -> None:
+    base = base_of(name)
+    what = f"labeling.features: {name!r} has to name a feature of one symbol after its prefix"
+    if is_cross_sectional(base) or not base:
+        raise ConfigError(f"{what}, not {base!r}: {RANK_PREFIX}log_return_5.")
+    if feature_names((base,)) != (base,):
+        raise ConfigError(f"{what}; {base!r} stands for several.")
