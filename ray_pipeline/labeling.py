@@ -12,8 +12,11 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.cross_section import is_cross_sectional
-from ray_pipeline.panel.cross_section.stage import compute_cross_section, require_members
+from ray_pipeline.panel.cross_section.stage import (
+    compute_cross_section,
+    needs_cross_section,
+    require_members,
+)
 from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.stage import inspect_panel, summarise
@@ -121,7 +124,7 @@ def _cross_section(
     ConfigError
         When there is a folder ``units`` already, which is a run's, or when symbols are too few.
     """
-    if not any(map(is_cross_sectional, (*request.features, *request.targets))):
+    if not needs_cross_section(request):
         yield request
         return
     if target.list(_UNITS):

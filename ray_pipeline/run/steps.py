@@ -12,8 +12,11 @@ from ray_pipeline.errors import ConfigError
 from ray_pipeline.evaluating import evaluate_models
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.columns import some_of
-from ray_pipeline.panel.cross_section import is_cross_sectional
-from ray_pipeline.panel.cross_section.stage import compute_cross_section, require_members
+from ray_pipeline.panel.cross_section.stage import (
+    compute_cross_section,
+    needs_cross_section,
+    require_members,
+)
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.stage import Panel, build_panel, inspect_panel, summarise
@@ -84,9 +87,7 @@ def cross_section_step(study: Study, runner: UnitRunner, subject: Subject) -> Su
     The symbols compared are recorded: predictions on new data compare with the same ones.
     """
     request = subject.frame.request
-    if request.kind != "bars" or not any(
-        map(is_cross_sectional, (*request.features, *request.targets))
-    ):
+    if not needs_cross_section(request):
         return subject
     with study.journal.stage("cross_section"):
         members = list(subject.partitions)
