@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
 
 from ray_pipeline import results
+from ray_pipeline.evaluating import DecayRow, EvaluatedRow, QuantileRow
+from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
 from ray_pipeline.ranking.evidence import Evidence
@@ -83,6 +86,7 @@ class SampleRun:
         run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out if jobs else []})
         for job in jobs if self.trains else []:
             run.write_json(f"models/{job['job_id']}/metadata.json", metadata(self, job))
+        write_evaluation(run, jobs if self.trains else [])
         run.write_text("config.yaml", CONFIG)
         run.write_json("symbols.json", self.symbols_document())
         run.write_json("run.json", self.document(targets, chosen, jobs) | self.record)
@@ -367,6 +371,70 @@ def metadata(sample: SampleRun, job: Mapping[str, Any]) -> dict[str, Any]:
             "degrees_of_freedom": 50.0,
         },
     }
+
+
+def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``evaluation/``: targets that are returns have a portfolio."""
+    rows, quantiles, decay = [], [], []
+    curves = [curves_schema().empty_table()]
+    for job in jobs:
+        known = {name: job[name] for name in ("job_id", "target", "view", "family")}
+        known["symbol"] = None if job["view"] == VIEWS[0] else job["symbols"][0]
+        is_return = job["target"].startswith("fwd_ret_")
+        rows.append(evaluated_row(known, job["priority"], is_return=is_return))
+        for q in range(1, 6):
+            mean = 0.01 * (q - 3)
+            figures = {"mean_actual": mean + 0.002, "excess": mean, "std_error": 0.004}
+            quantiles.append(
+                QuantileRow(**known, quantile=q, **figures, lift=math.nan, n_rows=1500)
+            )
+        for lag in (0, 1, 2, 5, 10, 25):
+            skill = 0.05 * 0.9**lag
+            decay.append(
+                DecayRow(
+                    **known,
+                    lag_bars=lag,
+                    rank_ic=skill,
+                    std_error=0.012,
+                    rank_autocorrelation=0.95**lag,
+                    n=1400,
+                )
+            )
+        if is_return:
+            curves.append(_curve(job["job_id"]))
+    run.write_table(results.EVALUATED_JOBS, results.rows_table(EvaluatedRow, rows))
+    run.write_table(results.QUANTILES, results.rows_table(QuantileRow, quantiles))
+    run.write_table(results.DECAY, results.rows_table(DecayRow, decay))
+    run.write_table(results.EQUITY, pa.concat_tables(curves))
+
+
+def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -> EvaluatedRow:
+    """Give a job its figures; those of a portfolio for returns alone."""
+    values: dict[str, Any] = {field.name: math.nan for field in fields(EvaluatedRow)}
+    values |= {"task": "regression", "horizon_bars": 5, "n_rows": 7500, "n_timestamps": 1500}
+    values |= {"spread": 0.04, "spread_std_error": 0.006, "spread_p_value": 1e-9}
+    values |= {"monotonicity": 1.0, "hit_rate": 0.527, "hit_rate_by_chance": 0.5}
+    values |= {"turnover_top": 0.41, "turnover_bottom": 0.38, "cost_bps": 5.0, "n_trials": 70}
+    if is_return:
+        values |= {"gross": 0.004, "net": 0.003, "net_std_error": 0.0008, "break_even_bps": 21.3}
+        values |= {"sharpe": 1.9, "sharpe_std_error": 0.4, "max_drawdown": 0.12}
+        values |= {"deflated_sharpe": 0.97 if priority == 1 else 0.64}
+    pooled = known["symbol"] is None
+    for name in () if pooled else ("turnover_top", "turnover_bottom"):
+        values[name] = math.nan
+    reason = "" if is_return else "no portfolio: the target is not among evaluation.return_targets"
+    return EvaluatedRow(**(values | known | {"reason": reason}))
+
+
+def _curve(job_id: str) -> pa.Table:
+    days = np.arange(40) * 86_400 * 10**9 + 1_514_764_800 * 10**9
+    columns = [
+        pa.repeat(job_id, 40),
+        pa.array(days, pa.timestamp("ns", tz="UTC")),
+        pa.array(np.linspace(0, 0.4, 40)),
+        pa.array(np.linspace(0, 0.3, 40)),
+    ]
+    return pa.table(columns, schema=curves_schema())
 
 
 def failed_unit(symbol: str, error: str, traceback: str = "Traceback: …") -> Failed:

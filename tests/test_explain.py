@@ -171,6 +171,7 @@ def test_lines_of_a_predictable_target(run_dir: Path, capsys: pytest.CaptureFixt
         "features of the symbols' own models",
         "routes",
         "models",
+        "worth of the predictions",
     ]
     (pooled, own) = _of(read_rows(run_dir, "target_ranking/targets"), TARGET)
     at = lines.index("ranking: regression, horizon 1 bar, 2 targets")
@@ -241,6 +242,7 @@ def test_lines_of_one_symbol(run_dir: Path, capsys: pytest.CaptureFixture[str]) 
         f"features of the own models of {symbol}",
         "features of the pooled models",
         f"models that serve {symbol}",
+        "worth of the predictions",
         "data",
     ]
     found = _document(capsys, run_dir, "--target", TARGET, "--symbol", symbol)

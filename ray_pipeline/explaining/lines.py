@@ -10,6 +10,7 @@ from ray_pipeline.explaining.feature_lines import own_feature_lines, pooled_feat
 from ray_pipeline.explaining.model_lines import model_lines
 from ray_pipeline.explaining.route_lines import route_lines
 from ray_pipeline.explaining.symbol_lines import data_lines, figure_lines, route_of_symbol_lines
+from ray_pipeline.explaining.worth_lines import worth_lines
 from ray_pipeline.panel.columns import some_of
 from ray_pipeline.report.figures import (
     DASH,
@@ -39,6 +40,7 @@ def explanation_lines(found: Found) -> list[str]:
 
     Lists are bounded and say what they leave out; the document has everything.
     """
+    worth = [worth_lines(found)] if found["models"]["jobs"] else []
     if found["symbol"] is None:
         parts = [
             list(_ranking_lines(found)),
@@ -47,6 +49,7 @@ def explanation_lines(found: Found) -> list[str]:
             own_feature_lines(found),
             route_lines(found),
             model_lines(found),
+            *worth,
         ]
     else:
         views = {job["view"] for job in found["models"]["jobs"]}
@@ -55,6 +58,7 @@ def explanation_lines(found: Found) -> list[str]:
             own_feature_lines(found),
             *([pooled_feature_lines(found)] if "cross_sectional" in views else []),
             model_lines(found),
+            *worth,
             data_lines(found),
         ]
     lines = [*_head(found)]

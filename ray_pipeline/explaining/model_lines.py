@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
 from ray_pipeline.report.capping import capped
-from ray_pipeline.report.figures import (
-    count,
-    is_measured,
-    probability,
-    signed,
-    significant,
-    unsigned,
-    with_error,
-)
+from ray_pipeline.report.figures import count, probability, with_error
 from ray_pipeline.results import PLAN
 
 __all__ = ["MAX_MODELS", "model_lines"]
@@ -46,7 +38,6 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         )
     if shown.note:
         yield from wrapped(shown.note)
-    yield from _worth([job for job in shown.rows if job["evaluation"]])
     for job in shown.rows:
         if not job["trained"]:
             yield from wrapped(f"not trained: {job['job_id']}: {job['error'] or 'not yet'}")
@@ -55,41 +46,6 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield from wrapped(f"not planned: {item['what']}: {item['why']}")
     if left_out.note:
         yield from wrapped(left_out.note)
-
-
-def _worth(jobs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Tell what the out-of-sample predictions would have been worth."""
-    if not jobs:
-        return
-    rows = [job["evaluation"] for job in jobs]
-    yield from aligned(
-        ["worth of", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated"],
-        [
-            [
-                row["job_id"],
-                significant(row["spread"]),
-                unsigned(row["hit_rate"]),
-                unsigned(row["hit_rate_by_chance"]),
-                significant(row["net"]),
-                _ratio(row),
-                probability(row["deflated_sharpe"]),
-            ]
-            for row in rows
-        ],
-    )
-    if any(is_measured(row["net"]) for row in rows):
-        yield from wrapped(
-            f"net: a holding period's return after {rows[0]['cost_bps']:g} basis points of what is "
-            "traded; deflated: probability that the true Sharpe ratio is above 0 for the best of "
-            f"{count(rows[0]['n_trials'])} trials; market impact and capacity are not looked at"
-        )
-    for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
-        yield from wrapped(reason)
-
-
-def _ratio(row: Mapping[str, Any]) -> str:
-    ratio, error = row["sharpe"], row["sharpe_std_error"]
-    return f"{signed(ratio, 2)} ± {unsigned(error, 2)}" if is_measured(error) else signed(ratio, 2)
 
 
 def _row(job: Mapping[str, Any]) -> list[str]:

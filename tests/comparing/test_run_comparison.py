@@ -28,9 +28,13 @@ from ray_pipeline.config import dump_config
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results import (
     CONTENT,
+    DECAY,
+    EQUITY,
+    EVALUATED_JOBS,
     FEATURES,
     PLAN,
     PREDICTIONS,
+    QUANTILES,
     RANKED_SYMBOLS,
     RANKED_TARGETS,
     content_names,
@@ -339,6 +343,7 @@ def test_any_filesystem(runs: Path, tmp_path: Path) -> None:
     """A run in a store of another kind is compared like one on the disk."""
     local, memory = SampleRun().write(tmp_path), SampleRun().write("memory://compared")
     names = set(CONTENT) - {PREDICTIONS}  # which a sample run has not
+    names |= {EVALUATED_JOBS, QUANTILES, DECAY, EQUITY}
     found = compare_runs(local.uri, memory.uri)
     assert found["equal"]
     assert {file["name"] for file in found["files"]} == names

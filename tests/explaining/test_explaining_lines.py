@@ -15,7 +15,7 @@ from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.explaining.columns import WIDTH
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
-from ray_pipeline.results import FEATURES, PLAN, ROUTES
+from ray_pipeline.results import EVALUATION, FEATURES, PLAN, ROUTES
 from ray_pipeline.storage import RunDirectory
 
 TARGET = "fwd_ret_5d"
@@ -79,6 +79,31 @@ def test_the_document_has_every_symbol_and_model(many: RunDirectory) -> None:
     title = f"models: {len(jobs)} of {len(jobs)} trained"
     told = section(explanation_lines(found), title)
     assert told[-1] == f"  Showing 20 of {len(jobs)}, most important first; {PLAN} has them all."
+
+
+def test_worth_of_the_predictions_is_told_with_what_it_leaves_out(many: RunDirectory) -> None:
+    """Ten jobs with spread, hits and Sharpe ratio; costs and trials once; the document has all."""
+    found = explain_target(many.uri, TARGET, max_models=20)
+    jobs = found["models"]["jobs"]
+    assert {job["evaluation"]["job_id"] for job in jobs} == {job["job_id"] for job in jobs}
+    told = section(explanation_lines(found), "worth of the predictions")
+    assert told[1].split()[1:] == ["0.04", "0.527", "0.500", "0.003", "+1.90", "±", "0.40", "0.970"]
+    text = " ".join(line.strip() for line in told)
+    assert "after 5 basis points of what is traded" in text
+    assert "for the best of 70 trials; market impact and capacity are not looked at" in text
+    assert f"Showing 10 of {len(jobs)}, most important first" in text
+
+
+def test_worth_of_other_targets_says_why_there_is_no_portfolio(tmp_path: Path) -> None:
+    """Without costs and trials; and of a run without an evaluation that it has none."""
+    run = SampleRun().write(tmp_path)
+    target = "y_will_peak_60m_0.8"
+    told = section(explanation_lines(explain_target(run.uri, target)), "worth of the predictions")
+    assert "  no portfolio: the target is not among evaluation.return_targets" in told
+    assert not any("basis points" in line for line in told)
+    run.remove(EVALUATION)
+    told = section(explanation_lines(explain_target(run.uri, target)), "worth of the predictions")
+    assert told == ["  No model's predictions were evaluated."]
 
 
 def test_strongest_symbols_of_each_route_come_first() -> None:

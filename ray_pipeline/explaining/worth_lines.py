@@ -1,0 +1,66 @@
+"""What the predictions of the models would have been worth, in lines for a person (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.report.capping import capped
+from ray_pipeline.report.figures import (
+    count,
+    is_measured,
+    probability,
+    signed,
+    significant,
+    unsigned,
+)
+from ray_pipeline.results import EVALUATED_JOBS
+
+__all__ = ["MAX_EVALUATED", "worth_lines"]
+
+Row = Mapping[str, Any]
+
+MAX_EVALUATED = 10
+
+
+def worth_lines(found: Mapping[str, Any]) -> list[str]:
+    """List what the planned models' out-of-sample predictions would have been worth."""
+    rows = [job["evaluation"] for job in found["models"]["jobs"] if job["evaluation"]]
+    return list(_lines(rows))
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    yield "worth of the predictions"
+    if not rows:
+        yield from wrapped("No model's predictions were evaluated.")
+        return
+    shown = capped(rows, MAX_EVALUATED, "most important first", EVALUATED_JOBS)
+    yield from aligned(
+        ["job", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated"],
+        [_row(row) for row in shown.rows],
+    )
+    yield from wrapped("spread: mean label of the top quantile of predictions less the bottom one")
+    if any(is_measured(row["net"]) for row in shown.rows):
+        yield from wrapped(
+            f"net: a holding period's return after {rows[0]['cost_bps']:g} basis points of what is "
+            "traded; deflated: probability that the true Sharpe ratio is above 0 for the best of "
+            f"{count(rows[0]['n_trials'])} trials; market impact and capacity are not looked at"
+        )
+    for reason in dict.fromkeys(row["reason"] for row in shown.rows if row["reason"]):
+        yield from wrapped(reason)
+    if shown.note:
+        yield from wrapped(shown.note)
+
+
+def _row(row: Row) -> list[str]:
+    ratio, error = row["sharpe"], row["sharpe_std_error"]
+    return [
+        row["job_id"],
+        significant(row["spread"]),
+        unsigned(row["hit_rate"]),
+        unsigned(row["hit_rate_by_chance"]),
+        significant(row["net"]),
+        f"{signed(ratio, 2)} ± {unsigned(error, 2)}" if is_measured(error) else signed(ratio, 2),
+        probability(row["deflated_sharpe"]),
+    ]
