@@ -15,7 +15,6 @@ from ray_pipeline.panel.bars.windows import (
     ratio,
     rolling_ema,
     rolling_mean,
-    rolling_mean_absolute_deviation,
     shift,
 )
 
@@ -31,9 +30,7 @@ def _relative_strength(window: int) -> Feature:
         "oscillators",
         f"sum{window}(gains) / sum{window}|c − c₋₁|, in [0, 1]: RSI in Cutler's form",
         window + 1,
-        lambda s: ratio(
-            rolling_mean(np.maximum(s.change, 0.0), window), s.mean(s.absolute_change, window)
-        ),
+        lambda s: ratio(s.mean(s.gain, window), s.mean(s.absolute_change, window)),
     )
 
 
@@ -69,7 +66,7 @@ def _williams(window: int) -> Feature:
 
 def _commodity_channel(window: int) -> Feature:
     def compute(s: BarSeries) -> FloatArray:
-        deviation = rolling_mean_absolute_deviation(s.typical_price, window)
+        deviation = s.rolling(s.typical_price).mean_absolute_deviation(window)
         distance = s.typical_price - s.mean(s.typical_price, window)
         return ratio(distance, _CCI_CONSTANT * deviation)
 

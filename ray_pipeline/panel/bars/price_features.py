@@ -10,7 +10,6 @@ from ray_pipeline.panel.bars.windows import (
     EMA_LENGTH_IN_SPANS,
     ratio,
     rolling_mean,
-    rolling_trend,
     shift,
 )
 
@@ -81,7 +80,7 @@ def _trend_correlation(window: int) -> Feature:
         "momentum",
         f"correlation of c with time over {window} bars",
         window,
-        lambda s: rolling_trend(s.close, window),
+        lambda s: s.rolling(s.close).trend(window),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ray_pipeline.panel.bars.bars import FloatArray
 from ray_pipeline.panel.bars.series import BarSeries, Feature, log_ratio
-from ray_pipeline.panel.bars.windows import ratio, rolling_correlation, rolling_mean, shift
+from ray_pipeline.panel.bars.windows import ratio, rolling_mean, shift
 
 __all__ = ["VOLUME_FEATURES"]
 
@@ -140,7 +140,7 @@ def _return_volume_correlation(window: int) -> Feature:
         "volume",
         f"correlation of r with v over {window} bars",
         window + 1,
-        lambda s: rolling_correlation(s.log_return, s.volume, window),
+        lambda s: s.rolling(s.log_return).correlation(s.rolling(s.volume), window),
     )
 
 

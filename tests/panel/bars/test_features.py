@@ -7,12 +7,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.bars import STANDARD_FEATURES, Bars, compute_features, feature_names
+from ray_pipeline.panel.bars import (
+    CATALOGUE,
+    FEATURE_SETS,
+    STANDARD_FEATURES,
+    Bars,
+    compute_features,
+    feature_lookback,
+    feature_names,
+    features,
+    function_paths,
+)
 
 from .reference import REFERENCES, history
 from .samples import bits, constant_bars, random_bars, real_bars, replace
 
 NAMES = tuple(STANDARD_FEATURES)
+ALPHA158 = FEATURE_SETS["alpha158"]
+WINDOWED = (*NAMES, *ALPHA158)
 LONGEST = max(feature.lookback for feature in STANDARD_FEATURES.values())
 
 # The field's names for targets and label by-products, as DESIGN.md lists them.
@@ -28,9 +40,9 @@ def one_feature(bars: Bars, name: str) -> np.ndarray:
     return compute_features(bars, [name])[:, 0]
 
 
-def assert_same_bits(got: np.ndarray, expected: np.ndarray) -> None:
+def assert_same_bits(got: np.ndarray, expected: np.ndarray, names: tuple[str, ...] = NAMES) -> None:
     differs = (bits(got) != bits(expected)).any(axis=0)
-    assert not differs.any(), f"differ: {[NAMES[column] for column in np.flatnonzero(differs)]}"
+    assert not differs.any(), f"differ: {[names[column] for column in np.flatnonzero(differs)]}"
 
 
 class TestCatalogue:
@@ -42,7 +54,7 @@ class TestCatalogue:
 
     def test_every_feature_is_documented_in_one_line(self) -> None:
         """Formula and group are there for the documentation to list."""
-        for feature in STANDARD_FEATURES.values():
+        for feature in CATALOGUE.values():
             assert feature.formula
             assert "\n" not in feature.formula
             assert feature.group
@@ -50,7 +62,7 @@ class TestCatalogue:
     @pytest.mark.parametrize("pattern", LABEL_PATTERNS)
     def test_no_feature_looks_like_a_label(self, pattern: str) -> None:
         """A labeled panel that holds the features keeps their role by their names."""
-        assert not [name for name in NAMES if fnmatchcase(name, pattern)]
+        assert not [name for name in CATALOGUE if fnmatchcase(name, pattern)]
 
     def test_no_feature_is_another_under_a_second_name(self) -> None:
         """On random bars no two columns have the same ranks."""
@@ -62,10 +74,53 @@ class TestCatalogue:
         """A list stands for itself."""
         assert feature_names(["rsi_14", "log_return_1"]) == ("rsi_14", "log_return_1")
 
-    def test_unknown_set_names_the_known_one(self) -> None:
-        """The one set is 'standard'."""
-        with pytest.raises(ConfigError, match=r"unknown set 'fancy'\. The one set is 'standard'"):
+    def test_sets_names_and_functions_may_be_mixed(self) -> None:
+        """A list holds what it names, in its order; a function stands for its own features."""
+        given = ["gap", "mine:features", "alpha158", "other.mine"]
+        assert function_paths(given) == ("mine:features", "other.mine")
+        assert function_paths("mine:features") == ("mine:features",)
+        own = {"mine:features": ("a", "b"), "other.mine": ("c",)}
+        assert feature_names(given, own) == ("gap", "a", "b", *ALPHA158, "c")
+        assert feature_names(["standard", "intraday"], bar_seconds=300) == (
+            *NAMES,
+            *FEATURE_SETS["intraday"],
+        )
+
+    def test_feature_of_two_items_is_an_error(self) -> None:
+        """A set names its features already; a function must not give them again."""
+        with pytest.raises(ConfigError, match=r"gap given more than once.*a set names all of its"):
+            feature_names(["standard", "gap"])
+        with pytest.raises(ConfigError, match="rsi_14 given more than once"):
+            feature_names(["standard", "mine:f"], {"mine:f": ("rsi_14",)})
+
+    @pytest.mark.parametrize("bar_seconds", [86_400, 604_800])
+    def test_sessions_of_daily_bars_are_refused(self, bar_seconds: int) -> None:
+        """A bar that is a session has no place in one."""
+        with pytest.raises(
+            ConfigError,
+            match=rf"session_hours tells of a bar within its session, but bars of {bar_seconds} s "
+            r"are whole sessions\. Leave out 'intraday'",
+        ):
+            feature_names(["standard", "intraday"], bar_seconds=bar_seconds)
+
+    def test_unknown_set_names_the_known_ones(self) -> None:
+        """A set is asked for by one word."""
+        with pytest.raises(
+            ConfigError, match=r"unknown set 'fancy'\. The sets are standard, alpha158, intraday;"
+        ):
             feature_names("fancy")
+
+    def test_lookback_is_the_longest(self) -> None:
+        """The catalogue says how many bars are needed; sessions count as two days each."""
+        assert feature_lookback(["gap", "log_return_20"]) == 21
+        assert feature_lookback([]) == 1
+        assert feature_lookback(NAMES) == LONGEST
+        assert feature_lookback(["session_hours", "gap"], 3600) == 2 * 48
+        assert feature_lookback(["session_volume_relative_5"], 7000) == 7 * 25
+        with pytest.raises(ConfigError, match="feature_lookback: features of sessions need bar_s"):
+            feature_lookback(["session_hours"])
+        with pytest.raises(ConfigError, match="unknown feature 'xyzzy'"):
+            feature_lookback(["xyzzy"])
 
     def test_feature_in_place_of_a_set_is_answered_with_the_list_to_write(self) -> None:
         """``features: rsi_14`` lacks its brackets."""
@@ -82,7 +137,9 @@ class TestCatalogue:
 
     def test_feature_like_no_other_gets_no_suggestion(self) -> None:
         """Nothing is suggested where nothing is near."""
-        with pytest.raises(ConfigError, match=r"unknown feature 'xyzzy'\. There is none like it"):
+        with pytest.raises(
+            ConfigError, match=r"'xyzzy'\. There is none like it\. `ray-pipeline features`"
+        ):
             feature_names(["xyzzy"])
 
     def test_repeated_feature_is_an_error(self) -> None:
@@ -144,10 +201,10 @@ class TestValues:
     def test_columns_do_not_depend_on_the_company_they_are_in(self) -> None:
         """Shared intermediate results change no feature, in whatever order it is asked for."""
         bars = random_bars(300, seed=5, missing_share=0.01)
-        together = compute_features(bars, NAMES)
-        backwards = compute_features(bars, NAMES[::-1])[:, ::-1]
-        assert_same_bits(backwards, together)
-        for column, name in enumerate(NAMES):
+        together = compute_features(bars, WINDOWED)
+        backwards = compute_features(bars, WINDOWED[::-1])[:, ::-1]
+        assert_same_bits(backwards, together, WINDOWED)
+        for column, name in enumerate(WINDOWED):
             np.testing.assert_array_equal(bits(one_feature(bars, name)), bits(together[:, column]))
 
     def test_features_are_free_of_scale(self) -> None:
@@ -181,27 +238,35 @@ class TestCausality:
     ) -> None:
         """Cutting future and past changes no bit of a row whose lookback is inside."""
         bars = random_bars(500, seed, missing_share)
-        whole = compute_features(bars, NAMES)[start : start + n_rows]
-        part = compute_features(bars.rows(start, start + n_rows), NAMES)
-        for column, name in enumerate(NAMES):
-            lookback = STANDARD_FEATURES[name].lookback
+        whole = compute_features(bars, WINDOWED)[start : start + n_rows]
+        part = compute_features(bars.rows(start, start + n_rows), WINDOWED)
+        for column, name in enumerate(WINDOWED):
+            lookback = CATALOGUE[name].lookback
             assert np.isnan(part[: lookback - 1, column]).all(), name
             whole[: lookback - 1, column] = np.nan
-        assert_same_bits(part, whole)
+        assert_same_bits(part, whole, WINDOWED)
+
+    @pytest.mark.parametrize("block_rows", [1, 7, 64, 399])
+    def test_blocks_leave_no_seam(self, monkeypatch: pytest.MonkeyPatch, block_rows: int) -> None:
+        """Rows computed in blocks have the bits of rows computed at once."""
+        bars = random_bars(400 if block_rows > 1 else 70, seed=4, missing_share=0.003)
+        whole = compute_features(bars, WINDOWED)
+        monkeypatch.setattr(features, "_BLOCK_ROWS", block_rows)
+        assert_same_bits(compute_features(bars, WINDOWED), whole, WINDOWED)
 
     @pytest.mark.parametrize("cut", [1, 2, 63, 150, 151, 288, 399])
     def test_cutting_the_future_off_changes_no_bit(self, cut: int) -> None:
         """The first rows are the same whatever comes after them."""
         bars = random_bars(400, seed=8, missing_share=0.003)
-        first = compute_features(bars.rows(0, cut), NAMES)
-        assert_same_bits(first, compute_features(bars, NAMES)[:cut])
+        first = compute_features(bars.rows(0, cut), WINDOWED)
+        assert_same_bits(first, compute_features(bars, WINDOWED)[:cut], WINDOWED)
 
-    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("name", WINDOWED)
     def test_lookback_is_exact(self, name: str) -> None:
         """On complete bars the first value is in the row that fills the lookback."""
         got = one_feature(random_bars(300, seed=9), name)
-        assert np.flatnonzero(np.isfinite(got))[0] == STANDARD_FEATURES[name].lookback - 1
-        assert np.isfinite(got[STANDARD_FEATURES[name].lookback :]).all()
+        assert np.flatnonzero(np.isfinite(got))[0] == CATALOGUE[name].lookback - 1
+        assert np.isfinite(got[CATALOGUE[name].lookback :]).all()
 
     def test_missing_row_is_forgotten_after_the_lookback(self) -> None:
         """A hole poisons no later row than the last one that reads it."""
@@ -210,12 +275,12 @@ class TestCausality:
         for field in ("open", "high", "low", "close", "volume"):
             columns[field] = getattr(bars, field).copy()
             columns[field][hole] = np.nan
-        whole = compute_features(bars, NAMES)
-        holed = compute_features(replace(bars, **columns), NAMES)
-        assert_same_bits(holed[:hole], whole[:hole])
-        assert_same_bits(holed[hole + LONGEST :], whole[hole + LONGEST :])
-        for column, name in enumerate(NAMES):
-            after = slice(hole + STANDARD_FEATURES[name].lookback, None)
+        whole = compute_features(bars, WINDOWED)
+        holed = compute_features(replace(bars, **columns), WINDOWED)
+        assert_same_bits(holed[:hole], whole[:hole], WINDOWED)
+        assert_same_bits(holed[hole + LONGEST :], whole[hole + LONGEST :], WINDOWED)
+        for column, name in enumerate(WINDOWED):
+            after = slice(hole + CATALOGUE[name].lookback, None)
             np.testing.assert_array_equal(bits(holed[after, column]), bits(whole[after, column]))
 
 
@@ -245,9 +310,10 @@ class TestUndefined:
         column[150] = value
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            got = compute_features(replace(bars, **{field: column}), NAMES)
+            got = compute_features(replace(bars, **{field: column}), WINDOWED)
         assert not np.isinf(got).any()
-        assert_same_bits(got[150 + LONGEST :], compute_features(bars, NAMES)[150 + LONGEST :])
+        expected = compute_features(bars, WINDOWED)
+        assert_same_bits(got[150 + LONGEST :], expected[150 + LONGEST :], WINDOWED)
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -265,10 +331,11 @@ class TestUndefined:
     @pytest.mark.parametrize("n_rows", [0, 1, 2])
     def test_hardly_any_bars_give_hardly_any_features(self, n_rows: int) -> None:
         """The shape holds, and only features of a bar or two have values."""
-        got = compute_features(random_bars(n_rows), NAMES)
-        assert got.shape == (n_rows, len(NAMES))
-        for column, name in enumerate(NAMES):
-            assert np.isfinite(got[:, column]).any() == (STANDARD_FEATURES[name].lookback <= n_rows)
+        got = compute_features(random_bars(n_rows), tuple(CATALOGUE), bar_seconds=300)
+        assert got.shape == (n_rows, len(CATALOGUE))
+        for column, feature in enumerate(CATALOGUE.values()):
+            is_there = feature.lookback <= n_rows and not feature.n_sessions
+            assert np.isfinite(got[:, column]).any() == is_there
 
     def test_market_that_stands_still_has_no_relative_features(self) -> None:
         """Zero range, zero volatility: what would divide by them is NaN, the rest is 0."""

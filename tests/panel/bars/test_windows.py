@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ray_pipeline.panel.bars import windows
+from ray_pipeline.panel.bars.rolling import Rolling
 
 from .samples import bits
 
@@ -27,6 +28,26 @@ def correlation_with_square(values: np.ndarray, window: int) -> np.ndarray:
     return windows.rolling_correlation(values, values * values, window)
 
 
+def low_quantile(values: np.ndarray, window: int) -> np.ndarray:
+    return Rolling(values).quantiles(window, (0.2,))[0]
+
+
+def high_quantile(values: np.ndarray, window: int) -> np.ndarray:
+    return Rolling(values).quantiles(window, (0.2, 0.8))[1]
+
+
+def rank_share(values: np.ndarray, window: int) -> np.ndarray:
+    return Rolling(values).rank_shares((2, window))[1]
+
+
+def line_end(values: np.ndarray, window: int) -> np.ndarray:
+    return Rolling(values).line_end(window)
+
+
+def line_end_of_window(window: np.ndarray) -> float:
+    return float(np.polyval(np.polyfit(np.arange(len(window)), window, 1), len(window) - 1))
+
+
 STATISTICS: list[tuple[Statistic, Callable[[np.ndarray], float]]] = [
     (windows.rolling_sum, np.sum),
     (windows.rolling_mean, np.mean),
@@ -39,12 +60,26 @@ STATISTICS: list[tuple[Statistic, Callable[[np.ndarray], float]]] = [
     (windows.rolling_trend, lambda x: stats.pearsonr(np.arange(len(x)), x)[0]),
     (correlation_with_square, lambda x: stats.pearsonr(x, x * x)[0]),
     (with_ema_length, ema_of_window),
+    (low_quantile, lambda x: np.quantile(x, 0.2)),
+    (high_quantile, lambda x: np.quantile(x, 0.8)),
+    (rank_share, lambda x: stats.percentileofscore(x, x[-1], "rank") / 100),
+    (lambda x, window: Rolling(x).max_place(window), np.argmax),
+    (lambda x, window: Rolling(x).min_place(window), np.argmin),
+    (lambda x, window: Rolling(x).slope(window), lambda x: np.polyfit(range(len(x)), x, 1)[0]),
+    (line_end, line_end_of_window),
 ]
 ROLLING = [rolling for rolling, _ in STATISTICS]
 
 
-@pytest.mark.parametrize("window", [3, 6, 9, 21, 30])
-@pytest.mark.parametrize(("rolling", "of_window"), STATISTICS)
+@pytest.mark.parametrize(
+    ("rolling", "of_window", "window"),
+    [
+        (rolling, of_window, window)
+        for rolling, of_window in STATISTICS
+        for window in (3, 4, 6, 7, 9, 10, 21, 30)
+        if rolling is not with_ema_length or window % windows.EMA_LENGTH_IN_SPANS == 0
+    ],
+)
 def test_rolling_statistic_is_that_of_each_window(
     rolling: Statistic, of_window: Callable[[np.ndarray], float], window: int
 ) -> None:
@@ -114,6 +149,29 @@ def test_small_deviation_on_a_large_level_is_kept() -> None:
     values = 1e6 + 1e-3 * np.tile([0.0, 1.0], 20)
     expected = np.std(values[-20:], ddof=1)
     np.testing.assert_allclose(windows.rolling_std(values, 20)[-1], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [2, 5, 8, 13])
+def test_equal_values_share_ranks_and_the_oldest_is_the_extreme(window: int) -> None:
+    """Values of which many are equal are ranked and placed as pandas and NumPy do it."""
+    values = np.random.default_rng(5).integers(0, 3, 60).astype(np.float64)
+    rows = [values[end - window : end] for end in range(window, 61)]
+    rolling = Rolling(values)
+    for got, of_window in (
+        (rolling.rank_shares((window,))[0], lambda x: stats.rankdata(x)[-1] / window),
+        (rolling.max_place(window), np.argmax),
+        (rolling.min_place(window), np.argmin),
+    ):
+        np.testing.assert_array_equal(got[window - 1 :], [of_window(row) for row in rows])
+
+
+def test_rank_of_a_long_window_does_not_overflow() -> None:
+    """Counts of more than a byte are kept whole."""
+    got = Rolling(np.arange(700.0)).rank_shares((10, 150, 600))
+    for window, shares in zip((10, 150, 600), got, strict=True):
+        assert (shares[window - 1 :] == 1.0).all()
+    falling = Rolling(-np.arange(700.0)).rank_shares((600,))[0]
+    np.testing.assert_allclose(falling[599:], 1 / 600)
 
 
 def test_shift_takes_earlier_rows() -> None:
