@@ -20,8 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "ray_pipeline"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("credentials", "errors", "memory"),
-    ("records",),
+    ("credentials", "errors", "memory", "wording"),
+    ("records", "user_functions"),
     ("config", "execution", "statistics", "storage"),
     ("discovery", "panel"),
     ("training.families",),

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ray_pipeline.wording import some_of
+
 __all__ = [
     "ColumnKind",
     "MergedColumns",
@@ -127,20 +129,6 @@ def merge_columns(per_symbol: Mapping[str, Sequence[tuple[str, str]]]) -> Merged
         if column_kind(arrow_type) == "mixed"
     }
     return MergedColumns(columns, lacking, conflicts)
-
-
-def some_of(names: Sequence[str], at_most: int = 20) -> str:
-    """Join names for a message, cutting a long list short.
-
-    Examples
-    --------
-    >>> some_of(["A", "B", "C", "D"], at_most=2)
-    'A, B and 2 more'
-    """
-    if not names:
-        return "none"
-    shown = ", ".join(names[:at_most])
-    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
 def _conflict_reason(by_type: Mapping[str, Sequence[str]]) -> str:

@@ -14,7 +14,8 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.reading import naming_symbol
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.user_stages.functions import UserStage, load_function, takes_symbol
+from ray_pipeline.user_functions import load_function
+from ray_pipeline.user_stages.functions import UserStage, takes_symbol
 from ray_pipeline.user_stages.records import plain_record
 
 __all__ = ["STAGE_PREFIX", "UserStageSpec", "call_user_stage", "run_user_stage"]

@@ -1,0 +1,140 @@
+"""Functions of the user's own: imported by a path, and fingerprinted by their source."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from platform import python_version
+from types import ModuleType
+from typing import Any
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.wording import some_of
+
+__all__ = ["did_you_mean", "function_path", "load_function"]
+
+
+def function_path(subject: str, function: str, example: str) -> str:
+    """Bring the path of a function into the form ``module:name``.
+
+    Parameters
+    ----------
+    subject
+        The key of the config that names it, for messages.
+    function
+        ``my_module:name`` or ``my_module.name``.
+    example
+        Name of a function, for messages.
+
+    Raises
+    ------
+    ConfigError
+        When it is no path, or of a function in the running program.
+    """
+    separator = ":" if ":" in function else "."
+    module, _, attribute = function.rpartition(separator)
+    names = [*module.split("."), attribute]
+    if not all(name.isidentifier() for name in names):
+        raise ConfigError(
+            f"{subject}: found {function!r}; a function at the top level of a module is "
+            f"needed, such as my_module:{example} or my_package.my_module.{example}."
+        )
+    if module == "__main__":
+        raise ConfigError(
+            f"{subject}: {function} is in the program that is running, which workers "
+            "cannot import. Put the function into a module of its own."
+        )
+    return f"{module}:{attribute}"
+
+
+def load_function(path: str) -> tuple[Callable[..., Any], str]:
+    """Import a function by ``module:name``, and hash the source of its module.
+
+    Raises
+    ------
+    ConfigError
+        When the module cannot be imported or has no such function.
+    """
+    module_name, _, attribute = path.partition(":")
+    module = _imported(module_name)
+    found = getattr(module, attribute, None)
+    if found is None:
+        functions = sorted(name for name, value in vars(module).items() if inspect.isroutine(value))
+        raise ConfigError(
+            f"module {module_name!r} ({_place(module)}) has no {attribute!r}"
+            f"{did_you_mean(attribute, functions)}; its functions are {some_of(functions)}."
+        )
+    if not callable(found) or found.__hash__ is None:
+        raise ConfigError(
+            f"{path} ({_place(module)}) is a {type(found).__name__}; a function is needed."
+        )
+    return found, _source_sha256(module_name, found)
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    # Whatever a user's module raises while it is imported, the config names a wrong one.
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and (name == missing or name.startswith(f"{missing}.")):
+            raise ConfigError(
+                f"no module {missing!r}. Python looked in {_searched()}. Put it into the working "
+                "directory or beside the config, or install it; on a cluster the workers have to "
+                "find it too."
+            ) from error
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        # A file that is no Python was never entered; its error names the line itself.
+        place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
+        raise ConfigError(
+            f"module {name!r} cannot be imported: {type(error).__name__}: {error}{place}."
+        ) from error
+
+
+def _searched() -> str:
+    """Name the folders that modules are imported from, those of Python itself in one word."""
+    installed = tuple(str(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix))
+    folders = dict.fromkeys(Path(entry or ".").resolve() for entry in sys.path)
+    there = [str(folder) for folder in folders if folder.is_dir()]
+    own = [folder for folder in there if not folder.startswith(installed)]
+    return f"{some_of([*own, 'the installed packages'])} ({sys.prefix})"
+
+
+# By the function, not its name: what is loaded is what runs, whatever its file says by now.
+@cache
+def _source_sha256(module_name: str, function: Callable[..., Any]) -> str:
+    """Hash the module that is named and the one that defines the function, often the same."""
+    defining = str(getattr(function, "__module__", None) or module_name)
+    parts = [_fingerprint(name) for name in sorted({module_name, defining})]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _fingerprint(module_name: str) -> str:
+    """Return a module's source or, where it has none, the version of what it came with."""
+    loader = getattr(getattr(sys.modules.get(module_name), "__spec__", None), "loader", None)
+    get_source = getattr(loader, "get_source", None)
+    source = get_source(module_name) if get_source is not None else None
+    if source is not None:
+        return f"{module_name}\n{source}"
+    top = module_name.partition(".")[0]
+    distributions = packages_distributions().get(top, [])
+    versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
+    return "\n".join([module_name, *(versions or [f"python {python_version()}"])])
+
+
+def _place(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or "built in"
+
+
+def did_you_mean(found: str, choices: list[str]) -> str:
+    """Return the choice that was probably meant, in brackets after a space; or nothing."""
+    close = get_close_matches(found, choices, n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
