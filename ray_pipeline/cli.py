@@ -13,12 +13,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ray_pipeline import __version__
+from ray_pipeline.arguments import build_parser
 from ray_pipeline.errors import (
     ArtifactError,
     ConfigError,
@@ -27,6 +27,9 @@ from ray_pipeline.errors import (
     RunInUseError,
 )
 
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
+
 __all__ = ["main"]
 
 _CONTINUES = "; the same command continues from here"
@@ -34,19 +37,19 @@ _CONTINUES = "; the same command continues from here"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
+    options = build_parser().parse_args(arguments)
+    resumes = options.command in _RESUMING
     try:
-        with _interruptible(options.resumes):
-            return command(options)
+        with _interruptible(resumes):
+            return _COMMANDS[options.command](options)
     except (ArtifactError, ConfigError, DiscoveryError, RunInUseError) as error:
         print(f"ray-pipeline: {error}", file=sys.stderr)
         return 2
     except RayPipelineError as error:
         print(f"ray-pipeline: {error}", file=sys.stderr)
-        return 2 if command is _compare else 1
+        return 2 if options.command == "compare" else 1
     except KeyboardInterrupt:
-        print(f"ray-pipeline: interrupted{_CONTINUES if options.resumes else ''}", file=sys.stderr)
+        print(f"ray-pipeline: interrupted{_CONTINUES if resumes else ''}", file=sys.stderr)
         return 130
 
 
@@ -56,17 +59,20 @@ def _run(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
 
     config = load_experiment_config(options.config, _overrides(options))
-    if config.stages:
-        _import_from_near(options.config)
+    _find_own_modules(config, options.config)
     result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
     _put(f"done: {result.message}")
     _put(f"report: {result.report}")
     return 0
 
 
-def _import_from_near(config: str) -> None:
+def _find_own_modules(config: ExperimentConfig, path: str) -> None:
     """Find modules in the working directory too, as `python -m` does, and beside the config."""
-    for folder in (os.getcwd(), os.path.dirname(os.path.abspath(config))):
+    from ray_pipeline.panel.bars import function_paths
+
+    if not config.stages and not function_paths(config.labeling.features):
+        return
+    for folder in (os.getcwd(), os.path.dirname(os.path.abspath(path))):
         if folder not in sys.path:
             sys.path.append(folder)
 
@@ -126,8 +132,7 @@ def _check(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
-    if config.stages:
-        _import_from_near(options.config)
+    _find_own_modules(config, options.config)
     found = check_config(config, Progress(sys.stderr).listed)
     if options.json:
         _print_json(found)
@@ -142,6 +147,7 @@ def _label(options: argparse.Namespace) -> int:
     from ray_pipeline.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
+    _find_own_modules(config, options.config)
     labeled = label_panel(config, options.out, Progress(sys.stderr))
     for symbol, error in labeled.failed:
         _put(f"- {symbol}: {error}")
@@ -218,6 +224,33 @@ def _quickstart(options: argparse.Namespace) -> int:
     return run_quickstart(options.dest, Progress(sys.stderr), _put)
 
 
+def _features(options: argparse.Namespace) -> int:
+    from ray_pipeline.panel.bars import CATALOGUE, feature_names
+
+    names = tuple(CATALOGUE) if options.set is None else feature_names(options.set)
+    features = [CATALOGUE[name] for name in names]
+    if options.json:
+        _print_json(
+            [
+                {
+                    "name": each.name,
+                    "group": each.group,
+                    "lookback_bars": None if each.n_sessions else each.lookback,
+                    "lookback_sessions": each.n_sessions or None,
+                    "formula": each.formula,
+                }
+                for each in features
+            ]
+        )
+        return 0
+    width = max(len(name) for name in names)
+    for each in features:
+        count = each.n_sessions or each.lookback
+        unit = ("session" if each.n_sessions else "bar") + ("s" if count > 1 else "")
+        _put(f"{each.name:{width}}  {each.group:15}  {f'{count} {unit}':10}  {each.formula}")
+    return 0
+
+
 def _schema(options: argparse.Namespace) -> int:
     from ray_pipeline.config import config_schema
 
@@ -284,95 +317,18 @@ def _bytes(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ray-pipeline",
-        description="Which targets of a panel can be predicted, by which features, for which "
-        "symbols; then the models, trained on Ray.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    run = _command(commands, "run", _run, "run the whole pipeline, or continue it")
-    _config_arguments(run)
-    run.add_argument("--run-dir", metavar="URI", help="instead of output.run_dir")
-    run.add_argument("--address", help="instead of execution.address")
-    run.add_argument("--fresh", action="store_true", help="forget the units finished before")
-
-    discover = _command(commands, "discover", _discover, "list symbols, files and rejections")
-    discover.add_argument("data_dir", metavar="DATA_DIR")
-    discover.add_argument("--interval", help="bar interval, such as 5m")
-    discover.add_argument("--batch-size", type=int, help="symbols that a run would sample")
-    discover.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
-    discover.add_argument("--json", action="store_true", help="print one JSON document")
-
-    check = _command(commands, "check", _check, "validate a config on one partition")
-    _config_arguments(check)
-    check.add_argument("--json", action="store_true", help="print one JSON document")
-
-    label = _command(commands, "label", _label, "write the labeled panel for a set of bars")
-    _config_arguments(label)
-    label.add_argument("--out", metavar="URI", required=True, help="where to write the panel")
-
-    predict = _command(commands, "predict", _predict, "score new data, each symbol by its route")
-    predict.add_argument("run_dir", metavar="RUN_DIR")
-    predict.add_argument("--data-dir", metavar="URI", required=True, help="the new data")
-    predict.add_argument("--out", metavar="URI", required=True, help="where to write the scores")
-    predict.add_argument("--interval", help="of the new data; that of the run, where it has one")
-    for name in ("targets", "symbols"):
-        text = f"score these {name} alone"
-        predict.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)
-    predict.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
-    predict.add_argument("--n-workers", type=int, metavar="N", help="0: in this process, no Ray")
-    predict.add_argument("--address", help="instead of the run's execution.address")
-    predict.add_argument("--json", action="store_true", help="print one JSON document")
-
-    status = _command(commands, "status", _status, "progress and failures of a run")
-    status.add_argument("run_dir", metavar="RUN_DIR")
-    status.add_argument("--json", action="store_true", help="print one JSON document")
-
-    report = _command(commands, "report", _report, "write report.html again")
-    report.add_argument("run_dir", metavar="RUN_DIR")
-
-    explain = _command(
-        commands, "explain", _explain, "why a target ranked as it did, by which features, for whom"
-    )
-    explain.add_argument("run_dir", metavar="RUN_DIR")
-    explain.add_argument("--target", required=True, help="one that the run ranked")
-    explain.add_argument("--symbol", help="tell of this symbol alone")
-    explain.add_argument("--json", action="store_true", help="print one JSON document")
-
-    compare = _command(
-        commands, "compare", _compare, "what differs in the results of two runs, and where first"
-    )
-    compare.add_argument("run_a", metavar="RUN_A")
-    compare.add_argument("run_b", metavar="RUN_B")
-    compare.add_argument("--json", action="store_true", help="print one JSON document")
-    compare.epilog = "Exit code 0: equal; 1: different; 2: the runs could not be compared."
-
-    quickstart = _command(
-        commands, "quickstart", _quickstart, "a sample panel with planted truths, and a run on it"
-    )
-    quickstart.add_argument("dest", metavar="DEST", nargs="?", default="quickstart")
-
-    _command(commands, "schema", _schema, "JSON Schema of the config")
-    return parser
-
-
-def _command(
-    commands: Any, name: str, function: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(command=function, resumes=function in (_run, _predict, _quickstart))
-    return parser
-
-
-def _config_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="YAML file of the run")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="override one key, such as data.symbol_batch_size=15; may be repeated",
-    )
+_COMMANDS = {
+    "run": _run,
+    "discover": _discover,
+    "check": _check,
+    "label": _label,
+    "predict": _predict,
+    "status": _status,
+    "report": _report,
+    "explain": _explain,
+    "compare": _compare,
+    "quickstart": _quickstart,
+    "features": _features,
+    "schema": _schema,
+}
+_RESUMING = ("run", "predict", "quickstart")

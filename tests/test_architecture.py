@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("run",),
     ("labeling", "pipeline", "predicting"),
     ("checking", "comparing", "explaining", "quickstart"),
+    ("arguments",),
     ("cli",),
     ("__main__",),
 )
@@ -65,7 +66,7 @@ PANEL_STAGES = ("panel.cross_section.stage", "panel.stage")
 
 HOMES: dict[str, tuple[str, ...]] = {
     "aiobotocore": ("storage",),
-    "argparse": ("cli",),
+    "argparse": ("arguments", "cli"),
     "boto3": ("storage",),
     "botocore": ("storage",),
     "catboost": ("training.families.catboost",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -309,6 +310,31 @@ def test_discover_as_json(data_dir: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 # the other commands
+
+
+def test_features_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, group, lookback and formula, of all or of one set; the same as one document."""
+    assert main(["features", "intraday"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ")[0] == "session_hours"
+    assert any("6 sessions" in line for line in lines)
+    assert main(["features"]) == 0
+    everything = capsys.readouterr().out
+    assert re.search(r"^KLEN +alpha158 +1 bar +\(h − l\) / o$", everything, re.MULTILINE)
+    assert main(["features", "standard", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert len(listed) == 82
+    assert listed[0] == {
+        "name": "log_return_1",
+        "group": "returns",
+        "lookback_bars": 2,
+        "lookback_sessions": None,
+        "formula": "log(c / c₋1)",
+    }
+    assert main(["features", "fancy"]) == 2
+    assert "unknown set 'fancy'" in capsys.readouterr().err
+    assert main(["features", "my_module:mine"]) == 2
+    assert "my_module:mine is a function of your own" in capsys.readouterr().err
 
 
 def test_schema_is_a_json_schema(

@@ -26,7 +26,9 @@ from ray_pipeline.config import (
     parse_experiment_config,
     read_config_values,
 )
+from ray_pipeline.config import fields as config_fields
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.panel.bars import FEATURE_SETS
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MINIMAL = "data: {data_dir: panel}\n"
@@ -226,8 +228,11 @@ WRONG_VALUES = [
     ("columns: {tasks: {y_*: grade}}", "'regression', 'binary' or 'ordinal'"),
     ("columns: {tasks: [ordinal]}", "must be a mapping"),
     ("target_ranking: {fdr: max_statistic}", "which needs circular shifts; set null to"),
-    ("labeling: {features: basic}", "found 'basic'; must be 'standard' or a list of feature"),
-    ("labeling: {features: []}", "found an empty list; must be 'standard' or a list of feature"),
+    (
+        "labeling: {features: basic}",
+        "found 'basic'; must be a set ('standard', 'alpha158'",
+    ),
+    ("labeling: {features: []}", "found an empty list; must be a set ('standard', 'alpha158'"),
     ("labeling: {features: [a, a]}", "'a' named more than once"),
     ("labeling: {targets: []}", "must name at least one"),
     ("experiment: {seed: -1}", "found -1; must be at least 0"),
@@ -729,6 +734,11 @@ class TestSchema:
             (under_data("symbol_batchsize: 4"), False),
             (under_data("symbol_batch_size: 0"), False),
             (MINIMAL + "target_ranking: {views: [pooled]}", False),
+            (MINIMAL + "labeling: {features: alpha158}", True),
+            (MINIMAL + "labeling: {features: my_module:mine}", True),
+            (MINIMAL + "labeling: {features: my.module.mine}", True),
+            (MINIMAL + "labeling: {features: [standard, my_module:mine, KMID]}", True),
+            (MINIMAL + "labeling: {features: my-module:mine}", False),
             (MINIMAL + "labeling: {features: basic}", False),
             (MINIMAL + "target_ranking: {views: []}", False),
             (MINIMAL + "columns: {targets: []}", False),
@@ -752,6 +762,10 @@ class TestShippedConfigs:
         """Every config that we ship is a valid one."""
         load_experiment_config(path)
         jsonschema.validate(yaml.safe_load(path.read_text("utf-8")), config_schema())
+
+    def test_sets_of_features_are_those_of_the_panel(self) -> None:
+        """The config names them before the panel is there to be asked."""
+        assert (*FEATURE_SETS, "cross_sectional") == config_fields.FEATURE_SETS
 
     def test_template_has_every_key_with_its_default_and_a_comment(self) -> None:
         """The template is the complete reference: nothing missing, nothing outdated."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,30 @@ def test_columns_of_the_batch_need_a_place(bars_dir: Path, tmp_path: Path) -> No
     ):
         label_panel(config, str(tmp_path / "out"), Silent())
     assert (tmp_path / "out" / "units" / "record.json").exists()
+
+
+def test_own_function_beside_a_set(
+    bars_dir: Path, tmp_path: Path, own_modules: Callable[..., Path]
+) -> None:
+    """A list may mix sets, names and functions; the module may lie beside the config."""
+    folder = own_modules(
+        "beside", "def mine(bars):\n    return {'body': bars.close - bars.open}\n", on_path=False
+    )
+    labeling = {"features": ["gap", "beside:mine", "alpha158"], "targets": ["fwd_ret_1d"]}
+    config = write_config(folder / "a.yaml", bars_dir, tmp_path / "run", labeling=labeling)
+    assert main(["label", str(config), "--out", str(tmp_path / "out")]) == 0
+    table = pq.read_table(symbol_folder(tmp_path / "out", "S01") / "S01.parquet")
+    assert table.column_names[6:10] == ["gap", "body", "KMID", "KLEN"]
+    assert table.num_columns == 6 + 1 + 1 + 158 + 1
+    body = bars_table("S01")["close"].to_numpy() - bars_table("S01")["open"].to_numpy()
+    np.testing.assert_allclose(table["body"].to_numpy(), body, rtol=1e-6, atol=1e-6)
+
+
+def test_sessions_of_daily_bars_are_refused(bars_dir: Path, tmp_path: Path) -> None:
+    """A set that makes no sense of these bars stops before anything is written."""
+    config = quick_config(bars_dir, tmp_path / "run", labeling={**LABELING, "features": "intraday"})
+    with pytest.raises(ConfigError, match=r"bars of 86400 s are whole sessions"):
+        label_panel(config, str(tmp_path / "out"), Silent())
 
 
 def test_batch_is_labeled_and_nothing_else(bars_dir: Path, tmp_path: Path) -> None:

@@ -140,7 +140,10 @@ class LabelingConfig(Section):
     """What is computed from bars; tables that are labeled already do not use it."""
 
     features: FeatureNames = Field(
-        default="standard", description="A named set of features, or a list of feature names."
+        default="standard",
+        description="A set (standard, alpha158, intraday, cross_sectional), a function of your "
+        "own from bars to columns (my_module:my_features), or a list of these and of feature "
+        "names.",
     )
     targets: Choices[Text] = Field(
         default=("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -14,6 +14,7 @@ from ray_pipeline.credentials import credential_keys, holds_password
 from ray_pipeline.records import Task
 
 __all__ = [
+    "FEATURE_SETS",
     "PATTERNS",
     "AtLeastOne",
     "Choices",
@@ -42,6 +43,7 @@ _TEXT = r"^[^\x00-\x1f\x7f]*$"
 _INTERVAL = r"^[^/\\=\x00-\x1f\x7f]+$"
 _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _STAGE_NAME = r"^[A-Za-z0-9_-]+$"
+_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*[:.][A-Za-z_][A-Za-z0-9_]*")
 _HORIZON = re.compile(r"[1-9][0-9]*[smhdw]")
 
 PATTERNS: dict[str, str] = {
@@ -126,12 +128,15 @@ def _checked_space(value: Any) -> Any:
 
 
 def _checked_feature_names(value: Any) -> Any:
-    if value == "standard":
+    if isinstance(value, str) and (value in FEATURE_SETS or _FUNCTION.fullmatch(value)):
         return value
     if isinstance(value, list | tuple) and value and all(map(_is_name, value)):
         return _without_repeats(tuple(value))
     raise PydanticCustomError(
-        "feature_names", "must be 'standard' or a list of feature names, such as [ret_5, rsi_14]"
+        "feature_names",
+        "must be a set ('standard', 'alpha158', 'intraday', 'cross_sectional'), a function such "
+        "as my_module:my_features, or "
+        "a list of these and of feature names, such as [standard, intraday, KMID]",
     )
 
 
@@ -199,13 +204,20 @@ Choices = Annotated[
 ]
 """At least one, none twice."""
 
+_FeatureSet = Literal["standard", "alpha158", "intraday", "cross_sectional"]
+FEATURE_SETS: tuple[str, ...] = get_args(_FeatureSet)
+"""Names of the sets of features that the panel knows."""
+
 FeatureNames = Annotated[
-    Literal["standard"] | tuple[str, ...],
+    str | tuple[str, ...],
     BeforeValidator(
-        _checked_feature_names, json_schema_input_type=Literal["standard"] | tuple[Text, ...]
+        _checked_feature_names,
+        json_schema_input_type=_FeatureSet
+        | Annotated[str, StringConstraints(pattern=f"^{_FUNCTION.pattern}$")]
+        | tuple[Text, ...],
     ),
 ]
-"""The name of a set of features, or their names."""
+"""A set of features or a function of the user's own, or a list of these and of feature names."""
 
 Horizons = Annotated[
     dict[

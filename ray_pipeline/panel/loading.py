@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
 from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
+from ray_pipeline.panel.own_features import FeatureFunction, compute_own_features
 from ray_pipeline.panel.quality import finite, require_rows
 from ray_pipeline.panel.reading import (
     ColumnReader,
@@ -32,7 +33,13 @@ from ray_pipeline.storage.filesystems import FileSystem
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
-__all__ = ["TableRequest", "labeled_table", "load_symbol_table", "symbol_table_of"]
+__all__ = [
+    "TableRequest",
+    "features_of_bars",
+    "labeled_table",
+    "load_symbol_table",
+    "symbol_table_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class TableRequest:
         Length of a bar and bars of a session, which labels of bars depend on.
     cross_section
         Where those of the columns are that the batch decides, None where there are none.
+    functions
+        Functions of the user's own that compute features of bars.
     """
 
     kind: TableKind
@@ -64,6 +73,7 @@ class TableRequest:
     bar_seconds: int
     session_bars: int
     cross_section: CrossSection | None = None
+    functions: tuple[FeatureFunction, ...] = ()
 
 
 def load_symbol_table(
@@ -211,7 +221,7 @@ def _labeled_bars(
 ) -> SymbolTable:
     own_features = [name for name in request.features if not is_cross_sectional(name)]
     own_targets = [name for name in request.targets if not is_cross_sectional(name)]
-    features = finite(compute_features(bars, own_features), np.float32)
+    features = features_of_bars(bars, replace(request, features=tuple(own_features)))
     labels = compute_targets(bars, own_targets, request.bar_seconds, request.session_bars)
     targets = finite(labels, np.float64)
     of_batch = [*filter(is_cross_sectional, (*request.features, *request.targets))]
@@ -225,6 +235,29 @@ def _labeled_bars(
         features = joined(request.features, own_features, features, others)
         targets = joined(request.targets, own_targets, targets, others)
     return _symbol_table(symbol, bars.time_ns, features, targets, request)
+
+
+def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
+    """Compute the features of a request, of the catalogue and of the user's own functions.
+
+    Returns
+    -------
+    float32 (n_rows, n_features)
+        NaN where missing.
+
+    Raises
+    ------
+    DataError
+        When a function of the user's own gives other columns than it should, or looks ahead.
+    """
+    asked_for = [each for each in request.functions if set(each.names) & set(request.features)]
+    if not asked_for:
+        return finite(compute_features(bars, request.features, request.bar_seconds), np.float32)
+    own = compute_own_features(asked_for, bars)
+    names = [name for name in request.features if name not in own]
+    computed = dict(zip(names, compute_features(bars, names, request.bar_seconds).T, strict=True))
+    columns = [own[name] if name in own else computed[name] for name in request.features]
+    return finite(np.column_stack(columns), np.float32)
 
 
 def _symbol_table(

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.panel.bars import function_paths
 from ray_pipeline.panel.cautions import empty_columns, panel_warnings, unused_patterns
 from ray_pipeline.panel.columns import MergedColumns, merge_columns, some_of
 from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.horizons import interval_seconds, resolve_horizon
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.own_features import FeatureFunction, find_feature_functions
 from ray_pipeline.panel.roles import BAR_FIELDS, ColumnPatterns, resolve_roles
 from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.time_axis import session_bars, step_counts
@@ -57,6 +59,8 @@ class PanelSummary:
         symbol.
     warnings
         Sentences for the user.
+    functions
+        Functions of the user's own that compute features of bars.
     """
 
     kind: TableKind
@@ -68,6 +72,7 @@ class PanelSummary:
     lacking: tuple[tuple[str, tuple[str, ...]], ...]
     dropped: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    functions: tuple[FeatureFunction, ...] = ()
 
 
 def summarise_panel(
@@ -113,8 +118,13 @@ def summarise_panel(
     merged = merge_columns({i.symbol: i.columns for i in inspections})
     roles = _union_roles(merged, inspections, columns_config, time_column)
     dropped: tuple[tuple[str, str], ...] = ()
+    functions: dict[str, FeatureFunction] = {}
     if kind == "bars":
-        roles = _roles_of_bars(roles, tuple(label_targets), named_features(label_features))
+        paths = function_paths(label_features)
+        functions = find_feature_functions(paths, bar_seconds, label_targets)
+        own = {path: function.names for path, function in functions.items()}
+        computed = named_features(label_features, own, bar_seconds)
+        roles = _roles_of_bars(roles, tuple(label_targets), computed)
         tasks = {name: computed_task(name) for name in roles.targets}
     else:
         roles, dropped = _without_empty_features(roles, inspections)
@@ -149,6 +159,7 @@ def summarise_panel(
             *unused_patterns("columns.horizons", columns_config.horizons, roles.targets),
             *unused_patterns("columns.tasks", columns_config.tasks, roles.targets),
         ),
+        functions=tuple(functions.values()),
     )
 
 
@@ -170,6 +181,7 @@ def table_request(
         min_rows=min_rows,
         bar_seconds=summary.bar_seconds,
         session_bars=summary.session_bars,
+        functions=summary.functions,
     )
 
 

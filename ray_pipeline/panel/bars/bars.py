@@ -71,6 +71,13 @@ class Bars:
             self.volume[part],
         )
 
+    def read_only(self) -> Bars:
+        """Return the same bars as views that cannot be written to."""
+        bars = self.rows(0, len(self))
+        for name in ("time_ns", "open", "high", "low", "close", "volume"):
+            getattr(bars, name).flags.writeable = False
+        return bars
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.time_ns)

@@ -98,7 +98,12 @@ def feature_names(
     names: list[str] = []
     for item in _items(features):
         if _is_path(item):
-            names += (own or {})[item]
+            if own is None:
+                raise ConfigError(
+                    f"labeling.features: {item} is a function of your own; its features are known "
+                    "where it runs."
+                )
+            names += own[item]
         elif item in FEATURE_SETS:
             names += FEATURE_SETS[item]
         else:

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.panel.bars import feature_names, target_task
@@ -75,7 +75,11 @@ def base_of(name: str) -> str:
     return name.removeprefix(RANK_PREFIX).removeprefix(ZSCORE_PREFIX)
 
 
-def named_features(features: str | Sequence[str]) -> tuple[str, ...]:
+def named_features(
+    features: str | Sequence[str],
+    own: Mapping[str, Sequence[str]] | None = None,
+    bar_seconds: int | None = None,
+) -> tuple[str, ...]:
     """List the columns that ``labeling.features`` stands for, those of the batch last.
 
     Parameters
@@ -83,14 +87,19 @@ def named_features(features: str | Sequence[str]) -> tuple[str, ...]:
     features
         The set ``"cross_sectional"``, what `ray_pipeline.panel.bars.feature_names` takes, or a
         list in which that set, cross-sectional names and what `feature_names` takes are mixed.
+    own, bar_seconds
+        As `feature_names` takes them: features of the user's own functions by path; length of
+        a bar.
 
     Raises
     ------
     ConfigError
         When a set or name is unknown, or a name is given twice.
     """
+    if features == _SET:
+        return CROSS_SECTIONAL_FEATURES
     if isinstance(features, str):
-        return CROSS_SECTIONAL_FEATURES if features == _SET else feature_names(features)
+        return feature_names(features, own, bar_seconds)
     of_batch: list[str] = []
     of_symbol: list[str] = []
     for name in features:
@@ -99,20 +108,21 @@ def named_features(features: str | Sequence[str]) -> tuple[str, ...]:
         else:
             of_symbol.append(name)
     if not of_batch:
-        return feature_names(features)
+        return feature_names(features, own, bar_seconds)
     repeated = sorted({name for name in of_batch if of_batch.count(name) > 1})
     if repeated:
         raise ConfigError(
             f"labeling.features: {', '.join(repeated)} given more than once. Name each once."
         )
+    of_functions = {name for names in (own or {}).values() for name in names}
     columns: dict[str, None] = {}
     for name in of_batch:
         if name == _SET:
             columns.update(dict.fromkeys(CROSS_SECTIONAL_FEATURES))
         else:
-            _check_feature(name)
+            _check_feature(name, of_functions, bar_seconds)
             columns[name] = None
-    return (*(feature_names(of_symbol) if of_symbol else ()), *columns)
+    return (*(feature_names(of_symbol, own, bar_seconds) if of_symbol else ()), *columns)
 
 
 def computed_task(target: str) -> Task:
@@ -133,10 +143,10 @@ def computed_task(target: str) -> Task:
     return "regression"
 
 
-def _check_feature(name: str) -> None:
+def _check_feature(name: str, of_functions: Container[str], bar_seconds: int | None) -> None:
     base = base_of(name)
     what = f"labeling.features: {name!r} has to name a feature of one symbol after its prefix"
     if is_cross_sectional(base) or not base:
         raise ConfigError(f"{what}, not {base!r}: {RANK_PREFIX}log_return_5.")
-    if feature_names((base,)) != (base,):
+    if base not in of_functions and feature_names((base,), None, bar_seconds) != (base,):
         raise ConfigError(f"{what}; {base!r} stands for several.")
