@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ray_pipeline import cli
+from ray_pipeline.arguments import build_parser
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.config.loading import parse_experiment_config
 
@@ -201,8 +202,8 @@ def entrypoint_config(manifest: dict[str, Json]) -> ExperimentConfig:
     """Read the config that the entrypoint names, as the driver on the head will find it."""
     words = shlex.split(manifest["RayJob"]["spec"]["entrypoint"])
     assert words[:3] == ["python", "-m", "ray_pipeline"]
-    options = cli._parser().parse_args(words[3:])
-    assert options.command is cli._run
+    options = build_parser().parse_args(words[3:])
+    assert options.command == "run"
     assert not options.fresh, "the next try would begin anew"
     head = pods(manifest)["head"]
     [mount] = head["containers"][0]["volumeMounts"]

@@ -25,7 +25,7 @@ class Interrupting(Silent):
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         """Count rounds by their first outcome."""
-        if outcome.unit.stage == "search_symbol":
+        if outcome.unit.stage == "search_trials":
             self._n_rounds += n_done == 1
             if (self._n_rounds, n_done) == (2, 2):
                 raise KeyboardInterrupt

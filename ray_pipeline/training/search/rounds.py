@@ -15,12 +15,7 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.training.search.choices import Pairs
 from ray_pipeline.training.search.inner import InnerSplits
 from ray_pipeline.training.search.study import Batch, Study
-from ray_pipeline.training.search.units import (
-    TrialsSpec,
-    TrialTask,
-    measure_own_trials,
-    measure_pooled_trials,
-)
+from ray_pipeline.training.search.units import TrialsSpec, TrialTask, measure_trials
 
 __all__ = ["Measuring"]
 
@@ -46,58 +41,47 @@ class Measuring:
 
     def round(self, asked: Sequence[Asked]) -> None:
         """Measure a batch of each study, and tell each its skills in the order of its trials."""
-        pooled = [item for item in asked if item[0].job.view == "cross_sectional"]
+        units: list[Unit] = []
+        where: list[list[tuple[str, int]]] = []  # of each batch: unit and task that measure it
         own: dict[str, list[Asked]] = {}
         for study, batch in asked:
             if study.job.view == "symbol_specific":
-                own.setdefault(study.job.symbols[0], []).append((study, batch))
-        self._pooled(pooled)
-        self._own(own)
-
-    def _pooled(self, asked: Sequence[Asked]) -> None:
-        if self.pool is None:
-            return
-        units = [
-            [
-                self._unit(study, batch.first + k, pairs, self.pool)
-                for k, pairs in enumerate(batch.hyperparameters)
-            ]
-            for study, batch in asked
-        ]
-        records = self.runner.run([unit for each in units for unit in each], [self.pool.value])
-        for (study, batch), each in zip(asked, units, strict=True):
-            results = [_result(records.get(unit.key), 0, 1) for unit in each]
+                members = own.setdefault(study.job.symbols[0], [])
+                where.append([(study.job.symbols[0], len(members))])
+                members.append((study, batch))
+            else:
+                pooled = [
+                    self._pooled_unit(study, batch.first + k, pairs)
+                    for k, pairs in enumerate(batch.hyperparameters)
+                ]
+                where.append([(unit.key, 0) for unit in pooled])
+                units += pooled
+        shared = [self.pool.value] if units and self.pool is not None else []
+        units += [self._own_unit(symbol, members) for symbol, members in own.items()]
+        records = self.runner.run(units, shared)
+        for (study, batch), places in zip(asked, where, strict=True):
+            n_each = len(batch.hyperparameters) // len(places)
+            results = [_result(records.get(key), task, n_each) for key, task in places]
             problems = [result["problem"] for result in results if result["problem"]]
             skills = [_number(skill) for result in results for skill in result["skills"]]
             study.tell(batch, skills, problems[0] if problems else None)
 
-    def _unit(self, study: Study, number: int, pairs: Pairs, pool: PooledPanel) -> Unit:
+    def _pooled_unit(self, study: Study, number: int, pairs: Pairs) -> Unit:
+        tables = () if self.pool is None else self.pool.tables
         task = _task(study, Batch(number, (pairs,)))
-        spec = TrialsSpec(self.frame, (task,), self.splits, self.min_cs, pool=pool.tables)
+        spec = TrialsSpec(self.frame, (task,), self.splits, self.min_cs, pool=tables)
         key = f"{study.job.job_id}, {study.name}, trial {number}"
-        return Unit("search_pooled", key, measure_pooled_trials, spec)
+        return Unit("search_trials", key, measure_trials, spec)
 
-    def _own(self, asked: Mapping[str, Sequence[Asked]]) -> None:
-        units = [
-            Unit(
-                "search_symbol",
-                symbol,
-                measure_own_trials,
-                TrialsSpec(
-                    frame=self.frame,
-                    tasks=tuple(_task(study, batch) for study, batch in items),
-                    splits=self.splits,
-                    min_cs=self.min_cs,
-                    partition=self.partitions[symbol],
-                ),
-            )
-            for symbol, items in asked.items()
-        ]
-        records = self.runner.run(units)
-        for symbol, items in asked.items():
-            for k, (study, batch) in enumerate(items):
-                result = _result(records.get(symbol), k, len(batch.hyperparameters))
-                study.tell(batch, [_number(s) for s in result["skills"]], result["problem"])
+    def _own_unit(self, symbol: str, members: Sequence[Asked]) -> Unit:
+        spec = TrialsSpec(
+            frame=self.frame,
+            tasks=tuple(_task(study, batch) for study, batch in members),
+            splits=self.splits,
+            min_cs=self.min_cs,
+            partition=self.partitions[symbol],
+        )
+        return Unit("search_trials", symbol, measure_trials, spec)
 
 
 def _task(study: Study, batch: Batch) -> TrialTask:

@@ -15,7 +15,7 @@ from ray_pipeline.records import SymbolPartition, TargetSpec, View
 from ray_pipeline.training.search.choices import Pairs
 from ray_pipeline.training.search.inner import InnerSplits, inner_skill, inner_walk
 
-__all__ = ["TrialTask", "TrialsSpec", "measure_own_trials", "measure_pooled_trials"]
+__all__ = ["TrialTask", "TrialsSpec", "measure_trials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +47,26 @@ class TrialsSpec:
     pool: tuple[str, ...] = ()
 
 
-def measure_own_trials(reader: PanelReader, spec: TrialsSpec) -> dict[str, Any]:
-    """Measure trials of a symbol's own jobs (unit function)."""
-    if spec.partition is None:
-        raise DataError("measure_own_trials needs a partition")
-    rows = reader.rows(spec.partition, spec.frame)
+def measure_trials(
+    reader: PanelReader, spec: TrialsSpec, pool: Pool | None = None
+) -> dict[str, Any]:
+    """Measure trials on a symbol's own rows, or on those of the pool (unit function).
+
+    Parameters
+    ----------
+    pool
+        Given to every unit of a round that has pooled trials, used by those alone.
+    """
     targets = {target.name: target for target in spec.frame.targets}
-    designs = {
-        name: Design.of_symbol(rows, targets[name]) for name in {t.target for t in spec.tasks}
-    }
+    names = {task.target for task in spec.tasks}
+    if spec.partition is not None:
+        rows = reader.rows(spec.partition, spec.frame)
+        designs = {name: Design.of_symbol(rows, targets[name]) for name in names}
+    elif pool is not None:
+        designs = {name: Design.of_pool(pool, targets[name]) for name in names}
+    else:
+        raise DataError("measure_trials needs a partition or the pool")
     return {"tasks": [_measure(designs[t.target], targets[t.target], t, spec) for t in spec.tasks]}
-
-
-def measure_pooled_trials(reader: PanelReader, spec: TrialsSpec, pool: Pool) -> dict[str, Any]:
-    """Measure trials of pooled jobs (unit function)."""
-    del reader
-    targets = {target.name: target for target in spec.frame.targets}
-    return {
-        "tasks": [
-            _measure(Design.of_pool(pool, targets[task.target]), targets[task.target], task, spec)
-            for task in spec.tasks
-        ]
-    }
 
 
 def _measure(

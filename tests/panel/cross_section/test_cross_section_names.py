@@ -71,13 +71,16 @@ def test_wrong_features_are_named(features: Sequence[str], message: str) -> None
         named_features(features)
 
 
-def test_a_rank_of_several_features_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_of_several_features_is_refused() -> None:
     """Where a name stands for a set of features, which one is meant is not guessed."""
-    monkeypatch.setattr(
-        "ray_pipeline.panel.cross_section.names.feature_names", lambda names: ("a", "b")
-    )
-    with pytest.raises(ConfigError, match="after its prefix; 'alpha' stands for several"):
-        named_features(["cs_rank_alpha"])
+    with pytest.raises(ConfigError, match="after its prefix; 'alpha158' stands for several"):
+        named_features(["cs_rank_alpha158"])
+
+
+def test_features_of_own_functions_can_be_ranked() -> None:
+    """What the user's function gives is a feature like any other."""
+    own = {"mine:body": ("body", "wick")}
+    assert named_features(["mine:body", "cs_rank_wick"], own) == ("body", "wick", "cs_rank_wick")
 
 
 def test_tasks_of_targets() -> None:

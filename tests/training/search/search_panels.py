@@ -176,7 +176,7 @@ class Runner:
             if unit.digest not in self.records:
                 if len(self.executed) == self._stop_after:
                     raise KeyboardInterrupt
-                assert list(shared) == ([HANDLE] if unit.spec.pool else [])
+                assert list(shared) == ([HANDLE] if any(u.spec.pool for u in units) else [])
                 values = [self._pool] if shared else []
                 record = unit.function(self._reader, unit.spec, *values)
                 self.records[unit.digest] = json.loads(json.dumps(record, allow_nan=False))

@@ -21,7 +21,7 @@ from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.search import stage
 from ray_pipeline.training.search.inner import InnerSplits
 from ray_pipeline.training.search.stage import Searches
-from ray_pipeline.training.search.units import TrialsSpec, measure_own_trials
+from ray_pipeline.training.search.units import TrialsSpec, measure_trials
 
 pytestmark = pytest.mark.usefixtures("mix")
 
@@ -104,7 +104,7 @@ def test_a_round_holds_the_trials_of_all_folds() -> None:
     assert [len(keys) for keys in runner.rounds] == [16, 8]
     assert runner.rounds[0][0] == "cs_y__mix, fold 0, trial 0"
     assert runner.rounds[1][-1] == "cs_y__mix, final, trial 5"
-    assert {unit.stage for unit in runner.units} == {"search_pooled"}
+    assert {unit.stage for unit in runner.units} == {"search_trials"}
 
 
 def test_a_symbols_trials_of_a_round_are_one_unit(
@@ -230,8 +230,18 @@ def test_a_job_none_of_whose_searches_worked_has_none() -> None:
     assert not any(row.chosen for row in found.rows)
 
 
-def test_a_unit_of_a_symbol_needs_its_partition(reader: PanelReader) -> None:
-    """A spec without one is a defect of the caller."""
+def test_pooled_and_own_trials_of_a_round_run_together(
+    reader: PanelReader, partitions: dict[str, SymbolPartition]
+) -> None:
+    """No worker waits for the other kind: a round is 16 pooled trials and two symbols."""
+    runner = Runner(pool_of(0.2), reader)
+    both(runner, partitions)
+    assert [len(keys) for keys in runner.rounds] == [18, 18, 18]
+    assert runner.rounds[0][-2:] == ["A", "B"]
+
+
+def test_a_unit_needs_rows(reader: PanelReader) -> None:
+    """A spec without a partition, and without the pool, is a defect of the caller."""
     spec: Any = TrialsSpec(FRAME, (), settings().splits, 3)
-    with pytest.raises(DataError, match=r"^measure_own_trials needs a partition$"):
-        measure_own_trials(reader, spec)
+    with pytest.raises(DataError, match=r"^measure_trials needs a partition or the pool$"):
+        measure_trials(reader, spec)
