@@ -146,7 +146,7 @@ def test_foreign_folder_is_spared(
     (tmp_path / "models" / "mine.bin").touch()
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path)
     assert main(["run", str(config), "--fresh"]) == 2
-    _says(capsys, "is no run directory (it has no run.json), yet it holds models, which a run")
+    _says(capsys, "is no run directory (it has no run.json), yet it holds models, which would")
     assert (tmp_path / "models" / "mine.bin").exists()
 
 

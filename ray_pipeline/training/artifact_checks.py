@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.errors import ArtifactError
+from ray_pipeline.panel.roles import BAR_FIELDS
 
 __all__ = [
     "check_checksums",
@@ -178,11 +179,12 @@ def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str],
             f"the models were trained on bars, and {name} has no column {_some(missing)}. Give "
             "bars as the run had them: the features are computed of these."
         )
-    if kind == "labeled" and len(missing) == len(input_columns):
+    are_bars = set(BAR_FIELDS) <= set(columns)
+    if kind == "labeled" and are_bars and len(missing) == len(input_columns):
         raise ArtifactError(
-            f"the models were trained on labeled tables, and {name} has none of their "
-            f"{len(input_columns)} features ({_some(missing)}). Give tables with these columns; of "
-            "bars, `ray-pipeline label` makes them."
+            f"the models were trained on labeled tables, and {name} holds bars: it has none of "
+            f"their {len(input_columns)} features ({_some(missing)}). Give tables with these "
+            "columns; of bars, `ray-pipeline label` makes them."
         )
 
 

@@ -150,6 +150,7 @@ def test_labeled_tables_are_no_bars_and_bars_no_labeled_tables() -> None:
     bars = ["open", "high", "low", "close", "volume"]
     check_input("bars", bars, ["ts", *bars], "S00")
     check_input("labeled", ["a", "b"], ["ts", "a"], "S00")
+    check_input("labeled", ["a", "b"], ["ts", "x"], "S00")
     with pytest.raises(
         ArtifactError,
         match=r"^the models were trained on bars, and S00 has no column 'open', 'high', 'low', "
@@ -158,8 +159,8 @@ def test_labeled_tables_are_no_bars_and_bars_no_labeled_tables() -> None:
         check_input("bars", bars, ["ts", "a", "b"], "S00")
     with pytest.raises(
         ArtifactError,
-        match=r"^the models were trained on labeled tables, and S00 has none of their 2 features "
-        r"\('a', 'b'\)\. .* of bars, `ray-pipeline label` makes them\.$",
+        match=r"^the models were trained on labeled tables, and S00 holds bars: it has none of "
+        r"their 2 features \('a', 'b'\)\. .* of bars, `ray-pipeline label` makes them\.$",
     ):
         check_input("labeled", ["a", "b"], ["ts", *bars], "S00")
 

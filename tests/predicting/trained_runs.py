@@ -1,0 +1,74 @@
+"""Runs with models for the tests of scoring: a labeled panel and one of bars, small and serial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from panels import bars_table, planted_panel, quick_config, symbol_names, write_panel
+
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.predicting import PredictOptions, predict_panel
+from ray_pipeline.progress import Silent
+
+FAMILIES = {"families": ["ridge", "lightgbm", "rank_average"]}
+TARGET = "fwd_ret_1d"
+POOLED = f"cs_{TARGET}__ridge"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run and the data that it was made on."""
+
+    data_dir: Path
+    run_dir: Path
+    tables: Mapping[str, pa.Table]
+
+
+def labeled_run(root: Path) -> Trained:
+    """Run on four labeled symbols, all of which both views serve."""
+    tables = planted_panel(symbol_names(4))
+    data_dir = write_panel(root / "data", tables)
+    run_pipeline(quick_config(data_dir, root / "run", training=FAMILIES), Silent())
+    return Trained(data_dir, root / "run", tables)
+
+
+def bars_run(root: Path) -> Trained:
+    """Run on bars whose returns remember the one before; features look back up to 21 bars."""
+    tables = {symbol: remembering_bars(symbol) for symbol in symbol_names(4)}
+    data_dir = write_panel(root / "data", tables)
+    config = quick_config(
+        data_dir,
+        root / "run",
+        labeling={"features": ["log_return_1", "log_return_20"], "targets": [TARGET]},
+        feature_selection={"min_stability": 0.0},
+        training=FAMILIES,
+    )
+    run_pipeline(config, Silent())
+    return Trained(data_dir, root / "run", tables)
+
+
+def remembering_bars(symbol: str, n_bars: int = 320) -> pa.Table:
+    """Return daily bars whose returns have an autocorrelation of 0.4."""
+    table = bars_table(symbol, n_bars)
+    random = np.random.default_rng([1, *symbol.encode()])
+    returns = 0.01 * random.standard_normal(n_bars)
+    for i in range(1, n_bars):
+        returns[i] += 0.4 * returns[i - 1]
+    close = 100 * np.exp(np.cumsum(returns))
+    columns: dict[str, Any] = {"ts": table["ts"], "open": close, "close": close}
+    columns |= {"high": 1.01 * close, "low": 0.99 * close, "volume": table["volume"]}
+    return pa.table(columns)
+
+
+def predict(
+    trained: Trained, out: Path, data_dir: Path | None = None, **options: Any
+) -> Mapping[str, Any]:
+    """Score a data directory, by default the run's own."""
+    where = str(trained.data_dir if data_dir is None else data_dir)
+    chosen = PredictOptions(**options)
+    return predict_panel(str(trained.run_dir), where, str(out), Silent(), chosen)
