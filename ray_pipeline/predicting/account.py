@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ray_pipeline.errors import RayPipelineError
-from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.run.journal import refuse_foreign
 from ray_pipeline.run.lease import LEASE, DriverLease
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["PREDICTIONS_RECORD", "PredictionsFolder", "open_predictions"]
+__all__ = ["RECORD", "STAGE", "PredictionsFolder", "open_predictions"]
 
-PREDICTIONS_RECORD = "predictions.json"
+RECORD = "predictions.json"
 STAGE = "predict"
 
 _N_THREADS = 16
@@ -43,11 +43,13 @@ def open_predictions(
     RunInUseError
         When another process writes to it.
     """
-    if not out.exists(PREDICTIONS_RECORD):
+    if not out.exists(RECORD):
         held = sorted({name.partition("/")[0] for name in out.list()} - {LEASE})
-        refuse_foreign(out, "--out", "folder of predictions", PREDICTIONS_RECORD, held[:_N_SHOWN])
+        refuse_foreign(out, "--out", "folder of predictions", RECORD, held[:_N_SHOWN])
     with DriverLease(out, say, "--out").held() as lease:
         folder = PredictionsFolder(out, lease, facts)
+        # At once: a folder with units and without this file would be taken for somebody else's.
+        folder.write()
         with folder.recorded():
             yield folder
 
@@ -69,6 +71,8 @@ class PredictionsFolder:
             "error": None,
             "started_at": _now(),
             "finished_at": None,
+            "failures": [],
+            "files": self._earlier_files(),
             **facts,
         }
 
@@ -95,16 +99,23 @@ class PredictionsFolder:
                     good.add(str(written))
                 else:
                     stale.append(name)
-        stale += [name for name in self._earlier_files() if name in there and name not in good]
+        stale += [name for name in self.record["files"] if name in there and name not in good]
         with ThreadPoolExecutor(_N_THREADS) as pool:
             list(pool.map(self._out.remove, stale))
         self.record["files"] = sorted(names.values())
         self.write()
 
+    def add_failures(self, failures: Sequence[Failed]) -> None:
+        """Note the units that failed."""
+        self.record["failures"] += [
+            {"symbol": each.unit.key, "error": each.error, "attempts": each.attempts}
+            for each in failures
+        ]
+
     def write(self) -> None:
         """Write ``predictions.json``."""
         self._lease.check()
-        self._out.write_json(PREDICTIONS_RECORD, self.record)
+        self._out.write_json(RECORD, self.record)
 
     def finish(self, status: str, error: str | None = None) -> None:
         """Record how it ended."""
@@ -113,7 +124,7 @@ class PredictionsFolder:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Record an interruption or a failure; one that has not begun leaves what was there."""
+        """Record an interruption or a failure."""
         try:
             yield
         except KeyboardInterrupt:
@@ -124,13 +135,13 @@ class PredictionsFolder:
             raise
 
     def _end(self, status: str, error: str) -> None:
-        if "files" in self.record and not self._lease.is_lost:
+        if not self._lease.is_lost:
             self.finish(status, error)
 
     def _earlier_files(self) -> list[str]:
-        if not self._out.exists(PREDICTIONS_RECORD):
+        if not self._out.exists(RECORD):
             return []
-        files: list[str] = self._out.read_json(PREDICTIONS_RECORD).get("files", [])
+        files: list[str] = self._out.read_json(RECORD).get("files", [])
         return files
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ray_pipeline.batch import Batch, choose_batch, file_names, fingerprint
@@ -14,7 +14,7 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.roles import BAR_FIELDS
-from ray_pipeline.predicting.account import STAGE, PredictionsFolder, open_predictions
+from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.outcome import described, replay_summary, replay_warning
 from ray_pipeline.predicting.serving import Serving, raw_columns
@@ -22,7 +22,6 @@ from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
 from ray_pipeline.progress import Reporter
-from ray_pipeline.records import SymbolPartition
 from ray_pipeline.run.failures import FailureLedger
 from ray_pipeline.run.workers import data_options_for, open_executor, options_for
 from ray_pipeline.storage import RunDirectory, open_filesystem
@@ -100,23 +99,97 @@ def predict_panel(
             "data_dir": batch.discovery.data_dir,
             "interval": batch.interval,
             "input_fingerprint": fingerprint(batch.partitions),
+            "rejected": [asdict(rejection) for rejection in batch.discovery.rejected],
         },
         "since": options.since,
         "targets": list(targets),
         "columns": ["ts", *targets, *raw],
         "warnings": list(batch.warnings),
     }
+    request = _request(trained, config, batch, served)
+    work = _Work(trained, batch, served, request, targets, raw, since)
     with open_predictions(destination, facts, reporter.say) as folder:
-        _require_served(served)
-        request = _request(trained, config, batch, served)
+        _score(work, config, destination, folder, reporter)
+    return folder.record
+
+
+def _score(
+    work: _Work,
+    config: ExperimentConfig,
+    out: RunDirectory,
+    folder: PredictionsFolder,
+    reporter: Reporter,
+) -> None:
+    """Run the units, and say in ``predictions.json`` what came of every symbol."""
+    symbols = work.served_symbols
+    ledger = FailureLedger(symbols, config.execution.max_failed_fraction, f"{RECORD} has them all")
+
+    def told(outcome: Outcome, n_done: int, n_total: int) -> None:
+        folder.check()
+        reporter.outcome(outcome, n_done, n_total)
+
+    def failed(failures: Sequence[Failed]) -> None:
+        folder.add_failures(failures)
+        ledger.add(failures)
+
+    with open_executor(config, out, reporter, reader=ScoringReader) as executor:
+        runner = UnitRunner(executor, out.units, told, failed)
         # Features across symbols are computed here, before the units that read them are built.
-        names = file_names(batch)
-        units = [
-            _unit(trained, names, partition, served[symbol], request, (targets, raw), since)
-            for symbol, partition in batch.partitions.items()
-            if served[symbol].jobs
+        units = work.units(work.request)
+        folder.begin(units)
+        records = runner.run(units)
+    ledger.healthy(dict.fromkeys(symbols))
+    names = {unit.key: unit.spec.name for unit in units}
+    replayed = replay_summary(records)
+    folder.record |= described(work.served, records, names) | {"replay": replayed}
+    if warning := replay_warning(replayed):
+        folder.record["warnings"].append(warning)
+    for text in folder.record["warnings"]:
+        reporter.say(f"warning: {text}")
+    folder.finish("done")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What there is to score, and by what."""
+
+    trained: TrainedRun
+    batch: Batch
+    served: Mapping[str, Serving]
+    request: TableRequest
+    targets: tuple[str, ...]
+    raw: tuple[str, ...]
+    since: int | None
+
+    @property
+    def served_symbols(self) -> list[str]:
+        """Symbols that at least one model serves."""
+        return [symbol for symbol, serving in self.served.items() if serving.jobs]
+
+    def units(self, request: TableRequest) -> list[Unit]:
+        """Make a unit per served symbol, which reads no feature that its own models do not need."""
+        names = file_names(self.batch)
+        return [
+            Unit(
+                STAGE,
+                symbol,
+                predict_symbol,
+                PredictSpec(
+                    partition=self.batch.partitions[symbol],
+                    request=replace(request, features=self.served[symbol].features),
+                    run_uri=self.trained.run.uri,
+                    run_options=self.trained.run_options,
+                    content=self.trained.content,
+                    jobs=self.served[symbol].jobs,
+                    targets=self.targets,
+                    raw=self.raw,
+                    interval=self.trained.interval,
+                    since_ns=self.since,
+                    name=names[symbol],
+                ),
+            )
+            for symbol in self.served_symbols
         ]
-        return _predict(config, destination, folder, units, served, reporter)
 
 
 def _config(
@@ -153,15 +226,6 @@ def _config(
     )
 
 
-def _require_served(served: Mapping[str, Serving]) -> None:
-    if not any(each.jobs for each in served.values()):
-        symbol, first = next(iter(served.items()))
-        raise ExecutionError(
-            f"no model serves any of the {len(served)} symbols. The first, {symbol}: "
-            f"{'; '.join(first.notes)}."
-        )
-
-
 def _request(
     trained: TrainedRun, config: ExperimentConfig, batch: Batch, served: Mapping[str, Serving]
 ) -> TableRequest:
@@ -169,10 +233,18 @@ def _request(
 
     Raises
     ------
+    ExecutionError
+        When no model serves any of them.
     ArtifactError
         When the data are labeled and bars are needed, or the other way round; as far as the first
         symbol that can be opened tells.
     """
+    if not any(each.jobs for each in served.values()):
+        symbol, first = next(iter(served.items()))
+        raise ExecutionError(
+            f"no model serves any of the {len(served)} symbols. The first, {symbol}: "
+            f"{'; '.join(first.notes)}."
+        )
     features = dict.fromkeys(name for each in served.values() for name in each.features)
     request = trained.request(tuple(features))
     needed = BAR_FIELDS if request.kind == "bars" else request.features
@@ -186,68 +258,3 @@ def _request(
         check_input(request.kind, needed, columns, f"symbol {symbol}")
         break
     return request
-
-
-def _unit(
-    trained: TrainedRun,
-    names: Mapping[str, str],
-    partition: SymbolPartition,
-    serving: Serving,
-    request: TableRequest,
-    columns: tuple[tuple[str, ...], tuple[str, ...]],
-    since: int | None,
-) -> Unit:
-    spec = PredictSpec(
-        partition=partition,
-        request=replace(request, features=serving.features),
-        run_uri=trained.run.uri,
-        run_options=trained.run_options,
-        content=trained.content,
-        jobs=serving.jobs,
-        targets=columns[0],
-        raw=columns[1],
-        interval=trained.interval,
-        since_ns=since,
-        name=names[serving.symbol],
-    )
-    return Unit(STAGE, serving.symbol, predict_symbol, spec)
-
-
-def _predict(
-    config: ExperimentConfig,
-    out: RunDirectory,
-    folder: PredictionsFolder,
-    units: Sequence[Unit],
-    served: Mapping[str, Serving],
-    reporter: Reporter,
-) -> Mapping[str, Any]:
-    """Run the units, and say in ``predictions.json`` what came of every symbol."""
-    folder.begin(units)
-    symbols = [unit.key for unit in units]
-    ledger = FailureLedger(
-        symbols, config.execution.max_failed_fraction, "predictions.json has them all"
-    )
-
-    def told(outcome: Outcome, n_done: int, n_total: int) -> None:
-        folder.check()
-        reporter.outcome(outcome, n_done, n_total)
-
-    def failed(failures: Sequence[Failed]) -> None:
-        folder.record["failures"] = [
-            {"symbol": each.unit.key, "error": each.error, "attempts": each.attempts}
-            for each in failures
-        ]
-        ledger.add(failures)
-
-    with open_executor(config, out, reporter, reader=ScoringReader) as executor:
-        records = UnitRunner(executor, out.units, told, failed).run(units)
-    ledger.healthy(dict.fromkeys(symbols))
-    names = {unit.key: unit.spec.name for unit in units}
-    replayed = replay_summary(records)
-    folder.record |= described(served, records, names) | {"replay": replayed}
-    if warning := replay_warning(replayed):
-        folder.record["warnings"].append(warning)
-    for text in folder.record["warnings"]:
-        reporter.say(f"warning: {text}")
-    folder.finish("done")
-    return folder.record

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from panels import labeled_table, write_panel
-from trained_runs import TARGET, Trained
+from trained_runs import TARGET, Trained, predict
 
 from ray_pipeline.cli import main
 from ray_pipeline.predicting.outcome import prediction_lines, replay_summary, replay_warning
@@ -130,3 +130,14 @@ def test_equal_notes_are_one_line() -> None:
     assert first.startswith("N0, N1, N2, N3, N4")
     assert first.endswith(": is new")
     assert last == "0 symbols, 0 rows, 0 targets scored"
+
+
+def test_on_ray_the_files_are_the_same(bars: Trained, tmp_path: Path) -> None:
+    """Two workers, which read models and tables themselves: byte by byte as in one process."""
+    predict(bars, tmp_path / "serial")
+    found = predict(bars, tmp_path / "ray", n_workers=2)
+    assert found["replay"]["n_different"] == 0
+    files = [found["symbols"][symbol]["file"] for symbol in sorted(bars.tables)]
+    assert len(files) == 4
+    for name in files:
+        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "serial" / name).read_bytes()

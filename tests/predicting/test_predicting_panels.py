@@ -80,6 +80,8 @@ def test_both_is_the_mean_of_both_views_places(labeled: Trained, tmp_path: Path)
     """By hand from the raw columns and the models' scales."""
     found = predict(labeled, tmp_path / "out")
     assert found["symbols"]["S01"]["routes"] == {TARGET: "BOTH"}
+    assert metadata_of(labeled.run_dir, f"cs_{TARGET}__rank_average")["serves"] == NAMES
+    assert metadata_of(labeled.run_dir, f"sym_{TARGET}__S01__rank_average")["serves"] == ["S01"]
     table = scores_of(tmp_path / "out", "S01")
     views = []
     for job, word in ((f"cs_{TARGET}", "pooled"), (f"sym_{TARGET}__S01", "own")):
