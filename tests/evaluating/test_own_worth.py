@@ -32,18 +32,25 @@ def test_no_later_row_moves_a_quantile_or_a_side() -> None:
 
 
 def test_a_label_places_others_only_once_it_is_known() -> None:
-    """Labels of the last five rows say nothing of where this row's label stands."""
+    """Labels of the four rows before a row say nothing of where its label or its call stands."""
     prediction, label = walk(1)
-    whole = rank_predictions(series(prediction, label), FIVE, SETTINGS)
-    unknown = label.copy()
-    unknown[296:300] = 99.0
-    other = rank_predictions(series(prediction, unknown), FIVE, SETTINGS)
-    assert other.outcome[300] == whole.outcome[300]
-    binary = replace(FIVE, task="binary")
     up = (label > 0).astype(float)
-    before = rank_predictions(series(prediction, up), binary, SETTINGS).call[300]
-    up[296:300] = 1.0 - up[296:300]
-    assert rank_predictions(series(prediction, up), binary, SETTINGS).call[300] == before
+    binary = replace(FIVE, task="binary")
+    whole = rank_predictions(series(prediction, label), FIVE, SETTINGS)
+    calls = rank_predictions(series(prediction, up), binary, SETTINGS)
+    moved = 0
+    for row in range(200, 260):  # the reference is renewed at some of them
+        for first, last in ((row - 4, row), (row - 60, row - 4)):
+            unknown, other = label.copy(), up.copy()
+            unknown[first:last], other[first:last] = 99.0, 1.0
+            found = rank_predictions(series(prediction, unknown), FIVE, SETTINGS)
+            called = rank_predictions(series(prediction, other), binary, SETTINGS)
+            if last == row:
+                assert found.outcome[row] == whole.outcome[row]
+                assert called.call[row] == calls.call[row]
+                assert called.outcome[row] - other[row] == calls.outcome[row] - up[row]
+            moved += found.outcome[row] != whole.outcome[row]
+    assert moved > 50
 
 
 def test_first_rows_only_place_later_ones() -> None:
