@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,6 +28,10 @@ __all__ = ["Cluster", "Head", "RayNode", "WorkerNode", "clean_environment", "wai
 
 HOST = "127.0.0.1"
 BIN = Path(sys.executable).parent
+
+PORTS = range(24_100, 32_000)
+"""Above those that Ray gives to workers and to the servers of its clients, 10002 to 19999 and 23000
+to 24000, and below those that Linux gives to whoever asks for any port."""
 
 OBJECT_STORE_BYTES = 100 * 2**20
 START_TIMEOUT_S = 90.0
@@ -60,10 +65,20 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 def free_ports(n_ports: int) -> list[int]:
-    """Find TCP ports that nobody listens on now, each another."""
+    """Find TCP ports that nobody listens on now, each another.
+
+    They are none of those that others are given in the seconds before a node takes its own.
+    """
+    candidates = random.sample(PORTS, len(PORTS))
     with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(n_ports)]
-        return [server.getsockname()[1] for server in servers]
+        found: list[int] = []
+        for port in candidates:
+            if len(found) == n_ports:
+                return found
+            with suppress(OSError):
+                stack.enter_context(socket.create_server((HOST, port)))
+                found.append(port)
+    raise RuntimeError(f"{n_ports} of the ports {PORTS.start} to {PORTS.stop - 1} are not free")
 
 
 def wait_until(
@@ -234,6 +249,7 @@ class WorkerNode(RayNode):
         num_cpus: int = 1,
     ) -> None:
         options = [f"--address={head.address}", f"--num-cpus={num_cpus}"]
+        options += ["--include-log-monitor=false"]  # one to a machine, and the head has it
         super().__init__(name, options, folder, environment)
 
 
