@@ -1,8 +1,8 @@
 """However many workers, whatever is killed and whenever: the same command, the same content.
 
-A real cluster of a head without work and two nodes of two CPUs each. In every run one of its
-processes is killed at a random point, as `kill -9` or a lost machine would: the process of a
-worker, a whole node, the driver, or the head with everything that it knows.
+A real cluster of a head without work and two nodes of two CPUs each. In every run processes are
+killed at random points, one after the other, as `kill -9` or a lost machine would: the process of
+a worker, a whole node, the driver, or the head with everything that it knows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ SECTIONS = {
     "validation": {"n_splits": 3},
 }
 
-N_RUNS = {"worker": 8, "node": 6, "driver": 6, "head": 4}
+N_RUNS = 8
+N_KILLS = {"worker": 8, "node": 6, "driver": 6, "head": 4}
+"""Of all runs: the first four lose one of each, the others fewer; in an order of its own each."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,6 @@ class Bed:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.nodes: list[WorkerNode] = []
-        self.repair()
 
     def repair(self) -> None:
         """Start what is missing. A new head takes none of the nodes of the one before."""
@@ -95,6 +97,10 @@ class Bed:
         self.nodes = [node for node in self.nodes if node.is_running]
         while len(self.nodes) < 2:
             self.nodes.append(self.cluster.add_worker(num_cpus=2))
+
+    def wait(self) -> None:
+        """Wait until all of it is there."""
+        self.repair()
         self.cluster.wait_for_nodes(3)
 
     def worker_pids(self) -> list[int]:
@@ -127,6 +133,11 @@ class Command:
                 start_new_session=True,
             )
 
+    def note(self, text: str) -> None:
+        """Write a line between those of its drivers."""
+        with self.log.open("a") as log:
+            log.write(f"-- {text}\n")
+
     def wait_for_units(self, n_units: int, driver: subprocess.Popen[bytes]) -> None:
         """Wait until so many are finished, or the driver has ended."""
 
@@ -138,7 +149,8 @@ class Command:
 
 @pytest.fixture
 def make_command(bed: Bed, data_dir: Path, tmp_path: Path) -> Callable[[int], Command]:
-    """Return what makes the command for a number of workers."""
+    """Return what makes the command for a number of workers, on a whole cluster."""
+    bed.wait()
 
     def make(n_workers: int) -> Command:
         address = bed.cluster.head.address
@@ -175,36 +187,44 @@ def kill(what: str, bed: Bed, driver: subprocess.Popen[bytes], chance: random.Ra
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("what", "number"), [(what, number) for what, n in N_RUNS.items() for number in range(n)]
-)
+@pytest.mark.parametrize("number", range(N_RUNS))
 def test_killed_at_random(
-    what: str,
-    number: int,
-    bed: Bed,
-    make_command: Callable[[int], Command],
-    undisturbed: Left,
+    number: int, bed: Bed, make_command: Callable[[int], Command], undisturbed: Left
 ) -> None:
     """The content is that of a run that nobody disturbed, and each unit is there once.
 
     A run whose worker or node died goes on by itself; where the driver or the head died, the same
     command is given again.
     """
-    command, chance = make_command(2), random.Random(f"{what} {number}")
-    # Past the first unit, so that there is a worker; before the last, so that there is work.
-    n_units = chance.randrange(1, len(undisturbed.units) - 1)
+    command, chance = make_command(2), random.Random(f"run {number}")
+    losses = [what for what, n_runs in N_KILLS.items() if number < n_runs]
+    chance.shuffle(losses)
+    n_all = len(undisturbed.units)
+    n_before = 0
     driver = command.start()
     try:
-        command.wait_for_units(n_units, driver)
-        assert driver.poll() is None, command.log.read_text()
-        kill(what, bed, driver, chance)
-        bed.repair()
-        code = driver.wait(RUN_S)
-        assert (code == 0) == (what in ("worker", "node")), command.log.read_text()
-        if code != 0:
-            driver = command.start()
-            assert driver.wait(RUN_S) == 0, command.log.read_text()
+        for what, n_units in zip(losses, points(n_all, len(losses), chance), strict=True):
+            # Past a unit since the last loss, so that there is a worker again.
+            command.wait_for_units(max(n_units, n_before + 1), driver)
+            assert driver.poll() is None, command.log.read_text()
+            kill(what, bed, driver, chance)
+            # The new node of a run that goes on is not waited for: the run may be done before.
+            bed.repair()
+            if what in ("driver", "head"):
+                assert driver.wait(RUN_S) != 0, command.log.read_text()
+            n_before = len(units_of(command.run_dir))
+            command.note(f"{what} killed; {n_before} of {n_all} units are finished")
+            if what in ("driver", "head"):
+                bed.wait()
+                driver = command.start()
+        assert driver.wait(RUN_S) == 0, command.log.read_text()
     finally:
         driver.kill()
         driver.wait()
     assert left_by(command.run_dir) == undisturbed, command.log.read_text()
+
+
+def points(n_units: int, n_points: int, chance: random.Random) -> list[int]:
+    """Draw numbers of finished units, one of each equal part of a run, before its last unit."""
+    edges = [1 + (n_units - 2) * i // n_points for i in range(n_points + 1)]
+    return [chance.randrange(*part) for part in pairwise(edges)]
