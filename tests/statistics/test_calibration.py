@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ray_pipeline.execution.threads import ThreadLimits
 from ray_pipeline.training.families import load_family
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "calibration.py"
@@ -80,7 +81,9 @@ def _shares(
     )
     # Panels of different kinds must not share their returns: they count as independent.
     seeds = np.random.SeedSequence((*map(ord, features),)).spawn(n_panels)
-    with pytest.MonkeyPatch.context() as patch:
+    # One thread, as in a worker of one CPU: for fits this small LightGBM's threads wait for each
+    # other, the longer the more else there is to do.
+    with pytest.MonkeyPatch.context() as patch, ThreadLimits(1).applied():
         # Looking through all installed packages takes longer than a fit of this size.
         patch.setattr("ray_pipeline.ranking.walk.load_family", cache(load_family))
         shares: dict[tuple[Any, ...], float] = calibration.shares(settings, seeds)
