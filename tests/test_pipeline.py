@@ -167,14 +167,6 @@ def test_metadata_tells_what_a_model_is(done_run: Path) -> None:
 # the same data, config and seed give the same content
 
 
-@pytest.mark.ray
-def test_ray_gives_the_same_content(data_dir: Path, done_run: Path, tmp_path: Path) -> None:
-    """Two Ray workers compute what one process does."""
-    settings = {"executor": "ray", "address": "local", "n_workers": 2}
-    _run(data_dir, tmp_path / "run", execution=settings)
-    assert _hash(tmp_path / "run") == _hash(done_run)
-
-
 def test_copied_panel_gives_the_same_content(
     data_dir: Path, done_run: Path, tmp_path: Path
 ) -> None:

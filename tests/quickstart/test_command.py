@@ -9,6 +9,7 @@ import pytest
 
 from ray_pipeline.config import load_experiment_config
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution import Done, Outcome
 from ray_pipeline.execution.environment import environment_variables
 from ray_pipeline.progress import Silent
 from ray_pipeline.quickstart import (
@@ -161,22 +162,42 @@ def test_the_config_leads_to_its_own_folder(dest: str, in_folder: Path) -> None:
     assert config.execution.executor == "ray"
 
 
+class Watching(Silent):
+    """Counts the finished units: those that were done now, and those that were from before."""
+
+    def __init__(self) -> None:
+        self.n_now = 0
+        self.n_before = 0
+
+    def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Tell them apart by their attempts."""
+        if isinstance(outcome, Done):
+            self.n_now += outcome.attempts > 0
+            self.n_before += outcome.attempts == 0
+
+
 @pytest.mark.ray
 def test_the_command_runs_on_ray(in_folder: Path) -> None:
-    """The same small sample through Ray, by a relative path; a second time it continues."""
+    """The same small sample through Ray, by a relative path; a second time nothing is left to do.
+
+    The second is without Ray, which makes no difference to what is finished.
+    """
     sample = make_sample(n_symbols=4, n_bars=400, truth=NOTHING_PLANTED)
-    overrides = (*SMALL[1:], "target_ranking.families=[ridge]", "execution.n_workers=2")
+    small = (*SMALL[1:], "target_ranking.families=[ridge]")
     variables = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    first, second = Watching(), Watching()
     with environment_variables(variables):
-        for _ in range(2):
+        for watching, execution in ((first, "n_workers=2"), (second, "executor=serial")):
             said: list[str] = []
             code = run_quickstart(
                 "sample",
-                Silent(),
+                watching,
                 said.append,
                 truth=NOTHING_PLANTED,
                 sample=sample,
-                overrides=overrides,
+                overrides=(*small, f"execution.{execution}"),
             )
             assert code == 0
             assert any(line.startswith("done: none of 6 targets is predictable") for line in said)
+    assert first.n_now > 10
+    assert (first.n_before, second.n_now, second.n_before) == (0, 0, first.n_now)

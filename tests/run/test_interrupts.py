@@ -1,4 +1,4 @@
-"""Ctrl-C once and twice, and a driver that is killed, on a run with Ray in a process of its own."""
+"""Ctrl-C once and twice, and a driver that is killed, on a run in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from run_processes import until
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "ray_pipeline"]
 
-pytestmark = pytest.mark.ray
+WITHOUT_RAY = ("--set", "execution.executor=serial")
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -76,6 +76,7 @@ def assert_whole(run_dir: Path) -> None:
         json.loads(path.read_text())
 
 
+@pytest.mark.ray
 def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: str) -> None:
     """Once ends in order and says how to go on; twice at once; then the same command finishes.
 
@@ -114,12 +115,15 @@ def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: str
 
 
 def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference: str) -> None:
-    """A second command is refused while the first lives, and goes on once it was killed."""
+    """A second command is refused while the first lives, and goes on once it was killed.
+
+    Without Ray; `test_runs_on_s3` kills a driver with a Ray of its own.
+    """
     run_dir = tmp_path / "run"
-    first = start()
+    first = start(*WITHOUT_RAY)
     wait_for_units(run_dir, 2)
     first.send_signal(signal.SIGSTOP)  # or it may be done before the second has started
-    second = start()
+    second = start(*WITHOUT_RAY)
     _, errors = second.communicate(timeout=60)
     assert second.returncode == 2
     assert f"/run is in use by process {first.pid} on " in errors
@@ -127,7 +131,7 @@ def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference
     first.kill()
     first.communicate()
     assert record(run_dir)["status"] == "running"
-    third = start()
+    third = start(*WITHOUT_RAY)
     output, errors = third.communicate(timeout=120)
     assert third.returncode == 0, errors
     assert f"taking over from process {first.pid} on " in errors

@@ -254,10 +254,13 @@ def test_unknown_function_is_a_wrong_config(
 def test_ray_gives_the_same_tables(
     tmp_path: Path, own_modules: OwnModules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers find a module that lies beside the config, gate and all."""
+    """Two workers find a module that lies beside the config, and compute what one process does.
+
+    All of it: the user's tables, and the models and predictions of a run that has some.
+    """
     folder = own_modules("own_stages", SOURCE, on_path=False)
     monkeypatch.chdir(tmp_path)
-    tables = planted_panel(symbol_names(4), n_bars=200) | {"OLD": labeled_table("OLD", 200)}
+    tables = planted_panel(symbol_names(4)) | {"OLD": labeled_table("OLD", 200)}
     data_dir = write_panel(tmp_path / "data", tables)
     stages = {
         "gate": {"function": "own_stages:gate", "options": {"refuse": ["OLD"]}},
@@ -272,5 +275,6 @@ def test_ray_gives_the_same_tables(
         assert main(["run", str(config)]) == 0
         assert pq.read_table(run_dir / "stages" / "shape.parquet").num_rows == 4
         assert [row["unit"] for row in read_rows(run_dir, "failures")] == ["stage_gate/OLD"]
+        assert len(list((run_dir / "models").iterdir())) == 10
         hashes.append(_record(run_dir)["content_sha256"])
     assert hashes[0] == hashes[1]
