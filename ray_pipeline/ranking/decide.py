@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ray_pipeline.ranking.evidence import Evidence, best_family, strongest_family
 from ray_pipeline.ranking.multiplicity import Correction, SingleTest, corrected_p_values
 from ray_pipeline.ranking.shifts import shift_p_value
 from ray_pipeline.records import TargetSpec, Task, View
+from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
     "Null",
@@ -237,7 +237,7 @@ def with_verdicts(
 def _test(row: Row, shifted_of: Callable[[Row], NDArray[np.float64]] | None) -> SingleTest:
     if row.null == "analytic" or shifted_of is None:
         return SingleTest(row.p_value)
-    z_score = float(stats.norm.isf(stats.t.sf(row.t_stat, row.degrees_of_freedom)))
+    z_score = float(normal_upper_quantile(t_upper_tail(row.t_stat, row.degrees_of_freedom)))
     return SingleTest(row.p_value, z_score, shifted_of(row))
 
 

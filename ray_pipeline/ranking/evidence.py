@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ray_pipeline.records import Task
 from ray_pipeline.statistics.hac import MeanEstimate, best_of, overlapping_mean
 from ray_pipeline.statistics.skill import grouped_skill
+from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
     "Evidence",
@@ -51,7 +51,7 @@ class Evidence:
     @property
     def z_score(self) -> float:
         """Standard normal value of the same p-value: comparable between degrees of freedom."""
-        return float(stats.norm.isf(self.p_value))
+        return float(normal_upper_quantile(self.p_value))
 
     @classmethod
     def none(cls) -> Evidence:
@@ -192,7 +192,7 @@ def series_evidence(
     least = math.sqrt(float(np.nansum(np.square(own_errors)))) / max(len(own_errors), 1)
     if evidence.std_error < least:
         t_stat = evidence.skill / least
-        p_value = float(stats.t.sf(t_stat, evidence.degrees_of_freedom))
+        p_value = float(t_upper_tail(t_stat, evidence.degrees_of_freedom))
         evidence = replace(evidence, std_error=least, t_stat=t_stat, p_value=p_value)
     return replace(evidence, n_rows=n_rows)
 

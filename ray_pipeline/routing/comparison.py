@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.statistics.false_discoveries import q_values
 from ray_pipeline.statistics.shrinkage import shrink_to_zero
+from ray_pipeline.statistics.tails import t_upper_tail
 
 __all__ = ["PairedVerdict", "RoutingThresholds", "better_model", "paired_verdicts"]
 
@@ -92,7 +92,7 @@ def _difference_p_value(item: Evidence, n_tries: int, thresholds: RoutingThresho
     if excess <= 0 or item.std_error == 0:
         return 1.0
     tries = n_tries if item.skill > 0 else 1
-    tail = float(stats.t.sf(excess / item.std_error, item.degrees_of_freedom))
+    tail = float(t_upper_tail(excess / item.std_error, item.degrees_of_freedom))
     return min(1.0, 2.0 * tries * tail)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from ray_pipeline.statistics.tails import average_ranks
 
 __all__ = [
     "FeatureRow",
@@ -91,7 +92,7 @@ def choose_in_fold(
         n_won += real > best
     consensus = np.mean(shares, axis=0)
     # Where no shadow carries anything every share is 1: ranks order such equals, then columns do.
-    ranks = np.mean([stats.rankdata(values[:n_features]) for values in scores.values()], axis=0)
+    ranks = np.mean([average_ranks(values[:n_features]) for values in scores.values()], axis=0)
     order = np.lexsort((np.arange(n_features), -ranks, -consensus))
     wins = min(MIN_WINS, -(-len(scores) // 2))
     chosen = _first_kinds([int(j) for j in order if n_won[j] >= wins], top_m, X, limit)
@@ -139,7 +140,7 @@ def find_twins(ranked: Sequence[int], X: NDArray[np.float32], limit: float) -> d
         column = X[:, j].astype(np.float64)
         missing = np.isnan(column)
         ranks = np.zeros(len(column))
-        ranks[~missing] = stats.rankdata(column[~missing])
+        ranks[~missing] = average_ranks(column[~missing])
         if not missing.all():
             ranks[~missing] -= ranks[~missing].mean()
         norm = np.sqrt(ranks @ ranks)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ray_pipeline.records import Task
 from ray_pipeline.selection.consensus import find_twins
 from ray_pipeline.statistics.skill import grouped_skill
+from ray_pipeline.statistics.tails import average_ranks
 from ray_pipeline.training.families import Model, Problem, load_family
 
 __all__ = ["METHODS", "TrainingRows", "mutual_information", "score_features"]
@@ -163,7 +163,7 @@ def _one_by_one(data: TrainingRows) -> dict[str, Floats]:
     """Score each feature by itself, from one ranking of its rows."""
     rows = data.rows
     labels = data.y[rows]
-    label_ranks = stats.rankdata(labels)
+    label_ranks = average_ranks(labels)
     n_features = data.X.shape[1]
     scores = {name: np.zeros(n_features) for name in ("univariate", "mutual_information")}
     for j in range(n_features):
@@ -171,8 +171,8 @@ def _one_by_one(data: TrainingRows) -> dict[str, Floats]:
         present = ~np.isnan(column)
         if present.sum() < 3:
             continue
-        x = stats.rankdata(column[present])
-        y = label_ranks if present.all() else stats.rankdata(labels[present])
+        x = average_ranks(column[present])
+        y = label_ranks if present.all() else average_ranks(labels[present])
         # Too few present rows make a strong relation by chance: weigh by what is present.
         weight = float(present.mean())
         scores["univariate"][j] = abs(_correlation(x, y)) * weight

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 __all__ = ["q_values"]
 
@@ -27,5 +26,13 @@ def q_values(
     adjusted = np.full(len(p_values), np.nan)
     made = ~np.isnan(p_values)
     if made.any():
-        adjusted[made] = stats.false_discovery_control(p_values[made], method=method)
+        made_p = p_values[made]
+        order = np.argsort(made_p)
+        counts = np.arange(1, len(order) + 1)
+        # The least false-discovery rate at which each is among the discoveries, of p₍k₎·n/k.
+        scaled = made_p[order] * (len(order) / counts)
+        if method == "by":
+            scaled *= np.sum(1 / counts)
+        least = np.minimum.accumulate(scaled[::-1])[::-1]
+        adjusted[np.flatnonzero(made)[order]] = np.minimum(least, 1.0)
     return adjusted

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from ray_pipeline.statistics.tails import t_upper_tail
 
 __all__ = ["MeanEstimate", "best_of", "hac_lag", "hac_mean", "overlap_share", "overlapping_mean"]
 
@@ -96,7 +97,7 @@ def hac_mean(series: NDArray[np.float64], lag: int, overlap: float = 1.0) -> Mea
         t_stat = math.copysign(math.inf, mean) if mean else 0.0
         return MeanEstimate(mean, 0.0, t_stat, 0.0 if mean > 0 else 1.0, freedom, n)
     t_stat = mean / std_error
-    p_value = float(stats.t.sf(t_stat, freedom))
+    p_value = float(t_upper_tail(t_stat, freedom))
     return MeanEstimate(mean, std_error, t_stat, p_value, freedom, n)
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, stats
+from scipy import fft
+
+from ray_pipeline.statistics.tails import average_ranks
 
 __all__ = ["LaggedCorrelation", "RankedSeries", "correlation_errors", "normal_scores"]
 
@@ -29,7 +31,7 @@ def normal_scores(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     finite = np.isfinite(values)
     scores = np.zeros(len(values))
     if finite.sum() > 2:
-        ranks = stats.rankdata(values[finite])
+        ranks = average_ranks(values[finite])
         spread = ranks.std()
         if spread > 0:
             scores[finite] = (ranks - ranks.mean()) / spread

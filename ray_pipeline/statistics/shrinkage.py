@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = ["shrink_to_zero"]
 
@@ -66,10 +67,10 @@ def shrink_to_zero(estimates: Floats, std_errors: Floats, freedom: Floats) -> Fl
 def _normal_errors(effects: Floats, std_errors: Floats, freedom: Floats) -> Floats:
     """Errors under which a normal test gives the p-values of the t-tests."""
     t = np.abs(effects) / std_errors
-    p = stats.t.sf(t, freedom)
+    p = t_upper_tail(t, freedom)
     # Near t = 0 any error gives the same p; where p vanishes the two tests agree.
     comparable = (t > SMALLEST_T) & (p > SMALLEST_P)
-    z = np.where(comparable, stats.norm.isf(np.where(comparable, p, 0.1)), t)
+    z = np.where(comparable, normal_upper_quantile(np.where(comparable, p, 0.1)), t)
     errors: Floats = np.where(
         comparable, np.abs(effects) / np.where(comparable, z, 1.0), std_errors
     )
