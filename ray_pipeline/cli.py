@@ -68,13 +68,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _find_own_modules(config: ExperimentConfig, path: str) -> None:
     """Find modules in the working directory too, as `python -m` does, and beside the config."""
-    from ray_pipeline.panel.bars import function_paths
+    from ray_pipeline.run.workers import names_own_modules
 
-    if not config.stages and not function_paths(config.labeling.features):
-        return
-    for folder in (os.getcwd(), os.path.dirname(os.path.abspath(path))):
-        if folder not in sys.path:
-            sys.path.append(folder)
+    if names_own_modules(config):
+        _import_from(os.getcwd(), os.path.dirname(os.path.abspath(path)))
+
+
+def _import_from(*folders: str) -> None:
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -165,6 +166,7 @@ def _predict(options: argparse.Namespace) -> int:
     names = [field.name for field in fields(PredictOptions)]
     chosen = PredictOptions(**{name: getattr(options, name) for name in names})
     progress = Progress(sys.stderr)
+    _import_from(os.getcwd())  # where a run finds features of the user's own
     found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen)
     if options.json:
         _print_json(found)

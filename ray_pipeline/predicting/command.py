@@ -11,6 +11,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
 from ray_pipeline.execution.protocol import Failed, Outcome, Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.cross_section.stage import compute_cross_section, needs_cross_section
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.roles import BAR_FIELDS
@@ -22,6 +23,7 @@ from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
 from ray_pipeline.progress import Reporter
+from ray_pipeline.records import SymbolPartition
 from ray_pipeline.run.failures import FailureLedger
 from ray_pipeline.run.workers import data_options_for, open_executor, options_for
 from ray_pipeline.storage import RunDirectory, open_filesystem
@@ -122,7 +124,12 @@ def _score(
 ) -> None:
     """Run the units, and say in ``predictions.json`` what came of every symbol."""
     symbols = work.served_symbols
-    ledger = FailureLedger(symbols, config.execution.max_failed_fraction, f"{RECORD} has them all")
+    compared = _compared(work, config, reporter)
+    ledger = FailureLedger(
+        list(dict.fromkeys((*symbols, *compared))),
+        config.execution.max_failed_fraction,
+        f"{RECORD} has them all",
+    )
 
     def told(outcome: Outcome, n_done: int, n_total: int) -> None:
         folder.check()
@@ -134,8 +141,12 @@ def _score(
 
     with open_executor(config, out, reporter, reader=ScoringReader) as executor:
         runner = UnitRunner(executor, out.units, told, failed)
-        # Features across symbols are computed here, before the units that read them are built.
-        units = work.units(work.request)
+        request, members = work.request, work.trained.members
+        if compared:
+            request = compute_cross_section(runner, out, compared, request, members)
+            if request.cross_section and request.cross_section.warning:
+                folder.record["warnings"].append(request.cross_section.warning)
+        units = [unit for unit in work.units(request) if unit.key not in ledger.quarantined]
         folder.begin(units)
         records = runner.run(units)
     ledger.healthy(dict.fromkeys(symbols))
@@ -147,6 +158,24 @@ def _score(
     for text in folder.record["warnings"]:
         reporter.say(f"warning: {text}")
     folder.finish("done")
+
+
+def _compared(
+    work: _Work, config: ExperimentConfig, reporter: Reporter
+) -> dict[str, SymbolPartition]:
+    """Return the symbols whose bars cross-sectional features need, if there are such.
+
+    Those are all of the run's that have data here, however few of them are to be scored.
+    """
+    if not needs_cross_section(work.request):
+        return {}
+    everyone = work.batch
+    if config.data.symbols:
+        data = config.data.model_copy(update={"symbols": ()})
+        everyone = choose_batch(config.model_copy(update={"data": data}), reporter.listed)
+    wanted = {*work.served_symbols, *work.trained.members}
+    partitions = {**work.batch.partitions, **everyone.partitions}
+    return {symbol: found for symbol, found in sorted(partitions.items()) if symbol in wanted}
 
 
 @dataclass(frozen=True, slots=True)

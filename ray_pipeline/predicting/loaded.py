@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ray_pipeline.errors import ArtifactError
+from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.roles import BAR_FIELDS
 from ray_pipeline.predicting.models import ModelCache
@@ -21,7 +22,6 @@ from ray_pipeline.training.artifacts import TrainedModel
 
 __all__ = ["LoadedRun", "load_run"]
 
-CROSS_SECTIONAL_FEATURES = ("cs_rank_", "cs_zscore_")
 """Prefixes of features that are computed of all symbols at a timestamp."""
 
 
@@ -177,7 +177,7 @@ class LoadedRun:
             for model in models.values():
                 check_columns(model.metadata, columns, serving.symbol)
             return
-        across = [name for name in serving.features if name.startswith(CROSS_SECTIONAL_FEATURES)]
+        across = [name for name in serving.features if is_cross_sectional(name)]
         if across:
             raise ArtifactError(
                 f"{across[0]} is computed of all symbols at a timestamp, and a table of symbol "

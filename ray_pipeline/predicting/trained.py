@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 from ray_pipeline.config import ExperimentConfig, parse_experiment_config
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.own_features import FeatureFunction
 from ray_pipeline.predicting.serving import ServedJob, ServingTable
 from ray_pipeline.results import PLAN, ROUTES
 from ray_pipeline.run.status import open_run
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.artifacts import read_metadata
+from ray_pipeline.user_functions import load_function
 
 __all__ = ["TrainedRun", "open_trained_run"]
 
@@ -99,7 +101,39 @@ class TrainedRun:
             min_rows=1,
             bar_seconds=data["bar_seconds"],
             session_bars=data["session_bars"],
+            functions=self._functions(),
         )
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Symbols that cross-sectional features compare with: those of the run."""
+        return frozenset(self.record.get("cross_section", {}).get("members", ()))
+
+    def _functions(self) -> tuple[FeatureFunction, ...]:
+        """Return the functions that compute features, the very ones that the run had.
+
+        Raises
+        ------
+        ArtifactError
+            When one cannot be imported, or was edited since.
+        """
+        functions = []
+        for given in self.record["data"]["feature_functions"]:
+            function = FeatureFunction(**{**given, "names": tuple(given["names"])})
+            try:
+                _, source_sha256 = load_function(function.function)
+            except ConfigError as error:
+                raise ArtifactError(
+                    f"{self.run.uri} has features of {function.function}: {error}"
+                ) from error
+            if source_sha256 != function.source_sha256:
+                raise ArtifactError(
+                    f"{self.run.uri} has features of {function.function}, whose module was edited "
+                    "since: its models would be given other features than they learned from. "
+                    "Bring back the module as it was, or train anew."
+                )
+            functions.append(function)
+        return tuple(functions)
 
     def quantiles(self, jobs: Sequence[ServedJob]) -> dict[str, tuple[float, ...]]:
         """Return the quantiles by raw column, of the families that predict some.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -297,6 +297,7 @@ def _describe(
             "kind": summary.kind,
             "bar_seconds": summary.bar_seconds,
             "session_bars": summary.session_bars,
+            "feature_functions": [asdict(function) for function in summary.functions],
             "n_timestamps": frame.n_timestamps,
             "n_rows": n_rows,
             "first_ts": iso_time(int(axis[0])),

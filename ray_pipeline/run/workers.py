@@ -11,11 +11,12 @@ from typing import Any
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution import Executor, SerialExecutor, UnitStore
+from ray_pipeline.panel.bars import function_paths
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.progress import Reporter
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["data_options_for", "open_executor", "options_for"]
+__all__ = ["data_options_for", "names_own_modules", "open_executor", "options_for"]
 
 
 def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
@@ -33,6 +34,11 @@ def data_options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
     if _protocol(uri) == _protocol(config.data.data_dir):
         return dict(config.data.storage_options)
     return {}
+
+
+def names_own_modules(config: ExperimentConfig) -> bool:
+    """Tell whether a stage or a feature is a function of the user's own."""
+    return bool(config.stages or function_paths(config.labeling.features))
 
 
 @contextmanager
@@ -78,7 +84,9 @@ def open_executor(
         # Starting or joining Ray takes seconds, on a busy machine many.
         reporter.say("getting Ray ready")
         executor = RayExecutor(
-            partial(_importing_from, import_paths() if config.stages else [], make_state),
+            partial(
+                _importing_from, import_paths() if names_own_modules(config) else [], make_state
+            ),
             store,
             RaySettings(
                 address=settings.address,

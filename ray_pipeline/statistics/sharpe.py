@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
+
+from ray_pipeline.statistics.tails import normal_upper_quantile
 
 __all__ = [
     "SharpeRatio",
@@ -100,7 +102,7 @@ def probabilistic_sharpe_ratio(found: SharpeRatio, benchmark: float = 0.0) -> fl
     difference, error = found.ratio - benchmark, found.std_error
     if error == 0.0:
         return float(difference > 0)
-    return float(stats.norm.cdf(difference / error))
+    return float(special.ndtr(difference / error))
 
 
 def min_track_record_length(
@@ -112,7 +114,7 @@ def min_track_record_length(
     """
     if found.ratio <= benchmark:
         return math.nan
-    quantile = float(stats.norm.ppf(confidence))
+    quantile = float(special.ndtri(confidence))
     return 1.0 + found._spread * (quantile / (found.ratio - benchmark)) ** 2
 
 
@@ -125,8 +127,8 @@ def expected_maximum(n_trials: int) -> float:
     """
     if n_trials < 2:
         return 0.0
-    first = stats.norm.isf(1.0 / n_trials)
-    second = stats.norm.isf(1.0 / (n_trials * math.e))
+    first = normal_upper_quantile(1.0 / n_trials)
+    second = normal_upper_quantile(1.0 / (n_trials * math.e))
     return float((1.0 - np.euler_gamma) * first + np.euler_gamma * second)
 
 

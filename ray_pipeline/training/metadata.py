@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline import __version__
-from ray_pipeline.panel.bars import STANDARD_FEATURES
+from ray_pipeline.panel.bars import CATALOGUE, feature_lookback
+from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.roles import BAR_FIELDS
 from ray_pipeline.ranking.design import Design
@@ -46,6 +48,7 @@ def request_facts(target: TargetSpec, request: TableRequest) -> dict[str, Any]:
         "session_bars": request.session_bars,
         "kind": request.kind,
         "time_column": request.time_column,
+        "feature_functions": [asdict(function) for function in request.functions],
     }
 
 
@@ -55,7 +58,8 @@ def feature_facts(features: Sequence[str], request: TableRequest) -> dict[str, A
     ``first_predictable_row`` counts from 0: the first row at which every feature has the bars that
     it looks back on. Features that are columns of the table have looked back already.
     """
-    lookbacks = {name: _lookback(name) if request.kind == "bars" else None for name in features}
+    is_bars = request.kind == "bars"
+    lookbacks = {name: _lookback(name, request) if is_bars else None for name in features}
     return {
         "features": list(features),
         "feature_dtype": "float32",
@@ -117,9 +121,13 @@ def iso_time(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns / 1e9, tz=UTC).isoformat()
 
 
-def _lookback(name: str) -> int | None:
-    feature = STANDARD_FEATURES.get(name)
-    return None if feature is None else feature.lookback
+def _lookback(name: str, request: TableRequest) -> int | None:
+    """Return how many bars a computed feature reads, its own included; None where nobody knows."""
+    base = base_of(name) if is_cross_sectional(name) else name
+    for function in request.functions:
+        if base in function.names:
+            return function.lookback
+    return feature_lookback([base], request.bar_seconds) if base in CATALOGUE else None
 
 
 def _absent(design: Design, features: Sequence[str]) -> dict[str, list[str]]:

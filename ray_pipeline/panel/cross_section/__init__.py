@@ -6,6 +6,7 @@ They take two passes: each symbol's base columns first, then blocks of time over
 
 from ray_pipeline.panel.cross_section.names import (
     CROSS_SECTIONAL_FEATURES,
+    base_of,
     computed_task,
     is_cross_sectional,
     named_features,
@@ -17,6 +18,7 @@ __all__ = [
     "CROSS_SECTIONAL_FEATURES",
     "MIN_MEMBERS",
     "CrossSection",
+    "base_of",
     "computed_task",
     "is_cross_sectional",
     "named_features",
