@@ -88,13 +88,18 @@ def _weighted_volatility(s: BarSeries, window: int) -> FloatArray:
 
 
 def _share(s: BarSeries, part: FloatArray, whole: FloatArray, window: int) -> FloatArray:
-    return s.sum(part, window) / (s.sum(whole, window) + _TINY)
+    return s.sum(part, window) / _some(s, whole, window)
 
 
 def _balance(
     s: BarSeries, gained: FloatArray, lost: FloatArray, whole: FloatArray, window: int
 ) -> FloatArray:
-    return (s.sum(gained, window) - s.sum(lost, window)) / (s.sum(whole, window) + _TINY)
+    return (s.sum(gained, window) - s.sum(lost, window)) / _some(s, whole, window)
+
+
+def _some(s: BarSeries, whole: FloatArray, window: int) -> FloatArray:
+    """Return the sum of a series and a little more."""
+    return s.kept(f"some {id(whole)} {window}", lambda: [s.sum(whole, window) + _TINY])[0]
 
 
 _ONE_BAR = (

@@ -15,6 +15,7 @@ import numpy as np
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.panel.bars.alpha158_features import ALPHA158_FEATURES
 from ray_pipeline.panel.bars.bars import Bars, FloatArray
+from ray_pipeline.panel.bars.kept_memory import kept_memory
 from ray_pipeline.panel.bars.oscillator_features import OSCILLATOR_FEATURES
 from ray_pipeline.panel.bars.price_features import PRICE_FEATURES
 from ray_pipeline.panel.bars.series import BarSeries, Feature
@@ -35,6 +36,8 @@ __all__ = [
 
 _BLOCK_ROWS = 8192
 """Rows computed at a time: intermediate results stay in the cache of a core, and are small."""
+
+_ARRAYS_OF_A_BLOCK = 400  # that `alpha158`, the largest set, has of a block at a time
 
 _SECONDS_PER_DAY = 86_400
 
@@ -200,7 +203,8 @@ def compute_features(
     of_sessions = [(i, each) for i, each in enumerate(features) if each.n_sessions]
     windowed = [(i, each) for i, each in enumerate(features) if not each.n_sessions]
     earlier = max((each.lookback for _, each in windowed), default=1) - 1
-    with np.errstate(all="ignore"):
+    n_block = min(len(bars), _BLOCK_ROWS)
+    with np.errstate(all="ignore"), kept_memory(_ARRAYS_OF_A_BLOCK, n_block):
         for start in range(0, len(bars) if windowed else 0, _BLOCK_ROWS):
             stop = min(start + _BLOCK_ROWS, len(bars))
             first = max(start - earlier, 0)

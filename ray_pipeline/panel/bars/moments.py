@@ -122,36 +122,45 @@ class Moments:
 
 
 class CoMoments:
-    """Sums of products of two series' deviations.
+    """Sums of products of two series' deviations, the second taken some rows earlier.
 
     Parameters
     ----------
     x, y
-        Moments of the two series, of the same number of rows.
+        Moments of the two series, of the same number of rows; the same object, or two.
+    lag
+        Number of rows; a window reads so many more, and entry i ends in row
+        ``i + lag + window − 1``.
     """
 
-    def __init__(self, x: Moments, y: Moments) -> None:
-        self.x, self.y = x, y
+    def __init__(self, x: Moments, y: Moments, lag: int = 0) -> None:
+        self.x, self.y, self.lag = x, y, lag
         self._kept: dict[int, FloatArray] = {}
 
     def scatter(self, window: int) -> FloatArray:
         """Return ``Σ (x − mean of x)(y − mean of y)``."""
-        x, y = self.x, self.y
         if window not in self._kept:
-            self._kept[window] = (
-                _merged_products(self.scatter, window, x.apart(window), y.apart(window))
-                if window > 1
-                else (x.values - x.values) * (y.values - y.values)
-            )
+            if window > 1:
+                x, y = self.lagged(self.x.apart(window), self.y.apart(window))
+                self._kept[window] = _merged_products(self.scatter, window, x, y)
+            else:
+                x, y = self.lagged(self.x.values, self.y.values)
+                self._kept[window] = (x - x) * (y - y)
         return self._kept[window]
+
+    def lagged(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Put compact arrays of the two series side by side."""
+        return x[self.lag :], y[: len(y) - self.lag]
 
 
 def constant_removed(scatter: FloatArray, total: FloatArray, window: int) -> FloatArray:
     """Return a window's ``Σ (x − mean)²`` with 0 where it is a constant up to rounding."""
-    bound = total * total
-    bound *= _ROUNDING_SHARE * _ROUNDING_SHARE / window
-    is_constant = scatter <= bound
-    return np.where(is_constant, 0.0, scatter) if is_constant.any() else scatter
+    share = _ROUNDING_SHARE * _ROUNDING_SHARE / window
+    # Hardly any window is: the smallest scatter and the largest total rule it out for all.
+    largest = max(total.max(), -total.min())
+    if scatter.min() > share * largest * largest:
+        return scatter
+    return np.where(scatter <= share * (total * total), 0.0, scatter)
 
 
 def decayed_sum(values: FloatArray, window: int, decay: float) -> FloatArray:

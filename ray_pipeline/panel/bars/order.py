@@ -74,8 +74,12 @@ def quantiles(values: FloatArray, window: int, shares: tuple[float, ...]) -> lis
     """
     found = [np.empty(len(values) - window + 1) for _ in shares]
     rows = sliding_window_view(values, window)
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        ordered = np.sort(rows[start : start + _ROWS_AT_ONCE], axis=1)
+    room = np.empty((min(_ROWS_AT_ONCE, len(rows)), window))
+    for start in range(0, len(rows), len(room)):
+        part = rows[start : start + len(room)]
+        ordered = room[: len(part)]
+        ordered[:] = part
+        ordered.sort(axis=1)
         for share, result in zip(shares, found, strict=True):
             position = share * (window - 1)
             below = min(int(position), window - 2)

@@ -50,7 +50,7 @@ class Rolling:
         self.values = values
         self._moments = Moments(values)
         self._deviations: dict[int, FloatArray] = {}
-        self._beside: dict[int, CoMoments] = {}
+        self._beside: dict[tuple[int, int], CoMoments] = {}
 
     def sum(self, window: int) -> FloatArray:
         """Return the sum of the window."""
@@ -58,7 +58,7 @@ class Rolling:
 
     def mean(self, window: int) -> FloatArray:
         """Return the mean of the window."""
-        return self._rows(window, lambda: self._mean(window))
+        return self._quotient(window, lambda: self._moments.total(window), window)
 
     def ema(self, span: int) -> FloatArray:
         """Return the exponential moving average, truncated to a window of three spans.
@@ -73,7 +73,7 @@ class Rolling:
 
     def std(self, window: int) -> FloatArray:
         """Return the standard deviation (ddof=1), 0 where the window is constant up to rounding."""
-        return self._rows(window, lambda: self._deviation(window) / math.sqrt(window - 1))
+        return self._quotient(window, lambda: self._deviation(window), math.sqrt(window - 1))
 
     def skewness(self, window: int) -> FloatArray:
         """Return the skewness ``m3 / m2^1.5``, NaN where the window is constant."""
@@ -106,16 +106,21 @@ class Rolling:
 
         return self._rows(window, compute)
 
-    def correlation(self, other: Rolling, window: int) -> FloatArray:
-        """Return the Pearson correlation with a series, NaN where one of them is constant."""
+    def correlation(self, other: Rolling, window: int, lag: int = 0) -> FloatArray:
+        """Return the Pearson correlation with a series `lag` rows earlier, itself or another.
+
+        NaN where one of them is constant, and in the first ``window + lag − 1`` rows.
+        """
 
         def compute() -> FloatArray:
-            if id(other) not in self._beside:  # the co-moments keep what `other` is made of
-                self._beside[id(other)] = CoMoments(self._moments, other._moments)
-            co_scatter = self._beside[id(other)].scatter(window)
-            return ratio(co_scatter, self._deviation(window) * other._deviation(window))
+            key = (id(other), lag)
+            if key not in self._beside:  # the co-moments keep what `other` is made of
+                self._beside[key] = CoMoments(self._moments, other._moments, lag)
+            both = self._beside[key]
+            x, y = both.lagged(self._deviation(window), other._deviation(window))
+            return ratio(both.scatter(window), x * y)
 
-        return self._rows(window, compute)
+        return self._rows(window + lag, compute)
 
     def trend(self, window: int) -> FloatArray:
         """Return the Pearson correlation with time, NaN where the window is constant."""
@@ -210,13 +215,25 @@ class Rolling:
 
     def _rows(self, window: int, compute: Callable[[], FloatArray]) -> FloatArray:
         """Return what is computed of the full windows, beside NaN for the rows before them."""
-        full = np.empty(len(self.values))
-        if window > len(full):
-            full[:] = np.nan
-            return full
-        full[: window - 1] = np.nan
-        full[window - 1 :] = compute()
+        full, of_windows = self._empty(window)
+        if len(of_windows):
+            of_windows[:] = compute()
         return full
+
+    def _quotient(
+        self, window: int, compute: Callable[[], FloatArray], divisor: float
+    ) -> FloatArray:
+        """Return the same over a number, without a copy in between."""
+        full, of_windows = self._empty(window)
+        if len(of_windows):
+            np.divide(compute(), divisor, out=of_windows)
+        return full
+
+    def _empty(self, window: int) -> tuple[FloatArray, FloatArray]:
+        """Return a series to be filled, NaN in its first rows, and its rows of full windows."""
+        full = np.empty(len(self.values))
+        full[: window - 1] = np.nan
+        return full, full[window - 1 :]
 
 
 def _time_scatter(window: int) -> float:

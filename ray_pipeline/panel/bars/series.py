@@ -25,7 +25,8 @@ def missing_unless_positive(values: FloatArray) -> FloatArray:
 def log_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Return the natural logarithm of a quotient, NaN where it is not a positive number."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        logarithm = np.log(numerator / denominator)
+        logarithm = numerator / denominator
+        np.log(logarithm, out=logarithm)
     return with_nan(logarithm, np.isinf(logarithm))
 
 
@@ -97,6 +98,11 @@ class BarSeries:
     def lowest(self, values: FloatArray, window: int) -> FloatArray:
         """Return the rolling minimum of one of the series."""
         return self._once("min", values, window)
+
+    def autocorrelation(self, values: FloatArray, window: int, lag: int) -> FloatArray:
+        """Return the rolling correlation of one of the series with itself some bars ago."""
+        rolling = self.rolling(values)
+        return rolling.correlation(rolling, window, lag)
 
     def range_position(self, window: int) -> FloatArray:
         """Return where the close lies between the window's low (0) and high (1)."""

@@ -11,7 +11,6 @@ from ray_pipeline.panel.bars.series import BarSeries, Feature, log_ratio
 from ray_pipeline.panel.bars.windows import (
     EMA_LENGTH_IN_SPANS,
     ratio,
-    rolling_correlation,
     rolling_mean,
     rolling_std,
     shift,
@@ -174,7 +173,7 @@ def _autocorrelation(lag: int, window: int) -> Feature:
         "distribution",
         f"correlation of r with r₋{lag} over {window} bars",
         window + lag + 1,
-        lambda s: rolling_correlation(s.log_return, shift(s.log_return, lag), window),
+        lambda s: s.autocorrelation(s.log_return, window, lag),
     )
 
 
@@ -184,7 +183,7 @@ def _absolute_autocorrelation(window: int) -> Feature:
         "distribution",
         f"correlation of |r| with |r₋₁| over {window} bars",
         window + 2,
-        lambda s: rolling_correlation(s.absolute_return, shift(s.absolute_return, 1), window),
+        lambda s: s.autocorrelation(s.absolute_return, window, 1),
     )
 
 

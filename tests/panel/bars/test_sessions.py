@@ -13,7 +13,7 @@ from ray_pipeline.panel.bars import (
 )
 from ray_pipeline.panel.bars.sessions import Sessions
 
-from .samples import bits, random_bars, replace
+from .samples import bits, random_bars, real_bars, replace
 
 NAMES = FEATURE_SETS["intraday"]
 MINUTE_NS = 60 * 10**9
@@ -213,6 +213,20 @@ class TestCausality:
         high[15] = np.nan
         got = compute_features(replace(bars, high=high), ["session_high_distance"], 1800)[:, 0]
         np.testing.assert_array_equal(np.flatnonzero(np.isnan(got[13:])) + 13, np.arange(15, 26))
+
+
+@pytest.mark.real_data
+def test_real_market_that_never_closes_has_a_session_a_day() -> None:
+    """A year of 5-minute bars: every UTC day but the first is a session of 288 bars."""
+    bars = real_bars("binance_usdt_5m_2024", "5m", "BTCUSDT")
+    sessions = Sessions(bars.time_ns, 300)
+    assert set(np.diff(sessions.first_row)) == {288}
+    values = compute_features(bars, NAMES, 300)
+    begun = sessions.number >= 6
+    assert np.isfinite(values[begun]).mean() > 0.99
+    np.testing.assert_allclose(
+        values[begun, NAMES.index("overnight_gap")], 0.0, atol=0.01
+    )  # there is no night
 
 
 def test_sessions_need_the_length_of_a_bar() -> None:
