@@ -264,6 +264,9 @@ WRONG_VALUES = [
     ("feature_selection: {min_stability: -0.1}", "found -0.1; must be at least 0.0"),
     ("routing: {train_experimental: yes}", "found 'yes'; must be true or false"),
     ("routing: {train_experimental: 1}", "found 1; must be true or false"),
+    ("evaluation: {n_quantiles: 1}", "found 1; must be at least 2"),
+    ("evaluation: {n_quantiles: 101}", "found 101; must be at most 100"),
+    ("evaluation: {cost_bps: -0.5}", "found -0.5; must be at least 0.0"),
     ("routing: {min_difference: -1}", "found -1; must be at least 0.0"),
     ("training: {hyperparameters: {ridge: 5}}", "found 5; must be a mapping of keys to values"),
     (

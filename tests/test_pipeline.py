@@ -147,6 +147,33 @@ def test_predictions_are_out_of_sample_and_true(done_run: Path) -> None:
         assert row["actual"] == labels[row["symbol"]][day]
 
 
+def test_worth_of_planted_predictions(done_run: Path) -> None:
+    """Own models earn what was planted; four symbols are no cross-section of five quantiles."""
+    rows = read_rows(done_run, "evaluation/jobs")
+    jobs = read_json(done_run / "training_plan.json")["jobs"]
+    assert [row["job_id"] for row in rows] == [job["job_id"] for job in jobs]
+    own = [row for row in rows if row["view"] == "symbol_specific"]
+    assert {row["symbol"] for row in own} == set(SYMBOLS)
+    for row in own:
+        assert row["family"] != "ridge" or row["spread"] > 3 * row["spread_std_error"]
+        assert min(row["spread"], row["net"]) > 0
+        assert row["hit_rate"] > row["hit_rate_by_chance"]
+        # One family in both views of the target, and ten trained models.
+        assert row["n_trials"] == 2 * 1 + 10
+        assert row["deflated_sharpe"] < row["probabilistic_sharpe"] <= 1.0
+    assert sum(row["deflated_sharpe"] > 0.5 for row in own) >= 6
+    for row in rows:
+        if row["view"] == "cross_sectional":
+            assert row["reason"].startswith(
+                "no timestamp has more than 4 symbols, and 5 are needed"
+            )
+    curves = read_rows(done_run, "evaluation/equity")
+    assert {row["job_id"] for row in curves} == {row["job_id"] for row in own}
+    decay = read_rows(done_run, "evaluation/decay")
+    assert len(decay) == 10 * 4
+    assert all(row["rank_ic"] > 0.1 for row in decay if row["lag_bars"] == 0)
+
+
 def test_metadata_tells_what_a_model_is(done_run: Path) -> None:
     """Whoever finds a model can tell its features, target, training range, skill and versions."""
     metadata = read_json(done_run / "models" / f"sym_{TARGET}__S01__ridge" / "metadata.json")
