@@ -12,6 +12,7 @@ from ray_pipeline.errors import ArtifactError, ConfigError, DataError, Execution
 from ray_pipeline.execution.protocol import Failed, Outcome, Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.cross_section.stage import compute_cross_section, needs_cross_section
+from ray_pipeline.panel.horizons import interval_seconds
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.roles import BAR_FIELDS
@@ -226,7 +227,11 @@ def _config(
 ) -> ExperimentConfig:
     """Return the run's config with the new data, for discovery and the executor."""
     config = trained.config
-    if options.interval and trained.interval and options.interval != trained.interval:
+    if (
+        options.interval
+        and trained.interval
+        and interval_seconds(options.interval) != interval_seconds(trained.interval)
+    ):
         raise ArtifactError(
             f"--interval {options.interval}: the models of {trained.run.uri} were trained at "
             f"interval={trained.interval}. Give data at that interval."

@@ -121,12 +121,17 @@ def score_table(
 
 
 def replay(table: SymbolTable, model: TrainedModel) -> Replayed:
-    """Predict what is left of a model's last training rows anew, and compare bit by bit."""
+    """Predict what is left of a model's last training rows anew, and compare bit by bit.
+
+    Rows whose features cannot look back far enough in this table are left aside: they are other
+    features than those of the training, and no sign of other data.
+    """
+    first = first_predictable_row([model])
     rows, expected = [], []
     for row in model.metadata["replay"]:
         if row["symbol"] == table.symbol:
             at = int(np.searchsorted(table.time_ns, row["time_ns"]))
-            if at < table.n_rows and table.time_ns[at] == row["time_ns"]:
+            if first <= at < table.n_rows and table.time_ns[at] == row["time_ns"]:
                 rows.append(at)
                 expected.append(row["prediction"])
     if not rows:

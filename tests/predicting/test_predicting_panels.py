@@ -290,7 +290,9 @@ def test_columns_are_found_by_name(labeled: Trained, tmp_path: Path) -> None:
 
 
 def test_another_interval_is_refused(labeled: Trained, tmp_path: Path) -> None:
-    """By its name, by the layout, and by the rows themselves."""
+    """By its name, by the layout, and by the rows themselves; another spelling is none."""
+    legacy = write_panel(tmp_path / "legacy", labeled.tables, interval=None)
+    assert predict(labeled, tmp_path / "same", interval="24h", data_dir=legacy)["symbols"]
     with pytest.raises(
         ArtifactError,
         match=r"^--interval 1h: the models of \S+ were trained at interval=1d\. Give data at that",

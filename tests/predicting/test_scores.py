@@ -165,6 +165,13 @@ def test_the_replay_compares_the_rows_that_are_still_there() -> None:
     assert (nothing.n_compared, nothing.n_different) == (0, 0)
 
 
+def test_rows_without_their_past_are_not_compared() -> None:
+    """A table that begins a few rows before the end of the training has other features there."""
+    rows = [{"time_ns": i * DAY, "symbol": "A", "prediction": 9.0} for i in range(5)]
+    given = model("m", ("a",), [0.0], replay=rows, first_predictable_row=3)
+    assert replay(TABLE, given).n_compared == 2
+
+
 def test_one_bit_is_a_difference() -> None:
     """Equal up to rounding is not equal: the next number is told."""
     row = {"time_ns": DAY, "symbol": "A", "prediction": float(np.nextafter(1.0, 2.0))}
