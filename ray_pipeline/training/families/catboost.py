@@ -164,6 +164,9 @@ class CatBoostFamily:
 
         content = only_file(self.name, files, _FILE)
         with reading(self.name, _FILE, catboost.CatBoostError):
+            # Four letters, the size of what follows, and that; a cut at the end may go unnoticed.
+            if int.from_bytes(content[4:8], "little") != len(content) - 8:
+                raise ValueError("it is not as long as it says")
             model = CatBoostModel(content)
             model._model  # noqa: B018  # parsed now, not at the first prediction
             return model

@@ -193,13 +193,14 @@ class Boosting:
     def _labelled(
         self, problem: Problem, rows: NDArray[np.int64], labels: NDArray[np.float64]
     ) -> Any:
+        if (weights := weights_of(problem, rows)) is not None:
+            # Never shared: a dataset that had weights once keeps them for the next problem.
+            weighted = self._data.subset(rows.tolist(), params=self._binning).construct()
+            return weighted.set_label(labels[rows].astype(np.float32)).set_weight(weights)
         key = rows.tobytes()
         if self._subset is None or self._subset[0] != key:
             self._subset = key, self._rows(rows)
-        subset = self._subset[1]
-        subset.set_label(labels[rows].astype(np.float32))
-        subset.set_weight(weights_of(problem, rows))
-        return subset
+        return self._subset[1].set_label(labels[rows].astype(np.float32))
 
     def _rows(self, rows: NDArray[np.int64]) -> Any:
         if len(rows) == self._n_rows:

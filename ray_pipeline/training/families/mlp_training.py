@@ -74,8 +74,9 @@ def train_network(
     """Train on the GPU when there is one, else on one thread of the CPU.
 
     Equal inputs give equal bits on the same kind of device with the same version of PyTorch.
-    Weights start as He et al. (2015) have them for rectified units and are shrunk apart from the
-    gradient (AdamW, Loshchilov & Hutter 2019); hidden units are dropped at random in training.
+    Hidden weights start as He et al. (2015) have them for rectified units, the output's at 0: a
+    network that has seen little says the mean, not noise of its own. Weights are shrunk apart from
+    the gradient (AdamW, Loshchilov & Hutter 2019); hidden units are dropped at random in training.
 
     Parameters
     ----------
@@ -149,6 +150,8 @@ class _Trainer:
                 np.zeros(n_out),
             )
         ]
+        with torch.no_grad():
+            self._parameters[-2].zero_()
         self._optimiser = torch.optim.AdamW(
             self._parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.errors import ArtifactError
 from ray_pipeline.training.families.hyperparameters import (
     EARLY_STOPPING,
     Number,
@@ -50,13 +50,13 @@ _ALLOWED: Mapping[str, Number] = {
 
 # One thread: with more, sums of gradients take another order and may split at another place.
 _DETERMINISTIC: dict[str, Any] = {"tree_method": "hist", "nthread": 1, "verbosity": 0}
-_FILE = "model.ubj"
+_FILE = "model.json"
 _MEAN, _DEVIATION = "label_mean", "label_deviation"
 
 
 @dataclass(frozen=True)
 class XGBoostModel:
-    """A booster, kept as its own binary JSON; the units of its labels are among its attributes."""
+    """A booster, kept as its own JSON; the units of its labels are among its attributes."""
 
     content: bytes
 
@@ -96,7 +96,7 @@ class XGBoostModel:
         return self._scale.undo(np.asarray(raw, dtype=np.float64))
 
     def to_files(self) -> dict[str, bytes]:
-        """XGBoost's binary JSON."""
+        """XGBoost's JSON."""
         return {_FILE: self.content}
 
 
@@ -133,14 +133,18 @@ class XGBoostFamily:
         check_hyperparameters(self.name, hyperparameters, _ALLOWED)
 
     def load(self, files: Mapping[str, bytes]) -> Model:
-        """Rebuild a model from ``model.ubj``."""
+        """Rebuild a model from ``model.json``.
+
+        Read as JSON first, because XGBoost reads beyond the end of what is cut off: that is why
+        the format is not its binary one, which only XGBoost itself could look through.
+        """
         check_installed(self.name, "xgboost", "xgboost")
         import xgboost as xgb
 
         content = only_file(self.name, files, _FILE)
-        if not content.startswith(b"{"):  # XGBoost ends the process at some of what is no object
-            raise ArtifactError(f"{self.name}: {_FILE} is damaged or of another format.")
         with reading(self.name, _FILE, xgb.core.XGBoostError):
+            if not {"learner", "version"} <= json.loads(content).keys():
+                raise ValueError("it is no document of XGBoost's")
             model = XGBoostModel(content)
             model._scale  # noqa: B018  # parsed now, not at the first prediction
             return model
@@ -204,4 +208,4 @@ def _fit(
         n_rounds = best_rounds(problem.stopping)
     booster = xgb.train(params, matrix(problem.rows), n_rounds)
     booster.set_attr(**{_MEAN: repr(scale.mean), _DEVIATION: repr(scale.deviation)})
-    return XGBoostModel(bytes(booster.save_raw("ubj")))
+    return XGBoostModel(bytes(booster.save_raw("json")))
