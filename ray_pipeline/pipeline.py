@@ -114,6 +114,8 @@ def check_families(config: ExperimentConfig) -> None:
                     _check_average(section, names, hyperparameters)
                 else:
                     load_family(name).check_hyperparameters(hyperparameters.get(name, {}))
+                if section == "target_ranking":
+                    _check_no_stopping(name, hyperparameters.get(name, {}))
             except ConfigError as error:
                 raise ConfigError(f"{section}: {error}") from error
     SearchSettings.from_config(config)
@@ -134,4 +136,12 @@ def _check_average(
         raise ConfigError(
             f"{RANK_AVERAGE} needs {MIN_MEMBERS} other families to average; training.families has "
             f"{', '.join(others) or 'no other'}. Add one, or remove {RANK_AVERAGE}."
+        )
+
+
+def _check_no_stopping(name: str, hyperparameters: Mapping[str, Any]) -> None:
+    if "early_stopping_rounds" in hyperparameters:
+        raise ConfigError(
+            f"{name}: early_stopping_rounds is for training alone: ranking fits many small models, "
+            "each for all of its rounds. Remove it there."
         )

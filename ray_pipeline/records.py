@@ -10,6 +10,7 @@ __all__ = [
     "Discovery",
     "PartitionFile",
     "Rejection",
+    "SampleWeights",
     "SymbolPartition",
     "TargetSpec",
     "Task",
@@ -18,6 +19,7 @@ __all__ = [
 ]
 
 Task = Literal["regression", "binary", "ordinal"]
+SampleWeights = Literal["none", "average_uniqueness"]
 View = Literal["cross_sectional", "symbol_specific"]
 
 

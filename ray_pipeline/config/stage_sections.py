@@ -21,7 +21,7 @@ from ray_pipeline.config.fields import (
     Text,
 )
 from ray_pipeline.config.section import Section
-from ray_pipeline.records import View
+from ray_pipeline.records import SampleWeights, View
 
 __all__ = [
     "EvaluationConfig",
@@ -223,6 +223,11 @@ class TrainingConfig(Section):
     hyperparameters: HyperparametersByFamily = Field(
         default={"lightgbm": {"n_estimators": 300}},
         description="Hyperparameters by family; replaces the default as a whole.",
+    )
+    sample_weights: SampleWeights = Field(
+        default="none",
+        description="How much a training row counts. none: all alike; average_uniqueness: by how "
+        "little its label's life overlaps those of the symbol's other labels.",
     )
     max_jobs: AtLeastOne | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.records import View
+from ray_pipeline.records import SampleWeights, View
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.selection.stage import SelectedFeatures, Selection
 
@@ -46,6 +46,8 @@ class Job:
     fold_features
         Features that each fold chose for itself, as (fold, features): the out-of-sample
         predictions rest on these alone.
+    sample_weights
+        How much each of its training rows counts.
     priority
         1 is the most important: the order of the targets, pooled models first.
     members
@@ -64,6 +66,7 @@ class Job:
     priority: int
     why: str
     members: tuple[str, ...] = ()
+    sample_weights: SampleWeights = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +225,5 @@ def _job(
         hyperparameters=tuple(sorted(hyperparameters.items())),
         priority=0,
         why=why,
+        sample_weights=config.training.sample_weights,
     )

@@ -19,7 +19,7 @@ from ray_pipeline.ranking.evidence import (
     time_evidence,
 )
 from ray_pipeline.ranking.walk import fold_problem, make_problem
-from ray_pipeline.records import TargetSpec, View
+from ray_pipeline.records import SampleWeights, TargetSpec, View
 from ray_pipeline.statistics.skill import (
     grouped_skill,
     outcome,
@@ -27,8 +27,10 @@ from ray_pipeline.statistics.skill import (
     time_contributions,
 )
 from ray_pipeline.training.families import Model, Problem, load_family
+from ray_pipeline.training.fitting import Fitter, columns_of
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
+from ray_pipeline.training.streaming import PooledStream
 
 __all__ = ["FittedJob", "JobSpec", "fit_job"]
 
@@ -49,6 +51,7 @@ class JobSpec:
     features: tuple[str, ...]
     fold_features: tuple[tuple[int, tuple[str, ...]], ...]
     hyperparameters: tuple[tuple[str, Any], ...]
+    sample_weights: SampleWeights = "none"
     search: JobSearch | None = None
 
 
@@ -64,17 +67,19 @@ class FittedJob:
     evidence
         Out-of-sample skill of the whole procedure, features chosen inside the folds.
     n_rows
-        Rows the final model was trained on.
+        Rows the final model was trained on, those of a stream among them.
     first, last
         Panel positions of the first and the last of them.
     rows
-        Indices of these rows in the design, shape (n_rows,).
+        Indices of the training rows in the design, shape (n_rows,).
     known
         The final model's predictions of them, shape (n_rows,).
     hyperparameters
         Of the final model.
     search
         What became of a search for them, if there was one.
+    fitting
+        How its rows counted and when it stopped, for its metadata.
     """
 
     model: Model
@@ -84,6 +89,7 @@ class FittedJob:
     n_rows: int
     first: int
     last: int
+    fitting: Mapping[str, Any]
     rows: NDArray[np.int64]
     known: Floats
     hyperparameters: Mapping[str, Any]
@@ -97,6 +103,7 @@ def fit_job(
     frame: PanelFrame,
     axis: NDArray[np.int64],
     min_cs: int,
+    stream: PooledStream | None = None,
 ) -> FittedJob:
     """Walk forward for the job's out-of-sample skill, then fit on all labelled rows.
 
@@ -104,12 +111,18 @@ def fit_job(
     those configured; `judge_search` decides which of the two procedures the final model and its
     out-of-sample predictions come of.
 
+    Parameters
+    ----------
+    stream
+        Rows to train on where they are more than the design holds. The test rows are those of the
+        design either way.
+
     Raises
     ------
     DataError
         When the labelled rows are too few or of one class.
     """
-    family = load_family(job.family)
+    fitter = Fitter(load_family(job.family), design, target, frame, job.sample_weights, stream)
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
     pieces: list[_FoldPiece] = []
@@ -126,13 +139,14 @@ def fit_job(
         )
         if problem is None:
             continue
-        X = _columns(design, chosen[fold.index])
-        (model,) = family.fit(X[:start], chosen[fold.index], [problem], hyperparameters)
+        features = chosen[fold.index]
+        X = columns_of(design, features)
+        model = fitter.fit(problem, features, fold, hyperparameters).model
         pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
         searched.append(pieces[-1])
         if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
             other = dict(found[fold.index].hyperparameters)
-            (model,) = family.fit(X[:start], chosen[fold.index], [problem], other)
+            model = fitter.fit(problem, features, fold, other).model
             searched[-1] = _FoldPiece.of(fold.index, start, end, model, X, problem, design.y)
     verdict: SearchVerdict | None = None
     if job.search is not None:
@@ -143,28 +157,24 @@ def fit_job(
     problem = make_problem(design.y, np.isfinite(design.y), target.task, seed)
     if problem is None:
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
-    X = _columns(design, job.features)
-    (model,) = family.fit(X, job.features, [problem], hyperparameters)
+    fit = fitter.fit(problem, job.features, None, hyperparameters)
+    known = fit.model.predict(columns_of(design, job.features)[problem.rows])
     span = frame.positions_of(target.horizon_bars)
     table, evidence = _out_of_sample(design, target, span, job, axis, pieces, min_cs)
     return FittedJob(
-        model=model,
+        model=fit.model,
         out_of_sample=table,
         evidence=evidence if verdict is None else verdict.paid(evidence),
         seed=seed,
-        n_rows=len(problem.rows),
-        first=int(design.positions[problem.rows[0]]),
-        last=int(design.positions[problem.rows[-1]]),
+        n_rows=fit.n_rows,
+        first=fit.first,
+        last=fit.last,
         rows=problem.rows,
-        known=model.predict(X)[problem.rows],
+        known=known,
         hyperparameters=hyperparameters,
         search=verdict,
+        fitting=fit.facts,
     )
-
-
-def _columns(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
-    place = {name: j for j, name in enumerate(design.feature_names)}
-    return np.ascontiguousarray(design.X[:, [place[name] for name in features]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,4 +134,5 @@ def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
         fold_features=job.fold_features,
         hyperparameters=job.hyperparameters,
         search=searches.get(job.job_id),
+        sample_weights=job.sample_weights,
     )

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.walk import is_trainable
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import SampleWeights, TargetSpec
 from ray_pipeline.statistics.folds import Fold, train_rows
+from ray_pipeline.statistics.uniqueness import average_uniqueness
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.families.streaming import StreamedProblem
 
@@ -76,7 +77,7 @@ class Span:
 class PooledStream:
     """Builds problems on the streamed rows.
 
-    Labels and masks are in memory (9 bytes a row), features are not.
+    Labels, masks and weights are in memory (9 to 17 bytes a row), features are not.
     """
 
     def __init__(self, run: RunDirectory, spec: StreamSpec) -> None:
@@ -84,7 +85,12 @@ class PooledStream:
         self._spec = spec
 
     def problem(
-        self, target: TargetSpec, features: Sequence[str], fold: Fold | None, seed: int
+        self,
+        target: TargetSpec,
+        features: Sequence[str],
+        fold: Fold | None,
+        seed: int,
+        sample_weights: SampleWeights = "none",
     ) -> tuple[StreamedProblem, Span] | None:
         """Return the target's problem on the purged rows before a fold, or on all rows.
 
@@ -96,18 +102,21 @@ class PooledStream:
         tables: list[str] = []
         kept: list[NDArray[np.bool_]] = []
         labels: list[Floats] = []
+        weights: list[Floats] = []
         spans: list[Span] = []
         for name in self._spec.tables:
             table = self._run.read_table(name, ("position", end, label))
-            y = table.column(label).to_numpy()
+            y, ends = table.column(label).to_numpy(), table.column(end).to_numpy()
             usable = np.isfinite(y)
             if fold is not None:
-                usable &= train_rows(table.column(end).to_numpy(), fold, frame.embargo)
+                usable &= train_rows(ends, fold, frame.embargo)
             if usable.any():
                 positions = table.column("position").to_numpy()[usable]
                 tables.append(name)
                 kept.append(usable)
                 labels.append(y[usable])
+                if sample_weights == "average_uniqueness":
+                    weights.append(average_uniqueness(positions, ends[usable]))
                 spans.append(Span(int(positions[0]), int(positions[-1])))
         if not labels:
             return None
@@ -123,4 +132,7 @@ class PooledStream:
             block_rows=tuple(len(part) for part in labels),
         )
         span = Span(min(s.first for s in spans), max(s.last for s in spans))
-        return StreamedProblem(rows, y, target.task, seed), span
+        weight = np.concatenate(weights) if weights else None
+        if weight is not None:
+            weight /= weight.mean()
+        return StreamedProblem(rows, y, target.task, seed, weight), span

@@ -118,6 +118,7 @@ def _metadata(
         **feature_facts(job.features, request),
         "hyperparameters": dict(fitted.hyperparameters),
         "seed": fitted.seed,
+        "fitting": fitted.fitting,
         # Whom a pooled model serves is decided by routes, which no fit depends on: see publishing.
         "serves": list(design.symbols) if job.view == "symbol_specific" else [],
         **fitted_facts(design, job.features, fitted, axis),

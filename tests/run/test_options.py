@@ -221,7 +221,13 @@ def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
         (
             "target_ranking",
             {"families": ["forest"]},
-            r"target_ranking: unknown model family 'forest'; known are lightgbm, ridge",
+            r"target_ranking: unknown model family 'forest'; known are catboost, elastic_net, .*",
+        ),
+        (
+            "target_ranking",
+            {"hyperparameters": {"lightgbm": {"early_stopping_rounds": 5}}},
+            r"target_ranking: lightgbm: early_stopping_rounds is for training alone: ranking fits "
+            r"many small models, each for all of its rounds\. Remove it there\.$",
         ),
         (
             "training",

@@ -128,6 +128,63 @@ class TestFinalModel:
         assert all(given.X.flags["C_CONTIGUOUS"] for given in family.fits)
 
 
+class TestRows:
+    def test_rows_to_stop_by_come_from_before_each_test_fold(self, family: RecordingFamily) -> None:
+        """With early stopping each fit watches its own latest training rows, purged and whole."""
+        settings = (("early_stopping_rounds", 5), ("stopping_fraction", 0.25))
+        fitted = fit(
+            design_of(labels(900), marked_features(900), 3), job_spec(hyperparameters=settings)
+        )
+        for given, fold in zip(family.fits, FOLDS, strict=False):
+            stopping = given.problem.stopping
+            assert stopping is not None
+            assert len(given.X) == 3 * fold.test_start
+            assert stopping.watched[-1] == given.problem.rows[-1]
+            assert set(stopping.watched) | set(stopping.fitted) < set(given.problem.rows)
+            assert stopping.fitted[-1] // 3 + 5 < stopping.watched[0] // 3
+            assert len(stopping.watched) / len(given.problem.rows) == pytest.approx(0.25, abs=0.02)
+        assert fitted.fitting == {
+            "sample_weights": "none",
+            "n_rounds": None,
+            "early_stopping": {"n_fitted": 660, "n_watched": 225},
+        }
+
+    def test_without_early_stopping_nothing_is_held_out(self, family: RecordingFamily) -> None:
+        """Every fit has all of its rows, and none has weights."""
+        fit(design_of(labels(900), marked_features(900), 3))
+        assert [given.problem.stopping for given in family.fits] == [None] * 4
+        assert [given.problem.weights for given in family.fits] == [None] * 4
+
+    def test_weights_are_of_the_labels_that_train(self, family: RecordingFamily) -> None:
+        """Folds and final model each weigh their own rows: none knows of a later label."""
+        fitted = fit(
+            design_of(labels(900), marked_features(900), 3),
+            job_spec(sample_weights="average_uniqueness"),
+        )
+        for given in family.fits:
+            problem = given.problem
+            assert problem.weights is not None
+            assert len(problem.weights) == len(problem.y)
+            weights = problem.weights[problem.rows]
+            assert weights.mean() == pytest.approx(1.0)
+            assert weights[-1] == pytest.approx(weights.max())
+            assert weights[0] == pytest.approx(weights.max())
+        assert fitted.fitting["sample_weights"] == "average_uniqueness"
+
+    @pytest.mark.parametrize("patience", [1, 10])
+    def test_the_metadata_tell_the_rounds(self, patience: int) -> None:
+        """A model that stopped early says after how many rounds; noise stops it at once."""
+        y = np.random.default_rng(1).standard_normal(300)
+        X = np.random.default_rng(2).standard_normal((300, 4)).astype(np.float32)
+        job = job_spec(
+            family="lightgbm",
+            hyperparameters=(("early_stopping_rounds", patience), ("n_estimators", 60)),
+        )
+        fitted = fit(design_of(y, X), job)
+        assert fitted.fitting["n_rounds"] < 60
+        assert fitted.fitting["early_stopping"] == {"n_fitted": 235, "n_watched": 60}
+
+
 class TestSeeds:
     def seeds(self, family: RecordingFamily, job: JobSpec, design: Design, seed: int) -> list[int]:
         """Return the seeds of a job's fits."""

@@ -1,6 +1,6 @@
 """Model families: one file each, found by name through entry points."""
 
-from ray_pipeline.training.families.hyperparameters import stopping_fraction
+from ray_pipeline.training.families.hyperparameters import EARLY_STOPPING, stopping_fraction
 from ray_pipeline.training.families.protocol import (
     Family,
     IterativeModel,
@@ -11,8 +11,10 @@ from ray_pipeline.training.families.protocol import (
 )
 from ray_pipeline.training.families.registry import load_family
 from ray_pipeline.training.families.searching import Searchable, SearchDimension
+from ray_pipeline.training.families.streaming import StreamedProblem, StreamingFamily
 
 __all__ = [
+    "EARLY_STOPPING",
     "Family",
     "IterativeModel",
     "Model",
@@ -21,6 +23,8 @@ __all__ = [
     "SearchDimension",
     "Searchable",
     "Stopping",
+    "StreamedProblem",
+    "StreamingFamily",
     "load_family",
     "stopping_fraction",
 ]

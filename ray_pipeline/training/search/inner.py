@@ -13,11 +13,12 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.ranking.design import Design
 from ray_pipeline.ranking.walk import fold_problem
-from ray_pipeline.records import TargetSpec, View
+from ray_pipeline.records import SampleWeights, TargetSpec, View
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
 from ray_pipeline.statistics.skill import grouped_skill, outcome, standing, time_contributions
-from ray_pipeline.training.families import Problem, load_family
+from ray_pipeline.training.families import Problem, load_family, stopping_fraction
 from ray_pipeline.training.families.searching import Value
+from ray_pipeline.training.problems import hold_out_latest, weigh_rows
 
 __all__ = ["InnerSplits", "InnerWalk", "inner_skill", "inner_walk"]
 
@@ -27,10 +28,11 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class InnerSplits:
-    """How the training rows of a fold are split once more; see `walk_forward_folds`."""
+    """How the training rows of a fold are split once more (`walk_forward_folds`), and count."""
 
     n_splits: int
     min_train_fraction: float
+    sample_weights: SampleWeights = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,14 @@ class InnerWalk:
         may not train on is missing.
     problems, tested
         Training problem and test rows of each inner fold.
+    embargo
+        Positions between rows that are fitted and rows that tell when to stop.
     """
 
     design: Design
     problems: tuple[Problem, ...]
     tested: tuple[Ints, ...]
+    embargo: int = 0
 
 
 def inner_walk(
@@ -101,9 +106,9 @@ def inner_walk(
             raise DataError(
                 f"inner fold {inner.index} has too few labelled rows, or of one class only"
             )
-        problems.append(problem)
+        problems.append(weigh_rows(problem, inside, splits.sample_weights))
         tested.append(start + np.flatnonzero(labelled[start:end]))
-    return InnerWalk(inside, tuple(problems), tuple(tested))
+    return InnerWalk(inside, tuple(problems), tuple(tested), frame.embargo)
 
 
 def _before(design: Design, fold: Fold | None, features: Sequence[str], embargo: int) -> Design:
@@ -148,7 +153,9 @@ def inner_skill(
     outcomes: list[Floats] = []
     for problem, tested in zip(walk.problems, walk.tested, strict=True):
         X = design.X[: len(problem.y)]
-        (model,) = family.fit(X, design.feature_names, [problem], dict(hyperparameters))
+        fraction = stopping_fraction(hyperparameters)
+        stopped = hold_out_latest(problem, design, fraction, walk.embargo)
+        (model,) = family.fit(X, design.feature_names, [stopped], dict(hyperparameters))
         predictions.append(model.predict(design.X[tested]))
         if not pooled:
             known = model.predict(X[problem.rows])

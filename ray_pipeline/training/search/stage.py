@@ -67,7 +67,11 @@ class SearchSettings:
             batch_size=search.batch_size,
             max_trials=search.max_trials,
             accept=search.accept,
-            splits=InnerSplits(search.n_splits, config.validation.min_train_fraction),
+            splits=InnerSplits(
+                search.n_splits,
+                config.validation.min_train_fraction,
+                config.training.sample_weights,
+            ),
             spaces=search_spaces(
                 [name for name in config.training.families if name != RANK_AVERAGE], search.spaces
             ),

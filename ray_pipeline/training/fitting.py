@@ -1,0 +1,143 @@
+"""One fit of a job: on the rows of its design, or on those that are streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.records import SampleWeights, TargetSpec
+from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.training.families import (
+    EARLY_STOPPING,
+    Family,
+    IterativeModel,
+    Model,
+    Problem,
+    StreamingFamily,
+)
+from ray_pipeline.training.problems import refined_problem
+from ray_pipeline.training.streaming import PooledStream
+
+__all__ = ["Fit", "Fitter", "columns_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted model and what it was fitted to.
+
+    Attributes
+    ----------
+    n_rows, first, last
+        Training rows; panel positions of the first and the last of them.
+    facts
+        How rows counted and when it stopped, for the model's metadata.
+    """
+
+    model: Model
+    n_rows: int
+    first: int
+    last: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitter:
+    """Fits one family to one target, with the job's weights of rows.
+
+    Attributes
+    ----------
+    design
+        Rows in memory: of a symbol or of the pool.
+    stream
+        More rows than the pool holds, or None. The pool then teaches scales, bins and the number
+        of rounds; a family that cannot take a stream trains on the pool.
+    """
+
+    family: Family
+    design: Design
+    target: TargetSpec
+    frame: PanelFrame
+    sample_weights: SampleWeights
+    stream: PooledStream | None = None
+
+    def fit(
+        self,
+        problem: Problem,
+        features: Sequence[str],
+        fold: Fold | None,
+        hyperparameters: Mapping[str, Any],
+    ) -> Fit:
+        """Fit one model.
+
+        Parameters
+        ----------
+        problem
+            On the first rows of the design: none of them is of a later fold.
+        fold
+            The test fold whose training rows these are; None: the final model.
+        """
+        X = columns_of(self.design, features)[: len(problem.y)]
+        problem = refined_problem(
+            problem, self.design, self.sample_weights, hyperparameters, self.frame.embargo
+        )
+        if self.stream is not None and isinstance(self.family, StreamingFamily):
+            return self._fit_streamed(
+                self.family, self.stream, problem, X, features, fold, hyperparameters
+            )
+        (model,) = self.family.fit(X, features, [problem], hyperparameters)
+        positions = self.design.positions[problem.rows]
+        facts = {"streamed": False, **self._facts(model, problem)}
+        return Fit(model, len(problem.rows), int(positions[0]), int(positions[-1]), facts)
+
+    def _fit_streamed(
+        self,
+        family: StreamingFamily,
+        stream: PooledStream,
+        problem: Problem,
+        X: NDArray[np.float32],
+        features: Sequence[str],
+        fold: Fold | None,
+        hyperparameters: Mapping[str, Any],
+    ) -> Fit:
+        if problem.stopping is not None:
+            (model,) = self.family.fit(X, features, [problem], hyperparameters)
+            hyperparameters = _with_rounds(hyperparameters, model)
+        found = stream.problem(self.target, features, fold, problem.seed, self.sample_weights)
+        if found is None:
+            raise DataError("the streamed rows are fewer than those of the pool")
+        streamed, span = found
+        model = family.fit_streamed(X, features, streamed, hyperparameters)
+        facts = {"streamed": True, **self._facts(model, problem)}
+        return Fit(model, len(streamed.y), span.first, span.last, facts)
+
+    def _facts(self, model: Model, problem: Problem) -> dict[str, Any]:
+        stopping = problem.stopping
+        return {
+            "sample_weights": self.sample_weights,
+            "n_rounds": model.n_rounds if isinstance(model, IterativeModel) else None,
+            "early_stopping": {
+                "n_fitted": len(stopping.fitted),
+                "n_watched": len(stopping.watched),
+            }
+            if stopping is not None
+            else None,
+        }
+
+
+def columns_of(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
+    """Return some features of a design, C-contiguous, shape (n_rows, n_features)."""
+    place = {name: j for j, name in enumerate(design.feature_names)}
+    return np.ascontiguousarray(design.X[:, [place[name] for name in features]])
+
+
+def _with_rounds(hyperparameters: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """Fix the number of rounds that early stopping found."""
+    kept = {name: value for name, value in hyperparameters.items() if name not in EARLY_STOPPING}
+    return kept | ({"n_estimators": model.n_rounds} if isinstance(model, IterativeModel) else {})

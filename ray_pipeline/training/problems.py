@@ -1,0 +1,105 @@
+"""What a training problem says of its rows: how much each counts, and which tell when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.ranking.design import Design
+from ray_pipeline.ranking.walk import make_problem
+from ray_pipeline.records import SampleWeights
+from ray_pipeline.statistics.uniqueness import average_uniqueness
+from ray_pipeline.training.families import Problem, Stopping, stopping_fraction
+
+__all__ = ["MIN_WATCHED_ROWS", "hold_out_latest", "refined_problem", "weigh_rows"]
+
+MIN_WATCHED_ROWS = 20
+"""Fewer rows say next to nothing of when to stop."""
+
+
+def refined_problem(
+    problem: Problem,
+    design: Design,
+    scheme: SampleWeights,
+    hyperparameters: Mapping[str, Any],
+    embargo: int,
+) -> Problem:
+    """Return the problem with weights, and rows to watch where the family is to stop early.
+
+    See `weigh_rows` and `hold_out_latest`.
+    """
+    weighed = weigh_rows(problem, design, scheme)
+    return hold_out_latest(weighed, design, stopping_fraction(hyperparameters), embargo)
+
+
+def weigh_rows(problem: Problem, design: Design, scheme: SampleWeights) -> Problem:
+    """Return the problem with a weight for each of its rows; their mean is 1.
+
+    Parameters
+    ----------
+    design
+        Its first rows are those of the problem.
+    scheme
+        ``average_uniqueness``: of each label among those of its own symbol that train, by
+        position, whatever rows a sampled pool left out between them. ``none``: all alike.
+    """
+    if scheme == "none":
+        return problem
+    rows = problem.rows
+    symbols = design.symbol_index[rows]
+    weights = np.full(len(problem.y), np.nan)
+    for symbol in np.unique(symbols):
+        own = rows[symbols == symbol]
+        weights[own] = average_uniqueness(design.positions[own], design.label_ends[own])
+    weights[rows] /= weights[rows].mean()
+    return replace(problem, weights=weights)
+
+
+def hold_out_latest(
+    problem: Problem, design: Design, fraction: float | None, embargo: int
+) -> Problem:
+    """Return the problem with its latest rows to watch, purged as a test fold is.
+
+    Whole timestamps are watched. Rows whose labels, plus embargo, reach the first of them are
+    neither fitted nor watched while the family looks for the number of rounds.
+
+    Parameters
+    ----------
+    design
+        Its first rows are those of the problem.
+    fraction
+        Share of the training rows to watch; None: there is nothing to stop.
+    embargo
+        Positions between the labels that are fitted and the rows that are watched.
+
+    Returns
+    -------
+    Problem
+        Unchanged, to be fitted for all its rounds, where either side would be too small to fit
+        or to watch: fewer than 60 rows to fit, fewer than 20 to watch, or labels all alike.
+    """
+    if fraction is None:
+        return problem
+    rows = problem.rows
+    positions = design.positions[rows]
+    first = positions[min(int(len(rows) * (1.0 - fraction)), len(rows) - 1)]
+    fitted = rows[design.label_ends[rows] + embargo < first]
+    watched = rows[positions >= first]
+    labels = problem.y[watched]
+    if (
+        len(watched) < MIN_WATCHED_ROWS
+        or labels.min() == labels.max()
+        or make_problem(problem.y, _mask(fitted, len(problem.y)), problem.task, 0) is None
+    ):
+        return problem
+    return replace(problem, stopping=Stopping(fitted, watched))
+
+
+def _mask(rows: NDArray[np.int64], n_rows: int) -> NDArray[np.bool_]:
+    mask = np.zeros(n_rows, dtype=np.bool_)
+    mask[rows] = True
+    return mask
