@@ -24,7 +24,12 @@ from ray_pipeline.panel.summary import PanelSummary
 from ray_pipeline.ranking.leakage_stage import screen_features
 from ray_pipeline.ranking.stage import PooledPanel, Ranking, build_pool, rank_targets
 from ray_pipeline.records import ColumnRoles, SymbolPartition
-from ray_pipeline.routing.plan import TrainingPlan, plan_training, without_lonely_averages
+from ray_pipeline.routing.plan import (
+    RANK_AVERAGE,
+    TrainingPlan,
+    plan_training,
+    without_lonely_averages,
+)
 from ray_pipeline.routing.stage import route_symbols
 from ray_pipeline.run.journal import iso_time
 from ray_pipeline.run.study import Study
@@ -33,6 +38,7 @@ from ray_pipeline.training.predictions import JoinedPredictions, join_prediction
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.stage import SearchSettings, search_hyperparameters
 from ray_pipeline.training.stage import Training, train_models
+from ray_pipeline.training.stream_stage import stream_rows, without_stream
 
 __all__ = [
     "Subject",
@@ -223,16 +229,34 @@ def train_step(
     searches: Mapping[str, JobSearch],
 ) -> tuple[Training, JoinedPredictions | None]:
     """Train the plan's models, and join their out-of-sample predictions."""
+    config = study.config
+    pooled = [
+        job for job in plan.jobs if job.view == "cross_sectional" and job.family != RANK_AVERAGE
+    ]
     with study.journal.stage("training"):
+        stream = None
+        if pool is not None:
+            stream = stream_rows(
+                runner,
+                subject.frame,
+                subject.partitions,
+                subject.rows_per_position,
+                pool,
+                pooled,
+                config.training.max_cs_rows,
+            )
+        if stream is not None:
+            study.warn(without_stream(pooled))
         training = train_models(
             runner,
             subject.frame,
             subject.partitions,
             pool,
             plan,
-            study.config.target_ranking.min_cs,
+            config.target_ranking.min_cs,
             str(study.journal.record["input_fingerprint"]),
             searches,
+            stream,
         )
         plan = without_lonely_averages(plan, training.results)
         study.publish.plan(plan)

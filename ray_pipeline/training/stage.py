@@ -15,6 +15,7 @@ from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan, without_l
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.fit import JobSpec
 from ray_pipeline.training.search.choices import JobSearch
+from ray_pipeline.training.streaming import StreamSpec
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
 __all__ = ["Training", "train_models"]
@@ -41,6 +42,7 @@ def train_models(
     min_cs: int,
     inputs: str,
     searches: Mapping[str, JobSearch] | None = None,
+    stream: StreamSpec | None = None,
 ) -> Training:
     """Train every job of the plan.
 
@@ -52,6 +54,8 @@ def train_models(
     ----------
     searches
         What a search for hyperparameters chose, by job.
+    stream
+        Rows for pooled models beyond those of the pool, of `stream_rows`.
     """
     found = searches or {}
     results: dict[str, Mapping[str, Any]] = {}
@@ -64,7 +68,9 @@ def train_models(
                 "train_pooled",
                 job.job_id,
                 train_pooled,
-                TrainingSpec(frame, (_spec(job, found),), min_cs, inputs, pool=pool.tables),
+                TrainingSpec(
+                    frame, (_spec(job, found),), min_cs, inputs, pool=pool.tables, stream=stream
+                ),
             )
             for job in pooled
         ]

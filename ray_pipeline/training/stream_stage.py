@@ -15,9 +15,10 @@ from ray_pipeline.ranking.pool import SliceSpec, count_samples, write_slice
 from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.routing.plan import Job
+from ray_pipeline.training.families import StreamingFamily, load_family
 from ray_pipeline.training.streaming import StreamSpec
 
-__all__ = ["stream_rows"]
+__all__ = ["stream_rows", "without_stream"]
 
 
 def stream_rows(
@@ -72,6 +73,18 @@ def stream_rows(
     ]
     records = runner.run_required(units)
     return StreamSpec(tuple(record["table"] for record in records.values()), narrow)
+
+
+def without_stream(jobs: Sequence[Job]) -> list[str]:
+    """Say which families of pooled jobs cannot take a stream and train on the pool's rows."""
+    names = dict.fromkeys(job.family for job in jobs)
+    others = [name for name in names if not isinstance(load_family(name), StreamingFamily)]
+    if not others:
+        return []
+    return [
+        f"training.max_cs_rows: {', '.join(others)} cannot take rows from a stream and train on "
+        "those of the ranking's pool (target_ranking.max_cs_rows)"
+    ]
 
 
 def _features(job: Job) -> set[str]:

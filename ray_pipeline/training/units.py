@@ -24,6 +24,7 @@ from ray_pipeline.training.metadata import (
     library_versions,
     request_facts,
 )
+from ray_pipeline.training.streaming import PooledStream, StreamSpec
 
 __all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
 
@@ -32,7 +33,8 @@ __all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
 class TrainingSpec:
     """Jobs on one design: a symbol's own rows, or the pool named by its slices.
 
-    `inputs` is the run's input fingerprint, for the models' metadata.
+    `inputs` is the run's input fingerprint, for the models' metadata; `stream` names the rows that
+    pooled models are trained on where those of the pool are not enough.
     """
 
     frame: PanelFrame
@@ -41,6 +43,7 @@ class TrainingSpec:
     inputs: str
     partition: SymbolPartition | None = None
     pool: tuple[str, ...] = ()
+    stream: StreamSpec | None = None
 
 
 def train_symbol(reader: PanelReader, spec: TrainingSpec) -> dict[str, Any]:
@@ -76,7 +79,8 @@ def _train(
     reader: PanelReader, design: Design, target: TargetSpec, job: JobSpec, spec: TrainingSpec
 ) -> dict[str, Any]:
     axis = reader.axis(spec.frame.axis)
-    fitted = fit_job(design, target, job, spec.frame, axis, spec.min_cs)
+    stream = PooledStream(reader.run, spec.stream) if spec.stream else None
+    fitted = fit_job(design, target, job, spec.frame, axis, spec.min_cs, stream)
     stage = "train_symbol" if spec.partition else "train_pooled"
     folder = artifact_folder(stage, spec, job)
     files = fitted.model.to_files()
