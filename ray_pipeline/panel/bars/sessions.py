@@ -133,7 +133,6 @@ def _session_begins(time_ns: _Times, bar_ns: int) -> _Times:
     """
     steps = np.diff(time_ns, prepend=time_ns[:1])
     is_after_break = steps >= max(_BREAK_NS, _BREAK_BARS * bar_ns)
-    is_after_break[:1] = True
     after_break = time_ns[np.maximum.accumulate(np.where(is_after_break, np.arange(len(steps)), 0))]
     midnight = time_ns - time_ns % _DAY_NS
     return np.where(midnight - after_break >= _DAY_NS, midnight, after_break)

@@ -158,6 +158,13 @@ class TestFeaturesByHand:
         assert np.isnan(got[: first_row[6]]).all()
         assert np.isfinite(got[first_row[6] :]).all()
 
+    def test_volume_of_a_session_longer_than_those_before(self) -> None:
+        """After an outage a session lasts 40 hours: earlier ones count with all of their volume."""
+        axis = times(("2024-03-04T00:00", 170), ("2024-03-11T08:00", 45), minutes=60)
+        bars = replace(bars_at(axis), volume=np.ones(len(axis)))
+        got = compute_features(bars, ["session_volume_relative_5"], 3600)[:, 0]
+        np.testing.assert_allclose(got[170 + 30], np.log(31 / np.mean([2, 24, 24, 24, 24])))
+
     def test_previous_session_may_have_closed_early(self) -> None:
         """The bar's place is told by the length of the session before, and may exceed it."""
         axis = exchange()
