@@ -187,7 +187,7 @@ def test_metadata_tells_what_a_model_is(done_run: Path) -> None:
     }
     assert 0.2 < metadata["out_of_sample"]["skill"] < 0.6
     assert isinstance(metadata["seed"], int)
-    assert {"python", "lightgbm", "numpy"} <= set(metadata["libraries"])
+    assert set(metadata["libraries"]) == {"ray_pipeline", "python", "numpy", "pyarrow"}
     assert metadata["input_fingerprint"] == _record(done_run)["input_fingerprint"]
 
 

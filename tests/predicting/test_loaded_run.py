@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from panels import read_json
 from trained_runs import POOLED, TARGET, Trained
 
 from ray_pipeline import load_run
@@ -14,6 +17,9 @@ from ray_pipeline.errors import ArtifactError, ConfigError, DataError
 from ray_pipeline.predicting import LoadedRun
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.artifacts import read_model
+
+NUMPY = np.__version__
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +148,17 @@ def test_models_are_kept_within_a_bound(labeled: Trained) -> None:
     small.get(run, "content", f"sym_{TARGET}__S00__ridge")
     assert small.get(run, "content", POOLED) is not kept
     assert small.size_bytes <= first.size_bytes
+
+
+def test_a_family_that_is_not_installed_is_named(labeled: Trained, tmp_path: Path) -> None:
+    """With what the model was written with, which is what to install."""
+    folder = tmp_path / "run" / "models" / POOLED
+    shutil.copytree(labeled.run_dir / "models" / POOLED, folder)
+    metadata = read_json(folder / "metadata.json")
+    (folder / "metadata.json").write_text(json.dumps(metadata | {"family": "forest"}))
+    with pytest.raises(
+        ArtifactError,
+        match=rf"^models/{POOLED} is of the family 'forest', which cannot be loaded here "
+        rf"\(unknown model family 'forest'; .*Install what it was written with: numpy {NUMPY}",
+    ):
+        read_model(RunDirectory(str(tmp_path / "run")), POOLED)
