@@ -29,6 +29,7 @@ from ray_pipeline.run.failures import FailureLedger
 from ray_pipeline.run.workers import data_options_for, open_executor, options_for
 from ray_pipeline.storage import RunDirectory, open_filesystem
 from ray_pipeline.training.artifact_checks import check_input
+from ray_pipeline.training.artifacts import check_model
 
 __all__ = ["PredictOptions", "predict_panel"]
 
@@ -110,6 +111,10 @@ def predict_panel(
         "warnings": list(batch.warnings),
     }
     request = _request(trained, config, batch, served)
+    pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}
+    for job_id in sorted(pooled):
+        # Of a model that serves everybody the user hears once, and before any work is done.
+        check_model(trained.run, job_id)
     work = _Work(trained, batch, served, request, targets, raw, since)
     with open_predictions(destination, facts, reporter.say) as folder:
         _score(work, config, destination, folder, reporter)

@@ -39,6 +39,11 @@ class ServedJob:
         )
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether it was trained across symbols."""
+        return self.view == "cross_sectional"
+
+    @property
     def column(self) -> str:
         """Column of its raw prediction: ``<target>__pooled__<family>``, or ``own``."""
         return f"{self.target}__{_VIEW_WORDS[self.view]}__{self.family}"
@@ -96,7 +101,7 @@ class ServingTable:
         for job in jobs:
             for symbol in job.serves:
                 self._serving.setdefault((job.target, symbol), []).append(job)
-            if job.view == "cross_sectional":
+            if job.is_pooled:
                 self._pooled[job.target].append(job)
 
     def of(self, symbol: str) -> Serving:

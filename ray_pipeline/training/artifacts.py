@@ -23,7 +23,7 @@ from ray_pipeline.training.artifact_checks import (
 )
 from ray_pipeline.training.families import Family, Model, QuantileModel, load_family
 
-__all__ = ["TrainedModel", "changed_libraries", "read_metadata", "read_model"]
+__all__ = ["TrainedModel", "changed_libraries", "check_model", "read_metadata", "read_model"]
 
 Floats = NDArray[np.float64]
 
@@ -127,6 +127,17 @@ def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
     return metadata
 
 
+def check_model(run: RunDirectory, job_id: str) -> None:
+    """Check all that `read_model` checks of a model itself, without keeping anything of it.
+
+    Raises
+    ------
+    ArtifactError, StorageError
+        As `read_model`.
+    """
+    _checked(run, job_id)
+
+
 def read_model(
     run: RunDirectory, job_id: str, member: Callable[[str], TrainedModel] | None = None
 ) -> TrainedModel:
@@ -145,13 +156,7 @@ def read_model(
     StorageError
         When a file cannot be read.
     """
-    metadata = read_metadata(run, job_id)
-    is_average = metadata["family"] == RANK_AVERAGE
-    family = None if is_average else _family(metadata)
-    libraries = () if family is None else family.libraries
-    check_versions(metadata, libraries, _installed(libraries))
-    files = {name: run.read_bytes(f"models/{job_id}/{name}") for name in metadata["files"]}
-    check_checksums(job_id, metadata["files"], files)
+    metadata, family, files = _checked(run, job_id)
     if family is None:
         read = member or (lambda name: read_model(run, name))
         members = tuple(map(read, metadata["members"]))
@@ -171,6 +176,20 @@ def changed_libraries(model: TrainedModel) -> list[str]:
         for name, at in sorted(written.items())
         if here.get(name) != at
     ]
+
+
+def _checked(
+    run: RunDirectory, job_id: str
+) -> tuple[dict[str, Any], Family | None, dict[str, bytes]]:
+    """Return metadata, family (None: an average of others) and files of a model."""
+    metadata = read_metadata(run, job_id)
+    is_average = metadata["family"] == RANK_AVERAGE
+    family = None if is_average else _family(metadata)
+    libraries = () if family is None else family.libraries
+    check_versions(metadata, libraries, _installed(libraries))
+    files = {name: run.read_bytes(f"models/{job_id}/{name}") for name in metadata["files"]}
+    check_checksums(job_id, metadata["files"], files)
+    return metadata, family, files
 
 
 def _family(metadata: Mapping[str, Any]) -> Family:

@@ -258,15 +258,13 @@ def test_a_damaged_model_costs_the_symbols_that_it_serves(labeled: Trained, tmp_
 def test_a_model_of_the_future_is_refused(
     labeled: Trained, tmp_path: Path, library: str, version: str, message: str
 ) -> None:
-    """A pooled one serves everybody: the whole command fails, and says so in its record."""
+    """A pooled one serves everybody: the command is refused before anything is written."""
     run = amended(labeled, tmp_path)
     path = run.run_dir / "models" / f"cs_{TARGET}__lightgbm" / "metadata.json"
     amend_json(path, libraries=read_json(path)["libraries"] | {library: version})
-    with pytest.raises(ExecutionError, match=rf"symbols failed, more than .* {message}"):
+    with pytest.raises(ArtifactError, match=rf"^models/cs_{TARGET}__lightgbm {message}"):
         predict(run, tmp_path / "out")
-    record = read_json(tmp_path / "out" / "predictions.json")
-    assert record["status"] == "failed"
-    assert library in record["error"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_columns_are_found_by_name(labeled: Trained, tmp_path: Path) -> None:
