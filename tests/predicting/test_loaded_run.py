@@ -104,22 +104,6 @@ def test_tables_that_cannot_be_used(labeled: Trained, run: LoadedRun) -> None:
         run.predict(weekly, symbol="S00")
 
 
-def test_features_across_symbols_need_every_symbol(
-    bars: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One symbol's bars do not hold them: the message names the command that reads all."""
-    run = load_run(str(bars.run_dir))
-    monkeypatch.setattr(
-        "ray_pipeline.predicting.loaded.CROSS_SECTIONAL_FEATURES", ("log_return_1",)
-    )
-    with pytest.raises(
-        ArtifactError,
-        match=r"^log_return_1 is computed of all symbols at a timestamp, and a table of symbol S00 "
-        r"alone does not give it\. Use `ray-pipeline predict`, which reads every symbol\.$",
-    ):
-        run.predict(bars.tables["S00"], symbol="S00")
-
-
 def test_a_symbol_that_nothing_serves(labeled: Trained, tmp_path: Path) -> None:
     """The notes say why."""
     run = load_run(str(labeled.run_dir))

@@ -107,6 +107,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "feature_lookback_bars": {"c": None, "b": None},
         "first_predictable_row": 0,
         "input_columns": ["c", "b"],
+        "feature_functions": [],
         "absent_features": {},
         "time_column": "ts",
         "serves": ["A/B"],
