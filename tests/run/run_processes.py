@@ -7,6 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+PLAIN_INSTALLATION = os.pathsep.join(
+    [str(REPOSITORY / "tests" / "plain_installation"), str(REPOSITORY)]
+)
+"""PYTHONPATH of the source tree, without the libraries that are here for the tests alone: LightGBM
+imports them where they are, which takes a second of each process."""
+
 
 def processes_of(ray_folder: Path) -> list[int]:
     """Find the processes of a Ray by the folder that their command lines name."""

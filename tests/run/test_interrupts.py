@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 from panels import write_config
-from run_processes import until
+from run_processes import PLAIN_INSTALLATION, until
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "ray_pipeline"]
 
 WITHOUT_RAY = ("--set", "execution.executor=serial")
@@ -41,7 +40,7 @@ def start(config: Path, ray_folder: Path) -> Iterator[Start]:
             cwd=config.parent,
             env=os.environ
             | {
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": PLAIN_INSTALLATION,
                 "RAY_AUTH_MODE": "disabled",
                 "RAY_TMPDIR": str(ray_folder),
                 "PYTHONUNBUFFERED": "1",

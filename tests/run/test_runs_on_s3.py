@@ -17,9 +17,7 @@ from object_stores import faults
 from object_stores.proxy import FaultyProxy
 from object_stores.seaweedfs import REGION, SHARED_BUCKET, SeaweedFS
 from panels import write_config
-from run_processes import until
-
-ROOT = Path(__file__).resolve().parents[2]
+from run_processes import PLAIN_INSTALLATION, until
 
 pytestmark = pytest.mark.ray
 
@@ -57,7 +55,11 @@ class Bench:
             env=kept
             | self.server.owner.environment
             | {"AWS_ENDPOINT_URL": self.proxy.endpoint_url, "AWS_DEFAULT_REGION": REGION}
-            | {"PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
+            | {
+                "PYTHONPATH": PLAIN_INSTALLATION,
+                "RAY_AUTH_MODE": "disabled",
+                "PYTHONUNBUFFERED": "1",
+            }
             | {"RAY_TMPDIR": str(self.ray_folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,1 @@
+raise ImportError("pandas is not part of a plain installation of ray-pipeline")
