@@ -45,7 +45,7 @@ INSTALLED = tuple(
 QUICK: dict[str, dict[str, Any]] = {
     **{name: {"n_estimators": 20, "learning_rate": 0.1} for name in BOOSTED},
     **{name: {"n_estimators": 20} for name in FORESTS},
-    "mlp": {"n_epochs": 15, "hidden_units": 8, "learning_rate": 0.02},
+    "mlp": {"n_epochs": 15, "hidden_units": 8, "learning_rate": 0.02, "weight_decay": 0.05},
 }
 
 
