@@ -132,6 +132,9 @@ PURE = (
     "training.search.choices",
     "training.search.space",
     "training.search.verdict",
+    "training.families.labels",
+    "training.families.watching",
+    "training.problems",
 )
 """Arrays and plain values in, arrays and records out: no I/O, clock, logging or global chance."""
 

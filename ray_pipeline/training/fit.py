@@ -51,8 +51,8 @@ class JobSpec:
     features: tuple[str, ...]
     fold_features: tuple[tuple[int, tuple[str, ...]], ...]
     hyperparameters: tuple[tuple[str, Any], ...]
-    sample_weights: SampleWeights = "none"
     search: JobSearch | None = None
+    sample_weights: SampleWeights = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ class TestRows:
             assert stopping.fitted[-1] // 3 + 5 < stopping.watched[0] // 3
             assert len(stopping.watched) / len(given.problem.rows) == pytest.approx(0.25, abs=0.02)
         assert fitted.fitting == {
+            "streamed": False,
             "sample_weights": "none",
             "n_rounds": None,
             "early_stopping": {"n_fitted": 660, "n_watched": 225},

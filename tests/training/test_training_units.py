@@ -112,7 +112,12 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "time_column": "ts",
         "serves": ["A/B"],
         "hyperparameters": {"penalty": 0.2},
-        "fitting": {"sample_weights": "none", "n_rounds": None, "early_stopping": None},
+        "fitting": {
+            "streamed": False,
+            "sample_weights": "none",
+            "n_rounds": None,
+            "early_stopping": None,
+        },
         "input_fingerprint": "fingerprint",
     }
     assert {key: metadata[key] for key in plain} == plain
