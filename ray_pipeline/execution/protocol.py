@@ -24,7 +24,7 @@ __all__ = [
     "UnitStore",
 ]
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Part of every digest: raised when the same unit would give another record than before, so that
 records of older code are not taken for finished work. A release raises the package version."""
 

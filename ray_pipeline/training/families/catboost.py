@@ -22,6 +22,7 @@ from ray_pipeline.training.families.hyperparameters import (
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import only_file, reading, unpack_document
 from ray_pipeline.training.families.protocol import Model, Problem, Stopping
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["CatBoostFamily", "CatBoostModel"]
 
@@ -54,6 +55,14 @@ _DETERMINISTIC: dict[str, Any] = {
 }
 _FILE = "model.cbm"
 _CONSTANT = "constant.json"
+
+_SEARCHED = {
+    "n_estimators": SearchDimension("int", 30, 600, log=True),
+    "learning_rate": SearchDimension("float", 0.01, 0.2, log=True),
+    "depth": SearchDimension("int", 2, 8),
+    "rsm": SearchDimension("float", 0.3, 1.0),
+    "l2_leaf_reg": SearchDimension("float", 0.3, 100.0, log=True),
+}
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,10 @@ class CatBoostFamily:
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
         return np.stack([model.predict(X) for model in models])
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how large and how cautious the model is; see `Searchable`."""
+        return with_defaults(_SEARCHED, _DEFAULTS)
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the names that change a model, not those that would change reproducibility."""

@@ -17,6 +17,7 @@ from ray_pipeline.training.families.hyperparameters import (
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.linear import LinearModel, load_linear, predict_linear
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["ElasticNetFamily"]
 
@@ -30,6 +31,11 @@ MAX_SWEEPS = 5_000
 """Coordinate descent on collinear features is slow; at the tolerance it mostly ends far sooner."""
 
 TOLERANCE = 1e-5
+
+_SEARCHED = {
+    "penalty": SearchDimension("float", 1e-4, 0.5, log=True),
+    "l1_ratio": SearchDimension("float", 0.05, 1.0),
+}
 
 
 class ElasticNetFamily:
@@ -91,6 +97,10 @@ class ElasticNetFamily:
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale the rows once for all models; see `Family.predict`."""
         return predict_linear(models, X)
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how much is shrunk and how much left out; see `Searchable`."""
+        return with_defaults(_SEARCHED, _DEFAULTS)
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept ``penalty`` and ``l1_ratio``."""

@@ -19,6 +19,7 @@ from ray_pipeline.training.families.hyperparameters import (
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import pack_arrays, reading, unpack_arrays
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.searching import SearchDimension
 
 __all__ = ["COMMON", "ForestFamily", "ForestModel"]
 
@@ -32,6 +33,13 @@ _FILE = "model.npz"
 
 NODES_AT_ONCE = 1 << 18
 """Places in trees that are held together while rows walk down: a few megabytes."""
+
+_SEARCHED = {
+    "n_estimators": SearchDimension("int", 50, 500, log=True),
+    "max_depth": SearchDimension("int", 2, 12),
+    "max_features": SearchDimension("float", 0.1, 1.0),
+}
+"""The rows of a leaf are not among them: what they should be goes by the rows there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,13 @@ class ForestFamily:
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
         return np.stack([model.predict(X) for model in models])
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how many trees, how deep and how different; see `Searchable`."""
+        return {
+            **_SEARCHED,
+            "max_features": replace(_SEARCHED["max_features"], default=self._max_features),
+        }
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the names and values that scikit-learn's forest can work with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,13 +25,21 @@ from ray_pipeline.training.families.labels import clipped_labels, weights_of
 from ray_pipeline.training.families.lightgbm_streaming import binned_stream
 from ray_pipeline.training.families.model_files import only_file, reading
 from ray_pipeline.training.families.protocol import Model, Problem, Stopping
-from ray_pipeline.training.families.searching import SearchDimension
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 from ray_pipeline.training.families.streaming import StreamedProblem
 from ray_pipeline.training.families.watching import log_loss, pinball_loss, squared_error
 
-__all__ = ["ALLOWED", "Boosting", "LightGBMFamily", "LightGBMModel", "load_booster"]
+__all__ = [
+    "ALLOWED",
+    "DEFAULTS",
+    "SEARCHED",
+    "Boosting",
+    "LightGBMFamily",
+    "LightGBMModel",
+    "load_booster",
+]
 
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "n_estimators": 100,
     "learning_rate": 0.05,
     "num_leaves": 15,
@@ -60,7 +68,7 @@ ALLOWED: Mapping[str, Number | Flag] = {
 }
 """What changes a model; what would change its reproducibility (threads, seeds) is not allowed."""
 
-_SEARCHED = {
+SEARCHED: Mapping[str, SearchDimension] = {
     "n_estimators": SearchDimension("int", 30, 600, log=True),
     "learning_rate": SearchDimension("float", 0.01, 0.2, log=True),
     "num_leaves": SearchDimension("int", 4, 63, log=True),
@@ -125,7 +133,7 @@ class Boosting:
     """LightGBM on one design matrix: binned once, boosted for each objective on its own rows."""
 
     def __init__(self, X: NDArray[np.float32], hyperparameters: Mapping[str, Any]) -> None:
-        settings = {**_DEFAULTS, **hyperparameters}
+        settings = {**DEFAULTS, **hyperparameters}
         self._n_rounds = int(settings.pop("n_estimators"))
         self._patience = settings.pop("early_stopping_rounds", None)
         settings.pop("stopping_fraction", None)  # spent on choosing the rows
@@ -255,7 +263,7 @@ class LightGBMFamily:
         hyperparameters: Mapping[str, Any],
     ) -> Model:
         """Bin the rows as they come, then boost; see `StreamingFamily.fit_streamed`."""
-        settings = {**_DEFAULTS, **hyperparameters}
+        settings = {**DEFAULTS, **hyperparameters}
         n_rounds = int(settings.pop("n_estimators"))
         binning = {**_binning(settings), "force_row_wise": False, "force_col_wise": True}
         data = binned_stream(sample, problem.rows, binning)
@@ -267,10 +275,7 @@ class LightGBMFamily:
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how large and how cautious the model is; see `Searchable`."""
-        return {
-            name: replace(dimension, default=_DEFAULTS[name])
-            for name, dimension in _SEARCHED.items()
-        }
+        return with_defaults(SEARCHED, DEFAULTS)
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""

@@ -11,9 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.training.families.hyperparameters import Number, check_hyperparameters
-from ray_pipeline.training.families.lightgbm import ALLOWED, Boosting, LightGBMModel, load_booster
+from ray_pipeline.training.families.lightgbm import (
+    ALLOWED,
+    DEFAULTS,
+    SEARCHED,
+    Boosting,
+    LightGBMModel,
+    load_booster,
+)
 from ray_pipeline.training.families.model_files import reading, unpack_document
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["LightGBMQuantileFamily", "QuantileBoosters"]
 
@@ -100,6 +108,10 @@ class LightGBMQuantileFamily:
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
         return np.stack([model.predict(X) for model in models])
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search the boosters; the bounds are what is asked for; see `Searchable`."""
+        return with_defaults(SEARCHED, DEFAULTS)
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept those of lightgbm, and the two bounds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ray_pipeline.training.families.labels import LabelScale, clipped_labels, we
 from ray_pipeline.training.families.mlp_training import Examples, NetworkSettings, train_network
 from ray_pipeline.training.families.model_files import pack_arrays, reading, unpack_arrays
 from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["MLPFamily", "MLPModel"]
 
@@ -37,6 +38,14 @@ _FILE = "model.npz"
 
 ROWS_AT_ONCE = 4_096
 """Rows whose hidden layers are held together: they stay in a processor's cache."""
+
+_SEARCHED = {
+    "hidden_units": SearchDimension("int", 8, 128, log=True),
+    "n_epochs": SearchDimension("int", 5, 60, log=True),
+    "learning_rate": SearchDimension("float", 3e-4, 2e-2, log=True),
+    "weight_decay": SearchDimension("float", 0.1, 30.0, log=True),
+    "dropout": SearchDimension("float", 0.0, 0.5),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,10 @@ class MLPFamily:
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
         return np.stack([model.predict(X) for model in models])
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how large and how cautious the network is; see `Searchable`."""
+        return with_defaults(_SEARCHED, asdict(NetworkSettings()))
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the shape of the network and how it is trained."""

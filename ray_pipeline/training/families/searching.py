@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
-__all__ = ["SearchDimension", "Searchable", "Value"]
+__all__ = ["SearchDimension", "Searchable", "Value", "with_defaults"]
 
 Value = bool | int | float | str
 
@@ -53,3 +53,12 @@ class Searchable(Protocol):
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Return the hyperparameters that matter most, each where good values may lie."""
         ...
+
+
+def with_defaults(
+    space: Mapping[str, SearchDimension], defaults: Mapping[str, Value]
+) -> dict[str, SearchDimension]:
+    """Return a space whose dimensions say what the family takes where nothing is configured."""
+    return {
+        name: replace(dimension, default=defaults.get(name)) for name, dimension in space.items()
+    }

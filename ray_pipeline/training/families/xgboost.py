@@ -21,6 +21,7 @@ from ray_pipeline.training.families.hyperparameters import (
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import only_file, reading
 from ray_pipeline.training.families.protocol import Model, Problem, Stopping
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["XGBoostFamily", "XGBoostModel"]
 
@@ -52,6 +53,14 @@ _ALLOWED: Mapping[str, Number] = {
 _DETERMINISTIC: dict[str, Any] = {"tree_method": "hist", "nthread": 1, "verbosity": 0}
 _FILE = "model.json"
 _MEAN, _DEVIATION = "label_mean", "label_deviation"
+
+_SEARCHED = {
+    "n_estimators": SearchDimension("int", 30, 600, log=True),
+    "learning_rate": SearchDimension("float", 0.01, 0.2, log=True),
+    "max_depth": SearchDimension("int", 2, 8),
+    "colsample_bytree": SearchDimension("float", 0.3, 1.0),
+    "reg_lambda": SearchDimension("float", 0.1, 100.0, log=True),
+}
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,10 @@ class XGBoostFamily:
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
         return np.stack([model.predict(X) for model in models])
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how large and how cautious the model is; see `Searchable`."""
+        return with_defaults(_SEARCHED, _DEFAULTS)
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the names that change a model, not those that would change reproducibility."""
