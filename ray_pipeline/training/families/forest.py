@@ -19,7 +19,7 @@ from ray_pipeline.training.families.hyperparameters import (
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import pack_arrays, reading, unpack_arrays
 from ray_pipeline.training.families.protocol import Model, Problem
-from ray_pipeline.training.families.searching import SearchDimension
+from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["COMMON", "ForestFamily", "ForestModel"]
 
@@ -200,10 +200,7 @@ class ForestFamily:
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how many trees, how deep and how different; see `Searchable`."""
-        return {
-            **_SEARCHED,
-            "max_features": replace(_SEARCHED["max_features"], default=self._max_features),
-        }
+        return with_defaults(_SEARCHED, {"max_features": self._max_features})
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the names and values that scikit-learn's forest can work with."""
