@@ -90,7 +90,9 @@ def _add_readers(commands: Any) -> None:
     features = _command(
         commands, "features", "the features of bars: name, group, lookback, formula"
     )
-    features.add_argument("set", metavar="SET", nargs="?", help="standard, alpha158 or intraday")
+    features.add_argument(
+        "set", metavar="SET", nargs="?", help="standard, alpha158, intraday or cross_sectional"
+    )
     features.add_argument("--json", action="store_true", help="print one JSON document")
 
     _command(commands, "schema", "JSON Schema of the config")

@@ -227,10 +227,9 @@ def _quickstart(options: argparse.Namespace) -> int:
 
 
 def _features(options: argparse.Namespace) -> int:
-    from ray_pipeline.panel.bars import CATALOGUE, feature_names
+    from ray_pipeline.panel.cross_section import described_features
 
-    names = tuple(CATALOGUE) if options.set is None else feature_names(options.set)
-    features = [CATALOGUE[name] for name in names]
+    features = described_features(options.set)
     if options.json:
         _print_json(
             [
@@ -245,7 +244,7 @@ def _features(options: argparse.Namespace) -> int:
             ]
         )
         return 0
-    width = max(len(name) for name in names)
+    width = max(len(each.name) for each in features)
     for each in features:
         count = each.n_sessions or each.lookback
         unit = ("session" if each.n_sessions else "bar") + ("s" if count > 1 else "")

@@ -321,6 +321,9 @@ def test_features_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["features"]) == 0
     everything = capsys.readouterr().out
     assert re.search(r"^KLEN +alpha158 +1 bar +\(h − l\) / o$", everything, re.MULTILINE)
+    assert main(["features", "cross_sectional"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert re.match(r"cs_rank_log_return_5 +cross_sectional +6 bars +place .* log_return_5 ", line)
     assert main(["features", "standard", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert len(listed) == 82

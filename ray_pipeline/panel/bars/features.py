@@ -114,7 +114,8 @@ def feature_names(
                 hint = f" For this one feature write [{item}]." if item in CATALOGUE else ""
                 raise ConfigError(
                     f"labeling.features: unknown set {item!r}. The sets are "
-                    f"{', '.join(FEATURE_SETS)}; a list of sets, feature names and functions is "
+                    f"{', '.join(FEATURE_SETS)}, cross_sectional; a list of sets, "
+                    f"feature names and functions is "
                     f"accepted too.{hint}"
                 )
             names.append(_known_feature(item).name)

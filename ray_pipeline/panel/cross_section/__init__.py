@@ -8,6 +8,7 @@ from ray_pipeline.panel.cross_section.names import (
     CROSS_SECTIONAL_FEATURES,
     base_of,
     computed_task,
+    described_features,
     is_cross_sectional,
     named_features,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "CrossSection",
     "base_of",
     "computed_task",
+    "described_features",
     "is_cross_sectional",
     "named_features",
 ]

@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.bars import feature_names, target_task
+from ray_pipeline.panel.bars import CATALOGUE, Feature, feature_names, target_task
 from ray_pipeline.records import Task
 
 __all__ = [
     "CROSS_SECTIONAL_FEATURES",
+    "CROSS_SECTIONAL_SET",
     "RANK_PREFIX",
     "ZSCORE_PREFIX",
     "base_of",
     "computed_task",
+    "described_features",
     "is_cross_sectional",
     "named_features",
 ]
@@ -36,7 +39,8 @@ _EXCESS_PREFIX = "excess_ret_"
 _RETURN_PREFIX = "fwd_ret_"
 _EXCESS_RETURN = re.compile(rf"{_EXCESS_PREFIX}[0-9]+(?:s|m|min|h|d|w|b)?")
 
-_SET = "cross_sectional"
+CROSS_SECTIONAL_SET = "cross_sectional"
+"""Name of the set of features across symbols."""
 
 CROSS_SECTIONAL_FEATURES: tuple[str, ...] = (
     *(f"{RANK_PREFIX}log_return_{bars}" for bars in (1, 5, 20, 60)),
@@ -96,14 +100,14 @@ def named_features(
     ConfigError
         When a set or name is unknown, or a name is given twice.
     """
-    if features == _SET:
+    if features == CROSS_SECTIONAL_SET:
         return CROSS_SECTIONAL_FEATURES
     if isinstance(features, str):
         return feature_names(features, own, bar_seconds)
     of_batch: list[str] = []
     of_symbol: list[str] = []
     for name in features:
-        if name == _SET or is_cross_sectional(name):
+        if name == CROSS_SECTIONAL_SET or is_cross_sectional(name):
             of_batch.append(name)
         else:
             of_symbol.append(name)
@@ -117,7 +121,7 @@ def named_features(
     of_functions = {name for names in (own or {}).values() for name in names}
     columns: dict[str, None] = {}
     for name in of_batch:
-        if name == _SET:
+        if name == CROSS_SECTIONAL_SET:
             columns.update(dict.fromkeys(CROSS_SECTIONAL_FEATURES))
         else:
             _check_feature(name, of_functions, bar_seconds)
@@ -150,3 +154,26 @@ def _check_feature(name: str, of_functions: Container[str], bar_seconds: int | N
         raise ConfigError(f"{what}, not {base!r}: {RANK_PREFIX}log_return_5.")
     if base not in of_functions and feature_names((base,), None, bar_seconds) != (base,):
         raise ConfigError(f"{what}; {base!r} stands for several.")
+
+
+def described_features(which: str | None) -> list[Feature]:
+    """Return the features of a set, None meaning all, as a catalogue tells of them.
+
+    A feature across symbols has the lookback of what it compares.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such set.
+    """
+    names = (*CATALOGUE, *CROSS_SECTIONAL_FEATURES) if which is None else named_features(which)
+    return [_described(name) for name in names]
+
+
+def _described(name: str) -> Feature:
+    if not is_cross_sectional(name):
+        return CATALOGUE[name]
+    base = CATALOGUE[base_of(name)]
+    what = "place (0 to 1)" if name.startswith(RANK_PREFIX) else "deviations from the mean"
+    formula = f"{what} of {base.name} among the batch at the timestamp"
+    return replace(base, name=name, group=CROSS_SECTIONAL_SET, formula=formula)

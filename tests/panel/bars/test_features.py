@@ -106,7 +106,9 @@ class TestCatalogue:
     def test_unknown_set_names_the_known_ones(self) -> None:
         """A set is asked for by one word."""
         with pytest.raises(
-            ConfigError, match=r"unknown set 'fancy'\. The sets are standard, alpha158, intraday;"
+            ConfigError,
+            match=r"unknown set 'fancy'\. The sets are standard, alpha158, intraday, "
+            r"cross_sectional;",
         ):
             feature_names("fancy")
 
