@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ray_pipeline.panel.bars.label_names import find_label
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition
@@ -60,6 +61,7 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
         table.features.astype(np.float64),
         table.targets[:, columns],
         [target.horizon_bars for target in targets],
+        scaled=[_reads_earlier_bars(target.name) for target in targets],
     )
     findings: list[dict[str, Any]] = []
     tested: dict[str, list[str]] = {}
@@ -76,6 +78,12 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
                 finding = {"target": target.name, "feature": name} | asdict(verdict)
                 findings.append(finding | asdict(score))
     return {"symbol": spec.partition.symbol, "findings": findings, "tested": tested}
+
+
+def _reads_earlier_bars(target: str) -> bool:
+    """Tell whether the name is that of a label in trailing deviations."""
+    label = find_label(target)
+    return label is not None and label.lookback > 1
 
 
 def merge_leaks(records: Sequence[Mapping[str, Any]]) -> list[LeakFinding]:

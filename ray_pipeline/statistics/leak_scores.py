@@ -49,7 +49,7 @@ class LeakScore:
         in standard errors.
     edge, edge_shift
         Largest |correlation| of the feature's change with the label's change 2 … h rows later,
-        and that shift; 0 where h < 2.
+        and that shift; 0 where h < 2 or the label is scaled by what came before it.
     pairs
         Rows with both a feature and a label.
     """
@@ -70,7 +70,12 @@ class LeakScore:
 
 
 def score_leaks(
-    features: Floats, targets: Floats, horizons: Sequence[int], max_rows: int = 20_000
+    features: Floats,
+    targets: Floats,
+    horizons: Sequence[int],
+    max_rows: int = 20_000,
+    *,
+    scaled: Sequence[bool] = (),
 ) -> list[list[LeakScore | None]]:
     """Correlate every feature with every target over shifts −2h … +h.
 
@@ -84,6 +89,10 @@ def score_leaks(
         Bars that each label looks ahead, n_targets of them.
     max_rows
         The newest rows are enough to recognise a copy.
+    scaled
+        For each target whether it is known to be measured by earlier bars, such as in trailing
+        deviations; empty: none is. The same old bar then leaves the window of such a label and
+        that of an honest feature, so that changes of the two agree.
 
     Returns
     -------
@@ -95,9 +104,10 @@ def score_leaks(
     reaches = [min(horizon, n_rows // 4) for horizon in horizons]
     lags = [min(max(hac_lag(n_rows, h), 2 * h), n_rows - 1) for h in reaches]
     correlation = LaggedCorrelation(n_rows, max([*lags, *(2 * h for h in reaches)], default=0))
+    is_scaled = scaled or [False] * len(reaches)
     labels = [
-        _Label.of(column, horizon, lag, correlation) if horizon >= 1 else None
-        for column, horizon, lag in zip(targets.T, reaches, lags, strict=True)
+        _Label.of(column, horizon, lag, correlation, by_past) if horizon >= 1 else None
+        for column, horizon, lag, by_past in zip(targets.T, reaches, lags, is_scaled, strict=True)
     ]
     scores: list[list[LeakScore | None]] = [[] for _ in labels]
     for column in np.ascontiguousarray(features.T):
@@ -109,22 +119,28 @@ def score_leaks(
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A target's ranks, their memory, and the ranks of its changes."""
+    """A target's ranks, their memory, and the ranks of its changes; None where they tell nothing."""
 
     horizon: int
     level: RankedSeries
     memory: Floats
-    change: RankedSeries
+    change: RankedSeries | None
 
     @classmethod
     def of(
-        cls, values: Floats, horizon: int, lag: int, correlation: LaggedCorrelation
+        cls,
+        values: Floats,
+        horizon: int,
+        lag: int,
+        correlation: LaggedCorrelation,
+        is_scaled: bool,
     ) -> _Label | None:
         level = correlation.prepare(values)
         if level.is_constant:
             return None
         memory, _ = correlation.at(level, level, np.arange(lag + 1))
-        return cls(horizon, level, memory, correlation.prepare(_changes(values)))
+        change = None if is_scaled else correlation.prepare(_changes(values))
+        return cls(horizon, level, memory, change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +210,7 @@ def _edge(feature: _Feature, label: _Label, correlation: LaggedCorrelation) -> t
     The label's change s rows on is the return of row t+s+h less that of row t+s. From s = 2 on
     neither is known nor the next one, which an honest feature may predict.
     """
-    if label.horizon < 2 or label.change.is_constant:
+    if label.horizon < 2 or label.change is None or label.change.is_constant:
         return 0.0, 0
     shifts = np.arange(2, label.horizon + 1)
     best, where = 0.0, 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of
 
+from ray_pipeline.panel.bars import Bars, compute_features, compute_targets
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.leakage import LeakFinding, LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.ranking.leakage_stage import structural_leaks
@@ -138,3 +139,23 @@ def test_targets_named_as_features_are_leaks_by_structure() -> None:
         ("p_up", "structure", "columns.features names p_up, which is a label by-product"),
         ("y5", "structure", "columns.features names y5, which is a target"),
     ]
+
+
+def test_a_label_in_trailing_deviations_accuses_no_volatility() -> None:
+    """One old bar leaves the feature's window and, ten rows on, that of the label's deviation."""
+    random = np.random.default_rng(0)
+    returns = 0.01 * random.standard_t(3, 1_200)
+    close = 100.0 * np.exp(np.cumsum(returns))
+    opening = np.r_[close[0], close[:-1]]
+    wick = np.exp(np.abs(random.normal(0.0, 0.003, 1_200)))
+    high, low = np.maximum(opening, close) * wick, np.minimum(opening, close) / wick
+    days = np.arange(1_200) * 86_400 * 10**9
+    bars = Bars(days, opening, high, low, close, np.full(1_200, 1e6))
+    features = compute_features(bars, ["volatility_10"])
+    labels = compute_targets(bars, ["mdd_zscore_10b"], 86_400, 1)[:, 0]
+    for name, n_found in (("my_label_10b", 1), ("mdd_zscore_10b", 0)):
+        table = make_table("A", features, {name: labels}, names=("volatility_10",))
+        reader: Any = MemoryReader([table])
+        frame = make_frame(1_200, (TargetSpec(name, 10, "regression"),), ("volatility_10",))
+        record = find_leaks(reader, LeakSpec(partition_of("A"), frame, LeakLimits()))
+        assert len(record["findings"]) == n_found
