@@ -119,7 +119,7 @@ def score_leaks(
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A target's ranks, their memory, and the ranks of its changes; None where they tell nothing."""
+    """A target's ranks, their memory, and the ranks of its changes, None where unusable."""
 
     horizon: int
     level: RankedSeries
