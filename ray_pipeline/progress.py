@@ -28,6 +28,7 @@ _TITLES = {
     "select_pooled": "selecting, pooled",
     "select_symbol": "selecting, per symbol",
     "search_trials": "searching hyperparameters",
+    "training_slice": "gathering rows to train on",
     "train_pooled": "training, pooled",
     "train_symbol": "training, per symbol",
     "train_average": "averaging models",

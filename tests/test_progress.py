@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import ray_pipeline.progress
 from ray_pipeline.execution import Done, Failed, Unit
 from ray_pipeline.progress import Progress
+from ray_pipeline.run.status import UNITS
 
 
 class Clock:
@@ -48,6 +51,24 @@ def test_stage_of_the_user_is_named(clock: Clock) -> None:
     stream = io.StringIO()
     Progress(stream).outcome(_done(stage="stage_turnover"), 1, 3)
     assert stream.getvalue() == "[00:00] stage turnover: 1/3\n"
+
+
+def test_every_stage_has_words_and_a_place_in_the_status() -> None:
+    """As units are named in the code; shared values are none, and labeling is no part of a run."""
+    package = Path(ray_pipeline.__file__).parent
+    found = {
+        str(call.args[0].value)
+        for path in package.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "Unit"
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert "training_slice" in found
+    found -= {"pool", "pooled_predictions"}
+    assert found - set(ray_pipeline.progress._TITLES) == set()
+    assert found - set(UNITS) == {"label"}
 
 
 def test_log_gets_a_line_now_and_then(clock: Clock) -> None:

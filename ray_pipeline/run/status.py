@@ -42,6 +42,7 @@ UNITS = (
     "select_pooled",
     "select_symbol",
     "search_trials",
+    "training_slice",
     "train_pooled",
     "train_symbol",
     "train_average",
