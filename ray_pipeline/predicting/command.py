@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
 from ray_pipeline.batch import Batch, choose_batch, file_names, fingerprint
@@ -32,6 +33,10 @@ from ray_pipeline.training.artifact_checks import check_input
 from ray_pipeline.training.artifacts import check_model
 
 __all__ = ["PredictOptions", "predict_panel"]
+
+
+_N_LOOKED_AT = 5
+"""Symbols that show of what kind the data are, before any work is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +280,8 @@ def _request(
     ExecutionError
         When no model serves any of them.
     ArtifactError
-        When the data are labeled and bars are needed, or the other way round; as far as the first
-        symbol that can be opened tells.
+        When the data are labeled and bars are needed, or the other way round, as far as the first
+        symbols tell.
     """
     if not any(each.jobs for each in served.values()):
         symbol, first = next(iter(served.items()))
@@ -288,12 +293,19 @@ def _request(
     request = trained.request(tuple(features))
     needed = BAR_FIELDS if request.kind == "bars" else request.features
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
-    for symbol, partition in batch.partitions.items():
+    refusal: ArtifactError | None = None
+    for symbol, partition in islice(batch.partitions.items(), _N_LOOKED_AT):
         try:
             with PartitionReader(partition, fs) as reader:
                 columns = [name for name, _ in reader.columns]
+            check_input(request.kind, needed, columns, f"symbol {symbol}")
         except DataError:
             continue  # its unit will say so
-        check_input(request.kind, needed, columns, f"symbol {symbol}")
-        break
+        except ArtifactError as error:
+            # One symbol may be at fault, which its unit will say, and not all of the data.
+            refusal = refusal or error
+        else:
+            return request
+    if refusal is not None:
+        raise refusal
     return request

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ray_pipeline.errors import ArtifactError
+from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.roles import BAR_FIELDS
@@ -21,8 +21,6 @@ from ray_pipeline.training.artifact_checks import check_columns, check_input
 from ray_pipeline.training.artifacts import TrainedModel
 
 __all__ = ["LoadedRun", "load_run"]
-
-"""Prefixes of features that are computed of all symbols at a timestamp."""
 
 
 def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> LoadedRun:
@@ -156,7 +154,7 @@ class LoadedRun:
         )
         if not serving.jobs:
             raise ArtifactError(f"no model serves symbol {symbol}: {'; '.join(serving.notes)}.")
-        columns = pa.table(table)
+        columns = _as_table(table, symbol)
         models = {job.job_id: self.model(job.job_id) for job in serving.jobs}
         self._check(columns.column_names, serving, models)
         request = self._trained.request(serving.features)
@@ -184,3 +182,13 @@ class LoadedRun:
                 f"{serving.symbol} alone does not give it. Use `ray-pipeline predict`, which reads "
                 "every symbol."
             )
+
+
+def _as_table(table: Any, symbol: str) -> pa.Table:
+    try:
+        return pa.table(table)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"symbol {symbol}: no table can be made of a {type(table).__name__} ({error}). Give a "
+            "pyarrow.Table, or a data frame of pandas or polars."
+        ) from error

@@ -72,6 +72,8 @@ class TrainedRun:
         ConfigError
             When a target has no model.
         """
+        if isinstance(targets, str):
+            raise ConfigError(f"targets={targets!r} is one text; a list is needed: [{targets!r}].")
         unknown = [target for target in targets if target not in self.targets]
         if unknown:
             raise ConfigError(
@@ -156,7 +158,7 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
     DiscoveryError
         When there is no run.
     ArtifactError
-        When it is not done, or trained nothing.
+        When it is not done, trained nothing, or lost a model.
     ConfigError
         When its config cannot be read by this version.
     """
@@ -167,12 +169,19 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
             f"{run.uri}: the run is {record['status']}, and only one that is done can predict. "
             f"The same command that started it continues it."
         )
+    n_models = record["counts"]["models"]
+    if not n_models:
+        raise ArtifactError(
+            f"{run.uri} trained no model, so that nothing can be predicted: {record['message']}."
+        )
     trained = {name.split("/")[1] for name in run.list("models") if name.endswith("/metadata.json")}
     plan = run.read_json(PLAN)["jobs"]
     jobs = tuple(ServedJob.of_plan(job) for job in plan if job["job_id"] in trained)
-    if not jobs:
+    if len(jobs) != n_models:
+        # Without this the scores would be those of the models that are left, and nobody told.
         raise ArtifactError(
-            f"{run.uri} trained no model, so that nothing can be predicted: {record['message']}."
+            f"{run.uri}: run.json counts {n_models} models, and models/ holds the metadata.json of "
+            f"{len(jobs)}. Copy the whole run directory, or run again."
         )
     config = parse_experiment_config(run.read_text("config.yaml"), f"{run.uri}/config.yaml")
     symbols = run.read_json("symbols.json")

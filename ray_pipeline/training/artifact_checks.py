@@ -23,7 +23,7 @@ __all__ = [
 _NEEDED = (
     *("job_id", "target", "view", "family", "features", "feature_dtype", "files", "libraries"),
     *("kind", "bar_seconds", "standing_scale", "replay", "first_predictable_row", "serves"),
-    *("absent_features", "quantiles"),
+    *("absent_features", "quantiles", "sha256"),
 )
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _N_SHOWN = 5

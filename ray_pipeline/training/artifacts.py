@@ -22,6 +22,7 @@ from ray_pipeline.training.artifact_checks import (
     check_versions,
 )
 from ray_pipeline.training.families import Family, Model, QuantileModel, load_family
+from ray_pipeline.training.seal import check_seal
 
 __all__ = ["TrainedModel", "changed_libraries", "check_model", "read_metadata", "read_model"]
 
@@ -117,13 +118,14 @@ def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
     Raises
     ------
     ArtifactError
-        When it is of a version that could not score new data.
+        When it is of a version that could not score new data, or not as it was written.
     StorageError
         When it cannot be read.
     """
     name = f"models/{job_id}/metadata.json"
     metadata: dict[str, Any] = run.read_json(name)
     check_complete(metadata, f"{run.uri}/{name}")
+    check_seal(metadata, f"{run.uri}/{name}")
     return metadata
 
 

@@ -27,6 +27,7 @@ from ray_pipeline.storage.documents import strict_json
 from ray_pipeline.training.families import load_family
 from ray_pipeline.training.fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
+from ray_pipeline.training.seal import sealed
 
 __all__ = ["EnsembleSpec", "Member", "train_average"]
 
@@ -86,7 +87,7 @@ def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
     for name, content in files.items():
         reader.run.write_bytes(f"{folder}/{name}", content)
     metadata = _metadata(target, spec, documents, evidence, files)
-    reader.run.write_json(f"{folder}/metadata.json", metadata)
+    reader.run.write_json(f"{folder}/metadata.json", sealed(metadata))
     reader.run.write_table(f"{folder}/{_TABLE}", table)
     return {
         "jobs": {

@@ -24,6 +24,7 @@ from ray_pipeline.training.metadata import (
     library_versions,
     request_facts,
 )
+from ray_pipeline.training.seal import sealed
 from ray_pipeline.training.streaming import PooledStream, StreamSpec
 
 __all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
@@ -87,7 +88,7 @@ def _train(
     for name, content in sorted(files.items()):
         reader.run.write_bytes(f"{folder}/{name}", content)
     metadata = _metadata(design, target, job, spec, fitted, axis, files)
-    reader.run.write_json(f"{folder}/metadata.json", metadata)
+    reader.run.write_json(f"{folder}/metadata.json", sealed(metadata))
     predictions = f"{folder}/out_of_sample.parquet"
     reader.run.write_table(predictions, fitted.out_of_sample)
     return {

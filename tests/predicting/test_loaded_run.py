@@ -18,6 +18,7 @@ from ray_pipeline.predicting import LoadedRun
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.artifacts import read_model
+from ray_pipeline.training.seal import sealed
 
 NUMPY = np.__version__
 
@@ -104,6 +105,20 @@ def test_tables_that_cannot_be_used(labeled: Trained, run: LoadedRun) -> None:
         run.predict(weekly, symbol="S00")
 
 
+def test_what_is_no_table_and_no_list_is_refused(labeled: Trained, run: LoadedRun) -> None:
+    """By its type; a target given as a text is not taken for a list of letters."""
+    with pytest.raises(
+        DataError, match=r"^symbol S00: no table can be made of a int \(.+\)\. Give"
+    ):
+        run.predict(3, symbol="S00")
+    with pytest.raises(DataError, match=r"no table can be made of a dict \(Column 1 named b .+\)"):
+        run.predict({"a": [1], "b": [1, 2]}, symbol="S00")
+    with pytest.raises(
+        ConfigError, match=rf"^targets='{TARGET}' is one text; a list is needed: \['{TARGET}'\]\.$"
+    ):
+        run.predict(labeled.tables["S00"], symbol="S00", targets=TARGET)
+
+
 def test_a_symbol_that_nothing_serves(labeled: Trained, tmp_path: Path) -> None:
     """The notes say why."""
     run = load_run(str(labeled.run_dir))
@@ -139,7 +154,7 @@ def test_a_family_that_is_not_installed_is_named(labeled: Trained, tmp_path: Pat
     folder = tmp_path / "run" / "models" / POOLED
     shutil.copytree(labeled.run_dir / "models" / POOLED, folder)
     metadata = read_json(folder / "metadata.json")
-    (folder / "metadata.json").write_text(json.dumps(metadata | {"family": "forest"}))
+    (folder / "metadata.json").write_text(json.dumps(sealed(metadata | {"family": "forest"})))
     with pytest.raises(
         ArtifactError,
         match=rf"^models/{POOLED} is of the family 'forest', which cannot be loaded here "

@@ -17,6 +17,7 @@ from trained_runs import POOLED, TARGET, Trained, predict, remembering_bars
 from ray_pipeline import load_run
 from ray_pipeline.errors import ArtifactError, ConfigError, DiscoveryError, ExecutionError
 from ray_pipeline.statistics.placing import place
+from ray_pipeline.training.seal import sealed
 
 NAMES = ["S00", "S01", "S02", "S03"]
 
@@ -46,6 +47,11 @@ def amended(trained: Trained, root: Path) -> Trained:
 def amend_json(path: Path, **changes: Any) -> None:
     """Change keys of a JSON file."""
     path.write_text(json.dumps(read_json(path) | changes))
+
+
+def amend_metadata(path: Path, **changes: Any) -> None:
+    """Change keys of a model's metadata as if it had been written so."""
+    path.write_text(json.dumps(sealed(read_json(path) | changes)))
 
 
 def test_training_rows_are_predicted_as_in_training(trained: Trained, tmp_path: Path) -> None:
@@ -218,7 +224,9 @@ def test_a_run_without_models_cannot_predict(labeled: Trained, tmp_path: Path) -
         ArtifactError, match=r"the run is interrupted, and only one that is done can predict\. The"
     ):
         predict(run, tmp_path / "out")
-    amend_json(run.run_dir / "run.json", status="done", message="nothing was trained")
+    counts = read_json(run.run_dir / "run.json")["counts"] | {"models": 0}
+    nothing = "nothing was trained"
+    amend_json(run.run_dir / "run.json", status="done", message=nothing, counts=counts)
     shutil.rmtree(run.run_dir / "models")
     with pytest.raises(
         ArtifactError,
@@ -227,6 +235,31 @@ def test_a_run_without_models_cannot_predict(labeled: Trained, tmp_path: Path) -
         predict(run, tmp_path / "out")
     with pytest.raises(DiscoveryError, match="is no run directory"):
         load_run(str(tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_lost_a_model_is_refused(labeled: Trained, tmp_path: Path) -> None:
+    """Scores would otherwise be the mean of those that are left, and nobody would know."""
+    run = amended(labeled, tmp_path)
+    shutil.rmtree(run.run_dir / "models" / POOLED)
+    n_models = read_json(run.run_dir / "run.json")["counts"]["models"]
+    with pytest.raises(
+        ArtifactError,
+        match=rf": run\.json counts {n_models} models, and models/ holds the metadata\.json of "
+        rf"{n_models - 1}\. Copy the whole run directory, or run again\.$",
+    ):
+        predict(run, tmp_path / "out")
+
+
+def test_features_in_another_order_are_refused(labeled: Trained, tmp_path: Path) -> None:
+    """An edited metadata.json of a pooled model: nothing is scored."""
+    run = amended(labeled, tmp_path)
+    path = run.run_dir / "models" / POOLED / "metadata.json"
+    amend_json(path, features=["noise", "signal"])
+    with pytest.raises(
+        ArtifactError, match=rf"models/{POOLED}/metadata\.json: its values have the SHA-256 "
+    ):
+        predict(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -261,7 +294,7 @@ def test_a_model_of_the_future_is_refused(
     """A pooled one serves everybody: the command is refused before anything is written."""
     run = amended(labeled, tmp_path)
     path = run.run_dir / "models" / f"cs_{TARGET}__lightgbm" / "metadata.json"
-    amend_json(path, libraries=read_json(path)["libraries"] | {library: version})
+    amend_metadata(path, libraries=read_json(path)["libraries"] | {library: version})
     with pytest.raises(ArtifactError, match=rf"^models/cs_{TARGET}__lightgbm {message}"):
         predict(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -323,6 +356,16 @@ def test_bars_and_labeled_tables_are_told_apart(
         predict(labeled, tmp_path / "out", bars.data_dir)
 
 
+def test_a_first_symbol_without_volume_costs_only_itself(bars: Trained, tmp_path: Path) -> None:
+    """As any other would: whether the data are bars, the next ones show."""
+    tables = {**bars.tables, "S00": bars.tables["S00"].drop_columns(["volume"])}
+    found = predict(bars, tmp_path / "out", write_panel(tmp_path / "data", tables))
+    (failure,) = found["failures"]
+    assert failure["symbol"] == "S00"
+    assert failure["error"] == "DataError: symbol S00: not bars: no column volume."
+    assert found["status"] == "done"
+
+
 def test_revised_data_are_a_loud_warning(labeled: Trained, tmp_path: Path) -> None:
     """S00's signal is another number by now: its training rows are not what they were."""
     table = labeled.tables["S00"]
@@ -336,7 +379,7 @@ def test_revised_data_are_a_loud_warning(labeled: Trained, tmp_path: Path) -> No
     assert warning.endswith("in S00. Likely cause: their data were revised since.")
     run = amended(labeled, tmp_path)
     path = run.run_dir / "models" / POOLED / "metadata.json"
-    amend_json(path, libraries=read_json(path)["libraries"] | {"numpy": "1.0.0"})
+    amend_metadata(path, libraries=read_json(path)["libraries"] | {"numpy": "1.0.0"})
     older = predict(run, tmp_path / "older", tmp_path / "data")
     assert f"(numpy 1.0.0 then, {np.__version__} now), or their data" in older["warnings"][0]
 
@@ -358,6 +401,8 @@ def test_nothing_to_serve_is_a_failure(labeled: Trained, tmp_path: Path) -> None
     run = amended(labeled, tmp_path)
     for path in (run.run_dir / "models").glob("cs_*"):
         shutil.rmtree(path)
+    counts = {"models": len(list((run.run_dir / "models").iterdir()))}
+    amend_json(run.run_dir / "run.json", counts=counts)
     data = write_panel(tmp_path / "data", {"NEW": labeled_table("NEW")})
     with pytest.raises(
         ExecutionError,

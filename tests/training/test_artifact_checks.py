@@ -35,6 +35,7 @@ METADATA: dict[str, Any] = {
     "serves": [],
     "absent_features": {"b": ["S02"]},
     "quantiles": None,
+    "sha256": "0",
 }
 DAY_S = 86_400.0
 

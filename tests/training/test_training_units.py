@@ -24,6 +24,7 @@ from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.families import load_family
 from ray_pipeline.training.metadata import feature_facts
 from ray_pipeline.training.predictions import predictions_schema
+from ray_pipeline.training.seal import check_seal
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
 OWN = job_spec(
@@ -129,8 +130,9 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
     }
     assert set(metadata) == {
         *(*plain, "trained_on", "out_of_sample", "seed", "files", "libraries"),
-        *("standing_scale", "replay", "quantiles"),
+        *("standing_scale", "replay", "quantiles", "sha256"),
     }
+    check_seal(metadata, "as written")
 
 
 def test_metadata_names_the_libraries(reader: PanelReader, partition: SymbolPartition) -> None:

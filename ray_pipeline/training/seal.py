@@ -1,0 +1,53 @@
+"""A checksum of a model's ``metadata.json``, kept in it: what was changed by hand is not used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ray_pipeline.errors import ArtifactError
+from ray_pipeline.storage.documents import canonical_json, strict_json
+
+__all__ = ["check_seal", "sealed"]
+
+_UNSEALED = ("serves", "sha256")
+"""Whom a pooled model serves is decided after it was written, by routes."""
+
+
+def sealed(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata with ``sha256``, a checksum of all they say but for ``serves``.
+
+    It is taken of the values, as JSON with sorted keys and no spaces: the file may be formatted
+    anew, and no value may change.
+    """
+    return {**metadata, "sha256": _seal(metadata)}
+
+
+def check_seal(metadata: Mapping[str, Any], name: str) -> None:
+    """Refuse metadata that were changed: in another order, features are those of other columns.
+
+    Parameters
+    ----------
+    name
+        Where they were read.
+
+    Raises
+    ------
+    ArtifactError
+        With both checksums.
+    """
+    found, expected = _seal(metadata), str(metadata["sha256"])
+    if found != expected:
+        raise ArtifactError(
+            f"{name}: its values have the SHA-256 {found[:12]}…, and it says {expected[:12]}…: it "
+            "is damaged or was changed. Restore it, or run again."
+        )
+
+
+def _seal(metadata: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in metadata.items() if key not in _UNSEALED}
+    # By way of the text that is written: tuples become lists there, and NaN null.
+    read = json.loads(strict_json(kept))
+    return hashlib.sha256(canonical_json(read).encode()).hexdigest()
