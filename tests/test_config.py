@@ -201,6 +201,11 @@ WRONG_VALUES = [
         "left out; raise the first or lower the second",
     ),
     (
+        "training: {max_cs_rows: 3000}",
+        "training.max_cs_rows (3000) is below target_ranking.max_cs_rows (500000), whose rows "
+        "pooled models train on anyway; raise the first or lower the second",
+    ),
+    (
         "data: {data_dir: p, kind: bar}",
         "found 'bar'; must be 'auto', 'labeled' or 'bars'. Did you mean 'bars'?",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ray_pipeline.config.data_sections import (
     ColumnsConfig,
@@ -139,6 +140,18 @@ class ExperimentConfig(Section):
         given = {name: section for name, section in sections.items() if section is not None}
         # A missing `data` is reported as its missing key, which says what to write.
         return {"data": {}} | given
+
+    @model_validator(mode="after")
+    def _training_has_the_rows_of_the_pool(self) -> Self:
+        trained, pooled = self.training.max_cs_rows, self.target_ranking.max_cs_rows
+        if trained is not None and trained < pooled:
+            raise PydanticCustomError(
+                "rows",
+                "training.max_cs_rows ({trained}) is below target_ranking.max_cs_rows ({pooled}), "
+                "whose rows pooled models train on anyway; raise the first or lower the second",
+                {"trained": trained, "pooled": pooled},
+            )
+        return self
 
     @model_validator(mode="after")
     def _run_dir_follows_name(self) -> Self:
