@@ -269,8 +269,9 @@ class LightGBMFamily:
         data = binned_stream(sample, problem.rows, binning)
         labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
         data.set_label(labels.astype(np.float32))
+        del labels  # of every row, through all of the boosting
         data.set_weight(problem.weights)
-        params = binning | _objective(settings, problem.task, problem.seed, len(labels))
+        params = binning | _objective(settings, problem.task, problem.seed, len(problem.y))
         return LightGBMModel.of_booster(lgb.train(params, data, n_rounds))
 
     def search_space(self) -> Mapping[str, SearchDimension]:
