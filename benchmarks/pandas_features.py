@@ -1,9 +1,13 @@
 """Features of bars as one writes them in plain pandas: the oracle and the rival of our own.
 
-Each is one expression of rolling means, deviations, correlations, ranks and quantiles, without
-`rolling().apply`; where pandas has no such statistic (where in a window the highest bar is), a
-view of NumPy's over the windows stands for it. Nothing is shared with the package. Windows that
-are not full are missing, as in pandas and in the package.
+Each is one expression of rolling means, deviations, correlations, ranks and quantiles. Two
+statistics pandas has no method for: where in a window the highest or lowest bar is, and the mean
+absolute deviation. Plain pandas calls a function of NumPy's for every window then, with
+`rolling().apply(raw=True)`; who knows NumPy too calls it once for a view of all windows. Both
+ways are here. What is slow or much needed is computed once, as a careful writer does it.
+
+Nothing is shared with the package. Windows that are not full are missing, as in pandas and in
+the package.
 """
 
 from __future__ import annotations
@@ -13,16 +17,32 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-__all__ = ["pandas_alpha158", "pandas_standard"]
+__all__ = ["OfWindows", "by_apply", "by_view", "pandas_alpha158", "pandas_standard"]
 
 WINDOWS = (5, 10, 20, 30, 60)
 TINY = 1e-12
 
 Columns = dict[str, "pd.Series[float]"]
 Frame = pd.DataFrame
+Statistic = Callable[..., np.ndarray]
+OfWindows = Callable[["pd.Series[float]", int, Statistic], "pd.Series[float]"]
 
 
-def pandas_alpha158(bars: Frame) -> Columns:
+def by_apply(values: pd.Series[float], window: int, statistic: Statistic) -> pd.Series[float]:
+    """Return a statistic that pandas lacks, by a call for every window."""
+    return values.rolling(window).apply(statistic, raw=True)
+
+
+def by_view(values: pd.Series[float], window: int, statistic: Statistic) -> pd.Series[float]:
+    """Return the same by one call for NumPy's view of all windows."""
+    found = pd.Series(np.nan, index=values.index)
+    if len(values) >= window:
+        view = np.lib.stride_tricks.sliding_window_view(values.to_numpy(), window)
+        found.iloc[window - 1 :] = statistic(view, axis=-1)
+    return found.where(values.rolling(window).max().notna())
+
+
+def pandas_alpha158(bars: Frame, of_windows: OfWindows = by_apply) -> Columns:
     """Return the 158 factors of Qlib from columns open, high, low, close and volume."""
     o, h, l, c, v = (bars[name] for name in ("open", "high", "low", "close", "volume"))  # noqa: E741
     top, bottom, span = np.maximum(o, c), np.minimum(o, c), h - l + TINY
@@ -47,6 +67,8 @@ def pandas_alpha158(bars: Frame) -> Columns:
     more, less, moved_by = moved.clip(lower=0), (-moved).clip(lower=0), moved.abs()
     weighted = (c / c.shift() - 1).abs() * v
     time = pd.Series(np.arange(float(len(c))), index=c.index)
+    highest = {w: of_windows(h, w, np.argmax) for w in WINDOWS}
+    lowest = {w: of_windows(l, w, np.argmin) for w in WINDOWS}
     rules: dict[str, Callable[[int], pd.Series[float]]] = {
         "ROC": lambda w: c.shift(w) / c,
         "MA": lambda w: c.rolling(w).mean() / c,
@@ -62,9 +84,9 @@ def pandas_alpha158(bars: Frame) -> Columns:
         "RSV": lambda w: (
             (c - l.rolling(w).min()) / (h.rolling(w).max() - l.rolling(w).min() + TINY)
         ),
-        "IMAX": lambda w: (_place(h, w, np.argmax) + 1) / w,
-        "IMIN": lambda w: (_place(l, w, np.argmin) + 1) / w,
-        "IMXD": lambda w: (_place(h, w, np.argmax) - _place(l, w, np.argmin)) / w,
+        "IMAX": lambda w: (highest[w] + 1) / w,
+        "IMIN": lambda w: (lowest[w] + 1) / w,
+        "IMXD": lambda w: (highest[w] - lowest[w]) / w,
         "CORR": lambda w: c.rolling(w).corr(np.log(v + 1)),
         "CORD": lambda w: (c / c.shift()).rolling(w).corr(np.log(v / v.shift() + 1)),
         "CNTP": lambda w: is_up.rolling(w).mean(),
@@ -87,12 +109,8 @@ def pandas_alpha158(bars: Frame) -> Columns:
     return columns | {f"{name}{w}": rule(w) for name, rule in rules.items() for w in WINDOWS}
 
 
-def pandas_standard(bars: Frame) -> Columns:
-    """Return those of the standard features that pandas has the statistics for.
-
-    Not here: truncated exponential averages (pandas' own never ends) and mean absolute
-    deviations.
-    """
+def pandas_standard(bars: Frame, of_windows: OfWindows = by_apply) -> Columns:
+    """Return the standard features from the same columns."""
     o, h, l, c, v = (bars[name] for name in ("open", "high", "low", "close", "volume"))  # noqa: E741
     r, time = np.log(c / c.shift()), pd.Series(np.arange(float(len(c))), index=c.index)
     change, span = c.diff(), h - l
@@ -129,6 +147,10 @@ def pandas_standard(bars: Frame) -> Columns:
     for w in (20, 55):
         low, high = l.rolling(w).min(), h.rolling(w).max()
         columns[f"donchian_position_{w}"] = (c - low) / (high - low)
+    for w in (12, 26, 50):
+        columns[f"ema_distance_{w}"] = np.log(c / _ema(c, w))
+    macd = _ema(c, 12) - _ema(c, 26)
+    typical_deviation = of_windows(typical, 20, _mean_absolute_deviation)
     low, high = l.rolling(14).min(), h.rolling(14).max()
     money = np.maximum(flow, 0).rolling(14).mean()
     gap_var, body_var = gap.rolling(20).var(), body.rolling(20).var()
@@ -164,7 +186,10 @@ def pandas_standard(bars: Frame) -> Columns:
         "downside_share_20": (loss**2).rolling(20).mean() / (r**2).rolling(20).mean(),
         "bollinger_position_20": (c - c.rolling(20).mean()) / (4 * c.rolling(20).std()) + 0.5,
         "bollinger_width_20": 4 * c.rolling(20).std() / c.rolling(20).mean(),
+        "keltner_position_20_10": (c - _ema(c, 20)) / (2 * true_range.rolling(10).mean()),
         "donchian_width_20": np.log(h.rolling(20).max() / l.rolling(20).min()),
+        "skewness_60": _skewness(r, 60),
+        "kurtosis_60": _kurtosis(r, 60),
         "autocorrelation_1_60": r.rolling(60).corr(r.shift()),
         "autocorrelation_5_60": r.rolling(60).corr(r.shift(5)),
         "absolute_autocorrelation_1_60": r.abs().rolling(60).corr(r.abs().shift()),
@@ -176,6 +201,9 @@ def pandas_standard(bars: Frame) -> Columns:
         "williams_r_28": (
             (c - l.rolling(28).min()) / (h.rolling(28).max() - l.rolling(28).min()) - 1
         ),
+        "cci_20": (typical - typical.rolling(20).mean()) / (1.5 * typical_deviation),
+        "macd_12_26": macd / c,
+        "macd_histogram_12_26_9": (macd - _ema(macd, 9)) / c,
         "directional_index_14": movement.rolling(14).mean() / true_range.rolling(14).mean(),
         "volume_trend_5_20": np.log(v.rolling(5).mean() / v.rolling(20).mean()),
         "volume_variation_20": v.rolling(20).std() / v.rolling(20).mean(),
@@ -200,11 +228,24 @@ def _per_dollar(
     return returns.abs().rolling(window).mean() / dollars.rolling(window).mean()
 
 
-def _place(
-    values: pd.Series[float], window: int, extreme: Callable[..., np.ndarray]
-) -> pd.Series[float]:
-    places = pd.Series(np.nan, index=values.index)
-    if len(values) >= window:
-        view = np.lib.stride_tricks.sliding_window_view(values.to_numpy(), window)
-        places.iloc[window - 1 :] = extreme(view, axis=1)
-    return places.where(values.rolling(window).max().notna())
+def _ema(values: pd.Series[float], span: int) -> pd.Series[float]:
+    """Return the exponential average over three spans: pandas' own, less what is older."""
+    length, decay = 3 * span, 1 - 2 / (span + 1)
+    sums = values.ewm(span=span).sum()
+    newest = sums - decay**length * sums.shift(length).fillna(0)
+    is_full = values.rolling(length).count() == length
+    return (newest * (1 - decay) / (1 - decay**length)).where(is_full)
+
+
+def _skewness(values: pd.Series[float], n: int) -> pd.Series[float]:
+    """Return ``m3 / m2^1.5`` of n values: pandas' own is corrected for bias."""
+    return values.rolling(n).skew() * ((n - 2) / (n * (n - 1)) ** 0.5)
+
+
+def _kurtosis(values: pd.Series[float], n: int) -> pd.Series[float]:
+    """Return ``m4 / m2² − 3`` of n values: pandas' own is corrected for bias."""
+    return (values.rolling(n).kurt() * ((n - 2) * (n - 3) / (n - 1)) - 6) / (n + 1)
+
+
+def _mean_absolute_deviation(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.abs(values - values.mean(axis, keepdims=True)).mean(axis)
