@@ -113,8 +113,8 @@ class Rolling:
         """
 
         def compute() -> FloatArray:
-            key = (id(other), lag)
-            if key not in self._beside:  # the co-moments keep what `other` is made of
+            key = (id(other._moments), lag)
+            if key not in self._beside:  # which keep the other's moments alive, and so the id
                 self._beside[key] = CoMoments(self._moments, other._moments, lag)
             both = self._beside[key]
             x, y = both.lagged(self._deviation(window), other._deviation(window))

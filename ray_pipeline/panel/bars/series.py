@@ -16,6 +16,10 @@ from ray_pipeline.panel.bars.windows import ratio, shift
 
 __all__ = ["BarSeries", "Feature", "log_ratio", "missing_unless_positive"]
 
+# Series whose statistics are kept at a time. Features of one series stand together in a set, and
+# what is dropped after them leaves the cache of the core to the next ones.
+_N_ROLLING = 4
+
 
 def missing_unless_positive(values: FloatArray) -> FloatArray:
     """Return the values with NaN for zero, negative and infinite ones."""
@@ -56,14 +60,20 @@ class BarSeries:
         self.volume = with_nan(bars.volume, ~valid)
         self._rolling: dict[int, Rolling] = {}
         self._kept: dict[str, list[FloatArray]] = {}
-        self._windowed: dict[tuple[str, int, int], FloatArray] = {}
+        self._windowed: dict[int, dict[tuple[str, int], FloatArray]] = {}
 
     def rolling(self, values: FloatArray) -> Rolling:
-        """Return the rolling statistics of one of the series, shared by all that ask for them."""
+        """Return the rolling statistics of one of the series, shared by those that ask in turn."""
         # The series is kept in what is kept, so that no other array can get its id.
-        if id(values) not in self._rolling:
-            self._rolling[id(values)] = Rolling(values)
-        return self._rolling[id(values)]
+        rolling = self._rolling.pop(id(values), None)
+        if rolling is None:
+            rolling = Rolling(values)
+            self._windowed[id(values)] = {}
+            if len(self._rolling) == _N_ROLLING:
+                longest_unused = next(iter(self._rolling))
+                del self._rolling[longest_unused], self._windowed[longest_unused]
+        self._rolling[id(values)] = rolling  # the last used is last
+        return rolling
 
     def kept(self, name: str, compute: Callable[[], list[FloatArray]]) -> list[FloatArray]:
         """Return what was computed under this name, at the first call by `compute`."""
@@ -110,10 +120,10 @@ class BarSeries:
         return ratio(self.close - lowest, highest - lowest)
 
     def _once(self, statistic: str, values: FloatArray, window: int) -> FloatArray:
-        key = (statistic, id(values), window)
-        if key not in self._windowed:
-            self._windowed[key] = getattr(self.rolling(values), statistic)(window)
-        return self._windowed[key]
+        rolling, kept = self.rolling(values), self._windowed[id(values)]
+        if (statistic, window) not in kept:
+            kept[statistic, window] = getattr(rolling, statistic)(window)
+        return kept[statistic, window]
 
     @cached_property
     def sessions(self) -> Sessions:
