@@ -29,6 +29,7 @@ from ray_pipeline.panel.bars.series import BarSeries, Feature
 __all__ = ["ALPHA158_FEATURES"]
 
 _WINDOWS = (5, 10, 20, 30, 60)
+_SHARES = (0.2, 0.8)  # of a window below its quantiles
 _TINY = 1e-12
 
 _Compute = Callable[[BarSeries], FloatArray]
@@ -70,9 +71,11 @@ def _rank(s: BarSeries, window: int) -> FloatArray:
 
 
 def _quantile(s: BarSeries, window: int, which: int) -> FloatArray:
-    return s.kept(f"quantiles {window}", lambda: s.rolling(s.close).quantiles(window, (0.2, 0.8)))[
-        which
-    ]
+    def compute() -> list[FloatArray]:
+        of_windows = s.rolling(s.close).quantiles(_WINDOWS, _SHARES)
+        return [each for of_window in of_windows for each in of_window]
+
+    return s.kept("quantiles", compute)[len(_SHARES) * _WINDOWS.index(window) + which]
 
 
 def _price_volume_correlation(s: BarSeries, window: int) -> FloatArray:

@@ -16,14 +16,14 @@ import numpy as np
 
 from ray_pipeline.panel.bars.bars import FloatArray
 
-__all__ = ["CoMoments", "Moments", "constant_removed", "decayed_sum"]
+__all__ = ["CoMoments", "Moments", "constant_removed", "decayed_sum", "parts"]
 
 # Deviations below this share of the window's mean are what rounding leaves of a constant; taking
 # them for a spread would divide noise by noise.
 _ROUNDING_SHARE = 1e-12
 
 
-def _parts(window: int) -> tuple[int, int]:
+def parts(window: int) -> tuple[int, int]:
     """Return the lengths of the newer and the older part of a window of two rows or more.
 
     Thirds, where halves would be odd, let the usual windows 5, 10, 20, 30 and 60 share theirs.
@@ -80,11 +80,11 @@ class Moments:
         return self._kept[key]
 
     def _totals(self, window: int) -> FloatArray:
-        newer, older = _parts(window)
+        newer, older = parts(window)
         return self.total(newer)[older:] + self.total(older)[:-newer]
 
     def _distance(self, window: int) -> FloatArray:
-        newer, older = _parts(window)
+        newer, older = parts(window)
         totals = self.total(older)[:-newer]
         return self.total(newer)[older:] - (totals if newer == older else totals * (newer / older))
 
@@ -92,12 +92,12 @@ class Moments:
         return _merged_products(self.scatter, window, self.apart(window), self.apart(window))
 
     def _slope_sums(self, window: int) -> FloatArray:
-        newer, older = _parts(window)
+        newer, older = parts(window)
         added = self.apart(window) * (older / 2)
         return _with_parts(added, self.slope_sum(newer), self.slope_sum(older), newer, older)
 
     def _cubes(self, window: int) -> FloatArray:
-        newer, older = _parts(window)
+        newer, older = parts(window)
         apart = self.apart(window) / newer
         added = (older / window) * self.scatter(newer)[older:]
         added -= (newer / window) * self.scatter(older)[:-newer]
@@ -108,7 +108,7 @@ class Moments:
         return _with_parts(added, self.cubes(newer), self.cubes(older), newer, older)
 
     def _fourths(self, window: int) -> FloatArray:
-        newer, older = _parts(window)
+        newer, older = parts(window)
         apart = self.apart(window) / newer
         spread = (older / window) ** 2 * self.scatter(newer)[older:]
         spread += (newer / window) ** 2 * self.scatter(older)[:-newer]
@@ -177,7 +177,7 @@ def _merged_products(
     part: Callable[[int], FloatArray], window: int, x_apart: FloatArray, y_apart: FloatArray
 ) -> FloatArray:
     """Add to both parts' sums of products what the distance of their means adds."""
-    newer, older = _parts(window)
+    newer, older = parts(window)
     added = x_apart * y_apart
     added *= older / (newer * window)
     return _with_parts(added, part(newer), part(older), newer, older)

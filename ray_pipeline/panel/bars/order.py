@@ -7,15 +7,15 @@ callers set a window that holds one to NaN, whatever comes out here.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ray_pipeline.panel.bars.bars import FloatArray
+from ray_pipeline.panel.bars.moments import parts
 
 __all__ = ["Extremes", "quantiles", "rank_shares"]
-
-_ROWS_AT_ONCE = 1024  # whose sorted windows fit into the cache of a core
 
 _Places = npt.NDArray[np.int16]
 
@@ -59,33 +59,29 @@ class Extremes:
         return self._places[window]
 
 
-def quantiles(values: FloatArray, window: int, shares: tuple[float, ...]) -> list[FloatArray]:
+def quantiles(
+    values: FloatArray, windows: tuple[int, ...], shares: tuple[float, ...]
+) -> list[list[FloatArray]]:
     """Return quantiles of windows, linear between the two values around ``share · (window − 1)``.
-
-    A window is sorted whole: the library sorts short rows in the registers of the processor,
-    which is faster than to select or to carry an order along.
 
     Parameters
     ----------
     values
         (n_rows,).
+    windows
+        Of two rows or more.
     shares
         Shares of the window below the quantile, in [0, 1].
+
+    Returns
+    -------
+    list of list of float64 (n_rows − window + 1,)
+        One list per window, of one array per share.
     """
-    found = [np.empty(len(values) - window + 1) for _ in shares]
-    rows = sliding_window_view(values, window)
-    room = np.empty((min(_ROWS_AT_ONCE, len(rows)), window))
-    for start in range(0, len(rows), len(room)):
-        part = rows[start : start + len(room)]
-        ordered = room[: len(part)]
-        ordered[:] = part
-        ordered.sort(axis=1)
-        for share, result in zip(shares, found, strict=True):
-            position = share * (window - 1)
-            below = min(int(position), window - 2)
-            low, high = ordered[:, below], ordered[:, below + 1]
-            result[start : start + len(low)] = low + (position - below) * (high - low)
-    return found
+    ordered, found = _SortedWindows(values), {}
+    for window in sorted(windows, reverse=True):  # the shorter ones are among its parts, mostly
+        found[window] = [_quantile(ordered, window, share) for share in shares]
+    return [found[window] for window in windows]
 
 
 def rank_shares(values: FloatArray, windows: tuple[int, ...]) -> list[FloatArray]:
@@ -117,6 +113,86 @@ def rank_shares(values: FloatArray, windows: tuple[int, ...]) -> list[FloatArray
         twice = counts[window - 1 :] + narrow[window - 1 :]
         shares.append((twice * 0.5 + 1.0) / window)
     return shares
+
+
+class _SortedWindows:
+    """Windows in order, each merged of the sorted windows that it consists of.
+
+    Neighbouring windows share nearly all of their parts, so that a part is sorted once for all
+    of them; and the comparisons of a merge are the same for every row.
+
+    Parameters
+    ----------
+    values
+        (n_rows,).
+    """
+
+    def __init__(self, values: FloatArray) -> None:
+        self._sorted = {1: [values]}
+
+    def value(self, window: int, place: int) -> FloatArray:
+        """Return the value at a place, counted from 0 for the smallest."""
+        if window in self._sorted:
+            return self._sorted[window][place]
+        one, other = self._parts(window)
+        if 2 * place < window:
+            return _selected(one, other, place, np.maximum, np.minimum)
+        return _selected(one[::-1], other[::-1], window - 1 - place, np.minimum, np.maximum)
+
+    def _all(self, window: int) -> list[FloatArray]:
+        if window not in self._sorted:
+            self._sorted[window] = _merged(*self._parts(window))
+        return self._sorted[window]
+
+    def _parts(self, window: int) -> tuple[list[FloatArray], list[FloatArray]]:
+        newer, older = parts(window)
+        return (
+            [values[older:] for values in self._all(newer)],
+            [values[:-newer] for values in self._all(older)],
+        )
+
+
+def _merged(one: list[FloatArray], other: list[FloatArray]) -> list[FloatArray]:
+    """Merge two sorted lists, row by row: Batcher's odd-even merge (Knuth, 5.3.4)."""
+    if not one or not other:
+        return one or other
+    if len(one) == len(other) == 1:
+        return [np.minimum(one[0], other[0]), np.maximum(one[0], other[0])]
+    odd, even = _merged(one[::2], other[::2]), _merged(one[1::2], other[1::2])
+    merged = [odd[0]]
+    for left, right in zip(odd[1:], even, strict=False):
+        merged += [np.minimum(left, right), np.maximum(left, right)]
+    return merged + odd[len(even) + 1 :] + even[len(odd) - 1 :]
+
+
+def _selected(
+    one: list[FloatArray], other: list[FloatArray], place: int, later: np.ufunc, earlier: np.ufunc
+) -> FloatArray:
+    """Return the value at a place of two sorted lists together, row by row.
+
+    Of ``place + 1`` values some are from one list and the rest from the other; the last of
+    them is the value, where they are split so that it comes earliest.
+    """
+    n_values = place + 1
+    splits = range(max(0, n_values - len(other)), min(n_values, len(one)) + 1)
+    return reduce(earlier, (_last(one[:n], other[: n_values - n], later) for n in splits))
+
+
+def _last(one: list[FloatArray], other: list[FloatArray], later: np.ufunc) -> FloatArray:
+    if not one or not other:
+        return (one or other)[-1]
+    last: FloatArray = later(one[-1], other[-1])
+    return last
+
+
+def _quantile(ordered: _SortedWindows, window: int, share: float) -> FloatArray:
+    position = share * (window - 1)
+    below = min(int(position), window - 2)
+    low, high = ordered.value(window, below), ordered.value(window, below + 1)
+    between = high - low
+    between *= position - below
+    between += low
+    return between
 
 
 def _power_below(window: int) -> int:

@@ -158,13 +158,33 @@ class Rolling:
         """Return where the smallest value is, from 0 at the oldest row; of equals the oldest."""
         return self._rows(window, lambda: self._place(self._minima, window))
 
-    def quantiles(self, window: int, shares: tuple[float, ...]) -> list[FloatArray]:
-        """Return quantiles, linear between the values around ``share · (window − 1)``."""
-        if window > len(self.values):
-            return [np.full(len(self.values), np.nan) for _ in shares]
+    def quantiles(
+        self, windows: tuple[int, ...], shares: tuple[float, ...]
+    ) -> list[list[FloatArray]]:
+        """Return quantiles, linear between the values around ``share · (window − 1)``.
+
+        Parameters
+        ----------
+        windows
+            Of two rows or more; one pass serves them all.
+        shares
+            Shares of the window below the quantile, in [0, 1].
+
+        Returns
+        -------
+        list of list of float64 (n_rows,)
+            One list per window, of one array per share.
+        """
+        n_rows = len(self.values)
+        fitting = tuple(w for w in windows if w <= n_rows)
+        found = dict(zip(fitting, quantiles(self.values, fitting, shares), strict=True))
+        nothing = [np.full(0, np.nan)] * len(shares)
         return [
-            self._rows(window, lambda found=found: self._unless_missing(found, window))  # type: ignore[misc]
-            for found in quantiles(self.values, window, shares)
+            [
+                self._rows(w, lambda w=w, each=each: self._unless_missing(each, w))  # type: ignore[misc]
+                for each in found.get(w, nothing)
+            ]
+            for w in windows
         ]
 
     def rank_shares(self, windows: tuple[int, ...]) -> list[FloatArray]:

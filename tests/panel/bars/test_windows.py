@@ -29,11 +29,11 @@ def correlation_with_square(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def low_quantile(values: np.ndarray, window: int) -> np.ndarray:
-    return Rolling(values).quantiles(window, (0.2,))[0]
+    return Rolling(values).quantiles((window,), (0.2,))[0][0]
 
 
 def high_quantile(values: np.ndarray, window: int) -> np.ndarray:
-    return Rolling(values).quantiles(window, (0.2, 0.8))[1]
+    return Rolling(values).quantiles((2, window), (0.2, 0.8))[1][1]
 
 
 def rank_share(values: np.ndarray, window: int) -> np.ndarray:
@@ -163,6 +163,20 @@ def test_equal_values_share_ranks_and_the_oldest_is_the_extreme(window: int) -> 
         (rolling.min_place(window), np.argmin),
     ):
         np.testing.assert_array_equal(got[window - 1 :], [of_window(row) for row in rows])
+
+
+@pytest.mark.parametrize("n_different", [2, 5, 10**6])
+def test_every_place_of_every_window_is_that_of_the_sorted_window(n_different: int) -> None:
+    """However a window is merged of its parts, with equal values or without, it is in order."""
+    values = np.random.default_rng(8).integers(0, n_different, 130).astype(np.float64)
+    for window in (2, 3, 5, 7, 10, 15, 20, 30, 37, 60):
+        shares = np.arange(window) / (window - 1)
+        rows = np.lib.stride_tricks.sliding_window_view(values, window)
+        expected = np.sort(rows, axis=1).T
+        for windows_at_once in ((window,), (4, window, 64)):
+            got = Rolling(values).quantiles(windows_at_once, tuple(shares))
+            found = [each[window - 1 :] for each in got[windows_at_once.index(window)]]
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_rank_of_a_long_window_does_not_overflow() -> None:
