@@ -123,8 +123,8 @@ class ServingTable:
 
     def _why_unknown(self, symbol: str) -> str:
         reason = self._left_out.get(symbol)
-        why = "is not in the run" if reason is None else f"was left out of the run ({reason})"
-        return f"{why}; only pooled models serve it"
+        why = "not in the run" if reason is None else f"left out of the run ({reason})"
+        return f"{why}: only pooled models serve here"
 
     def _why_none(self, target: str, symbol: str, *, known: bool) -> str:
         if not known:

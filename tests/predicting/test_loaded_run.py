@@ -127,7 +127,7 @@ def test_a_symbol_that_nothing_serves(labeled: Trained, tmp_path: Path) -> None:
     run._serving = trained.serving(own)
     with pytest.raises(
         ArtifactError,
-        match=r"^no model serves symbol NEW: is not in the run; only pooled models serve it; "
+        match=r"^no model serves symbol NEW: not in the run: only pooled models serve here; "
         r"fwd_ret_1d is not predicted: it has no pooled model\.$",
     ):
         run.predict(labeled.tables["S00"], symbol="NEW")

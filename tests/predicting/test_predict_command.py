@@ -30,7 +30,7 @@ def test_it_tells_what_was_scored(
     output = capsys.readouterr()
     failed, noted, proof, counts, place = output.out.splitlines()
     assert failed.startswith("- S01: ArtifactError: symbol S01: cs_fwd_ret_1d__ridge needs")
-    assert noted == "NEW: is not in the run; only pooled models serve it"
+    assert noted == "NEW: not in the run: only pooled models serve here"
     assert proof == "120 predictions of training rows are those of the training, bit for bit"
     assert counts == "2 symbols, 640 rows, 1 targets scored"
     assert place == f"predictions: {tmp_path / 'out'}"

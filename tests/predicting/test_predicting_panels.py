@@ -130,7 +130,7 @@ def test_an_unknown_symbol_is_served_by_the_pooled_models(labeled: Trained, tmp_
     found = predict(labeled, tmp_path / "out", data_dir)
     assert list(found["symbols"]) == ["NEW/1", "S00"]
     new = found["symbols"]["NEW/1"]
-    assert new["notes"] == ["is not in the run; only pooled models serve it"]
+    assert new["notes"] == ["not in the run: only pooled models serve here"]
     assert new["jobs"] == [f"cs_{TARGET}__{name}" for name in ("ridge", "lightgbm", "rank_average")]
     assert new["file"] == "interval=1d/symbol=NEW%2F1/NEW%2F1.parquet"
     first, second = (
@@ -406,8 +406,8 @@ def test_nothing_to_serve_is_a_failure(labeled: Trained, tmp_path: Path) -> None
     data = write_panel(tmp_path / "data", {"NEW": labeled_table("NEW")})
     with pytest.raises(
         ExecutionError,
-        match=r"^no model serves any of the 1 symbols\. The first, NEW: is not in the run; only "
-        r"pooled models serve it; fwd_ret_1d is not predicted: it has no pooled model\.$",
+        match=r"^no model serves any of the 1 symbols\. The first, NEW: not in the run: only "
+        r"pooled models serve here; fwd_ret_1d is not predicted: it has no pooled model\.$",
     ):
         predict(run, tmp_path / "out", data)
 

@@ -70,7 +70,7 @@ def test_an_unknown_symbol_has_the_pooled_models() -> None:
     assert [job.job_id for job in new.jobs] == ["cs_y__ridge", "cs_y__trees"]
     assert new.routes == {"y": None, "z": None}
     assert new.notes == (
-        "is not in the run; only pooled models serve it",
+        "not in the run: only pooled models serve here",
         "z is not predicted: it has no pooled model",
     )
 
@@ -78,7 +78,7 @@ def test_an_unknown_symbol_has_the_pooled_models() -> None:
 def test_a_symbol_that_the_run_left_out_is_unknown_with_its_reason() -> None:
     """Its data may be good by now."""
     assert TABLE.of("Q").notes[0] == (
-        "was left out of the run (too short); only pooled models serve it"
+        "left out of the run (too short): only pooled models serve here"
     )
     assert len(TABLE.of("Q").jobs) == 2
 
