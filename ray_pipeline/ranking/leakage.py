@@ -25,11 +25,12 @@ agreement in one short history is not a property of the feature."""
 
 @dataclass(frozen=True, slots=True)
 class LeakSpec:
-    """One symbol's search for leaks."""
+    """One symbol's search for leaks among some of its features."""
 
     partition: SymbolPartition
     frame: PanelFrame
     limits: LeakLimits
+    features: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class LeakFinding:
 
 
 def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
-    """Test every feature of a symbol against every target (unit function).
+    """Test features of a symbol against every target (unit function).
 
     Returns
     -------
@@ -57,8 +58,9 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
     table = reader.table(spec.partition, spec.frame.request)
     targets = spec.frame.targets
     columns = [table.target_names.index(target.name) for target in targets]
+    suspects = [table.feature_names.index(name) for name in spec.features]
     scores = score_leaks(
-        table.features.astype(np.float64),
+        table.features[:, suspects].astype(np.float64),
         table.targets[:, columns],
         [target.horizon_bars for target in targets],
         scaled=[_reads_earlier_bars(target.name) for target in targets],
@@ -68,7 +70,7 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
     for target, of_target in zip(targets, scores, strict=True):
         measured = [
             (name, score)
-            for name, score in zip(table.feature_names, of_target, strict=True)
+            for name, score in zip(spec.features, of_target, strict=True)
             if score is not None
         ]
         tested[target.name] = [name for name, _ in measured]

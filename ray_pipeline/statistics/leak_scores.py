@@ -46,7 +46,7 @@ class LeakScore:
         in standard errors: about standard normal for a feature that drives the label.
     beyond_z
         How much stronger the feature agrees with the label a horizon on than with the known one,
-        in standard errors.
+        in standard errors; 0 where the label is scaled by what came before it.
     edge, edge_shift
         Largest |correlation| of the feature's change with the label's change 2 … h rows later,
         and that shift; 0 where h < 2 or the label is scaled by what came before it.
@@ -92,7 +92,8 @@ def score_leaks(
     scaled
         For each target whether it is known to be measured by earlier bars, such as in trailing
         deviations; empty: none is. The same old bar then leaves the window of such a label and
-        that of an honest feature, so that changes of the two agree.
+        that of an honest feature, so that changes of the two agree, and the deviation of the known
+        label is of the very bars that the feature reads.
 
     Returns
     -------
@@ -191,7 +192,7 @@ def _score(feature: _Feature, label: _Label, correlation: LaggedCorrelation) -> 
         present_z=float(z[3]),
         after_z=float(z[0]),
         before_z=float(z[1]),
-        beyond_z=float(z[2]),
+        beyond_z=0.0 if label.change is None else float(z[2]),
         edge=edge,
         edge_shift=edge_shift,
         pairs=int(pairs[2 * h]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of
 
 from ray_pipeline.panel.bars import Bars, compute_features, compute_targets
+from ray_pipeline.panel.own_features import FeatureFunction
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.leakage import LeakFinding, LeakSpec, find_leaks, merge_leaks
-from ray_pipeline.ranking.leakage_stage import structural_leaks
+from ray_pipeline.ranking.leakage_stage import structural_leaks, suspected_features
 from ray_pipeline.records import ColumnRoles, TargetSpec
 from ray_pipeline.statistics.leakage import LeakLimits
 
@@ -43,7 +45,7 @@ def _records(*tables: SymbolTable) -> list[dict[str, Any]]:
     reader: Any = MemoryReader(tables)
     frame = make_frame(800, TARGETS, NAMES)
     return [
-        find_leaks(reader, LeakSpec(partition_of(table.symbol), frame, LeakLimits()))
+        find_leaks(reader, LeakSpec(partition_of(table.symbol), frame, LeakLimits(), NAMES))
         for table in tables
     ]
 
@@ -157,5 +159,17 @@ def test_a_label_in_trailing_deviations_accuses_no_volatility() -> None:
         table = make_table("A", features, {name: labels}, names=("volatility_10",))
         reader: Any = MemoryReader([table])
         frame = make_frame(1_200, (TargetSpec(name, 10, "regression"),), ("volatility_10",))
-        record = find_leaks(reader, LeakSpec(partition_of("A"), frame, LeakLimits()))
+        record = find_leaks(
+            reader, LeakSpec(partition_of("A"), frame, LeakLimits(), ("volatility_10",))
+        )
         assert len(record["findings"]) == n_found
+
+
+def test_what_the_catalogue_computes_of_bars_is_no_suspect() -> None:
+    """Columns are tested, and of bars what the user's own functions give, ranked or not."""
+    own = FeatureFunction("mine:body", "0" * 64, ("body",), 1)
+    features = ("gap", "body", "cs_rank_gap", "cs_rank_body")
+    request = replace(make_frame(800, TARGETS, features).request, functions=(own,))
+    assert suspected_features(replace(request, kind="labeled")) == features
+    assert suspected_features(replace(request, kind="bars")) == ("body", "cs_rank_body")
+    assert suspected_features(replace(request, kind="bars", functions=())) == ()
