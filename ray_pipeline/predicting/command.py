@@ -164,7 +164,8 @@ def _score(
     names = {unit.key: unit.spec.name for unit in units}
     replayed = replay_summary(records)
     folder.record |= described(work.served, records, names) | {"replay": replayed}
-    if warning := replay_warning(replayed):
+    fewer = bool(request.cross_section and request.cross_section.warning)
+    if warning := replay_warning(replayed, fewer_compared=fewer):
         folder.record["warnings"].append(warning)
     for text in folder.record["warnings"]:
         reporter.say(f"warning: {text}")

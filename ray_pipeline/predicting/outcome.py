@@ -64,11 +64,19 @@ def replay_summary(records: Mapping[str, Record]) -> dict[str, Any]:
     }
 
 
-def replay_warning(summary: Record) -> str | None:
-    """Say that training rows are not predicted as they were in training, and the likely cause."""
+def replay_warning(summary: Record, *, fewer_compared: bool = False) -> str | None:
+    """Say that training rows are not predicted as they were in training, and the likely cause.
+
+    Parameters
+    ----------
+    fewer_compared
+        Whether symbols that features compare with have no data here.
+    """
     if not summary["n_different"]:
         return None
     cause = "their data were revised since"
+    if fewer_compared:
+        cause = f"symbols that they are compared with are missing, or {cause}"
     if summary["libraries"]:
         cause = f"another version of a library ({', '.join(summary['libraries'])}), or {cause}"
     return (

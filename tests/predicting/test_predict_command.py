@@ -118,6 +118,10 @@ def test_replays_are_added_up_over_the_symbols() -> None:
         "C. Likely cause: another version of a library (w 2, x 1), or their data were revised "
         "since."
     )
+    assert (replay_warning(summary, fewer_compared=True) or "").endswith(
+        "Likely cause: another version of a library (w 2, x 1), or symbols that they are compared "
+        "with are missing, or their data were revised since."
+    )
     assert replay_warning(replay_summary({"A": {"replay": good}})) is None
 
 

@@ -63,6 +63,21 @@ def test_a_symbol_scored_alone_is_compared_with_the_runs_symbols(
     assert found["symbols"]["NEW"]["n_rows"] > 0
 
 
+def test_a_symbol_too_few_is_the_likely_cause_of_other_predictions(
+    across: Trained, tmp_path: Path
+) -> None:
+    """The rows are as they were; those that they are ranked among are not."""
+    tables = {symbol: table for symbol, table in across.tables.items() if symbol != "S00"}
+    found = predict(across, tmp_path / "out", write_panel(tmp_path / "data", tables))
+    fewer, other = found["warnings"]
+    assert fewer.startswith("1 of the ")
+    assert "have no data here: cross-sectional columns compare with the other" in fewer
+    assert other.endswith(
+        "Likely cause: symbols that they are compared with are missing, or their data were "
+        "revised since."
+    )
+
+
 def test_one_symbol_in_python_is_refused(across: Trained) -> None:
     """Its bars alone do not hold how it stands among the others."""
     with pytest.raises(

@@ -142,6 +142,8 @@ def parse_label(name: str) -> Label:
             for kind, known in LABEL_KINDS.items()
             for form in known.distances
         ]
+        # Of several symbols, and so read elsewhere; who looks for a name looks here.
+        forms.append("excess_ret_{h}")
         raise ConfigError(
             f"labeling.targets: {name!r} is no target that bars give. Accepted are "
             f"{', '.join(forms[:-1])} and {forms[-1]}, where h is a horizon such as 60m, 4h, 5d "

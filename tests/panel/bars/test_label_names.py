@@ -88,7 +88,10 @@ class TestNames:
             for form in (
                 *("fwd_ret_{h}, fwd_ret_oc_{h}, ret_zscore_{h}, ret_ord_{h}, mfe_{h}, mae_{h},",),
                 *(" mdd_{h}, mfe_zscore_{h}, ", "y_first_touch_{h}_{k}, y_first_touch_{h}_{up}_"),
-                *("{up}_{down}, y_will_peak_{h}_{k} and y_will_valley_{h}_{k}, where", "5d"),
+                *(
+                    "{up}_{down}, y_will_peak_{h}_{k}, y_will_valley_{h}_{k} and excess_ret",
+                    "5d",
+                ),
                 *("k, up and down > 0", "y_will_peak_60m_0.8"),
             ):
                 assert form in str(caught.value)
