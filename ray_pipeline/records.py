@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "TARGET_PATTERNS",
     "ColumnRoles",
     "Discovery",
     "PartitionFile",
@@ -21,6 +22,13 @@ __all__ = [
 Task = Literal["regression", "binary", "ordinal"]
 SampleWeights = Literal["none", "average_uniqueness"]
 View = Literal["cross_sectional", "symbol_specific"]
+
+TARGET_PATTERNS = (
+    *("fwd_ret_*", "y_*", "excess_ret_*", "ret_zscore_*", "ret_ord_*"),
+    *("mfe_*", "mae_*", "mdd_*"),
+)
+"""Names of targets unless the config says otherwise. Whatever it says, such a column is no feature
+without being asked for: who wants to predict a few targets has not made features of the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from ray_pipeline.config.fields import (
     Uri,
 )
 from ray_pipeline.config.section import Section
+from ray_pipeline.records import TARGET_PATTERNS
 
 __all__ = [
     "ColumnsConfig",
@@ -32,7 +33,6 @@ __all__ = [
     "ValidationConfig",
 ]
 
-_TARGETS = "fwd_ret_* y_* excess_ret_* ret_zscore_* ret_ord_* mfe_* mae_* mdd_*"
 _BY_PRODUCTS = (
     "p_up* p_down* barrier_* vol_at_t_* tth_* hit_* max_return_* min_return_* mfe_share_* "
     "time_in_profit_* flipcount_* zigzag_* next_* future_*"
@@ -107,7 +107,7 @@ class ColumnsConfig(Section):
     """
 
     targets: Choices[Text] = Field(
-        default=tuple(_TARGETS.split()), description="Patterns of the target columns."
+        default=TARGET_PATTERNS, description="Patterns of the target columns."
     )
     exclude_targets: NameList = Field(
         default=(), description="Patterns of target columns to leave out."

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind, some_of
-from ray_pipeline.records import ColumnRoles
+from ray_pipeline.records import TARGET_PATTERNS, ColumnRoles
 
 __all__ = [
     "BAR_FIELDS",
@@ -62,7 +62,9 @@ def resolve_roles(
        columns of these names are ignored.
     2. ``symbol``. The symbol itself is read from the path, never from this column.
     3. Label by-products, before targets, because ``mfe_share_5d`` also looks like ``mfe_*``.
-    4. Targets. An excluded one is ignored and never becomes a feature: it knows the future.
+    4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So
+       does a column that is a target by default where ``columns.targets`` asks for fewer, unless
+       ``columns.features`` names it without a wildcard.
     5. The bar fields. Raw price and volume levels say which year it is, and differ between symbols
        by their unit alone, so they are no features of a model that has to hold out of sample,
        unless ``columns.features`` names one without a wildcard.
@@ -176,6 +178,12 @@ def _feature_role(
         return None, f"feature excluded by columns.exclude_features {excluded_by!r}"
     if not first_match(name, patterns.features):
         return None, "matched by no pattern of columns.features"
+    usual = first_match(name, TARGET_PATTERNS)
+    if usual and name not in patterns.features:
+        return None, (
+            f"a target by its name ({usual}) that columns.targets leaves out; it would know the "
+            "future. If it does not, name it in columns.features"
+        )
     return "features", ""
 
 

@@ -46,6 +46,19 @@ def test_by_products_win_over_targets() -> None:
     assert result.features == ("f",)
 
 
+def test_asking_for_few_targets_makes_no_features_of_the_others() -> None:
+    """They know the future by their names; one that does not is named without a wildcard."""
+    names = ("ts", "mdd_5d", "excess_ret_5d", "y_will_peak_10d_1.0", "ret_zscore_20", "f")
+    result = roles(*names, targets=["mdd_*"], features=["*", "ret_zscore_20"])
+    assert result.targets == ("mdd_5d",)
+    assert result.features == ("ret_zscore_20", "f")
+    assert reason(result, "excess_ret_5d") == (
+        "a target by its name (excess_ret_*) that columns.targets leaves out; it would know the "
+        "future. If it does not, name it in columns.features"
+    )
+    assert "(y_*)" in reason(result, "y_will_peak_10d_1.0")
+
+
 def test_an_excluded_target_never_becomes_a_feature() -> None:
     """It knows the future: it is ignored, even when the feature patterns name it."""
     result = roles(
@@ -63,7 +76,7 @@ def test_own_targets_by_pattern() -> None:
     """What the user's patterns call a target is one, a bar field included."""
     result = roles("ts", "close", "label", "fwd_ret_5d", targets=["label", "close"])
     assert result.targets == ("close", "label")
-    assert result.features == ("fwd_ret_5d",)
+    assert result.features == ()
 
 
 def test_a_text_target_is_ignored() -> None:
