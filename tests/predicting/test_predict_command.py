@@ -136,6 +136,7 @@ def test_equal_notes_are_one_line() -> None:
     assert last == "0 symbols, 0 rows, 0 targets scored"
 
 
+@pytest.mark.ray
 def test_on_ray_the_files_are_the_same(bars: Trained, tmp_path: Path) -> None:
     """Two workers, which read models and tables themselves: byte by byte as in one process."""
     predict(bars, tmp_path / "serial")
