@@ -35,8 +35,8 @@ from ray_pipeline.statistics.placing import place
 from ray_pipeline.statistics.skill import outcome, time_contributions
 
 PANELS = {
-    "daily": {"folder": "sp500_daily_2013_2018", "n_symbols": 40, "rows": "null"},
-    "crypto": {"folder": "binance_usdt_5m_2024", "n_symbols": 12, "rows": "30000"},
+    "daily": {"folder": "sp500_daily_2013_2018", "n_symbols": 20, "rows": "null"},
+    "crypto": {"folder": "binance_usdt_5m_2024", "n_symbols": 8, "rows": "15000"},
 }
 HELD_OUT_SHARE = 0.2
 MIN_CS = 3
