@@ -111,7 +111,11 @@ class Fitter:
             hyperparameters = _with_rounds(hyperparameters, model)
         found = stream.problem(self.target, features, fold, problem.seed, self.sample_weights)
         if found is None:
-            raise DataError("the streamed rows are fewer than those of the pool")
+            raise DataError(
+                f"{self.target.name}: the rows sampled for training.max_cs_rows hold too few "
+                "labels to train on, though those of the pool are enough. Raise it, or set it to "
+                "null."
+            )
         streamed, span = found
         model = family.fit_streamed(X, features, streamed, hyperparameters)
         facts = {"streamed": True, **self._facts(model, problem)}

@@ -39,8 +39,9 @@ def load_family(name: str) -> Family:
     known = installed | _BUILT_IN
     if name not in known:
         raise ConfigError(
-            f"unknown model family '{name}'; known are {', '.join(sorted(known))}. "
-            "A package adds one with an entry point in the group 'ray_pipeline.families'."
+            f"unknown model family '{name}'; known are {', '.join(sorted(known))} "
+            "(and, for training, rank_average). A package adds one with an entry point in the "
+            "group 'ray_pipeline.families'."
         )
     module, _, attribute = known[name].partition(":")
     return cast(Family, getattr(import_module(module), attribute)())

@@ -58,8 +58,9 @@ def test_an_unknown_family_is_answered_with_the_known_ones(
     install(monkeypatch, tabnet="somewhere:TabNetFamily")
     expected = (
         r"^unknown model family 'tabfn'; known are catboost, elastic_net, extra_trees, lightgbm, "
-        r"lightgbm_quantile, mlp, random_forest, ridge, tabnet, xgboost\. "
-        r"A package adds one with an entry point in the group 'ray_pipeline\.families'\.$"
+        r"lightgbm_quantile, mlp, random_forest, ridge, tabnet, xgboost \(and, for training, "
+        r"rank_average\)\. A package adds one with an entry point in the group "
+        r"'ray_pipeline\.families'\.$"
     )
     with pytest.raises(ConfigError, match=expected):
         load_family("tabfn")
