@@ -47,12 +47,18 @@ class Call:
         Memory lane that it runs in (`capacity.lane_memory`).
     faults
         What ended its attempts so far, none of them by its own doing as far as one can tell.
+    n_inputs_lost
+        Times that it could not start for want of a shared value.
+    misses_input
+        Whether it waits for one to be computed again.
     """
 
     unit: Unit
     keep: bool = False
     lane: int = 0
     faults: list[Fault] = field(default_factory=list)
+    n_inputs_lost: int = 0
+    misses_input: bool = False
 
     @property
     def n_started(self) -> int:
@@ -207,11 +213,16 @@ class Round:
         return None if head is None else self._blame(head, fault)
 
     def shared_lost(self, worker: int, call: Call, now: float) -> Call | None:
-        """Put a call aside whose shared value is gone; return it when it is given up."""
+        """Put a call aside whose shared value is gone; return it when it is given up.
+
+        It never started: that is none of its attempts, and as many such losses are borne besides.
+        """
         self.finished(worker, call, now)
-        call.faults.append("lost")
-        if after_fault(call.faults, self._max_attempts) == "give_up":
+        call.n_inputs_lost += 1
+        if call.n_inputs_lost >= self._max_attempts:
+            call.faults.append("lost")
             return call
+        call.misses_input = True
         self.aside.append(call)
         return None
 

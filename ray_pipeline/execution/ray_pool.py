@@ -137,6 +137,8 @@ class RayExecutor(Generic[State]):
                 yield from self._drive(current)
                 for shared in _missed(current.aside):
                     self._values[shared] = self._kept(shared.unit)
+                for call in current.aside:
+                    call.misses_input = False
                 calls = later + current.aside
         except ConnectionError as error:  # from Ray Client; other drivers end with their node
             raise ExecutionError(
@@ -318,5 +320,5 @@ def _outcome(call: Call, report: Report) -> Outcome:
 
 def _missed(calls: Sequence[Call]) -> list[Shared]:
     """Shared values of the calls that were put aside for want of one, each once."""
-    lost = [call for call in calls if call.faults[-1] == "lost"]
+    lost = [call for call in calls if call.misses_input]
     return list(dict.fromkeys(shared for call in lost for shared in call.unit.shared))

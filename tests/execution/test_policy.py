@@ -192,6 +192,16 @@ def test_lost_shared_value_puts_a_call_aside() -> None:
     assert again.shared_lost(0, of[0], 1.0) is of[0]
 
 
+def test_a_shared_value_that_is_lost_is_no_attempt() -> None:
+    """A unit whose worker died twice may still start a third time after its input was lost."""
+    of = calls("A")
+    of[0].faults += ["lost", "lost"]
+    current = a_round(of, workers=[0], max_attempts=3)
+    current.assign(0.0)
+    assert current.shared_lost(0, of[0], 1.0) is None
+    assert (current.aside, of[0].n_started, of[0].misses_input) == ([of[0]], 3, True)
+
+
 def test_only_the_running_call_can_be_late() -> None:
     """The time of a call runs from when the one before it ended."""
     of = calls(*"ABCDEF")
