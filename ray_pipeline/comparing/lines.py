@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.comparing.excerpts import beside
-from ray_pipeline.panel.columns import some_of
 from ray_pipeline.report.figures import count, plural
+from ray_pipeline.wording import some_of
 
 __all__ = ["comparison_lines"]
 

@@ -233,7 +233,7 @@ class TrainingConfig(Section):
         default=None,
         description="Rows that pooled models are trained on, whole timestamps; null: those of "
         "target_ranking.max_cs_rows, which are the least. More are streamed from the run directory "
-        "at about one byte a value of memory, into families that can take them (lightgbm, ridge).",
+        "at two to three bytes of memory a value, into families that can (lightgbm, ridge).",
     )
     max_jobs: AtLeastOne | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."

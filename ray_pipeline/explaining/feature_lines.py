@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.panel.columns import some_of
 from ray_pipeline.report.capping import capped
 from ray_pipeline.report.figures import (
     DASH,
@@ -17,6 +16,7 @@ from ray_pipeline.report.figures import (
     unsigned,
 )
 from ray_pipeline.results import FEATURES
+from ray_pipeline.wording import some_of
 
 __all__ = ["own_feature_lines", "pooled_feature_lines"]
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.panel.columns import some_of
 from ray_pipeline.report.capping import Capped
 from ray_pipeline.report.figures import (
     count,
@@ -19,6 +18,7 @@ from ray_pipeline.report.figures import (
 )
 from ray_pipeline.report.route_section import ROUTE_ORDER
 from ray_pipeline.results import ROUTES
+from ray_pipeline.wording import some_of
 
 __all__ = ["route_lines"]
 

@@ -19,7 +19,6 @@ __all__ = [
     "column_kind",
     "dictionary_values",
     "merge_columns",
-    "some_of",
     "unified_type",
 ]
 

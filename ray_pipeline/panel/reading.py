@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel.columns import column_kind, some_of, unified_type
+from ray_pipeline.panel.columns import column_kind, unified_type
 from ray_pipeline.panel.fetching import FetchedPiece, ParquetSource, Piece, ahead, pieces_of
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
+from ray_pipeline.wording import some_of
 
 __all__ = ["ColumnReader", "PartitionReader", "TableReader", "naming_symbol", "read_columns"]
 

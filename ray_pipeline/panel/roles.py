@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Literal, Protocol
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel.columns import column_kind, some_of
+from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.records import TARGET_PATTERNS, ColumnRoles
+from ray_pipeline.wording import some_of
 
 __all__ = [
     "BAR_FIELDS",

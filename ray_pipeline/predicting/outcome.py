@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from ray_pipeline.panel.columns import some_of
 from ray_pipeline.predicting.serving import Serving
+from ray_pipeline.training.metadata import iso_time
+from ray_pipeline.wording import some_of
 
 __all__ = ["described", "prediction_lines", "replay_summary", "replay_warning"]
 
@@ -120,4 +120,4 @@ def _row_notes(record: Record | None) -> list[str]:
 def _iso(record: Record | None, key: str) -> str | None:
     if record is None or record[key] is None:
         return None
-    return datetime.fromtimestamp(record[key] / 1e9, tz=UTC).isoformat()
+    return iso_time(record[key])

@@ -76,6 +76,10 @@ class TrainingPlan:
     jobs: tuple[Job, ...]
     left_out: tuple[tuple[str, str], ...]
 
+    def fitted(self, view: View) -> list[Job]:
+        """Return the jobs of a view that are fitted to rows, and not averaged of others."""
+        return [job for job in self.jobs if job.view == view and job.family != RANK_AVERAGE]
+
 
 def plan_training(
     routes: Sequence[RouteRow],

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.evaluating import evaluate_models
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.columns import some_of
 from ray_pipeline.panel.cross_section.stage import (
     compute_cross_section,
     needs_cross_section,
@@ -25,7 +24,6 @@ from ray_pipeline.ranking.leakage_stage import screen_features
 from ray_pipeline.ranking.stage import PooledPanel, Ranking, build_pool, rank_targets
 from ray_pipeline.records import ColumnRoles, SymbolPartition
 from ray_pipeline.routing.plan import (
-    RANK_AVERAGE,
     TrainingPlan,
     plan_training,
     without_lonely_averages,
@@ -39,6 +37,7 @@ from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.stage import SearchSettings, search_hyperparameters
 from ray_pipeline.training.stage import Training, train_models
 from ray_pipeline.training.stream_stage import stream_rows, without_stream
+from ray_pipeline.wording import some_of
 
 __all__ = [
     "Subject",
@@ -230,9 +229,7 @@ def train_step(
 ) -> tuple[Training, JoinedPredictions | None]:
     """Train the plan's models, and join their out-of-sample predictions."""
     config = study.config
-    pooled = [
-        job for job in plan.jobs if job.view == "cross_sectional" and job.family != RANK_AVERAGE
-    ]
+    pooled = plan.fitted("cross_sectional")
     with study.journal.stage("training"):
         stream = None
         if pool is not None:
@@ -258,10 +255,11 @@ def train_step(
             searches,
             stream,
         )
-        plan = without_lonely_averages(plan, training.results)
-        study.publish.plan(plan)
+        trained = without_lonely_averages(plan, training.results)
+        if trained != plan:
+            study.publish.plan(trained)
         predictions = join_predictions(runner, training)
-        study.publish.training(training, predictions, plan)
+        study.publish.training(training, predictions, trained)
         study.journal.count(models=len(training.results))
     return training, predictions
 

@@ -141,12 +141,12 @@ def fit_job(
             continue
         features = chosen[fold.index]
         X = columns_of(design, features)
-        model = fitter.fit(problem, features, fold, hyperparameters).model
+        model = fitter.fit(problem, X, features, fold, hyperparameters).model
         pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
         searched.append(pieces[-1])
         if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
             other = dict(found[fold.index].hyperparameters)
-            model = fitter.fit(problem, features, fold, other).model
+            model = fitter.fit(problem, X, features, fold, other).model
             searched[-1] = _FoldPiece.of(fold.index, start, end, model, X, problem, design.y)
     verdict: SearchVerdict | None = None
     if job.search is not None:
@@ -157,8 +157,9 @@ def fit_job(
     problem = make_problem(design.y, np.isfinite(design.y), target.task, seed)
     if problem is None:
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
-    fit = fitter.fit(problem, job.features, None, hyperparameters)
-    known = fit.model.predict(columns_of(design, job.features)[problem.rows])
+    X = columns_of(design, job.features)
+    fit = fitter.fit(problem, X, job.features, None, hyperparameters)
+    known = fit.model.predict(X[problem.rows])
     span = frame.positions_of(target.horizon_bars)
     table, evidence = _out_of_sample(design, target, span, job, axis, pieces, min_cs)
     return FittedJob(

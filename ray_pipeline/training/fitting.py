@@ -15,12 +15,12 @@ from ray_pipeline.ranking.design import Design
 from ray_pipeline.records import SampleWeights, TargetSpec
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.training.families import (
-    EARLY_STOPPING,
     Family,
     IterativeModel,
     Model,
     Problem,
     StreamingFamily,
+    without_stopping,
 )
 from ray_pipeline.training.problems import refined_problem
 from ray_pipeline.training.streaming import PooledStream
@@ -70,6 +70,7 @@ class Fitter:
     def fit(
         self,
         problem: Problem,
+        X: NDArray[np.float32],
         features: Sequence[str],
         fold: Fold | None,
         hyperparameters: Mapping[str, Any],
@@ -80,10 +81,12 @@ class Fitter:
         ----------
         problem
             On the first rows of the design: none of them is of a later fold.
+        X
+            `columns_of` the design and `features`, of all rows: the caller predicts with it too.
         fold
             The test fold whose training rows these are; None: the final model.
         """
-        X = columns_of(self.design, features)[: len(problem.y)]
+        X = X[: len(problem.y)]
         problem = refined_problem(
             problem, self.design, self.sample_weights, hyperparameters, self.frame.embargo
         )
@@ -143,5 +146,5 @@ def columns_of(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
 
 def _with_rounds(hyperparameters: Mapping[str, Any], model: Model) -> dict[str, Any]:
     """Fix the number of rounds that early stopping found."""
-    kept = {name: value for name, value in hyperparameters.items() if name not in EARLY_STOPPING}
+    kept, _ = without_stopping(hyperparameters)
     return kept | ({"n_estimators": model.n_rounds} if isinstance(model, IterativeModel) else {})

@@ -59,9 +59,7 @@ def train_models(
     """
     found = searches or {}
     results: dict[str, Mapping[str, Any]] = {}
-    pooled = [
-        job for job in plan.jobs if job.view == "cross_sectional" and job.family != RANK_AVERAGE
-    ]
+    pooled = plan.fitted("cross_sectional")
     if pooled and pool is not None:
         units = [
             Unit(
@@ -77,9 +75,8 @@ def train_models(
         for record in runner.run(units, [pool.value]).values():
             results.update(record["jobs"])
     own: dict[str, list[Job]] = {}
-    for job in plan.jobs:
-        if job.view == "symbol_specific" and job.family != RANK_AVERAGE:
-            own.setdefault(job.symbols[0], []).append(job)
+    for job in plan.fitted("symbol_specific"):
+        own.setdefault(job.symbols[0], []).append(job)
     units = [
         Unit(
             "train_symbol",

@@ -5,7 +5,8 @@ import itertools
 import pyarrow as pa
 import pytest
 
-from ray_pipeline.panel.columns import column_kind, merge_columns, some_of, unified_type
+from ray_pipeline.panel.columns import column_kind, merge_columns, unified_type
+from ray_pipeline.wording import some_of
 
 
 @pytest.mark.parametrize(

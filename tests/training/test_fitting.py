@@ -25,9 +25,10 @@ from ray_pipeline.ranking.design import Design
 from ray_pipeline.ranking.walk import fold_problem, make_problem
 from ray_pipeline.records import SampleWeights
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.families import EARLY_STOPPING, Problem
+from ray_pipeline.training.families import Problem
+from ray_pipeline.training.families.hyperparameters import EARLY_STOPPING
 from ray_pipeline.training.families.streaming import StreamedProblem
-from ray_pipeline.training.fitting import Fitter
+from ray_pipeline.training.fitting import Fitter, columns_of
 from ray_pipeline.training.streaming import PooledStream, StreamSpec
 
 PATIENCE = "early_stopping_rounds"
@@ -118,7 +119,9 @@ def test_a_fold_trains_on_streamed_rows_before_it(design: Design, tmp_path: Path
     """All hours whose labels end before the fold, not every third; the pool gives the scale."""
     family = StreamingRecorder()
     given = fitter(family, design, streamed_hours(tmp_path))
-    fit = given.fit(problem_before(design, 2), ("b",), FOLDS[2], {"depth": 3})
+    fit = given.fit(
+        problem_before(design, 2), columns_of(design, ("b",)), ("b",), FOLDS[2], {"depth": 3}
+    )
     ((X, problem, hyperparameters),) = family.streamed
     assert family.fits == []
     assert X.shape == (84, 1)  # hours 0 to 249 of the pool, purged or not: no label is among them
@@ -142,7 +145,9 @@ def test_the_pool_tells_the_rounds_and_the_stream_is_fitted_for_them(
     given = fitter(family, design, streamed_hours(tmp_path), "average_uniqueness")
     whole = make_problem(design.y, np.isfinite(design.y), "regression", 4)
     assert whole is not None
-    fit = given.fit(whole, ("b",), None, {PATIENCE: 3, "n_estimators": 500})
+    fit = given.fit(
+        whole, columns_of(design, ("b",)), ("b",), None, {PATIENCE: 3, "n_estimators": 500}
+    )
     (stopped,) = family.fits
     assert stopped.hyperparameters == {PATIENCE: 3, "n_estimators": 500}
     assert stopped.problem.stopping is not None
@@ -161,7 +166,7 @@ def test_a_family_that_cannot_stream_trains_on_the_pool(design: Design, tmp_path
     """And its facts say so."""
     family = RecordingFamily()
     given = fitter(family, design, streamed_hours(tmp_path))
-    fit = given.fit(problem_before(design, 2), ("b",), FOLDS[2], {})
+    fit = given.fit(problem_before(design, 2), columns_of(design, ("b",)), ("b",), FOLDS[2], {})
     (pooled,) = family.fits
     np.testing.assert_array_equal(pooled.problem.rows, np.arange(82))
     assert (fit.n_rows, fit.first, fit.last) == (82, 0, 243)
@@ -172,4 +177,4 @@ def test_a_stream_that_is_too_short_is_an_error(design: Design, tmp_path: Path) 
     """It holds at least what the pool does, unless its files are others."""
     given = fitter(StreamingRecorder(), design, streamed_hours(tmp_path, 40))
     with pytest.raises(DataError, match=r"max_cs_rows hold too few labels .* Raise it, or"):
-        given.fit(problem_before(design, 2), ("b",), FOLDS[2], {})
+        given.fit(problem_before(design, 2), columns_of(design, ("b",)), ("b",), FOLDS[2], {})

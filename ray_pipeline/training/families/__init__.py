@@ -1,6 +1,6 @@
 """Model families: one file each, found by name through entry points."""
 
-from ray_pipeline.training.families.hyperparameters import EARLY_STOPPING, stopping_fraction
+from ray_pipeline.training.families.hyperparameters import stopping_fraction, without_stopping
 from ray_pipeline.training.families.protocol import (
     Family,
     IterativeModel,
@@ -14,7 +14,6 @@ from ray_pipeline.training.families.searching import Searchable, SearchDimension
 from ray_pipeline.training.families.streaming import StreamedProblem, StreamingFamily
 
 __all__ = [
-    "EARLY_STOPPING",
     "Family",
     "IterativeModel",
     "Model",
@@ -27,4 +26,5 @@ __all__ = [
     "StreamingFamily",
     "load_family",
     "stopping_fraction",
+    "without_stopping",
 ]

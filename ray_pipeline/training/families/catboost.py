@@ -18,10 +18,11 @@ from ray_pipeline.training.families.hyperparameters import (
     Number,
     check_hyperparameters,
     check_installed,
+    without_stopping,
 )
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import only_file, reading, unpack_document
-from ray_pipeline.training.families.protocol import Model, Problem, Stopping
+from ray_pipeline.training.families.protocol import Model, Problem, Stopping, predict_each
 from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["CatBoostFamily", "CatBoostModel"]
@@ -148,14 +149,12 @@ class CatBoostFamily:
     ) -> list[Model]:
         """Boost each problem on its own rows; see `Family.fit`."""
         check_installed(self.name, "catboost", "catboost")
-        settings = {**_DEFAULTS, **hyperparameters}
-        patience = settings.pop("early_stopping_rounds", None)
-        settings.pop("stopping_fraction", None)  # spent on choosing the rows
+        settings, patience = without_stopping({**_DEFAULTS, **hyperparameters})
         return [_fit(X, problem, settings, patience) for problem in problems]
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
-        return np.stack([model.predict(X) for model in models])
+        return predict_each(models, X)
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how large and how cautious the model is; see `Searchable`."""

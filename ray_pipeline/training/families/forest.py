@@ -18,7 +18,7 @@ from ray_pipeline.training.families.hyperparameters import (
 )
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import pack_arrays, reading, unpack_arrays
-from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.protocol import Model, Problem, predict_each
 from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["COMMON", "ForestFamily", "ForestModel"]
@@ -196,7 +196,7 @@ class ForestFamily:
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
-        return np.stack([model.predict(X) for model in models])
+        return predict_each(models, X)
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how many trees, how deep and how different; see `Searchable`."""

@@ -17,6 +17,7 @@ __all__ = [
     "check_hyperparameters",
     "check_installed",
     "stopping_fraction",
+    "without_stopping",
 ]
 
 
@@ -107,6 +108,15 @@ def stopping_fraction(given: Mapping[str, Any]) -> float | None:
     if given.get("early_stopping_rounds") is None:
         return None
     return float(given.get("stopping_fraction", DEFAULT_STOPPING_FRACTION))
+
+
+def without_stopping(given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
+    """Return what the library itself is given, and the rounds of patience (None: no stopping).
+
+    The share of the rows is spent by then: on choosing those to watch.
+    """
+    kept = {name: value for name, value in given.items() if name not in EARLY_STOPPING}
+    return kept, given.get("early_stopping_rounds")
 
 
 def check_installed(family: str, library: str, extra: str) -> None:

@@ -20,11 +20,12 @@ from ray_pipeline.training.families.hyperparameters import (
     Flag,
     Number,
     check_hyperparameters,
+    without_stopping,
 )
 from ray_pipeline.training.families.labels import clipped_labels, weights_of
 from ray_pipeline.training.families.lightgbm_streaming import binned_stream
 from ray_pipeline.training.families.model_files import only_file, reading
-from ray_pipeline.training.families.protocol import Model, Problem, Stopping
+from ray_pipeline.training.families.protocol import Model, Problem, Stopping, predict_each
 from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 from ray_pipeline.training.families.streaming import StreamedProblem
 from ray_pipeline.training.families.watching import log_loss, pinball_loss, squared_error
@@ -133,10 +134,8 @@ class Boosting:
     """LightGBM on one design matrix: binned once, boosted for each objective on its own rows."""
 
     def __init__(self, X: NDArray[np.float32], hyperparameters: Mapping[str, Any]) -> None:
-        settings = {**DEFAULTS, **hyperparameters}
+        settings, self._patience = without_stopping({**DEFAULTS, **hyperparameters})
         self._n_rounds = int(settings.pop("n_estimators"))
-        self._patience = settings.pop("early_stopping_rounds", None)
-        settings.pop("stopping_fraction", None)  # spent on choosing the rows
         self._settings = settings
         self._binning = _binning(settings)
         # Names of users' columns may hold what LightGBM's text format cannot; metadata.json
@@ -163,7 +162,9 @@ class Boosting:
             params |= {"objective": "quantile", "alpha": quantile}
         n_rounds = self._n_rounds
         if self._patience is not None and problem.stopping is not None:
-            n_rounds = self._best_rounds(problem, problem.stopping, labels, params, quantile)
+            n_rounds = self._best_rounds(
+                problem, problem.stopping, self._patience, labels, params, quantile
+            )
         booster = lgb.train(params, self._labelled(problem, problem.rows, labels), n_rounds)
         return LightGBMModel.of_booster(booster)
 
@@ -171,6 +172,7 @@ class Boosting:
         self,
         problem: Problem,
         stopping: Stopping,
+        patience: int,
         labels: NDArray[np.float64],
         params: dict[str, Any],
         quantile: float | None,
@@ -194,7 +196,7 @@ class Boosting:
             self._n_rounds,
             valid_sets=[watched],
             feval=loss,
-            callbacks=[lgb.early_stopping(int(self._patience), verbose=False)],
+            callbacks=[lgb.early_stopping(patience, verbose=False)],
         )
         return int(booster.best_iteration) or self._n_rounds
 
@@ -263,7 +265,7 @@ class LightGBMFamily:
         hyperparameters: Mapping[str, Any],
     ) -> Model:
         """Bin the rows as they come, then boost; see `StreamingFamily.fit_streamed`."""
-        settings = {**DEFAULTS, **hyperparameters}
+        settings, _ = without_stopping({**DEFAULTS, **hyperparameters})
         n_rounds = int(settings.pop("n_estimators"))
         binning = {**_binning(settings), "force_row_wise": False, "force_col_wise": True}
         data = binned_stream(sample, problem.rows, binning)
@@ -280,7 +282,7 @@ class LightGBMFamily:
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
-        return np.stack([model.predict(X) for model in models])
+        return predict_each(models, X)
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
         """Accept the names that change a model, not those that would change reproducibility."""

@@ -20,7 +20,7 @@ from ray_pipeline.training.families.lightgbm import (
     load_booster,
 )
 from ray_pipeline.training.families.model_files import reading, unpack_document
-from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.protocol import Model, Problem, predict_each
 from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["LightGBMQuantileFamily", "QuantileBoosters"]
@@ -107,7 +107,7 @@ class LightGBMQuantileFamily:
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
-        return np.stack([model.predict(X) for model in models])
+        return predict_each(models, X)
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search the boosters; the bounds are what is asked for; see `Searchable`."""

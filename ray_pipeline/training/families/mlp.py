@@ -15,11 +15,12 @@ from ray_pipeline.training.families.hyperparameters import (
     Number,
     check_hyperparameters,
     check_installed,
+    without_stopping,
 )
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.mlp_training import Examples, NetworkSettings, train_network
 from ray_pipeline.training.families.model_files import pack_arrays, reading, unpack_arrays
-from ray_pipeline.training.families.protocol import Model, Problem
+from ray_pipeline.training.families.protocol import Model, Problem, predict_each
 from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["MLPFamily", "MLPModel"]
@@ -130,9 +131,7 @@ class MLPFamily:
     ) -> list[Model]:
         """Scale the matrix once, then train a network for each problem; see `Family.fit`."""
         check_installed(self.name, "torch", "torch")
-        given = dict(hyperparameters)
-        patience = given.pop("early_stopping_rounds", None)
-        given.pop("stopping_fraction", None)  # spent on choosing the rows
+        given, patience = without_stopping(hyperparameters)
         settings = NetworkSettings(**given)
         scaling = fit_feature_scaling(X)
         Z = scaling.transform(X).astype(np.float32)
@@ -140,7 +139,7 @@ class MLPFamily:
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
-        return np.stack([model.predict(X) for model in models])
+        return predict_each(models, X)
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how large and how cautious the network is; see `Searchable`."""

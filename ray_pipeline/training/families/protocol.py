@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from ray_pipeline.records import Task
 
-__all__ = ["Family", "IterativeModel", "Model", "Problem", "QuantileModel", "Stopping"]
+__all__ = [
+    "Family",
+    "IterativeModel",
+    "Model",
+    "Problem",
+    "QuantileModel",
+    "Stopping",
+    "predict_each",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,11 @@ class IterativeModel(Protocol):
     def n_rounds(self) -> int:
         """Trees, iterations or epochs, as they were left by early stopping."""
         ...
+
+
+def predict_each(models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Predict by models that have nothing to share, shape (n_models, n_samples)."""
+    return np.stack([model.predict(X) for model in models])
 
 
 class Family(Protocol):

@@ -53,7 +53,7 @@ class StreamedProblem:
 
 @runtime_checkable
 class StreamingFamily(Protocol):
-    """A family that keeps about one byte per value of rows that it reads from a stream."""
+    """A family that keeps streamed rows in a compact form of its own."""
 
     def fit_streamed(
         self,

@@ -17,10 +17,11 @@ from ray_pipeline.training.families.hyperparameters import (
     Number,
     check_hyperparameters,
     check_installed,
+    without_stopping,
 )
 from ray_pipeline.training.families.labels import LabelScale, clipped_labels, weights_of
 from ray_pipeline.training.families.model_files import only_file, reading
-from ray_pipeline.training.families.protocol import Model, Problem, Stopping
+from ray_pipeline.training.families.protocol import Model, Problem, Stopping, predict_each
 from ray_pipeline.training.families.searching import SearchDimension, with_defaults
 
 __all__ = ["XGBoostFamily", "XGBoostModel"]
@@ -126,15 +127,13 @@ class XGBoostFamily:
     ) -> list[Model]:
         """Boost each problem on its own rows; see `Family.fit`."""
         check_installed(self.name, "xgboost", "xgboost")
-        settings = {**_DEFAULTS, **hyperparameters}
+        settings, patience = without_stopping({**_DEFAULTS, **hyperparameters})
         n_rounds = int(settings.pop("n_estimators"))
-        patience = settings.pop("early_stopping_rounds", None)
-        settings.pop("stopping_fraction", None)  # spent on choosing the rows
         return [_fit(X, problem, settings, n_rounds, patience) for problem in problems]
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""
-        return np.stack([model.predict(X) for model in models])
+        return predict_each(models, X)
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how large and how cautious the model is; see `Searchable`."""

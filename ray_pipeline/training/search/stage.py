@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.columns import some_of
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition
@@ -28,6 +27,7 @@ from ray_pipeline.training.search.optimiser import require_optuna
 from ray_pipeline.training.search.rounds import Measuring
 from ray_pipeline.training.search.space import Space, search_spaces
 from ray_pipeline.training.search.study import Study
+from ray_pipeline.wording import some_of
 
 __all__ = ["SearchSettings", "Searches", "search_hyperparameters"]
 

@@ -103,3 +103,16 @@ def test_weights_reach_the_trees(X: NDArray[np.float32]) -> None:
     model, _ = streamed("lightgbm", X, reversed_half, "binary", weights=weights)
     prediction = model.predict(X)
     assert prediction[y == 1].mean() > prediction[y == 0].mean() + 0.5
+
+
+def test_early_stopping_without_rows_to_watch_fits_all_rounds(X: NDArray[np.float32]) -> None:
+    """Where the pool was too small to find a number of rounds, the streamed model has them all."""
+    y = labels(X, "binary")
+    family = load_family("lightgbm")
+    assert isinstance(family, StreamingFamily)
+    problem = StreamedProblem(Blocks(X, (len(X),)), y, "binary", 11)
+    stopped = family.fit_streamed(
+        X, NAMES, problem, {"n_estimators": 20, "early_stopping_rounds": 3}
+    )
+    plain = family.fit_streamed(X, NAMES, problem, {"n_estimators": 20})
+    np.testing.assert_array_equal(stopped.predict(X), plain.predict(X))
