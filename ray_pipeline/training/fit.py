@@ -125,29 +125,7 @@ def fit_job(
     fitter = Fitter(load_family(job.family), design, target, frame, job.sample_weights, stream)
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
-    pieces: list[_FoldPiece] = []
-    searched: list[_FoldPiece] = []
-    chosen = dict(job.fold_features)
-    found = {} if job.search is None else {each.fold: each for each in job.search.folds}
-    for fold in frame.folds:
-        start, end = design.split(fold)
-        if fold.index not in chosen or start == end:
-            continue
-        seed = derive_seed(frame.seed, "training", *key, f"fold {fold.index}")
-        problem = fold_problem(
-            design.y[:start], design.label_ends[:start], target.task, fold, frame.embargo, seed
-        )
-        if problem is None:
-            continue
-        features = chosen[fold.index]
-        X = columns_of(design, features)
-        model = fitter.fit(problem, X, features, fold, hyperparameters).model
-        pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
-        searched.append(pieces[-1])
-        if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
-            other = dict(found[fold.index].hyperparameters)
-            model = fitter.fit(problem, X, features, fold, other).model
-            searched[-1] = _FoldPiece.of(fold.index, start, end, model, X, problem, design.y)
+    pieces, searched = _walk_forward(design, target, job, frame, fitter, key)
     verdict: SearchVerdict | None = None
     if job.search is not None:
         verdict = _judge(design, target, frame, job.view, job.search, searched, pieces, min_cs)
@@ -176,6 +154,45 @@ def fit_job(
         search=verdict,
         fitting=fit.facts,
     )
+
+
+def _walk_forward(
+    design: Design,
+    target: TargetSpec,
+    job: JobSpec,
+    frame: PanelFrame,
+    fitter: Fitter,
+    key: tuple[str, ...],
+) -> tuple[list[_FoldPiece], list[_FoldPiece]]:
+    """Predict every test fold, by the configured hyperparameters and by those searched inside it.
+
+    Where a fold searched none, or found those configured, both have the same piece.
+    """
+    hyperparameters = dict(job.hyperparameters)
+    pieces: list[_FoldPiece] = []
+    searched: list[_FoldPiece] = []
+    chosen = dict(job.fold_features)
+    found = {} if job.search is None else {each.fold: each for each in job.search.folds}
+    for fold in frame.folds:
+        start, end = design.split(fold)
+        if fold.index not in chosen or start == end:
+            continue
+        seed = derive_seed(frame.seed, "training", *key, f"fold {fold.index}")
+        problem = fold_problem(
+            design.y[:start], design.label_ends[:start], target.task, fold, frame.embargo, seed
+        )
+        if problem is None:
+            continue
+        features = chosen[fold.index]
+        X = columns_of(design, features)
+        model = fitter.fit(problem, X, features, fold, hyperparameters).model
+        pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
+        searched.append(pieces[-1])
+        if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
+            other = dict(found[fold.index].hyperparameters)
+            model = fitter.fit(problem, X, features, fold, other).model
+            searched[-1] = _FoldPiece.of(fold.index, start, end, model, X, problem, design.y)
+    return pieces, searched
 
 
 @dataclass(frozen=True, slots=True)
