@@ -1,10 +1,13 @@
-"""Turns of phrase that messages share."""
+"""Turns of phrase and spellings that messages and records share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-__all__ = ["some_of"]
+__all__ = ["iso_time", "some_of"]
+
+_EPOCH = datetime(1970, 1, 1)
 
 
 def some_of(names: Sequence[str], at_most: int = 20) -> str:
@@ -19,3 +22,20 @@ def some_of(names: Sequence[str], at_most: int = 20) -> str:
         return "none"
     shown = ", ".join(names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+
+
+def iso_time(time_ns: int) -> str:
+    """Spell nanoseconds since 1970 as ISO 8601 in UTC, exactly.
+
+    A whole second has no fraction; any other has as many digits as it needs, at most nine.
+
+    Examples
+    --------
+    >>> iso_time(1_500_000_000), iso_time(-1)
+    ('1970-01-01T00:00:01.5+00:00', '1969-12-31T23:59:59.999999999+00:00')
+    """
+    # By whole numbers: a float of seconds cannot hold a nanosecond of today.
+    seconds, fraction_ns = divmod(time_ns, 10**9)
+    second = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    fraction = f".{fraction_ns:09d}".rstrip("0") if fraction_ns else ""
+    return f"{second}{fraction}+00:00"

@@ -27,7 +27,7 @@ from ray_pipeline.errors import ConfigError, DataError, ExecutionError
 from ray_pipeline.panel.bars import Bars
 from ray_pipeline.panel.roles import BAR_FIELDS, TIME_COLUMNS
 from ray_pipeline.user_functions import function_path, load_function
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import iso_time, some_of
 
 __all__ = ["FeatureFunction", "compute_own_features", "find_feature_functions"]
 
@@ -217,8 +217,9 @@ def _require_no_look_ahead(
         row = 0 if past is None else _first_difference(values[:n_past], past)
         if row is not None:
             found = "not there" if past is None else f"{past[row]:g}"
+            time = iso_time(int(bars.time_ns[row]))
             raise DataError(
-                f"{path} looks ahead: {name!r} in row {row} ({_time(bars, row)}) is "
+                f"{path} looks ahead: {name!r} in row {row} ({time}) is "
                 f"{values[row]:g} with all {len(bars)} bars and {found} without the newest "
                 f"{len(bars) - n_past}. A feature may read its own bar and those before it."
             )
@@ -250,7 +251,3 @@ def _first_difference(
     # A comparison with NaN is false, so that one of two being missing is a difference.
     differs = ~both_missing & ~(np.abs(values - others) <= tolerance)
     return int(np.flatnonzero(differs)[0]) if differs.any() else None
-
-
-def _time(bars: Bars, row: int) -> str:
-    return str(np.datetime64(int(bars.time_ns[row]), "ns").astype("datetime64[s]"))

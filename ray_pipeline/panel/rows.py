@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.quality import QualityFinding, to_float
-from ray_pipeline.panel.timestamps import format_time, utc_ns
+from ray_pipeline.panel.timestamps import utc_ns
+from ray_pipeline.wording import iso_time
 
 __all__ = ["RepeatedRows", "RowPlan", "Rows", "plan_rows"]
 
@@ -185,7 +186,7 @@ class RepeatedRows:
             conflicting = np.unique(self._plan.repeated_ns[self._differs])
             raise DataError(
                 f"{len(conflicting)} timestamps have rows that contradict each other, the first "
-                f"at {format_time(int(conflicting[0]))}. Keep one row per timestamp."
+                f"at {iso_time(int(conflicting[0]))}. Keep one row per timestamp."
             )
 
 

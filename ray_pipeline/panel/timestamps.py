@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 
-__all__ = ["format_time", "utc_ns"]
+__all__ = ["utc_ns"]
 
 # Largest magnitude read as each unit; as seconds it is the year 5138, as milliseconds too, …
 _EPOCH_UNITS = (
@@ -59,20 +59,6 @@ def utc_ns(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int64], str |
         f"time column {name!r} is {kind}; a timestamp, a date, whole numbers since 1970 or "
         "ISO 8601 text is needed."
     )
-
-
-def format_time(time_ns: int) -> str:
-    """Return a timestamp as ISO 8601 text, without trailing zeros of the second.
-
-    Examples
-    --------
-    >>> format_time(0), format_time(1_500_000_000)
-    ('1970-01-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
-    """
-    text = str(np.datetime64(time_ns, "ns"))
-    whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{whole}.{fraction}Z" if fraction else f"{whole}Z"
 
 
 def _from_arrow(column: pa.ChunkedArray, name: str) -> NDArray[np.int64]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.predicting.serving import Serving
-from ray_pipeline.training.metadata import iso_time
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import iso_time, some_of
 
 __all__ = ["described", "prediction_lines", "replay_summary", "replay_warning"]
 

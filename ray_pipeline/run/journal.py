@@ -14,7 +14,7 @@ from ray_pipeline import __version__
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["Journal", "Status", "iso_time", "refuse_foreign"]
+__all__ = ["Journal", "Status", "refuse_foreign"]
 
 Status = Literal["running", "done", "failed", "interrupted"]
 
@@ -154,11 +154,6 @@ def refuse_foreign(
             f"{setting}: {run.uri} is no {kind} (it has no {record}), yet it holds "
             f"{', '.join(foreign)}, which would be replaced. Give a new or an empty folder."
         )
-
-
-def iso_time(time_ns: int) -> str:
-    """Format nanoseconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(time_ns // 10**9, tz=UTC).isoformat()
 
 
 def _now() -> str:

@@ -17,7 +17,6 @@ from ray_pipeline.ranking.stage import Ranking
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.routing.plan import TrainingPlan
 from ray_pipeline.run.failures import FailureLedger
-from ray_pipeline.run.journal import iso_time
 from ray_pipeline.selection.stage import Selection
 from ray_pipeline.storage import RunDirectory, content_sha256
 from ray_pipeline.training.predictions import JoinedPredictions, predictions_schema
@@ -25,6 +24,7 @@ from ray_pipeline.training.search.choices import TrialRow
 from ray_pipeline.training.search.stage import Searches
 from ray_pipeline.training.stage import Training
 from ray_pipeline.user_stages import records_table
+from ray_pipeline.wording import iso_time
 
 __all__ = ["Publisher"]
 

@@ -29,7 +29,6 @@ from ray_pipeline.routing.plan import (
     without_lonely_averages,
 )
 from ray_pipeline.routing.stage import route_symbols
-from ray_pipeline.run.journal import iso_time
 from ray_pipeline.run.study import Study
 from ray_pipeline.selection.stage import Selection, select_features
 from ray_pipeline.training.predictions import JoinedPredictions, join_predictions
@@ -37,7 +36,7 @@ from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.stage import SearchSettings, search_hyperparameters
 from ray_pipeline.training.stage import Training, train_models
 from ray_pipeline.training.stream_stage import stream_rows, without_stream
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import iso_time, some_of
 
 __all__ = [
     "Subject",

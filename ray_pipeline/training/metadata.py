@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -22,12 +21,12 @@ from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.placing import standing_scale
 from ray_pipeline.training.families import QuantileModel
 from ray_pipeline.training.fit import FittedJob
+from ray_pipeline.wording import iso_time
 
 __all__ = [
     "REPLAY_ROWS",
     "feature_facts",
     "fitted_facts",
-    "iso_time",
     "library_versions",
     "request_facts",
 ]
@@ -114,11 +113,6 @@ def library_versions(libraries: Sequence[str]) -> Mapping[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }
-
-
-def iso_time(time_ns: int) -> str:
-    """Format nanoseconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(time_ns / 1e9, tz=UTC).isoformat()
 
 
 def _lookback(name: str, request: TableRequest) -> int | None:

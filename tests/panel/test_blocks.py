@@ -96,8 +96,8 @@ def test_contradicting_rows_quarantine_the_symbol(
     with pytest.raises(DataError) as error:
         clean(rows([0, 1, 2, 1], **columns), max_rows)
     assert str(error.value) == (
-        "1 timestamps have rows that contradict each other, the first at 2024-01-31T14:31:00Z. "
-        "Keep one row per timestamp."
+        "1 timestamps have rows that contradict each other, the first at "
+        "2024-01-31T14:31:00+00:00. Keep one row per timestamp."
     )
 
 
@@ -105,7 +105,7 @@ def test_contradictions_of_all_columns_are_counted() -> None:
     """Each column contradicts at another time; the error tells of both, and the older."""
     table = rows([0, 0, 1, 1, 2], f=[1.0, 1.0, 2.0, 3.0, 4.0], g=[1, 2, 3, 3, 4])
     with pytest.raises(
-        DataError, match=r"^2 timestamps have .*, the first at 2024-01-31T14:30:00Z"
+        DataError, match=r"^2 timestamps have .*, the first at 2024-01-31T14:30:00\+00:00"
     ):
         clean(table)
 

@@ -126,13 +126,14 @@ def test_bars_cannot_be_written_to(own_modules: OwnModules) -> None:
         ),
         (
             "return {'ok': bars.close, 'x': bars.close / bars.close.mean()}",
-            r"on a sample of 600 bars, mine:f looks ahead: 'x' in row 0 \(2020-01-01T00:00:00\) is "
-            r"[\d.]+ with all 600 bars and [\d.]+ without the newest 60\. A feature may read its o",
+            r"on a sample of 600 bars, mine:f looks ahead: 'x' in row 0 "
+            r"\(2020-01-01T00:00:00\+00:00\) is [\d.]+ with all 600 bars and [\d.]+ without the "
+            r"newest 60\. A feature may read its o",
         ),
         (
             "import numpy as np; return {'x': np.append(bars.close[1:], np.nan)}",
-            r"mine:f looks ahead: 'x' in row 539 \(2020-01-23T11:00:00\) is [\d.]+ with all 600 "
-            "bars and nan without the newest 60",
+            r"mine:f looks ahead: 'x' in row 539 \(2020-01-23T11:00:00\+00:00\) is [\d.]+ with all "
+            "600 bars and nan without the newest 60",
         ),
         (
             "return {'x' if len(bars) == 600 else 'y': bars.close}",

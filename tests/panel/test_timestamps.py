@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel.timestamps import format_time, utc_ns
+from ray_pipeline.panel.timestamps import utc_ns
 
 # 2024-01-31 14:30 UTC in seconds since 1970, by `date -u -d '2024-01-31 14:30' +%s`.
 SECONDS = 1_706_711_400
@@ -124,9 +124,3 @@ def test_no_rows() -> None:
     """An empty column has no times."""
     for arrow_type in (pa.int64(), pa.timestamp("us"), pa.string()):
         assert read([], arrow_type)[0] == []
-
-
-def test_times_in_messages() -> None:
-    """Times are shown in UTC without needless zeros."""
-    assert format_time(SECONDS * 10**9) == "2024-01-31T14:30:00Z"
-    assert format_time(SECONDS * 10**9 + 250_000_000) == "2024-01-31T14:30:00.25Z"

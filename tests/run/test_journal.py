@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.run.journal import Journal, iso_time, refuse_foreign
+from ray_pipeline.run.journal import Journal, refuse_foreign
 from ray_pipeline.storage import RunDirectory
 
 
@@ -75,8 +75,3 @@ def test_end_is_recorded(tmp_path: Path, journal: Journal) -> None:
     assert (record["counts"], record["content_sha256"]) == ({"models": 3}, "ab")
     assert record["finished_at"] >= record["started_at"]
     assert (record["name"], record["seed"]) == ("a run", 7)
-
-
-def test_times_are_utc() -> None:
-    """Nanoseconds become ISO 8601 in UTC, on whole seconds."""
-    assert iso_time(86_400 * 10**9 + 5) == "1970-01-02T00:00:00+00:00"

@@ -33,7 +33,7 @@ GOOD = symbol_names(4)
 REASONS = {
     "CONFLICT": (
         "2 timestamps have rows that contradict each other, the first at "
-        "2014-05-16T00:00:00Z. Keep one row per timestamp."
+        "2014-05-16T00:00:00+00:00. Keep one row per timestamp."
     ),
     "SHORT": "10 rows after cleaning; data.min_rows_per_symbol needs 100.",
     "TEXT": (
