@@ -33,13 +33,7 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import SymbolRows
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.decide import TargetRow, target_row, with_verdicts
-from ray_pipeline.ranking.evidence import (
-    Evidence,
-    cross_sectional_evidence,
-    series_evidence,
-)
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
-from ray_pipeline.ranking.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
 from ray_pipeline.ranking.shifted_own import (
     ShiftedMeanSpec,
@@ -49,8 +43,14 @@ from ray_pipeline.ranking.shifted_own import (
 )
 from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shifted
 from ray_pipeline.ranking.shifts import draw_shifts
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
+from ray_pipeline.samples.evidence import (
+    Evidence,
+    cross_sectional_evidence,
+    series_evidence,
+)
+from ray_pipeline.samples.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.statistics.skill import grouped_skill
 

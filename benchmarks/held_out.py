@@ -28,9 +28,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ray_pipeline.panel.bars import Bars, compute_targets
+from ray_pipeline.bars import Bars, compute_targets
 from ray_pipeline.panel.cross_section import base_of
-from ray_pipeline.ranking.evidence import Evidence, cross_sectional_evidence, time_evidence
+from ray_pipeline.samples.evidence import Evidence, cross_sectional_evidence, time_evidence
 from ray_pipeline.statistics.placing import place
 from ray_pipeline.statistics.skill import outcome, time_contributions
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from pandas_features import by_apply, by_view, pandas_alpha158, pandas_standard
 
-from ray_pipeline.panel.bars import FEATURE_SETS, Bars, compute_features
+from ray_pipeline.bars import FEATURE_SETS, Bars, compute_features
 
 FIELDS = ("open", "high", "low", "close", "volume")
 BAR_SECONDS = 300

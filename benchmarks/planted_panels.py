@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 from planted import CARRIERS, LEAK, PLANTS, Plant, draw_panel
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 MIN_ROUTES = 0.95
 START = np.datetime64("2024-01-01T00:00", "us")

@@ -32,10 +32,10 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import SymbolRows
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.own import walk_symbol
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.pool import Pool
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
 from ray_pipeline.statistics.skill import grouped_skill
 

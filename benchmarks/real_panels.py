@@ -20,8 +20,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from ray_pipeline.config import load_experiment_config
+from ray_pipeline.driving.progress import Progress
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Progress
 
 PANELS = {
     "daily": {

@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ray_pipeline.config.loading import parse_experiment_config
+from ray_pipeline.driving.progress import Silent
+from ray_pipeline.families import load_family
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, load_run, predict_panel
-from ray_pipeline.progress import Silent
-from ray_pipeline.training.families import load_family
 
 TARGET = "fwd_ret_1h"
 N_TRAINED = 6

@@ -21,12 +21,12 @@ import time
 import numpy as np
 import pyarrow as pa
 
+from ray_pipeline.families import Problem, StreamingFamily, load_family
 from ray_pipeline.panel import TableRequest
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.families import Problem, StreamingFamily, load_family
 from ray_pipeline.training.streaming import PooledStream, StreamSpec
 
 N_FEATURES = 50

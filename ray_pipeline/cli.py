@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.pipeline import run_pipeline
-    from ray_pipeline.progress import Progress
 
     config = load_experiment_config(options.config, _overrides(options))
     _find_own_modules(config, options.config)
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _find_own_modules(config: ExperimentConfig, path: str) -> None:
     """Find modules in the working directory too, as `python -m` does, and beside the config."""
-    from ray_pipeline.run.workers import names_own_modules
+    from ray_pipeline.driving.workers import names_own_modules
 
     if names_own_modules(config):
         _import_from(os.getcwd(), os.path.dirname(os.path.abspath(path)))
@@ -89,7 +89,7 @@ def _overrides(options: argparse.Namespace) -> list[str]:
 
 def _discover(options: argparse.Namespace) -> int:
     from ray_pipeline.discovery import discover, select_symbol_batch
-    from ray_pipeline.progress import Progress
+    from ray_pipeline.driving.progress import Progress
 
     found = discover(options.data_dir, options.interval, None, Progress(sys.stderr).listed)
     seed = options.seed
@@ -128,9 +128,9 @@ def _discover(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ray_pipeline.checking import check_config, check_lines
+    from ray_pipeline.commands.checking import check_config, check_lines
     from ray_pipeline.config import load_experiment_config
-    from ray_pipeline.progress import Progress
+    from ray_pipeline.driving.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
     _find_own_modules(config, options.config)
@@ -143,9 +143,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _label(options: argparse.Namespace) -> int:
+    from ray_pipeline.commands.labeling import label_panel
     from ray_pipeline.config import load_experiment_config
-    from ray_pipeline.labeling import label_panel
-    from ray_pipeline.progress import Progress
+    from ray_pipeline.driving.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
     _find_own_modules(config, options.config)
@@ -160,8 +160,8 @@ def _label(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.predicting import PredictOptions, predict_panel, prediction_lines
-    from ray_pipeline.progress import Progress
 
     names = [field.name for field in fields(PredictOptions)]
     chosen = PredictOptions(**{name: getattr(options, name) for name in names})
@@ -177,7 +177,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ray_pipeline.run.status import run_status, status_lines
+    from ray_pipeline.status import run_status, status_lines
 
     found = run_status(options.run_dir)
     if options.json:
@@ -189,7 +189,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from ray_pipeline.report import write_report
-    from ray_pipeline.run.status import open_run
+    from ray_pipeline.results.opening import open_run
 
     run = open_run(options.run_dir)
     _put(f"{run.uri}/{write_report(run)}")
@@ -220,7 +220,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _quickstart(options: argparse.Namespace) -> int:
-    from ray_pipeline.progress import Progress
+    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
 
     return run_quickstart(options.dest, Progress(sys.stderr), _put)

@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ray_pipeline.batch import choose_batch
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import ConfigError
-from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.progress import Reporter
-from ray_pipeline.report import REPORT
-from ray_pipeline.routing.plan import MIN_MEMBERS, RANK_AVERAGE
-from ray_pipeline.run.steps import (
+from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.driving.steps import (
     cross_section_step,
     evaluate_step,
     inspect_step,
@@ -25,13 +21,17 @@ from ray_pipeline.run.steps import (
     select_step,
     train_step,
 )
-from ray_pipeline.run.study import Study, open_study
-from ray_pipeline.run.user_stages import find_user_stages, user_stages_step
-from ray_pipeline.run.verdict import verdict
-from ray_pipeline.run.workers import open_executor
-from ray_pipeline.training.families import load_family
-from ray_pipeline.training.search.stage import SearchSettings
-from ray_pipeline.user_stages import UserStage
+from ray_pipeline.driving.study import Study, open_study
+from ray_pipeline.driving.user_stages import find_user_stages, user_stages_step
+from ray_pipeline.driving.verdict import verdict
+from ray_pipeline.driving.workers import open_executor
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.families import load_family
+from ray_pipeline.report import REPORT
+from ray_pipeline.routing.plan import MIN_MEMBERS, RANK_AVERAGE
+from ray_pipeline.training.search.searching import SearchSettings
+from ray_pipeline.user_code.stages import UserStage
 
 __all__ = ["RunResult", "check_families", "run_pipeline"]
 

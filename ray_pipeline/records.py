@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 __all__ = [
+    "BAR_FIELDS",
     "TARGET_PATTERNS",
+    "TIME_COLUMNS",
     "ColumnRoles",
     "Discovery",
     "PartitionFile",
@@ -17,11 +21,15 @@ __all__ = [
     "Task",
     "TimeRun",
     "View",
+    "first_match",
 ]
 
 Task = Literal["regression", "binary", "ordinal"]
 SampleWeights = Literal["none", "average_uniqueness"]
 View = Literal["cross_sectional", "symbol_specific"]
+
+TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
+BAR_FIELDS = ("open", "high", "low", "close", "volume")
 
 TARGET_PATTERNS = (
     *("fwd_ret_*", "y_*", "excess_ret_*", "ret_zscore_*", "ret_ord_*"),
@@ -139,3 +147,11 @@ class ColumnRoles:
     by_products: tuple[str, ...]
     features: tuple[str, ...]
     ignored: tuple[tuple[str, str], ...]
+
+
+def first_match(name: str, patterns: Iterable[str]) -> str | None:
+    """Return the first pattern that is `name` itself or matches it, else None."""
+    for pattern in patterns:
+        if name == pattern or fnmatchcase(name, pattern):
+            return pattern
+    return None

@@ -13,8 +13,8 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import SymbolRows
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.ranking.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
 from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.samples.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
 from ray_pipeline.statistics.folds import walk_forward_folds
 
 __all__ = ["MemoryReader", "make_frame", "make_table", "partition_of", "pool_of"]

@@ -12,14 +12,14 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
-from ray_pipeline import results
 from ray_pipeline.evaluating import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.records import View
+from ray_pipeline.results import tables as results
 from ray_pipeline.routing.decide import RouteRow, RoutingThresholds, decide_routes
+from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.storage import RunDirectory
 
 ALPHA = 0.05

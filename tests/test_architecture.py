@@ -21,21 +21,22 @@ PACKAGE = "ray_pipeline"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("credentials", "errors", "memory", "wording"),
-    ("records", "user_functions"),
+    ("records",),
     ("config", "execution", "statistics", "storage"),
-    ("discovery", "panel"),
-    ("training.families",),
-    ("ranking", "user_stages"),
+    ("bars", "discovery", "families"),
+    ("user_code",),
+    ("panel",),
+    ("samples",),
+    ("leakage", "ranking", "user_stages"),
     ("selection",),
     ("routing",),
     ("training",),
     ("evaluating",),
     ("results",),
-    ("batch", "progress"),
-    ("report",),
-    ("run",),
-    ("labeling", "pipeline", "predicting"),
-    ("checking", "comparing", "explaining", "quickstart"),
+    ("comparing", "explaining", "report", "status"),
+    ("driving",),
+    ("pipeline", "predicting"),
+    ("commands", "quickstart"),
     ("arguments",),
     ("cli",),
     ("__main__",),
@@ -43,25 +44,28 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """Low to high. A module imports from its own entry and from lower rows, never from a sibling."""
 
 KNOWS_ONLY = {
-    "discovery": ("errors", "records", "storage"),
-    "training.families": ("errors", "records", "statistics"),
+    "bars": ("errors", "records", "wording"),
+    "discovery": ("config", "errors", "records", "storage"),
+    "families": ("errors", "records", "statistics"),
 }
 """Entries that know less than all the rows below them."""
 
 STAGES = (
     "evaluating",
+    "leakage",
     "panel",
     "predicting",
     "ranking",
-    "selection",
     "routing",
+    "samples",
+    "selection",
     "training",
     "user_stages",
 )
 OF_EXECUTION_IN_STAGES = ("execution.artifacts", "execution.protocol", "execution.runner")
 """A stage knows an executor by its protocol: neither Ray's nor the serial one."""
 
-PANEL_STAGES = ("panel.cross_section.stage", "panel.stage")
+PANEL_STAGES = ("panel.cross_section.computing", "panel.inspecting")
 """The rest of panel/ takes plain values; only its stages may read the config or make units."""
 
 HOMES: dict[str, tuple[str, ...]] = {
@@ -69,13 +73,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "argparse": ("arguments", "cli"),
     "boto3": ("storage",),
     "botocore": ("storage",),
-    "catboost": ("training.families.catboost",),
+    "catboost": ("families.catboost",),
     "fsspec": ("storage",),
     "grpc": ("execution.ray_token",),
     "jinja2": ("report",),
-    "lightgbm": ("training.families.lightgbm", "training.families.lightgbm_streaming"),
+    "lightgbm": ("families.lightgbm", "families.lightgbm_streaming"),
     "markupsafe": ("report",),
-    "mlflow": ("run.tracking",),
+    "mlflow": ("driving.tracking",),
     "optuna": ("training.search.optimiser",),
     "pickle": ("execution",),
     "pydantic": ("config",),
@@ -83,11 +87,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ray": ("execution.ray_session", "execution.ray_workers"),
     "s3fs": ("storage",),
     "sklearn": tuple(
-        f"training.families.{family}" for family in ("elastic_net", "extra_trees", "random_forest")
+        f"families.{family}" for family in ("elastic_net", "extra_trees", "random_forest")
     ),
     "threadpoolctl": ("execution.threads",),
-    "torch": ("training.families.mlp_training",),
-    "xgboost": ("training.families.xgboost",),
+    "torch": ("families.mlp_training",),
+    "xgboost": ("families.xgboost",),
     "yaml": ("config",),
 }
 """Libraries that may be imported in one place alone."""
@@ -108,18 +112,18 @@ PURE = (
     "evaluating.trading",
     "execution.capacity",
     "execution.policy",
-    "panel.bars",
+    "bars",
     "panel.cross_section.names",
     "panel.cross_section.reference",
     "panel.cross_section.spans",
     "panel.cross_section.values",
-    "panel.horizons",
+    "bars.horizons",
     "panel.roles",
     "panel.tasks",
     "panel.time_axis",
     "predicting.serving",
     "ranking.decide",
-    "ranking.evidence",
+    "samples.evidence",
     "ranking.multiplicity",
     "ranking.shifts",
     "routing.comparison",
@@ -128,12 +132,12 @@ PURE = (
     "selection.consensus",
     "selection.shadows",
     "statistics",
-    "training.artifact_checks",
+    "training.model_checks",
     "training.search.choices",
     "training.search.space",
     "training.search.verdict",
-    "training.families.labels",
-    "training.families.watching",
+    "families.labels",
+    "families.watching",
     "training.problems",
 )
 """Arrays and plain values in, arrays and records out: no I/O, clock, logging or global chance."""
@@ -466,11 +470,11 @@ def planted(**modules: str) -> tuple[dict[str, Source], list[Import]]:
             "storage lies below or beside execution",
         ),
         (
-            "training__families__ridge",
-            "import ray_pipeline.panel.table",
+            "families__ridge",
+            "import ray_pipeline.storage",
             layer_violations,
-            "training.families.ridge:1 imports ray_pipeline.panel.table: "
-            "training.families knows only ('errors', 'records', 'statistics')",
+            "families.ridge:1 imports ray_pipeline.storage: "
+            "families knows only ('errors', 'records', 'statistics')",
         ),
         (
             "ranking__own",
@@ -525,7 +529,7 @@ def test_what_the_rules_allow_passes() -> None:
         errors="",
         ranking__stage="from ray_pipeline import __version__\nfrom ray_pipeline import errors",
         panel__roles="if TYPE_CHECKING:\n    from ray_pipeline.config import ColumnsConfig",
-        training__stage="from ray_pipeline.training.families import Problem",
+        training__stage="from ray_pipeline.families import Problem",
         execution__ray_workers="import ray",
     )
     checks = (layer_violations, stage_violations, home_violations, purity_violations)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from panels import TARGET, bars_table, labeled_table, quick_config, read_rows, write_panel
 
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 SYMBOLS = [f"S{i}" for i in range(6)]
 BOTH_FAMILIES: dict[str, Any] = {

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from panels import planted_panel, quick_config, symbol_names, write_panel
 
-import ray_pipeline.batch
+import ray_pipeline.discovery.choosing
 import ray_pipeline.discovery.scanning
-from ray_pipeline.batch import choose_batch
+from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 from ray_pipeline.records import Discovery
 
 SYMBOLS = sorted([*symbol_names(19), "0700", "BRK/B", "TRUE"])
@@ -46,7 +46,7 @@ def batch_run(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _discover_once(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
     """Let `discover` be called once; from then on no folder of the data may be listed."""
-    discover = ray_pipeline.batch.discover
+    discover = ray_pipeline.discovery.choosing.discover
     is_over = False
 
     def only_once(*arguments: Any) -> Discovery:
@@ -64,7 +64,7 @@ def _discover_once(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
 
         return list_folder
 
-    patch.setattr(ray_pipeline.batch, "discover", only_once)
+    patch.setattr(ray_pipeline.discovery.choosing, "discover", only_once)
     patch.setattr(ray_pipeline.discovery.scanning, "discover", only_once)
     for name in ("scandir", "listdir"):
         patch.setattr(os, name, guarded(getattr(os, name)))
@@ -123,7 +123,7 @@ def test_explicit_symbols_skip_discovery(
             listed.append(Path(path).relative_to(data_dir / "interval=1d"))
         return scandir(path)
 
-    monkeypatch.setattr(ray_pipeline.batch, "discover", no_discovery)
+    monkeypatch.setattr(ray_pipeline.discovery.choosing, "discover", no_discovery)
     monkeypatch.setattr(os, "scandir", recorded)
     options = {"symbols": named[::-1], "symbol_batch_size": 2}
     config = quick_config(data_dir, tmp_path / "run", data=options)

@@ -19,8 +19,8 @@ from panels import (
     write_panel,
 )
 
-from ray_pipeline.checking import check_config, check_lines
 from ray_pipeline.cli import main
+from ray_pipeline.commands.checking import check_config, check_lines
 from ray_pipeline.errors import ConfigError, DiscoveryError
 
 SYMBOLS = symbol_names(3)

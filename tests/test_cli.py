@@ -25,7 +25,7 @@ from panels import (
     write_panel,
 )
 
-import ray_pipeline.batch
+import ray_pipeline.discovery.choosing
 from ray_pipeline.cli import main
 
 SYMBOLS = symbol_names(4)
@@ -105,13 +105,13 @@ def test_interrupted_run(
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ray_pipeline.run.steps.rank_targets", interrupt)
+    monkeypatch.setattr("ray_pipeline.driving.steps.rank_targets", interrupt)
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 130
     assert capsys.readouterr().err.endswith(
         "ray-pipeline: interrupted; the same command continues from here\n"
     )
-    monkeypatch.setattr(ray_pipeline.batch, "discover", interrupt)
+    monkeypatch.setattr(ray_pipeline.discovery.choosing, "discover", interrupt)
     assert main(["check", str(config)]) == 130
     assert capsys.readouterr().err == "ray-pipeline: interrupted\n"
 
@@ -129,7 +129,7 @@ def test_terminated_run(
         time.sleep(60)
         pytest.fail("SIGTERM was ignored")
 
-    monkeypatch.setattr("ray_pipeline.run.steps.rank_targets", terminate)
+    monkeypatch.setattr("ray_pipeline.driving.steps.rank_targets", terminate)
     before = signal.getsignal(signal.SIGTERM)
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 130

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ray_pipeline.bars import FEATURE_SETS
 from ray_pipeline.config import (
     DataConfig,
     ExperimentConfig,
@@ -28,7 +29,6 @@ from ray_pipeline.config import (
 )
 from ray_pipeline.config import fields as config_fields
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.bars import FEATURE_SETS
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MINIMAL = "data: {data_dir: panel}\n"

@@ -22,7 +22,7 @@ from panels import (
     write_panel,
 )
 
-import ray_pipeline.run.steps
+import ray_pipeline.driving.steps
 from ray_pipeline.cli import main
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.explaining import explain_target, explanation_lines
@@ -336,7 +336,7 @@ def test_run_that_ended_early(
     def end(*_: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr(ray_pipeline.run.steps, step, end)
+    monkeypatch.setattr(ray_pipeline.driving.steps, step, end)
     config = write_config(tmp_path / "run.yaml", noise_dir, tmp_path / "run")
     assert main(["run", str(config)]) == code
     lines = _lines(capsys, tmp_path / "run", "--target", TARGET)

@@ -14,10 +14,10 @@ import pytest
 from panels import bars_table, quick_config, symbol_folder, symbol_names, write_config, write_panel
 
 from ray_pipeline.cli import main
+from ray_pipeline.commands.labeling import label_panel
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError, ExecutionError
-from ray_pipeline.labeling import label_panel
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 from ray_pipeline.storage import RunDirectory
 
 if TYPE_CHECKING:

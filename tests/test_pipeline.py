@@ -23,9 +23,9 @@ from panels import (
 )
 
 from ray_pipeline.config import load_experiment_config
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.pipeline import RunResult, run_pipeline
-from ray_pipeline.progress import Silent
 from ray_pipeline.storage import RunDirectory, open_filesystem
 
 if TYPE_CHECKING:

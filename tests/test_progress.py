@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import ray_pipeline.progress
+import ray_pipeline.driving.progress
+from ray_pipeline.driving.progress import Progress
 from ray_pipeline.execution import Done, Failed, Unit
-from ray_pipeline.progress import Progress
-from ray_pipeline.run.status import UNITS
+from ray_pipeline.status import UNITS
 
 
 class Clock:
@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(ray_pipeline.progress, "time", clock)
+    monkeypatch.setattr(ray_pipeline.driving.progress, "time", clock)
     return clock
 
 
@@ -67,7 +67,7 @@ def test_every_stage_has_words_and_a_place_in_the_status() -> None:
     }
     assert "training_slice" in found
     found -= {"pool", "pooled_predictions"}
-    assert found - set(ray_pipeline.progress._TITLES) == set()
+    assert found - set(ray_pipeline.driving.progress._TITLES) == set()
     assert found - set(UNITS) == {"label"}
 
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from panels import quick_config, symbol_folder, write_panel
 
-from ray_pipeline.labeling import label_panel
+from ray_pipeline.commands.labeling import label_panel
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import RunResult, run_pipeline
-from ray_pipeline.progress import Silent
 
 pytestmark = pytest.mark.real_data
 

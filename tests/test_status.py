@@ -11,9 +11,10 @@ from panels import labeled_table, planted_panel, symbol_names, write_config, wri
 
 from ray_pipeline.cli import main
 from ray_pipeline.errors import DiscoveryError
-from ray_pipeline.run.lease import LEASE, Holder
-from ray_pipeline.run.status import open_run, run_status, status_lines
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.status import run_status, status_lines
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.lease import LEASE, Holder
 
 
 @pytest.fixture(scope="module")

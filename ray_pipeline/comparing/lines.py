@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.comparing.excerpts import beside
-from ray_pipeline.report.figures import count, plural
+from ray_pipeline.results.figures import count, plural
 from ray_pipeline.wording import some_of
 
 __all__ = ["comparison_lines"]

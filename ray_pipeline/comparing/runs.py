@@ -9,8 +9,8 @@ from ray_pipeline.comparing.files import first_byte_difference, first_json_diffe
 from ray_pipeline.comparing.settings import compare_configs, compare_records
 from ray_pipeline.comparing.tables import compare_tables
 from ray_pipeline.config import read_config_values
-from ray_pipeline.results import CONTENT, content_names
-from ray_pipeline.run.status import open_run
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.tables import CONTENT, content_names
 from ray_pipeline.storage import RunDirectory, file_digests, joint_sha256
 
 __all__ = ["compare_runs"]

@@ -19,9 +19,9 @@ from ray_pipeline.explaining.verdicts import (
     view_verdict,
 )
 from ray_pipeline.ranking.decide import TargetRow
-from ray_pipeline.report.contents import RunContents, read_contents
-from ray_pipeline.results import LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
-from ray_pipeline.run.status import open_run
+from ray_pipeline.results.contents import RunContents, read_contents
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.tables import LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
 
 __all__ = ["explain_target"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.report.capping import capped
-from ray_pipeline.report.figures import (
+from ray_pipeline.results.capping import capped
+from ray_pipeline.results.figures import (
     DASH,
     is_measured,
     percentage,
@@ -15,7 +15,7 @@ from ray_pipeline.report.figures import (
     signed,
     unsigned,
 )
-from ray_pipeline.results import FEATURES
+from ray_pipeline.results.tables import FEATURES
 from ray_pipeline.wording import some_of
 
 __all__ = ["own_feature_lines", "pooled_feature_lines"]

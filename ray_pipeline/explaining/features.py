@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.records import View
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.headline import VIEW_NAMES
-from ray_pipeline.results import FEATURES
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.headline import VIEW_NAMES
+from ray_pipeline.results.tables import FEATURES
 
 __all__ = ["explain_features"]
 

@@ -11,7 +11,7 @@ from ray_pipeline.explaining.model_lines import model_lines
 from ray_pipeline.explaining.route_lines import route_lines
 from ray_pipeline.explaining.symbol_lines import data_lines, figure_lines, route_of_symbol_lines
 from ray_pipeline.explaining.worth_lines import worth_lines
-from ray_pipeline.report.figures import (
+from ray_pipeline.results.figures import (
     DASH,
     count,
     plural,
@@ -20,7 +20,7 @@ from ray_pipeline.report.figures import (
     unsigned,
     with_error,
 )
-from ray_pipeline.report.headline import VIEW_NAMES
+from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.wording import some_of
 
 __all__ = ["explanation_lines"]

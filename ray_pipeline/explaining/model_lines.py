@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.report.capping import capped
-from ray_pipeline.report.figures import count, probability, with_error
-from ray_pipeline.results import PLAN
+from ray_pipeline.results.capping import capped
+from ray_pipeline.results.figures import count, probability, with_error
+from ray_pipeline.results.tables import PLAN
 
 __all__ = ["MAX_MODELS", "model_lines"]
 

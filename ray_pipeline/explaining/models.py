@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.results import PLAN
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.tables import PLAN
 
 __all__ = ["explain_models"]
 

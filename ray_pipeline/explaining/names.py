@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import count, plural
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import count, plural
 from ray_pipeline.wording import some_of
 
 __all__ = ["check_symbol", "check_target"]

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.report.capping import Capped
-from ray_pipeline.report.figures import (
+from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.figures import (
     count,
     is_measured,
     probability,
     signed,
     with_error,
 )
-from ray_pipeline.report.route_section import ROUTE_ORDER
-from ray_pipeline.results import ROUTES
+from ray_pipeline.results.tables import ROUTES
+from ray_pipeline.routing.decide import ROUTE_ORDER
 from ray_pipeline.wording import some_of
 
 __all__ = ["route_lines"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.report.figures import DASH, count, period, probability, signed, with_error
+from ray_pipeline.results.figures import DASH, count, period, probability, signed, with_error
 from ray_pipeline.wording import some_of
 
 __all__ = ["data_lines", "figure_lines", "route_of_symbol_lines"]

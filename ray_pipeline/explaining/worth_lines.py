@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
-from ray_pipeline.report.capping import capped
-from ray_pipeline.report.figures import (
+from ray_pipeline.results.capping import capped
+from ray_pipeline.results.figures import (
     count,
     is_measured,
     probability,
@@ -15,7 +15,7 @@ from ray_pipeline.report.figures import (
     significant,
     unsigned,
 )
-from ray_pipeline.results import EVALUATED_JOBS
+from ray_pipeline.results.tables import EVALUATED_JOBS
 
 __all__ = ["MAX_EVALUATED", "worth_lines"]
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from ray_pipeline.panel.columns import MergedColumns
 from ray_pipeline.panel.inspection import SymbolInspection
-from ray_pipeline.panel.roles import first_match
 from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
-from ray_pipeline.records import ColumnRoles
+from ray_pipeline.records import ColumnRoles, first_match
 from ray_pipeline.wording import some_of
 
 __all__ = ["empty_columns", "panel_warnings", "unused_patterns"]

@@ -12,15 +12,10 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
-from ray_pipeline.panel.roles import (
-    BAR_FIELDS,
-    ColumnPatterns,
-    missing_bar_fields,
-    resolve_roles,
-)
+from ray_pipeline.panel.roles import ColumnPatterns, missing_bar_fields, resolve_roles
 from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
-from ray_pipeline.records import ColumnRoles, SymbolPartition, TimeRun
+from ray_pipeline.records import BAR_FIELDS, ColumnRoles, SymbolPartition, TimeRun
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.wording import some_of
 

@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.bars import Bars, compute_features, compute_targets
 from ray_pipeline.errors import ConfigError, DataError
-from ray_pipeline.panel.bars import Bars, compute_features, compute_targets
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
 from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
-from ray_pipeline.panel.own_features import FeatureFunction, compute_own_features
 from ray_pipeline.panel.quality import finite, require_rows
 from ray_pipeline.panel.reading import (
     ColumnReader,
@@ -25,11 +24,12 @@ from ray_pipeline.panel.reading import (
     TableReader,
     naming_symbol,
 )
-from ray_pipeline.panel.roles import BAR_FIELDS, resolve_time_column
+from ray_pipeline.panel.roles import resolve_time_column
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import BAR_FIELDS, SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.filesystems import FileSystem
+from ray_pipeline.user_code.features import FeatureFunction, compute_own_features
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind
-from ray_pipeline.records import TARGET_PATTERNS, ColumnRoles
+from ray_pipeline.records import (
+    BAR_FIELDS,
+    TARGET_PATTERNS,
+    TIME_COLUMNS,
+    ColumnRoles,
+    first_match,
+)
 from ray_pipeline.wording import some_of
 
 __all__ = [
-    "BAR_FIELDS",
-    "TIME_COLUMNS",
     "ColumnPatterns",
-    "first_match",
     "missing_bar_fields",
     "resolve_roles",
     "resolve_time_column",
 ]
-
-TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
-BAR_FIELDS = ("open", "high", "low", "close", "volume")
 
 _Role = Literal["time", "symbol", "bars", "targets", "by_products", "features"]
 _NOT_NUMBERS = {
@@ -186,11 +185,3 @@ def _feature_role(
             "future. If it does not, name it in columns.features"
         )
     return "features", ""
-
-
-def first_match(name: str, patterns: Iterable[str]) -> str | None:
-    """Return the first pattern that is `name` itself or matches it, else None."""
-    for pattern in patterns:
-        if name == pattern or fnmatchcase(name, pattern):
-            return pattern
-    return None

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ray_pipeline.bars import function_paths
+from ray_pipeline.bars.horizons import interval_seconds, resolve_horizon
 from ray_pipeline.errors import ConfigError, DataError
-from ray_pipeline.panel.bars import function_paths
 from ray_pipeline.panel.cautions import empty_columns, panel_warnings, unused_patterns
 from ray_pipeline.panel.columns import MergedColumns, merge_columns
 from ray_pipeline.panel.cross_section import computed_task, named_features
-from ray_pipeline.panel.horizons import interval_seconds, resolve_horizon
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.panel.own_features import FeatureFunction, find_feature_functions
-from ray_pipeline.panel.roles import BAR_FIELDS, ColumnPatterns, resolve_roles
+from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
 from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.time_axis import session_bars, step_counts
-from ray_pipeline.records import ColumnRoles, TargetSpec, Task
+from ray_pipeline.records import BAR_FIELDS, ColumnRoles, TargetSpec, Task
+from ray_pipeline.user_code.features import FeatureFunction, find_feature_functions
 from ray_pipeline.wording import some_of
 
 __all__ = ["ColumnSettings", "PanelSummary", "summarise_panel", "table_request"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.roles import first_match
-from ray_pipeline.records import Task
+from ray_pipeline.records import Task, first_match
 
 __all__ = ["detect_task", "resolve_task"]
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from ray_pipeline.driving.journal import refuse_foreign
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.execution.protocol import Failed, Unit
-from ray_pipeline.run.journal import refuse_foreign
-from ray_pipeline.run.lease import LEASE, DriverLease
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.lease import LEASE, DriverLease
 
 __all__ = ["RECORD", "STAGE", "PredictionsFolder", "open_predictions"]
 

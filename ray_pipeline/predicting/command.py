@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from ray_pipeline.batch import Batch, choose_batch, file_names, fingerprint
+from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
+from ray_pipeline.driving.failures import FailureLedger
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.driving.workers import data_options_for, open_executor, options_for
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
 from ray_pipeline.execution.protocol import Failed, Outcome, Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.cross_section.stage import compute_cross_section, needs_cross_section
-from ray_pipeline.panel.horizons import interval_seconds
+from ray_pipeline.panel.cross_section.computing import compute_cross_section, needs_cross_section
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
-from ray_pipeline.panel.roles import BAR_FIELDS
 from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.outcome import described, replay_summary, replay_warning
@@ -24,13 +26,10 @@ from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
-from ray_pipeline.progress import Reporter
-from ray_pipeline.records import SymbolPartition
-from ray_pipeline.run.failures import FailureLedger
-from ray_pipeline.run.workers import data_options_for, open_executor, options_for
+from ray_pipeline.records import BAR_FIELDS, SymbolPartition
 from ray_pipeline.storage import RunDirectory, open_filesystem
-from ray_pipeline.training.artifact_checks import check_input
-from ray_pipeline.training.artifacts import check_model
+from ray_pipeline.training.model_checks import check_input
+from ray_pipeline.training.models import check_model
 
 __all__ = ["PredictOptions", "predict_panel"]
 

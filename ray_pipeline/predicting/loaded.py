@@ -10,15 +10,15 @@ import pyarrow as pa
 from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
-from ray_pipeline.panel.roles import BAR_FIELDS
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.predicting.scoring import score_table, scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import check_table
-from ray_pipeline.training.artifact_checks import check_columns, check_input
-from ray_pipeline.training.artifacts import TrainedModel
+from ray_pipeline.records import BAR_FIELDS
+from ray_pipeline.training.model_checks import check_columns, check_input
+from ray_pipeline.training.models import TrainedModel
 
 __all__ = ["LoadedRun", "load_run"]
 

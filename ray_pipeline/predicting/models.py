@@ -8,7 +8,7 @@ from typing import Any
 
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.artifacts import TrainedModel, read_model
+from ray_pipeline.training.models import TrainedModel, read_model
 
 __all__ = ["ModelCache", "ScoringReader"]
 

@@ -14,7 +14,7 @@ from ray_pipeline.predicting.serving import ServedJob, quantile_columns
 from ray_pipeline.records import View
 from ray_pipeline.routing.plan import RANK_AVERAGE
 from ray_pipeline.statistics.placing import mean_place
-from ray_pipeline.training.artifacts import TrainedModel
+from ray_pipeline.training.models import TrainedModel
 
 __all__ = ["Replayed", "Scores", "first_predictable_row", "replay", "score_table", "scores_schema"]
 

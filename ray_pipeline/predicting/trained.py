@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from ray_pipeline.config import ExperimentConfig, parse_experiment_config
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.panel.own_features import FeatureFunction
 from ray_pipeline.predicting.serving import ServedJob, ServingTable
-from ray_pipeline.results import PLAN, ROUTES
-from ray_pipeline.run.status import open_run
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.tables import PLAN, ROUTES
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.artifacts import read_metadata
-from ray_pipeline.user_functions import load_function
+from ray_pipeline.training.models import read_metadata
+from ray_pipeline.user_code.features import FeatureFunction
+from ray_pipeline.user_code.functions import load_function
 
 __all__ = ["TrainedRun", "open_trained_run"]
 

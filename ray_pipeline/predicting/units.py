@@ -16,8 +16,8 @@ from ray_pipeline.predicting.scoring import replay, score_table, scores_schema
 from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.artifact_checks import check_columns, check_interval
-from ray_pipeline.training.artifacts import TrainedModel, changed_libraries
+from ray_pipeline.training.model_checks import check_columns, check_interval
+from ray_pipeline.training.models import TrainedModel, changed_libraries
 
 __all__ = ["PredictSpec", "check_table", "predict_symbol", "replay_record"]
 

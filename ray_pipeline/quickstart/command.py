@@ -10,15 +10,15 @@ from importlib.resources import files
 
 import pyarrow as pa
 
-from ray_pipeline import results
 from ray_pipeline.config import load_experiment_config
+from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Reporter
 from ray_pipeline.quickstart.comparison import Comparison, Found, compare
 from ray_pipeline.quickstart.sample import make_sample
 from ray_pipeline.quickstart.table import comparison_lines
 from ray_pipeline.quickstart.truth import PLANTED, Truth
+from ray_pipeline.results import tables as results
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["quickstart_config", "run_quickstart", "write_quickstart"]

@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.ranking.evidence import Evidence, best_family, strongest_family
 from ray_pipeline.ranking.multiplicity import Correction, SingleTest, corrected_p_values
 from ray_pipeline.ranking.shifts import shift_p_value
 from ray_pipeline.records import TargetSpec, Task, View
+from ray_pipeline.samples.evidence import Evidence, best_family, strongest_family
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [

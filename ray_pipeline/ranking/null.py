@@ -21,8 +21,8 @@ from ray_pipeline.ranking.shifted_own import (
 )
 from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shifted
 from ray_pipeline.ranking.shifts import draw_shifts
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import SymbolPartition
+from ray_pipeline.samples.walk import FamilySettings
 
 __all__ = ["BLOCK_SHIFTS", "OwnNull", "Statistics", "draw_null", "own_null", "pooled_null"]
 

@@ -11,19 +11,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader, SymbolRows
-from ray_pipeline.ranking.evidence import (
+from ray_pipeline.ranking.pooled import PooledPredictions
+from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.samples.evidence import (
     block_sums,
     paired_evidence,
     time_evidence,
 )
-from ray_pipeline.ranking.pooled import PooledPredictions
-from ray_pipeline.ranking.walk import FamilySettings, fold_problem, predict_fold
-from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold, test_rows
 from ray_pipeline.statistics.skill import outcome, standing, time_contributions
-from ray_pipeline.training.families import Problem
 
 __all__ = ["OutOfSample", "SymbolRankingSpec", "outcomes_of", "rank_symbol", "walk_symbol"]
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.evidence import cross_sectional_evidence
-from ray_pipeline.ranking.pool import Pool
-from ray_pipeline.ranking.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.evidence import cross_sectional_evidence
+from ray_pipeline.samples.pool import Pool
+from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.statistics.skill import standing
-from ray_pipeline.training.families import Problem
 
 __all__ = [
     "PooledFoldSpec",

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.evidence import Evidence, largest_z_score, time_evidence
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
-from ray_pipeline.ranking.walk import FamilySettings, make_problem, predict_fold
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.evidence import Evidence, largest_z_score, time_evidence
+from ray_pipeline.samples.pool import Pool
+from ray_pipeline.samples.walk import FamilySettings, make_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import grouped_skill
-from ray_pipeline.training.families import Problem
 
 __all__ = ["ShiftedPoolSpec", "rank_pool_shifted"]
 

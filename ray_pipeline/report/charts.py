@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ray_pipeline.report.figures import is_measured
 from ray_pipeline.report.scales import Scale
+from ray_pipeline.results.figures import is_measured
 
 __all__ = ["StripPoint", "bar", "fold_bar", "interval", "scale_axis", "stacked_bar", "strip"]
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ray_pipeline.report.figures import is_measured
 from ray_pipeline.report.scales import Scale
+from ray_pipeline.results.figures import is_measured
 
 __all__ = ["column_chart", "curve_chart", "point_chart"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ray_pipeline.report.capping import Capped, capped
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import count, period, shortened, size, unsigned
-from ray_pipeline.results import FAILURES, LEAKAGE
+from ray_pipeline.results.capping import Capped, capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import count, period, shortened, size, unsigned
+from ray_pipeline.results.tables import FAILURES, LEAKAGE
 
 __all__ = [
     "DataSection",

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from ray_pipeline.report.capping import Capped
-from ray_pipeline.report.contents import RunContents
 from ray_pipeline.report.curves import column_chart, curve_chart, point_chart
-from ray_pipeline.report.figures import (
+from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import (
     DASH,
     count,
     is_measured,
@@ -24,8 +25,7 @@ from ray_pipeline.report.figures import (
     unsigned,
     with_error,
 )
-from ray_pipeline.report.scales import skill_scale
-from ray_pipeline.results import EVALUATED_JOBS, EVALUATION
+from ray_pipeline.results.tables import EVALUATED_JOBS, EVALUATION
 
 __all__ = ["ChartedJob", "EvaluatedModel", "EvaluationSection", "write_evaluation_section"]
 

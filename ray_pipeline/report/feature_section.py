@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from ray_pipeline.report.capping import Capped, capped
 from ray_pipeline.report.charts import bar
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import count, percentage, plural, signed, unsigned
-from ray_pipeline.results import FEATURES
+from ray_pipeline.results.capping import Capped, capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import count, percentage, plural, signed, unsigned
+from ray_pipeline.results.tables import FEATURES
 
 __all__ = ["FeatureSection", "PooledFeature", "SymbolFeature", "write_feature_section"]
 

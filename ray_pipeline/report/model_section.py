@@ -8,10 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ray_pipeline.report.capping import Capped, capped
 from ray_pipeline.report.charts import interval, scale_axis
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import (
+from ray_pipeline.report.scales import Scale, skill_scale
+from ray_pipeline.report.search_section import SearchSection, write_search_section
+from ray_pipeline.results.capping import Capped, capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import (
     count,
     is_measured,
     period,
@@ -19,9 +21,7 @@ from ray_pipeline.report.figures import (
     signed,
     unsigned,
 )
-from ray_pipeline.report.scales import Scale, skill_scale
-from ray_pipeline.report.search_section import SearchSection, write_search_section
-from ray_pipeline.results import PLAN
+from ray_pipeline.results.tables import PLAN
 
 __all__ = ["ModelSection", "TrainedModel", "write_model_section"]
 

@@ -6,17 +6,18 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ray_pipeline.report.contents import RunContents, read_contents
 from ray_pipeline.report.data_section import write_data_section
 from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
-from ray_pipeline.report.headline import write_headline
 from ray_pipeline.report.model_section import write_model_section
-from ray_pipeline.report.route_section import ROUTE_ORDER, write_route_section
+from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
 from ray_pipeline.report.stage_section import write_stage_section
 from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
+from ray_pipeline.results.contents import RunContents, read_contents
+from ray_pipeline.results.headline import write_headline
+from ray_pipeline.routing.decide import ROUTE_ORDER
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["REPORT", "render_page", "write_report"]

@@ -10,28 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from ray_pipeline.report.capping import Capped
 from ray_pipeline.report.charts import stacked_bar
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import DASH, count, probability, with_error
-from ray_pipeline.results import ROUTES
-from ray_pipeline.routing.decide import Route
+from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import DASH, count, probability, with_error
+from ray_pipeline.results.tables import ROUTES
+from ray_pipeline.routing.decide import ROUTE_ORDER
 
-__all__ = ["ROUTE_ORDER", "RouteCounts", "RouteSection", "RoutedSymbol", "write_route_section"]
+__all__ = ["RouteCounts", "RouteSection", "RoutedSymbol", "write_route_section"]
 
 MAX_ROUTES = 500
 MAX_TARGETS = 60
 
 _POOLED = ("pooled_skill", "pooled_std_error", "pooled_q_value")
-
-ROUTE_ORDER: tuple[Route, ...] = (
-    "CROSS_SECTIONAL",
-    "BOTH",
-    "SYMBOL_SPECIFIC",
-    "EXPERIMENTAL_ONLY",
-    "BLOCKED",
-)
-"""From pooled over both to own; what is served first, what is not last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from ray_pipeline.report.charts import bar, fold_bar
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import (
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import (
     DASH,
     count,
     duration,

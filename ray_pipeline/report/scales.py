@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ray_pipeline.report.figures import signed
+from ray_pipeline.results.figures import signed
 
 __all__ = ["Scale", "skill_scale"]
 

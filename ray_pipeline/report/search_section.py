@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ray_pipeline.report.capping import Capped
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import DASH, count, is_measured, plural, signed, with_error
-from ray_pipeline.results import TRIALS
+from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import DASH, count, is_measured, plural, signed, with_error
+from ray_pipeline.results.tables import TRIALS
 
 __all__ = ["SearchSection", "SearchedModel", "write_search_section"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ray_pipeline.report.capping import Capped
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import DASH, count, plural, shortened, significant
-from ray_pipeline.results import USER_STAGES
+from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import DASH, count, plural, shortened, significant
+from ray_pipeline.results.tables import USER_STAGES
 
 __all__ = ["StageTable", "write_stage_section"]
 

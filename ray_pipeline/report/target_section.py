@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ray_pipeline.ranking.decide import TargetRow
-from ray_pipeline.report.capping import Capped
 from ray_pipeline.report.charts import interval, scale_axis
-from ray_pipeline.report.contents import RunContents
-from ray_pipeline.report.figures import count, is_measured, probability, signed, unsigned
-from ray_pipeline.report.headline import VIEW_NAMES
 from ray_pipeline.report.scales import Scale, skill_scale
-from ray_pipeline.results import RANKED_TARGETS
+from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import count, is_measured, probability, signed, unsigned
+from ray_pipeline.results.headline import VIEW_NAMES
+from ray_pipeline.results.tables import RANKED_TARGETS
 
 __all__ = ["RankedTarget", "RankedView", "TargetSection", "interval_scale", "write_target_section"]
 

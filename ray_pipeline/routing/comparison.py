@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ray_pipeline.ranking.evidence import Evidence
+from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.statistics.false_discoveries import q_values
 from ray_pipeline.statistics.shrinkage import shrink_to_zero
 from ray_pipeline.statistics.tails import t_upper_tail

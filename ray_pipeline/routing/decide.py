@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import PairedVerdict, RoutingThresholds, paired_verdicts
+from ray_pipeline.samples.evidence import Evidence
 
-__all__ = ["Route", "RouteRow", "decide_routes"]
+__all__ = ["ROUTE_ORDER", "Route", "RouteRow", "decide_routes"]
 
 Route = Literal["CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED"]
+
+ROUTE_ORDER: tuple[Route, ...] = (
+    "CROSS_SECTIONAL",
+    "BOTH",
+    "SYMBOL_SPECIFIC",
+    "EXPERIMENTAL_ONLY",
+    "BLOCKED",
+)
+"""From pooled over both to own; what is served first, what is not last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.records import SampleWeights, View
 from ray_pipeline.routing.decide import RouteRow
-from ray_pipeline.selection.stage import SelectedFeatures, Selection
+from ray_pipeline.selection.selecting import SelectedFeatures, Selection
 
 __all__ = [
     "MIN_MEMBERS",

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.families import Model, Problem, load_family
 from ray_pipeline.records import Task
 from ray_pipeline.selection.consensus import find_twins
 from ray_pipeline.statistics.skill import grouped_skill
 from ray_pipeline.statistics.tails import average_ranks
-from ray_pipeline.training.families import Model, Problem, load_family
 
 __all__ = ["METHODS", "TrainingRows", "mutual_information", "score_features"]
 

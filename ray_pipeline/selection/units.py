@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.pool import Pool
-from ray_pipeline.ranking.walk import FamilySettings, fold_problem
 from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.pool import Pool
+from ray_pipeline.samples.walk import FamilySettings, fold_problem
 from ray_pipeline.selection.consensus import (
     FoldChoice,
     choose_in_fold,

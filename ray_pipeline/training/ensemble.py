@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.execution.artifacts import artifact_folder
+from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.evidence import Evidence, cross_sectional_evidence, time_evidence
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.evidence import Evidence, cross_sectional_evidence, time_evidence
 from ray_pipeline.statistics.placing import mean_place, place
 from ray_pipeline.statistics.skill import time_contributions
 from ray_pipeline.storage.documents import strict_json
-from ray_pipeline.training.families import load_family
 from ray_pipeline.training.fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
 from ray_pipeline.training.seal import sealed

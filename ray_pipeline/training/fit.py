@@ -11,22 +11,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.families import Model, Problem, load_family
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.evidence import (
+from ray_pipeline.records import SampleWeights, TargetSpec, View
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.evidence import (
     Evidence,
     cross_sectional_evidence,
     time_evidence,
 )
-from ray_pipeline.ranking.walk import fold_problem, make_problem
-from ray_pipeline.records import SampleWeights, TargetSpec, View
+from ray_pipeline.samples.walk import fold_problem, make_problem
 from ray_pipeline.statistics.skill import (
     grouped_skill,
     outcome,
     standing,
     time_contributions,
 )
-from ray_pipeline.training.families import Model, Problem, load_family
 from ray_pipeline.training.fitting import Fitter, columns_of
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search

@@ -10,11 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.records import SampleWeights, TargetSpec
-from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.training.families import (
+from ray_pipeline.families import (
     Family,
     IterativeModel,
     Model,
@@ -22,6 +18,10 @@ from ray_pipeline.training.families import (
     StreamingFamily,
     without_stopping,
 )
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.records import SampleWeights, TargetSpec
+from ray_pipeline.samples.design import Design
+from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.training.problems import refined_problem
 from ray_pipeline.training.streaming import PooledStream
 

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline import __version__
-from ray_pipeline.panel.bars import CATALOGUE, feature_lookback
+from ray_pipeline.bars import CATALOGUE, feature_lookback
+from ray_pipeline.families import QuantileModel
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.panel.roles import BAR_FIELDS
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import BAR_FIELDS, TargetSpec
+from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.placing import standing_scale
-from ray_pipeline.training.families import QuantileModel
 from ray_pipeline.training.fit import FittedJob
 from ray_pipeline.wording import iso_time
 

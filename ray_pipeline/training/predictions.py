@@ -12,7 +12,7 @@ from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import file_digest
-from ray_pipeline.training.stage import Training
+from ray_pipeline.training.training import Training
 
 __all__ = ["JoinSpec", "JoinedPredictions", "join_predictions", "join_tables", "predictions_schema"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.walk import make_problem
+from ray_pipeline.families import Problem, Stopping, stopping_fraction
 from ray_pipeline.records import SampleWeights
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.walk import make_problem
 from ray_pipeline.statistics.uniqueness import average_uniqueness
-from ray_pipeline.training.families import Problem, Stopping, stopping_fraction
 
 __all__ = ["MIN_WATCHED_ROWS", "hold_out_latest", "refined_problem", "weigh_rows"]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.families.streaming import StreamedProblem
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.walk import is_trainable
 from ray_pipeline.records import SampleWeights, TargetSpec
+from ray_pipeline.samples.walk import is_trainable
 from ray_pipeline.statistics.folds import Fold, train_rows
 from ray_pipeline.statistics.uniqueness import average_uniqueness
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.families.streaming import StreamedProblem
 
 __all__ = ["PooledStream", "StreamSpec", "TrainingRows"]
 
@@ -28,7 +28,7 @@ class StreamSpec:
     Attributes
     ----------
     tables
-        What `ray_pipeline.ranking.pool.write_slice` wrote for each symbol, in symbol order.
+        What `ray_pipeline.samples.pool.write_slice` wrote for each symbol, in symbol order.
     frame
         The frame that it wrote them by: its features and targets number the columns.
     """

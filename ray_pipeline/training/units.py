@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.execution.artifacts import artifact_folder
+from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import SymbolPartition, TargetSpec
-from ray_pipeline.training.families import load_family
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.metadata import (
     feature_facts,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
 
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 from .nodes import Cluster
 from .working_folder import WorkingFolder

@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 from panels import planted_panel, quick_config, symbol_names, write_config, write_panel
 
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 from .nodes import Cluster, WorkerNode, clean_environment, wait_until
 

@@ -26,7 +26,7 @@ from ray_pipeline.cli import main
 from ray_pipeline.comparing import compare_runs, comparison_lines
 from ray_pipeline.config import dump_config
 from ray_pipeline.errors import DiscoveryError
-from ray_pipeline.results import (
+from ray_pipeline.results.tables import (
     CONTENT,
     DECAY,
     EQUITY,

@@ -15,10 +15,11 @@ from ray_pipeline.evaluating.measure import evaluate_job
 from ray_pipeline.evaluating.units import evaluate_unit
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.ranking.stage import PooledPanel, Ranking
+from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, View
 from ray_pipeline.routing.plan import Job, TrainingPlan
-from ray_pipeline.training.stage import Training
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.training.training import Training
 
 TARGETS = (TargetSpec("fwd_ret_1d", 4, "regression"), TargetSpec("y_up_2d", 2, "binary"))
 

@@ -15,7 +15,7 @@ from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.explaining.columns import WIDTH
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
-from ray_pipeline.results import EVALUATION, FEATURES, PLAN, ROUTES
+from ray_pipeline.results.tables import EVALUATION, FEATURES, PLAN, ROUTES
 from ray_pipeline.storage import RunDirectory
 
 TARGET = "fwd_ret_5d"

@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ray_pipeline.bars import Bars, compute_features
 from ray_pipeline.errors import ConfigError, DataError, ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.panel import TableRequest, load_symbol_table
-from ray_pipeline.panel.bars import Bars, compute_features
-from ray_pipeline.panel.own_features import (
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.storage.filesystems import FileSystem
+from ray_pipeline.user_code.features import (
     FeatureFunction,
     compute_own_features,
     find_feature_functions,
 )
-from ray_pipeline.records import SymbolPartition
-from ray_pipeline.storage.filesystems import FileSystem
 
 OwnModules = Callable[..., Path]
 WritePartition = Callable[..., SymbolPartition]

@@ -10,7 +10,7 @@ from panels import quick_config
 
 from ray_pipeline.panel import SymbolInspection, encode_runs
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.panel.stage import Panel, build_panel, summarise
+from ray_pipeline.panel.inspecting import Panel, build_panel, summarise
 from ray_pipeline.storage import RunDirectory
 
 DAY_NS = 86_400 * 10**9

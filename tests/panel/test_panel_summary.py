@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ray_pipeline.bars import feature_names
 from ray_pipeline.config import ColumnsConfig
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.panel import (
@@ -17,7 +18,6 @@ from ray_pipeline.panel import (
     summarise_panel,
     table_request,
 )
-from ray_pipeline.panel.bars import feature_names
 from ray_pipeline.records import TargetSpec
 
 DAY = 86_400 * 10**9

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from trained_runs import Trained, bars_run, labeled_run
 
-import ray_pipeline.run.workers
+import ray_pipeline.driving.workers
 from ray_pipeline.execution import Outcome, SerialExecutor, Unit
 
 
@@ -44,5 +44,5 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 keys.append(unit.key)
                 yield from super().run([unit])
 
-    monkeypatch.setattr(ray_pipeline.run.workers, "SerialExecutor", Recording)
+    monkeypatch.setattr(ray_pipeline.driving.workers, "SerialExecutor", Recording)
     return keys

@@ -17,7 +17,7 @@ from ray_pipeline.errors import ArtifactError, ConfigError, DataError
 from ray_pipeline.predicting import LoadedRun
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.artifacts import read_model
+from ray_pipeline.training.models import read_model
 from ray_pipeline.training.seal import sealed
 
 NUMPY = np.__version__

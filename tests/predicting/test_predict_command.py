@@ -11,7 +11,7 @@ from trained_runs import TARGET, Trained, predict
 
 from ray_pipeline.cli import main
 from ray_pipeline.predicting.outcome import prediction_lines, replay_summary, replay_warning
-from ray_pipeline.run.lease import LEASE, Holder
+from ray_pipeline.storage.lease import LEASE, Holder
 
 
 def arguments(trained: Trained, out: Path, data_dir: Path | None = None) -> list[str]:

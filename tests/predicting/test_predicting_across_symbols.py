@@ -10,9 +10,9 @@ from panels import quick_config, symbol_folder, symbol_names, write_panel
 from trained_runs import TARGET, Trained, predict, remembering_bars
 
 from ray_pipeline import load_run
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.pipeline import run_pipeline
-from ray_pipeline.progress import Silent
 
 SYMBOLS = symbol_names(4)
 FEATURES = ["log_return_1", "cs_rank_log_return_1", "cs_zscore_log_return_1"]

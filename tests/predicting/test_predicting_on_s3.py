@@ -11,8 +11,8 @@ import pytest
 from trained_runs import TARGET, Trained, predict
 
 from ray_pipeline import load_run
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.predicting import PredictOptions, predict_panel
-from ray_pipeline.progress import Silent
 from ray_pipeline.storage import RunDirectory
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.scoring import replay, score_table, scores_schema
 from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.records import View
-from ray_pipeline.training.artifacts import TrainedModel
+from ray_pipeline.training.models import TrainedModel
 
 DAY = 86_400 * 10**9
 TABLE = SymbolTable(

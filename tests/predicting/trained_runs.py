@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from panels import bars_table, planted_panel, quick_config, symbol_names, write_panel
 
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
-from ray_pipeline.progress import Silent
 
 FAMILIES = {"families": ["ridge", "lightgbm", "rank_average"]}
 TARGET = "fwd_ret_1d"

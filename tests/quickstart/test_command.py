@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from ray_pipeline.config import load_experiment_config
+from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution import Done, Outcome
 from ray_pipeline.execution.environment import environment_variables
-from ray_pipeline.progress import Silent
 from ray_pipeline.quickstart import (
     NOTHING_PLANTED,
     make_sample,

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.config import ColumnsConfig
-from ray_pipeline.panel.horizons import resolve_horizon
 from ray_pipeline.panel.roles import resolve_roles
 from ray_pipeline.quickstart import NOTHING_PLANTED, PLANTED, PlantedTarget, Truth, make_sample
 from ray_pipeline.quickstart.sample import BY_PRODUCT, FEATURES, GAPPED, LATE

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ray_pipeline.training.families import Model, Problem
+from ray_pipeline.families import Model, Problem
 
 
 @dataclass
@@ -61,5 +61,5 @@ def recorded() -> Iterator[RecordingFamily]:
     """Let the walk find this family whatever name it asks for."""
     family = RecordingFamily()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ray_pipeline.ranking.walk.load_family", lambda name: family)
+        patch.setattr("ray_pipeline.samples.walk.load_family", lambda name: family)
         yield family

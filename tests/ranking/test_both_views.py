@@ -11,7 +11,6 @@ from scipy import stats
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.ranking.own import OutOfSample, SymbolRankingSpec, outcomes_of, rank_symbol
 from ray_pipeline.ranking.pooled import (
     MIN_REFERENCE,
@@ -23,8 +22,9 @@ from ray_pipeline.ranking.pooled import (
     standing_by_symbol,
     summarise_pooled,
 )
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.evidence import Evidence
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.skill import standing
 
 RIDGE = (FamilySettings("ridge"),)

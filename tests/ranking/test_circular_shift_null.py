@@ -13,7 +13,6 @@ from scipy import signal, stats
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import symbol_rows, target_row
-from ray_pipeline.ranking.evidence import Evidence, largest_z_score, strongest_family
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
 from ray_pipeline.ranking.pooled import (
     PooledFoldSpec,
@@ -29,8 +28,9 @@ from ray_pipeline.ranking.shifted_own import (
 )
 from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shifted
 from ray_pipeline.ranking.shifts import draw_shifts, shift_p_value
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.evidence import Evidence, largest_z_score, strongest_family
+from ray_pipeline.samples.walk import FamilySettings
 
 nan = math.nan
 

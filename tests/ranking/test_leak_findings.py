@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of
 
-from ray_pipeline.panel.bars import Bars, compute_features, compute_targets
-from ray_pipeline.panel.own_features import FeatureFunction
+from ray_pipeline.bars import Bars, compute_features, compute_targets
+from ray_pipeline.leakage.screening import structural_leaks, suspected_features
+from ray_pipeline.leakage.tests import LeakFinding, LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.ranking.leakage import LeakFinding, LeakSpec, find_leaks, merge_leaks
-from ray_pipeline.ranking.leakage_stage import structural_leaks, suspected_features
 from ray_pipeline.records import ColumnRoles, TargetSpec
 from ray_pipeline.statistics.leakage import LeakLimits
+from ray_pipeline.user_code.features import FeatureFunction
 
 TARGETS = (TargetSpec("y5", 5, "regression"), TargetSpec("other", 5, "regression"))
 NAMES = ("noise", "copy", "later", "noisy copy", "past", "empty")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ray_pipeline.ranking.evidence import series_evidence
+from ray_pipeline.samples.evidence import series_evidence
 
 
 def test_symbols_that_err_in_opposite_ways_get_no_credit_for_it() -> None:

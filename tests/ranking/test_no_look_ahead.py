@@ -14,8 +14,8 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.own import walk_symbol
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.folds import Fold
 
 FAMILIES = (FamilySettings("recording"),)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import SymbolRows
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.pool import Pool, count_samples, sample_positions
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.pool import Pool, count_samples, sample_positions
 from ray_pipeline.statistics.folds import Fold
 
 TARGETS = (TargetSpec("y1", 1, "regression"), TargetSpec("y3", 3, "regression"))

@@ -15,8 +15,8 @@ from ray_pipeline.ranking.decide import (
     target_row,
     with_verdicts,
 )
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.records import TargetSpec, View
+from ray_pipeline.samples.evidence import Evidence
 
 nan = math.nan
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 from sample_runs import SampleRun
 
-from ray_pipeline import results
 from ray_pipeline.report import evaluation_section, write_report
-from ray_pipeline.report.contents import MAX_CHARTED, RunContents, read_contents
 from ray_pipeline.report.curves import column_chart, curve_chart, point_chart
 from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.results import tables as results
+from ray_pipeline.results.contents import MAX_CHARTED, RunContents, read_contents
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ray_pipeline.report import figures
-from ray_pipeline.report.capping import capped
+from ray_pipeline.results import figures
+from ray_pipeline.results.capping import capped
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sample_runs import SampleRun
 
-from ray_pipeline.report.contents import RunContents, read_contents
 from ray_pipeline.report.page import write_report
 from ray_pipeline.report.search_section import SearchedModel, SearchSection, write_search_section
+from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.storage import RunDirectory
 
 SEARCH: dict[str, Any] = {

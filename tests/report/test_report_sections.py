@@ -8,18 +8,18 @@ from typing import get_args
 import pytest
 from sample_runs import SampleRun
 
-from ray_pipeline import results
 from ray_pipeline.report import feature_section, route_section
-from ray_pipeline.report.contents import RunContents, read_contents
 from ray_pipeline.report.data_section import merge_findings
 from ray_pipeline.report.feature_section import write_feature_section
-from ray_pipeline.report.headline import write_headline
 from ray_pipeline.report.model_section import write_model_section
-from ray_pipeline.report.route_section import ROUTE_ORDER, write_route_section
+from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
 from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import interval_scale, write_target_section
-from ray_pipeline.routing.decide import Route
+from ray_pipeline.results import tables as results
+from ray_pipeline.results.contents import RunContents, read_contents
+from ray_pipeline.results.headline import write_headline
+from ray_pipeline.routing.decide import ROUTE_ORDER, Route
 
 
 @pytest.fixture

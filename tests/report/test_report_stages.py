@@ -7,10 +7,10 @@ from typing import Any
 
 from sample_runs import SampleRun
 
-from ray_pipeline.report.contents import read_contents
 from ray_pipeline.report.page import render_page
 from ray_pipeline.report.stage_section import write_stage_section
-from ray_pipeline.user_stages import records_table
+from ray_pipeline.results.contents import read_contents
+from ray_pipeline.user_code.records import records_table
 
 
 def _page(run_uri: str, **stages: dict[str, dict[str, Any]]) -> Any:

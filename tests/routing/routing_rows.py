@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.records import View
 from ray_pipeline.routing.decide import RouteRow
+from ray_pipeline.samples.evidence import Evidence
 
 TARGET = "fwd_ret_1d"
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from routing_rows import difference
 from scipy import stats
 
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.routing.comparison import RoutingThresholds, paired_verdicts
+from ray_pipeline.samples.evidence import Evidence
 
 NAN = math.nan
 THRESHOLDS = RoutingThresholds(alpha=0.05, min_difference=0.02, method="bh")

@@ -10,9 +10,9 @@ from routing_rows import TARGET, difference, pooled_row, rank_record, symbol_row
 from scipy import stats
 
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
-from ray_pipeline.ranking.evidence import Evidence
 from ray_pipeline.routing.comparison import RoutingThresholds
 from ray_pipeline.routing.decide import RouteRow, decide_routes
+from ray_pipeline.samples.evidence import Evidence
 
 NAN = math.nan
 THRESHOLDS = RoutingThresholds(alpha=0.05, min_difference=0.02, method="bh")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from routing_rows import TARGET, difference, pooled_row, rank_record, symbol_row
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.ranking.stage import Ranking
-from ray_pipeline.routing.stage import route_symbols
+from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.routing.assigning import route_symbols
 
 
 def config(**routing: object) -> ExperimentConfig:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import threadpool_limits
 
-import ray_pipeline.training.families.lightgbm  # noqa: F401 (loads the OpenMP that is limited)
+import ray_pipeline.families.lightgbm  # noqa: F401 (loads the OpenMP that is limited)
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel import TableRequest
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.pool import Pool
-from ray_pipeline.ranking.walk import FamilySettings
 from ray_pipeline.records import TargetSpec, Task
+from ray_pipeline.samples.pool import Pool
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.units import SelectionSettings, SelectionSpec, select_pooled
 from ray_pipeline.statistics.folds import Fold
 

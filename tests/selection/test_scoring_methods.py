@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.metrics import mutual_info_score
 
 import ray_pipeline.selection.methods
+from ray_pipeline.families import Problem
 from ray_pipeline.records import Task
 from ray_pipeline.selection.consensus import choose_in_fold
 from ray_pipeline.selection.methods import (
@@ -20,7 +21,6 @@ from ray_pipeline.selection.methods import (
     score_features,
 )
 from ray_pipeline.selection.shadows import shift_within_symbols
-from ray_pipeline.training.families import Problem
 
 QUICK = {"lightgbm": {"n_estimators": 20, "learning_rate": 0.1}}
 

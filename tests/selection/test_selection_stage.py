@@ -11,9 +11,10 @@ from planted_pools import panel_frame
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
-from ray_pipeline.ranking.stage import PooledPanel, Ranking
+from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import SymbolPartition, View
-from ray_pipeline.selection.stage import SelectedFeatures, Selection, select_features
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.selection.selecting import SelectedFeatures, Selection, select_features
 from ray_pipeline.statistics.stability import selection_stability
 
 FOUND = {

@@ -22,11 +22,11 @@ from planted_pools import (
 import ray_pipeline.selection.methods
 import ray_pipeline.selection.units
 from ray_pipeline.errors import DataError
+from ray_pipeline.families import Problem
 from ray_pipeline.panel.reader import SymbolRows
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.selection.units import select_symbol
-from ray_pipeline.training.families import Problem
 
 CHEAP: dict[str, Any] = {"methods": ("linear", "univariate")}
 

@@ -21,7 +21,7 @@ import pytest
 from scipy import stats
 
 from ray_pipeline.execution.threads import ThreadLimits
-from ray_pipeline.training.families import load_family
+from ray_pipeline.families import load_family
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "calibration.py"
 
@@ -85,7 +85,7 @@ def _shares(
     # other, the longer the more else there is to do.
     with pytest.MonkeyPatch.context() as patch, ThreadLimits(1).applied():
         # Looking through all installed packages takes longer than a fit of this size.
-        patch.setattr("ray_pipeline.ranking.walk.load_family", cache(load_family))
+        patch.setattr("ray_pipeline.samples.walk.load_family", cache(load_family))
         shares: dict[tuple[Any, ...], float] = calibration.shares(settings, seeds)
     return shares
 

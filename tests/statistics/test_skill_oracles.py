@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from ray_pipeline.ranking.evidence import cross_sectional_evidence
+from ray_pipeline.samples.evidence import cross_sectional_evidence
 from ray_pipeline.statistics.skill import grouped_skill
 
 Floats = NDArray[np.float64]

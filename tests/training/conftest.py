@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 from training_designs import RecordingFamily
 
-import ray_pipeline.training.families.lightgbm  # loads the OpenMP that is limited
+import ray_pipeline.families.lightgbm  # loads the OpenMP that is limited
 import ray_pipeline.training.fit
 
 

@@ -21,13 +21,13 @@ from training_designs import (
 )
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.walk import fold_problem, make_problem
+from ray_pipeline.families import Problem
+from ray_pipeline.families.hyperparameters import EARLY_STOPPING
+from ray_pipeline.families.streaming import StreamedProblem
 from ray_pipeline.records import SampleWeights
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.walk import fold_problem, make_problem
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.families import Problem
-from ray_pipeline.training.families.hyperparameters import EARLY_STOPPING
-from ray_pipeline.training.families.streaming import StreamedProblem
 from ray_pipeline.training.fitting import Fitter, columns_of
 from ray_pipeline.training.streaming import PooledStream, StreamSpec
 

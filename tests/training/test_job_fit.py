@@ -21,7 +21,7 @@ from training_designs import (
 )
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.ranking.design import Design
+from ray_pipeline.samples.design import Design
 from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.predictions import predictions_schema
 

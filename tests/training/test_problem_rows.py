@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from training_designs import design_of, marked_features
 
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.walk import make_problem
+from ray_pipeline.families import Problem, Stopping
 from ray_pipeline.records import Task
-from ray_pipeline.training.families import Problem, Stopping
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.walk import make_problem
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
 
 

@@ -13,14 +13,14 @@ from training_designs import AXIS, FEATURES, job_spec, training_frame
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.evidence import cross_sectional_evidence
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import View
+from ray_pipeline.samples.evidence import cross_sectional_evidence
+from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.placing import place
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.artifacts import read_model
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.models import read_model
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.units import TrainingSpec, train_pooled
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from training_designs import training_frame
 
-from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.ensemble import Member, train_average
-from ray_pipeline.training.stage import Training, train_models
+from ray_pipeline.training.training import Training, train_models
 from ray_pipeline.training.units import train_pooled, train_symbol
 
 HANDLE: Any = "the pool"

@@ -17,11 +17,11 @@ from training_designs import AXIS, FEATURES, RecordingFamily, job_spec, training
 
 from ray_pipeline import __version__
 from ray_pipeline.errors import DataError
+from ray_pipeline.families import load_family
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import PartitionFile, SymbolPartition
+from ray_pipeline.samples.pool import Pool
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.families import load_family
 from ray_pipeline.training.metadata import feature_facts
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.seal import check_seal

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.families import Problem
 from ray_pipeline.panel import TableRequest
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.design import Design
 from ray_pipeline.records import TargetSpec, Task
+from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.training.families import Problem
 from ray_pipeline.training.fit import JobSpec
 
 HOUR_NS = 3_600 * 10**9

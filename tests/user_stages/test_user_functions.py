@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.user_functions import load_function
-from ray_pipeline.user_stages import find_stage
-from ray_pipeline.user_stages.functions import takes_symbol
+from ray_pipeline.user_code.functions import load_function
+from ray_pipeline.user_code.stages import find_stage, takes_symbol
 
 OwnModules = Callable[..., Path]
 

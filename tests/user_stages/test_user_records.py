@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.user_stages.records import plain_record, records_table
+from ray_pipeline.user_code.records import plain_record, records_table
 
 
 def test_scalars_of_the_libraries_become_plain() -> None:

@@ -15,8 +15,8 @@ from ray_pipeline.panel import TableRequest
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.user_stages import find_stage
-from ray_pipeline.user_stages.stage import UserStageSpec, call_user_stage
+from ray_pipeline.user_code.stages import find_stage
+from ray_pipeline.user_stages.running import UserStageSpec, call_user_stage
 
 OwnModules = Callable[..., Path]
 

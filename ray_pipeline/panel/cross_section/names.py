@@ -17,8 +17,8 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
+from ray_pipeline.bars import CATALOGUE, Feature, feature_names, target_task
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.bars import CATALOGUE, Feature, feature_names, target_task
 from ray_pipeline.records import Task
 
 __all__ = [
@@ -89,7 +89,7 @@ def named_features(
     Parameters
     ----------
     features
-        The set ``"cross_sectional"``, what `ray_pipeline.panel.bars.feature_names` takes, or a
+        The set ``"cross_sectional"``, what `ray_pipeline.bars.feature_names` takes, or a
         list in which that set, cross-sectional names and what `feature_names` takes are mixed.
     own, bar_seconds
         As `feature_names` takes them: features of the user's own functions by path; length of

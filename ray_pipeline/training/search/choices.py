@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ray_pipeline.training.families.searching import Value
+from ray_pipeline.families.searching import Value
 
 __all__ = [
     "Accept",

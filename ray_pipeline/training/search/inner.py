@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.families import Problem, load_family, stopping_fraction
+from ray_pipeline.families.searching import Value
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.walk import fold_problem
 from ray_pipeline.records import SampleWeights, TargetSpec, View
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.walk import fold_problem
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
 from ray_pipeline.statistics.skill import grouped_skill, outcome, standing, time_contributions
-from ray_pipeline.training.families import Problem, load_family, stopping_fraction
-from ray_pipeline.training.families.searching import Value
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
 
 __all__ = ["InnerSplits", "InnerWalk", "inner_skill", "inner_walk"]

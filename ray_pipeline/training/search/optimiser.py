@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.training.families import SearchDimension
-from ray_pipeline.training.families.searching import Value
+from ray_pipeline.families import SearchDimension
+from ray_pipeline.families.searching import Value
 from ray_pipeline.training.search.space import Space
 
 __all__ = ["Optimiser", "require_optuna"]

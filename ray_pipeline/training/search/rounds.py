@@ -10,8 +10,8 @@ from typing import Any
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.stage import PooledPanel
 from ray_pipeline.records import SymbolPartition
+from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.search.choices import Pairs
 from ray_pipeline.training.search.inner import InnerSplits
 from ray_pipeline.training.search.study import Batch, Study

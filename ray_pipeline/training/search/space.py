@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.training.families import Family, Searchable, SearchDimension, load_family
-from ray_pipeline.training.families.searching import Value
+from ray_pipeline.families import Family, Searchable, SearchDimension, load_family
+from ray_pipeline.families.searching import Value
 
 __all__ = ["Space", "first_trial", "search_spaces"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.search.choices import Pairs
 from ray_pipeline.training.search.inner import InnerSplits, inner_skill, inner_walk
 

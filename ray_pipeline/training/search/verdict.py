@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.ranking.evidence import Evidence, paired_evidence
+from ray_pipeline.samples.evidence import Evidence, paired_evidence
 from ray_pipeline.training.search.choices import Choice, JobSearch
 
 __all__ = ["SearchVerdict", "judge_search"]

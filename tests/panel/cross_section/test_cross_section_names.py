@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from ray_pipeline.bars import STANDARD_FEATURES, feature_names
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.panel.bars import STANDARD_FEATURES, feature_names
 from ray_pipeline.panel.cross_section import (
     CROSS_SECTIONAL_FEATURES,
     computed_task,

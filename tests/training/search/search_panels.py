@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from training_designs import FEATURES, training_frame
 
-from ray_pipeline.ranking.pool import Pool
-from ray_pipeline.ranking.stage import PooledPanel
+from ray_pipeline.families import Problem, SearchDimension
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.routing.plan import Job, TrainingPlan
-from ray_pipeline.training.families import Problem, SearchDimension
+from ray_pipeline.samples.pool import Pool
+from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.search.choices import Accept
 from ray_pipeline.training.search.inner import InnerSplits
+from ray_pipeline.training.search.searching import Searches, SearchSettings, search_hyperparameters
 from ray_pipeline.training.search.space import search_spaces
-from ray_pipeline.training.search.stage import Searches, SearchSettings, search_hyperparameters
 
 N_HOURS, N_SYMBOLS = 300, 8
 HANDLE: Any = "the pool"

@@ -12,8 +12,8 @@ from search_panels import SPLITS, MixFamily
 from training_designs import FOLDS, design_of, marked_features, target_spec, training_frame
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.ranking.design import Design
 from ray_pipeline.records import Task
+from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import outcome, standing, time_contributions
 from ray_pipeline.training.search.inner import InnerSplits, InnerWalk, inner_skill, inner_walk

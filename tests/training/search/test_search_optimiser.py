@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.training.families import SearchDimension
+from ray_pipeline.families import SearchDimension
 from ray_pipeline.training.search.optimiser import Optimiser, require_optuna
 
 SPACE = {

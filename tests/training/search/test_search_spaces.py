@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.training.families import SearchDimension
+from ray_pipeline.families import SearchDimension
 from ray_pipeline.training.search.space import first_trial, search_spaces
 
 TREES = ("lightgbm",)

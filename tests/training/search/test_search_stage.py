@@ -18,9 +18,9 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.search import stage
+from ray_pipeline.training.search import searching as stage
 from ray_pipeline.training.search.inner import InnerSplits
-from ray_pipeline.training.search.stage import Searches
+from ray_pipeline.training.search.searching import Searches
 from ray_pipeline.training.search.units import TrialsSpec, measure_trials
 
 pytestmark = pytest.mark.usefixtures("mix")

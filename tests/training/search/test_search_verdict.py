@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ray_pipeline.ranking.evidence import time_evidence
+from ray_pipeline.samples.evidence import time_evidence
 from ray_pipeline.training.search.choices import Accept, Choice, JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
 

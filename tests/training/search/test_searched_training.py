@@ -10,12 +10,12 @@ import pytest
 from search_panels import FRAME, POOL_HANDLE, MixFamily, Runner, job, pool_of, search, settings
 from training_designs import AXIS
 
-from ray_pipeline.ranking.design import Design
-from ray_pipeline.ranking.pool import Pool
 from ray_pipeline.routing.plan import TrainingPlan
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.search.choices import Choice, JobSearch
-from ray_pipeline.training.stage import train_models
+from ray_pipeline.training.training import train_models
 
 
 def fitted(pool: Pool, found: JobSearch | None, **changes: Any) -> FittedJob:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from search_panels import job
 
-from ray_pipeline.training.families import SearchDimension
+from ray_pipeline.families import SearchDimension
 from ray_pipeline.training.search import study as study_module
 from ray_pipeline.training.search.study import Batch, Study
 

@@ -1,0 +1,85 @@
+"""The series that labels are made of, each computed at most once per symbol."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from ray_pipeline.bars.barriers import Touches, find_touches
+from ray_pipeline.bars.bars import Bars, FloatArray
+from ray_pipeline.bars.series import missing_unless_positive
+from ray_pipeline.bars.windows import ratio, rolling_std, shift
+
+__all__ = ["SIGMA_RETURNS", "LabelSeries"]
+
+SIGMA_RETURNS = 20
+
+# Simple returns carry a rounding error of 1e-16 whatever their size: a deviation below this is
+# that of a price which grows at a constant rate, and its barriers would lie on the close.
+_SMALLEST_SIGMA = 1e-12
+
+
+class LabelSeries:
+    """Prices of one symbol and what its labels share, computed when first asked for.
+
+    A price that is not positive, or infinite, is missing: NaN.
+
+    Parameters
+    ----------
+    bars
+        Bars of one symbol, (n_rows,).
+    """
+
+    def __init__(self, bars: Bars) -> None:
+        self.open = missing_unless_positive(bars.open)
+        self.high = missing_unless_positive(bars.high)
+        self.low = missing_unless_positive(bars.low)
+        self.close = missing_unless_positive(bars.close)
+        self._touches: dict[tuple[int, float], Touches] = {}
+
+    def n_labels(self, horizon: int) -> int:
+        """Return the number of rows whose whole interval lies within the data."""
+        return max(len(self.close) - horizon, 0)
+
+    def base(self, horizon: int) -> FloatArray:
+        """Return ``close[t]`` of the rows that can have a label; (n_rows − horizon,)."""
+        return self.close[: self.n_labels(horizon)]
+
+    def sigma(self, horizon: int) -> FloatArray:
+        """Return σ of the rows that can have a label; (n_rows − horizon,).
+
+        σ is the standard deviation (ddof=1) of the last 20 simple returns at t: NaN where it is
+        zero, or a close of t−20 … t is missing.
+        """
+        return self._sigma[: self.n_labels(horizon)]
+
+    def in_deviations(self, values: FloatArray, horizon: int) -> FloatArray:
+        """Return ``values / (σ·√H)``: the root of time is that of returns without memory."""
+        return values / (math.sqrt(horizon) * self.sigma(horizon))
+
+    def upper_touches(self, horizon: int, distance: float) -> Touches:
+        """Find when a high first reaches ``close[t]·(1 + distance·σ·√H)``, at equality too."""
+        key = (horizon, distance)
+        if key not in self._touches:
+            width = distance * math.sqrt(horizon) * self.sigma(horizon)
+            levels = self.base(horizon) * (1.0 + width)
+            self._touches[key] = find_touches(self.high, self.open, levels, horizon)
+        return self._touches[key]
+
+    def lower_touches(self, horizon: int, distance: float) -> Touches:
+        """Find when a low first reaches ``close[t]·(1 − distance·σ·√H)``, at equality too."""
+        key = (horizon, -distance)
+        if key not in self._touches:
+            width = distance * math.sqrt(horizon) * self.sigma(horizon)
+            levels = self.base(horizon) * (1.0 - width)
+            # A low reaches down to a level where the negated low reaches up to the negated level.
+            self._touches[key] = find_touches(-self.low, -self.open, -levels, horizon)
+        return self._touches[key]
+
+    @cached_property
+    def _sigma(self) -> FloatArray:
+        returns = ratio(self.close, shift(self.close, 1)) - 1.0
+        sigma = rolling_std(returns, SIGMA_RETURNS)
+        return np.where(sigma > _SMALLEST_SIGMA, sigma, np.nan)

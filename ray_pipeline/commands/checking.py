@@ -1,0 +1,169 @@
+"""``ray-pipeline check``: what a run would work on, told from one partition; trains nothing."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.driving.user_stages import find_user_stages
+from ray_pipeline.errors import DataError, DiscoveryError
+from ray_pipeline.panel.inspecting import request_of, summarise
+from ray_pipeline.panel.inspection import inspect_symbol
+from ray_pipeline.pipeline import check_families
+from ray_pipeline.statistics.folds import walk_forward_folds
+from ray_pipeline.storage import open_filesystem
+
+__all__ = ["check_config", "check_lines"]
+
+_MAX_TRIED = 20
+"""Unusable symbols after which the look for a usable one ends: it must not read a whole panel."""
+
+_WIDTH = 100
+
+
+def check_config(
+    config: ExperimentConfig, progress: Callable[[int], None] | None = None
+) -> dict[str, Any]:
+    """Choose the batch, read its first usable symbol, and resolve columns and folds.
+
+    Parameters
+    ----------
+    progress
+        Called with the number of files listed so far.
+
+    Raises
+    ------
+    ConfigError, DiscoveryError
+        When config and data do not fit together.
+    """
+    check_families(config)
+    stages = find_user_stages(config)
+    batch = choose_batch(config, progress)
+    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
+    request = request_of(config)
+    unusable: list[dict[str, str]] = []
+    for partition in list(batch.partitions.values())[:_MAX_TRIED]:
+        try:
+            inspection = inspect_symbol(partition, fs, request)
+            break
+        except DataError as error:
+            unusable.append({"symbol": partition.symbol, "reason": str(error)})
+    else:
+        of_how_many = "" if len(unusable) == len(batch.partitions) else "first "
+        raise DiscoveryError(
+            f"None of the {of_how_many}{len(unusable)} selected symbols can be used: "
+            f"{unusable[0]['reason']}"
+        )
+    summary = summarise({inspection.symbol: inspection}, config, batch.interval)
+    roles = summary.roles
+    validation = config.validation
+    problems = {}
+    for target in summary.targets:
+        try:
+            walk_forward_folds(
+                inspection.n_rows,
+                validation.n_splits,
+                validation.min_train_fraction,
+                target.horizon_bars,
+                validation.embargo_bars,
+            )
+        except DataError as error:
+            problems[target.name] = str(error)
+    return {
+        "data_dir": batch.discovery.data_dir,
+        "interval": batch.interval,
+        "layout": batch.discovery.layout,
+        "n_discovered": len(batch.discovery.symbols),
+        "selected": list(batch.partitions),
+        "rejected": [
+            {"symbol": rejection.symbol, "reason": rejection.reason}
+            for rejection in batch.discovery.rejected
+        ],
+        "looked_at": inspection.symbol,
+        "unusable": unusable,
+        "n_rows": inspection.n_rows,
+        "kind": summary.kind,
+        "bar_seconds": summary.bar_seconds,
+        "session_bars": summary.session_bars,
+        "roles": {
+            "time": roles.time,
+            "symbol": roles.symbol,
+            "bars": list(roles.bars),
+            "by_products": list(roles.by_products),
+            "features": list(roles.features),
+            "ignored": [{"column": name, "reason": reason} for name, reason in roles.ignored],
+        },
+        "targets": [
+            {
+                "name": target.name,
+                "horizon_bars": target.horizon_bars,
+                "task": target.task,
+                "problem": problems.get(target.name),
+            }
+            for target in summary.targets
+        ],
+        "findings": [finding.message for finding in inspection.findings],
+        "warnings": [*batch.warnings, *summary.warnings],
+        "stages": [
+            {"name": stage.name, "function": stage.function, "options": dict(stage.options)}
+            for stage in stages
+        ],
+        "views": list(config.target_ranking.views),
+        "families": list(config.target_ranking.families),
+        "run_dir": config.output.run_dir,
+    }
+
+
+def check_lines(found: dict[str, Any]) -> list[str]:
+    """Format what `check_config` found for a person."""
+    roles = found["roles"]
+    interval = f", interval {found['interval']}" if found["interval"] else ""
+    lines = [
+        f"data      {found['data_dir']}  ({found['layout']} layout{interval})",
+        f"symbols   {len(found['selected'])} of {found['n_discovered']} selected, "
+        f"{len(found['rejected'])} rejected",
+        *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
+        f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
+        f"{found['bar_seconds']} s, {found['session_bars']} a day",
+        *(f"          {item['symbol']}: {item['reason']}" for item in found["unusable"][:10]),
+        f"time      {roles['time']}",
+        *_listed(f"features  {len(roles['features'])}: ", roles["features"]),
+    ]
+    if roles["bars"]:
+        lines.append(f"bars      {', '.join(roles['bars'])}")
+    if roles["by_products"]:
+        lines += _listed("          never features, they know the future: ", roles["by_products"])
+    lines.extend(f"ignored   {item['column']}: {item['reason']}" for item in roles["ignored"])
+    lines.append(f"targets   {len(found['targets'])}")
+    lines.extend(
+        f"          {target['name']}: {target['task']}, horizon {target['horizon_bars']} bars"
+        + (f"; not ranked: {target['problem']}" if target["problem"] else "")
+        for target in found["targets"]
+    )
+    lines.extend(
+        f"stage     {stage['name']}: {stage['function']}"
+        f"({', '.join(['table', *(f'{k}={v!r}' for k, v in stage['options'].items())])})"
+        for stage in found["stages"]
+    )
+    lines.extend(f"finding   {text}" for text in found["findings"])
+    lines.extend(f"warning   {text}" for text in found["warnings"])
+    if all(target["problem"] for target in found["targets"]):
+        lines.append("          a panel of this length stops there: no target can be ranked")
+    lines.append(
+        f"would run {', '.join(found['views'])} with {', '.join(found['families'])} into "
+        f"{found['run_dir']}"
+    )
+    return lines
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+    return textwrap.wrap(
+        title + ", ".join(names),
+        _WIDTH,
+        subsequent_indent=" " * 10,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,170 @@
+"""``ray-pipeline label``: the features and targets of a set of bars, written as a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names
+from ray_pipeline.driving.failures import FailureLedger
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.driving.workers import open_executor, options_for
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.cross_section.computing import (
+    compute_cross_section,
+    needs_cross_section,
+    require_members,
+)
+from ray_pipeline.panel.inspecting import inspect_panel, summarise
+from ray_pipeline.panel.loading import TableRequest, labeled_table
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.panel.summary import table_request
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.storage import RunDirectory, join, open_filesystem, uri_of
+
+__all__ = ["Labeled", "label_panel"]
+
+_UNITS = "units"
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """What was written: symbols, rows, columns and where; and the symbols that could not be."""
+
+    out: str
+    n_symbols: int
+    n_rows: int
+    n_features: int
+    n_targets: int
+    failed: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """One symbol to label, and the name of the file to write."""
+
+    partition: SymbolPartition
+    request: TableRequest
+    name: str
+
+
+def write_labeled(reader: PanelReader, spec: LabelSpec) -> dict[str, Any]:
+    """Compute a symbol's features and targets and write them (unit function)."""
+    table = labeled_table(spec.partition, reader.fs, spec.request, run=reader.run)
+    reader.run.write_table(spec.name, table)
+    return {"n_rows": table.num_rows}
+
+
+def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Labeled:
+    """Write the labeled panel of the batch in the current layout, one file per symbol.
+
+    Raises
+    ------
+    ConfigError
+        When `out` is where the bars are.
+    ExecutionError
+        When more symbols fail than the config bears.
+    """
+    batch = choose_batch(config, reporter.listed)
+    target = RunDirectory(out, options_for(out, config))
+    names = file_names(batch)
+    _keep_apart(target.uri, names, batch, config)
+    ledger = FailureLedger(
+        list(batch.partitions), config.execution.max_failed_fraction, "each was told above"
+    )
+    store = _Unrecorded()
+    with open_executor(config, target, reporter, store) as executor:
+        runner = UnitRunner(executor, store, reporter.outcome, ledger.add)
+        inspections = inspect_panel(runner, batch.partitions, config)
+        ledger.healthy(batch.partitions)
+        summary = summarise(inspections, config, batch.interval)
+        request = table_request(
+            summary,
+            max_rows=config.data.max_rows_per_symbol,
+            min_rows=config.data.min_rows_per_symbol,
+        )
+        for warning in (*batch.warnings, *summary.warnings):
+            reporter.say(f"warning: {warning}")
+        partitions = {symbol: batch.partitions[symbol] for symbol in inspections}
+        with _cross_section(runner, target, partitions, request) as request:
+            records = runner.run(
+                [
+                    Unit(
+                        "label", symbol, write_labeled, LabelSpec(partition, request, names[symbol])
+                    )
+                    for symbol, partition in ledger.healthy(partitions).items()
+                ]
+            )
+    return Labeled(
+        out=target.uri,
+        n_symbols=len(records),
+        n_rows=sum(record["n_rows"] for record in records.values()),
+        n_features=len(request.features),
+        n_targets=len(request.targets),
+        failed=tuple((name, failed.error) for name, failed in sorted(ledger.quarantined.items())),
+    )
+
+
+@contextmanager
+def _cross_section(
+    runner: UnitRunner,
+    target: RunDirectory,
+    partitions: Mapping[str, SymbolPartition],
+    request: TableRequest,
+) -> Iterator[TableRequest]:
+    """Compute the columns that compare symbols, and remove afterwards what that left in `target`.
+
+    Raises
+    ------
+    ConfigError
+        When there is a folder ``units`` already, which is a run's, or when symbols are too few.
+    """
+    if not needs_cross_section(request):
+        yield request
+        return
+    if target.list(_UNITS):
+        raise ConfigError(
+            f"--out {target.uri} holds a folder {_UNITS!r}, where cross-sectional columns are kept "
+            "until every symbol is written. Give another folder, or remove it if an earlier "
+            "labeling left it behind when it was killed."
+        )
+    try:
+        request = compute_cross_section(runner, target, partitions, request, list(partitions))
+        require_members(request)
+        yield request
+    finally:
+        target.remove(_UNITS)
+
+
+def _keep_apart(out: str, names: Mapping[str, str], batch: Batch, config: ExperimentConfig) -> None:
+    """Raise ConfigError when a labeled symbol would be written among its own bars."""
+    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
+    out_fs, out_path = open_filesystem(out, options_for(out, config))
+    for symbol, partition in batch.partitions.items():
+        folder = uri_of(out_fs, join(out_path, names[symbol])).rpartition("/")[0]
+        for file in partition.files:
+            if uri_of(fs, file.path).startswith(f"{folder}/"):
+                raise ConfigError(
+                    f"--out {out} is where the data are: {symbol} would be written beside "
+                    f"or over {file.path}. Give another folder."
+                )
+
+
+class _Unrecorded:
+    """A unit store that keeps nothing: a panel is no run directory."""
+
+    def finished(self, stage: str) -> frozenset[str]:
+        """No unit is finished before it ran."""
+        return frozenset()
+
+    def read(self, stage: str, digest: str) -> dict[str, Any]:
+        """Fail: there is nothing to read."""
+        raise KeyError(f"{stage}/{digest}")
+
+    def write(self, stage: str, digest: str, record: dict[str, Any]) -> None:
+        """Forget the record."""

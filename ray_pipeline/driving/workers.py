@@ -1,0 +1,123 @@
+"""Workers for a run: what each holds, and the executor that runs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from typing import Any
+
+from ray_pipeline.bars import function_paths
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution import Executor, SerialExecutor, UnitStore
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["data_options_for", "names_own_modules", "open_executor", "options_for"]
+
+
+def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
+    """Return the storage options for a place of results.
+
+    Those of the output if it has any, else those of the data if it is of the same kind.
+    """
+    if config.output.storage_options is not None:
+        return dict(config.output.storage_options)
+    return data_options_for(uri, config)
+
+
+def data_options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
+    """Return the storage options for other data than the run's: the same, if of the same kind."""
+    if _protocol(uri) == _protocol(config.data.data_dir):
+        return dict(config.data.storage_options)
+    return {}
+
+
+def names_own_modules(config: ExperimentConfig) -> bool:
+    """Tell whether a stage or a feature is a function of the user's own."""
+    return bool(config.stages or function_paths(config.labeling.features))
+
+
+@contextmanager
+def open_executor(
+    config: ExperimentConfig,
+    run: RunDirectory,
+    reporter: Reporter,
+    store: UnitStore | None = None,
+    reader: type[PanelReader] = PanelReader,
+) -> Iterator[Executor]:
+    """Give the executor that the config asks for, and close it.
+
+    Parameters
+    ----------
+    store
+        Where finished units are recorded; the run directory's own when not given.
+    reader
+        What each worker holds between units.
+
+    Raises
+    ------
+    ConfigError
+        When the data live in the memory of this process and other processes are to read them.
+    """
+    store = store or run.units
+    settings = config.execution
+    make_state = partial(reader, config.data.data_dir, dict(config.data.storage_options), run)
+    executor: Executor
+    if settings.executor == "serial":
+        executor = SerialExecutor(
+            make_state, store, settings.cpus_per_worker, settings.max_attempts
+        )
+    else:
+        for uri in (config.data.data_dir, run.uri):
+            if _protocol(uri) == "memory":
+                raise ConfigError(
+                    f"{uri} is in the memory of this process, which Ray's workers cannot read. "
+                    "Set execution.executor to 'serial', or use a folder."
+                )
+        from ray_pipeline.execution import RayExecutor, RaySettings
+        from ray_pipeline.execution.ray_session import import_paths
+
+        # Starting or joining Ray takes seconds, on a busy machine many.
+        reporter.say("getting Ray ready")
+        executor = RayExecutor(
+            partial(
+                _importing_from, import_paths() if names_own_modules(config) else [], make_state
+            ),
+            store,
+            RaySettings(
+                address=settings.address,
+                n_workers=settings.n_workers,
+                cpus_per_worker=settings.cpus_per_worker,
+                max_attempts=settings.max_attempts,
+                unit_timeout_s=settings.unit_timeout_s,
+                memory_per_worker_bytes=settings.memory_per_worker_bytes,
+                max_worker_memory_bytes=settings.max_worker_memory_bytes,
+                node_wait_s=settings.node_wait_s,
+                on_wait=reporter.say,
+            ),
+        )
+        reporter.say(f"Ray is ready for {executor.n_workers} workers")
+    try:
+        # Ray prints its raylets' complaints to standard output, which belongs to results.
+        with redirect_stdout(sys.stderr):
+            yield executor
+    finally:
+        executor.close()
+
+
+def _importing_from(folders: Sequence[str], make_state: Callable[[], PanelReader]) -> PanelReader:
+    """Build a worker's state after letting it import from where the driver does.
+
+    Workers of our own Ray can anyhow; those of one that is joined know the working directory alone.
+    """
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    return make_state()
+
+
+def _protocol(uri: str) -> str:
+    head, separator, _ = uri.partition("://")
+    return head if separator else "file"

@@ -1,0 +1,136 @@
+"""Evaluation of the trained jobs, fanned out as training was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.evaluating.deflation import count_trials, deflate
+from ray_pipeline.evaluating.records import (
+    DecayRow,
+    EvaluatedJob,
+    EvaluatedRow,
+    EvaluationSettings,
+    QuantileRow,
+)
+from ray_pipeline.evaluating.units import CurvesSpec, EvaluationSpec, evaluate_unit, join_curves
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.records import TargetSpec, first_match
+from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.training.training import Training
+
+__all__ = ["Evaluation", "evaluate_models"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures of the trained jobs, in the order of the plan.
+
+    `curves` names the table of the net curves, None where no job has a portfolio.
+    """
+
+    jobs: tuple[EvaluatedRow, ...]
+    quantiles: tuple[QuantileRow, ...]
+    decay: tuple[DecayRow, ...]
+    curves: str | None
+
+
+def evaluate_models(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel | None,
+    ranking: Ranking,
+    plan: TrainingPlan,
+    training: Training,
+    config: ExperimentConfig,
+) -> Evaluation:
+    """Evaluate every trained job on its out-of-sample predictions.
+
+    Pooled jobs are one unit each, the jobs of a symbol one together. A job whose unit failed is
+    missing.
+    """
+    asked = config.evaluation
+    settings = EvaluationSettings(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs)
+    targets = {target.name: target for target in frame.targets}
+    spacing = 1.0 if pool is None else pool.spacing
+    pooled: list[Unit] = []
+    own: dict[str, list[EvaluatedJob]] = {}
+    for job in plan.jobs:
+        if job.job_id not in training.results:
+            continue
+        is_return = first_match(job.target, asked.return_targets) is not None
+        table = str(training.results[job.job_id]["predictions"])
+        wanted = _job(job, targets[job.target], frame, spacing, is_return, table)
+        if wanted.symbol is None:
+            spec = EvaluationSpec(frame.axis, (wanted,), settings)
+            pooled.append(Unit("evaluate_pooled", job.job_id, evaluate_unit, spec))
+        else:
+            own.setdefault(wanted.symbol, []).append(wanted)
+    units = [
+        Unit(
+            "evaluate_symbol",
+            symbol,
+            evaluate_unit,
+            EvaluationSpec(frame.axis, tuple(jobs), settings),
+        )
+        for symbol, jobs in own.items()
+    ]
+    records = [*runner.run(pooled).values(), *runner.run(units).values()]
+    found = {job_id: each for record in records for job_id, each in record["jobs"].items()}
+    evaluated = [found[job.job_id] for job in plan.jobs if job.job_id in found]
+    n_trials = count_trials(
+        sum(row.family is not None for row in ranking.targets),
+        len(config.target_ranking.families),
+        len(training.results),
+        sum(map(_n_searched, training.results.values())),
+    )
+    return Evaluation(
+        jobs=tuple(deflate([EvaluatedRow(**each["job"]) for each in evaluated], n_trials)),
+        quantiles=tuple(QuantileRow(**row) for each in evaluated for row in each["quantiles"]),
+        decay=tuple(DecayRow(**row) for each in evaluated for row in each["decay"]),
+        curves=_join(runner, records),
+    )
+
+
+def _job(
+    job: Job,
+    target: TargetSpec,
+    frame: PanelFrame,
+    spacing: float,
+    is_return: bool,
+    table: str,
+) -> EvaluatedJob:
+    pooled = job.view == "cross_sectional"
+    horizon = target.horizon_bars
+    return EvaluatedJob(
+        job_id=job.job_id,
+        target=job.target,
+        view=job.view,
+        symbol=None if pooled else job.symbols[0],
+        family=job.family,
+        task=target.task,
+        horizon_bars=horizon,
+        is_return=is_return,
+        span=frame.positions_of(horizon) if pooled else horizon,
+        spacing=spacing if pooled else 1.0,
+        table=table,
+    )
+
+
+def _n_searched(result: Mapping[str, Any]) -> int:
+    """Trials of the search for hyperparameters behind a job."""
+    return int((result.get("search") or {}).get("n_trials", 0))
+
+
+def _join(runner: UnitRunner, records: Sequence[Mapping[str, Any]]) -> str | None:
+    tables = [str(record["curves"]) for record in records if record["curves"] is not None]
+    if not tables:
+        return None
+    unit = Unit("join_curves", "all", join_curves, CurvesSpec(tuple(tables)))
+    return str(runner.run_required([unit])["all"]["table"])

@@ -1,0 +1,30 @@
+"""Model families: one file each, found by name through entry points."""
+
+from ray_pipeline.families.hyperparameters import stopping_fraction, without_stopping
+from ray_pipeline.families.protocol import (
+    Family,
+    IterativeModel,
+    Model,
+    Problem,
+    QuantileModel,
+    Stopping,
+)
+from ray_pipeline.families.registry import load_family
+from ray_pipeline.families.searching import Searchable, SearchDimension
+from ray_pipeline.families.streaming import StreamedProblem, StreamingFamily
+
+__all__ = [
+    "Family",
+    "IterativeModel",
+    "Model",
+    "Problem",
+    "QuantileModel",
+    "SearchDimension",
+    "Searchable",
+    "Stopping",
+    "StreamedProblem",
+    "StreamingFamily",
+    "load_family",
+    "stopping_fraction",
+    "without_stopping",
+]

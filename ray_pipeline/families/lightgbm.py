@@ -1,0 +1,340 @@
+"""Gradient boosting with LightGBM (the only home of lightgbm)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import ArtifactError
+from ray_pipeline.families.hyperparameters import (
+    EARLY_STOPPING,
+    Flag,
+    Number,
+    check_hyperparameters,
+    without_stopping,
+)
+from ray_pipeline.families.labels import clipped_labels, weights_of
+from ray_pipeline.families.lightgbm_streaming import binned_stream
+from ray_pipeline.families.model_files import only_file, reading
+from ray_pipeline.families.protocol import Model, Problem, Stopping, predict_each
+from ray_pipeline.families.searching import SearchDimension, with_defaults
+from ray_pipeline.families.streaming import StreamedProblem
+from ray_pipeline.families.watching import log_loss, pinball_loss, squared_error
+from ray_pipeline.records import Task
+from ray_pipeline.statistics.scaling import winsorise_label
+
+__all__ = [
+    "ALLOWED",
+    "DEFAULTS",
+    "SEARCHED",
+    "Boosting",
+    "LightGBMFamily",
+    "LightGBMModel",
+    "load_booster",
+]
+
+DEFAULTS: dict[str, Any] = {
+    "n_estimators": 100,
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "max_bin": 63,
+    "feature_fraction": 0.7,
+    "lambda_l2": 1.0,
+}
+_SHARE = Number(1e-3, 1.0)
+ALLOWED: Mapping[str, Number | Flag] = {
+    "n_estimators": Number(1, whole=True),
+    "learning_rate": Number(1e-6),
+    "num_leaves": Number(2, whole=True),
+    "max_bin": Number(2, whole=True),
+    "feature_fraction": _SHARE,
+    "feature_fraction_bynode": _SHARE,
+    "bagging_fraction": _SHARE,
+    "bagging_freq": Number(whole=True),
+    "max_depth": Number(-1, whole=True),
+    "min_data_in_leaf": Number(whole=True),
+    "min_gain_to_split": Number(),
+    "lambda_l1": Number(),
+    "lambda_l2": Number(),
+    "extra_trees": Flag(),
+    "path_smooth": Number(),
+    **EARLY_STOPPING,
+}
+"""What changes a model; what would change its reproducibility (threads, seeds) is not allowed."""
+
+SEARCHED: Mapping[str, SearchDimension] = {
+    "n_estimators": SearchDimension("int", 30, 600, log=True),
+    "learning_rate": SearchDimension("float", 0.01, 0.2, log=True),
+    "num_leaves": SearchDimension("int", 4, 63, log=True),
+    "feature_fraction": SearchDimension("float", 0.3, 1.0),
+    "lambda_l2": SearchDimension("float", 0.1, 100.0, log=True),
+}
+"""Size of the model and what holds it back. The rows of a leaf are not among them: what they
+should be goes by the rows there are, and `Boosting.fit` sees to it."""
+
+# Without these a change of thread count changes the trees (LightGBM #3761, #6731). The number of
+# threads itself is left to the worker, so that it is not written into the model file.
+_DETERMINISTIC: dict[str, Any] = {
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 0,
+    "verbosity": -1,
+}
+_FILE = "model.txt"
+
+
+@dataclass(frozen=True)
+class LightGBMModel:
+    """A booster, kept as its own text so that it travels and compares as plain data."""
+
+    text: str
+
+    @classmethod
+    def of_booster(cls, booster: Any) -> LightGBMModel:
+        """Keep a fitted booster at hand: its text need not be parsed again to predict."""
+        model = cls(booster.model_to_string())
+        model.__dict__["_booster"] = booster.free_dataset()
+        return model
+
+    @cached_property
+    def _booster(self) -> Any:
+        return lgb.Booster(model_str=self.text)
+
+    def __getstate__(self) -> dict[str, str]:
+        """Travel as text alone."""
+        return {"text": self.text}
+
+    @property
+    def importances(self) -> NDArray[np.float64]:
+        """Total gain of the splits on each feature."""
+        return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
+
+    @property
+    def n_rounds(self) -> int:
+        """Trees."""
+        return int(self._booster.num_trees())
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Raw scores: for binary targets the log-odds, in the order of the probabilities."""
+        return np.asarray(self._booster.predict(X, raw_score=True), dtype=np.float64)
+
+    def to_files(self) -> dict[str, bytes]:
+        """LightGBM's text format."""
+        return {_FILE: self.text.encode()}
+
+
+class Boosting:
+    """LightGBM on one design matrix: binned once, boosted for each objective on its own rows."""
+
+    def __init__(self, X: NDArray[np.float32], hyperparameters: Mapping[str, Any]) -> None:
+        settings, self._patience = without_stopping({**DEFAULTS, **hyperparameters})
+        self._n_rounds = int(settings.pop("n_estimators"))
+        self._settings = settings
+        self._binning = _binning(settings)
+        # Names of users' columns may hold what LightGBM's text format cannot; metadata.json
+        # keeps the real ones in order.
+        columns = [f"f{j}" for j in range(X.shape[1])]
+        self._data = lgb.Dataset(X, feature_name=columns, params=self._binning, free_raw_data=False)
+        self._data.construct()
+        self._n_rows = len(X)
+        self._subset: tuple[bytes, Any] | None = None
+
+    def fit(self, problem: Problem, quantile: float | None = None) -> LightGBMModel:
+        """Boost on the problem's rows, for as many rounds as early stopping finds best.
+
+        Parameters
+        ----------
+        quantile
+            To predict; None predicts the mean, of binary labels as log-odds.
+        """
+        labels = clipped_labels(problem)
+        params = self._binning | _objective(
+            self._settings, problem.task, problem.seed, len(problem.rows)
+        )
+        if quantile is not None:
+            params |= {"objective": "quantile", "alpha": quantile}
+        n_rounds = self._n_rounds
+        if self._patience is not None and problem.stopping is not None:
+            n_rounds = self._best_rounds(
+                problem, problem.stopping, self._patience, labels, params, quantile
+            )
+        booster = lgb.train(params, self._labelled(problem, problem.rows, labels), n_rounds)
+        return LightGBMModel.of_booster(booster)
+
+    def _best_rounds(
+        self,
+        problem: Problem,
+        stopping: Stopping,
+        patience: int,
+        labels: NDArray[np.float64],
+        params: dict[str, Any],
+        quantile: float | None,
+    ) -> int:
+        actual = labels[stopping.watched]
+        weights = weights_of(problem, stopping.watched)
+
+        def loss(predictions: NDArray[np.float64], _: Any) -> tuple[str, float, bool]:
+            if quantile is not None:
+                return "loss", pinball_loss(actual, predictions, quantile, weights), False
+            if problem.task == "binary":  # LightGBM gives probabilities
+                log_odds = np.log(predictions) - np.log1p(-predictions)
+                return "loss", log_loss(actual, log_odds, weights), False
+            return "loss", squared_error(actual, predictions, weights), False
+
+        watched = self._data.subset(stopping.watched.tolist(), params=self._binning)
+        watched.construct().set_label(actual.astype(np.float32))
+        booster = lgb.train(
+            params | {"metric": "None"},
+            self._labelled(problem, stopping.fitted, labels),
+            self._n_rounds,
+            valid_sets=[watched],
+            feval=loss,
+            callbacks=[lgb.early_stopping(patience, verbose=False)],
+        )
+        return int(booster.best_iteration) or self._n_rounds
+
+    def _labelled(
+        self, problem: Problem, rows: NDArray[np.int64], labels: NDArray[np.float64]
+    ) -> Any:
+        if (weights := weights_of(problem, rows)) is not None:
+            # Never shared: a dataset that had weights once keeps them for the next problem.
+            weighted = self._data.subset(rows.tolist(), params=self._binning).construct()
+            return weighted.set_label(labels[rows].astype(np.float32)).set_weight(weights)
+        key = rows.tobytes()
+        if self._subset is None or self._subset[0] != key:
+            self._subset = key, self._rows(rows)
+        return self._subset[1].set_label(labels[rows].astype(np.float32))
+
+    def _rows(self, rows: NDArray[np.int64]) -> Any:
+        if len(rows) == self._n_rows:
+            return self._data
+        subset = self._data.subset(rows.tolist(), params=self._binning)
+        subset.construct()
+        return subset
+
+
+def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_DETERMINISTIC,
+        "max_bin": settings["max_bin"],
+        "min_data_in_bin": 3,
+        # The bins serve problems of any leaf size, so that none may filter features by its own.
+        "feature_pre_filter": False,
+    }
+
+
+def _objective(settings: Mapping[str, Any], task: Task, seed: int, n_rows: int) -> dict[str, Any]:
+    return {
+        # A leaf of overlapping labels holds far fewer independent ones than rows.
+        "min_data_in_leaf": max(20, n_rows // 40),
+        **settings,
+        "objective": "binary" if task == "binary" else "regression",
+        "seed": seed % (2**31 - 1),
+    }
+
+
+class LightGBMFamily:
+    """Gradient-boosted trees; one binning serves all problems on a design matrix."""
+
+    name = "lightgbm"
+    libraries = ("lightgbm",)
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Bin once, then boost each problem on its own rows; see `Family.fit`."""
+        boosting = Boosting(X, hyperparameters)
+        return [boosting.fit(problem) for problem in problems]
+
+    def fit_streamed(
+        self,
+        sample: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problem: StreamedProblem,
+        hyperparameters: Mapping[str, Any],
+    ) -> Model:
+        """Bin the rows as they come, then boost; see `StreamingFamily.fit_streamed`."""
+        settings, _ = without_stopping({**DEFAULTS, **hyperparameters})
+        n_rounds = int(settings.pop("n_estimators"))
+        binning = {**_binning(settings), "force_row_wise": False, "force_col_wise": True}
+        data = binned_stream(sample, problem.rows, binning)
+        labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
+        data.set_label(labels.astype(np.float32))
+        del labels  # of every row, through all of the boosting
+        data.set_weight(problem.weights)
+        params = binning | _objective(settings, problem.task, problem.seed, len(problem.y))
+        return LightGBMModel.of_booster(lgb.train(params, data, n_rounds))
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search how large and how cautious the model is; see `Searchable`."""
+        return with_defaults(SEARCHED, DEFAULTS)
+
+    def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict by each model; see `Family.predict`."""
+        return predict_each(models, X)
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Accept the names that change a model, not those that would change reproducibility."""
+        check_hyperparameters(self.name, hyperparameters, ALLOWED)
+
+    def load(self, files: Mapping[str, bytes]) -> Model:
+        """Rebuild a model from ``model.txt``."""
+        return load_booster(self.name, files, _FILE)
+
+
+_NUMBERS = re.compile(r"[a-z_]+=[-+0-9.einfa ]*")
+_OF_A_TREE = frozenset({"num_leaves", "num_cat", "leaf_value", "is_linear", "shrinkage"})
+_OF_A_SPLIT_TREE = _OF_A_TREE | {
+    *("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"),
+    *("leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count"),
+}
+
+
+def load_booster(family: str, files: Mapping[str, bytes], name: str) -> LightGBMModel:
+    """Rebuild a booster from its text, looked through first.
+
+    LightGBM ends the whole process at a tree that it cannot parse, so that no text reaches it
+    whose trees are not as long as its header says, or not of the fields and numbers that they
+    need. A digit changed for another is for the checksum of the file to find.
+
+    Raises
+    ------
+    ArtifactError
+        When the text is missing, cut off or damaged.
+    """
+    content = only_file(family, files, name)
+    with reading(family, name, lgb.basic.LightGBMError):
+        text = content.decode()
+        _check_trees(family, name, text)
+        model = LightGBMModel(text)
+        model.importances  # noqa: B018  # parsed now, not at the first prediction
+        return model
+
+
+def _check_trees(family: str, name: str, text: str) -> None:
+    header, start, _ = text.partition("\nTree=0\n")
+    sizes = re.search(r"^tree_sizes=([0-9 ]+)$", header, re.MULTILINE)
+    first = len(header) + 1
+    size = sum(int(size) for size in sizes[1].split()) if sizes else 0
+    trees, rest = text[first : first + size], text[first + size :]
+    is_whole = rest.startswith("end of trees\n") and "\nend of parameters\n" in rest
+    if not start or not is_whole or not all(map(_is_tree, trees.split("Tree=")[1:])):
+        raise ArtifactError(f"{family}: {name} is damaged or no text of a LightGBM model.")
+
+
+def _is_tree(block: str) -> bool:
+    lines = [line for line in block.splitlines()[1:] if line]
+    keys = {line.partition("=")[0] for line in lines}
+    needed = _OF_A_TREE if "num_leaves=1" in lines else _OF_A_SPLIT_TREE
+    return needed <= keys and all(_NUMBERS.fullmatch(line) for line in lines)

@@ -1,0 +1,100 @@
+"""The linear family: ridge on robustly scaled features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.families.hyperparameters import Number, check_hyperparameters
+from ray_pipeline.families.labels import clipped_labels
+from ray_pipeline.families.linear import LinearModel, load_linear, predict_linear
+from ray_pipeline.families.protocol import Model, Problem
+from ray_pipeline.families.searching import SearchDimension
+from ray_pipeline.families.streaming import StreamedProblem
+from ray_pipeline.statistics.ridge import solve_ridge, solve_ridge_in_blocks
+from ray_pipeline.statistics.scaling import FeatureScaling, fit_feature_scaling, winsorise_label
+
+__all__ = ["RidgeFamily"]
+
+PENALTY = 0.1
+"""Per sample. Labels overlap and features are collinear, so the effective sample is far smaller
+than the rows: a penalty that vanishes with n would be ordinary least squares."""
+
+_ALLOWED = {"penalty": Number(0.0, above=True)}
+
+
+class RidgeFamily:
+    """Ridge regression, solved in closed form for all problems at once."""
+
+    name = "ridge"
+    libraries = ("numpy",)
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Fit all problems on one scaled matrix; see `Family.fit`."""
+        scaling = fit_feature_scaling(X)
+        coefficients, intercepts = solve_ridge(
+            scaling.transform(X),
+            np.stack([clipped_labels(problem) for problem in problems], axis=1),
+            [problem.rows for problem in problems],
+            float(hyperparameters.get("penalty", PENALTY)),
+            [problem.weights for problem in problems],
+        )
+        return [
+            LinearModel(
+                self.name, tuple(feature_names), scaling, coefficients[:, k], float(intercepts[k])
+            )
+            for k in range(len(problems))
+        ]
+
+    def fit_streamed(
+        self,
+        sample: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problem: StreamedProblem,
+        hyperparameters: Mapping[str, Any],
+    ) -> Model:
+        """Sum the cross-products as the rows come; see `StreamingFamily.fit_streamed`."""
+        scaling = fit_feature_scaling(sample)
+        labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
+        coefficients, intercept = solve_ridge_in_blocks(
+            _scaled_blocks(problem, labels, scaling),
+            len(feature_names),
+            float(hyperparameters.get("penalty", PENALTY)),
+        )
+        return LinearModel(self.name, tuple(feature_names), scaling, coefficients, intercept)
+
+    def search_space(self) -> Mapping[str, SearchDimension]:
+        """Search the penalty, from next to none to next to no model; see `Searchable`."""
+        return {"penalty": SearchDimension("float", 1e-4, 100.0, log=True, default=PENALTY)}
+
+    def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scale the rows once for all models; see `Family.predict`."""
+        return predict_linear(models, X)
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Accept ``penalty`` alone, above 0."""
+        check_hyperparameters(self.name, hyperparameters, _ALLOWED)
+
+    def load(self, files: Mapping[str, bytes]) -> Model:
+        """Rebuild a model from ``model.json``."""
+        return load_linear(self.name, files)
+
+
+def _scaled_blocks(
+    problem: StreamedProblem, labels: NDArray[np.float64], scaling: FeatureScaling
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    start = 0
+    for index, n_rows in enumerate(problem.rows.block_rows):
+        part = slice(start, start + n_rows)
+        start += n_rows
+        weights = np.ones(n_rows) if problem.weights is None else problem.weights[part]
+        yield scaling.transform(problem.rows.block(index)), labels[part], weights

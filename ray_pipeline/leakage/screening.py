@@ -1,0 +1,111 @@
+"""Screening features for leaks before any model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.leakage.tests import LeakFinding, LeakSpec, find_leaks, merge_leaks
+from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.records import ColumnRoles, SymbolPartition
+from ray_pipeline.statistics.leakage import LeakLimits
+
+__all__ = ["Screening", "screen_features", "structural_leaks", "suspected_features"]
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """Leaks found, what was done, and the features that must not be used."""
+
+    rows: list[dict[str, Any]]
+    dropped: frozenset[str]
+
+
+def structural_leaks(roles: ColumnRoles, feature_patterns: Sequence[str]) -> list[LeakFinding]:
+    """Find targets and label by-products that the config names as features.
+
+    They never become features, whatever the policy: a wildcard passes over them in silence, but
+    a name given in full is a wish that has to be answered.
+    """
+    knows_future = dict.fromkeys(roles.targets, "a target")
+    knows_future |= dict.fromkeys(roles.by_products, "a label by-product")
+    return [
+        LeakFinding(
+            target=name,
+            feature=name,
+            test="structure",
+            value=1.0,
+            reason=f"columns.features names {name}, which is {knows_future[name]}",
+        )
+        for name in feature_patterns
+        if name in knows_future
+    ]
+
+
+def suspected_features(request: TableRequest) -> tuple[str, ...]:
+    """Return the features that figures have to acquit.
+
+    What the catalogue computes of bars looks back only, to the last bit, as its tests show; figures
+    could but accuse it wrongly, since labels in trailing deviations share bars with it. Features
+    that are columns, and those of the user's own functions, are all tested.
+    """
+    if request.kind == "labeled":
+        return request.features
+    own = {name for function in request.functions for name in function.names}
+    return tuple(
+        name
+        for name in request.features
+        if (base_of(name) if is_cross_sectional(name) else name) in own
+    )
+
+
+def screen_features(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    roles: ColumnRoles,
+    config: ExperimentConfig,
+) -> Screening:
+    """Search every symbol for leaks and apply the policy.
+
+    A leaking feature is dropped for all targets: what knows the future of one label knows much
+    of the others'.
+
+    Raises
+    ------
+    ExecutionError
+        When the policy is ``fail`` and there is a finding.
+    """
+    section = config.leakage
+    limits = LeakLimits(
+        section.max_abs_correlation,
+        section.behaviour_min_correlation,
+        section.implausible_correlation,
+    )
+    suspects = suspected_features(frame.request)
+    units = [
+        Unit("find_leaks", symbol, find_leaks, LeakSpec(partition, frame, limits, suspects))
+        for symbol, partition in partitions.items()
+        if suspects
+    ]
+    by_structure = structural_leaks(roles, config.columns.features)
+    by_figures = merge_leaks(list(runner.run(units).values()))
+    if section.policy == "fail" and (by_structure or by_figures):
+        first = (by_structure + by_figures)[0]
+        raise ExecutionError(
+            f"{len(by_structure + by_figures)} leaks found, and leakage.policy is 'fail'. The "
+            f"first: feature {first.feature!r}, target {first.target!r}: {first.reason}. Exclude "
+            "it by columns.exclude_features, or set leakage.policy to 'drop'."
+        )
+    action = "dropped" if section.policy == "drop" else "warned"
+    rows = [asdict(finding) | {"action": "dropped"} for finding in by_structure]
+    rows += [asdict(finding) | {"action": action} for finding in by_figures]
+    dropped = {finding.feature for finding in by_figures} if section.policy == "drop" else set()
+    return Screening(rows, frozenset(dropped))

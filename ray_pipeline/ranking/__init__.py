@@ -1,0 +1,1 @@
+"""Target ranking: which targets can be predicted out of sample, in both views."""

@@ -1,0 +1,263 @@
+"""Target ranking: both views, fanned out, joined into two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import SharedValue, UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.decide import (
+    SymbolRow,
+    TargetRow,
+    choose_targets,
+    symbol_rows,
+    target_row,
+    with_verdicts,
+)
+from ray_pipeline.ranking.null import OwnNull, Statistics, draw_null, own_null, pooled_null
+from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
+from ray_pipeline.ranking.pooled import (
+    PooledFoldSpec,
+    PooledSpec,
+    assemble_predictions,
+    rank_pooled_fold,
+    summarise_pooled,
+)
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.samples.evidence import Evidence, series_evidence
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.samples.walk import FamilySettings
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["Ranking", "rank_targets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What ranking found.
+
+    Attributes
+    ----------
+    targets, symbols
+        Rows of the two tables.
+    chosen
+        Targets that go on, strongest first.
+    records
+        Results of `rank_symbol` by symbol, for routing.
+    """
+
+    targets: list[TargetRow]
+    symbols: list[SymbolRow]
+    chosen: list[str]
+    records: Mapping[str, Mapping[str, Any]]
+
+
+def rank_targets(
+    runner: UnitRunner,
+    run: RunDirectory,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    pool: PooledPanel | None,
+    config: ExperimentConfig,
+) -> Ranking:
+    """Rank the targets in every view that the config asks for.
+
+    Parameters
+    ----------
+    pool
+        None when the cross-sectional view is not asked for.
+    """
+    settings = config.target_ranking
+    families = FamilySettings.from_config(settings.families, settings.hyperparameters)
+    rows: list[TargetRow] = []
+    pooled_spec, predictions = None, None
+    shifts = draw_null(config, frame, 1.0 if pool is None else pool.spacing)
+    pooled_shifted: Statistics = {}
+    own_shifted = OwnNull({}, {})
+    if pool is not None:
+        pooled_spec = _rank_pooled(runner, frame, pool, families, settings.min_cs)
+        predictions = SharedValue(
+            Unit("pooled_predictions", "pooled", assemble_predictions, pooled_spec), [pool.value]
+        )
+        if shifts:
+            pooled_shifted = pooled_null(
+                runner, frame, pool.value, pool.tables, families, settings.min_cs, shifts
+            )
+        rows.extend(_pooled_rows(runner, frame, pool, pooled_spec, pooled_shifted))
+    own = families if "symbol_specific" in settings.views else ()
+    records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
+    if own and shifts:
+        ranked = {symbol: partitions[symbol] for symbol in records}
+        own_shifted = own_null(runner, frame, ranked, own, config.routing.min_oos_rows, shifts)
+        # The mean over symbols is one over the same symbols, rolled or not.
+        records = {symbol: records[symbol] for symbol in own_shifted.symbols}
+    if own:
+        names = [family.name for family in own]
+        rows.extend(_mean_over_symbols(run, frame, records, names, own_shifted.mean))
+    by_view = {"cross_sectional": pooled_shifted, "symbol_specific": own_shifted.mean}
+    rows = with_verdicts(
+        rows, settings.alpha, settings.correction, lambda row: by_view[row.view][row.target]
+    )
+    pooled_family = {
+        row.target: row.family
+        for row in rows
+        if row.view == "cross_sectional" and row.family is not None
+    }
+    per_symbol = symbol_rows(
+        frame.targets,
+        records,
+        pooled_family,
+        config.routing.min_oos_rows,
+        own_shifted.symbols or None,
+    )
+    alpha = config.routing.alpha or settings.alpha
+    return Ranking(
+        targets=rows,
+        symbols=_judged_by_view(per_symbol, alpha, config, own_shifted),
+        chosen=choose_targets(rows, settings.top_n_targets),
+        records=records,
+    )
+
+
+def _judged_by_view(
+    rows: Sequence[SymbolRow], alpha: float, config: ExperimentConfig, null: OwnNull
+) -> list[SymbolRow]:
+    """Each view's symbols are one family of tests: they answer different questions."""
+    judged: list[SymbolRow] = []
+    for view in ("cross_sectional", "symbol_specific"):
+        members = [row for row in rows if row.view == view]
+        judged.extend(
+            with_verdicts(
+                members,
+                alpha,
+                config.target_ranking.correction,
+                lambda row: null.symbols[row.symbol][row.target],
+            )
+        )
+    return judged
+
+
+def _rank_pooled(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    families: tuple[FamilySettings, ...],
+    min_cs: int,
+) -> PooledSpec:
+    units = [
+        Unit(
+            "rank_pooled_fold",
+            f"fold {fold.index}",
+            rank_pooled_fold,
+            PooledFoldSpec(frame, pool.tables, fold.index, families),
+        )
+        for fold in frame.folds
+    ]
+    records = runner.run_required(units, [pool.value])
+    return PooledSpec(
+        frame=frame,
+        pool=pool.tables,
+        tables=tuple(records[unit.key]["table"] for unit in units),
+        families=tuple(family.name for family in families),
+        min_cs=min_cs,
+    )
+
+
+def _pooled_rows(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    spec: PooledSpec,
+    shifted: Statistics,
+) -> list[TargetRow]:
+    unit = Unit("rank_pooled", "summary", summarise_pooled, spec)
+    summary = runner.run_required([unit], [pool.value])["summary"]["targets"]
+    return [
+        target_row(
+            target,
+            "cross_sectional",
+            _evidence(summary[target.name]["families"]),
+            summary[target.name]["n_symbols"],
+            shifted.get(target.name),
+        )
+        for target in frame.targets
+    ]
+
+
+def _rank_symbols(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    families: tuple[FamilySettings, ...],
+    pooled: PooledSpec | None,
+    predictions: SharedValue | None,
+) -> dict[str, dict[str, Any]]:
+    units = [
+        Unit(
+            "rank_symbol",
+            symbol,
+            rank_symbol,
+            SymbolRankingSpec(
+                partition=partition,
+                frame=frame,
+                families=families,
+                pooled=pooled.tables if pooled else (),
+                pooled_families=pooled.families if pooled else (),
+            ),
+        )
+        for symbol, partition in partitions.items()
+    ]
+    return runner.run(units, [predictions] if predictions else [])
+
+
+def _evidence(families: Mapping[str, Mapping[str, Any]]) -> dict[str, Evidence]:
+    return {name: Evidence.from_record(record) for name, record in families.items()}
+
+
+def _mean_over_symbols(
+    run: RunDirectory,
+    frame: PanelFrame,
+    records: Mapping[str, Mapping[str, Any]],
+    families: Sequence[str],
+    shifted: Statistics,
+) -> list[TargetRow]:
+    """Average the symbols' skills; the error comes from their summed series."""
+    n_positions = frame.folds[-1].test_end - frame.test_start
+    sums: dict[str, NDArray[np.float64]] = {}
+    n_symbols: dict[str, int] = {}
+    n_rows: dict[str, int] = {}
+    errors: dict[str, list[float]] = {}
+    ordered = [records[symbol] for symbol in sorted(records)]
+    tables = run.read_tables(str(record["series"]) for record in ordered)
+    for record, series in zip(ordered, tables, strict=True):
+        for name in series.column_names:
+            values = series.column(name).to_numpy()
+            sums[name] = sums[name] + values if name in sums else values.copy()
+            n_symbols[name] = n_symbols.get(name, 0) + 1
+            family, index = name.rsplit("_", 1)
+            own = record["targets"][frame.targets[int(index)].name]["own"][family]
+            n_rows[name] = n_rows.get(name, 0) + own["n_rows"]
+            errors.setdefault(name, []).append(own["std_error"])
+    rows = []
+    for index, target in enumerate(frame.targets):
+        evidence: dict[str, Evidence] = {}
+        for family in families:
+            name = f"{family}_{index}"
+            if name in sums:
+                mean = sums[name] / n_symbols[name]
+                per_block = n_positions / len(mean)
+                horizon = frame.positions_of(target.horizon_bars)
+                evidence[family] = series_evidence(
+                    mean, horizon, per_block, n_rows[name], errors[name]
+                )
+        most = max((n_symbols.get(f"{family}_{index}", 0) for family in families), default=0)
+        null = shifted.get(target.name)
+        rows.append(target_row(target, "symbol_specific", evidence, most, null))
+    return rows

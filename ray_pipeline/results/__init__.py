@@ -1,0 +1,1 @@
+"""What a run leaves for people: names and columns of its files, and reading them back."""

@@ -1,0 +1,1 @@
+"""What every stage that fits models stands on: pool, designs, the walk over folds, evidence."""

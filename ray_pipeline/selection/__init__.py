@@ -1,0 +1,1 @@
+"""Feature selection: which features carry a target, chosen inside each training fold."""

@@ -1,0 +1,180 @@
+"""Feature selection: pooled per target, and per symbol where its own models show evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.records import SymbolPartition, View
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.samples.walk import FamilySettings
+from ray_pipeline.selection.units import (
+    SelectionSettings,
+    SelectionSpec,
+    select_pooled,
+    select_symbol,
+)
+from ray_pipeline.statistics.stability import selection_stability
+
+__all__ = ["SelectedFeatures", "Selection", "select_features"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFeatures:
+    """The choice for one (target, view, symbol).
+
+    Attributes
+    ----------
+    rows
+        Records of `FeatureRow`, best first.
+    folds
+        Features that each fold chose for itself, by fold.
+    set_stability
+        How much the folds' choices agree beyond chance; see `selection_stability`. None where
+        there is nothing to compare.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    folds: Mapping[int, tuple[str, ...]]
+    set_stability: float | None = None
+
+    @property
+    def final(self) -> tuple[str, ...]:
+        """Selected features, best first."""
+        return tuple(row["feature"] for row in self.rows if row["selected"])
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Choices by (target, symbol); the symbol is None for the pooled models."""
+
+    choices: Mapping[tuple[str, str | None], SelectedFeatures]
+
+    def table_rows(self) -> list[dict[str, Any]]:
+        """Rows of ``feature_selection/features.parquet``."""
+        across = {target: self._across_symbols(target) for target, _ in self.choices}
+        rows = []
+        for (target, symbol), choice in self.choices.items():
+            frequency, agreement = across[target] if symbol is not None else ({}, None)
+            view: View = "cross_sectional" if symbol is None else "symbol_specific"
+            for row in choice.rows:
+                plain = {key: value for key, value in row.items() if key != "methods"}
+                key = {"target": target, "view": view, "symbol": symbol}
+                stability = {
+                    "set_stability": choice.set_stability,
+                    "symbol_frequency": frequency.get(row["feature"]),
+                    "symbols_stability": agreement,
+                }
+                rows.append(key | plain | dict(row["methods"]) | stability)
+        return rows
+
+    def _across_symbols(self, target: str) -> tuple[dict[str, float], float | None]:
+        """Share of a target's own models that use each feature, and how much they agree."""
+        own = [c for (name, symbol), c in self.choices.items() if name == target and symbol]
+        own = [choice for choice in own if choice.rows]
+        if not own:
+            return {}, None
+        names = sorted(row["feature"] for row in own[0].rows)
+        place = {name: j for j, name in enumerate(names)}
+        chosen = np.zeros((len(own), len(names)), dtype=bool)
+        for i, choice in enumerate(own):
+            chosen[i, [place[name] for name in choice.final]] = True
+        agreement = selection_stability(chosen)
+        frequency = dict(zip(names, chosen.mean(axis=0).tolist(), strict=True))
+        return frequency, None if math.isnan(agreement) else agreement
+
+
+def select_features(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    pool: PooledPanel | None,
+    ranking: Ranking,
+    config: ExperimentConfig,
+) -> Selection:
+    """Select features for the chosen targets.
+
+    The pooled models of every target that is predictable in the cross-sectional view; a
+    symbol's own models where they show evidence even before the multiplicity correction, since
+    without it no route leads to them.
+    """
+    section = config.feature_selection
+    settings = SelectionSettings(
+        methods=section.methods,
+        top_m=section.top_m_features,
+        min_stability=section.min_stability,
+        redundancy=section.redundancy,
+        families=FamilySettings.from_config(
+            ("lightgbm", "ridge"), config.target_ranking.hyperparameters
+        ),
+    )
+    choices: dict[tuple[str, str | None], SelectedFeatures] = {}
+    if pool is not None:
+        units = _pooled_units(frame, pool, ranking, settings)
+        for target, record in runner.run_required(units, [pool.value]).items():
+            choices[target, None] = _choice(record["targets"][target])
+    alpha = config.routing.alpha or config.target_ranking.alpha
+    units = _symbol_units(frame, partitions, ranking, settings, alpha)
+    for symbol, record in runner.run(units).items():
+        for target, found in record["targets"].items():
+            choices[target, symbol] = _choice(found)
+    ordered = sorted(choices, key=lambda key: (ranking.chosen.index(key[0]), key[1] or ""))
+    return Selection({key: choices[key] for key in ordered})
+
+
+def _pooled_units(
+    frame: PanelFrame, pool: PooledPanel, ranking: Ranking, settings: SelectionSettings
+) -> list[Unit]:
+    pooled = {
+        row.target for row in ranking.targets if row.view == "cross_sectional" and row.predictable
+    }
+    return [
+        Unit(
+            "select_pooled",
+            target,
+            select_pooled,
+            SelectionSpec(frame, (target,), settings, pool=pool.tables),
+        )
+        for target in ranking.chosen
+        if target in pooled
+    ]
+
+
+def _symbol_units(
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    ranking: Ranking,
+    settings: SelectionSettings,
+    alpha: float,
+) -> list[Unit]:
+    hopeful: dict[str, list[str]] = {}
+    for row in ranking.symbols:
+        hopes = row.view == "symbol_specific" and row.skill > 0 and row.p_value <= alpha
+        if hopes and row.target in ranking.chosen:
+            hopeful.setdefault(row.symbol, []).append(row.target)
+    return [
+        Unit(
+            "select_symbol",
+            symbol,
+            select_symbol,
+            SelectionSpec(frame, tuple(sorted(targets)), settings, partition=partitions[symbol]),
+        )
+        for symbol, targets in sorted(hopeful.items())
+    ]
+
+
+def _choice(record: Mapping[str, Any]) -> SelectedFeatures:
+    return SelectedFeatures(
+        rows=tuple(record["features"]),
+        folds={int(index): tuple(names) for index, names in record["folds"].items()},
+        set_stability=record["set_stability"],
+    )

@@ -1,0 +1,124 @@
+"""``ray-pipeline status``: how a run stands, read from its directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.tables import FAILURES
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.lease import LEASE, Holder
+from ray_pipeline.user_code.stages import STAGE_PREFIX
+
+__all__ = ["STAGES", "UNITS", "run_status", "status_lines"]
+
+STAGES = (
+    "inspect",
+    "cross_section",
+    "leakage",
+    STAGE_PREFIX,
+    "pool",
+    "target_ranking",
+    "feature_selection",
+    "routing",
+    "search",
+    "training",
+    "evaluation",
+)
+UNITS = (
+    "inspect",
+    "cross_section_base",
+    "cross_section",
+    "find_leaks",
+    STAGE_PREFIX,
+    "pool_slice",
+    "rank_pooled_fold",
+    "rank_pooled",
+    "rank_pool_shifted",
+    "rank_symbol",
+    "rank_symbol_shifted",
+    "rank_symbols_shifted",
+    "select_pooled",
+    "select_symbol",
+    "search_trials",
+    "training_slice",
+    "train_pooled",
+    "train_symbol",
+    "train_average",
+    "join_predictions",
+    "evaluate_pooled",
+    "evaluate_symbol",
+    "join_curves",
+)
+"""In the order in which they happen, which JSON with sorted keys does not keep. The
+prefix stands for the user's own stages, of which these names are not to be taken."""
+
+
+def run_status(uri: str) -> dict[str, Any]:
+    """Return the run's record, its driver, its finished units per stage and its failures.
+
+    The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
+    and has ended without a word, and ``unknown`` when it is on another.
+    """
+    run = open_run(uri)
+    units: dict[str, int] = {}
+    for name in run.list("units"):
+        parts = name.split("/")
+        if len(parts) == 3 and name.endswith(".json"):
+            units[parts[1]] = units.get(parts[1], 0) + 1
+    failures = run.read_table(FAILURES).to_pylist() if run.exists(FAILURES) else []
+    for failure in failures:
+        del failure["traceback"]
+    return {
+        "run": run.read_json("run.json"),
+        "driver": _driver(run),
+        "units": units,
+        "failures": failures,
+    }
+
+
+def _driver(run: RunDirectory) -> dict[str, Any] | None:
+    holder = Holder.read(run.find_bytes(LEASE))
+    if holder is None:
+        return None
+    return {
+        "host": holder.host,
+        "pid": holder.pid,
+        "started_at": holder.started_at,
+        "beat_at": holder.beat_at,
+        "life": holder.life,
+    }
+
+
+def status_lines(found: dict[str, Any]) -> list[str]:
+    """Format what `run_status` found for a person."""
+    record = found["run"]
+    lines = [f"{record['name']}: {record['status']}"]
+    if record["status"] == "running":
+        lines.append(_driver_line(found["driver"]))
+    if record["message"]:
+        lines.append(record["message"])
+    if record["error"]:
+        lines.append(f"error: {record['error']}")
+    lines.append(f"started {record['started_at']}, finished {record['finished_at'] or '-'}")
+    timings = sorted(record["timings_s"].items(), key=lambda item: _place(item[0], STAGES))
+    lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
+    units = sorted(found["units"].items(), key=lambda item: _place(item[0], UNITS))
+    if units:
+        lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
+    lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
+    return lines
+
+
+def _driver_line(driver: dict[str, Any] | None) -> str:
+    if driver is None:
+        return "no driver is at work; the same command continues the run"
+    named = f"process {driver['pid']} on {driver['host']}"
+    if driver["life"] == "gone":
+        return f"its driver, {named}, has ended; the same command continues the run"
+    return f"driver: {named}, last heartbeat {driver['beat_at']}"
+
+
+def _place(name: str, order: tuple[str, ...]) -> tuple[int, str]:
+    known = STAGE_PREFIX if name.startswith(STAGE_PREFIX) else name
+    return (order.index(known) if known in order else len(order)), name

@@ -1,0 +1,232 @@
+"""Whether a saved model may be used, here and on this data (pure); each no is one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray_pipeline.errors import ArtifactError
+from ray_pipeline.records import BAR_FIELDS
+
+__all__ = [
+    "check_checksums",
+    "check_columns",
+    "check_complete",
+    "check_features",
+    "check_input",
+    "check_interval",
+    "check_versions",
+]
+
+_NEEDED = (
+    *("job_id", "target", "view", "family", "features", "feature_dtype", "files", "libraries"),
+    *("kind", "bar_seconds", "standing_scale", "replay", "first_predictable_row", "serves"),
+    *("absent_features", "quantiles", "sha256"),
+)
+_VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
+_N_SHOWN = 5
+_N_TELLING_STEPS = 10
+"""Fewer steps say little of an interval: two rows may have a weekend between them."""
+
+
+def check_complete(metadata: Mapping[str, Any], name: str) -> None:
+    """Refuse metadata that lack what using a model takes.
+
+    Parameters
+    ----------
+    name
+        Where they were read.
+
+    Raises
+    ------
+    ArtifactError
+        As all of these functions.
+    """
+    missing = [key for key in _NEEDED if key not in metadata]
+    if missing:
+        raise ArtifactError(
+            f"{name} has no {', '.join(missing)}: a version of ray_pipeline that could not score "
+            "new data wrote it. Run again with this one, which trains the models anew."
+        )
+
+
+def check_checksums(job_id: str, expected: Mapping[str, str], files: Mapping[str, bytes]) -> None:
+    """Refuse files that are not the ones that were written."""
+    for name, checksum in expected.items():
+        found = hashlib.sha256(files[name]).hexdigest()
+        if found != checksum:
+            raise ArtifactError(
+                f"models/{job_id}/{name} has the SHA-256 {found[:12]}…, and metadata.json says "
+                f"{checksum[:12]}…: it is damaged or was changed. Restore it, or run again."
+            )
+
+
+def check_versions(
+    metadata: Mapping[str, Any], libraries: Sequence[str], installed: Mapping[str, str]
+) -> None:
+    """Refuse a model of a newer version (major or minor) of a library than is installed.
+
+    Older ones are fine: libraries read what they wrote before.
+
+    Parameters
+    ----------
+    libraries
+        Distributions that the model's family names; ours counts as well.
+    installed
+        Version by distribution, without those that are not installed.
+    """
+    written = metadata["libraries"]
+    for library in ("ray_pipeline", *libraries):
+        if library not in written:
+            continue
+        subject = f"models/{metadata['job_id']} was written by {library} {written[library]}"
+        if library not in installed:
+            raise ArtifactError(f"{subject}, which is not installed here. Install {library}.")
+        if _major_minor(written[library]) > _major_minor(installed[library]):
+            raise ArtifactError(
+                f"{subject}, and {installed[library]} is installed here, which is older and may "
+                f"read it wrongly. Install {library} {written[library]} or later."
+            )
+
+
+def check_features(
+    metadata: Mapping[str, Any], names: Sequence[str], dtype: str = "float32"
+) -> None:
+    """Refuse a matrix of features that is not the one the model was trained on.
+
+    Parameters
+    ----------
+    names
+        Features in the order of the matrix's columns.
+    dtype
+        Type of its cells.
+    """
+    needed, job_id = metadata["features"], metadata["job_id"]
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise ArtifactError(
+            f"{job_id} needs {len(needed)} features, and {_some(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing. Give a table that has "
+            f"{'it' if len(missing) == 1 else 'them'}."
+        )
+    extra = [name for name in names if name not in needed]
+    if extra:
+        raise ArtifactError(
+            f"{job_id} was not trained on {_some(extra)}. Give its {len(needed)} features alone."
+        )
+    if list(names) != list(needed):
+        place, found, expected = next(
+            (place, found, expected)
+            for place, (found, expected) in enumerate(zip(names, needed, strict=False))
+            if found != expected
+        )
+        raise ArtifactError(
+            f"{job_id} needs its features in the order in which it was trained: column {place} is "
+            f"{found!r}, and {expected!r} is needed. Reorder the columns as metadata.json has them."
+        )
+    if dtype != metadata["feature_dtype"]:
+        raise ArtifactError(
+            f"{job_id} was trained on features of type {metadata['feature_dtype']}; these are "
+            f"{dtype}. Convert them, as {dtype} would fall on other sides of its splits."
+        )
+
+
+def check_columns(metadata: Mapping[str, Any], columns: Sequence[str], symbol: str) -> None:
+    """Refuse a labeled table that lacks a feature's column.
+
+    A symbol that lacked it in training may lack it now: the model knows it without.
+
+    Parameters
+    ----------
+    columns
+        Of the table, in any order.
+    symbol
+        Whose table it is.
+    """
+    absent = metadata["absent_features"]
+    missing = [
+        name
+        for name in metadata["features"]
+        if name not in columns and symbol not in absent.get(name, ())
+    ]
+    if missing:
+        raise ArtifactError(
+            f"symbol {symbol}: {metadata['job_id']} needs {len(metadata['features'])} features, "
+            f"and the table has no column {_some(missing)}. Give tables with the columns that the "
+            "run had."
+        )
+
+
+def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str], name: str) -> None:
+    """Refuse bars where labeled tables are needed, and the other way round.
+
+    Parameters
+    ----------
+    kind
+        What the models were trained on, ``bars`` or ``labeled``.
+    input_columns
+        What they need: the bar fields, or their features.
+    columns
+        What the new table has.
+    name
+        Of the table, for the message.
+    """
+    missing = [column for column in input_columns if column not in columns]
+    if kind == "bars" and missing:
+        raise ArtifactError(
+            f"the models were trained on bars, and {name} has no column {_some(missing)}. Give "
+            "bars as the run had them: the features are computed of these."
+        )
+    are_bars = set(BAR_FIELDS) <= set(columns)
+    if kind == "labeled" and are_bars and len(missing) == len(input_columns):
+        raise ArtifactError(
+            f"the models were trained on labeled tables, and {name} holds bars: it has none of "
+            f"their {len(input_columns)} features ({_some(missing)}). Give tables with these "
+            "columns; of bars, `ray-pipeline label` makes them."
+        )
+
+
+def check_interval(
+    bar_seconds: int, step_seconds: Mapping[float, int], name: str, needed: str = ""
+) -> None:
+    """Refuse rows at another interval than the model's.
+
+    A symbol that trades seldom leaves bars out, so longer steps are no proof of another interval
+    as long as some are of the right one; shorter ones are.
+
+    Parameters
+    ----------
+    step_seconds
+        How often each step between neighbouring rows occurs.
+    name
+        Of the table, for the message.
+    needed
+        The interval as the run's layout names it, if it does.
+    """
+    if sum(step_seconds.values()) < _N_TELLING_STEPS:
+        return
+    usual = min(step_seconds, key=lambda step: (-step_seconds[step], step))
+    if usual < bar_seconds or bar_seconds not in step_seconds:
+        named = f" (interval={needed})" if needed else ""
+        raise ArtifactError(
+            f"{name} has a row every {usual:g} s, and the models were trained on bars of "
+            f"{bar_seconds} s{named}. Give data at that interval."
+        )
+
+
+def _major_minor(version: str) -> tuple[int, int]:
+    match = _VERSION.match(version)
+    if match is None:
+        raise ArtifactError(
+            f"the version {version!r} cannot be compared with another: it does not begin with a "
+            "number. Install a released version."
+        )
+    return int(match[1]), int(match[2] or 0)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_N_SHOWN])
+    more = len(names) - _N_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

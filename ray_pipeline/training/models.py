@@ -1,0 +1,215 @@
+"""Trained models read back from ``models/<job_id>/``, checked before they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline import __version__
+from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.families import Family, Model, QuantileModel, load_family
+from ray_pipeline.routing.plan import RANK_AVERAGE
+from ray_pipeline.statistics.placing import mean_place, place
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.model_checks import (
+    check_checksums,
+    check_complete,
+    check_features,
+    check_versions,
+)
+from ray_pipeline.training.seal import check_seal
+
+__all__ = ["TrainedModel", "changed_libraries", "check_model", "read_metadata", "read_model"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """A model of a run, with what is known of it.
+
+    Attributes
+    ----------
+    metadata
+        Content of its ``metadata.json``.
+    model
+        As its family loads it; None for an average of others.
+    members
+        The models whose places it averages; empty for every other model.
+    size_bytes
+        Of its files, members' included.
+    """
+
+    metadata: Mapping[str, Any]
+    model: Model | None
+    members: tuple[TrainedModel, ...]
+    size_bytes: int
+    _scale: Floats = field(repr=False)
+
+    @property
+    def job_id(self) -> str:
+        """Its name, that of its folder."""
+        return str(self.metadata["job_id"])
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Columns of the matrix that it predicts, in order."""
+        return tuple(self.metadata["features"])
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """Quantiles that it predicts, ascending; empty for all but quantile models."""
+        return self.model.quantiles if isinstance(self.model, QuantileModel) else ()
+
+    def predict(self, X: NDArray[np.float32], names: Sequence[str] | None = None) -> Floats:
+        """Predict each row by itself.
+
+        Parameters
+        ----------
+        X
+            Features, float32, NaN = missing, shape (n_samples, n_features).
+        names
+            Names of its columns, which are checked. None: they are known to be `features`.
+
+        Returns
+        -------
+        ndarray
+            Shape (n_samples,), as the model's family gives it: only the order is promised. An
+            average of models gives a place in [0, 1].
+
+        Raises
+        ------
+        ArtifactError
+            When the columns or their type are not those that the model was trained on.
+        """
+        if names is not None:
+            check_features(self.metadata, names, str(X.dtype))
+        if self.model is not None:
+            return self.model.predict(X)
+        columns = {name: j for j, name in enumerate(self.features)}
+        places = []
+        for member in self.members:
+            own = np.ascontiguousarray(X[:, [columns[name] for name in member.features]])
+            places.append(member.place(member.predict(own)))
+        return mean_place(places)
+
+    def predict_quantiles(self, X: NDArray[np.float32]) -> Floats:
+        """Predict `quantiles` of each row, shape (n_quantiles, n_samples)."""
+        if not isinstance(self.model, QuantileModel):
+            raise ArtifactError(f"{self.job_id} predicts no quantiles: {self.metadata['family']}.")
+        return self.model.predict_quantiles(X)
+
+    def place(self, prediction: Floats) -> Floats:
+        """Place predictions in [0, 1] among those of the model's training rows.
+
+        See `ray_pipeline.statistics.placing.place`. What an average predicts is a place already.
+        """
+        return prediction if self.model is None else place(prediction, self._scale)
+
+
+def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
+    """Read a model's ``metadata.json``.
+
+    Raises
+    ------
+    ArtifactError
+        When it is of a version that could not score new data, or not as it was written.
+    StorageError
+        When it cannot be read.
+    """
+    name = f"models/{job_id}/metadata.json"
+    metadata: dict[str, Any] = run.read_json(name)
+    check_complete(metadata, f"{run.uri}/{name}")
+    check_seal(metadata, f"{run.uri}/{name}")
+    return metadata
+
+
+def check_model(run: RunDirectory, job_id: str) -> None:
+    """Check all that `read_model` checks of a model itself, without keeping anything of it.
+
+    Raises
+    ------
+    ArtifactError, StorageError
+        As `read_model`.
+    """
+    _checked(run, job_id)
+
+
+def read_model(
+    run: RunDirectory, job_id: str, member: Callable[[str], TrainedModel] | None = None
+) -> TrainedModel:
+    """Read a model, after checking that it may be used here.
+
+    Parameters
+    ----------
+    member
+        Gives the members of an average by name; None reads them.
+
+    Raises
+    ------
+    ArtifactError
+        When its files are not those that were written, or its family or library is not installed,
+        or only in an older version than wrote it.
+    StorageError
+        When a file cannot be read.
+    """
+    metadata, family, files = _checked(run, job_id)
+    if family is None:
+        read = member or (lambda name: read_model(run, name))
+        members = tuple(map(read, metadata["members"]))
+        size_bytes = sum(each.size_bytes for each in members)
+        return TrainedModel(metadata, None, members, size_bytes, np.empty(0))
+    size_bytes = sum(map(len, files.values()))
+    scale = np.array(metadata["standing_scale"], dtype=np.float64)
+    return TrainedModel(metadata, family.load(files), (), size_bytes, scale)
+
+
+def changed_libraries(model: TrainedModel) -> list[str]:
+    """Say which libraries wrote a model in another version than is installed here."""
+    written = {key: at for key, at in model.metadata["libraries"].items() if key != "python"}
+    here = _installed(written)
+    return [
+        f"{name} {at} then, {here.get(name, 'none')} now"
+        for name, at in sorted(written.items())
+        if here.get(name) != at
+    ]
+
+
+def _checked(
+    run: RunDirectory, job_id: str
+) -> tuple[dict[str, Any], Family | None, dict[str, bytes]]:
+    """Return metadata, family (None: an average of others) and files of a model."""
+    metadata = read_metadata(run, job_id)
+    is_average = metadata["family"] == RANK_AVERAGE
+    family = None if is_average else _family(metadata)
+    libraries = () if family is None else family.libraries
+    check_versions(metadata, libraries, _installed(libraries))
+    files = {name: run.read_bytes(f"models/{job_id}/{name}") for name in metadata["files"]}
+    check_checksums(job_id, metadata["files"], files)
+    return metadata, family, files
+
+
+def _family(metadata: Mapping[str, Any]) -> Family:
+    try:
+        return load_family(metadata["family"])
+    except (ConfigError, ImportError) as error:
+        written = ", ".join(f"{name} {at}" for name, at in sorted(metadata["libraries"].items()))
+        raise ArtifactError(
+            f"models/{metadata['job_id']} is of the family {metadata['family']!r}, which cannot be "
+            f"loaded here ({error}). Install what it was written with: {written}."
+        ) from error
+
+
+def _installed(libraries: Iterable[str]) -> dict[str, str]:
+    found = {"ray_pipeline": __version__}
+    for name in libraries:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # `check_versions` says so
+    return found

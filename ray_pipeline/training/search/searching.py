@@ -1,0 +1,211 @@
+"""The search for hyperparameters, nested in the folds and fanned out over the workers.
+
+There is no budget in seconds: what a run finds would then depend on how fast its machines are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.training.search.choices import (
+    Accept,
+    JobSearch,
+    TrialRow,
+    allot_trials,
+    best_trial,
+    trial_rows,
+)
+from ray_pipeline.training.search.inner import InnerSplits
+from ray_pipeline.training.search.optimiser import require_optuna
+from ray_pipeline.training.search.rounds import Measuring
+from ray_pipeline.training.search.space import Space, search_spaces
+from ray_pipeline.training.search.study import Study
+from ray_pipeline.wording import some_of
+
+__all__ = ["SearchSettings", "Searches", "search_hyperparameters"]
+
+STUDIES_AT_ONCE = 2_000
+"""Studies whose optimisers are in the driver's memory together."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What a search depends on; see `ray_pipeline.config.stage_sections.SearchConfig`.
+
+    `spaces` holds the space of each family, empty where there is nothing to search.
+    """
+
+    n_trials: int
+    batch_size: int
+    max_trials: int | None
+    accept: Accept
+    splits: InnerSplits
+    spaces: Mapping[str, Space]
+
+    @classmethod
+    def from_config(cls, config: ExperimentConfig) -> SearchSettings | None:
+        """Resolve the spaces of the families; None where no search is asked for.
+
+        Raises
+        ------
+        ConfigError
+            When a space cannot be searched, or Optuna is not installed.
+        """
+        search = config.training.search
+        if search is None:
+            return None
+        require_optuna()
+        return cls(
+            n_trials=search.n_trials,
+            batch_size=search.batch_size,
+            max_trials=search.max_trials,
+            accept=search.accept,
+            splits=InnerSplits(
+                search.n_splits,
+                config.validation.min_train_fraction,
+                config.training.sample_weights,
+            ),
+            spaces=search_spaces(
+                [name for name in config.training.families if name != RANK_AVERAGE], search.spaces
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """What was found.
+
+    Attributes
+    ----------
+    jobs
+        By job; one that could not be searched at all is missing.
+    rows
+        All trials, by job in the order of the plan, fold, and number.
+    left_out
+        Sentences on what was not searched, and why.
+    """
+
+    jobs: Mapping[str, JobSearch]
+    rows: tuple[TrialRow, ...]
+    left_out: tuple[str, ...]
+
+
+def search_hyperparameters(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    pool: PooledPanel | None,
+    plan: TrainingPlan,
+    settings: SearchSettings,
+    min_cs: int,
+) -> Searches:
+    """Search for each job inside each of its folds, and on all rows for its final model.
+
+    Optimisers live in the driver, which asks each for a batch, has all trials of a round measured,
+    and tells their skills in the order in which they were asked, whatever the order in which they
+    ended. A driver that starts again repeats the questions and finds the answers on record.
+    """
+    wanted = [
+        job
+        for job in plan.jobs
+        if settings.spaces.get(job.family) and (pool is not None or job.view == "symbol_specific")
+    ]
+    allotted = allot_trials(
+        {job.job_id: len(job.fold_features) + 1 for job in wanted},
+        settings.n_trials,
+        settings.max_trials,
+    )
+    searched = [job for job in wanted if job.job_id in allotted]
+    measuring = Measuring(runner, frame, partitions, pool, settings.splits, min_cs)
+    places = [(job, place) for job in searched for place in _places(job)]
+    studies: dict[str, list[Study]] = {job.job_id: [] for job in searched}
+    for start in range(0, len(places), STUDIES_AT_ONCE):
+        some = [
+            _study(frame, job, *place, settings, allotted[job.job_id])
+            for job, place in places[start : start + STUDIES_AT_ONCE]
+        ]
+        while asked := [(study, batch) for study in some if (batch := study.ask()) is not None]:
+            measuring.round(asked)
+        for study in some:
+            study.close()
+            studies[study.job.job_id].append(study)
+    found = {job_id: _found(members, settings.accept) for job_id, members in studies.items()}
+    return Searches(
+        jobs={job_id: search for job_id, search in found.items() if search is not None},
+        rows=tuple(
+            row
+            for job_id, members in studies.items()
+            for study in members
+            for row in trial_rows(job_id, study.fold, study.trials)
+        ),
+        left_out=(*_unsearched(plan, settings, allotted), *_unmeasured(studies)),
+    )
+
+
+def _places(job: Job) -> list[tuple[int | None, tuple[str, ...]]]:
+    return [*job.fold_features, (None, job.features)]
+
+
+def _study(
+    frame: PanelFrame,
+    job: Job,
+    fold: int | None,
+    features: tuple[str, ...],
+    settings: SearchSettings,
+    n_trials: int,
+) -> Study:
+    own = job.symbols if job.view == "symbol_specific" else ()
+    where = "final" if fold is None else f"fold {fold}"
+    seed = derive_seed(frame.seed, "search", job.family, job.target, *own, where, "proposals")
+    space = settings.spaces[job.family]
+    return Study(job, fold, features, space, n_trials, settings.batch_size, seed)
+
+
+def _found(studies: Sequence[Study], accept: Accept) -> JobSearch | None:
+    choices = [best_trial(study.fold, study.trials) for study in studies]
+    made = [choice for choice in choices if choice is not None]
+    if not made:
+        return None
+    return JobSearch(
+        accept=accept,
+        n_trials=sum(choice.n_trials for choice in made),
+        folds=tuple(choice for choice in made if choice.fold is not None),
+        final=next((choice for choice in made if choice.fold is None), None),
+    )
+
+
+def _unsearched(
+    plan: TrainingPlan, settings: SearchSettings, allotted: Mapping[str, int]
+) -> Iterator[str]:
+    without = sorted({job.family for job in plan.jobs if not settings.spaces.get(job.family)})
+    if without:
+        yield (
+            f"{some_of(without)}: no hyperparameters to search, the configured ones are used; "
+            "give a space in training.search.spaces"
+        )
+    wanted = [job.job_id for job in plan.jobs if settings.spaces.get(job.family)]
+    fewer = [job_id for job_id in wanted if allotted.get(job_id, 0) < settings.n_trials]
+    if fewer:
+        none = sum(job_id not in allotted for job_id in fewer)
+        yield (
+            f"training.search.max_trials={settings.max_trials} is spent: {len(fewer)} of "
+            f"{len(wanted)} jobs have fewer trials than n_trials={settings.n_trials}, {none} of "
+            f"them none ({some_of(fewer, at_most=5)})"
+        )
+
+
+def _unmeasured(studies: Mapping[str, Sequence[Study]]) -> Iterator[str]:
+    """Say which searches came to nothing: one sentence per job."""
+    for job_id, members in studies.items():
+        failed = [each for each in members if best_trial(each.fold, each.trials) is None]
+        if failed:
+            names = ", ".join(study.name for study in failed)
+            why = failed[0].problem or "the configured hyperparameters have no skill to compare"
+            yield f"{job_id}: not searched, {names} (the configured ones are used): {why}"

@@ -1,0 +1,141 @@
+"""Model training: the plan's jobs, fanned out by what they are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan, without_lonely_averages
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
+from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.search.choices import JobSearch
+from ray_pipeline.training.streaming import StreamSpec
+from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
+
+__all__ = ["Training", "train_models"]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Results by job, in the order of the plan; a job that failed is missing.
+
+    Each holds the model's files, the table of its out-of-sample predictions, its training rows
+    and its out-of-sample evidence; after a search for hyperparameters also ``search``, with what
+    that promised and kept, and its ``n_trials``.
+    """
+
+    results: Mapping[str, Mapping[str, Any]]
+
+
+def train_models(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    pool: PooledPanel | None,
+    plan: TrainingPlan,
+    min_cs: int,
+    inputs: str,
+    searches: Mapping[str, JobSearch] | None = None,
+    stream: StreamSpec | None = None,
+) -> Training:
+    """Train every job of the plan.
+
+    Pooled jobs are one unit each; a symbol's own jobs are one unit, since they read one table.
+    Averages come when their members are there, those that were trained; of fewer than two there is
+    none.
+
+    Parameters
+    ----------
+    searches
+        What a search for hyperparameters chose, by job.
+    stream
+        Rows for pooled models beyond those of the pool, of `stream_rows`.
+    """
+    found = searches or {}
+    results: dict[str, Mapping[str, Any]] = {}
+    pooled = plan.fitted("cross_sectional")
+    if pooled and pool is not None:
+        units = [
+            Unit(
+                "train_pooled",
+                job.job_id,
+                train_pooled,
+                TrainingSpec(
+                    frame, (_spec(job, found),), min_cs, inputs, pool=pool.tables, stream=stream
+                ),
+            )
+            for job in pooled
+        ]
+        for record in runner.run(units, [pool.value]).values():
+            results.update(record["jobs"])
+    own: dict[str, list[Job]] = {}
+    for job in plan.fitted("symbol_specific"):
+        own.setdefault(job.symbols[0], []).append(job)
+    units = [
+        Unit(
+            "train_symbol",
+            symbol,
+            train_symbol,
+            TrainingSpec(
+                frame=frame,
+                jobs=tuple(_spec(job, found) for job in jobs),
+                min_cs=min_cs,
+                inputs=inputs,
+                partition=partitions[symbol],
+            ),
+        )
+        for symbol, jobs in own.items()
+    ]
+    for record in runner.run(units).values():
+        results.update(record["jobs"])
+    for record in runner.run(_average_units(frame, plan, results, min_cs, inputs)).values():
+        results.update(record["jobs"])
+    return Training({job.job_id: results[job.job_id] for job in plan.jobs if job.job_id in results})
+
+
+def _average_units(
+    frame: PanelFrame,
+    plan: TrainingPlan,
+    results: Mapping[str, Mapping[str, Any]],
+    min_cs: int,
+    inputs: str,
+) -> list[Unit]:
+    families = {job.job_id: job.family for job in plan.jobs}
+    units = []
+    for job in without_lonely_averages(plan, results).jobs:
+        if job.family != RANK_AVERAGE:
+            continue
+        members = tuple(
+            Member(
+                job_id=name,
+                family=families[name],
+                metadata=results[name]["files"][-1],
+                predictions=results[name]["predictions"],
+                spacing=results[name]["spacing"],
+            )
+            for name in job.members
+            if name in results
+        )
+        spec = EnsembleSpec(frame, _spec(job, {}), members, min_cs, inputs)
+        units.append(Unit("train_average", job.job_id, train_average, spec))
+    return units
+
+
+def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
+    return JobSpec(
+        job_id=job.job_id,
+        target=job.target,
+        view=job.view,
+        family=job.family,
+        features=job.features,
+        fold_features=job.fold_features,
+        hyperparameters=job.hyperparameters,
+        search=searches.get(job.job_id),
+        sample_weights=job.sample_weights,
+    )

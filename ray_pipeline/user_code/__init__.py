@@ -1,0 +1,1 @@
+"""Your own Python code: functions found by name, checked, and called for features and stages."""

@@ -1,0 +1,99 @@
+"""What came of a run, in one sentence, for every way in which it can come out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from ray_pipeline.driving.verdict import verdict
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.records import View
+from ray_pipeline.routing.plan import Job, TrainingPlan
+
+
+def _row(target: str, view: View, predictable: bool) -> TargetRow:
+    figures: dict[str, Any] = dict.fromkeys(
+        ("skill", "std_error", "t_stat", "p_value", "q_value"), math.nan
+    )
+    counts: dict[str, Any] = {"n_symbols": 3, "n_rows": 100, "rank": 1, "horizon_bars": 1}
+    return TargetRow(
+        target=target,
+        view=view,
+        family="ridge",
+        task="regression",
+        predictable=predictable,
+        reason="",
+        **figures,
+        **counts,
+    )
+
+
+def _ranking(**predictable: bool) -> Ranking:
+    """Rank targets in both views; the second view never shows anything."""
+    rows = [_row(name, "cross_sectional", value) for name, value in predictable.items()]
+    rows += [_row(name, "symbol_specific", predictable=False) for name in predictable]
+    return Ranking(rows, [], [name for name, value in predictable.items() if value], {})
+
+
+def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
+    job = Job("cs_a__ridge", "a", "cross_sectional", (), (), "ridge", (), (), (), 1, "")
+    return TrainingPlan((job,) * n_jobs, (("a / S", "no features"),) * n_left_out)
+
+
+@pytest.mark.parametrize(
+    ("ranking", "plan", "n_models", "n_failed", "sentence"),
+    [
+        (
+            _ranking(a=False, b=False),
+            _plan(0),
+            0,
+            0,
+            "none of 2 targets is predictable at a false-discovery rate of 0.05; nothing was "
+            "trained",
+        ),
+        (
+            _ranking(a=False),
+            _plan(0),
+            0,
+            2,
+            "none of 1 targets is predictable at a false-discovery rate of 0.05; nothing was "
+            "trained; 2 units failed, see failures.parquet",
+        ),
+        (
+            _ranking(a=True, b=False),
+            _plan(0),
+            0,
+            0,
+            "1 of 2 targets predictable, but no route leads to a model; nothing was trained",
+        ),
+        (_ranking(a=True), _plan(4), 4, 0, "1 of 1 targets predictable, 4 of 4 models trained"),
+        (
+            _ranking(a=True),
+            _plan(3, 1),
+            2,
+            1,
+            "1 of 1 targets predictable, 2 of 4 models trained; 1 unit failed, see "
+            "failures.parquet",
+        ),
+    ],
+)
+def test_sentence(
+    ranking: Ranking, plan: TrainingPlan, n_models: int, n_failed: int, sentence: str
+) -> None:
+    """A target counts once, whatever its views; wanted models are those left out as well."""
+    assert verdict(ranking, plan, n_models, n_failed, alpha=0.05) == sentence
+
+
+@pytest.mark.parametrize("plan", [_plan(2), _plan(0, 2)])
+def test_wanted_and_not_trained_is_a_failure(plan: TrainingPlan) -> None:
+    """Models that were wanted and are not there: an error, never a sentence."""
+    with pytest.raises(
+        ExecutionError,
+        match=r"1 of 1 targets predictable, but not one of 2 models could be trained; "
+        r"failures\.parquet and training_plan\.json say why\.",
+    ):
+        verdict(_ranking(a=True), plan, 0, 2, alpha=0.05)
