@@ -20,6 +20,7 @@ __all__ = [
     "TargetSpec",
     "Task",
     "TimeRun",
+    "Unlisted",
     "View",
     "first_match",
 ]
@@ -57,6 +58,27 @@ class PartitionFile:
     path: str
     size_bytes: int
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """Something below a listed folder that could not be looked at.
+
+    Attributes
+    ----------
+    path
+        Like that of a `PartitionFile`; it ends in a slash where it is a folder or may be one.
+    reason
+        What stands in the way, as it follows "cannot be listed:".
+    kind
+        ``blocked``: the system refuses, as for a circle of links or missing rights; ``gone``: a
+        link to nothing, or removed during the listing; ``circle``: a link to a folder above, which
+        holds nothing new; ``special``: neither a file nor a folder.
+    """
+
+    path: str
+    reason: str
+    kind: Literal["blocked", "gone", "circle", "special"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
                 f"names {len(data.symbols)} symbols, and exactly these are taken."
             )
         warnings.extend(
-            f"data.symbols: {rejection.symbol} has no data ({rejection.reason})."
+            f"data.symbols: {rejection.symbol} is left out: {rejection.reason}."
             for rejection in found.rejected
         )
         if not selected:

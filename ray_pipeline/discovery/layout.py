@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, unquote
 
-from ray_pipeline.records import PartitionFile, Rejection, SymbolPartition
+from ray_pipeline.records import PartitionFile, Rejection, SymbolPartition, Unlisted
 
 __all__ = [
     "INTERVAL_PREFIX",
@@ -36,7 +36,7 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_80
 
 
 def read_symbols(
-    entries: Iterable[PartitionFile], root: str
+    entries: Iterable[PartitionFile], root: str, unlisted: Iterable[Unlisted] = ()
 ) -> tuple[tuple[SymbolPartition, ...], tuple[Rejection, ...]]:
     """Sort the entries below the symbols' parent folder into symbols and rejections.
 
@@ -47,6 +47,9 @@ def read_symbols(
         ``symbol=`` folders are none of our business and are passed over.
     root
         The folder that holds the ``symbol=`` folders.
+    unlisted
+        What could not be looked at. A symbol with such a thing in it is rejected, since nobody
+        knows what of its data is missing; hidden things and those that can hold none do not count.
 
     Returns
     -------
@@ -67,12 +70,18 @@ def read_symbols(
         folder, slash, _ = entry.path[start:].partition("/")
         if slash and folder.startswith(SYMBOL_PREFIX):
             folders[folder].append(entry)
+    obstacles: defaultdict[str, list[Unlisted]] = defaultdict(list)
+    for each in unlisted:
+        folder, slash, _ = each.path[start:].partition("/")
+        if slash and folder.startswith(SYMBOL_PREFIX):
+            folders[folder]  # is there, if nothing else is known of it
+            obstacles[folder].append(each)
     named: defaultdict[str, list[str]] = defaultdict(list)
     for folder in folders:
         named[decode_name(folder[len(SYMBOL_PREFIX) :])].append(folder)
     partitions, rejected = [], []
     for symbol, same in sorted(named.items()):
-        read = _read_symbol(symbol, sorted(same), folders, start)
+        read = _read_symbol(symbol, sorted(same), folders, obstacles, start)
         if isinstance(read, Rejection):
             rejected.append(read)
         else:
@@ -94,7 +103,8 @@ def symbol_folders(symbol: str) -> list[str]:
     """
     encoded = quote(symbol, safe="")
     lower = re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
-    usable = (text for text in (symbol, encoded, lower) if "/" not in text)
+    # Neither can be part of a name on a disk.
+    usable = (text for text in (symbol, encoded, lower) if not {"/", "\0"} & set(text))
     return [SYMBOL_PREFIX + text for text in dict.fromkeys(usable) if decode_name(text) == symbol]
 
 
@@ -119,12 +129,21 @@ def _interval_key(interval: str) -> tuple[float, str]:
 
 
 def _read_symbol(
-    symbol: str, same: Sequence[str], folders: Mapping[str, list[PartitionFile]], start: int
+    symbol: str,
+    same: Sequence[str],
+    folders: Mapping[str, list[PartitionFile]],
+    obstacles: Mapping[str, list[Unlisted]],
+    start: int,
 ) -> SymbolPartition | Rejection:
     fault = _name_fault(symbol, same)
     if fault is not None:
         return Rejection(symbol, fault)
     below = start + len(same[0]) + 1
+    for each in obstacles.get(same[0], ()):
+        inside = each.path[below:]
+        if _hides_data(inside, each):
+            what = inside.rstrip("/") or "its folder"
+            return Rejection(symbol, f"{what} cannot be listed: {each.reason}")
     entries = folders[same[0]]
     usable = (
         entry for entry in entries if entry.size_bytes > 0 and _is_parquet(entry.path[below:])
@@ -145,6 +164,14 @@ def _read_symbol(
             f"several intervals below one symbol ({listed}): interval= must come before symbol=",
         )
     return SymbolPartition(symbol, tuple(files))
+
+
+def _hides_data(inside: str, obstacle: Unlisted) -> bool:
+    if not inside:
+        return True  # the symbol's own folder
+    if _is_hidden(inside) or obstacle.kind == "circle":
+        return False
+    return inside.endswith("/") or _is_parquet(inside)
 
 
 def _name_fault(symbol: str, same: Sequence[str]) -> str | None:

@@ -9,13 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from ray_pipeline.discovery.layout import SYMBOL_PREFIX, read_symbols, symbol_folders
 from ray_pipeline.discovery.location import SymbolRoot, locate_symbols, nothing_found
 from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
-from ray_pipeline.records import Discovery, PartitionFile, Rejection, SymbolPartition
+from ray_pipeline.records import Discovery, PartitionFile, Rejection, SymbolPartition, Unlisted
 from ray_pipeline.storage import (
     FileSystem,
+    Listing,
+    folder_at_fault,
     join,
     list_entries,
     listing_denied,
     open_filesystem,
+    reason_of,
     uri_of,
 )
 
@@ -67,8 +70,8 @@ def discover(
     """
     fs, path = open_filesystem(data_dir, storage_options)
     root = locate_symbols(fs, path, interval)
-    entries = list_entries(fs, root.path, prefix=SYMBOL_PREFIX, progress=progress)
-    partitions, rejected = read_symbols(entries, root.path)
+    found = list_entries(fs, root.path, prefix=SYMBOL_PREFIX, progress=progress)
+    partitions, rejected = read_symbols(found.entries, root.path, found.unlisted)
     if not partitions and not rejected:
         raise DiscoveryError(nothing_found(fs, path, root, interval))
     return _discovery(data_dir, root, partitions, rejected, uri_of(fs, root.path))
@@ -128,9 +131,13 @@ def resolve_symbols(
     fs, path = open_filesystem(data_dir, storage_options)
     root = locate_symbols(fs, path, interval, symbols_named=True)
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        listed = pool.map(lambda name: _named_entries(fs, root.path, name), names)
-        entries = [entry for found in listed for entry in found]
-    partitions, rejected = read_symbols(entries, root.path)
+        listed = list(pool.map(lambda name: _named_entries(fs, root.path, name), names))
+    denials = [denial for _, denial in listed if denial is not None]
+    if len(denials) == len(names):
+        raise denials[0]
+    entries = [entry for found, _ in listed for entry in found.entries]
+    unlisted = [each for found, _ in listed for each in found.unlisted]
+    partitions, rejected = read_symbols(entries, root.path, unlisted)
     seen = {partition.symbol for partition in partitions} | {item.symbol for item in rejected}
     address = uri_of(fs, root.path)
     missing = [
@@ -142,20 +149,30 @@ def resolve_symbols(
     return _discovery(data_dir, root, partitions, ordered, address)
 
 
-def _named_entries(fs: FileSystem, root: str, symbol: str) -> list[PartitionFile]:
-    """List the folders in which a symbol may be; some of them may be denied."""
+def _named_entries(fs: FileSystem, root: str, symbol: str) -> tuple[Listing, StorageError | None]:
+    """List the folders in which a symbol may be, and return what denied it where that hides all.
+
+    Other spellings of a name may be denied, or too long for the disk.
+    """
     entries: list[PartitionFile] = []
+    unlisted: list[Unlisted] = []
+    obstacles: list[Unlisted] = []
     denial: StorageError | None = None
     for folder in symbol_folders(symbol):
+        path = join(root, folder)
         try:
-            entries += list_entries(fs, join(root, folder))
+            found = list_entries(fs, path)
         except StorageError as error:
-            if not listing_denied(error):
+            if not folder_at_fault(error):
                 raise
-            denial = denial or error
-    if denial is not None and not entries:
-        raise denial
-    return entries
+            obstacles.append(Unlisted(f"{path}/", reason_of(error), "blocked"))
+            denial = denial or (error if listing_denied(error) else None)
+        else:
+            entries += found.entries
+            unlisted += found.unlisted
+    if entries or unlisted:
+        return Listing(tuple(entries), tuple(unlisted)), None
+    return Listing((), tuple(obstacles[:1])), denial
 
 
 def _discovery(

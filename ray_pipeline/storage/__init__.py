@@ -2,7 +2,7 @@
 
 from ray_pipeline.storage.batches import table_batches
 from ray_pipeline.storage.content import content_sha256, file_digest, file_digests, joint_sha256
-from ray_pipeline.storage.failures import storage_errors
+from ray_pipeline.storage.failures import reason_of, storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
     absolute_uri,
@@ -12,6 +12,8 @@ from ray_pipeline.storage.filesystems import (
     uri_of,
 )
 from ray_pipeline.storage.listing import (
+    Listing,
+    folder_at_fault,
     list_entries,
     list_files,
     list_folders,
@@ -24,12 +26,14 @@ from ray_pipeline.storage.values import type_name, unequal_values
 
 __all__ = [
     "FileSystem",
+    "Listing",
     "RunDirectory",
     "UnitStore",
     "absolute_uri",
     "content_sha256",
     "file_digest",
     "file_digests",
+    "folder_at_fault",
     "is_s3",
     "join",
     "joint_sha256",
@@ -39,6 +43,7 @@ __all__ = [
     "list_names",
     "listing_denied",
     "open_filesystem",
+    "reason_of",
     "storage_errors",
     "table_batches",
     "type_name",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from ray_pipeline.errors import StorageError
 from ray_pipeline.storage.s3_errors import GaveUpError, advice, error_code, said
 
-__all__ = ["storage_errors"]
+__all__ = ["reason_of", "storage_errors"]
 
 # Not every library below fsspec raises OSErrors. Theirs can only have been raised when their
 # module is loaded, so none of these optional packages is imported for it.
@@ -45,6 +45,12 @@ def storage_errors(action: str, uri: str) -> Iterator[None]:
         raise
     except _loaded(*_FAILURES) as error:
         raise StorageError(f"Cannot {action} {uri}: {_reason(error, uri)}.") from error
+
+
+def reason_of(error: StorageError) -> str:
+    """Return what stood in the way, without what was tried and where."""
+    cause = error.__cause__ or error
+    return "; ".join(filter(None, (said(cause), advice(cause))))
 
 
 def _loaded(*names: tuple[str, str]) -> tuple[type[BaseException], ...]:

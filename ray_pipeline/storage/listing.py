@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
+from typing import TypeAlias
 
 from ray_pipeline.errors import StorageError
-from ray_pipeline.records import PartitionFile
+from ray_pipeline.records import PartitionFile, Unlisted
 from ray_pipeline.storage.changes import version_of
 from ray_pipeline.storage.failures import storage_errors
-from ray_pipeline.storage.filesystems import FileSystem, is_local, is_s3, join, uri_of
+from ray_pipeline.storage.filesystems import FileSystem, is_local, is_s3, uri_of
+from ray_pipeline.storage.local_listing import is_at_fault, local_entries, local_names
 from ray_pipeline.storage.s3_errors import error_code
 from ray_pipeline.storage.s3_pages import list_keys, list_level
 from ray_pipeline.storage.s3_requests import ListRequest, list_page
 
 __all__ = [
+    "Listing",
     "Progress",
+    "folder_at_fault",
     "list_entries",
     "list_files",
     "list_folders",
@@ -28,12 +31,27 @@ __all__ = [
 
 Progress = Callable[[int], None]
 
-_N_THREADS = 16
-# Folders that one thread scans at a stretch: on a warm disk a folder takes about 5 µs, which is
-# less than handing it over would.
-_FOLDERS_PER_CHUNK = 64
+_List: TypeAlias = Callable[[FileSystem, str, str], Iterator[Sequence[PartitionFile | Unlisted]]]
+
 # Expired or unknown credentials are a PermissionError as well, but no other prefix would help.
 _DENIALS = frozenset({"", "403", "AccessDenied", "Forbidden"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies below a folder.
+
+    Attributes
+    ----------
+    entries
+        Files, and the folders that are known to be empty, sorted by path. An empty folder is an
+        entry of zero bytes whose path ends in a slash, which is also how object stores mark one.
+    unlisted
+        What could not be looked at, sorted by path; on local disks alone.
+    """
+
+    entries: tuple[PartitionFile, ...]
+    unlisted: tuple[Unlisted, ...]
 
 
 def list_files(fs: FileSystem, path: str, progress: Progress | None = None) -> list[PartitionFile]:
@@ -57,31 +75,44 @@ def list_files(fs: FileSystem, path: str, progress: Progress | None = None) -> l
     Raises
     ------
     StorageError
-        When the store refuses or cannot be reached.
+        When the store refuses or cannot be reached, or something below the folder cannot be
+        looked at.
     """
-    return [entry for entry in list_entries(fs, path, progress=progress) if entry.path[-1] != "/"]
+    found = list_entries(fs, path, progress=progress)
+    for each in found.unlisted:
+        if each.kind == "blocked":
+            where = each.path.rstrip("/")
+            raise StorageError(f"Cannot list {uri_of(fs, path)}: {each.reason}: {where}.")
+    return [entry for entry in found.entries if entry.path[-1] != "/"]
 
 
 def list_entries(
     fs: FileSystem, path: str, prefix: str = "", progress: Progress | None = None
-) -> list[PartitionFile]:
-    """List files like `list_files`, and the folders that are known to be empty.
+) -> Listing:
+    """List what lies at ``path/prefix…``; what cannot be looked at there ends no listing.
 
-    An empty folder is an entry of zero bytes whose path ends in a slash, which is also how
-    object stores mark one. Only what lies at ``path/prefix…`` is listed.
+    Raises
+    ------
+    StorageError
+        When the store refuses or cannot be reached, or the folder itself cannot be listed.
     """
-    listed = _local_entries if is_local(fs) else _s3_entries if is_s3(fs) else _other_entries
+    listed: _List = _local_entries if is_local(fs) else _s3_entries if is_s3(fs) else _other_entries
     # By path, because a listing that has to start over tells an object twice.
     entries: dict[str, PartitionFile] = {}
+    unlisted: list[Unlisted] = []
     with storage_errors("list", uri_of(fs, path)):
         try:
             for page in listed(fs, path, prefix):
-                entries.update((entry.path, entry) for entry in page)
+                unlisted += [each for each in page if isinstance(each, Unlisted)]
+                entries |= {each.path: each for each in page if isinstance(each, PartitionFile)}
                 if progress is not None:
                     progress(len(entries))
         except (FileNotFoundError, NotADirectoryError):
-            return []
-    return [entries[path] for path in sorted(entries)]
+            return Listing((), ())
+    return Listing(
+        tuple(entries[path] for path in sorted(entries)),
+        tuple(sorted(unlisted, key=lambda each: each.path)),
+    )
 
 
 def list_folders(fs: FileSystem, path: str, prefix: str = "") -> list[str]:
@@ -108,10 +139,17 @@ def listing_denied(error: StorageError) -> bool:
     return isinstance(cause, PermissionError) and error_code(cause) in _DENIALS
 
 
+def folder_at_fault(error: StorageError) -> bool:
+    """Whether a listing failed for that folder alone: denied, or something is wrong with it."""
+    cause = error.__cause__
+    return listing_denied(error) or (
+        isinstance(cause, OSError) and not error_code(cause) and is_at_fault(cause)
+    )
+
+
 def _level_names(fs: FileSystem, path: str, prefix: str, limit: int | None) -> list[str]:
     if is_local(fs):
-        with os.scandir(path) as scan:
-            return [f"{entry.name}/" if entry.is_dir() else entry.name for entry in scan]
+        return local_names(path)
     start = f"{path.rstrip('/')}/"
     if is_s3(fs):
         bucket, folder = _s3_folder(fs, path)
@@ -140,6 +178,12 @@ def _s3_folder(fs: FileSystem, path: str) -> tuple[str, str]:
     return bucket, f"{key}/" if key else ""
 
 
+def _local_entries(
+    _fs: FileSystem, path: str, prefix: str
+) -> Iterator[Sequence[PartitionFile | Unlisted]]:
+    return local_entries(path, prefix)
+
+
 def _other_entries(fs: FileSystem, path: str, prefix: str) -> Iterator[list[PartitionFile]]:
     found = fs.find(path, withdirs=True, detail=True)
     if list(found) in ([], [path]) and fs.isdir(path) and not prefix:
@@ -149,63 +193,7 @@ def _other_entries(fs: FileSystem, path: str, prefix: str) -> Iterator[list[Part
     yield [
         PartitionFile(f"{name}/", 0, "")
         if info["type"] == "directory"
-        else PartitionFile(name, int(info["size"] or 0), version_of(info))
+        else PartitionFile(name, int(info.get("size") or 0), version_of(info))
         for name, info in found.items()
         if name.startswith(start) and not (info["type"] == "directory" and name in parents)
     ]
-
-
-def _local_entries(_fs: FileSystem, path: str, prefix: str) -> Iterator[list[PartitionFile]]:
-    top, folders = _scan(path)
-    start = join(path, prefix) if prefix else path
-    yield [entry for entry in top if entry.path.startswith(start)]
-    wanted = [folder for folder in folders if folder.startswith(start)]
-    if not top and not folders and not prefix:
-        yield [PartitionFile(f"{path}/", 0, "")]
-    chunks = [
-        wanted[first : first + _FOLDERS_PER_CHUNK]
-        for first in range(0, len(wanted), _FOLDERS_PER_CHUNK)
-    ]
-    if len(chunks) <= 1:
-        yield from map(_walk, chunks)
-        return
-    with ThreadPoolExecutor(_N_THREADS) as pool:
-        yield from pool.map(_walk, chunks)
-
-
-def _walk(folders: Iterable[str]) -> list[PartitionFile]:
-    found: list[PartitionFile] = []
-    pending = list(folders)
-    while pending:
-        folder = pending.pop()
-        try:
-            files, below = _scan(folder)
-        except FileNotFoundError:
-            continue  # removed since its parent was scanned
-        found += files if files or below else [PartitionFile(f"{folder}/", 0, "")]
-        pending += below
-    return found
-
-
-def _scan(folder: str) -> tuple[list[PartitionFile], list[str]]:
-    """Return the regular files and the sub-folders of one folder, following links."""
-    files: list[PartitionFile] = []
-    folders: list[str] = []
-    with os.scandir(folder) as scan:
-        for entry in scan:
-            path = f"{folder.rstrip('/')}/{entry.name}"
-            if entry.is_dir():
-                if not (entry.is_symlink() and _leads_back(path)):
-                    folders.append(path)
-            elif entry.is_file():
-                try:
-                    status = entry.stat()
-                except FileNotFoundError:
-                    continue  # removed since the folder was opened
-                files.append(PartitionFile(path, status.st_size, str(status.st_mtime_ns)))
-    return files, folders
-
-
-def _leads_back(link: str) -> bool:
-    target = os.stat(link)
-    return any(os.path.samestat(target, os.stat(parent)) for parent in PurePath(link).parents)

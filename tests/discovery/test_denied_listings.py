@@ -88,13 +88,21 @@ def test_denied_interval_says_which_prefix_is_needed(s3_store: Store, allow: All
 
 
 def test_named_symbols_need_their_own_prefixes_alone(s3_store: Store, allow: Allow) -> None:
-    """A policy symbol by symbol is enough; other spellings of a name may be denied."""
+    """A policy symbol by symbol is enough; other spellings of a name, and symbols, may be denied.
+
+    Where none may be listed, the rights are at fault and not the symbols.
+    """
     allow("root/interval=5m/symbol=A/", "root/interval=5m/symbol=^C/")
     found = resolve_symbols(s3_store.uri, ["A", "^C"], "5m", s3_store.options)
     assert (found.interval, found.layout, found.symbols) == ("5m", "current", ["A", "^C"])
+    found = resolve_symbols(s3_store.uri, ["A", "B"], "5m", s3_store.options)
+    assert found.symbols == ["A"]
+    (rejection,) = found.rejected
+    assert rejection.symbol == "B"
+    assert rejection.reason.startswith("its folder cannot be listed: No; the credentials in use")
     message = rf"^Cannot list {s3_store.uri}/interval=5m/symbol=B: No; "
     with pytest.raises(StorageError, match=message):
-        resolve_symbols(s3_store.uri, ["A", "B"], "5m", s3_store.options)
+        resolve_symbols(s3_store.uri, ["B"], "5m", s3_store.options)
 
 
 def test_named_symbol_that_is_missing_is_not_called_denied(s3_store: Store, allow: Allow) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _names(store: Store, prefix: str = "") -> list[str]:
-    entries = list_entries(store.fs, store.path, prefix)
+    entries = list_entries(store.fs, store.path, prefix).entries
     return [entry.path.removeprefix(f"{store.path}/") for entry in entries]
 
 
