@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 
-__all__ = ["iso_time", "some_of"]
+__all__ = ["closest", "iso_time", "some_of"]
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -22,6 +23,19 @@ def some_of(names: Sequence[str], at_most: int = 20) -> str:
         return "none"
     shown = ", ".join(names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+
+
+def closest(found: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the choice that was probably meant, or None.
+
+    >>> closest("staus", ["run", "status"])
+    'status'
+    """
+    # The comparison takes the product of the lengths: nothing this long is a slip of the finger.
+    if len(found) > 100:
+        return None
+    close = get_close_matches(found, list(choices), n=1, cutoff=cutoff)
+    return close[0] if close else None
 
 
 def iso_time(time_ns: int) -> str:

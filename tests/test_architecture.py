@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "ray_pipeline"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("credentials", "errors", "memory", "wording"),
+    ("credentials", "display", "errors", "memory", "wording"),
     ("records",),
     ("config", "execution", "statistics", "storage"),
     ("bars", "discovery", "families"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,24 @@ WRONG_VALUES = [
     ("columns: {horizons: {y_*: 60min}}", "or a duration (30s, 60m, 4h, 5d, 2w)"),
     ("columns: {tasks: {y_*: grade}}", "'regression', 'binary' or 'ordinal'"),
     ("columns: {tasks: [ordinal]}", "must be a mapping"),
-    ("target_ranking: {fdr: max_statistic}", "which needs circular shifts; set null to"),
+    (
+        "target_ranking: {fdr: max_statistic}",
+        "target_ranking: fdr is max_statistic, which needs circular shifts; set null to",
+    ),
+    ("execution: {cpus_per_worker: 1e23}", "found 1e+23; must be a whole number"),
+    ("execution: {cpus_per_worker: 100000}", "found 100000; must be at most 10000"),
+    (f"execution: {{n_workers: {'9' * 30}}}", "whole numbers go up to 9,223,372,036,854,775,807"),
+    (f"execution: {{n_workers: {'9' * 5000}}}", "cannot read '9999"),
+    ("evaluation: {cost_bps: 1e308}", "found 1e+308; must be at most 10000"),
+    ("columns: {horizons: {y_*: 9999999}}", "at most 1,000,000 bars or six digits"),
+    ("columns: {horizons: {y_*: 9999999d}}", "at most 1,000,000 bars or six digits"),
+    (
+        f"training: {{hyperparameters: {{ridge: {{penalty: {'9' * 30}}}}}}}",
+        "whole numbers go up to",
+    ),
+    ('labeling: {targets: ["\\ud800"]}', "half of a surrogate pair is not a character"),
+    (f"labeling: {{targets: [{'y' * 5000}]}}", "must have at most 4096 characters"),
+    ("tracking: {mlflow_uri: 'https://h/?sig=x'}", "holds a credential"),
     (
         "labeling: {features: basic}",
         "found 'basic'; must be a set ('standard', 'alpha158'",
@@ -681,7 +699,8 @@ class TestDump:
             unique=True,
             max_size=5,
         ),
-        number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+        number=st.floats(allow_nan=False, allow_infinity=False)
+        | st.integers(-(2**63) + 1, 2**63 - 1),
     )
     def test_any_text_and_number_survives(self, texts: list[str], number: float) -> None:
         """Whatever a symbol, an option or a hyperparameter is, writing and reading keeps it."""
@@ -810,3 +829,86 @@ class TestShippedConfigs:
         config = load_experiment_config(CONFIGS / "cluster.yaml")
         assert (config.execution.executor, config.execution.address) == ("ray", "auto")
         assert config.output.run_dir.startswith("s3://")
+
+
+def aliases(depth: int, below: str = "x") -> str:
+    """Write a list of two aliases of a list of two aliases and so on."""
+    lines = [f"  a0: &a0 [{below}, {below}]"]
+    lines += [f"  a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, depth)]
+    return "\n".join(lines)
+
+
+class TestSize:
+    """A config is small: what is not is refused in one sentence before it fills the memory."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"stages:\n s:\n  options:\n{textwrap.indent(aliases(30), '  ')}\n",
+            f"zzz:\n{aliases(30)}\n",
+            f"columns: {{targets: &t [{'x, ' * 400}]}}\nz: [{'*t, ' * 400}]\n",
+            f"zzz: [&t {'x' * 50_000}, {', '.join(['*t'] * 100)}]\n",
+            f"zzz: [{'1, ' * 150_000}]\n",
+        ],
+    )
+    def test_aliases_that_expand_without_end(self, refuse: Refuse, text: str) -> None:
+        """A few hundred bytes can stand for billions of values, or for gigabytes of text."""
+        (line,) = refuse(MINIMAL + text)
+        assert line == (
+            "run.yaml: holds more than 100,000 values or 4,194,304 characters once its aliases "
+            "(*name) are written out; write a smaller config"
+        )
+
+    def test_aliases_of_a_sensible_size_are_written_out(self, load: Load) -> None:
+        """They are part of YAML, and stay."""
+        text = "training:\n  families: &f [ridge]\ntarget_ranking: {families: *f}\n"
+        assert load(MINIMAL + text).target_ranking.families == ("ridge",)
+
+    def test_a_file_of_megabytes_is_not_parsed(self, refuse: Refuse) -> None:
+        """Its size says enough."""
+        (line,) = refuse(MINIMAL + "#" * 2_000_000)
+        assert line == "run.yaml: has 2,000,024 bytes; a config has at most 524,288"
+
+    @pytest.mark.parametrize("depth", [40, 400, 40_000])
+    def test_deep_nesting(self, refuse: Refuse, depth: int) -> None:
+        """However deep, and wherever the config takes anything."""
+        nested = f"stages: {{s: {{options: {{a: {'[' * depth}1{']' * depth}}}}}}}\n"
+        (line,) = refuse(MINIMAL + nested)
+        assert line.startswith("run.yaml: nested too deeply")
+
+    def test_thousands_of_problems(self, refuse: Refuse) -> None:
+        """The first are listed, in seconds, and the number of the others is told."""
+        lines = refuse(MINIMAL + "".join(f"zzz{n}: 1\n" for n in range(3_000)))
+        assert lines[0].startswith("run.yaml:2: unknown key 'zzz0'")
+        assert len(lines) == 26
+        assert lines[-1] == "and at least 975 more problems"
+
+    def test_a_long_key_is_shortened(self, refuse: Refuse) -> None:
+        """So that what is wrong with it can be read."""
+        (line,) = refuse(MINIMAL + f"? {'k' * 100_000}\n: 1\n")
+        assert len(line) < 1_000
+        assert line.startswith("run.yaml:2: unknown key 'kkk")
+
+
+def test_every_number_of_the_config_has_bounds() -> None:
+    """No number is so large that it overflows, fills the memory or never ends."""
+    unbounded = []
+
+    def visit(schema: Any, path: str) -> None:
+        if isinstance(schema, list):
+            for item in schema:
+                visit(item, path)
+        if not isinstance(schema, dict):
+            return
+        if schema.get("type") in ("integer", "number"):
+            upper = {"maximum", "exclusiveMaximum"} & set(schema)
+            lower = {"minimum", "exclusiveMinimum"} & set(schema)
+            if not (upper and lower):
+                unbounded.append(path)
+        for key, value in schema.items():
+            visit(value, f"{path}.{key}")
+
+    visit(config_schema(), "")
+    # Mappings whose values are bounded by their own checks: horizons and hyperparameters.
+    free = ("horizons", "hyperparameters", "spaces", "symbols")
+    assert [path for path in unbounded if not any(name in path for name in free)] == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_pipeline.wording import iso_time
+from ray_pipeline.wording import closest, iso_time
 
 INT64 = np.iinfo(np.int64)
 
@@ -42,3 +42,10 @@ def test_every_time_can_be_read_back(time_ns: int) -> None:
     read, epoch = datetime.fromisoformat(text), datetime.fromisoformat(iso_time(0))
     since = read - epoch
     assert (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds == time_ns // 1_000
+
+
+def test_nothing_long_is_compared() -> None:
+    """A key of a megabyte is no slip of the finger, and comparing it would take minutes."""
+    assert closest("stauts", ["run", "status"]) == "status"
+    assert closest("zzz", ["run", "status"]) is None
+    assert closest("status" * 1_000_000, ["status"]) is None

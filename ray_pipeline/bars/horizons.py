@@ -16,6 +16,7 @@ from ray_pipeline.records import first_match
 __all__ = ["interval_seconds", "resolve_horizon"]
 
 _SECONDS_PER_DAY = 86_400
+_MAX_BARS = 1_000_000
 _UNIT_SECONDS: Mapping[str, int] = {
     "s": 1,
     "m": 60,
@@ -25,7 +26,8 @@ _UNIT_SECONDS: Mapping[str, int] = {
     "w": 7 * _SECONDS_PER_DAY,
 }
 # [0-9] and not \d: the latter takes any script's digits, which a file name may hold.
-_DURATION = re.compile(r"([0-9]+)([a-z]*)")
+# No more than nine digits: longer ones are no duration, and Python refuses to read 4,301.
+_DURATION = re.compile(r"([0-9]{1,9})([a-z]*)")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _HORIZON_UNITS = ("s", "m", "min", "h", "d", "w", "b")
 _ACCEPTED = "'30s', '60m', '4h', '5d' (sessions) or '12b' (bars)"
@@ -155,7 +157,7 @@ def _horizon_error(target: str, finding: str, kind: Literal["ambiguous", "unknow
 
 def _bars(subject: str, text: str, bar_seconds: int, session_bars: int) -> int:
     match = _DURATION.fullmatch(text)
-    count, unit = (int(match[1]), match[2]) if match else (0, "")
+    count, unit = (int(match[1]), match[2]) if match else (_MAX_BARS + 1, "b")
     if unit == "w":
         raise ConfigError(
             f"{subject}: a week is five sessions in some markets and seven in others, so 'w' is "
@@ -171,6 +173,11 @@ def _bars(subject: str, text: str, bar_seconds: int, session_bars: int) -> int:
         raise ConfigError(
             f"{subject}: a horizon of {text!r} is shorter than one bar of {bar_seconds} s. "
             "Give at least one bar."
+        )
+    if bars > _MAX_BARS:
+        raise ConfigError(
+            f"{subject}: a horizon of {text!r} is more than {_MAX_BARS:,} bars of "
+            f"{bar_seconds} s. Give a shorter one."
         )
     if rest:
         raise ConfigError(

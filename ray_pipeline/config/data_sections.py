@@ -8,14 +8,17 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ray_pipeline.config.fields import (
-    AtLeastOne,
+    BarCount,
     Choices,
+    Count,
     ExperimentName,
     FeatureNames,
     Horizons,
     Interval,
     NameList,
     Probability,
+    RowCount,
+    Seed,
     StorageOptions,
     SymbolList,
     Tasks,
@@ -45,9 +48,7 @@ class ExperimentSection(Section):
     name: ExperimentName = Field(
         default="experiment", description="Name of the run: letters, digits, '.', '_' and '-'."
     )
-    seed: int = Field(
-        default=0, ge=0, description="Every random choice of the run is derived from it."
-    )
+    seed: Seed = Field(default=0, description="Every random choice of the run is derived from it.")
 
 
 class DataConfig(Section):
@@ -63,7 +64,7 @@ class DataConfig(Section):
         default=(),
         description="[]: discover the symbols; a list: exactly these, and nothing is discovered.",
     )
-    symbol_batch_size: AtLeastOne | None = Field(
+    symbol_batch_size: Count | None = Field(
         default=None,
         description="Seeded random sample of this many discovered symbols; null: all of them.",
     )
@@ -74,10 +75,10 @@ class DataConfig(Section):
     time_column: Text | None = Field(
         default=None, description="Time column; null: the first of ts, timestamp, datetime, date."
     )
-    max_rows_per_symbol: AtLeastOne | None = Field(
+    max_rows_per_symbol: RowCount | None = Field(
         default=None, description="Keep the newest rows of each symbol; null: all of them."
     )
-    min_rows_per_symbol: AtLeastOne = Field(
+    min_rows_per_symbol: RowCount = Field(
         default=300, description="A symbol with fewer rows is left out, with its reason."
     )
     storage_options: StorageOptions = Field(
@@ -155,10 +156,12 @@ class LabelingConfig(Section):
 class ValidationConfig(Section):
     """Expanding walk-forward over time; training rows are purged by the target's horizon."""
 
-    n_splits: int = Field(default=5, ge=2, description="Number of walk-forward test folds.")
+    n_splits: int = Field(
+        default=5, ge=2, le=1_000, description="Number of walk-forward test folds."
+    )
     min_train_fraction: Probability = Field(
         default=0.4, description="Share of the timestamps before the first test fold."
     )
-    embargo_bars: int = Field(
-        default=0, ge=0, description="Bars dropped before a test fold on top of the purge."
+    embargo_bars: BarCount = Field(
+        default=0, description="Bars dropped before a test fold on top of the purge."
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from ray_pipeline.config.fields import MAX_INT
 from ray_pipeline.config.shapes import child, wants_text
 
 __all__ = ["Document", "Path", "Place", "Problem", "dotted", "parse_yaml", "write_yaml"]
@@ -87,6 +88,11 @@ def parse_yaml(
         ``values`` is None for an empty document. Wrong syntax is a problem with its line.
     """
     document = Document(places={below: Place(source)})
+    size = len(text)
+    if size > _MAX_BYTES:
+        message = f"has {size:,} bytes; a config has at most {_MAX_BYTES:,}"
+        document.problems.append(Problem(Place(source), below, message))
+        return document
     try:
         node = yaml.compose(text, Loader=_Loader)
         if node is not None:
@@ -96,6 +102,9 @@ def parse_yaml(
         mark = getattr(error, "problem_mark", None)
         place = Place(source, mark.line + 1) if mark is not None and numbered else Place(source)
         document.problems.append(Problem(place, below, _syntax_message(error)))
+    except _TooLargeError as error:
+        document.values = None
+        document.problems.append(Problem(Place(source), below, str(error)))
     except RecursionError:
         document.problems.append(Problem(Place(source), below, "nested too deeply to be a config"))
     return document
@@ -125,6 +134,23 @@ _RESOLVERS = (
 
 def _float(text: str) -> float:
     return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+
+
+_MAX_BYTES = 2**19
+"""Size of a config: room for fifty thousand symbols, for which PyYAML needs ten seconds."""
+
+_MAX_VALUES = 100_000
+"""Values of a config with its aliases written out, which a few hundred bytes can make billions."""
+
+_MAX_CHARACTERS = 8 * _MAX_BYTES
+"""Characters of these values: an alias repeats its text as well."""
+
+_MAX_DEPTH = 32
+"""Levels of a config; the options of a store or of a stage are the only ones that need four."""
+
+
+class _TooLargeError(Exception):
+    """A document holds more than a config may."""
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {
@@ -174,6 +200,13 @@ def _syntax_message(error: yaml.YAMLError) -> str:
     return f"not valid YAML: {said}{hint}"
 
 
+_HALF_A_PAIR = "half of a surrogate pair is not a character; write the character itself"
+
+
+def _has_half_a_pair(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+
+
 class _Builder:
     """Turns YAML nodes into values, and writes down their places and what is wrong."""
 
@@ -182,8 +215,11 @@ class _Builder:
         self._document = document
         self._numbered = numbered
         self._open: set[int] = set()
+        self._n_values = 0
+        self._n_characters = 0
 
     def value(self, node: yaml.Node, annotation: Any, path: Path) -> Any:
+        self._count(node, path)
         # The line of a key was noted before; that of a list item or of the top is its own.
         if self._numbered and (not path or isinstance(path[-1], int)):
             self._document.places[path] = self._place(node)
@@ -215,6 +251,9 @@ class _Builder:
                 continue
             key = key_node.value
             here = (*path, key)
+            if _has_half_a_pair(key):
+                self._report(key_node, path, f"found the key {key!r}; {_HALF_A_PAIR}")
+                continue
             if key in built:
                 first = self._document.places[here].line
                 where = f" (first on line {first})" if first else ""
@@ -227,15 +266,43 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, annotation: Any, path: Path) -> Any:
         in_list = bool(path) and isinstance(path[-1], int)
         # `interval:` means that it is not given, but [NULL] is a list with the symbol NULL.
-        if wants_text(annotation) and (in_list or node.tag != _TAG + "null"):
-            return node.value
         kind = node.tag.removeprefix(_TAG)
+        if wants_text(annotation) and (in_list or kind != "null"):
+            kind = "str"
+        shown = node.value if len(node.value) <= 40 else node.value[:40] + "…"
         try:
-            return _SCALARS[kind](node.value)
+            value = _SCALARS[kind](node.value)
         except (ValueError, KeyError):
-            shown = node.value if len(node.value) <= 40 else node.value[:40] + "…"
-            self._report(node, path, f"cannot read {shown!r} as {kind}")
-            return None
+            # Python reads no more than 4,300 digits: a loop over them would take the square.
+            need = f"cannot read {shown!r} as {kind}"
+        else:
+            if isinstance(value, str) and _has_half_a_pair(value):
+                need = f"found {shown!r}; {_HALF_A_PAIR}"
+            elif kind == "int" and abs(value) > MAX_INT:
+                need = f"found {shown}; whole numbers go up to {MAX_INT:,}"
+            else:
+                return value
+        self._report(node, path, need)
+        return None
+
+    def _count(self, node: yaml.Node, path: Path) -> None:
+        """Add a value to what was built so far.
+
+        Raises
+        ------
+        _TooLargeError
+            When that is more than a config may hold.
+        """
+        self._n_values += 1
+        if isinstance(node, yaml.ScalarNode):
+            self._n_characters += len(node.value)
+        if self._n_values > _MAX_VALUES or self._n_characters > _MAX_CHARACTERS:
+            raise _TooLargeError(
+                f"holds more than {_MAX_VALUES:,} values or {_MAX_CHARACTERS:,} characters once "
+                "its aliases (*name) are written out; write a smaller config"
+            )
+        if len(path) > _MAX_DEPTH:
+            raise _TooLargeError(f"nested too deeply: a config has at most {_MAX_DEPTH} levels")
 
     def _place(self, node: yaml.Node) -> Place:
         return Place(self._source, node.start_mark.line + 1 if self._numbered else 0)

@@ -15,7 +15,15 @@ from ray_pipeline.config.data_sections import (
     LabelingConfig,
     ValidationConfig,
 )
-from ray_pipeline.config.fields import AtLeastOne, OwnStorageOptions, Share, Uri
+from ray_pipeline.config.fields import (
+    ByteCount,
+    Count,
+    OwnStorageOptions,
+    Patience,
+    Seconds,
+    Share,
+    Uri,
+)
 from ray_pipeline.config.section import Section
 from ray_pipeline.config.stage_sections import (
     EvaluationConfig,
@@ -47,29 +55,31 @@ class ExecutionConfig(Section):
         description="null: a Ray of our own, or the cluster the job runs in; auto; "
         "ray://host:10001.",
     )
-    n_workers: AtLeastOne | None = Field(
+    n_workers: Count | None = Field(
         default=None,
         description="Number of workers; null: as many as the nodes hold, and more as "
         "nodes are added.",
     )
-    cpus_per_worker: AtLeastOne = Field(default=1, description="CPUs, and so threads, of a worker.")
-    memory_per_worker_bytes: AtLeastOne | None = Field(
+    cpus_per_worker: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=1, description="CPUs, and so threads, of a worker."
+    )
+    memory_per_worker_bytes: ByteCount | None = Field(
         default=None, description="Memory that a worker asks Ray for; null: no request."
     )
-    max_worker_memory_bytes: AtLeastOne | None = Field(
+    max_worker_memory_bytes: ByteCount | None = Field(
         default=None,
         description="A worker that holds more after a unit is replaced by a fresh one; null: its "
         "share of the smallest node, at least 1 GiB.",
     )
-    node_wait_s: Annotated[float, Field(ge=0)] | None = Field(
+    node_wait_s: Patience | None = Field(
         default=None,
         description="Seconds to wait for a node that can hold a worker, on a cluster that is "
         "joined; null: 20, and 600 where an autoscaler adds nodes.",
     )
-    max_attempts: AtLeastOne = Field(
+    max_attempts: Annotated[int, Field(ge=1, le=1_000)] = Field(
         default=3, description="Attempts at a unit of work whose worker, node or object was lost."
     )
-    unit_timeout_s: Annotated[float, Field(gt=0)] | None = Field(
+    unit_timeout_s: Seconds | None = Field(
         default=None, description="Seconds after which a unit of work is killed; null: never."
     )
     max_failed_fraction: Share = Field(

@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from ray_pipeline.credentials import credential_keys, holds_password
+from ray_pipeline.credentials import credential_keys, secret_in_address
 from ray_pipeline.records import Task
+from ray_pipeline.wording import some_of
 
 __all__ = [
     "FEATURE_SETS",
+    "MAX_COUNT",
+    "MAX_INT",
     "PATTERNS",
-    "AtLeastOne",
+    "BarCount",
+    "ByteCount",
     "Choices",
+    "Count",
     "ExperimentName",
     "FeatureNames",
     "Horizons",
@@ -25,8 +31,12 @@ __all__ = [
     "Interval",
     "NameList",
     "OwnStorageOptions",
+    "Patience",
     "Probability",
+    "RowCount",
     "SearchSpaces",
+    "Seconds",
+    "Seed",
     "Share",
     "StageName",
     "StageOptions",
@@ -39,12 +49,21 @@ __all__ = [
 
 T = TypeVar("T")
 
+# Bounds that no sensible value reaches. What lies beyond is a slip of the finger, which would
+# overflow, fill the memory or run for ever long after `check` has passed.
+MAX_BARS = 1_000_000
+MAX_COUNT = 1_000_000
+MAX_ROWS = 1_000_000_000
+MAX_BYTES = 2**50
+MAX_SECONDS = 10_000_000.0
+MAX_INT = 2**63 - 1
+
 _TEXT = r"^[^\x00-\x1f\x7f]*$"
 _INTERVAL = r"^[^/\\=\x00-\x1f\x7f]+$"
 _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _STAGE_NAME = r"^[A-Za-z0-9_-]+$"
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*[:.][A-Za-z_][A-Za-z0-9_]*")
-_HORIZON = re.compile(r"[1-9][0-9]*[smhdw]")
+_HORIZON = re.compile(r"[1-9][0-9]{0,5}[smhdw]")
 
 PATTERNS: dict[str, str] = {
     _TEXT: "must be text without control characters",
@@ -59,9 +78,9 @@ PATTERNS: dict[str, str] = {
 
 
 def _without_repeats(values: tuple[T, ...]) -> tuple[T, ...]:
-    repeated = list(dict.fromkeys(value for value in values if values.count(value) > 1))
+    repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
-        names = ", ".join(repr(value) for value in repeated)
+        names = some_of([repr(value) for value in repeated])
         raise PydanticCustomError(
             "repeated", "{names} named more than once; name each once", {"names": names}
         )
@@ -87,25 +106,35 @@ def _path_as_text(value: Any) -> Any:
 
 
 def _checked_uri(value: str) -> str:
-    if holds_password(value):
-        raise PydanticCustomError("secret", "holds a password", {"keys": [""]})
+    if secret_in_address(value) is not None:
+        raise PydanticCustomError("secret", "holds a credential", {"keys": [""]})
     return value
 
 
 def _checked_horizon(value: Any) -> Any:
-    is_bars = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_bars = is_whole and 1 <= value <= MAX_BARS
     is_duration = isinstance(value, str) and _HORIZON.fullmatch(value) is not None
     if not (is_bars or is_duration):
         raise PydanticCustomError(
             "horizon",
-            "must be a number of bars (12, without quotes) or a duration (30s, 60m, 4h, 5d, 2w)",
+            "must be a number of bars (12, without quotes) or a duration (30s, 60m, 4h, 5d, 2w), "
+            f"at most {MAX_BARS:,} bars or six digits",
         )
     return value
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number that 64 bits hold, true, false or text."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) <= MAX_INT
+    return isinstance(value, str)
+
+
 def _checked_hyperparameter(value: Any) -> Any:
-    is_finite = not isinstance(value, float) or math.isfinite(value)
-    if not isinstance(value, bool | int | float | str) or not is_finite:
+    if not _is_plain(value):
         raise PydanticCustomError("hyperparameter", "must be a finite number, true, false or text")
     return value
 
@@ -114,11 +143,7 @@ def _checked_space(value: Any) -> Any:
     if value is None:
         return None
     items = value if isinstance(value, list | tuple) else ()
-    is_plain = all(
-        isinstance(item, bool | int | str) or (isinstance(item, float) and math.isfinite(item))
-        for item in items
-    )
-    if len(items) < 2 or not is_plain:
+    if len(items) < 2 or not all(map(_is_plain, items)):
         raise PydanticCustomError(
             "search_space",
             "must be a range ([4, 63] or [0.01, 0.2, log]), a list of choices, or null to leave "
@@ -151,10 +176,10 @@ def _checked_storage_options(options: dict[str, JsonValue]) -> dict[str, JsonVal
     return options
 
 
-Text = Annotated[str, StringConstraints(min_length=1, pattern=_TEXT)]
-"""Text of at least one character, without control characters."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_TEXT)]
+"""Text of at least one character, without control characters, no longer than a path may be."""
 
-Interval = Annotated[str, StringConstraints(min_length=1, pattern=_INTERVAL)]
+Interval = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_INTERVAL)]
 """What stands after ``interval=`` in the layout."""
 
 ExperimentName = Annotated[
@@ -169,7 +194,16 @@ Uri = Annotated[
 ]
 """A local path or an address, kept as written; one that holds a password is refused."""
 
-AtLeastOne = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+"""How many of something there are; a thousand times what a large run has."""
+
+RowCount = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+BarCount = Annotated[int, Field(ge=0, le=MAX_BARS)]
+ByteCount = Annotated[int, Field(ge=1, le=MAX_BYTES)]
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
+Patience = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+Seed = Annotated[int, Field(ge=0, le=MAX_INT)]
+
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

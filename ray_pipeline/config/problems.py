@@ -5,25 +5,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
 from ray_pipeline.config.document import Document, Path, Problem, dotted
 from ray_pipeline.config.fields import PATTERNS
 from ray_pipeline.config.shapes import child, section_fields, section_of
+from ray_pipeline.wording import closest
 
 __all__ = ["listed", "validation_problems"]
 
 _NEEDS = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a whole number of 64 bits",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
     "string_type": "must be text",
+    "string_unicode": "must be text without halves of surrogate pairs",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
@@ -35,6 +38,11 @@ _NEEDS = {
     "string_too_long": "must have at most {max_length} characters",
     "literal_error": "must be {expected}",
 }
+_KINDS_OF_PYDANTIC = frozenset(get_args(ErrorType))
+_MAX_TRANSLATED = 1_000
+_MAX_LISTED = 25
+_MAX_SHOWN = 60
+_MAX_PATH = 200
 _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NO_CREDENTIALS = (
     "holds a credential; remove it. Credentials come from the environment of each worker, such "
@@ -58,7 +66,7 @@ def validation_problems(
     """
     return [
         Problem(document.place_of(path), path, message)
-        for details in error.errors(include_url=False)
+        for details in error.errors(include_url=False)[:_MAX_TRANSLATED]
         for path, message in _sentences(details, root)
     ]
 
@@ -68,11 +76,15 @@ def listed(problems: list[Problem], sources: list[str]) -> str:
     ordered = sorted(
         problems, key=lambda problem: (sources.index(problem.place.source), problem.place.line)
     )
-    return "\n".join(dict.fromkeys(_line(problem) for problem in ordered))
+    lines = list(dict.fromkeys(_line(problem) for problem in ordered))
+    n_more = len(lines) - _MAX_LISTED
+    if n_more > 0:
+        lines[_MAX_LISTED:] = [f"and at least {n_more:,} more problems"]
+    return "\n".join(lines)
 
 
 def _line(problem: Problem) -> str:
-    place, subject = str(problem.place), dotted(problem.path)
+    place, subject = str(problem.place), _shortened(dotted(problem.path), _MAX_PATH)
     # An override is called by its key, and some messages quote the key: once is enough.
     is_said = not subject or place == f"--set {subject}" or f"'{subject}'" in problem.message
     return ": ".join([place, problem.message] if is_said else [place, subject, problem.message])
@@ -91,7 +103,8 @@ def _sentences(details: ErrorDetails, root: type[BaseModel]) -> Iterator[tuple[P
         yield path, _unknown_key(path, root)
     elif kind == "missing":
         yield path, f"missing, and it has no default. {_description(path, root)}"
-    elif kind in {"repeated", "rows"}:
+    elif kind not in _KINDS_OF_PYDANTIC and not details["msg"].startswith("must "):
+        # A check of our own says either what a value must be, or all that there is to say.
         yield path, details["msg"]
     else:
         # What is written among the options of a store may be a secret.
@@ -126,7 +139,7 @@ def _unknown_key(path: Path, root: type[BaseModel]) -> str:
     for step in above:
         section = child(section, step)
     siblings = sorted(section_fields(section) or {})
-    said = f"unknown key '{dotted(path)}'"
+    said = f"unknown key '{_shortened(dotted(path), _MAX_PATH)}'"
     if meant := _did_you_mean(key, siblings):
         return said + meant
     elsewhere = [
@@ -141,8 +154,8 @@ def _unknown_key(path: Path, root: type[BaseModel]) -> str:
 
 
 def _did_you_mean(found: str, choices: list[str]) -> str:
-    close = get_close_matches(found.lower(), choices, n=1, cutoff=0.7)
-    return f". Did you mean '{close[0]}'?" if close else ""
+    close = closest(found.lower(), choices, cutoff=0.7)
+    return f". Did you mean '{close}'?" if close else ""
 
 
 def _field(path: Path, root: type[BaseModel]) -> Any:
@@ -172,7 +185,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f".{value}".replace(".-", "-.")
     if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:60] + "…")
+        return repr(_shortened(value))
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
-    return "a mapping" if isinstance(value, dict) else repr(value)
+    return "a mapping" if isinstance(value, dict) else _shortened(repr(value))
+
+
+def _shortened(text: str, at_most: int = _MAX_SHOWN) -> str:
+    return text if len(text) <= at_most else text[:at_most] + "…"

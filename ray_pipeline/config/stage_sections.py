@@ -9,11 +9,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ray_pipeline.config.fields import (
-    AtLeastOne,
+    MAX_COUNT,
     Choices,
+    Count,
     HyperparametersByFamily,
     NameList,
     Probability,
+    RowCount,
     SearchSpaces,
     Share,
     StageName,
@@ -70,21 +72,23 @@ class TargetRankingConfig(Section):
     n_shifts: int = Field(
         default=99,
         ge=19,
+        le=100_000,
         description="Circular shifts; they must fit on the panel at least the longest horizon "
         "apart (99 on about 2,200 bars for 20 bars). Each costs up to one more ranking stage, "
         "with ridge alone about a third. No p-value falls below 1 / (n_shifts + 1); with bh or by "
         "no q-value of a lone finding among m tests falls below m times that.",
     )
-    top_n_targets: AtLeastOne = Field(
-        default=10, description="The best predictable targets that go on."
-    )
-    max_targets_to_evaluate: AtLeastOne | None = Field(
+    top_n_targets: Count = Field(default=10, description="The best predictable targets that go on.")
+    max_targets_to_evaluate: Count | None = Field(
         default=None, description="Evaluate only this many targets; null: all of them."
     )
     min_cs: int = Field(
-        default=3, ge=3, description="Symbols a timestamp needs to count in the cross-section."
+        default=3,
+        ge=3,
+        le=MAX_COUNT,
+        description="Symbols a timestamp needs to count in the cross-section.",
     )
-    max_cs_rows: AtLeastOne = Field(
+    max_cs_rows: RowCount = Field(
         default=500_000,
         description="Rows of the pooled panel; whole timestamps are sampled, never single rows.",
     )
@@ -145,9 +149,7 @@ class FeatureSelectionConfig(Section):
         default=("gain", "permutation", "linear", "univariate", "mutual_information"),
         description="Ways to score a feature; the selection is their consensus.",
     )
-    top_m_features: AtLeastOne = Field(
-        default=50, description="At most this many features for a model."
-    )
+    top_m_features: Count = Field(default=50, description="At most this many features for a model.")
     min_stability: Share = Field(
         default=0.6, description="Share of the folds that must choose a feature."
     )
@@ -172,7 +174,7 @@ class RoutingConfig(Section):
         default=None,
         description="False-discovery rate across symbols; null: target_ranking.alpha.",
     )
-    min_oos_rows: AtLeastOne = Field(
+    min_oos_rows: RowCount = Field(
         default=100,
         description="Out-of-sample rows a symbol needs for a verdict on its own model.",
     )
@@ -184,20 +186,22 @@ class SearchConfig(Section):
     n_trials: int = Field(
         default=20,
         ge=2,
+        le=100_000,
         description="Trials of a job in each fold, and as many for its final model; the first is "
         "the configured hyperparameters.",
     )
     n_splits: int = Field(
         default=3,
         ge=2,
+        le=1_000,
         description="Test folds inside the training rows, of which a trial is told.",
     )
-    batch_size: AtLeastOne = Field(
+    batch_size: Count = Field(
         default=5,
         description="Trials that are asked for together. Results depend on it, and so it does not "
         "follow the number of workers.",
     )
-    max_trials: AtLeastOne | None = Field(
+    max_trials: Count | None = Field(
         default=None,
         description="Trials of the whole run, given to the jobs by priority; null: no limit.",
     )
@@ -229,13 +233,13 @@ class TrainingConfig(Section):
         description="How much a training row counts. none: all alike; average_uniqueness: by how "
         "little its label's life overlaps those of the symbol's other labels.",
     )
-    max_cs_rows: AtLeastOne | None = Field(
+    max_cs_rows: RowCount | None = Field(
         default=None,
         description="Rows that pooled models are trained on, whole timestamps; null: those of "
         "target_ranking.max_cs_rows, which are the least. More are streamed from the run directory "
         "at two to three bytes of memory a value, into families that can (lightgbm, ridge).",
     )
-    max_jobs: AtLeastOne | None = Field(
+    max_jobs: Count | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."
     )
     search: SearchConfig | None = Field(
@@ -253,7 +257,7 @@ class EvaluationConfig(Section):
         description="Quantiles of the prediction; the portfolio is long the top one and short the "
         "bottom one. In the cross-sectional view a timestamp needs as many symbols.",
     )
-    cost_bps: Annotated[float, Field(ge=0)] = Field(
+    cost_bps: Annotated[float, Field(ge=0, le=10_000)] = Field(
         default=5.0,
         description="Cost of trading, in basis points of what is bought or sold: half the spread, "
         "fees and slippage together. 5 is a liquid stock's; small stocks and coins cost more.",

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from ray_pipeline.families.hyperparameters import (
     EARLY_STOPPING,
+    MOST_PENALTY,
+    MOST_ROUNDS,
     Number,
     check_hyperparameters,
     check_installed,
@@ -36,14 +38,14 @@ _DEFAULTS: dict[str, Any] = {
     "rsm": 0.7,
 }
 _ALLOWED: Mapping[str, Number] = {
-    "n_estimators": Number(1, whole=True),
-    "learning_rate": Number(1e-6),
+    "n_estimators": Number(1, MOST_ROUNDS, whole=True),
+    "learning_rate": Number(1e-6, 10),
     "depth": Number(1, 10, whole=True),
     "border_count": Number(1, 255, whole=True),
-    "l2_leaf_reg": Number(),
+    "l2_leaf_reg": Number(0, MOST_PENALTY),
     "rsm": Number(1e-3, 1.0),
     "subsample": Number(1e-3, 1.0),
-    "random_strength": Number(),
+    "random_strength": Number(0, MOST_PENALTY),
     **EARLY_STOPPING,
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.families.hyperparameters import (
+    MOST_PENALTY,
     Number,
     check_hyperparameters,
     check_installed,
@@ -25,7 +26,10 @@ _DEFAULTS: dict[str, Any] = {"penalty": 0.02, "l1_ratio": 0.5}
 """In units of the label's deviation: a feature whose correlation with the label is below
 ``penalty · l1_ratio``, once the others have had their say, is left out."""
 
-_ALLOWED = {"penalty": Number(0.0, above=True), "l1_ratio": Number(0.0, 1.0, above=True)}
+_ALLOWED = {
+    "penalty": Number(0.0, MOST_PENALTY, above=True),
+    "l1_ratio": Number(0.0, 1.0, above=True),
+}
 
 MAX_SWEEPS = 5_000
 """Coordinate descent on collinear features is slow; at the tolerance it mostly ends far sooner."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.families.hyperparameters import (
+    MOST_ROUNDS,
     Number,
     check_hyperparameters,
     check_installed,
@@ -24,10 +25,10 @@ from ray_pipeline.statistics.scaling import fit_feature_scaling
 __all__ = ["COMMON", "ForestFamily", "ForestModel"]
 
 COMMON: Mapping[str, Number] = {
-    "n_estimators": Number(1, whole=True),
+    "n_estimators": Number(1, MOST_ROUNDS, whole=True),
     "max_features": Number(0.0, 1.0, above=True),
-    "max_depth": Number(1, whole=True),
-    "min_samples_leaf": Number(1, whole=True),
+    "max_depth": Number(1, 1_000, whole=True),
+    "min_samples_leaf": Number(1, 10**9, whole=True),
 }
 _FILE = "model.npz"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,8 @@ from ray_pipeline.errors import ConfigError
 
 __all__ = [
     "EARLY_STOPPING",
+    "MOST_PENALTY",
+    "MOST_ROUNDS",
     "Flag",
     "Number",
     "check_hyperparameters",
@@ -23,20 +24,21 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A finite number within bounds.
+    """A number within bounds.
 
     Attributes
     ----------
     least, most
-        Bounds, both allowed.
+        Bounds, both allowed. No library is trusted with a value that cannot be meant: some wrap
+        around at 32 bits, some fill the memory, some never end.
     above
         Whether `least` itself is not allowed.
     whole
         Whether it has to be an integer.
     """
 
-    least: float = 0.0
-    most: float = math.inf
+    least: float
+    most: float
     above: bool = False
     whole: bool = False
 
@@ -45,14 +47,14 @@ class Number:
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
         is_enough = self.least < value if self.above else self.least <= value
-        return is_enough and value <= self.most and value < math.inf
+        return is_enough and value <= self.most
 
     def __str__(self) -> str:
         """Return what is needed, in words."""
         kind = "whole number" if self.whole else "number"
         least = f"above {self.least:g}" if self.above else f"of at least {self.least:g}"
-        most = "" if self.most == math.inf else f" and at most {self.most:g}"
-        return f"a {kind} {least}{most}"
+        most = f"{self.most:,}" if self.whole else f"{self.most:g}"
+        return f"a {kind} {least} and at most {most}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ class Flag:
         return "true or false"
 
 
+MOST_ROUNDS = 100_000
+"""Rounds, trees or epochs; a hundred times what a well-fitted model has."""
+
+MOST_PENALTY = 1e12
+"""Of penalties and the like, which have shrunk a model to nothing long before."""
+
 EARLY_STOPPING: Mapping[str, Number] = {
-    "early_stopping_rounds": Number(1, whole=True),
+    "early_stopping_rounds": Number(1, MOST_ROUNDS, whole=True),
     "stopping_fraction": Number(0.05, 0.5),
 }
 """Of families that are fitted round by round: rounds without improvement after which to stop, and
@@ -96,7 +104,8 @@ def check_hyperparameters(
                 f"known are {', '.join(sorted(allowed))}."
             )
         if not allowed[name].allows(value):
-            raise ConfigError(f"{family}: {name} is {value!r}; {allowed[name]} is needed.")
+            found = repr(value) if len(repr(value)) <= 60 else f"{value!r:.60}…"
+            raise ConfigError(f"{family}: {name} is {found}; {allowed[name]} is needed.")
     if "stopping_fraction" in given and "early_stopping_rounds" not in given:
         raise ConfigError(
             f"{family}: stopping_fraction says nothing without early_stopping_rounds; set both."

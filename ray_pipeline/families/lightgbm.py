@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.families.hyperparameters import (
     EARLY_STOPPING,
+    MOST_PENALTY,
+    MOST_ROUNDS,
     Flag,
     Number,
     check_hyperparameters,
@@ -50,21 +52,21 @@ DEFAULTS: dict[str, Any] = {
 }
 _SHARE = Number(1e-3, 1.0)
 ALLOWED: Mapping[str, Number | Flag] = {
-    "n_estimators": Number(1, whole=True),
-    "learning_rate": Number(1e-6),
-    "num_leaves": Number(2, whole=True),
-    "max_bin": Number(2, whole=True),
+    "n_estimators": Number(1, MOST_ROUNDS, whole=True),
+    "learning_rate": Number(1e-6, 10),
+    "num_leaves": Number(2, 131_072, whole=True),
+    "max_bin": Number(2, 65_535, whole=True),
     "feature_fraction": _SHARE,
     "feature_fraction_bynode": _SHARE,
     "bagging_fraction": _SHARE,
-    "bagging_freq": Number(whole=True),
-    "max_depth": Number(-1, whole=True),
-    "min_data_in_leaf": Number(whole=True),
-    "min_gain_to_split": Number(),
-    "lambda_l1": Number(),
-    "lambda_l2": Number(),
+    "bagging_freq": Number(0, MOST_ROUNDS, whole=True),
+    "max_depth": Number(-1, 1_000, whole=True),
+    "min_data_in_leaf": Number(0, 10**9, whole=True),
+    "min_gain_to_split": Number(0, MOST_PENALTY),
+    "lambda_l1": Number(0, MOST_PENALTY),
+    "lambda_l2": Number(0, MOST_PENALTY),
     "extra_trees": Flag(),
-    "path_smooth": Number(),
+    "path_smooth": Number(0, MOST_PENALTY),
     **EARLY_STOPPING,
 }
 """What changes a model; what would change its reproducibility (threads, seeds) is not allowed."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ray_pipeline.families.hyperparameters import (
     EARLY_STOPPING,
+    MOST_PENALTY,
+    MOST_ROUNDS,
     Number,
     check_hyperparameters,
     check_installed,
@@ -28,10 +30,10 @@ __all__ = ["MLPFamily", "MLPModel"]
 _ALLOWED: Mapping[str, Number] = {
     "hidden_units": Number(1, 4096, whole=True),
     "hidden_layers": Number(1, 8, whole=True),
-    "n_epochs": Number(1, whole=True),
-    "batch_size": Number(1, whole=True),
-    "learning_rate": Number(1e-8),
-    "weight_decay": Number(),
+    "n_epochs": Number(1, MOST_ROUNDS, whole=True),
+    "batch_size": Number(1, 10**9, whole=True),
+    "learning_rate": Number(1e-8, 10),
+    "weight_decay": Number(0, MOST_PENALTY),
     "dropout": Number(0.0, 0.9),
     **EARLY_STOPPING,
 }

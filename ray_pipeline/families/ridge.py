@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families.hyperparameters import Number, check_hyperparameters
+from ray_pipeline.families.hyperparameters import MOST_PENALTY, Number, check_hyperparameters
 from ray_pipeline.families.labels import clipped_labels
 from ray_pipeline.families.linear import LinearModel, load_linear, predict_linear
 from ray_pipeline.families.protocol import Model, Problem
@@ -23,7 +23,7 @@ PENALTY = 0.1
 """Per sample. Labels overlap and features are collinear, so the effective sample is far smaller
 than the rows: a penalty that vanishes with n would be ordinary least squares."""
 
-_ALLOWED = {"penalty": Number(0.0, above=True)}
+_ALLOWED = {"penalty": Number(0.0, MOST_PENALTY, above=True)}
 
 
 class RidgeFamily:

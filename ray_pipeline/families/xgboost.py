@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ray_pipeline.families.hyperparameters import (
     EARLY_STOPPING,
+    MOST_PENALTY,
+    MOST_ROUNDS,
     Number,
     check_hyperparameters,
     check_installed,
@@ -36,14 +38,14 @@ _DEFAULTS: dict[str, Any] = {
 }
 _SHARE = Number(1e-3, 1.0)
 _ALLOWED: Mapping[str, Number] = {
-    "n_estimators": Number(1, whole=True),
-    "learning_rate": Number(1e-6),
+    "n_estimators": Number(1, MOST_ROUNDS, whole=True),
+    "learning_rate": Number(1e-6, 10),
     "max_depth": Number(1, 16, whole=True),
-    "max_bin": Number(2, whole=True),
-    "min_child_weight": Number(),
-    "gamma": Number(),
-    "reg_alpha": Number(),
-    "reg_lambda": Number(),
+    "max_bin": Number(2, 65_535, whole=True),
+    "min_child_weight": Number(0, MOST_PENALTY),
+    "gamma": Number(0, MOST_PENALTY),
+    "reg_alpha": Number(0, MOST_PENALTY),
+    "reg_lambda": Number(0, MOST_PENALTY),
     "subsample": _SHARE,
     "colsample_bytree": _SHARE,
     "colsample_bynode": _SHARE,

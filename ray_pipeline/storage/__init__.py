@@ -9,6 +9,7 @@ from ray_pipeline.storage.filesystems import (
     is_s3,
     join,
     open_filesystem,
+    overlap,
     uri_of,
 )
 from ray_pipeline.storage.listing import (
@@ -43,6 +44,7 @@ __all__ = [
     "list_names",
     "listing_denied",
     "open_filesystem",
+    "overlap",
     "reason_of",
     "storage_errors",
     "table_batches",

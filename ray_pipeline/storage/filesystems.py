@@ -11,9 +11,11 @@ from typing import TypeAlias
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations, registry
 
-from ray_pipeline.credentials import credential_keys, holds_password
+from ray_pipeline.credentials import credential_keys, secret_in_address
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.wording import closest
 
 __all__ = [
     "FileSystem",
@@ -22,6 +24,7 @@ __all__ = [
     "is_s3",
     "join",
     "open_filesystem",
+    "overlap",
     "refuse_credentials",
     "uri_of",
 ]
@@ -30,6 +33,12 @@ FileSystem: TypeAlias = fsspec.AbstractFileSystem
 
 _LOCAL = frozenset({"", "file", "local"})
 _S3 = frozenset({"s3", "s3a"})
+_ALIASES = {
+    **dict.fromkeys(_LOCAL, "file"),
+    **{"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs", "arrow_hdfs": "hdfs"},
+}
+_STORES_OF_FSSPEC = frozenset({"hdfs", "arrow_hdfs"})
+_NAMED = ("s3://", "gs://", "az://", "file://", "memory://")
 
 
 def open_filesystem(
@@ -58,13 +67,14 @@ def open_filesystem(
         installs it), or an option or address that holds a credential.
     """
     text = os.fspath(uri)
-    if holds_password(text):
+    if (secret := secret_in_address(text)) is not None:
         raise ConfigError(
-            f"{text.partition('://')[0]}://…: the address holds a password. Remove it: credentials "
+            f"{text.partition('://')[0]}://…: the address holds {secret}. Remove it: credentials "
             "come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
     protocol, rest = _split(text)
-    if not rest.strip("/") and not (protocol in _LOCAL and rest):
+    has_folder = rest.strip("/") or (protocol in _LOCAL and rest)
+    if not has_folder or text.startswith("://"):
         raise ConfigError(f"{text!r} names no folder: give a path or a URI such as s3://bucket/x.")
     if protocol in _LOCAL:
         return fsspec.filesystem("file", use_listings_cache=False), _local_path(rest)
@@ -104,6 +114,24 @@ def join(uri: str, *parts: str) -> str:
     return head + tail
 
 
+def overlap(
+    uri: str,
+    other: str,
+    options: Mapping[str, object] | None = None,
+    other_options: Mapping[str, object] | None = None,
+) -> bool:
+    """Whether two addresses name one folder, or one of them lies inside the other.
+
+    Symbolic links, relative paths and other spellings of a protocol are seen through. The same
+    bucket at two endpoints is two places.
+    """
+    if _endpoint(options) != _endpoint(other_options) and not _is_path(uri):
+        return False
+    steps, other_steps = _steps(uri), _steps(other)
+    n_shared = min(len(steps), len(other_steps))
+    return steps[:n_shared] == other_steps[:n_shared]
+
+
 def uri_of(fs: FileSystem, path: str) -> str:
     """Return the address of a path as a person would write it (local paths stay paths)."""
     if is_local(fs):
@@ -139,6 +167,26 @@ def _split(text: str) -> tuple[str, str]:
     return (protocol, rest) if mark else ("", text)
 
 
+def _is_path(uri: str) -> bool:
+    return _split(uri)[0] in _LOCAL
+
+
+def _steps(uri: str) -> list[str]:
+    """Split an address into its protocol and the names on the way down."""
+    protocol, rest = _split(uri)
+    if protocol in _LOCAL:
+        rest = os.path.realpath(os.path.expanduser(rest))
+    return [_ALIASES.get(protocol, protocol), *filter(None, rest.replace(os.sep, "/").split("/"))]
+
+
+def _endpoint(options: Mapping[str, object] | None) -> object:
+    given = dict(options or {})
+    nested = given.get("client_kwargs")
+    return given.get("endpoint_url") or (
+        nested.get("endpoint_url") if isinstance(nested, Mapping) else None
+    )
+
+
 def _local_path(path: str) -> str:
     absolute: str = LocalFileSystem._strip_protocol(os.path.abspath(os.path.expanduser(path)))
     return absolute
@@ -156,14 +204,36 @@ def _open_s3(uri: str, options: Mapping[str, object]) -> FileSystem:
 
 
 def _open_other(protocol: str, uri: str, options: dict[str, object]) -> tuple[FileSystem, str]:
-    if protocol not in fsspec.available_protocols():
+    alternatives = f"Use a local path, {', '.join(_NAMED)} or another store that fsspec knows."
+    if "::" in protocol or "::" in uri.partition("://")[2]:
         raise ConfigError(
-            f"{uri}: unknown storage protocol {protocol!r}. Use a local path, s3://, gs://, "
-            "file://, memory:// or another protocol of fsspec."
+            f"{uri}: chained addresses (::) do not name a folder that every worker could read and "
+            f"write. {alternatives}"
+        )
+    if protocol not in known_implementations and protocol not in registry:
+        meant = closest(protocol.lower(), [name.removesuffix("://") for name in _NAMED])
+        hint = f"; did you mean {meant}://?" if meant else "."
+        raise ConfigError(f"{uri}: unknown storage protocol {protocol!r}{hint} {alternatives}")
+    # What fsspec brings along wraps other filesystems (zip, tar, reference, cached…), cannot be
+    # listed (data, http), or is one connection that threads must not share (ftp, sftp, smb).
+    known = str(known_implementations.get(protocol, {}).get("class", ""))
+    if known.startswith("fsspec.") and protocol not in _STORES_OF_FSSPEC:
+        raise ConfigError(
+            f"{uri}: {protocol}:// is not a store of folders that many workers can list, read and "
+            f"write at a time. {alternatives}"
         )
     try:
         kind = fsspec.get_filesystem_class(protocol)
+        # Some name the account or the server in the address.
+        told = kind._get_kwargs_from_urls(uri) | options
+        fs = kind(**told, use_listings_cache=False)
+        path = str(kind._strip_protocol(uri)).rstrip("/")
     except ImportError as error:
         raise ConfigError(f"{uri}: {protocol}:// needs another package: {error}") from error
-    fs = kind(**options, use_listings_cache=False)
-    return fs, str(kind._strip_protocol(uri)).rstrip("/")
+    # Whatever another package's constructor raises, the address or its options are wrong.
+    except Exception as error:
+        raise ConfigError(
+            f"{uri}: {protocol}:// cannot be opened: {type(error).__name__}: {error}. Check the "
+            "address and storage_options."
+        ) from error
+    return fs, path

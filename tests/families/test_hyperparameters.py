@@ -38,6 +38,11 @@ KNOWN: dict[str, dict[str, Any]] = {
         **{"early_stopping_rounds": 3, "stopping_fraction": 0.1},
     },
 }
+LIGHTGBM = (
+    *("n_estimators", "learning_rate", "num_leaves", "max_bin", "feature_fraction"),
+    *("bagging_freq", "max_depth", "min_data_in_leaf", "min_gain_to_split", "lambda_l1"),
+    *("lambda_l2", "extra_trees", "path_smooth", "early_stopping_rounds"),
+)
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
@@ -61,20 +66,22 @@ def test_what_a_family_does_not_have_is_answered_with_what_it_has(family: str) -
 
 
 OUT_OF_BOUNDS = [
-    ("ridge", "penalty", 0, "a number above 0"),
-    ("elastic_net", "penalty", -1.0, "a number above 0"),
+    ("ridge", "penalty", 0, "a number above 0 and at most 1e+12"),
+    ("elastic_net", "penalty", -1.0, "a number above 0 and at most 1e+12"),
     ("elastic_net", "l1_ratio", 1.5, "a number above 0 and at most 1"),
     ("extra_trees", "max_features", 0, "a number above 0 and at most 1"),
     ("random_forest", "max_samples", 2, "a number of at least 0.01 and at most 1"),
-    ("random_forest", "n_estimators", 10.0, "a whole number of at least 1"),
+    ("random_forest", "n_estimators", 10.0, "a whole number of at least 1 and at most 100,000"),
+    ("lightgbm", "n_estimators", 10**20, "a whole number of at least 1 and at most 100,000"),
+    ("lightgbm", "max_depth", 10**13, "a whole number of at least -1 and at most 1,000"),
     ("lightgbm", "feature_fraction", 1.2, "a number of at least 0.001 and at most 1"),
     ("lightgbm", "extra_trees", "yes", "true or false"),
     ("lightgbm_quantile", "lower", 0.5, "a number of at least 0.01 and at most 0.49"),
     ("lightgbm_quantile", "upper", 0.999, "a number of at least 0.51 and at most 0.99"),
     ("xgboost", "max_depth", 0, "a whole number of at least 1 and at most 16"),
-    ("xgboost", "early_stopping_rounds", 0, "a whole number of at least 1"),
+    ("xgboost", "early_stopping_rounds", 0, "a whole number of at least 1 and at most 100,000"),
     ("catboost", "border_count", 256, "a whole number of at least 1 and at most 255"),
-    ("catboost", "learning_rate", float("nan"), "a number of at least 1e-06"),
+    ("catboost", "learning_rate", float("nan"), "a number of at least 1e-06 and at most 10"),
     ("mlp", "dropout", 1, "a number of at least 0 and at most 0.9"),
     ("mlp", "hidden_layers", True, "a whole number of at least 1 and at most 8"),
 ]
@@ -98,11 +105,25 @@ def test_numbers_and_flags() -> None:
     assert not Number(1, 2).allows(2.1)
     assert not Number(1, 2, above=True).allows(1)
     assert not Number(1, 2, whole=True).allows(1.0)
-    assert not Number().allows(float("inf"))
-    assert not Number().allows(True)
-    assert not Number().allows("1")
+    assert not Number(0, 10).allows(float("inf"))
+    assert not Number(0, 10).allows(True)
+    assert not Number(0, 10).allows("1")
     assert all(Flag().allows(value) for value in (True, False, 0, 1))
     assert not any(Flag().allows(value) for value in (2, 0.5, "true", None))
+
+
+@every_family
+@pytest.mark.parametrize("value", [10**300, 1e308], ids=["whole", "real"])
+def test_no_hyperparameter_takes_an_absurd_number(
+    family: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some libraries wrap around at 32 bits, some fill the memory, some never end."""
+    monkeypatch.setattr(
+        "ray_pipeline.training.families.hyperparameters.find_spec", lambda library: library
+    )
+    for name in KNOWN.get(family, LIGHTGBM):
+        with pytest.raises(ConfigError, match=rf"^{family}: {name} is 1.{{0,60}}; .* needed\.$"):
+            load_family(family).check_hyperparameters({name: value})
 
 
 def test_a_share_to_watch_needs_a_reason_to_watch() -> None:
@@ -156,6 +177,6 @@ def test_boosted_families_can_stop_early(family: str) -> None:
 
 def test_the_message_of_an_unknown_name_lists_all_in_order() -> None:
     """Sorted, so that it can be read."""
-    allowed = {"b": Number(), "a": Flag()}
+    allowed = {"b": Number(0, 10), "a": Flag()}
     with pytest.raises(ConfigError, match=r"^x: hyperparameter 'c' is .*; known are a, b\.$"):
         check_hyperparameters("x", {"c": 1}, allowed)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import builtins
-import os
+import re
 import sys
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.storage import absolute_uri, join, open_filesystem, uri_of
+from ray_pipeline.storage import absolute_uri, join, open_filesystem, overlap, uri_of
 
 
 def test_relative_local_path_becomes_absolute(
@@ -102,10 +104,19 @@ def test_credentials_in_options_are_refused(options: dict[str, object], found: s
     assert "HUSH" not in str(error.value)
 
 
-def test_a_password_in_an_address_is_refused() -> None:
-    """An address that holds a password is not repeated, and opens nothing."""
-    with pytest.raises(ConfigError, match=r"^s3://…: the address holds a password") as error:
-        open_filesystem("s3://me:HUSH@bucket/x")
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("s3://me:HUSH@bucket/x", "a user name and password before the host"),
+        ("s3://HUSH@bucket/x", "a user name or key before the host"),
+        ("s3://bucket/x?X-Amz-Signature=HUSH", "the parameter 'X-Amz-Signature'"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused(address: str, secret: str) -> None:
+    """An address that holds a credential is not repeated, and opens nothing."""
+    message = rf"^s3://…: the address holds {re.escape(secret)}\. Remove it"
+    with pytest.raises(ConfigError, match=message) as error:
+        open_filesystem(address)
     assert "HUSH" not in str(error.value)
 
 
@@ -194,8 +205,109 @@ def test_uri_without_a_path_is_an_error(uri: str) -> None:
         open_filesystem(uri)
 
 
-def test_other_fsspec_backends_open(tmp_path: Path) -> None:
-    """A backend that this package does not know by name works through fsspec."""
-    fs, path = open_filesystem(f"dir://{tmp_path}", {"target_protocol": "file", "path": "/"})
-    (tmp_path / "a.txt").write_text("a")
-    assert fs.cat_file(os.path.join(path, "a.txt")) == b"a"
+class PlannedStore(MemoryFileSystem):  # type: ignore[misc]
+    """A store of another package: it reads its account off the address, and may refuse it."""
+
+    protocol = "planned"
+
+    def __init__(self, account: str = "", **options: object) -> None:
+        if account == "broken":
+            raise TypeError("no such account")
+        self.account = account
+        super().__init__(**options)
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, str]:
+        return {"account": path.partition("://")[2].partition("/")[0]}
+
+
+@pytest.fixture(scope="module")
+def planned() -> None:
+    fsspec.register_implementation("planned", PlannedStore)
+
+
+@pytest.mark.usefixtures("planned")
+def test_other_fsspec_backends_open() -> None:
+    """A backend that this package does not know by name is given what the address says."""
+    fs, path = open_filesystem("planned://mine/panel/")
+    assert (fs.account, path) == ("mine", "/mine/panel")
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_backend_that_cannot_be_opened_is_told_in_a_sentence() -> None:
+    """Whatever its constructor raises, the address is at fault, and no traceback is shown."""
+    message = (
+        r"^planned://broken/x: planned:// cannot be opened: TypeError: no such account\. Check"
+    )
+    with pytest.raises(ConfigError, match=message):
+        open_filesystem("planned://broken/x")
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        *("async_wrapper", "blockcache", "cached", "data", "dbfs", "dir", "filecache", "ftp"),
+        *("generic", "git", "github", "http", "https", "jupyter", "libarchive", "reference"),
+        *("sftp", "simplecache", "smb", "ssh", "tar", "webhdfs", "zip"),
+    ],
+)
+def test_what_holds_no_folders_for_many_workers_is_refused(protocol: str) -> None:
+    """Fsspec's wrappers, archives and single connections: nothing is opened, nothing waits."""
+    message = rf"^{protocol}://x/y: {protocol}:// is not a store of folders .*\. Use a local path"
+    with pytest.raises(ConfigError, match=message):
+        open_filesystem(f"{protocol}://x/y")
+
+
+@pytest.mark.parametrize("uri", ["simplecache::s3://b/x", "zip://a.zip::s3://b/x"])
+def test_a_chained_address_is_refused(uri: str) -> None:
+    """A worker could not write through it."""
+    with pytest.raises(ConfigError, match=rf"^{uri}: chained addresses \(::\) do not name"):
+        open_filesystem(uri)
+
+
+def test_a_protocol_in_capitals_is_answered_with_the_one_that_was_meant() -> None:
+    """As an unknown one, with a suggestion."""
+    with pytest.raises(ConfigError, match=r"unknown storage protocol 'S3'; did you mean s3://\?"):
+        open_filesystem("S3://bucket/x")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("data", "data/", True),
+        ("data", "data/run", True),
+        ("data/run", "data", True),
+        ("data", "data2", False),
+        ("data", "./x/../data", True),
+        ("data", "file://{cwd}/data/run", True),
+        ("data", "{cwd}//data", True),
+        ("link/run", "data", True),
+        ("data", "memory://data", False),
+        ("s3://bucket/data", "s3a://bucket//data/run/", True),
+        ("s3://bucket/data", "s3://bucket/database", False),
+        ("s3://bucket", "s3://bucket/x", True),
+        ("/", "data", True),
+    ],
+)
+def test_overlapping_folders_are_seen_through_their_spellings(
+    first: str,
+    second: str,
+    expected: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever of the two lies inside the other, by whatever name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    second = second.format(cwd=tmp_path)
+    assert overlap(first, second) is expected
+    assert overlap(second, first) is expected
+
+
+def test_the_same_bucket_at_two_endpoints_is_two_places() -> None:
+    """A bucket's name means something at its endpoint alone."""
+    ours = {"endpoint_url": "http://ours:9000"}
+    assert not overlap("s3://b/x", "s3://b/x", ours, {})
+    assert overlap("s3://b/x", "s3://b/x", ours, {"client_kwargs": dict(ours)})
+    assert overlap("data", "data", ours, {})
