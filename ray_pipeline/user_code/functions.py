@@ -7,7 +7,6 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -17,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import closest, some_of
 
 __all__ = ["did_you_mean", "function_path", "load_function"]
 
@@ -136,5 +135,5 @@ def _place(module: ModuleType) -> str:
 
 def did_you_mean(found: str, choices: list[str]) -> str:
     """Return the choice that was probably meant, in brackets after a space; or nothing."""
-    close = get_close_matches(found, choices, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = closest(found, choices)
+    return f" (did you mean {close!r}?)" if close else ""

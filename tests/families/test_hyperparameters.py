@@ -119,7 +119,7 @@ def test_no_hyperparameter_takes_an_absurd_number(
 ) -> None:
     """Some libraries wrap around at 32 bits, some fill the memory, some never end."""
     monkeypatch.setattr(
-        "ray_pipeline.training.families.hyperparameters.find_spec", lambda library: library
+        "ray_pipeline.families.hyperparameters.find_spec", lambda library: library
     )
     for name in KNOWN.get(family, LIGHTGBM):
         with pytest.raises(ConfigError, match=rf"^{family}: {name} is 1.{{0,60}}; .* needed\.$"):

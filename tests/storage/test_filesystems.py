@@ -220,6 +220,10 @@ class PlannedStore(MemoryFileSystem):  # type: ignore[misc]
     def _get_kwargs_from_urls(path: str) -> dict[str, str]:
         return {"account": path.partition("://")[2].partition("/")[0]}
 
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.partition("://")[2]
+
 
 @pytest.fixture(scope="module")
 def planned() -> None:
