@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import environment  # isort: skip  # before whatever imports NumPy or Ray
+
 import importlib
 import os
 import shutil
@@ -23,6 +25,18 @@ from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
 # A busy machine is no failure: tests assert no time.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give Ray a folder in tests that are marked; in others it finds none, and does not start."""
+    is_ray = item.get_closest_marker("ray") is not None
+    os.environ["RAY_TMPDIR"] = str(environment.RAY_FOLDER) if is_ray else os.devnull
+
+
+def pytest_unconfigure() -> None:
+    """Remove what the Rays of tests left behind."""
+    shutil.rmtree(environment.RAY_FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

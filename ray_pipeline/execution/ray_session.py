@@ -29,6 +29,7 @@ import ray_pipeline
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
+from ray_pipeline.execution.ray_auth_mode import OF_THIS_PROCESS
 from ray_pipeline.execution.ray_head import HeadWatch
 from ray_pipeline.execution.ray_token import TOKEN_CURE, cluster_id, refusal
 from ray_pipeline.execution.sizing import Growth
@@ -119,6 +120,7 @@ class RaySession:
         self._auth_mode = os.environ.get(_AUTH_VARIABLE)
         self.is_own = False
         if not self._opened_here:
+            OF_THIS_PROCESS.remember()
             self.growth = "fixed" if address is None else _growth_of_cluster()
         elif address == "local" or (address is None and not _inside_a_cluster()):
             self.is_own = True
@@ -257,6 +259,8 @@ def _check_that_it_lets_us_in(problem: str, address: str) -> None:
 
 
 def _init(problem: str, options: dict[str, Any]) -> None:
+    if (conflict := OF_THIS_PROCESS.conflict()) is not None:
+        raise ExecutionError(f"{problem}: {conflict}")
     is_main = threading.current_thread() is threading.main_thread()
     on_sigterm = signal.getsignal(signal.SIGTERM) if is_main else None
     try:
@@ -266,6 +270,7 @@ def _init(problem: str, options: dict[str, Any]) -> None:
         raise ExecutionError(f"{problem}: {reason}. {TOKEN_CURE}") from error
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise _not_joined(problem, error) from error
+    OF_THIS_PROCESS.remember()
     if is_main and on_sigterm is not signal.SIG_DFL:
         # ray.init puts its own handler in the place of the program's.
         signal.signal(signal.SIGTERM, on_sigterm)

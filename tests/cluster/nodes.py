@@ -30,6 +30,8 @@ HOST = "127.0.0.1"
 BIN = Path(sys.executable).parent
 PLAIN = Path(__file__).resolve().parents[1] / "plain_installation"
 
+_OF_ALL_TESTS = {"RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"}  # see environment.py
+
 PORTS = range(24_100, 32_000)
 """Above those that Ray gives to workers and to the servers of its clients, 10002 to 19999 and 23000
 to 24000, and below those that Linux gives to whoever asks for any port."""
@@ -51,20 +53,19 @@ a node may take to answer stays at Ray's ten seconds: a busy machine is not take
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment without what it says of Ray and of imports.
+    """Return this process's environment without what it says of a cluster and of imports.
 
-    The running interpreter's `python` and `ray` come first on the PATH. Authentication is off and
-    no usage is reported, unless `variables` say otherwise. Libraries that are here for the tests
-    alone are missing, as for most users: LightGBM, which imports them where they are, takes twice
-    the time of a process to start.
+    The running interpreter's `python` and `ray` come first on the PATH. Libraries that are here for
+    the tests alone are missing, as for most users: LightGBM, which imports them where they are,
+    takes twice the time of a process to start.
     """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("RAY_") and name != "PYTHONPATH"
+        if name in _OF_ALL_TESTS or not (name.startswith("RAY_") or name == "PYTHONPATH")
     }
     kept["PATH"] = os.pathsep.join([str(BIN), kept.get("PATH", os.defpath)])
-    kept |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"} | variables
+    kept |= variables
     folders = [folder for folder in (str(PLAIN), kept.get("PYTHONPATH")) if folder]
     return kept | {"PYTHONPATH": os.pathsep.join(folders)}
 

@@ -37,11 +37,8 @@ def test_run_from_outside(cluster: Cluster, work: WorkingFolder, serial_sha256: 
 
 
 @pytest.fixture
-def client_executor(
-    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[RayExecutor[Any]]:
+def client_executor(cluster: Cluster, tmp_path: Path) -> Iterator[RayExecutor[Any]]:
     """Give an executor whose driver is this process, behind Ray Client."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     settings = RaySettings(address=cluster.head.client_address, max_attempts=2, unit_timeout_s=3.0)
     executor = RayExecutor(no_state, FolderStore(str(tmp_path)), settings)
     yield executor

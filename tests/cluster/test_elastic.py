@@ -33,8 +33,7 @@ def memory_of_this_machine() -> tuple[int, int]:
 
 
 @pytest.fixture
-def make_executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeExecutor]:
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+def make_executor(tmp_path: Path) -> Iterator[MakeExecutor]:
     opened: list[RayExecutor[Any]] = []
 
     def make(cluster: Cluster, **settings: Any) -> RayExecutor[Any]:

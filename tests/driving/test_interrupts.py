@@ -41,7 +41,6 @@ def start(config: Path, ray_folder: Path) -> Iterator[Start]:
             env=os.environ
             | {
                 "PYTHONPATH": PLAIN_INSTALLATION,
-                "RAY_AUTH_MODE": "disabled",
                 "RAY_TMPDIR": str(ray_folder),
                 "PYTHONUNBUFFERED": "1",
             },

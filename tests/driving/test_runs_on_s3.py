@@ -55,11 +55,7 @@ class Bench:
             env=kept
             | self.server.owner.environment
             | {"AWS_ENDPOINT_URL": self.proxy.endpoint_url, "AWS_DEFAULT_REGION": REGION}
-            | {
-                "PYTHONPATH": PLAIN_INSTALLATION,
-                "RAY_AUTH_MODE": "disabled",
-                "PYTHONUNBUFFERED": "1",
-            }
+            | {"PYTHONPATH": PLAIN_INSTALLATION, "PYTHONUNBUFFERED": "1"}
             | {"RAY_TMPDIR": str(self.ray_folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

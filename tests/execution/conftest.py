@@ -26,12 +26,7 @@ def ray_of_the_tests() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    variables = {
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PYTHONPATH": os.pathsep.join(import_paths()),
-    }
-    with environment_variables(variables):
+    with environment_variables({"PYTHONPATH": os.pathsep.join(import_paths())}):
         ray.init(
             address="local",
             num_cpus=2,

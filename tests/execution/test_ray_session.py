@@ -80,6 +80,38 @@ print(sorted(changed & {"PYTHONPATH", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"
 
 
 @pytest.mark.ray
+def test_two_authentication_modes_in_one_process(tmp_path: Path) -> None:
+    """What Ray turns on by itself works; a mode that it cannot change to is a sentence."""
+    program = """
+from ray_pipeline.errors import ExecutionError
+def say_why(mode):
+    os.environ["RAY_AUTH_MODE"] = mode
+    try:
+        RayExecutor(no_state, store, RaySettings(address="local"))
+    except ExecutionError as error:
+        print(error)
+    del os.environ["RAY_AUTH_MODE"]
+say_why("token")
+executor = RayExecutor(no_state, store, RaySettings(address="local", n_workers=1))
+result = run_stage(executor, store, [unit(double, "S", {"x": 1})])
+print([record["value"] for record in result.records.values()])
+executor.close()
+say_why("disabled")
+"""
+    process = start(program, tmp_path, HOME=str(tmp_path))
+    stdout, stderr = process.communicate(timeout=180)
+    assert process.returncode == 0, stderr
+    to_token, done, from_token = stdout.splitlines()
+    assert done == "[2]"
+    assert to_token == (
+        "No Ray could be started on this machine: RAY_AUTH_MODE is token now, but Ray works in "
+        "the mode disabled in this process, and cannot change it. Set RAY_AUTH_MODE=disabled, or "
+        "start a new process with RAY_AUTH_MODE=token."
+    )
+    assert "is disabled now, but Ray works in the mode token in this process" in from_token
+
+
+@pytest.mark.ray
 def test_interrupt_ends_a_run(tmp_path: Path) -> None:
     """Ctrl-C reaches all processes: the program ends, and what was finished is kept."""
     program = """

@@ -12,6 +12,7 @@ import pytest
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import ray_session
+from ray_pipeline.execution.ray_auth_mode import OF_THIS_PROCESS
 from ray_pipeline.execution.ray_token import refusal
 
 TOKEN = "the-right-one"
@@ -108,6 +109,7 @@ def test_where_the_token_is_looked_for(
 def test_token_that_is_nowhere(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """Ray, which may know of another place, is asked, and its error becomes our sentence."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setattr(OF_THIS_PROCESS, "value", "token")
 
     def refuse(**_: object) -> None:
         raise ray_session.AuthenticationError("no token, in many sentences")

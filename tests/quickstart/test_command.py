@@ -11,7 +11,6 @@ from ray_pipeline.config import load_experiment_config
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution import Done, Outcome
-from ray_pipeline.execution.environment import environment_variables
 from ray_pipeline.quickstart import (
     NOTHING_PLANTED,
     make_sample,
@@ -184,20 +183,18 @@ def test_the_command_runs_on_ray(in_folder: Path) -> None:
     """
     sample = make_sample(n_symbols=4, n_bars=400, truth=NOTHING_PLANTED)
     small = (*SMALL[1:], "target_ranking.families=[ridge]")
-    variables = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
     first, second = Watching(), Watching()
-    with environment_variables(variables):
-        for watching, execution in ((first, "n_workers=2"), (second, "executor=serial")):
-            said: list[str] = []
-            code = run_quickstart(
-                "sample",
-                watching,
-                said.append,
-                truth=NOTHING_PLANTED,
-                sample=sample,
-                overrides=(*small, f"execution.{execution}"),
-            )
-            assert code == 0
-            assert any(line.startswith("done: none of 6 targets is predictable") for line in said)
+    for watching, execution in ((first, "n_workers=2"), (second, "executor=serial")):
+        said: list[str] = []
+        code = run_quickstart(
+            "sample",
+            watching,
+            said.append,
+            truth=NOTHING_PLANTED,
+            sample=sample,
+            overrides=(*small, f"execution.{execution}"),
+        )
+        assert code == 0
+        assert any(line.startswith("done: none of 6 targets is predictable") for line in said)
     assert first.n_now > 10
     assert (first.n_before, second.n_now, second.n_before) == (0, 0, first.n_now)
