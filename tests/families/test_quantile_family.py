@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from problems import fit_one, noise_features, problem, rank_correlation
-from threadpoolctl import threadpool_limits
 
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.families import QuantileModel, load_family
@@ -29,8 +28,7 @@ def spread_by_a_feature(n_rows: int) -> tuple[NDArray[np.float32], NDArray[np.fl
 def fitted() -> tuple[QuantileBoosters, NDArray[np.float32], NDArray[np.float64]]:
     """Fit the first 3,000 rows, and give 1,000 later ones."""
     X, y = spread_by_a_feature(4_000)
-    with threadpool_limits(1, user_api="openmp"):
-        model = fit_one("lightgbm_quantile", X[:3_000], problem(y[:3_000]), QUICK)
+    model = fit_one("lightgbm_quantile", X[:3_000], problem(y[:3_000]), QUICK)
     assert isinstance(model, QuantileBoosters)
     return model, X[3_000:], y[3_000:]
 
