@@ -27,7 +27,7 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.streaming import PooledStream, StreamSpec
+from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 
 N_FEATURES = 50
 SYMBOL_ROWS = 100_000

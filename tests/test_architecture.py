@@ -320,6 +320,16 @@ def purity_violations(imports: Iterable[Import]) -> list[str]:
     ]
 
 
+def repeated_class_names(sources: Mapping[str, Source]) -> dict[str, list[str]]:
+    """Find names that classes of several modules have, with these modules."""
+    homes: dict[str, list[str]] = {}
+    for name, source in sources.items():
+        for node in ast.parse(source.text).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name)
+    return {name: modules for name, modules in homes.items() if len(modules) > 1}
+
+
 def import_cycles(sources: Mapping[str, Source], imports: Iterable[Import]) -> list[list[str]]:
     """Find groups of modules that need one another while being imported.
 
@@ -560,3 +570,21 @@ def test_a_cycle_through_a_package_is_named() -> None:
 def test_a_module_without_a_layer_is_named() -> None:
     """A stray module cannot slip past the table."""
     assert modules_without_layer({"": Source(""), "helpers": Source("")}) == ["helpers"]
+
+
+def test_every_class_name_is_unique() -> None:
+    """A class name says which class is meant, whatever file it is read in."""
+    assert repeated_class_names(package_sources(REPOSITORY / PACKAGE)) == {}
+
+
+def test_a_repeated_class_name_is_found() -> None:
+    """Private classes count too: a traceback names them alike."""
+    sources = {
+        "panel.a": Source("class Block: ...\nclass _Part: ..."),
+        "panel.b": Source("class Block: ..."),
+        "panel.c": Source("class _Part: ..."),
+    }
+    assert repeated_class_names(sources) == {
+        "Block": ["panel.a", "panel.b"],
+        "_Part": ["panel.a", "panel.c"],
+    }

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ray_pipeline.bars.bars import FloatArray
-from ray_pipeline.bars.series import BarSeries, Feature, log_ratio
+from ray_pipeline.bars.series import Feature, log_ratio
 from ray_pipeline.bars.windows import (
     EMA_LENGTH_IN_SPANS,
     ratio,
-    rolling_mean,
     shift,
 )
 
@@ -49,16 +47,12 @@ def _risk_adjusted_momentum(window: int) -> Feature:
 
 
 def _up_fraction(window: int) -> Feature:
-    def compute(s: BarSeries) -> FloatArray:
-        is_up = np.where(np.isnan(s.change), np.nan, s.change > 0.0)
-        return rolling_mean(is_up, window)
-
     return Feature(
         f"up_fraction_{window}",
         "momentum",
         f"share of the last {window} bars with c > c₋₁",
         window + 1,
-        compute,
+        lambda s: s.mean(s.is_up, window),
     )
 
 

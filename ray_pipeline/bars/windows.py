@@ -21,17 +21,11 @@ from ray_pipeline.bars.rolling import EMA_LENGTH_IN_SPANS, Rolling, ratio
 __all__ = [
     "EMA_LENGTH_IN_SPANS",
     "ratio",
-    "rolling_correlation",
     "rolling_ema",
-    "rolling_kurtosis",
     "rolling_max",
     "rolling_mean",
-    "rolling_mean_absolute_deviation",
     "rolling_min",
-    "rolling_skewness",
     "rolling_std",
-    "rolling_sum",
-    "rolling_trend",
     "shift",
 ]
 
@@ -42,11 +36,6 @@ def shift(values: FloatArray, lag: int) -> FloatArray:
     shifted[:lag] = np.nan
     shifted[lag:] = values[: max(len(values) - lag, 0)]
     return shifted
-
-
-def rolling_sum(values: FloatArray, window: int) -> FloatArray:
-    """Return the sum of the window."""
-    return Rolling(values).sum(window)
 
 
 def rolling_mean(values: FloatArray, window: int) -> FloatArray:
@@ -72,28 +61,3 @@ def rolling_min(values: FloatArray, window: int) -> FloatArray:
 def rolling_std(values: FloatArray, window: int) -> FloatArray:
     """Return the standard deviation (ddof=1), 0 where the window is constant up to rounding."""
     return Rolling(values).std(window)
-
-
-def rolling_skewness(values: FloatArray, window: int) -> FloatArray:
-    """Return the skewness ``m3 / m2^1.5``, NaN where the window is constant."""
-    return Rolling(values).skewness(window)
-
-
-def rolling_kurtosis(values: FloatArray, window: int) -> FloatArray:
-    """Return the excess kurtosis ``m4 / m2² − 3``, NaN where the window is constant."""
-    return Rolling(values).kurtosis(window)
-
-
-def rolling_mean_absolute_deviation(values: FloatArray, window: int) -> FloatArray:
-    """Return the mean distance to the window's mean, exactly 0 where the window is constant."""
-    return Rolling(values).mean_absolute_deviation(window)
-
-
-def rolling_correlation(x: FloatArray, y: FloatArray, window: int) -> FloatArray:
-    """Return the Pearson correlation of two series, NaN where one of them is constant."""
-    return Rolling(x).correlation(Rolling(y), window)
-
-
-def rolling_trend(values: FloatArray, window: int) -> FloatArray:
-    """Return the Pearson correlation with time, NaN where the window is constant."""
-    return Rolling(values).trend(window)

@@ -12,7 +12,7 @@ import yaml
 from ray_pipeline.config.fields import MAX_INT
 from ray_pipeline.config.shapes import child, wants_text
 
-__all__ = ["Document", "Path", "Place", "Problem", "dotted", "parse_yaml", "write_yaml"]
+__all__ = ["ConfigProblem", "Document", "Path", "Place", "dotted", "parse_yaml", "write_yaml"]
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the top of the config: ``("data", "symbols", 1)``."""
@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """Something to change: where it was written, where in the config it is, and what is wrong."""
 
     place: Place
@@ -45,7 +45,7 @@ class Document:
 
     values: Any = None
     places: dict[Path, Place] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConfigProblem] = field(default_factory=list)
 
     def place_of(self, path: Path) -> Place:
         """Give the place of a value, or of the nearest thing above it that was written."""
@@ -91,7 +91,7 @@ def parse_yaml(
     size = len(text)
     if size > _MAX_BYTES:
         message = f"has {size:,} bytes; a config has at most {_MAX_BYTES:,}"
-        document.problems.append(Problem(Place(source), below, message))
+        document.problems.append(ConfigProblem(Place(source), below, message))
         return document
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -101,12 +101,14 @@ def parse_yaml(
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = Place(source, mark.line + 1) if mark is not None and numbered else Place(source)
-        document.problems.append(Problem(place, below, _syntax_message(error)))
+        document.problems.append(ConfigProblem(place, below, _syntax_message(error)))
     except _TooLargeError as error:
         document.values = None
-        document.problems.append(Problem(Place(source), below, str(error)))
+        document.problems.append(ConfigProblem(Place(source), below, str(error)))
     except RecursionError:
-        document.problems.append(Problem(Place(source), below, "nested too deeply to be a config"))
+        document.problems.append(
+            ConfigProblem(Place(source), below, "nested too deeply to be a config")
+        )
     return document
 
 
@@ -308,4 +310,4 @@ class _Builder:
         return Place(self._source, node.start_mark.line + 1 if self._numbered else 0)
 
     def _report(self, node: yaml.Node, path: Path, message: str) -> None:
-        self._document.problems.append(Problem(self._place(node), path, message))
+        self._document.problems.append(ConfigProblem(self._place(node), path, message))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ray_pipeline.config.document import Document, Problem, parse_yaml, write_yaml
+from ray_pipeline.config.document import ConfigProblem, Document, parse_yaml, write_yaml
 from ray_pipeline.config.experiment import ExperimentConfig
 from ray_pipeline.config.overrides import apply_override, override_source
 from ray_pipeline.config.problems import listed, validation_problems
@@ -124,7 +124,7 @@ def _read(text: str | bytes, source: str) -> Document:
     if not isinstance(document.values, dict):
         if not document.problems:
             message = "found no mapping; a config is a mapping of sections (experiment, data, ...)"
-            document.problems.append(Problem(document.place_of(()), (), message))
+            document.problems.append(ConfigProblem(document.place_of(()), (), message))
         raise ConfigError(listed(document.problems, [source]))
     return document
 
@@ -146,7 +146,7 @@ def _read_bytes(source: str) -> bytes:
         raise ConfigError(f"{source}: cannot be read: {error.strerror}.") from error
 
 
-def _validate(document: Document) -> ExperimentConfig | list[Problem]:
+def _validate(document: Document) -> ExperimentConfig | list[ConfigProblem]:
     """Build the config, or list what is wrong with the writing and with the values."""
     problems = document.problems
     unreadable = {problem.path for problem in problems}

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ray_pipeline.config.document import Document, Path, Place, Problem, dotted, parse_yaml
+from ray_pipeline.config.document import ConfigProblem, Document, Path, Place, dotted, parse_yaml
 from ray_pipeline.config.shapes import child, holds_keys, holds_scalars, wants_text
 
 __all__ = ["apply_override", "override_source"]
@@ -34,12 +34,12 @@ def apply_override(document: Document, override: str, root: type[BaseModel]) -> 
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not all(key.split(".")):
         message = "must be written KEY=VALUE, such as data.symbol_batch_size=15"
-        document.problems.append(Problem(place, (), message))
+        document.problems.append(ConfigProblem(place, (), message))
         return
     path, annotation, rest = _resolve(key, root)
     if rest:
         message = f"'{dotted(path)}' has no keys of its own, so '{rest}' cannot be set below it"
-        document.problems.append(Problem(place, path, message))
+        document.problems.append(ConfigProblem(place, path, message))
         return
     value = _parse(place.source, text, annotation, path)
     document.problems.extend(value.problems)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
-from ray_pipeline.config.document import Document, Path, Problem, dotted
+from ray_pipeline.config.document import ConfigProblem, Document, Path, dotted
 from ray_pipeline.config.fields import PATTERNS
 from ray_pipeline.config.shapes import child, section_fields, section_of
 from ray_pipeline.wording import closest
@@ -52,7 +52,7 @@ _NO_CREDENTIALS = (
 
 def validation_problems(
     error: ValidationError, document: Document, root: type[BaseModel]
-) -> list[Problem]:
+) -> list[ConfigProblem]:
     """Translate what pydantic reports into problems with their place in the document.
 
     Parameters
@@ -65,13 +65,13 @@ def validation_problems(
         The model of the whole config: it knows the keys that could have been meant.
     """
     return [
-        Problem(document.place_of(path), path, message)
+        ConfigProblem(document.place_of(path), path, message)
         for details in error.errors(include_url=False)[:_MAX_TRANSLATED]
         for path, message in _sentences(details, root)
     ]
 
 
-def listed(problems: list[Problem], sources: list[str]) -> str:
+def listed(problems: list[ConfigProblem], sources: list[str]) -> str:
     """Write problems one per line: the sources in their order, a file's from top to bottom."""
     ordered = sorted(
         problems, key=lambda problem: (sources.index(problem.place.source), problem.place.line)
@@ -83,7 +83,7 @@ def listed(problems: list[Problem], sources: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _line(problem: Problem) -> str:
+def _line(problem: ConfigProblem) -> str:
     place, subject = str(problem.place), _shortened(dotted(problem.path), _MAX_PATH)
     # An override is called by its key, and some messages quote the key: once is enough.
     is_said = not subject or place == f"--set {subject}" or f"'{subject}'" in problem.message

@@ -35,7 +35,7 @@ from ray_pipeline.selection.selecting import Selection, select_features
 from ray_pipeline.training.predictions import JoinedPredictions, join_predictions
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.searching import SearchSettings, search_hyperparameters
-from ray_pipeline.training.streamed_rows import stream_rows, without_stream
+from ray_pipeline.training.stream_slices import stream_rows, without_stream
 from ray_pipeline.training.training import Training, train_models
 from ray_pipeline.wording import iso_time, some_of
 

@@ -1,7 +1,7 @@
 """A generated sample panel with planted truths, a commented config, and a run on them."""
 
 from ray_pipeline.quickstart.command import quickstart_config, run_quickstart, write_quickstart
-from ray_pipeline.quickstart.comparison import Comparison, Finding, Found, compare
+from ray_pipeline.quickstart.comparison import Comparison, Found, PlantedFinding, compare
 from ray_pipeline.quickstart.sample import make_sample
 from ray_pipeline.quickstart.table import comparison_lines
 from ray_pipeline.quickstart.truth import (
@@ -17,8 +17,8 @@ __all__ = [
     "NOTHING_PLANTED",
     "PLANTED",
     "Comparison",
-    "Finding",
     "Found",
+    "PlantedFinding",
     "PlantedLeak",
     "PlantedTarget",
     "PlantedTwin",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ray_pipeline.quickstart.truth import PlantedLeak, PlantedTarget, PlantedTwin, Truth
 from ray_pipeline.records import View
 
-__all__ = ["Comparison", "Finding", "Found", "compare"]
+__all__ = ["Comparison", "Found", "PlantedFinding", "compare"]
 
 Verdict = Literal["right", "wrong", "open"]
 Row = Mapping[str, Any]
@@ -33,7 +33,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PlantedFinding:
     """One thing planted beside what was found; `verdict` is ``open`` where nothing is promised."""
 
     what: str
@@ -48,7 +48,7 @@ class Comparison:
 
     heading: str
     story: str
-    findings: tuple[Finding, ...]
+    findings: tuple[PlantedFinding, ...]
 
 
 def compare(truth: Truth, found: Found) -> list[Comparison]:
@@ -83,7 +83,7 @@ def _verdict(is_right: bool) -> Verdict:
     return "right" if is_right else "wrong"
 
 
-def _view(target: PlantedTarget, view: View, rows: Sequence[Row]) -> Finding:
+def _view(target: PlantedTarget, view: View, rows: Sequence[Row]) -> PlantedFinding:
     planted = "too weak to promise"
     if view in target.found_in:
         planted = "predictable" if target.family is None else f"predictable, {target.family} only"
@@ -91,7 +91,7 @@ def _view(target: PlantedTarget, view: View, rows: Sequence[Row]) -> Finding:
         planted = "nothing there"
     row = next((r for r in rows if r["target"] == target.name and r["view"] == view), None)
     if row is None:
-        return Finding(_VIEWS[view], planted, "not ranked", "wrong")
+        return PlantedFinding(_VIEWS[view], planted, "not ranked", "wrong")
     answer = f"predictable, {row['family']}" if row["predictable"] else "not predictable"
     figures = f"skill {_number(row['skill'], '+.3f')}, q {_number(row['q_value'], '.2g')}"
     verdict: Verdict = "open"
@@ -100,7 +100,7 @@ def _view(target: PlantedTarget, view: View, rows: Sequence[Row]) -> Finding:
         verdict = _verdict(row["predictable"] and by_the_family)
     elif view in target.absent_in:
         verdict = _verdict(not row["predictable"])
-    return Finding(_VIEWS[view], planted, f"{answer} ({figures})", verdict)
+    return PlantedFinding(_VIEWS[view], planted, f"{answer} ({figures})", verdict)
 
 
 def _number(value: float | None, form: str) -> str:
@@ -109,7 +109,7 @@ def _number(value: float | None, form: str) -> str:
 
 def _carriers(
     target: PlantedTarget, twin: PlantedTwin | None, rows: Sequence[Row]
-) -> Iterator[Finding]:
+) -> Iterator[PlantedFinding]:
     """Compare the selected features where the target has to be found: pooled, else per symbol."""
     if not target.carriers:
         return
@@ -120,7 +120,7 @@ def _carriers(
         if row["target"] == target.name and row["view"] == view and row["selected"]:
             selected.setdefault(row["symbol"], []).append(row["feature"])
     if not selected:
-        yield Finding("features", planted, "none selected", "wrong")
+        yield PlantedFinding("features", planted, "none selected", "wrong")
         return
     enough = [
         all(_names(name, twin) & set(names) for name in target.carriers)
@@ -130,11 +130,13 @@ def _carriers(
     if view == "cross_sectional":
         (names,) = selected.values()
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        yield Finding("features", planted, ", ".join(names[:3]) + more, _verdict(is_right))
+        yield PlantedFinding("features", planted, ", ".join(names[:3]) + more, _verdict(is_right))
         return
     top = Counter(names[0] for names in selected.values())
     first = ", ".join(f"{name} first in {count}" for name, count in _by_count(top)[:2])
-    yield Finding("features", planted, f"{first} of {len(selected)} symbols", _verdict(is_right))
+    yield PlantedFinding(
+        "features", planted, f"{first} of {len(selected)} symbols", _verdict(is_right)
+    )
 
 
 def _names(feature: str, twin: PlantedTwin | None) -> set[str]:
@@ -148,10 +150,10 @@ def _by_count(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _routes(target: PlantedTarget, rows: Sequence[Row]) -> Finding:
+def _routes(target: PlantedTarget, rows: Sequence[Row]) -> PlantedFinding:
     counts = Counter(str(row["route"]) for row in rows if row["target"] == target.name)
     n_right = sum(counts[route] for route in target.routes)
-    return Finding(
+    return PlantedFinding(
         what="routes",
         planted=" or ".join(target.routes),
         found=", ".join(f"{route} {count}" for route, count in _by_count(counts)) or "none",
@@ -159,7 +161,7 @@ def _routes(target: PlantedTarget, rows: Sequence[Row]) -> Finding:
     )
 
 
-def _leak(leak: PlantedLeak | None, rows: Sequence[Row]) -> Iterator[Finding]:
+def _leak(leak: PlantedLeak | None, rows: Sequence[Row]) -> Iterator[PlantedFinding]:
     if leak is not None:
         planted = f"{leak.feature} copies {leak.target}"
         caught = [
@@ -169,14 +171,14 @@ def _leak(leak: PlantedLeak | None, rows: Sequence[Row]) -> Iterator[Finding]:
         if caught:
             found = f"{caught[0]['action']} by its {caught[0]['test']} ({caught[0]['value']:.2f})"
         dropped = [row["action"] for row in caught] == ["dropped"]
-        yield Finding("leak", planted, found, _verdict(dropped))
+        yield PlantedFinding("leak", planted, found, _verdict(dropped))
     planted_feature = None if leak is None else leak.feature
     others = sorted({str(row["feature"]) for row in rows if row["feature"] != planted_feature})
     found = f"accused: {', '.join(others)}" if others else "none accused"
-    yield Finding("other leaks", "none", found, _verdict(not others))
+    yield PlantedFinding("other leaks", "none", found, _verdict(not others))
 
 
-def _twin(twin: PlantedTwin, rows: Sequence[Row]) -> Finding:
+def _twin(twin: PlantedTwin, rows: Sequence[Row]) -> PlantedFinding:
     """Of twins one at most may serve a model, wherever either does."""
     pair = {twin.feature, twin.of}
     chosen: dict[tuple[str, str | None], set[str]] = {}
@@ -188,4 +190,4 @@ def _twin(twin: PlantedTwin, rows: Sequence[Row]) -> Finding:
     if chosen:
         found = f"one of the two in {len(chosen) - both} of {len(chosen)} selections"
     planted = f"{twin.feature} says what {twin.of} says"
-    return Finding("twin", planted, found, _verdict(bool(chosen) and not both))
+    return PlantedFinding("twin", planted, found, _verdict(bool(chosen) and not both))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ray_pipeline.quickstart.comparison import Comparison, Finding, Verdict
+from ray_pipeline.quickstart.comparison import Comparison, PlantedFinding, Verdict
 
 __all__ = ["comparison_lines"]
 
@@ -24,14 +24,14 @@ def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
         max(len(text) for text in ("planted", *(finding.planted for finding in findings))),
         max(len(text) for text in ("found", *(finding.found for finding in findings))),
     ]
-    lines = [_line(Finding("", "planted", "found", "open"), " ", widths)]
+    lines = [_line(PlantedFinding("", "planted", "found", "open"), " ", widths)]
     for each in comparisons:
         lines.append(f"{each.heading}: {each.story}")
         lines += [_line(finding, _MARKS[finding.verdict], widths) for finding in each.findings]
     return [*lines, "", _sentence(comparisons)]
 
 
-def _line(finding: Finding, mark: str, widths: Sequence[int]) -> str:
+def _line(finding: PlantedFinding, mark: str, widths: Sequence[int]) -> str:
     planted, found = widths
     text = f"{mark} {finding.what:11}  {finding.planted:{planted}}  {finding.found:{found}}"
     return f"  {text.rstrip()}"

@@ -17,9 +17,9 @@ from ray_pipeline.results.tables import FAILURES, LEAKAGE
 __all__ = [
     "DataSection",
     "FailedUnit",
-    "Finding",
     "Leak",
     "LeftOut",
+    "MergedFinding",
     "UsedSymbol",
     "merge_findings",
     "write_data_section",
@@ -71,7 +71,7 @@ class FailedUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MergedFinding:
     """The same remark on the data of one or more symbols."""
 
     text: str
@@ -100,7 +100,7 @@ class DataSection:
     rejected: Capped[LeftOut]
     quarantined: Capped[LeftOut]
     symbols: Capped[UsedSymbol]
-    findings: Capped[Finding]
+    findings: Capped[MergedFinding]
     symbols_absent: str
     failures: Capped[FailedUnit]
     failures_absent: str
@@ -139,7 +139,7 @@ def write_data_section(contents: RunContents) -> DataSection:
     )
 
 
-def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[Finding]:
+def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[MergedFinding]:
     """Join findings that differ only in their numbers, and give the numbers' ranges.
 
     Parameters
@@ -149,7 +149,7 @@ def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[Finding]:
 
     Returns
     -------
-    list of Finding
+    list of MergedFinding
         Those of most symbols first.
 
     Examples
@@ -169,7 +169,7 @@ def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[Finding]:
         text = pattern
         for numbers_here in places:
             text = text.replace("\0", _range(numbers_here), 1)
-        merged.append(Finding(text, len(symbols), _some(symbols)))
+        merged.append(MergedFinding(text, len(symbols), _some(symbols)))
     return sorted(merged, key=lambda finding: (-finding.n_symbols, finding.text))
 
 

@@ -23,13 +23,13 @@ from ray_pipeline.results.figures import (
 )
 from ray_pipeline.results.tables import PLAN
 
-__all__ = ["ModelSection", "TrainedModel", "write_model_section"]
+__all__ = ["ListedModel", "ModelSection", "write_model_section"]
 
 MAX_LEFT_OUT = 50
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedModel:
+class ListedModel:
     """A model and its out-of-sample evidence; `why` is the head of `reason`."""
 
     job_id: str
@@ -65,7 +65,7 @@ class ModelSection:
 
     absent: str
     axis: Markup
-    models: Capped[TrainedModel]
+    models: Capped[ListedModel]
     untrained: Capped[str]
     left_out: Capped[tuple[str, str]]
     search: SearchSection
@@ -109,7 +109,7 @@ def _scale(contents: RunContents) -> Scale:
     return skill_scale(ends, n_ticks=3)
 
 
-def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) -> TrainedModel:
+def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) -> ListedModel:
     evidence = metadata.get("out_of_sample") or {}
     skill, error = evidence.get("skill"), evidence.get("std_error")
     trained_on = metadata.get("trained_on") or {}
@@ -118,7 +118,7 @@ def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) ->
     half_width = 2 * error if is_measured(error) else None
     title = f"{job['job_id']}: skill {signed(skill, 4)} ± {unsigned(error, 4)}"
     holds = is_measured(half_width) and is_measured(skill) and skill > half_width
-    return TrainedModel(
+    return ListedModel(
         job_id=job["job_id"],
         trained_on=f"{count(len(symbols))} symbols" if pooled else ", ".join(symbols),
         family=job["family"],

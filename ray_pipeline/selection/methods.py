@@ -15,11 +15,9 @@ from ray_pipeline.selection.consensus import find_twins
 from ray_pipeline.statistics.skill import grouped_skill
 from ray_pipeline.statistics.tails import average_ranks
 
-__all__ = ["METHODS", "TrainingRows", "mutual_information", "score_features"]
+__all__ = ["ScoringRows", "mutual_information", "score_features"]
 
 Floats = NDArray[np.float64]
-
-METHODS = ("gain", "permutation", "linear", "univariate", "mutual_information")
 
 MAX_VALIDATION_ROWS = 4_000
 """Rows a permutation is scored on, drawn by the seed."""
@@ -40,7 +38,7 @@ labels still hold independent ones, enough for a relation that turns twice."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRows:
+class ScoringRows:
     """What a fold may learn from, split for permutation importance.
 
     Attributes
@@ -69,7 +67,7 @@ class TrainingRows:
 
 
 def score_features(
-    data: TrainingRows, methods: Sequence[str], hyperparameters: Mapping[str, Mapping[str, Any]]
+    data: ScoringRows, methods: Sequence[str], hyperparameters: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Floats]:
     """Score every feature by every method; higher carries more, 0 carries nothing.
 
@@ -107,7 +105,7 @@ def score_features(
 
 def _fit(
     family: str,
-    data: TrainingRows,
+    data: ScoringRows,
     rows: NDArray[np.int64],
     hyperparameters: Mapping[str, Mapping[str, Any]],
 ) -> Model:
@@ -117,7 +115,7 @@ def _fit(
     return model
 
 
-def _permutation(data: TrainingRows, model: Model, gain: Floats) -> Floats:
+def _permutation(data: ScoringRows, model: Model, gain: Floats) -> Floats:
     generator = np.random.default_rng(data.seed)
     rows = data.validation
     if len(rows) > MAX_VALIDATION_ROWS:
@@ -147,7 +145,7 @@ def _permutation(data: TrainingRows, model: Model, gain: Floats) -> Floats:
     return lost
 
 
-def _clusters(data: TrainingRows, gain: Floats) -> list[list[int]]:
+def _clusters(data: ScoringRows, gain: Floats) -> list[list[int]]:
     """Features that the model uses, those nearly alike together, by the training rows."""
     used = [int(j) for j in np.argsort(-gain, kind="stable") if gain[j] > 0]
     n_kept = min(len(data.inner), CLUSTER_ROWS)
@@ -159,7 +157,7 @@ def _clusters(data: TrainingRows, gain: Floats) -> list[list[int]]:
     return list(clusters.values())
 
 
-def _one_by_one(data: TrainingRows) -> dict[str, Floats]:
+def _one_by_one(data: ScoringRows) -> dict[str, Floats]:
     """Score each feature by itself, from one ranking of its rows."""
     rows = data.rows
     labels = data.y[rows]

@@ -22,7 +22,7 @@ from ray_pipeline.selection.consensus import (
     consensus_of_folds,
     find_twins,
 )
-from ray_pipeline.selection.methods import TrainingRows, score_features
+from ray_pipeline.selection.methods import ScoringRows, score_features
 from ray_pipeline.selection.shadows import shift_within_symbols
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.stability import selection_stability
@@ -158,7 +158,7 @@ def _evenly(n_rows: int, most: int) -> NDArray[np.int64]:
 
 def _training_rows(
     design: Design, target: TargetSpec, frame: PanelFrame, fold: Fold, symbol: str
-) -> TrainingRows | None:
+) -> ScoringRows | None:
     """Return a fold's training rows with shadows beside the features, or None if too few."""
     start, _ = design.split(fold)
     seed = derive_seed(frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}")
@@ -174,7 +174,7 @@ def _training_rows(
         return None
     share = 0.25 + 0.5 * np.random.default_rng(seed).random()
     shadow = shift_within_symbols(design.symbol_index[:start], float(share))
-    return TrainingRows(
+    return ScoringRows(
         X=np.hstack([design.X[sampled], design.X[shadow[sampled]]]),
         y=y,
         rows=whole.rows,

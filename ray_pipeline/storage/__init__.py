@@ -22,14 +22,14 @@ from ray_pipeline.storage.listing import (
     listing_denied,
 )
 from ray_pipeline.storage.run_directory import RunDirectory
-from ray_pipeline.storage.units import UnitStore
+from ray_pipeline.storage.units import UnitRecords
 from ray_pipeline.storage.values import type_name, unequal_values
 
 __all__ = [
     "FileSystem",
     "Listing",
     "RunDirectory",
-    "UnitStore",
+    "UnitRecords",
     "absolute_uri",
     "content_sha256",
     "file_digest",

@@ -32,7 +32,7 @@ from ray_pipeline.storage.local_store import TEMPORARY
 from ray_pipeline.storage.parquet_ranges import column_ranges
 from ray_pipeline.storage.ranged_file import RangedFile
 from ray_pipeline.storage.stores import ObjectStore, store_of
-from ray_pipeline.storage.units import UnitStore
+from ray_pipeline.storage.units import UnitRecords
 
 __all__ = ["RunDirectory"]
 
@@ -85,9 +85,9 @@ class RunDirectory:
         return self._uri
 
     @property
-    def units(self) -> UnitStore:
+    def units(self) -> UnitRecords:
         """The finished units of work, which resuming reads."""
-        return UnitStore(self)
+        return UnitRecords(self)
 
     def exists(self, name: str) -> bool:
         """Whether a file of this name is there (a folder is not a file)."""

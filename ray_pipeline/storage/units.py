@@ -12,13 +12,13 @@ from ray_pipeline.storage.documents import record_json
 if TYPE_CHECKING:
     from ray_pipeline.storage.run_directory import RunDirectory
 
-__all__ = ["UnitStore"]
+__all__ = ["UnitRecords"]
 
 _N_THREADS = 16
 _SUFFIX = ".json"
 
 
-class UnitStore:
+class UnitRecords:
     """The records of finished units, at ``units/<stage>/<digest>.json`` of a run directory.
 
     Tables that a unit leaves for later ones lie beside its record, at

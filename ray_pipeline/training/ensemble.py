@@ -25,7 +25,7 @@ from ray_pipeline.samples.evidence import Evidence, cross_sectional_evidence, ti
 from ray_pipeline.statistics.placing import mean_place, place
 from ray_pipeline.statistics.skill import time_contributions
 from ray_pipeline.storage.documents import strict_json
-from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
 from ray_pipeline.training.seal import sealed
 

@@ -19,7 +19,7 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.records import BAR_FIELDS, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.placing import standing_scale
-from ray_pipeline.training.fit import FittedJob
+from ray_pipeline.training.job_fit import FittedJob
 from ray_pipeline.wording import iso_time
 
 __all__ = [

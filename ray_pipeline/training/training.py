@@ -13,9 +13,9 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan, without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
-from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.pooled_stream import StreamSpec
 from ray_pipeline.training.search.choices import JobSearch
-from ray_pipeline.training.streaming import StreamSpec
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
 __all__ = ["Training", "train_models"]

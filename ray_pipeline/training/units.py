@@ -17,15 +17,15 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.metadata import (
     feature_facts,
     fitted_facts,
     library_versions,
     request_facts,
 )
+from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 from ray_pipeline.training.seal import sealed
-from ray_pipeline.training.streaming import PooledStream, StreamSpec
 
 __all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ray_pipeline.bars import series as bar_series
 from ray_pipeline.bars import windows
+from ray_pipeline.bars.rolling import Rolling
 from ray_pipeline.bars.series import BarSeries
 
 from .samples import random_bars
@@ -39,4 +40,4 @@ def test_correlations_with_many_series_are_those_of_each() -> None:
             series.mean(rng.normal(size=30), 5)  # leaves room for the next one
         values = rng.normal(size=30)
         got = series.rolling(series.close).correlation(series.rolling(values), 8)
-        np.testing.assert_array_equal(got, windows.rolling_correlation(series.close, values, 8))
+        np.testing.assert_array_equal(got, Rolling(series.close).correlation(Rolling(values), 8))

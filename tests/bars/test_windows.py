@@ -25,7 +25,15 @@ def with_ema_length(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def correlation_with_square(values: np.ndarray, window: int) -> np.ndarray:
-    return windows.rolling_correlation(values, values * values, window)
+    return Rolling(values).correlation(Rolling(values * values), window)
+
+
+def mean_absolute_deviation(values: np.ndarray, window: int) -> np.ndarray:
+    return Rolling(values).mean_absolute_deviation(window)
+
+
+def trend(values: np.ndarray, window: int) -> np.ndarray:
+    return Rolling(values).trend(window)
 
 
 def low_quantile(values: np.ndarray, window: int) -> np.ndarray:
@@ -49,15 +57,15 @@ def line_end_of_window(window: np.ndarray) -> float:
 
 
 STATISTICS: list[tuple[Statistic, Callable[[np.ndarray], float]]] = [
-    (windows.rolling_sum, np.sum),
+    (lambda x, window: Rolling(x).sum(window), np.sum),
     (windows.rolling_mean, np.mean),
     (windows.rolling_max, np.max),
     (windows.rolling_min, np.min),
     (windows.rolling_std, lambda x: np.std(x, ddof=1)),
-    (windows.rolling_skewness, stats.skew),
-    (windows.rolling_kurtosis, stats.kurtosis),
-    (windows.rolling_mean_absolute_deviation, lambda x: np.mean(np.abs(x - x.mean()))),
-    (windows.rolling_trend, lambda x: stats.pearsonr(np.arange(len(x)), x)[0]),
+    (lambda x, window: Rolling(x).skewness(window), stats.skew),
+    (lambda x, window: Rolling(x).kurtosis(window), stats.kurtosis),
+    (mean_absolute_deviation, lambda x: np.mean(np.abs(x - x.mean()))),
+    (trend, lambda x: stats.pearsonr(np.arange(len(x)), x)[0]),
     (correlation_with_square, lambda x: stats.pearsonr(x, x * x)[0]),
     (with_ema_length, ema_of_window),
     (low_quantile, lambda x: np.quantile(x, 0.2)),
@@ -136,12 +144,12 @@ def test_constant_has_no_spread_whatever_rounding_says(window: int) -> None:
     for price in np.random.default_rng(4).uniform(0.001, 60_000.0, 200):
         values = np.full(window, price)
         assert windows.rolling_std(values, window)[-1] == 0.0
-        assert windows.rolling_mean_absolute_deviation(values, window)[-1] == 0.0
-        assert np.isnan(windows.rolling_skewness(values, window)).all()
-        assert np.isnan(windows.rolling_kurtosis(values, window)).all()
-        assert np.isnan(windows.rolling_trend(values, window)).all()
+        assert mean_absolute_deviation(values, window)[-1] == 0.0
+        assert np.isnan(Rolling(values).skewness(window)).all()
+        assert np.isnan(Rolling(values).kurtosis(window)).all()
+        assert np.isnan(trend(values, window)).all()
         ramp = np.arange(float(window))
-        assert np.isnan(windows.rolling_correlation(values, ramp, window)).all()
+        assert np.isnan(Rolling(values).correlation(Rolling(ramp), window)).all()
 
 
 def test_small_deviation_on_a_large_level_is_kept() -> None:

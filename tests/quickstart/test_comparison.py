@@ -8,8 +8,8 @@ import pytest
 from ray_pipeline.quickstart import (
     NOTHING_PLANTED,
     Comparison,
-    Finding,
     Found,
+    PlantedFinding,
     PlantedLeak,
     PlantedTarget,
     PlantedTwin,
@@ -98,7 +98,7 @@ AS_PLANTED = Found(
 )
 
 
-def findings(found: Found, truth: Truth = TRUTH) -> dict[tuple[str, str], Finding]:
+def findings(found: Found, truth: Truth = TRUTH) -> dict[tuple[str, str], PlantedFinding]:
     return {
         (each.heading, finding.what): finding
         for each in compare(truth, found)
@@ -269,9 +269,9 @@ def test_the_table_shows_planted_beside_found() -> None:
         "y_2h",
         "weak",
         (
-            Finding("pooled", "predictable", "predictable, ridge", "right"),
-            Finding("per symbol", "too weak to promise", "not predictable", "open"),
-            Finding("routes", "BOTH", "BOTH 4", "right"),
+            PlantedFinding("pooled", "predictable", "predictable, ridge", "right"),
+            PlantedFinding("per symbol", "too weak to promise", "not predictable", "open"),
+            PlantedFinding("routes", "BOTH", "BOTH 4", "right"),
         ),
     )
     assert comparison_lines([comparison]) == [
@@ -291,9 +291,9 @@ def test_the_table_names_what_was_not_found() -> None:
         "y_2h",
         "weak",
         (
-            Finding("pooled", "predictable", "not predictable", "wrong"),
-            Finding("routes", "BOTH", "BLOCKED 4", "wrong"),
-            Finding("features", "a", "a", "right"),
+            PlantedFinding("pooled", "predictable", "not predictable", "wrong"),
+            PlantedFinding("routes", "BOTH", "BLOCKED 4", "wrong"),
+            PlantedFinding("features", "a", "a", "right"),
         ),
     )
     lines = comparison_lines([comparison])

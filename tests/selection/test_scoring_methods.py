@@ -11,28 +11,29 @@ from scipy import stats
 from sklearn.metrics import mutual_info_score
 
 import ray_pipeline.selection.methods
+from ray_pipeline.config.stage_sections import FeatureSelectionConfig
 from ray_pipeline.families import Problem
 from ray_pipeline.records import Task
 from ray_pipeline.selection.consensus import choose_in_fold
 from ray_pipeline.selection.methods import (
-    METHODS,
-    TrainingRows,
+    ScoringRows,
     mutual_information,
     score_features,
 )
 from ray_pipeline.selection.shadows import shift_within_symbols
 
+METHODS = FeatureSelectionConfig().methods
 QUICK = {"lightgbm": {"n_estimators": 20, "learning_rate": 0.1}}
 
 
 def training_rows(
     X: np.ndarray, y: np.ndarray, task: Task = "regression", seed: int = 0
-) -> TrainingRows:
+) -> ScoringRows:
     """Split rows into an inner part and the last quarter."""
     n_rows = len(y)
     cut = n_rows * 3 // 4
     every = np.arange(n_rows)
-    return TrainingRows(X.astype(np.float32), y, every, every[:cut], every[cut:], task, seed)
+    return ScoringRows(X.astype(np.float32), y, every, every[:cut], every[cut:], task, seed)
 
 
 def with_shadows(X: np.ndarray) -> np.ndarray:

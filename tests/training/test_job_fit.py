@@ -22,7 +22,7 @@ from training_designs import (
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.samples.design import Design
-from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.predictions import predictions_schema
 
 COLUMN = {"a": 0.0, "b": 1 / 8, "c": 2 / 8, "d": 3 / 8}

@@ -19,7 +19,7 @@ from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.placing import place
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
-from ray_pipeline.training.fit import JobSpec
+from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.models import read_model
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.units import TrainingSpec, train_pooled

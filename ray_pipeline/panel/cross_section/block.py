@@ -19,7 +19,7 @@ from ray_pipeline.panel.cross_section.values import deviations, group_rows, mid_
 from ray_pipeline.panel.quality import finite
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["Block", "compared", "read_block", "write_block_tables"]
+__all__ = ["SpanBlock", "compared", "read_block", "write_block_tables"]
 
 Columns: TypeAlias = Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
 
@@ -28,7 +28,7 @@ _SYMBOLS_PER_READ = 8
 """So that what is being decoded, at several times its size, is a small part of the block."""
 
 
-class Block:
+class SpanBlock:
     """The base rows of all symbols within a span, one symbol after the other.
 
     Parameters
@@ -63,16 +63,19 @@ def read_block(
     is_member: Sequence[bool],
     tables: Sequence[str],
     span: tuple[int, int],
-) -> Block:
+) -> SpanBlock:
     """Read the base rows of all symbols within a span [start_ns, stop_ns), several at a time."""
     n_reads = min(_READS_AT_ONCE, -(-len(tables) // _SYMBOLS_PER_READ))
     with ThreadPoolExecutor(n_reads) as pool:
         rows = list(pool.map(lambda name: read_base(run, name, *span), tables))
-    return Block(symbols, is_member, rows)
+    return SpanBlock(symbols, is_member, rows)
 
 
 def compared(
-    block: Block, cross_section: CrossSection, base_features: Sequence[str], labels: Sequence[str]
+    block: SpanBlock,
+    cross_section: CrossSection,
+    base_features: Sequence[str],
+    labels: Sequence[str],
 ) -> Columns:
     """Compute the cross-sectional columns of a block.
 
@@ -111,7 +114,7 @@ def compared(
 
 
 def write_block_tables(
-    run: RunDirectory, cross_section: CrossSection, number: int, block: Block, columns: Columns
+    run: RunDirectory, cross_section: CrossSection, number: int, block: SpanBlock, columns: Columns
 ) -> None:
     """Write a block, each symbol's rows as a row group of one of the block's files."""
     fields: list[tuple[str, pa.DataType]] = [(TIME, pa.int64())]

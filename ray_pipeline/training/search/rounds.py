@@ -13,15 +13,15 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.search.choices import Pairs
+from ray_pipeline.training.search.fold_search import FoldSearch, TrialBatch
 from ray_pipeline.training.search.inner import InnerSplits
-from ray_pipeline.training.search.study import Batch, Study
 from ray_pipeline.training.search.units import TrialsSpec, TrialTask, measure_trials
 
 __all__ = ["Measuring"]
 
 _FAILED = "a unit of its trials failed; see failures.parquet"
 
-Asked = tuple[Study, Batch]
+Asked = tuple[FoldSearch, TrialBatch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,18 @@ class Measuring:
     min_cs: int
 
     def round(self, asked: Sequence[Asked]) -> None:
-        """Measure a batch of each study, and tell each its skills in the order of its trials."""
+        """Measure a batch of each search, and tell each its skills in the order of its trials."""
         units: list[Unit] = []
         where: list[list[tuple[str, int]]] = []  # of each batch: unit and task that measure it
         own: dict[str, list[Asked]] = {}
-        for study, batch in asked:
-            if study.job.view == "symbol_specific":
-                members = own.setdefault(study.job.symbols[0], [])
-                where.append([(study.job.symbols[0], len(members))])
-                members.append((study, batch))
+        for search, batch in asked:
+            if search.job.view == "symbol_specific":
+                members = own.setdefault(search.job.symbols[0], [])
+                where.append([(search.job.symbols[0], len(members))])
+                members.append((search, batch))
             else:
                 pooled = [
-                    self._pooled_unit(study, batch.first + k, pairs)
+                    self._pooled_unit(search, batch.first + k, pairs)
                     for k, pairs in enumerate(batch.hyperparameters)
                 ]
                 where.append([(unit.key, 0) for unit in pooled])
@@ -59,24 +59,24 @@ class Measuring:
         shared = [self.pool.value] if units and self.pool is not None else []
         units += [self._own_unit(symbol, members) for symbol, members in own.items()]
         records = self.runner.run(units, shared)
-        for (study, batch), places in zip(asked, where, strict=True):
+        for (search, batch), places in zip(asked, where, strict=True):
             n_each = len(batch.hyperparameters) // len(places)
             results = [_result(records.get(key), task, n_each) for key, task in places]
             problems = [result["problem"] for result in results if result["problem"]]
             skills = [_number(skill) for result in results for skill in result["skills"]]
-            study.tell(batch, skills, problems[0] if problems else None)
+            search.tell(batch, skills, problems[0] if problems else None)
 
-    def _pooled_unit(self, study: Study, number: int, pairs: Pairs) -> Unit:
+    def _pooled_unit(self, search: FoldSearch, number: int, pairs: Pairs) -> Unit:
         tables = () if self.pool is None else self.pool.tables
-        task = _task(study, Batch(number, (pairs,)))
+        task = _task(search, TrialBatch(number, (pairs,)))
         spec = TrialsSpec(self.frame, (task,), self.splits, self.min_cs, pool=tables)
-        key = f"{study.job.job_id}, {study.name}, trial {number}"
+        key = f"{search.job.job_id}, {search.name}, trial {number}"
         return Unit("search_trials", key, measure_trials, spec)
 
     def _own_unit(self, symbol: str, members: Sequence[Asked]) -> Unit:
         spec = TrialsSpec(
             frame=self.frame,
-            tasks=tuple(_task(study, batch) for study, batch in members),
+            tasks=tuple(_task(search, batch) for search, batch in members),
             splits=self.splits,
             min_cs=self.min_cs,
             partition=self.partitions[symbol],
@@ -84,15 +84,15 @@ class Measuring:
         return Unit("search_trials", symbol, measure_trials, spec)
 
 
-def _task(study: Study, batch: Batch) -> TrialTask:
-    job = study.job
+def _task(search: FoldSearch, batch: TrialBatch) -> TrialTask:
+    job = search.job
     return TrialTask(
         job_id=job.job_id,
         target=job.target,
         view=job.view,
         family=job.family,
-        fold=study.fold,
-        features=study.features,
+        fold=search.fold,
+        features=search.features,
         first=batch.first,
         hyperparameters=batch.hyperparameters,
     )

@@ -22,17 +22,17 @@ from ray_pipeline.training.search.choices import (
     best_trial,
     trial_rows,
 )
+from ray_pipeline.training.search.fold_search import FoldSearch
 from ray_pipeline.training.search.inner import InnerSplits
 from ray_pipeline.training.search.optimiser import require_optuna
 from ray_pipeline.training.search.rounds import Measuring
 from ray_pipeline.training.search.space import Space, search_spaces
-from ray_pipeline.training.search.study import Study
 from ray_pipeline.wording import some_of
 
 __all__ = ["SearchSettings", "Searches", "search_hyperparameters"]
 
-STUDIES_AT_ONCE = 2_000
-"""Studies whose optimisers are in the driver's memory together."""
+SEARCHES_AT_ONCE = 2_000
+"""Searches whose optimisers are in the driver's memory together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +125,27 @@ def search_hyperparameters(
     searched = [job for job in wanted if job.job_id in allotted]
     measuring = Measuring(runner, frame, partitions, pool, settings.splits, min_cs)
     places = [(job, place) for job in searched for place in _places(job)]
-    studies: dict[str, list[Study]] = {job.job_id: [] for job in searched}
-    for start in range(0, len(places), STUDIES_AT_ONCE):
+    searches: dict[str, list[FoldSearch]] = {job.job_id: [] for job in searched}
+    for start in range(0, len(places), SEARCHES_AT_ONCE):
         some = [
-            _study(frame, job, *place, settings, allotted[job.job_id])
-            for job, place in places[start : start + STUDIES_AT_ONCE]
+            _fold_search(frame, job, *place, settings, allotted[job.job_id])
+            for job, place in places[start : start + SEARCHES_AT_ONCE]
         ]
-        while asked := [(study, batch) for study in some if (batch := study.ask()) is not None]:
+        while asked := [(search, batch) for search in some if (batch := search.ask()) is not None]:
             measuring.round(asked)
-        for study in some:
-            study.close()
-            studies[study.job.job_id].append(study)
-    found = {job_id: _found(members, settings.accept) for job_id, members in studies.items()}
+        for search in some:
+            search.close()
+            searches[search.job.job_id].append(search)
+    found = {job_id: _found(members, settings.accept) for job_id, members in searches.items()}
     return Searches(
         jobs={job_id: search for job_id, search in found.items() if search is not None},
         rows=tuple(
             row
-            for job_id, members in studies.items()
-            for study in members
-            for row in trial_rows(job_id, study.fold, study.trials)
+            for job_id, members in searches.items()
+            for search in members
+            for row in trial_rows(job_id, search.fold, search.trials)
         ),
-        left_out=(*_unsearched(plan, settings, allotted), *_unmeasured(studies)),
+        left_out=(*_unsearched(plan, settings, allotted), *_unmeasured(searches)),
     )
 
 
@@ -153,23 +153,23 @@ def _places(job: Job) -> list[tuple[int | None, tuple[str, ...]]]:
     return [*job.fold_features, (None, job.features)]
 
 
-def _study(
+def _fold_search(
     frame: PanelFrame,
     job: Job,
     fold: int | None,
     features: tuple[str, ...],
     settings: SearchSettings,
     n_trials: int,
-) -> Study:
+) -> FoldSearch:
     own = job.symbols if job.view == "symbol_specific" else ()
     where = "final" if fold is None else f"fold {fold}"
     seed = derive_seed(frame.seed, "search", job.family, job.target, *own, where, "proposals")
     space = settings.spaces[job.family]
-    return Study(job, fold, features, space, n_trials, settings.batch_size, seed)
+    return FoldSearch(job, fold, features, space, n_trials, settings.batch_size, seed)
 
 
-def _found(studies: Sequence[Study], accept: Accept) -> JobSearch | None:
-    choices = [best_trial(study.fold, study.trials) for study in studies]
+def _found(searches: Sequence[FoldSearch], accept: Accept) -> JobSearch | None:
+    choices = [best_trial(search.fold, search.trials) for search in searches]
     made = [choice for choice in choices if choice is not None]
     if not made:
         return None
@@ -201,11 +201,11 @@ def _unsearched(
         )
 
 
-def _unmeasured(studies: Mapping[str, Sequence[Study]]) -> Iterator[str]:
+def _unmeasured(searches: Mapping[str, Sequence[FoldSearch]]) -> Iterator[str]:
     """Say which searches came to nothing: one sentence per job."""
-    for job_id, members in studies.items():
+    for job_id, members in searches.items():
         failed = [each for each in members if best_trial(each.fold, each.trials) is None]
         if failed:
-            names = ", ".join(study.name for study in failed)
+            names = ", ".join(search.name for search in failed)
             why = failed[0].problem or "the configured hyperparameters have no skill to compare"
             yield f"{job_id}: not searched, {names} (the configured ones are used): {why}"

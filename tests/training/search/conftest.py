@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from search_panels import MixFamily
 
-import ray_pipeline.training.fit
+import ray_pipeline.training.job_fit
 import ray_pipeline.training.search.inner
 import ray_pipeline.training.search.space
 
@@ -15,7 +15,7 @@ def mix(monkeypatch: pytest.MonkeyPatch) -> MixFamily:
     """Let the mixing family stand for whatever family is named."""
     family = MixFamily()
     for module in (
-        ray_pipeline.training.fit,
+        ray_pipeline.training.job_fit,
         ray_pipeline.training.search.inner,
         ray_pipeline.training.search.space,
     ):

@@ -154,7 +154,7 @@ def test_bits_do_not_depend_on_how_many_studies_are_open(
 ) -> None:
     """A driver with less memory for optimisers asks in more rounds and finds the same."""
     expected = both(Runner(pool_of(0.2), reader), partitions)
-    monkeypatch.setattr(stage, "STUDIES_AT_ONCE", 3)
+    monkeypatch.setattr(stage, "SEARCHES_AT_ONCE", 3)
     assert repr(both(Runner(pool_of(0.2), reader), partitions)) == repr(expected)
 
 

@@ -13,7 +13,7 @@ from training_designs import AXIS
 from ray_pipeline.routing.plan import TrainingPlan
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.training.fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.search.choices import Choice, JobSearch
 from ray_pipeline.training.training import train_models
 

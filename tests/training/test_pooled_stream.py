@@ -11,7 +11,7 @@ import pytest
 from training_designs import FOLDS, target_spec, training_frame
 
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.streaming import PooledStream, StreamSpec
+from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 
 
 @pytest.fixture(name="stream")

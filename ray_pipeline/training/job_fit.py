@@ -27,10 +27,10 @@ from ray_pipeline.statistics.skill import (
     standing,
     time_contributions,
 )
-from ray_pipeline.training.fitting import Fitter, columns_of
+from ray_pipeline.training.fitter import Fitter, columns_of
+from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
-from ray_pipeline.training.streaming import PooledStream
 
 __all__ = ["FittedJob", "JobSpec", "fit_job"]
 

@@ -16,7 +16,7 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.routing.plan import Job
 from ray_pipeline.samples.pool import SliceSpec, count_samples, write_slice
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.training.streaming import StreamSpec
+from ray_pipeline.training.pooled_stream import StreamSpec
 
 __all__ = ["stream_rows", "without_stream"]
 

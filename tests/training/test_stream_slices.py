@@ -14,7 +14,7 @@ from ray_pipeline.records import SymbolPartition, TargetSpec, View
 from ray_pipeline.routing.plan import Job
 from ray_pipeline.samples.pool import write_slice
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.training.streamed_rows import stream_rows, without_stream
+from ray_pipeline.training.stream_slices import stream_rows, without_stream
 
 ROWS = np.full(300, 2)
 """Both symbols at every timestamp of the frame."""

@@ -11,7 +11,7 @@ from ray_pipeline.training.search.choices import Pairs, Trial, best_trial
 from ray_pipeline.training.search.optimiser import Optimiser
 from ray_pipeline.training.search.space import Space, first_trial
 
-__all__ = ["Batch", "Study"]
+__all__ = ["FoldSearch", "TrialBatch"]
 
 MAX_STARTUP = 10
 """Random trials before the first that learns from them, Optuna's own default; a third of the
@@ -19,14 +19,14 @@ trials where these are few."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrialBatch:
     """Trials to be measured together: the number of the first, and the hyperparameters of each."""
 
     first: int
     hyperparameters: tuple[Pairs, ...]
 
 
-class Study:
+class FoldSearch:
     """The search of a job inside one fold (None: for its final model).
 
     Parameters
@@ -64,7 +64,7 @@ class Study:
         """``fold 2`` or ``final``."""
         return "final" if self.fold is None else f"fold {self.fold}"
 
-    def ask(self) -> Batch | None:
+    def ask(self) -> TrialBatch | None:
         """Return the next batch, None when there is none left."""
         n_done = len(self.trials)
         n_wanted = min(self._batch_size, self._n_trials - n_done)
@@ -72,9 +72,9 @@ class Study:
             return None
         points = [] if n_done else [self._configured]
         points += [self._configured | each for each in self._optimiser.ask(n_wanted - len(points))]
-        return Batch(n_done, tuple(tuple(sorted(point.items())) for point in points))
+        return TrialBatch(n_done, tuple(tuple(sorted(point.items())) for point in points))
 
-    def tell(self, batch: Batch, skills: Sequence[float], problem: str | None = None) -> None:
+    def tell(self, batch: TrialBatch, skills: Sequence[float], problem: str | None = None) -> None:
         """Take the skills of a batch in its order, NaN where there is none, and why."""
         self.trials += [
             Trial(batch.first + k, pairs, skill)

@@ -10,8 +10,8 @@ import pytest
 from search_panels import job
 
 from ray_pipeline.families import SearchDimension
-from ray_pipeline.training.search import study as study_module
-from ray_pipeline.training.search.study import Batch, Study
+from ray_pipeline.training.search import fold_search as fold_search_module
+from ray_pipeline.training.search.fold_search import FoldSearch, TrialBatch
 
 SPACE = {"angle": SearchDimension("float", 0.0, 9.0, default=0.0)}
 
@@ -38,23 +38,23 @@ class Told:
 
 @pytest.fixture
 def optimisers(monkeypatch: pytest.MonkeyPatch) -> list[Told]:
-    """Collect the optimisers that studies make."""
+    """Collect the optimisers that searches make."""
     made: list[Told] = []
 
     def make(*given: Any) -> Told:
         made.append(Told(*given))
         return made[-1]
 
-    monkeypatch.setattr(study_module, "Optimiser", make)
+    monkeypatch.setattr(fold_search_module, "Optimiser", make)
     return made
 
 
-def study(n_trials: int = 6, batch_size: int = 4, **hyperparameters: Any) -> Study:
-    """Return the study of fold 1."""
-    return Study(job(**hyperparameters), 1, ("a", "b"), SPACE, n_trials, batch_size, 11)
+def fold_search(n_trials: int = 6, batch_size: int = 4, **hyperparameters: Any) -> FoldSearch:
+    """Return the search of fold 1."""
+    return FoldSearch(job(**hyperparameters), 1, ("a", "b"), SPACE, n_trials, batch_size, 11)
 
 
-def numbers(batch: Batch | None) -> tuple[int, list[Any]]:
+def numbers(batch: TrialBatch | None) -> tuple[int, list[Any]]:
     """Return the number of the first trial, and the hyperparameters of all."""
     assert batch is not None
     return batch.first, [dict(pairs) for pairs in batch.hyperparameters]
@@ -64,7 +64,7 @@ def test_batches_begin_with_the_configured_and_end_with_the_trials(
     optimisers: list[Told],
 ) -> None:
     """Trial 0 is not asked of the optimiser; the last batch is as short as the rest."""
-    given = study(depth=3)
+    given = fold_search(depth=3)
     first = given.ask()
     assert numbers(first) == (
         0,
@@ -85,7 +85,7 @@ def test_the_optimiser_is_told_its_own_trials_and_knows_the_first(
     optimisers: list[Told],
 ) -> None:
     """Skills in the order of the questions; trial 0 apart, at its place in the space."""
-    given = study()
+    given = fold_search()
     for skills in ([0.1, 0.2, math.nan, 0.4], [0.5, 0.6]):
         batch = given.ask()
         assert batch is not None
@@ -99,7 +99,7 @@ def test_configured_hyperparameters_outside_the_space_are_not_told(
     optimisers: list[Told],
 ) -> None:
     """They compete, but the optimiser has no place for them."""
-    given = study(angle=-1.0)
+    given = fold_search(angle=-1.0)
     batch = given.ask()
     assert batch is not None
     given.tell(batch, [0.9, 0.2, 0.3, 0.4])
@@ -109,7 +109,7 @@ def test_configured_hyperparameters_outside_the_space_are_not_told(
 
 def test_without_a_skill_of_trial_zero_it_is_over(optimisers: list[Told]) -> None:
     """No further batch is asked for, and the reason is kept."""
-    given = study()
+    given = fold_search()
     batch = given.ask()
     assert batch is not None
     given.tell(batch, [math.nan, 0.2, 0.3, 0.4], "too few rows")
@@ -123,5 +123,5 @@ def test_the_random_start_is_a_third_of_a_short_search(
     optimisers: list[Told], n_trials: int, n_startup: int
 ) -> None:
     """At most ten trials."""
-    study(n_trials)
+    fold_search(n_trials)
     assert optimisers[0].made_with[2] == n_startup

@@ -16,7 +16,7 @@ from ray_pipeline.statistics.folds import Fold, train_rows
 from ray_pipeline.statistics.uniqueness import average_uniqueness
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["PooledStream", "StreamSpec", "TrainingRows"]
+__all__ = ["PooledStream", "StreamSpec", "StreamedRows"]
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class StreamSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRows:
+class StreamedRows:
     """Rows of a problem by symbol, a `RowStream`.
 
     Attributes
@@ -124,7 +124,7 @@ class PooledStream:
         if not is_trainable(y, target.task):
             return None
         place = {name: f"x_{j}" for j, name in enumerate(frame.request.features)}
-        rows = TrainingRows(
+        rows = StreamedRows(
             run=self._run,
             tables=tuple(tables),
             kept=tuple(kept),

@@ -28,8 +28,8 @@ from ray_pipeline.records import SampleWeights
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.walk import fold_problem, make_problem
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.fitting import Fitter, columns_of
-from ray_pipeline.training.streaming import PooledStream, StreamSpec
+from ray_pipeline.training.fitter import Fitter, columns_of
+from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 
 PATIENCE = "early_stopping_rounds"
 

@@ -22,8 +22,8 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SampleWeights, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.problems import refined_problem
-from ray_pipeline.training.streaming import PooledStream
 
 __all__ = ["Fit", "Fitter", "columns_of"]
 
