@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from ray_pipeline import __version__
+from ray_pipeline.bounds import MAX_COUNT, MAX_INT
+from ray_pipeline.credentials import address_without_secrets
+from ray_pipeline.display import capped, escaped
+from ray_pipeline.wording import closest
 
 __all__ = ["build_parser"]
 
 
+_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)$", re.DOTALL)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages are fit for a terminal, and suggest what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong, and end with exit code 2."""
+        choice = _CHOICE.search(message)
+        if choice is not None:
+            close = closest(choice[1], re.findall(r"[a-z]+", choice[2]))
+            message += f". Did you mean {close!r}?" if close else ""
+        super().error(address_without_secrets(capped(escaped(message))))
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads a whole number within bounds."""
+
+    def read(text: str) -> int:
+        value = int(text) if re.fullmatch(r"[-+]?[0-9]{1,19}", text) else None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"found {text!r}; a whole number from {least} to {most} is needed"
+            )
+        return value
+
+    return read
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; what it parses names its command in `command`."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ray-pipeline",
         description="Which targets of a panel can be predicted, by which features, for which "
         "symbols; then the models, trained on Ray.",
@@ -29,8 +64,19 @@ def build_parser() -> argparse.ArgumentParser:
     discover = _command(commands, "discover", "list symbols, files and rejections")
     discover.add_argument("data_dir", metavar="DATA_DIR")
     discover.add_argument("--interval", help="bar interval, such as 5m")
-    discover.add_argument("--batch-size", type=int, help="symbols that a run would sample")
-    discover.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
+    discover.add_argument(
+        "--batch-size",
+        type=_whole(1, MAX_COUNT),
+        metavar="N",
+        help="symbols that a run would sample",
+    )
+    discover.add_argument(
+        "--seed",
+        type=_whole(0, MAX_INT),
+        default=0,
+        metavar="N",
+        help="seed of the sample (default 0)",
+    )
     discover.add_argument("--json", action="store_true", help="print one JSON document")
 
     check = _command(commands, "check", "validate a config on one partition")
@@ -50,7 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
         text = f"score these {name} alone"
         predict.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)
     predict.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
-    predict.add_argument("--n-workers", type=int, metavar="N", help="0: in this process, no Ray")
+    predict.add_argument(
+        "--n-workers",
+        type=_whole(0, MAX_COUNT),
+        metavar="N",
+        help="0: in this process, no Ray",
+    )
     predict.add_argument("--address", help="instead of the run's execution.address")
     predict.add_argument("--json", action="store_true", help="print one JSON document")
     _add_readers(commands)

@@ -2,21 +2,21 @@
 
 Results go to standard output, progress to standard error. 0: done; 1: the run failed; 2: the
 command line, the config or the data directory is wrong; 130: interrupted, and resumable. Only
-`compare` answers as diff does: 0: equal; 1: different; 2: the runs could not be compared.
+`compare` answers as diff does: 0: equal; 1: different; 2: the runs could not be compared. A
+result that standard output did not take is not 0 either, unless it is in a directory all the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ray_pipeline.arguments import build_parser
 from ray_pipeline.errors import (
@@ -25,6 +25,14 @@ from ray_pipeline.errors import (
     DiscoveryError,
     RayPipelineError,
     RunInUseError,
+)
+from ray_pipeline.terminal import (
+    OutputLostError,
+    complain,
+    flush,
+    open_missing_streams,
+    put,
+    put_json,
 )
 
 if TYPE_CHECKING:
@@ -37,20 +45,41 @@ _CONTINUES = "; the same command continues from here"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    open_missing_streams()
+    try:
+        options = build_parser().parse_args(arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        raise SystemExit(_ended(lambda: code, lost=2)) from None
+    lost = 0 if options.command in _LEAVING_RESULTS else 2 if options.command == "compare" else 1
+    return _ended(lambda: _executed(options), lost)
+
+
+def _executed(options: argparse.Namespace) -> int:
     resumes = options.command in _RESUMING
     try:
         with _interruptible(resumes):
             return _COMMANDS[options.command](options)
     except (ArtifactError, ConfigError, DiscoveryError, RunInUseError) as error:
-        print(f"ray-pipeline: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     except RayPipelineError as error:
-        print(f"ray-pipeline: {error}", file=sys.stderr)
+        complain(str(error))
         return 2 if options.command == "compare" else 1
     except KeyboardInterrupt:
-        print(f"ray-pipeline: interrupted{_CONTINUES if resumes else ''}", file=sys.stderr)
+        complain(f"interrupted{_CONTINUES if resumes else ''}")
         return 130
+
+
+def _ended(execute: Callable[[], int], lost: int) -> int:
+    """Return a command's exit code, or `lost` where what it printed went nowhere."""
+    try:
+        code = execute()
+        flush()
+    except OutputLostError as error:
+        complain(f"{error}{'' if lost else '; the results are where they belong'}")
+        return lost
+    return code
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -61,8 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     config = load_experiment_config(options.config, _overrides(options))
     _find_own_modules(config, options.config)
     result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
-    _put(f"done: {result.message}")
-    _put(f"report: {result.report}")
+    put(f"done: {result.message}")
+    put(f"report: {result.report}")
     return 0
 
 
@@ -108,22 +137,22 @@ def _discover(options: argparse.Namespace) -> int:
             "n_files": n_files,
             "bytes": n_bytes,
         }
-        _print_json(document)
+        put_json(document)
         return 0
     interval = f", interval {found.interval}" if found.interval else ""
     where = f"{found.data_dir} ({found.layout} layout{interval})"
-    _put(f"{len(found.symbols)} symbols, {n_files} files, {_bytes(n_bytes)} in {where}")
+    put(f"{len(found.symbols)} symbols, {n_files} files, {_bytes(n_bytes)} in {where}")
     width = max(len(partition.symbol) for partition in found.partitions)
     chosen = set(selected)
     for partition in found.partitions:
         mark = "*" if partition.symbol in chosen and options.batch_size else " "
         size = _bytes(partition.size_bytes)
-        _put(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
+        put(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
     for rejection in found.rejected:
-        _put(f"- {rejection.symbol}: {rejection.reason}")
+        put(f"- {rejection.symbol}: {rejection.reason}")
     if options.batch_size:
         named = ", ".join(selected)
-        _put(f"* the {len(selected)} symbols that a run with seed {seed} would take: {named}")
+        put(f"* the {len(selected)} symbols that a run with seed {seed} would take: {named}")
     return 0
 
 
@@ -136,9 +165,9 @@ def _check(options: argparse.Namespace) -> int:
     _find_own_modules(config, options.config)
     found = check_config(config, Progress(sys.stderr).listed)
     if options.json:
-        _print_json(found)
+        put_json(found)
     else:
-        _put("\n".join(check_lines(found)))
+        put(*check_lines(found))
     return 0
 
 
@@ -151,8 +180,8 @@ def _label(options: argparse.Namespace) -> int:
     _find_own_modules(config, options.config)
     labeled = label_panel(config, options.out, Progress(sys.stderr))
     for symbol, error in labeled.failed:
-        _put(f"- {symbol}: {error}")
-    _put(
+        put(f"- {symbol}: {error}")
+    put(
         f"{labeled.n_symbols} symbols, {labeled.n_rows:,} rows, {labeled.n_features} features and "
         f"{labeled.n_targets} targets written to {labeled.out}"
     )
@@ -169,10 +198,10 @@ def _predict(options: argparse.Namespace) -> int:
     _import_from(os.getcwd())  # where a run finds features of the user's own
     found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen)
     if options.json:
-        _print_json(found)
+        put_json(found)
     else:
-        _put("\n".join(prediction_lines(found)))
-        _put(f"predictions: {options.out}")
+        put(*prediction_lines(found))
+        put(f"predictions: {options.out}")
     return 0
 
 
@@ -181,9 +210,9 @@ def _status(options: argparse.Namespace) -> int:
 
     found = run_status(options.run_dir)
     if options.json:
-        _print_json(found)
+        put_json(found)
     else:
-        _put("\n".join(status_lines(found)))
+        put(*status_lines(found))
     return 0
 
 
@@ -192,7 +221,7 @@ def _report(options: argparse.Namespace) -> int:
     from ray_pipeline.results.opening import open_run
 
     run = open_run(options.run_dir)
-    _put(f"{run.uri}/{write_report(run)}")
+    put(f"{run.uri}/{write_report(run)}")
     return 0
 
 
@@ -202,9 +231,9 @@ def _explain(options: argparse.Namespace) -> int:
     n_models = None if options.json else MAX_MODELS
     found = explain_target(options.run_dir, options.target, options.symbol, n_models)
     if options.json:
-        _print_json(found)
+        put_json(found)
     else:
-        _put("\n".join(explanation_lines(found)))
+        put(*explanation_lines(found))
     return 0
 
 
@@ -213,9 +242,9 @@ def _compare(options: argparse.Namespace) -> int:
 
     found = compare_runs(options.run_a, options.run_b)
     if options.json:
-        _print_json(found)
+        put_json(found)
     else:
-        _put("\n".join(comparison_lines(found)))
+        put(*comparison_lines(found))
     return 0 if found["equal"] else 1
 
 
@@ -223,7 +252,7 @@ def _quickstart(options: argparse.Namespace) -> int:
     from ray_pipeline.driving.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
 
-    return run_quickstart(options.dest, Progress(sys.stderr), _put)
+    return run_quickstart(options.dest, Progress(sys.stderr), put)
 
 
 def _features(options: argparse.Namespace) -> int:
@@ -231,7 +260,7 @@ def _features(options: argparse.Namespace) -> int:
 
     features = described_features(options.set)
     if options.json:
-        _print_json(
+        put_json(
             [
                 {
                     "name": each.name,
@@ -248,14 +277,14 @@ def _features(options: argparse.Namespace) -> int:
     for each in features:
         count = each.n_sessions or each.lookback
         unit = ("session" if each.n_sessions else "bar") + ("s" if count > 1 else "")
-        _put(f"{each.name:{width}}  {each.group:15}  {f'{count} {unit}':10}  {each.formula}")
+        put(f"{each.name:{width}}  {each.group:15}  {f'{count} {unit}':10}  {each.formula}")
     return 0
 
 
 def _schema(options: argparse.Namespace) -> int:
     from ray_pipeline.config import config_schema
 
-    _print_json(config_schema())
+    put_json(config_schema())
     return 0
 
 
@@ -294,20 +323,8 @@ def _interruptible(resumes: bool) -> Iterator[None]:
 
 def _tell(text: str) -> None:
     """Write to standard error from a signal handler, where `print` may already be at work."""
-    os.write(2, text.encode())
-
-
-def _put(text: str) -> None:
-    """Print a result. A reader that has seen enough (`| head`) changes no exit code."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Python would complain again when it flushes while exiting.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _print_json(document: Any) -> None:
-    _put(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    with suppress(OSError):  # nobody listens, which must not keep the command from ending
+        os.write(2, text.encode())
 
 
 def _bytes(count: float) -> str:
@@ -333,3 +350,4 @@ _COMMANDS = {
     "schema": _schema,
 }
 _RESUMING = ("run", "predict", "quickstart")
+_LEAVING_RESULTS = ("run", "predict", "report")

@@ -34,16 +34,15 @@ def escaped(text: str, keep: str = "\n") -> str:
     >>> escaped("BTC\x1b[2J")
     'BTC\\x1b[2J'
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        _written_out(char) if unicodedata.category(char) in _HIDDEN and char not in keep else char
-        for char in text
-    )
+    hidden = {
+        ord(char): _written_out(ord(char))
+        for char in set(text)
+        if unicodedata.category(char) in _HIDDEN and char not in keep
+    }
+    return text.translate(hidden) if hidden else text
 
 
-def _written_out(char: str) -> str:
-    code = ord(char)
-    return (
-        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
-    )
+def _written_out(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

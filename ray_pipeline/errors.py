@@ -3,6 +3,10 @@
 Each takes one argument, the finished message, so that it survives pickling between processes.
 """
 
+from __future__ import annotations
+
+from ray_pipeline.display import capped
+
 __all__ = [
     "ArtifactError",
     "ConfigError",
@@ -17,7 +21,14 @@ __all__ = [
 
 
 class RayPipelineError(Exception):
-    """Root of all errors raised on purpose by this package."""
+    """Root of all errors raised on purpose by this package.
+
+    A message that repeats what somebody else wrote may be as long as that; it is cut here, before
+    it reaches a terminal, a record or a report.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(capped(message))
 
 
 class ConfigError(RayPipelineError, ValueError):

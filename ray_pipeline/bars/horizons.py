@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from ray_pipeline.bounds import MAX_BARS
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.records import first_match
 
 __all__ = ["interval_seconds", "resolve_horizon"]
 
 _SECONDS_PER_DAY = 86_400
-_MAX_BARS = 1_000_000
 _UNIT_SECONDS: Mapping[str, int] = {
     "s": 1,
     "m": 60,
@@ -157,7 +157,7 @@ def _horizon_error(target: str, finding: str, kind: Literal["ambiguous", "unknow
 
 def _bars(subject: str, text: str, bar_seconds: int, session_bars: int) -> int:
     match = _DURATION.fullmatch(text)
-    count, unit = (int(match[1]), match[2]) if match else (_MAX_BARS + 1, "b")
+    count, unit = (int(match[1]), match[2]) if match else (MAX_BARS + 1, "b")
     if unit == "w":
         raise ConfigError(
             f"{subject}: a week is five sessions in some markets and seven in others, so 'w' is "
@@ -174,9 +174,9 @@ def _bars(subject: str, text: str, bar_seconds: int, session_bars: int) -> int:
             f"{subject}: a horizon of {text!r} is shorter than one bar of {bar_seconds} s. "
             "Give at least one bar."
         )
-    if bars > _MAX_BARS:
+    if bars > MAX_BARS:
         raise ConfigError(
-            f"{subject}: a horizon of {text!r} is more than {_MAX_BARS:,} bars of "
+            f"{subject}: a horizon of {text!r} is more than {MAX_BARS:,} bars of "
             f"{bar_seconds} s. Give a shorter one."
         )
     if rest:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ray_pipeline.config.fields import MAX_INT
+from ray_pipeline.bounds import MAX_INT
 from ray_pipeline.config.shapes import child, wants_text
 
 __all__ = ["ConfigProblem", "Document", "Path", "Place", "dotted", "parse_yaml", "write_yaml"]

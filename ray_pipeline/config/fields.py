@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from ray_pipeline.bounds import MAX_BARS, MAX_BYTES, MAX_COUNT, MAX_INT, MAX_ROWS, MAX_SECONDS
 from ray_pipeline.credentials import credential_keys, secret_in_address
 from ray_pipeline.records import Task
 from ray_pipeline.wording import some_of
 
 __all__ = [
     "FEATURE_SETS",
-    "MAX_COUNT",
-    "MAX_INT",
     "PATTERNS",
     "BarCount",
     "ByteCount",
@@ -48,15 +47,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-# Bounds that no sensible value reaches. What lies beyond is a slip of the finger, which would
-# overflow, fill the memory or run for ever long after `check` has passed.
-MAX_BARS = 1_000_000
-MAX_COUNT = 1_000_000
-MAX_ROWS = 1_000_000_000
-MAX_BYTES = 2**50
-MAX_SECONDS = 10_000_000.0
-MAX_INT = 2**63 - 1
 
 _TEXT = r"^[^\x00-\x1f\x7f]*$"
 _INTERVAL = r"^[^/\\=\x00-\x1f\x7f]+$"

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ray_pipeline.bounds import MAX_COUNT
 from ray_pipeline.config.fields import (
-    MAX_COUNT,
     Choices,
     Count,
     HyperparametersByFamily,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol, TextIO
 
+from ray_pipeline.credentials import address_without_secrets
+from ray_pipeline.display import escaped
 from ray_pipeline.execution import Done, Failed, Outcome
 from ray_pipeline.user_code.stages import STAGE_PREFIX
 
@@ -88,7 +90,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a sentence on a line of its own."""
         self._close_line()
-        self._write(f"{self._clock()} {text}\n")
+        self._write(f"{self._clock()} {_shown(text)}\n")
 
     def listed(self, n_files: int) -> None:
         """Print how many files were listed, not too often."""
@@ -125,6 +127,7 @@ class Progress:
 
     def _show(self, text: str, last: bool) -> None:
         self._last_line = time.monotonic()
+        text = _shown(text)
         if not self._terminal:
             self._write(f"{self._clock()} {text}\n")
             return
@@ -141,13 +144,19 @@ class Progress:
             try:
                 self._stream.write(text)
                 self._stream.flush()
-            except BrokenPipeError:
-                # Whoever read the log has gone (`2>&1 | head`); the work goes on without them.
+            except OSError:
+                # Whoever read the log has gone (`2>&1 | head`), or its disk is full; the work
+                # goes on without them.
                 self._is_heard = False
 
     def _clock(self) -> str:
         elapsed = int(time.monotonic() - self._start)
         return f"[{elapsed // 60:02d}:{elapsed % 60:02d}]"
+
+
+def _shown(text: str) -> str:
+    """Return a text as a line of a log can hold it, whatever symbols and errors are called."""
+    return address_without_secrets(escaped(text))
 
 
 def _title(stage: str) -> str:

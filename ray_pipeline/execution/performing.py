@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
+from ray_pipeline.display import capped
 from ray_pipeline.errors import DataError, ExecutionError, StorageError
 from ray_pipeline.execution.protocol import Unit, UnitStore
 from ray_pipeline.execution.threads import ThreadLimits
@@ -24,6 +25,8 @@ OwnFailure = Literal["data", "application", "storage"]
 _KEPT_BYTES = 32 * 2**20
 """What a process may hold more than after the last time that it gave memory back, before it does so
 again: small units do not pay for it."""
+
+_MAX_TRACEBACK = 40_000
 
 MAX_RECORD_BYTES = 4 * 2**20
 """Records pass through the driver, whose memory must not grow with the rows. The largest honest
@@ -144,8 +147,8 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
         report = Report(
             seconds=time.perf_counter() - start,
             kind=_kind_of(error),
-            error=f"{type(error).__name__}: {error}",
-            traceback=traceback.format_exc(),
+            error=capped(f"{type(error).__name__}: {error}"),
+            traceback=capped(traceback.format_exc(), _MAX_TRACEBACK),
         )
         return report, None
     seconds = time.perf_counter() - start

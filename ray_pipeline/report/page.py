@@ -6,6 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ray_pipeline.display import escaped
 from ray_pipeline.report.data_section import write_data_section
 from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
@@ -46,8 +47,12 @@ def write_report(run: RunDirectory) -> str:
 
 
 def render_page(contents: RunContents) -> str:
-    """Return the page as HTML (pure). Everything that came with the data is escaped."""
-    return (
+    """Return the page as HTML (pure). Everything that came with the data is escaped.
+
+    What would reorder, hide or steer the text around it is written out, wherever it stands: a
+    symbol with a bidirectional override must not read as another one.
+    """
+    page = (
         _environment()
         .get_template("page.html")
         .render(
@@ -64,6 +69,7 @@ def render_page(contents: RunContents) -> str:
             data=write_data_section(contents),
         )
     )
+    return escaped(page, keep="\n\t")
 
 
 @cache

@@ -118,9 +118,7 @@ def test_no_hyperparameter_takes_an_absurd_number(
     family: str, value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some libraries wrap around at 32 bits, some fill the memory, some never end."""
-    monkeypatch.setattr(
-        "ray_pipeline.families.hyperparameters.find_spec", lambda library: library
-    )
+    monkeypatch.setattr("ray_pipeline.families.hyperparameters.find_spec", lambda library: library)
     for name in KNOWN.get(family, LIGHTGBM):
         with pytest.raises(ConfigError, match=rf"^{family}: {name} is 1.{{0,60}}; .* needed\.$"):
             load_family(family).check_hyperparameters({name: value})

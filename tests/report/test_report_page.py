@@ -152,6 +152,21 @@ def test_names_and_errors_are_escaped(run_uri: str) -> None:
     assert page.text.count(SCRIPT) > 20
 
 
+def test_what_steers_or_reorders_text_is_written_out(run_uri: str) -> None:
+    """A symbol with a bidirectional override or an escape sequence cannot pass for another."""
+    name = "A\x1b[31m\u202eB\x85\u200b\r"
+    sample = SampleRun(
+        symbols=["AAA", "BBB", name],
+        status="failed",
+        error=f"DataError: {name}",
+        warnings=[name],
+        failures=[failed_unit(name, name, name)],
+    )
+    html = write(sample, run_uri)
+    assert not set(html) & set(name) - set("A[31mB")
+    assert html.count(r"A\x1b[31m\u202eB\x85\u200b\x0d") > 4
+
+
 @pytest.mark.parametrize("name", LATER)
 def test_a_missing_file_is_named(run_uri: str, name: str) -> None:
     """A run that failed early still has a page, which says what is missing and why."""

@@ -1,0 +1,114 @@
+"""What a person reads: results on standard output, messages on standard error.
+
+Text that came with the data is escaped here, and a stream that cannot be written to ends nothing
+but its own output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
+
+from ray_pipeline.credentials import address_without_secrets
+from ray_pipeline.display import capped, escaped
+
+__all__ = ["OutputLostError", "complain", "flush", "open_missing_streams", "put", "put_json"]
+
+
+class OutputLostError(Exception):
+    """Standard output cannot be written to, so that a result was not told."""
+
+
+def open_missing_streams() -> None:
+    """Open standard streams that the caller closed, on the null device.
+
+    The next file to be opened, one of the run's, would become the standard output otherwise, and
+    be written to by whatever prints.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is the one that is missing, as those below it are open.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def put(*lines: str) -> None:
+    """Print lines of a result.
+
+    A reader that has seen enough (`| head`) changes no exit code.
+
+    Raises
+    ------
+    OutputLostError
+        When standard output is closed or full.
+    """
+    _write("\n".join(_encodable(escaped(line, keep="")) for line in lines))
+
+
+def put_json(document: Any) -> None:
+    """Print a JSON document, with the data as they are.
+
+    Raises
+    ------
+    OutputLostError
+        As `put`.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    if _encodable(text) != text:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    _write(text)
+
+
+def complain(message: str) -> None:
+    """Print an error. Where standard error fails as well, nobody is left to be told."""
+    shown = address_without_secrets(capped(escaped(message)))
+    _tried(sys.stderr, lambda: print(f"ray-pipeline: {shown}", file=sys.stderr, flush=True))
+
+
+def flush() -> None:
+    """Write out what is still held back, such as a help text.
+
+    Raises
+    ------
+    OutputLostError
+        As `put`.
+    """
+    _tried(sys.stderr, sys.stderr.flush)
+    _require(_tried(sys.stdout, sys.stdout.flush))
+
+
+def _write(text: str) -> None:
+    if getattr(sys.stdout, "name", None) == os.devnull:  # `> /dev/null` is called <stdout>
+        raise OutputLostError("standard output is closed")
+    _require(_tried(sys.stdout, lambda: print(text, flush=True)))
+
+
+def _require(error: OSError | None) -> None:
+    if error is not None and not isinstance(error, BrokenPipeError):
+        raise OutputLostError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _tried(stream: TextIO, write: Callable[[], None]) -> OSError | None:
+    """Write to a stream; after a failure let it lead nowhere, or Python complains while exiting."""
+    try:
+        write()
+    except OSError as error:
+        with suppress(OSError, ValueError):  # a stream of a test has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
+
+
+def _encodable(text: str) -> str:
+    """Write out what the terminal's encoding does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
