@@ -87,9 +87,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic_core": ("config",),
     "ray": ("execution.ray_session", "execution.ray_workers"),
     "s3fs": ("storage",),
-    "sklearn": tuple(
-        f"families.{family}" for family in ("elastic_net", "extra_trees", "random_forest")
-    ),
+    "sklearn": ("families.elastic_net",),
     "threadpoolctl": ("execution.threads",),
     "torch": ("families.mlp_training",),
     "xgboost": ("families.xgboost",),

@@ -1,10 +1,11 @@
-"""Extremely randomised trees, by scikit-learn."""
+"""Extremely randomised trees, by LightGBM."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ray_pipeline.families.forest import ForestFamily
+from ray_pipeline.families.forest import ALL_ROWS, ForestFamily
 
 __all__ = ["ExtraTreesFamily"]
 
@@ -15,7 +16,5 @@ class ExtraTreesFamily(ForestFamily):
     name = "extra_trees"
     _max_features = 1.0
 
-    def _forest(self, **settings: Any) -> Any:
-        from sklearn.ensemble import ExtraTreesRegressor
-
-        return ExtraTreesRegressor(**settings)
+    def _rows(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"extra_trees": True, "bagging_fraction": ALL_ROWS}

@@ -127,6 +127,10 @@ class LightGBMModel:
         """Raw scores: for binary targets the log-odds, in the order of the probabilities."""
         return np.asarray(self._booster.predict(X, raw_score=True), dtype=np.float64)
 
+    def predict_response(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict in the unit of the labels; a forest's raw scores are sums over its trees."""
+        return np.asarray(self._booster.predict(X), dtype=np.float64)
+
     def to_files(self) -> dict[str, bytes]:
         """LightGBM's text format."""
         return {_FILE: self.text.encode()}
@@ -148,17 +152,24 @@ class Boosting:
         self._n_rows = len(X)
         self._subset: tuple[bytes, Any] | None = None
 
-    def fit(self, problem: Problem, quantile: float | None = None) -> LightGBMModel:
+    def fit(
+        self,
+        problem: Problem,
+        quantile: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> LightGBMModel:
         """Boost on the problem's rows, for as many rounds as early stopping finds best.
 
         Parameters
         ----------
         quantile
             To predict; None predicts the mean, of binary labels as log-odds.
+        settings
+            Of this problem alone, over those of all.
         """
         labels = clipped_labels(problem)
         params = self._binning | _objective(
-            self._settings, problem.task, problem.seed, len(problem.rows)
+            self._settings | dict(settings or {}), problem.task, problem.seed, len(problem.rows)
         )
         if quantile is not None:
             params |= {"objective": "quantile", "alpha": quantile}

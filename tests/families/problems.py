@@ -20,9 +20,7 @@ LINEAR = ("elastic_net", "ridge")
 NEEDS = {
     "catboost": "catboost",
     "elastic_net": "sklearn",
-    "extra_trees": "sklearn",
     "mlp": "torch",
-    "random_forest": "sklearn",
     "xgboost": "xgboost",
 }
 """Libraries of families that are installed as extras."""

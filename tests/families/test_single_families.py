@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 from problems import FORESTS, fit_one, noise_features, problem
 
-from ray_pipeline.families import load_family
-from ray_pipeline.families.forest import ForestModel
+from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.families import Problem, load_family
 from ray_pipeline.families.linear import LinearModel
 
 SIGNS = np.tile([1.0, -1.0], 200)
@@ -55,66 +58,110 @@ class TestElasticNet:
 
 
 class TestForests:
-    @pytest.fixture(autouse=True)
-    def _needs(self) -> None:
-        pytest.importorskip("sklearn", reason="needs ray-pipeline[sklearn]")
-
     @pytest.mark.parametrize("family", FORESTS)
-    def test_arrays_predict_what_scikit_learn_predicts(
-        self, family: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Missing values included, and rows beyond all thresholds."""
-        kept: list[Any] = []
-        taken = ForestModel.of_forest.__func__  # type: ignore[attr-defined]
-
-        def of_forest(cls: Any, name: str, forest: Any, scale: Any) -> ForestModel:
-            kept[:] = [forest, scale]
-            model = taken(cls, name, forest, scale)
-            assert isinstance(model, ForestModel)
-            return model
-
-        monkeypatch.setattr(ForestModel, "of_forest", classmethod(of_forest))
+    def test_lightgbm_itself_reads_the_trees_and_their_mean_predicts(self, family: str) -> None:
+        """Tree by tree, scaled back to the unit of the labels; missing values included."""
         X = noise_features(500, 4)
         X[np.random.default_rng(2).random(X.shape) < 0.2] = np.nan
-        y = np.nan_to_num(X[:, 0]) + np.isnan(X[:, 1])
+        y = 40.0 + 3.0 * np.nan_to_num(X[:, 0]) + np.isnan(X[:, 1])
         model = fit_one(family, X, problem(y))
-        forest, scale = kept
+        files = model.to_files()
+        scale = json.loads(files["model.json"])
+        booster = lgb.Booster(model_str=files["trees.txt"].decode())
         later = np.concatenate([X, 1e3 * noise_features(50, 4), np.full((1, 4), np.nan)])
-        expected = scale.undo(forest.predict(later.astype(np.float32)))
-        np.testing.assert_allclose(model.predict(later.astype(np.float32)), expected, atol=1e-12)
+        trees = [
+            booster.predict(later, start_iteration=tree, num_iteration=1)
+            for tree in range(booster.num_trees())
+        ]
+        assert len(trees) == 20
+        expected = scale["label_mean"] + scale["label_deviation"] * np.mean(trees, axis=0)
+        np.testing.assert_allclose(model.predict(later.astype(np.float32)), expected, rtol=1e-6)
+        assert y.min() - 1e-3 < expected.min() < expected.max() < y.max() + 1e-3
+
+    @pytest.mark.parametrize(
+        ("family", "settings", "share"),
+        [
+            ("extra_trees", {}, 1.0),
+            ("random_forest", {}, 0.632),
+            ("random_forest", {"max_samples": 0.3}, 0.3),
+            ("random_forest", {"max_samples": 1}, 1.0),
+        ],
+    )
+    def test_each_tree_draws_its_share_of_the_rows(
+        self, family: str, settings: dict[str, Any], share: float
+    ) -> None:
+        """Extremely randomised trees see all rows, those of a random forest other rows each."""
+        X = noise_features(2_000, 3)
+        model = fit_one(family, X, problem(X[:, 0].astype(float)), {"n_estimators": 8, **settings})
+        text = model.to_files()["trees.txt"].decode()
+        roots = [int(counts) for counts in re.findall(r"^internal_count=(\d+)", text, re.MULTILINE)]
+        assert len(roots) == 8
+        np.testing.assert_allclose(roots, 2_000 * share, atol=0 if share == 1.0 else 80)
+        thresholds = re.findall(r"^threshold=(\S+)", text, re.MULTILINE)
+        assert len(set(thresholds)) > (0 if settings == {"max_samples": 1} else 2)
+
+    @pytest.mark.parametrize("family", FORESTS)
+    def test_hyperparameters_shape_the_trees(self, family: str) -> None:
+        """No leaf holds fewer rows than asked for, and no tree is deeper."""
+        X = noise_features(1_000, 3)
+        y = X[:, 0] + X[:, 1].astype(np.float64)
+        settings = {"n_estimators": 5, "min_samples_leaf": 50, "max_depth": 3}
+        text = fit_one(family, X, problem(y), settings).to_files()["trees.txt"].decode()
+        sizes = re.findall(r"^leaf_count=([\d ]+)$", text, re.MULTILINE)
+        leaves = [[int(size) for size in tree.split()] for tree in sizes]
+        assert len(leaves) == 5
+        assert min(map(min, leaves)) >= 50
+        assert all(2 < len(tree) <= 8 for tree in leaves)
 
     def test_binary_predictions_are_probabilities(self) -> None:
-        """The mean over the trees of the share of ones in a leaf."""
+        """The mean over the trees of the share of ones in a leaf, but for rounding."""
         X = noise_features(600, 3)
         y = (X[:, 0] > 0).astype(np.float64)
         predictions = fit_one("random_forest", X, problem(y, "binary")).predict(X)
-        assert 0.0 <= predictions.min() < 0.1
-        assert 0.9 < predictions.max() <= 1.0
+        assert -1e-6 < predictions.min() < 0.1
+        assert 0.9 < predictions.max() < 1.0 + 1e-6
 
-    def test_labels_as_small_as_returns_of_a_minute_are_split(self) -> None:
-        """Deviations of 1e-9 are below scikit-learn's own tolerance of an impurity of 0."""
+    @pytest.mark.parametrize("family", FORESTS)
+    @pytest.mark.parametrize("task", ["regression", "binary"])
+    def test_trees_without_a_split_predict_the_weighted_mean(self, family: str, task: Any) -> None:
+        """LightGBM's own forests would predict 0 there, whatever the labels."""
+        X = np.full((200, 2), 3.0, dtype=np.float32)
+        y = (np.arange(200) % 4 == 0).astype(np.float64)
+        weights = np.where(y == 1.0, 3.0, 1.0)
+        for given, mean in ((problem(y, task), 0.25), (weighted(y, task, weights), 0.5)):
+            model = fit_one(family, X, given)
+            predictions = model.predict(noise_features(3, 2))
+            assert predictions.tolist() == pytest.approx([mean] * 3, abs=0.01)
+
+    @pytest.mark.parametrize("family", FORESTS)
+    def test_labels_as_small_as_returns_of_a_minute_are_split(self, family: str) -> None:
+        """Deviations of 1e-9 around 3 are lost in LightGBM's single precision unless scaled."""
         X = noise_features(400, 3)
-        y = 1e-9 * X[:, 0].astype(np.float64)
-        assert np.ptp(fit_one("extra_trees", X, problem(y)).predict(X)) > 1e-9
+        y = 3.0 + 1e-9 * X[:, 0].astype(np.float64)
+        assert np.ptp(fit_one(family, X, problem(y)).predict(X)) > 1e-9
 
-    def test_the_file_tells_what_grew_the_trees(self) -> None:
-        """One archive without pickle, with the library and its version inside."""
-        X = noise_features(200, 2)
-        files = fit_one("extra_trees", X, problem(X[:, 0].astype(float))).to_files()
-        archive = np.load(io.BytesIO(files["model.npz"]), allow_pickle=False)
-        assert str(archive["trained_with"]).startswith("scikit-learn 1.")
-        assert str(archive["family"]) == "extra_trees"
+    @pytest.mark.parametrize("family", FORESTS)
+    @pytest.mark.parametrize("name", ["early_stopping_rounds", "stopping_fraction"])
+    def test_nothing_stops_a_forest_early(self, family: str, name: str) -> None:
+        """More trees never make it worse, so that there is no round to look for."""
+        message = rf"^{family}: hyperparameter '{name}' is not supported; known are max_depth, "
+        with pytest.raises(ConfigError, match=message):
+            load_family(family).check_hyperparameters({name: 0.2})
 
-    @pytest.mark.parametrize("n_at_once", [1, 50])
-    def test_blocks_of_rows_do_not_show(
-        self, n_at_once: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """However many rows walk down together, each ends where it does."""
-        X = noise_features(300, 3)
-        model = fit_one("extra_trees", X, problem(X[:, 0].astype(float)))
-        expected = model.predict(X)
-        monkeypatch.setattr("ray_pipeline.families.forest.NODES_AT_ONCE", n_at_once)
-        np.testing.assert_array_equal(model.predict(X), expected)
+    @pytest.mark.parametrize("family", FORESTS)
+    def test_a_forest_of_an_earlier_version_is_refused(self, family: str) -> None:
+        """Arrays of scikit-learn's trees; the message says what to do."""
+        message = (
+            rf"^{family}: model\.npz was trained by an earlier version of ray_pipeline, whose "
+            r"forests this one cannot read: run again to train it anew\.$"
+        )
+        with pytest.raises(ArtifactError, match=message):
+            load_family(family).load({"model.npz": b"PK"})
+
+
+def weighted(y: np.ndarray, task: Any, weights: np.ndarray) -> Problem:
+    """Return the problem of fitting all rows, not all alike."""
+    return replace(problem(y, task), weights=weights)
 
 
 class TestXGBoost:

@@ -51,16 +51,12 @@ def test_rows_of_more_weight_decide(family: str, task: Task) -> None:
 
 @every_family
 def test_equal_weights_are_no_weights(family: str) -> None:
-    """Ones for all rows give the predictions of a fit without weights.
-
-    But for random forests, which draw the rows of their trees by weight, by another call of the
-    generator.
-    """
+    """Ones for all rows give the predictions of a fit without weights."""
     X, y = two_halves("regression")
     y = X[:, 1] + 0.1 * y
     plain = fit_one(family, X, problem(y)).predict(X)
     ones = fit_one(family, X, replace(problem(y), weights=np.ones(600))).predict(X)
-    np.testing.assert_allclose(ones, plain, atol=0.5 if family == "random_forest" else 1e-6)
+    np.testing.assert_allclose(ones, plain, atol=1e-6)
 
 
 @every_family
