@@ -85,7 +85,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pickle": ("execution",),
     "pydantic": ("config",),
     "pydantic_core": ("config",),
-    "ray": ("execution.ray_session", "execution.ray_workers"),
+    "ray": ("execution.ray_private", "execution.ray_session", "execution.ray_workers"),
     "s3fs": ("storage",),
     "sklearn": ("families.elastic_net",),
     "threadpoolctl": ("execution.threads",),
@@ -97,6 +97,12 @@ HOMES: dict[str, tuple[str, ...]] = {
 
 EVERYWHERE = ("numpy", "pyarrow", "scipy")
 """Third-party libraries without a home of their own; purity narrows them further."""
+
+PRIVATE = ("execution.ray_private", "storage.s3_filesystem")
+"""Modules that may use private parts of a library; each one's tests name the version checked."""
+
+DOCUMENTED = ("_exit",)
+"""Names with an underscore that are public all the same: ``os._exit``."""
 
 PURE = (
     "comparing.excerpts",
@@ -310,6 +316,51 @@ def home_violations(imports: Iterable[Import]) -> list[str]:
     return found
 
 
+def private_violations(sources: Mapping[str, Source]) -> list[str]:
+    """Find private parts of libraries: imported, or taken from what the module did not make.
+
+    A name with an underscore in front is private, and so is what Ray calls experimental. One that
+    the module itself gives to a class, a function or an attribute is its own.
+    """
+    found = []
+    for name, source in sources.items():
+        if within(name, *PRIVATE):
+            continue
+        tree = ast.parse(source.text)
+        own = _own_names(tree)
+        for node in ast.walk(tree):
+            found += [
+                f"{name}:{line} uses {each}"
+                for line, each in _private_names(node)
+                if each not in (*own, *DOCUMENTED)
+            ]
+    return found
+
+
+def _own_names(tree: ast.AST) -> set[str]:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    own = {node.name for node in ast.walk(tree) if isinstance(node, functions)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.attr if isinstance(node, ast.Attribute) else node.id)
+    return own
+
+
+def _private_names(node: ast.AST) -> Iterator[tuple[int, str]]:
+    if isinstance(node, ast.Attribute) and _is_private(node.attr):
+        yield node.lineno, node.attr
+    if isinstance(node, ast.ImportFrom | ast.Import):
+        above = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
+        for alias in node.names:
+            full = f"{above}{alias.name}"
+            if any(map(_is_private, full.split("."))) or within(full, "ray.experimental"):
+                yield node.lineno, full
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 def purity_violations(imports: Iterable[Import]) -> list[str]:
     """Find imports, in pure modules, of what reads, writes, waits, logs or draws."""
     return [
@@ -397,6 +448,13 @@ def test_stages_know_an_executor_but_not_ray(imports: list[Import]) -> None:
 def test_each_library_is_imported_at_home(imports: list[Import]) -> None:
     """Ray, yaml, fsspec, LightGBM and their like can be replaced by editing one place."""
     assert home_violations(imports) == []
+
+
+def test_private_parts_of_libraries_are_used_where_their_version_is_checked(
+    sources: dict[str, Source],
+) -> None:
+    """What a library may change without a word is used in few modules, and tests name it."""
+    assert private_violations(sources) == []
 
 
 def test_what_decides_is_pure(imports: list[Import]) -> None:
@@ -503,7 +561,7 @@ def planted(**modules: str) -> tuple[dict[str, Source], list[Import]]:
             "def f():\n    import ray.exceptions",
             home_violations,
             "pipeline:2 imports ray.exceptions: "
-            "its home is execution.ray_session and execution.ray_workers",
+            "its home is execution.ray_private and execution.ray_session and execution.ray_workers",
         ),
         (
             "panel__reading",
@@ -530,6 +588,23 @@ def test_a_planted_violation_is_named(module: str, text: str, check: object, mes
     assert callable(check)
     _, imports = planted(**{module: text}, routing="", ranking__decide="")
     assert check(imports) == [message]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("from ray._private.x import y", "ray._private.x.y"),
+        ("def f():\n    from ray.experimental import kv", "ray.experimental.kv"),
+        ("import lib._core", "lib._core"),
+        ("state = tree._nodes", "_nodes"),
+    ],
+)
+def test_a_private_part_is_named(text: str, name: str) -> None:
+    """Imported or taken from an object; what the module itself defines is its own."""
+    line = text.count("\n") + 1
+    assert private_violations({"a": Source(text)}) == [f"a:{line} uses {name}"]
+    own = Source("class A:\n    _x = 1\n    def f(self, other):\n        return other._x")
+    assert private_violations({"a": own, "execution.ray_private": Source(text)}) == []
 
 
 def test_what_the_rules_allow_passes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -17,13 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
-from ray._raylet import (  # type: ignore[attr-defined]  # an extension without stubs
-    GCS_AUTOSCALER_STATE_NAMESPACE,
-    GCS_AUTOSCALER_V2_ENABLED_KEY,
-)
 from ray.exceptions import AuthenticationError, RayError
-from ray.experimental.internal_kv import _internal_kv_get
 
 import ray_pipeline
 from ray_pipeline.errors import ExecutionError
@@ -31,6 +24,7 @@ from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
 from ray_pipeline.execution.ray_auth_mode import OF_THIS_PROCESS
 from ray_pipeline.execution.ray_head import HeadWatch
+from ray_pipeline.execution.ray_private import grows_on_demand, is_ray_client
 from ray_pipeline.execution.ray_token import TOKEN_CURE, cluster_id, refusal
 from ray_pipeline.execution.sizing import Growth
 
@@ -180,28 +174,12 @@ def usable_cpus() -> int:
 
 
 def _growth_of_cluster() -> Growth:
-    """Tell from the names of the node types whether an autoscaler works on the joined cluster.
-
-    Ray has no call that says so. Its monitor runs on every head and publishes the type of each
-    node: ``node_<id>`` unless a file of node types was given to an autoscaler. The second version
-    of the autoscaler, KubeRay's, publishes nothing of the kind, and is on where there is one.
-    """
-    is_v2 = _internal_kv_get(
-        GCS_AUTOSCALER_V2_ENABLED_KEY.encode(), namespace=GCS_AUTOSCALER_STATE_NAMESPACE.encode()
-    )
-    if is_v2 == b"1":
-        return "on_demand"
-    published = _internal_kv_get(DEBUG_AUTOSCALING_STATUS)
-    report = json.loads(published).get("autoscaler_report", {}) if published else {}
-    types = report.get("node_type_mapping") or {}
-    is_autoscaled = any(kind != f"node_{node}" for node, kind in types.items())
-    return "on_demand" if is_autoscaled else "by_hand"
+    return "on_demand" if grows_on_demand() else "by_hand"
 
 
 def _watch_head() -> HeadWatch | None:
     """Watch the head; a Ray Client has a connection that breaks, and often no way to the head."""
-    is_client: bool = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
-    if is_client:
+    if is_ray_client():
         return None
     address: str = ray.get_runtime_context().gcs_address
     return HeadWatch(address, partial(cluster_id, address, _HEAD_TIMEOUT_S))

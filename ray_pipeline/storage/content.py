@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -117,7 +118,11 @@ def table_sha256(file: pq.ParquetFile) -> str:
     return total.hexdigest()
 
 
-def _add(total: hashlib._Hash, part: bytes) -> None:
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+def _add(total: _Digest, part: bytes) -> None:
     """Add a part after its length, so that no two sequences of parts read the same."""
     total.update(len(part).to_bytes(8, "little"))
     total.update(part)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import fsspec
+from fsspec.core import strip_protocol, url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.registry import known_implementations, registry
 
@@ -188,8 +189,8 @@ def _endpoint(options: Mapping[str, object] | None) -> object:
 
 
 def _local_path(path: str) -> str:
-    absolute: str = LocalFileSystem._strip_protocol(os.path.abspath(os.path.expanduser(path)))
-    return absolute
+    absolute = os.path.abspath(os.path.expanduser(path))
+    return str(strip_protocol(f"file://{absolute}"))  # with slashes, on Windows too
 
 
 def _open_s3(uri: str, options: Mapping[str, object]) -> FileSystem:
@@ -223,11 +224,8 @@ def _open_other(protocol: str, uri: str, options: dict[str, object]) -> tuple[Fi
             f"write at a time. {alternatives}"
         )
     try:
-        kind = fsspec.get_filesystem_class(protocol)
         # Some name the account or the server in the address.
-        told = kind._get_kwargs_from_urls(uri) | options
-        fs = kind(**told, use_listings_cache=False)
-        path = str(kind._strip_protocol(uri)).rstrip("/")
+        fs, path = url_to_fs(uri, **options, use_listings_cache=False)
     except ImportError as error:
         raise ConfigError(f"{uri}: {protocol}:// needs another package: {error}") from error
     # Whatever another package's constructor raises, the address or its options are wrong.
@@ -236,4 +234,4 @@ def _open_other(protocol: str, uri: str, options: dict[str, object]) -> tuple[Fi
             f"{uri}: {protocol}:// cannot be opened: {type(error).__name__}: {error}. Check the "
             "address and storage_options."
         ) from error
-    return fs, path
+    return fs, str(path).rstrip("/")

@@ -73,6 +73,10 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
         self._has_answered = False
         self._renewing = asyncio.Lock()
 
+    async def ask(self, method: str, **arguments: Any) -> Any:
+        """Send one request of our own: `call_s3` for callers in the filesystem's loop."""
+        return await self._call_s3(method, **arguments)
+
     async def _call_s3(self, method: str, *more: Any, **arguments: Any) -> Any:
         n_failures = n_tries = 0
         start = time.monotonic()

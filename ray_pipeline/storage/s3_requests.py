@@ -122,7 +122,7 @@ async def _ask(fs: FileSystem, arguments: Mapping[str, Any]) -> Page:
     client = await fs.get_s3(arguments["Bucket"])
     client.meta.events.register(_ANSWERED, _parse_first, unique_id=_ANSWERED)
     _parse_ourselves.set(True)
-    answer = await fs._call_s3("list_objects_v2", **arguments)
+    answer = await fs.ask("list_objects_v2", **arguments)
     # A botocore that knows no such event has parsed the answer itself.
     page: Page = answer.get(_PAGE) or page_from_botocore(answer)
     return page

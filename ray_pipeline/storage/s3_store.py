@@ -220,7 +220,7 @@ async def _get(fs: FileSystem, path: str, byte_range: str | None = None, etag: s
         arguments["IfMatch"] = f'"{etag}"'
     n_failures = 0
     while True:
-        answer = await fs._call_s3("get_object", **arguments)
+        answer = await fs.ask("get_object", **arguments)
         try:
             content = await answer["Body"].read()
             _require_whole(content, answer.get("ContentLength"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -206,36 +205,22 @@ def test_which_ray_is_used(
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
     monkeypatch.setattr(ray_session, "_join", used.append)
-    monkeypatch.setattr(ray_session, "_internal_kv_get", lambda *_, **__: None)
+    monkeypatch.setattr(ray_session, "grows_on_demand", lambda: False)
     monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
     session = RaySession(address)
     assert used == [expected]
     assert session.growth == ("fixed" if expected == "own" else "by_hand")
 
 
-@pytest.mark.parametrize(
-    ("v2", "types", "growth"),
-    [
-        (b"0", {"1c": "node_1c", "2d": "node_2d"}, "by_hand"),
-        (b"0", {"1c": "ray.head.default"}, "on_demand"),
-        (b"0", {"1c": "head", "2d": "worker"}, "on_demand"),
-        (None, None, "by_hand"),
-        (b"1", None, "on_demand"),
-    ],
-)
-def test_autoscaler_is_known_by_its_node_types(
-    monkeypatch: pytest.MonkeyPatch, v2: bytes | None, types: dict[str, str] | None, growth: str
+@pytest.mark.parametrize(("is_autoscaled", "growth"), [(True, "on_demand"), (False, "by_hand")])
+def test_growth_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, is_autoscaled: bool, growth: str
 ) -> None:
-    """The monitor of a head without one names each node after itself; the second says it is on."""
-    status = json.dumps({"autoscaler_report": {"node_type_mapping": types}}).encode()
+    """Nodes may be added to any cluster that is joined; an autoscaler adds them by itself."""
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray_session, "_join", lambda _: None)
-
-    def published(_: object, namespace: bytes | None = None) -> bytes | None:
-        return status if namespace is None else v2
-
-    monkeypatch.setattr(ray_session, "_internal_kv_get", published)
     monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
+    monkeypatch.setattr(ray_session, "grows_on_demand", lambda: is_autoscaled)
     assert RaySession("auto").growth == growth
 
 
