@@ -46,7 +46,9 @@ from ray_pipeline.ranking.shifts import draw_shifts
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
 from ray_pipeline.samples.evidence import (
     Evidence,
-    cross_sectional_evidence,
+    PredictedRows,
+    SkillMeasure,
+    evidence_of,
     series_evidence,
 )
 from ray_pipeline.samples.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
@@ -212,10 +214,11 @@ def _cross_sectional(
         for family in families:
             values = predictions[f"{family.name}_{j}"].to_numpy().astype(np.float64)
             known = np.isfinite(values) & np.isfinite(actual)
-            sample = (values[known], actual[known], pool.positions[index][known], target.task)
-            evidence[family.name] = cross_sectional_evidence(*sample, 3, target.horizon_bars, 1.0)
+            sample = (values[known], actual[known], pool.positions[index][known])
+            measure = SkillMeasure("cross_sectional", target.task, target.horizon_bars, 1.0, 3)
+            evidence[family.name] = evidence_of(measure, PredictedRows(*sample))
             if family is families[0]:
-                naive = _independent(grouped_skill(*sample).skills)
+                naive = _independent(grouped_skill(*sample, target.task).skills)
         yield "cross_sectional", target, evidence, naive
 
 

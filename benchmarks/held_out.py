@@ -30,7 +30,13 @@ from numpy.typing import NDArray
 
 from ray_pipeline.bars import Bars, compute_targets
 from ray_pipeline.panel.cross_section import base_of
-from ray_pipeline.samples.evidence import Evidence, cross_sectional_evidence, time_evidence
+from ray_pipeline.samples.evidence import (
+    Evidence,
+    PredictedRows,
+    SkillMeasure,
+    evidence_of,
+    time_evidence,
+)
 from ray_pipeline.statistics.placing import place
 from ray_pipeline.statistics.skill import outcome, time_contributions
 
@@ -168,15 +174,8 @@ def pooled(
     times, prediction, actual = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.argsort(times, kind="stable")
     _, positions = np.unique(times[order], return_inverse=True)
-    return cross_sectional_evidence(
-        prediction[order],
-        actual[order],
-        positions,
-        model["task"],
-        MIN_CS,
-        model["horizon_bars"],
-        1.0,
-    )
+    measure = SkillMeasure("cross_sectional", model["task"], model["horizon_bars"], 1.0, MIN_CS)
+    return evidence_of(measure, PredictedRows(prediction[order], actual[order], positions))
 
 
 def of_symbol(

@@ -86,7 +86,7 @@ def _run_stages(study: Study, runner: UnitRunner, stages: tuple[UserStage, ...])
     plan = plan_step(study, subject, ranking, selection)
     searches = search_step(study, runner, subject, pool, plan)
     training, predictions = train_step(study, runner, subject, pool, plan, searches)
-    evaluate_step(study, runner, subject, pool, ranking, plan, training, predictions)
+    evaluate_step(study, runner, subject, ranking, plan, training, predictions)
     alpha = study.config.target_ranking.alpha
     return verdict(ranking, plan, len(training.results), len(study.ledger.failures), alpha)
 

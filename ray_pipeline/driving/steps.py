@@ -268,7 +268,6 @@ def evaluate_step(
     study: Study,
     runner: UnitRunner,
     subject: Subject,
-    pool: PooledPanel | None,
     ranking: Ranking,
     plan: TrainingPlan,
     training: Training,
@@ -276,9 +275,7 @@ def evaluate_step(
 ) -> None:
     """Tell what the predictions would have been worth, and hash all that was computed."""
     with study.journal.stage("evaluation"):
-        evaluation = evaluate_models(
-            runner, subject.frame, pool, ranking, plan, training, study.config
-        )
+        evaluation = evaluate_models(runner, subject.frame, ranking, plan, training, study.config)
         study.publish.evaluation(evaluation)
         study.journal.note(content_sha256=study.publish.content_sha256(predictions))
 

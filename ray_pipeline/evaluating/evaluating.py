@@ -22,7 +22,6 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, first_match
 from ray_pipeline.routing.plan import Job, TrainingPlan
-from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.training import Training
 
 __all__ = ["Evaluation", "evaluate_models"]
@@ -44,7 +43,6 @@ class Evaluation:
 def evaluate_models(
     runner: UnitRunner,
     frame: PanelFrame,
-    pool: PooledPanel | None,
     ranking: Ranking,
     plan: TrainingPlan,
     training: Training,
@@ -58,15 +56,14 @@ def evaluate_models(
     asked = config.evaluation
     settings = EvaluationSettings(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs)
     targets = {target.name: target for target in frame.targets}
-    spacing = 1.0 if pool is None else pool.spacing
     pooled: list[Unit] = []
     own: dict[str, list[EvaluatedJob]] = {}
     for job in plan.jobs:
         if job.job_id not in training.results:
             continue
         is_return = first_match(job.target, asked.return_targets) is not None
-        table = str(training.results[job.job_id]["predictions"])
-        wanted = _job(job, targets[job.target], frame, spacing, is_return, table)
+        result = training.results[job.job_id]
+        wanted = _job(job, targets[job.target], frame, is_return, result)
         if wanted.symbol is None:
             spec = EvaluationSpec(frame.axis, (wanted,), settings)
             pooled.append(Unit("evaluate_pooled", job.job_id, evaluate_unit, spec))
@@ -102,24 +99,21 @@ def _job(
     job: Job,
     target: TargetSpec,
     frame: PanelFrame,
-    spacing: float,
     is_return: bool,
-    table: str,
+    result: Mapping[str, Any],
 ) -> EvaluatedJob:
-    pooled = job.view == "cross_sectional"
-    horizon = target.horizon_bars
     return EvaluatedJob(
         job_id=job.job_id,
         target=job.target,
         view=job.view,
-        symbol=None if pooled else job.symbols[0],
+        symbol=None if job.view == "cross_sectional" else job.symbols[0],
         family=job.family,
         task=target.task,
-        horizon_bars=horizon,
+        horizon_bars=target.horizon_bars,
         is_return=is_return,
-        span=frame.positions_of(horizon) if pooled else horizon,
-        spacing=spacing if pooled else 1.0,
-        table=table,
+        span=frame.span_of(target, job.view),
+        spacing=result["spacing"],
+        table=str(result["predictions"]),
     )
 
 

@@ -9,9 +9,10 @@ import hashlib
 import math
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import TargetSpec, View
 from ray_pipeline.statistics.folds import Fold
 
 __all__ = ["PanelFrame", "derive_seed", "positions_spanned"]
@@ -60,6 +61,19 @@ class PanelFrame:
     def positions_of(self, bars: int) -> int:
         """Return the positions that so many bars of a symbol span."""
         return positions_spanned(bars, self.bar_positions)
+
+    def span_of(self, target: TargetSpec, view: View) -> int:
+        """Return what a label of the target spans in the time of a view.
+
+        Positions of the panel across symbols, rows of the symbol over its own time.
+        """
+        match view:
+            case "cross_sectional":
+                return self.positions_of(target.horizon_bars)
+            case "symbol_specific":
+                return target.horizon_bars
+            case _:
+                assert_never(view)
 
     def narrowed(self, targets: Container[str]) -> PanelFrame:
         """Return the frame with these targets only, in their present order."""

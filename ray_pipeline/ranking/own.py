@@ -168,14 +168,14 @@ def rank_symbol(
     targets: dict[str, Any] = {}
     series: dict[str, Floats] = {}
     for index, target in enumerate(frame.targets):
-        horizon = target.horizon_bars
+        span = frame.span_of(target, "symbol_specific")
         record: dict[str, Any] = {"own": {}, "pooled": {}, "paired": {}}
         for settings in spec.families:
             sample = own[settings.name, target.name]
             if len(sample.positions) == 0:
                 continue
             contributions = sample.contributions(target)
-            record["own"][settings.name] = time_evidence(contributions, horizon).to_record()
+            record["own"][settings.name] = time_evidence(contributions, span).to_record()
             series[f"{settings.name}_{index}"], _ = block_sums(
                 contributions, sample.positions, frame.test_start, n_positions
             )
@@ -185,7 +185,7 @@ def rank_symbol(
             sample = shared[family, target.name]
             if len(sample.positions) == 0:
                 continue
-            evidence = time_evidence(sample.contributions(target), horizon, spacing)
+            evidence = time_evidence(sample.contributions(target), span, spacing)
             record["pooled"][family] = evidence.to_record()
             record["paired"][family] = {
                 settings.name: _paired(own[settings.name, target.name], sample, target, spacing)

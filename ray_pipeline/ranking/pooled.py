@@ -14,7 +14,7 @@ from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import TargetSpec
-from ray_pipeline.samples.evidence import cross_sectional_evidence
+from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.statistics.skill import standing
@@ -192,6 +192,8 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
     summary: dict[str, Any] = {}
     for index, target in enumerate(spec.frame.targets):
         actual = pool.target(target.name)[rows]
+        span = spec.frame.span_of(target, "cross_sectional")
+        measure = SkillMeasure("cross_sectional", target.task, span, pool.spacing, spec.min_cs)
         families: dict[str, Any] = {}
         tested = np.zeros(len(rows), dtype=bool)
         for family in spec.families:
@@ -200,15 +202,8 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
             ).astype(np.float64)
             usable = np.isfinite(prediction) & np.isfinite(actual)
             tested |= usable
-            families[family] = cross_sectional_evidence(
-                prediction[usable],
-                actual[usable],
-                positions[usable],
-                target.task,
-                spec.min_cs,
-                spec.frame.positions_of(target.horizon_bars),
-                pool.spacing,
-            ).to_record()
+            predicted = PredictedRows(prediction[usable], actual[usable], positions[usable])
+            families[family] = evidence_of(measure, predicted).to_record()
         summary[target.name] = {
             "families": families,
             "n_symbols": len(np.unique(symbols[tested])),

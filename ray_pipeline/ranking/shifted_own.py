@@ -80,6 +80,7 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
     errors: dict[str, list[float]] = {}
     z_scores: dict[str, list[float]] = {}
     for index, target in enumerate(frame.targets):
+        span = frame.span_of(target, "symbol_specific")
         z_scores[target.name] = []
         for shift in spec.shifts:
             found: list[Evidence] = []
@@ -88,7 +89,7 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
                 if sample is None or len(sample.positions) == 0:
                     continue
                 contributions = sample.contributions(target)
-                evidence = time_evidence(contributions, target.horizon_bars)
+                evidence = time_evidence(contributions, span)
                 sums, _ = block_sums(contributions, sample.positions, frame.test_start, n_positions)
                 column = _column(family.name, index, shift)
                 series[column] = sums.astype(np.float32)

@@ -69,7 +69,7 @@ def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) ->
                 largest_z_score(
                     _evidence(
                         skills[family, target.name, shift],
-                        frame.positions_of(target.horizon_bars),
+                        frame.span_of(target, "cross_sectional"),
                         pool.spacing,
                     )
                     for family in names
@@ -88,9 +88,9 @@ def _turns(spec: ShiftedPoolSpec, pool: Pool) -> Iterator[tuple[int, ...]]:
         yield spec.shifts[start : start + size]
 
 
-def _evidence(skills: Sequence[Floats], horizon: int, spacing: float) -> Evidence:
+def _evidence(skills: Sequence[Floats], span: int, spacing: float) -> Evidence:
     series = np.concatenate(skills) if skills else np.empty(0)
-    return time_evidence(series, horizon, spacing)
+    return time_evidence(series, span, spacing)
 
 
 def _fold_skills(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import SymbolRows
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import TargetSpec, Task, View
+from ray_pipeline.samples.evidence import SkillMeasure
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.folds import Fold
 
@@ -23,6 +25,8 @@ class Design:
 
     Attributes
     ----------
+    view
+        Whose rows these are: those of the pool, or those of one symbol.
     symbols
         Symbols of the rows.
     feature_names
@@ -35,10 +39,13 @@ class Design:
         Panel positions of the row and of the end of its label, shape (n_rows,).
     symbol_index
         Index into `symbols`, shape (n_rows,).
+    span
+        What a label spans in the time of the view; see `PanelFrame.span_of`.
     spacing
-        Panel positions from one timestamp to the next (above 1 when sampled).
+        Of the same time from one timestamp to the next (above 1 when sampled).
     """
 
+    view: View
     symbols: tuple[str, ...]
     feature_names: tuple[str, ...]
     X: NDArray[np.float32]
@@ -46,12 +53,14 @@ class Design:
     positions: Ints
     label_ends: Ints
     symbol_index: NDArray[np.int32]
+    span: int
     spacing: float
 
     @classmethod
-    def of_symbol(cls, rows: SymbolRows, target: TargetSpec) -> Design:
+    def of_symbol(cls, rows: SymbolRows, target: TargetSpec, frame: PanelFrame) -> Design:
         """Return the rows of one symbol."""
         return cls(
+            view="symbol_specific",
             symbols=(rows.table.symbol,),
             feature_names=rows.table.feature_names,
             X=rows.table.features,
@@ -59,13 +68,15 @@ class Design:
             positions=rows.positions,
             label_ends=rows.label_ends(target.horizon_bars),
             symbol_index=np.zeros(len(rows.positions), dtype=np.int32),
+            span=frame.span_of(target, "symbol_specific"),
             spacing=1.0,
         )
 
     @classmethod
-    def of_pool(cls, pool: Pool, target: TargetSpec) -> Design:
+    def of_pool(cls, pool: Pool, target: TargetSpec, frame: PanelFrame) -> Design:
         """Return the rows of all symbols."""
         return cls(
+            view="cross_sectional",
             symbols=pool.symbols,
             feature_names=pool.feature_names,
             X=pool.X,
@@ -73,8 +84,13 @@ class Design:
             positions=pool.positions,
             label_ends=pool.ends(target.horizon_bars),
             symbol_index=pool.symbol_index,
+            span=frame.span_of(target, "cross_sectional"),
             spacing=pool.spacing,
         )
+
+    def measure(self, task: Task, min_cs: int) -> SkillMeasure:
+        """Return how the skill of predictions of these rows is measured."""
+        return SkillMeasure(self.view, task, self.span, self.spacing, min_cs)
 
     def split(self, fold: Fold) -> tuple[int, int]:
         """Rows ``[:start]`` lie before a test fold and ``[start:end]`` inside it."""

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.records import Task
+from ray_pipeline.records import Task, View
 from ray_pipeline.statistics.hac import MeanEstimate, best_of, overlapping_mean
-from ray_pipeline.statistics.skill import grouped_skill
+from ray_pipeline.statistics.skill import grouped_skill, time_contributions
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
     "Evidence",
+    "PredictedRows",
+    "SkillMeasure",
     "best_family",
     "block_sums",
-    "cross_sectional_evidence",
+    "evidence_of",
     "largest_z_score",
     "paired_evidence",
     "series_evidence",
+    "skill_series",
     "strongest_family",
     "time_evidence",
 ]
@@ -80,60 +83,108 @@ class Evidence:
         return asdict(self)
 
 
-def time_evidence(contributions: Floats, horizon: int, spacing: float = 1.0) -> Evidence:
-    """Skill over a symbol's own time with its HAC error.
+@dataclass(frozen=True, slots=True)
+class SkillMeasure:
+    """How the skill of a model is measured: what it is the mean of, and what its error knows.
+
+    Attributes
+    ----------
+    view
+        Across the symbols of a timestamp, or over a symbol's own time.
+    span
+        What a label spans: panel positions across symbols, the symbol's rows over its own time.
+    spacing
+        Of these from one timestamp to the next; above 1 when timestamps were sampled.
+    min_cs
+        Symbols that a timestamp needs to count across symbols.
+    """
+
+    view: View
+    task: Task
+    span: int
+    spacing: float
+    min_cs: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRows:
+    """Predictions of test rows in time order, all of shape (n_rows,).
+
+    Attributes
+    ----------
+    actual
+        Labels, NaN where unknown.
+    positions
+        On the panel's time axis.
+    standing, outcome
+        Of each prediction and each label; see `ray_pipeline.statistics.skill`. None where nobody
+        measures the skill over time.
+    """
+
+    prediction: Floats
+    actual: Floats
+    positions: Ints
+    standing: Floats | None = None
+    outcome: Floats | None = None
+
+
+def skill_series(measure: SkillMeasure, rows: PredictedRows) -> Floats:
+    """Return what the skill is the mean of: one figure per timestamp, or per labelled row.
+
+    Raises
+    ------
+    ValueError
+        When the skill over time is asked of rows without standings and outcomes.
+    """
+    labelled = np.isfinite(rows.actual)
+    match measure.view:
+        case "cross_sectional":
+            return grouped_skill(
+                rows.prediction[labelled],
+                rows.actual[labelled],
+                rows.positions[labelled],
+                measure.task,
+                min_rows=measure.min_cs,
+            ).skills
+        case "symbol_specific":
+            if rows.standing is None or rows.outcome is None:
+                raise ValueError("skill over time needs the standings and outcomes of the rows.")
+            return time_contributions(rows.standing[labelled], rows.outcome[labelled], measure.task)
+        case _:
+            assert_never(measure.view)
+
+
+def evidence_of(measure: SkillMeasure, rows: PredictedRows) -> Evidence:
+    """Return the skill of predictions with its HAC error, measured as their view measures it."""
+    return time_evidence(skill_series(measure, rows), measure.span, measure.spacing)
+
+
+def time_evidence(contributions: Floats, span: int, spacing: float = 1.0) -> Evidence:
+    """Return the mean of a series in time order with its HAC error.
 
     Parameters
     ----------
     contributions
-        Of `ray_pipeline.statistics.skill.time_contributions`, in time order.
-    horizon
-        Of the target, in bars.
-    spacing
-        Bars between successive rows; above 1 when timestamps were sampled.
+        Of `ray_pipeline.statistics.skill.time_contributions`, or skills of timestamps.
+    span, spacing
+        As of `SkillMeasure`.
     """
-    return _evidence(contributions, horizon, spacing, largest=1.0)
+    return _evidence(contributions, span, spacing, largest=1.0)
 
 
-def _evidence(series: Floats, horizon: int, spacing: float, largest: float) -> Evidence:
+def _evidence(series: Floats, span: int, spacing: float, largest: float) -> Evidence:
     if len(series) == 0:
         return Evidence.none()
-    return Evidence.from_estimate(overlapping_mean(series, horizon, spacing), largest)
+    return Evidence.from_estimate(overlapping_mean(series, span, spacing), largest)
 
 
-def paired_evidence(own: Floats, pooled: Floats, horizon: int, spacing: float) -> Evidence:
+def paired_evidence(own: Floats, pooled: Floats, span: int, spacing: float) -> Evidence:
     """Difference own − pooled on the same rows: a Diebold–Mariano test on rank skill.
 
     Source: Diebold & Mariano (1995), with the HAC variance of `hac_mean`; `p_value` is
     one-sided for own > pooled. `skill` is the difference of two skills, in [-2, 2].
     """
-    return _evidence(own - pooled, horizon, spacing, largest=2.0)
-
-
-def cross_sectional_evidence(
-    prediction: Floats,
-    actual: Floats,
-    positions: Ints,
-    task: Task,
-    min_cs: int,
-    horizon: int,
-    spacing: float,
-) -> Evidence:
-    """Mean over timestamps of the skill across symbols.
-
-    Parameters
-    ----------
-    prediction, actual, positions
-        Pooled rows in time order, finite, shape (n_rows,).
-    min_cs
-        Symbols that a timestamp needs to count.
-    horizon
-        Panel positions that a label spans.
-    spacing
-        Positions from one timestamp to the next; above 1 when they were sampled.
-    """
-    skill = grouped_skill(prediction, actual, positions, task, min_rows=min_cs)
-    return time_evidence(skill.skills, horizon, spacing)
+    return _evidence(own - pooled, span, spacing, largest=2.0)
 
 
 def block_sums(

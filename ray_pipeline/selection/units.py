@@ -77,7 +77,7 @@ def select_symbol(reader: PanelReader, spec: SelectionSpec) -> dict[str, Any]:
     symbol = spec.partition.symbol
     return {
         "targets": {
-            target.name: _select(Design.of_symbol(rows, target), target, spec, symbol)
+            target.name: _select(Design.of_symbol(rows, target, spec.frame), target, spec, symbol)
             for target in spec.frame.targets
             if target.name in spec.targets
         }
@@ -88,7 +88,7 @@ def select_pooled(reader: PanelReader, spec: SelectionSpec, pool: Pool) -> dict[
     """Select features for the pooled models."""
     return {
         "targets": {
-            target.name: _select(Design.of_pool(pool, target), target, spec, "")
+            target.name: _select(Design.of_pool(pool, target, spec.frame), target, spec, "")
             for target in spec.frame.targets
             if target.name in spec.targets
         }
@@ -162,7 +162,7 @@ def _training_rows(
     """Return a fold's training rows with shadows beside the features, or None if too few."""
     start, _ = design.split(fold)
     seed = derive_seed(frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}")
-    most = TRAINING_ROWS if len(design.symbols) > 1 else OWN_TRAINING_ROWS
+    most = TRAINING_ROWS if design.view == "cross_sectional" else OWN_TRAINING_ROWS
     sampled = _thinned(design.positions[:start], most)
     y, ends, positions = design.y[sampled], design.label_ends[sampled], design.positions[sampled]
     whole = fold_problem(y, ends, target.task, fold, frame.embargo, seed)

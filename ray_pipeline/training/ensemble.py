@@ -21,9 +21,8 @@ from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import TargetSpec
-from ray_pipeline.samples.evidence import Evidence, cross_sectional_evidence, time_evidence
+from ray_pipeline.samples.evidence import Evidence, PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.statistics.placing import mean_place, place
-from ray_pipeline.statistics.skill import time_contributions
 from ray_pipeline.storage.documents import strict_json
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
@@ -129,19 +128,12 @@ def _evidence(
     prediction, actual, standing, outcome = (
         table.column(name).to_numpy() for name in ("prediction", "actual", "standing", "outcome")
     )
-    labelled = np.isfinite(actual)
-    if spec.job.view == "symbol_specific":
-        contributions = time_contributions(standing[labelled], outcome[labelled], target.task)
-        return time_evidence(contributions, target.horizon_bars)
-    times = table.column("ts").cast(pa.int64()).to_numpy()
-    return cross_sectional_evidence(
-        prediction[labelled],
-        actual[labelled],
-        np.searchsorted(axis, times)[labelled],
-        target.task,
-        spec.min_cs,
-        spec.frame.positions_of(target.horizon_bars),
-        spec.members[0].spacing,
+    view = spec.job.view
+    span, spacing = spec.frame.span_of(target, view), spec.members[0].spacing
+    positions = np.searchsorted(axis, table.column("ts").cast(pa.int64()).to_numpy())
+    return evidence_of(
+        SkillMeasure(view, target.task, span, spacing, spec.min_cs),
+        PredictedRows(prediction, actual, positions, standing, outcome),
     )
 
 

@@ -17,16 +17,13 @@ from ray_pipeline.records import SampleWeights, TargetSpec, View
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import (
     Evidence,
-    cross_sectional_evidence,
-    time_evidence,
+    PredictedRows,
+    SkillMeasure,
+    evidence_of,
+    skill_series,
 )
 from ray_pipeline.samples.walk import fold_problem, make_problem
-from ray_pipeline.statistics.skill import (
-    grouped_skill,
-    outcome,
-    standing,
-    time_contributions,
-)
+from ray_pipeline.statistics.skill import outcome, standing
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.search.choices import JobSearch
@@ -126,9 +123,10 @@ def fit_job(
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
     pieces, searched = _walk_forward(design, target, job, frame, fitter, key)
+    measure = design.measure(target.task, min_cs)
     verdict: SearchVerdict | None = None
     if job.search is not None:
-        verdict = _judge(design, target, frame, job.view, job.search, searched, pieces, min_cs)
+        verdict = _judge(design, measure, job.search, searched, pieces)
         if verdict.accepted and job.search.final is not None:
             pieces, hyperparameters = searched, dict(job.search.final.hyperparameters)
     seed = derive_seed(frame.seed, "training", *key)
@@ -138,8 +136,7 @@ def fit_job(
     X = columns_of(design, job.features)
     fit = fitter.fit(problem, X, job.features, None, hyperparameters)
     known = fit.model.predict(X[problem.rows])
-    span = frame.positions_of(target.horizon_bars)
-    table, evidence = _out_of_sample(design, target, span, job, axis, pieces, min_cs)
+    table, evidence = _out_of_sample(design, measure, job, axis, pieces)
     return FittedJob(
         model=fit.model,
         out_of_sample=table,
@@ -230,92 +227,57 @@ class _FoldPiece:
 
 def _judge(
     design: Design,
-    target: TargetSpec,
-    frame: PanelFrame,
-    view: View,
+    measure: SkillMeasure,
     search: JobSearch,
     searched: Sequence[_FoldPiece],
     configured: Sequence[_FoldPiece],
-    min_cs: int,
 ) -> SearchVerdict:
     """Compare both walks on the test rows of the folds that could be searched."""
     folds = {choice.fold for choice in search.folds}
-    series = [
-        _skill_series(design, target, view, [p for p in pieces if p.fold in folds], min_cs)
-        for pieces in (searched, configured)
-    ]
-    pooled = view == "cross_sectional"
-    horizon = frame.positions_of(target.horizon_bars) if pooled else target.horizon_bars
-    return judge_search(search, series[0], series[1], horizon, design.spacing)
+    series = []
+    for pieces in (searched, configured):
+        kept = [piece for piece in pieces if piece.fold in folds]
+        series.append(skill_series(measure, _predicted(design, kept)) if kept else np.empty(0))
+    return judge_search(search, measure, series[0], series[1])
 
 
-def _skill_series(
-    design: Design, target: TargetSpec, view: View, pieces: Sequence[_FoldPiece], min_cs: int
-) -> Floats:
-    """Return what the skill of some folds is the mean of: by timestamp, or by row."""
-    if not pieces:
-        return np.empty(0)
+def _predicted(design: Design, pieces: Sequence[_FoldPiece]) -> PredictedRows:
+    """Join the test rows of some folds, at least one."""
     rows = np.concatenate([piece.rows for piece in pieces])
-    labelled = np.isfinite(design.y[rows])
-    if view == "cross_sectional":
-        return grouped_skill(
-            np.concatenate([piece.prediction for piece in pieces])[labelled],
-            design.y[rows][labelled],
-            design.positions[rows][labelled],
-            target.task,
-            min_rows=min_cs,
-        ).skills
-    return time_contributions(
-        np.concatenate([piece.standing for piece in pieces])[labelled],
-        np.concatenate([piece.outcome for piece in pieces])[labelled],
-        target.task,
+    return PredictedRows(
+        prediction=np.concatenate([piece.prediction for piece in pieces]),
+        actual=design.y[rows],
+        positions=design.positions[rows],
+        standing=np.concatenate([piece.standing for piece in pieces]),
+        outcome=np.concatenate([piece.outcome for piece in pieces]),
     )
 
 
 def _out_of_sample(
     design: Design,
-    target: TargetSpec,
-    span: int,
+    measure: SkillMeasure,
     job: JobSpec,
     axis: NDArray[np.int64],
     pieces: Sequence[_FoldPiece],
-    min_cs: int,
 ) -> tuple[pa.Table, Evidence]:
     if not pieces:
         raise DataError(f"{job.job_id}: no fold could be trained.")
-    rows = np.concatenate([piece.rows for piece in pieces])
-    prediction = np.concatenate([piece.prediction for piece in pieces])
-    standings = np.concatenate([piece.standing for piece in pieces])
-    outcomes = np.concatenate([piece.outcome for piece in pieces])
-    actual = design.y[rows]
-    labelled = np.isfinite(actual)
-    if job.view == "cross_sectional":
-        evidence = cross_sectional_evidence(
-            prediction[labelled],
-            actual[labelled],
-            design.positions[rows][labelled],
-            target.task,
-            min_cs,
-            span,
-            design.spacing,
-        )
-    else:
-        contributions = time_contributions(standings[labelled], outcomes[labelled], target.task)
-        evidence = time_evidence(contributions, target.horizon_bars)
-    n_rows = len(rows)
+    found = _predicted(design, pieces)
+    symbols = design.symbol_index[np.concatenate([piece.rows for piece in pieces])]
+    n_rows = len(symbols)
     folds = np.concatenate([np.full(len(piece.rows), piece.fold) for piece in pieces])
     table = pa.table(
         {
-            "ts": pa.array(axis[design.positions[rows]], pa.timestamp("ns", tz="UTC")),
-            "symbol": pa.array(np.array(design.symbols, dtype=object)[design.symbol_index[rows]]),
+            "ts": pa.array(axis[found.positions], pa.timestamp("ns", tz="UTC")),
+            "symbol": pa.array(np.array(design.symbols, dtype=object)[symbols]),
             "target": pa.repeat(job.target, n_rows),
             "view": pa.repeat(job.view, n_rows),
             "family": pa.repeat(job.family, n_rows),
             "fold": pa.array(folds.astype(np.int32)),
-            "prediction": pa.array(prediction),
-            "actual": pa.array(actual, from_pandas=True),
-            "standing": pa.array(standings),
-            "outcome": pa.array(outcomes, from_pandas=True),
+            "prediction": pa.array(found.prediction),
+            "actual": pa.array(found.actual, from_pandas=True),
+            "standing": pa.array(found.standing),
+            "outcome": pa.array(found.outcome, from_pandas=True),
         }
     )
-    return table, evidence
+    return table, evidence_of(measure, found)

@@ -56,7 +56,11 @@ def train_symbol(reader: PanelReader, spec: TrainingSpec) -> dict[str, Any]:
     return {
         "jobs": {
             job.job_id: _train(
-                reader, Design.of_symbol(rows, targets[job.target]), targets[job.target], job, spec
+                reader,
+                Design.of_symbol(rows, targets[job.target], spec.frame),
+                targets[job.target],
+                job,
+                spec,
             )
             for job in spec.jobs
         }
@@ -69,7 +73,11 @@ def train_pooled(reader: PanelReader, spec: TrainingSpec, pool: Pool) -> dict[st
     return {
         "jobs": {
             job.job_id: _train(
-                reader, Design.of_pool(pool, targets[job.target]), targets[job.target], job, spec
+                reader,
+                Design.of_pool(pool, targets[job.target], spec.frame),
+                targets[job.target],
+                job,
+                spec,
             )
             for job in spec.jobs
         }

@@ -18,7 +18,6 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, View
 from ray_pipeline.routing.plan import Job, TrainingPlan
-from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.training import Training
 
 TARGETS = (TargetSpec("fwd_ret_1d", 4, "regression"), TargetSpec("y_up_2d", 2, "binary"))
@@ -86,7 +85,13 @@ PLAN = TrainingPlan(
     ),
     left_out=(),
 )
-TRAINED = {each.job_id: {"predictions": f"{each.job_id}.parquet"} for each in PLAN.jobs[:-1]}
+TRAINED = {
+    each.job_id: {
+        "predictions": f"{each.job_id}.parquet",
+        "spacing": 2.0 if each.view == "cross_sectional" else 1.0,
+    }
+    for each in PLAN.jobs[:-1]
+}
 
 
 class Ranked:
@@ -103,7 +108,6 @@ def evaluate(
     names = tuple(target.name for target in TARGETS)
     request = TableRequest("labeled", "ts", ("a",), names, None, 1, 86_400, 1)
     frame = PanelFrame("axis", 400, (), 0, request, TARGETS, 7, bar_positions=1.5)
-    handle: Any = "the pool"
     rows: Any = [Ranked("ridge"), Ranked("lightgbm"), Ranked(None), Ranked("ridge")]
     config = ExperimentConfig.model_validate(
         {"data": {"data_dir": "nowhere"}, "evaluation": evaluation}
@@ -111,8 +115,7 @@ def evaluate(
     given: Any = runner
     ranking = Ranking(targets=rows, symbols=[], chosen=[], records={})
     training = Training(TRAINED if results is None else results)
-    pool = PooledPanel(handle, (), spacing=2.0)
-    return evaluate_models(given, frame, pool, ranking, PLAN, training, config)
+    return evaluate_models(given, frame, ranking, PLAN, training, config)
 
 
 def test_pooled_jobs_are_a_unit_each_and_a_symbols_jobs_are_one() -> None:

@@ -133,7 +133,10 @@ def test_designs_are_views_of_one_target(ragged: tuple[MemoryReader, PanelFrame]
     pool, _ = pool_of(reader, frame)
     state: object = reader
     rows = reader.rows(partition_of("B"), frame)
-    own, shared = Design.of_symbol(rows, TARGETS[1]), Design.of_pool(pool, TARGETS[1])
+    own, shared = (
+        Design.of_symbol(rows, TARGETS[1], frame),
+        Design.of_pool(pool, TARGETS[1], frame),
+    )
     mine = shared.symbol_index == 1
     assert state is reader
     assert own.symbols == ("B",)

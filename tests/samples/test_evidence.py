@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,18 @@ from scipy import signal, stats
 from ray_pipeline.samples import evidence as module
 from ray_pipeline.samples.evidence import (
     Evidence,
+    PredictedRows,
+    SkillMeasure,
     best_family,
     block_sums,
-    cross_sectional_evidence,
+    evidence_of,
     paired_evidence,
     series_evidence,
+    skill_series,
     time_evidence,
 )
 from ray_pipeline.statistics.hac import hac_lag, hac_mean
+from ray_pipeline.statistics.skill import grouped_skill, time_contributions
 
 Floats = NDArray[np.float64]
 
@@ -72,7 +77,8 @@ def test_cross_sectional_skill_is_the_mean_rank_ic_over_timestamps() -> None:
         for t in range(200)
         if np.sum(positions == t) >= 4
     ]
-    found = cross_sectional_evidence(prediction, actual, positions, "regression", 4, 3, 1.0)
+    measure = SkillMeasure("cross_sectional", "regression", span=3, spacing=1.0, min_cs=4)
+    found = evidence_of(measure, PredictedRows(prediction, actual, positions))
     assert found.skill == pytest.approx(np.mean(correlations))
     assert found.n_rows == len(correlations)
     assert found.p_value < 0.01
@@ -82,8 +88,48 @@ def test_cross_section_without_enough_symbols_is_not_measured() -> None:
     """Two symbols cannot be ranked by three."""
     positions = np.repeat(np.arange(100), 2)
     values = np.random.default_rng(0).standard_normal(200)
-    found = cross_sectional_evidence(values, values, positions, "regression", 3, 1, 1.0)
+    measure = SkillMeasure("cross_sectional", "regression", span=1, spacing=1.0, min_cs=3)
+    found = evidence_of(measure, PredictedRows(values, values, positions))
     assert (found.n_rows, math.isnan(found.p_value)) == (0, True)
+
+
+# the skill that a view measures
+
+
+def _rows(**changes: Any) -> PredictedRows:
+    """Return two hundred timestamps of four symbols, some of them without a label."""
+    random = np.random.default_rng(3)
+    values: dict[str, Any] = {
+        name: random.standard_normal(800) for name in ("prediction", "actual")
+    }
+    values["actual"][::7] = np.nan
+    values["standing"], values["outcome"] = random.uniform(-1, 1, (2, 800))
+    return PredictedRows(**(values | {"positions": np.repeat(np.arange(200), 4)} | changes))
+
+
+def test_each_view_measures_its_own_series_of_labelled_rows() -> None:
+    """Across symbols the skills of timestamps, over time the products of standing and outcome."""
+    rows = _rows()
+    there = np.isfinite(rows.actual)
+    across = SkillMeasure("cross_sectional", "regression", span=3, spacing=2.0, min_cs=4)
+    own = replace(across, view="symbol_specific")
+    assert rows.standing is not None
+    assert rows.outcome is not None
+    by_hand = grouped_skill(
+        rows.prediction[there], rows.actual[there], rows.positions[there], "regression", 4
+    )
+    over_time = time_contributions(rows.standing[there], rows.outcome[there], "regression")
+    assert skill_series(across, rows).tolist() == by_hand.skills.tolist()
+    assert skill_series(own, rows).tolist() == over_time.tolist()
+    assert evidence_of(own, rows) == time_evidence(over_time, 3, 2.0)
+    assert evidence_of(across, rows) == time_evidence(by_hand.skills, 3, 2.0)
+
+
+def test_skill_over_time_needs_standings() -> None:
+    """Predictions alone cannot be taken for standings."""
+    measure = SkillMeasure("symbol_specific", "regression", span=1, spacing=1.0, min_cs=3)
+    with pytest.raises(ValueError, match="needs the standings and outcomes"):
+        skill_series(measure, _rows(standing=None))
 
 
 # the mean over symbols

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from ray_pipeline.samples.evidence import cross_sectional_evidence
+from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.statistics.skill import grouped_skill
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,8 @@ def test_cross_sectional_skill_is_the_rank_ic_of_alphalens(
     found = grouped_skill(prediction, actual, positions, "regression")
     assert found.groups.tolist() == np.flatnonzero(~np.isnan(expected)).tolist()
     assert found.skills == pytest.approx(expected[found.groups], abs=1e-12)
-    mean = cross_sectional_evidence(prediction, actual, positions, "regression", 3, 1, 1.0).skill
+    measure = SkillMeasure("cross_sectional", "regression", 1, 1.0, 3)
+    mean = evidence_of(measure, PredictedRows(prediction, actual, positions)).skill
     if len(found.groups):
         assert mean == pytest.approx(np.nanmean(expected), abs=1e-12)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import ray_pipeline.training.job_fit
 from training_designs import RecordingFamily
+
+import ray_pipeline.training.job_fit
 
 
 @pytest.fixture

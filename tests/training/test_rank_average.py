@@ -14,7 +14,7 @@ from training_designs import AXIS, FEATURES, job_spec, training_frame
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import View
-from ray_pipeline.samples.evidence import cross_sectional_evidence
+from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.placing import place
 from ray_pipeline.storage import RunDirectory
@@ -123,15 +123,11 @@ def test_out_of_sample_it_is_the_mean_of_the_members_standings(
     actual = table.column("actual").to_numpy()
     there = np.isfinite(actual)
     times = table.column("ts").cast("int64").to_numpy()
-    evidence = cross_sectional_evidence(
-        expected[there],
-        actual[there],
-        np.searchsorted(AXIS, times)[there],
-        "regression",
-        3,
-        training_frame().positions_of(5),
-        1.0,
+    measure = SkillMeasure(
+        "cross_sectional", "regression", training_frame().positions_of(5), 1.0, 3
     )
+    positions = np.searchsorted(AXIS, times)
+    evidence = evidence_of(measure, PredictedRows(expected[there], actual[there], positions[there]))
     assert average["out_of_sample"] == evidence.to_record()
     assert evidence.skill > 0.3
 

@@ -75,6 +75,7 @@ def design_of(
     """Place rows on the frame: every symbol at every timestamp."""
     positions = np.repeat(np.arange(len(y) // n_symbols), n_symbols)
     return Design(
+        view="symbol_specific" if n_symbols == 1 else "cross_sectional",
         symbols=tuple(f"S{i}" for i in range(n_symbols)),
         feature_names=FEATURES[: X.shape[1]],
         X=X,
@@ -82,6 +83,7 @@ def design_of(
         positions=positions,
         label_ends=positions + horizon,
         symbol_index=np.tile(np.arange(n_symbols, dtype=np.int32), len(y) // n_symbols),
+        span=horizon,
         spacing=1.0,
     )
 

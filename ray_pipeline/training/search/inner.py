@@ -13,11 +13,12 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.families import Problem, load_family, stopping_fraction
 from ray_pipeline.families.searching import Value
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.records import SampleWeights, TargetSpec, View
+from ray_pipeline.records import SampleWeights, TargetSpec
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, skill_series
 from ray_pipeline.samples.walk import fold_problem
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
-from ray_pipeline.statistics.skill import grouped_skill, outcome, standing, time_contributions
+from ray_pipeline.statistics.skill import outcome, standing
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
 
 __all__ = ["InnerSplits", "InnerWalk", "inner_skill", "inner_walk"]
@@ -86,12 +87,12 @@ def inner_walk(
     inside = _before(design, fold, features, frame.embargo)
     labelled = np.isfinite(inside.y)
     times = np.unique(inside.positions[labelled])
-    horizon, embargo = target.horizon_bars, frame.embargo
-    if len(design.symbols) > 1:
-        horizon = math.ceil(frame.positions_of(horizon) / design.spacing)
-        embargo = math.ceil(embargo / design.spacing)
     found = walk_forward_folds(
-        len(times), splits.n_splits, splits.min_train_fraction, horizon, embargo
+        len(times),
+        splits.n_splits,
+        splits.min_train_fraction,
+        math.ceil(design.span / design.spacing),
+        math.ceil(frame.embargo / design.spacing),
     )
     problems: list[Problem] = []
     tested: list[Ints] = []
@@ -134,11 +135,9 @@ def inner_skill(
     walk: InnerWalk,
     family_name: str,
     hyperparameters: Mapping[str, Value],
-    view: View,
-    target: TargetSpec,
-    min_cs: int,
+    measure: SkillMeasure,
 ) -> float:
-    """Measure hyperparameters on the inner test rows, by the skill that the job's view measures.
+    """Measure hyperparameters on the inner test rows, as the skill of the job is measured.
 
     Returns
     -------
@@ -147,7 +146,7 @@ def inner_skill(
     """
     family = load_family(family_name)
     design = walk.design
-    pooled = view == "cross_sectional"
+    over_time = measure.view == "symbol_specific"
     predictions: list[Floats] = []
     standings: list[Floats] = []
     outcomes: list[Floats] = []
@@ -157,22 +156,18 @@ def inner_skill(
         stopped = hold_out_latest(problem, design, fraction, walk.embargo)
         (model,) = family.fit(X, design.feature_names, [stopped], dict(hyperparameters))
         predictions.append(model.predict(design.X[tested]))
-        if not pooled:
+        if over_time:  # across symbols nobody needs the predictions of the training rows
             known = model.predict(X[problem.rows])
             standings.append(standing(predictions[-1], known))
             labels = problem.y[problem.rows]
-            outcomes.append(outcome(design.y[tested], labels, target.task))
-    if pooled:
-        rows = np.concatenate(walk.tested)
-        series = grouped_skill(
-            np.concatenate(predictions),
-            design.y[rows],
-            design.positions[rows],
-            target.task,
-            min_rows=min_cs,
-        ).skills
-    else:
-        series = time_contributions(
-            np.concatenate(standings), np.concatenate(outcomes), target.task
-        )
+            outcomes.append(outcome(design.y[tested], labels, measure.task))
+    rows = np.concatenate(walk.tested)
+    predicted = PredictedRows(
+        prediction=np.concatenate(predictions),
+        actual=design.y[rows],
+        positions=design.positions[rows],
+        standing=np.concatenate(standings) if over_time else None,
+        outcome=np.concatenate(outcomes) if over_time else None,
+    )
+    series = skill_series(measure, predicted)
     return float(np.mean(series)) if len(series) else math.nan

@@ -61,9 +61,9 @@ def measure_trials(
     names = {task.target for task in spec.tasks}
     if spec.partition is not None:
         rows = reader.rows(spec.partition, spec.frame)
-        designs = {name: Design.of_symbol(rows, targets[name]) for name in names}
+        designs = {name: Design.of_symbol(rows, targets[name], spec.frame) for name in names}
     elif pool is not None:
-        designs = {name: Design.of_pool(pool, targets[name]) for name in names}
+        designs = {name: Design.of_pool(pool, targets[name], spec.frame) for name in names}
     else:
         raise DataError("measure_trials needs a partition or the pool")
     return {"tasks": [_measure(designs[t.target], targets[t.target], t, spec) for t in spec.tasks]}
@@ -89,9 +89,9 @@ def _measure(
     except DataError as error:
         # Too few rows for a search are no failure of the unit: the fold keeps what is configured.
         return {"skills": [None] * len(task.hyperparameters), "problem": str(error)}
+    measure = design.measure(target.task, spec.min_cs)
     skills = [
-        inner_skill(walk, task.family, dict(pairs), task.view, target, spec.min_cs)
-        for pairs in task.hyperparameters
+        inner_skill(walk, task.family, dict(pairs), measure) for pairs in task.hyperparameters
     ]
     return {
         "skills": [None if math.isnan(skill) else skill for skill in skills],

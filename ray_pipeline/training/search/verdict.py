@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.samples.evidence import Evidence, paired_evidence
+from ray_pipeline.samples.evidence import Evidence, SkillMeasure, paired_evidence
 from ray_pipeline.training.search.choices import Choice, JobSearch
 
 __all__ = ["SearchVerdict", "judge_search"]
@@ -80,7 +80,7 @@ class SearchVerdict:
 
 
 def judge_search(
-    search: JobSearch, searched: Floats, configured: Floats, horizon: int, spacing: float
+    search: JobSearch, measure: SkillMeasure, searched: Floats, configured: Floats
 ) -> SearchVerdict:
     """Compare a search with the configured hyperparameters, and decide what the final model uses.
 
@@ -99,13 +99,13 @@ def judge_search(
 
     Parameters
     ----------
+    measure
+        How the skill of the job is measured.
     searched, configured
         Contributions to the skill of both, of the same rows or timestamps in time order; empty
         where no fold could be searched.
-    horizon, spacing
-        As for `paired_evidence`.
     """
-    difference = paired_evidence(searched, configured, horizon, spacing)
+    difference = paired_evidence(searched, configured, measure.span, measure.spacing)
     is_better = difference.skill > difference.std_error
     return SearchVerdict(
         search=search,

@@ -51,7 +51,7 @@ def test_no_trial_sees_a_row_of_its_outer_test_fold_or_later(
     """
     given = design(horizon=horizon)
     inner = walk(given, fold, horizon=horizon, embargo=embargo)
-    inner_skill(inner, "mix", {"angle": 0.1}, "cross_sectional", target_spec(horizon), 3)
+    inner_skill(inner, "mix", {"angle": 0.1}, given.measure("regression", 3))
     start = N_SYMBOLS * fold.test_start
     assert len(inner.design.y) == len(inner.design.X) == start
     known = np.flatnonzero(np.isfinite(inner.design.y))
@@ -90,7 +90,7 @@ def test_every_trial_meets_the_same_seeds(mix: MixFamily) -> None:
     """Two trials of a search differ by their hyperparameters alone; inner folds do differ."""
     inner = walk(design(), FOLDS[0])
     for angle in (0.1, 0.2):
-        inner_skill(inner, "mix", {"angle": angle}, "cross_sectional", target_spec(), 3)
+        inner_skill(inner, "mix", {"angle": angle}, inner.design.measure("regression", 3))
     seeds = [problem.seed for _, problem, _ in mix.fits]
     assert seeds[:2] == seeds[2:]
     assert seeds[0] != seeds[1]
@@ -104,7 +104,7 @@ def test_pooled_skill_is_the_mean_rank_ic_of_the_inner_timestamps(mix: MixFamily
     y = X[:, 2] + random.standard_normal(1_500)
     y[[1_000, 1_001, 1_002]] = np.nan
     inner = walk(design_of(y, X, 5), FOLDS[2])
-    skill = inner_skill(inner, "mix", {"angle": 0.0}, "cross_sectional", target_spec(), 3)
+    skill = inner_skill(inner, "mix", {"angle": 0.0}, inner.design.measure("regression", 3))
     hours = [hour for hour in range(147, 245) if hour != 200]
     by_hand = [
         stats.spearmanr(X[5 * hour : 5 * hour + 5, 2], y[5 * hour : 5 * hour + 5]).statistic
@@ -118,7 +118,7 @@ def test_own_skill_is_that_over_the_symbols_time(mix: MixFamily, task: Task) -> 
     """Predictions and labels stand among those of the inner training rows."""
     given = design(1, task)
     inner = walk(given, FOLDS[2], task=task)
-    skill = inner_skill(inner, "mix", {"angle": 0.0}, "symbol_specific", target_spec(5, task), 3)
+    skill = inner_skill(inner, "mix", {"angle": 0.0}, given.measure(task, 3))
     standings, outcomes = [], []
     for problem, tested in zip(inner.problems, inner.tested, strict=True):
         column = inner.design.X[:, 0].astype(np.float64)
@@ -131,7 +131,7 @@ def test_own_skill_is_that_over_the_symbols_time(mix: MixFamily, task: Task) -> 
 def test_no_timestamp_with_enough_symbols_has_no_skill(mix: MixFamily) -> None:
     """Not measured is not zero."""
     inner = walk(design(), FOLDS[0])
-    assert np.isnan(inner_skill(inner, "mix", {}, "cross_sectional", target_spec(), 4))
+    assert np.isnan(inner_skill(inner, "mix", {}, inner.design.measure("regression", 4)))
 
 
 def test_rows_that_are_too_few_are_refused() -> None:

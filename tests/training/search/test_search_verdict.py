@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ray_pipeline.samples.evidence import time_evidence
+from ray_pipeline.samples.evidence import SkillMeasure, time_evidence
 from ray_pipeline.training.search.choices import Accept, Choice, JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
 
 FOUND = (("depth", 2),)
 FOLDS = (Choice(0, 9, FOUND, 0.08, 0.02), Choice(1, 9, FOUND, 0.05, 0.03))
 FINAL = Choice(None, 9, FOUND, 0.07, 0.03)
+MEASURE = SkillMeasure("cross_sectional", "regression", span=1, spacing=1.0, min_cs=3)
 NOISE = np.random.default_rng(0).standard_normal(400)
 
 
@@ -26,7 +27,7 @@ def judged(
     difference = noise * np.random.default_rng(1).standard_normal(400)
     searched = configured + gain + difference - difference.mean()
     search = JobSearch(accept, 27, FOLDS, final)
-    return judge_search(search, searched, configured, horizon=1, spacing=1.0)
+    return judge_search(search, MEASURE, searched, configured)
 
 
 def test_figures_by_hand() -> None:
@@ -94,7 +95,7 @@ def test_the_winner_of_two_pays_for_both() -> None:
 def test_no_fold_could_be_searched() -> None:
     """Nothing was promised and nothing kept: not measured, and not accepted."""
     search = JobSearch("if_better", 9, (), FINAL)
-    verdict = judge_search(search, np.empty(0), np.empty(0), 1, 1.0)
+    verdict = judge_search(search, MEASURE, np.empty(0), np.empty(0))
     record = verdict.to_record()
     assert not verdict.accepted
     assert all(

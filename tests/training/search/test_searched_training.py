@@ -32,7 +32,7 @@ def fitted(pool: Pool, found: JobSearch | None, **changes: Any) -> FittedJob:
         found,
     )
     target = FRAME.targets[0]
-    return fit_job(Design.of_pool(pool, target), target, spec, FRAME, AXIS, 3)
+    return fit_job(Design.of_pool(pool, target, FRAME), target, spec, FRAME, AXIS, 3)
 
 
 def searched(pool: Pool, **options: Any) -> FittedJob:
