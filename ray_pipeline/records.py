@@ -9,6 +9,7 @@ from typing import Literal
 
 __all__ = [
     "BAR_FIELDS",
+    "LARGEST_VALUE",
     "TARGET_PATTERNS",
     "TIME_COLUMNS",
     "ColumnRoles",
@@ -31,6 +32,15 @@ View = Literal["cross_sectional", "symbol_specific"]
 
 TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
+
+LARGEST_VALUE = 1e30
+"""Largest magnitude of a feature, a label or a field of a bar; what is beyond counts as missing.
+
+Its square is 1e60 and its fourth power 1e120: sums of squares, of products and of fourth powers
+over as many rows as a panel can have, and products of two such sums, stay finite in float64 (up to
+1.8e308). In float32 (up to 3.4e38), the type of the pooled panel, it can be held, subtracted, and
+summed over 10^8 rows. What people measure ends far below: 64-bit integers at 1.8e19.
+"""
 
 TARGET_PATTERNS = (
     *("fwd_ret_*", "y_*", "excess_ret_*", "ret_zscore_*", "ret_ord_*"),

@@ -51,7 +51,7 @@ def test_check_as_json(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
         "symbol": None,
         "bars": [],
         "by_products": ["p_up_5d"],
-        "features": ["signal", "noise_a", "noise_b"],
+        "features": ["noise_a", "noise_b", "signal"],
         "ignored": [{"column": "sector", "reason": "text"}],
     }
     short, long = sorted(found["targets"], key=lambda target: target["horizon_bars"])
@@ -73,7 +73,7 @@ def test_check_for_people(
     assert lines[0] == f"data      {data_dir}  (current layout, interval 1d)"
     assert lines[1] == "symbols   3 of 3 selected, 0 rejected"
     assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day"
-    assert "features  3: signal, noise_a, noise_b" in lines
+    assert "features  3: noise_a, noise_b, signal" in lines
     assert "          never features, they know the future: p_up_5d" in lines
     assert f"          {TARGET}: regression, horizon 1 bars" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
@@ -114,7 +114,7 @@ def test_long_lists_are_wrapped(tmp_path: Path) -> None:
             {"data": {"time_column": "when"}},
             DiscoveryError,
             r"None of the 3 selected symbols can be used: symbol S00: data\.time_column='when' is "
-            r"not a column; found ts, ",
+            r"not a column; found fwd_ret_1d, ",
         ),
         (
             {
@@ -122,7 +122,7 @@ def test_long_lists_are_wrapped(tmp_path: Path) -> None:
                 "data": {"kind": "labeled"},
             },
             DiscoveryError,
-            r"no target column: tried columns\.targets reward_\*; found ts ",
+            r"no target column: tried columns\.targets reward_\*; found fwd_ret_1d ",
         ),
         (
             {"columns": {"targets": ["signal"]}},

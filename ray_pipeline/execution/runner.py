@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ray_pipeline.errors import ExecutionError
+from ray_pipeline.errors import DataError, ExecutionError
 from ray_pipeline.execution.protocol import Executor, Failed, Outcome, Shared, Unit, UnitStore
 from ray_pipeline.execution.stage import run_stage
 
@@ -73,6 +73,23 @@ class UnitRunner:
         result = run_stage(self._executor, self._store, units, self._on_outcome)
         self._on_failures(result.failures)
         return result.records
+
+    def leave_out(self, units: Mapping[str, Unit], reasons: Mapping[str, str]) -> None:
+        """Count finished units as failed for what only a look at all of their records shows.
+
+        Parameters
+        ----------
+        units
+            Units by key.
+        reasons
+            By key, why its data cannot be used.
+        """
+        self._on_failures(
+            [
+                Failed(units[key], f"{DataError.__name__}: {reason}", "data", "", attempts=1)
+                for key, reason in sorted(reasons.items())
+            ]
+        )
 
     def run_required(
         self, units: Sequence[Unit], shared: Sequence[SharedValue] = ()

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.panel.quality import finite, to_float
+from ray_pipeline.panel.quality import to_float, within_range
 from ray_pipeline.panel.reading import ColumnReader
 from ray_pipeline.panel.rows import RepeatedRows, RowPlan, Rows, plan_rows
 
@@ -59,7 +59,7 @@ class Block:
         return to_float(self.table.column(name))[self.kept]
 
     def write(self, matrix: _Floats, columns: Sequence[str]) -> None:
-        """Write cells to their place; infinite ones, and what its type cannot hold, become NaN.
+        """Write cells to their place; those beyond `LARGEST_VALUE` become NaN.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Block:
         places = [(name, j) for j, name in enumerate(columns) if name in here]
         for first in range(0, len(places), _LINE_COLUMNS):
             group = places[first : first + _LINE_COLUMNS]
-            cells = [finite(self.values(name), matrix.dtype.type) for name, _ in group]
+            cells = [within_range(self.values(name), matrix.dtype.type) for name, _ in group]
             n_rows = len(cells[0])
             for start in range(0, n_rows, _LINE_ROWS):
                 some = slice(start, min(start + _LINE_ROWS, n_rows))

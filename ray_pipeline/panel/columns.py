@@ -45,8 +45,8 @@ class MergedColumns:
     Attributes
     ----------
     columns
-        (name, type) of every column, in the order in which sorted symbols first show it. A column
-        whose types do not go together has a type ``mixed<…>``.
+        (name, type) of every column, in the order of the names. A column whose types do not go
+        together has a type ``mixed<…>``.
     lacking
         Column to the symbols that do not have it, sorted. Columns that all have are not listed.
     conflicts
@@ -105,20 +105,20 @@ def dictionary_values(arrow_type: str) -> str:
 
 
 def merge_columns(per_symbol: Mapping[str, Sequence[tuple[str, str]]]) -> MergedColumns:
-    """Unite the columns of a batch; the result depends on the set of symbols, not on their order.
+    """Unite the columns of a batch; neither the order of the symbols nor of the columns matters.
 
     Parameters
     ----------
     per_symbol
-        Symbol to its columns, (name, Arrow type string) in file order.
+        Symbol to its columns, (name, Arrow type string).
     """
     types: dict[str, dict[str, list[str]]] = {}
     for symbol in sorted(per_symbol):
         for name, arrow_type in per_symbol[symbol]:
             types.setdefault(name, {}).setdefault(arrow_type, []).append(symbol)
-    columns = tuple((name, unified_type(by_type)) for name, by_type in types.items())
+    columns = tuple((name, unified_type(by_type)) for name, by_type in sorted(types.items()))
     lacking = {}
-    for name, by_type in types.items():
+    for name, by_type in sorted(types.items()):
         holders = {symbol for symbols in by_type.values() for symbol in symbols}
         if len(holders) < len(per_symbol):
             lacking[name] = tuple(sorted(set(per_symbol) - holders))

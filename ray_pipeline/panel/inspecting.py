@@ -23,6 +23,7 @@ from ray_pipeline.panel.inspection import (
     inspect_symbol,
     inspection_request,
 )
+from ray_pipeline.panel.misfits import find_misfits
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
@@ -91,14 +92,16 @@ def request_of(config: ExperimentConfig) -> InspectionRequest:
 def inspect_panel(
     runner: UnitRunner, partitions: Mapping[str, SymbolPartition], config: ExperimentConfig
 ) -> dict[str, SymbolInspection]:
-    """Inspect every symbol; those that cannot be used are missing from the result."""
+    """Inspect every symbol; those that cannot be used are missing from the result.
+
+    So are those that do not go together with most others; see `find_misfits`.
+    """
     request = request_of(config)
-    records = runner.run(
-        [
-            Unit("inspect", symbol, inspect_one, InspectionSpec(partition, request))
-            for symbol, partition in partitions.items()
-        ]
-    )
+    units = {
+        symbol: Unit("inspect", symbol, inspect_one, InspectionSpec(partition, request))
+        for symbol, partition in partitions.items()
+    }
+    records = runner.run(list(units.values()))
     inspections: dict[str, SymbolInspection] = {}
     known: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
     while records:
@@ -107,7 +110,10 @@ def inspect_panel(
         # Most symbols have the same columns, which are most of what is known of one.
         columns = known.setdefault(inspection.columns, inspection.columns)
         inspections[symbol] = replace(inspection, columns=columns)
-    return inspections
+    misfits = find_misfits(inspections.values(), config.columns)
+    if misfits:
+        runner.leave_out(units, misfits)
+    return {symbol: each for symbol, each in inspections.items() if symbol not in misfits}
 
 
 def summarise(

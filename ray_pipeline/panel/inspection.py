@@ -153,14 +153,17 @@ def inspect_symbol(
     ------
     DataError
         When the symbol cannot be used: damaged files, no time column, neither labeled nor bars,
-        contradicting rows, too few rows. The message names the symbol.
+        contradicting rows, too few rows, no label, no feature or no close in any of them. The
+        message names the symbol.
     StorageError
         When the storage fails.
     """
     with naming_symbol(partition.symbol):
         with PartitionReader(partition, fs) as reader:
-            roles = resolve_roles(reader.columns, request, request.time_column)
-            kind = _kind_of(reader.columns, roles, request)
+            # In the order of their names: that of the file is an accident of who wrote it.
+            columns = tuple(sorted(reader.columns))
+            roles = resolve_roles(columns, request, request.time_column)
+            kind = _kind_of(columns, roles, request)
             used = BAR_FIELDS if kind == "bars" else (*roles.features, *roles.targets)
             targets = () if kind == "bars" else roles.targets
             plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows)
@@ -173,20 +176,22 @@ def inspect_symbol(
                     block.write(bars, BAR_FIELDS)
                 del block  # before the next is read
         require_rows(plan.n_kept, max(1, request.min_rows))
+        if kind == "bars":
+            _require_values("bar has a close", [tallies["close"]])
+        else:
+            _require_values("target has a value", [tallies[name] for name in targets])
+            _require_values("feature has a value", [tallies[name] for name in roles.features])
     findings = [*reader.findings, *plan.findings]
     findings += [finding for tally in tallies.values() for finding in tally.findings()]
     if kind == "bars":
         findings += bar_findings(bars)
-    else:
-        for name in roles.features:
-            findings += tallies[name].overflow_findings()
     only_values = ((name, tally.only_value) for name, tally in tallies.items())
     n_missing = ((name, tally.n_missing) for name, tally in tallies.items())
     return SymbolInspection(
         symbol=partition.symbol,
         kind=kind,
         time_column=roles.time,
-        columns=reader.columns,
+        columns=columns,
         n_rows=plan.n_kept,
         first_ts_ns=int(plan.time_ns[0]),
         last_ts_ns=int(plan.time_ns[-1]),
@@ -196,6 +201,14 @@ def inspect_symbol(
         constant=tuple((name, value) for name, value in only_values if value is not None),
         n_missing=tuple((name, count) for name, count in n_missing if count),
     )
+
+
+def _require_values(what: str, tallies: Sequence[ColumnTally]) -> None:
+    """Refuse a symbol that has not one value where a run needs some; no column is none at all."""
+    if not tallies or any(tally.n_present for tally in tallies):
+        return
+    why = [tally.findings()[0].message for tally in tallies]
+    raise DataError(f"no {what} in any row: {some_of(why, at_most=2)}.")
 
 
 def _kind_of(

@@ -17,7 +17,7 @@ from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
 from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
-from ray_pipeline.panel.quality import finite, require_rows
+from ray_pipeline.panel.quality import require_rows, within_range
 from ray_pipeline.panel.reading import (
     ColumnReader,
     PartitionReader,
@@ -84,8 +84,8 @@ def load_symbol_table(
 ) -> SymbolTable:
     """Read a symbol's features and targets.
 
-    A column that this symbol does not have is missing in every row; so is every infinite cell,
-    and a feature cell beyond float32.
+    A column that this symbol does not have is missing in every row; so is every cell beyond
+    `LARGEST_VALUE`.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def _labeled_bars(
     own_targets = [name for name in request.targets if not is_cross_sectional(name)]
     features = features_of_bars(bars, replace(request, features=tuple(own_features)))
     labels = compute_targets(bars, own_targets, request.bar_seconds, request.session_bars)
-    targets = finite(labels, np.float64)
+    targets = within_range(labels, np.float64)
     of_batch = [*filter(is_cross_sectional, (*request.features, *request.targets))]
     if of_batch:
         if request.cross_section is None or run is None:
@@ -252,12 +252,14 @@ def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
     """
     asked_for = [each for each in request.functions if set(each.names) & set(request.features)]
     if not asked_for:
-        return finite(compute_features(bars, request.features, request.bar_seconds), np.float32)
+        return within_range(
+            compute_features(bars, request.features, request.bar_seconds), np.float32
+        )
     own = compute_own_features(asked_for, bars)
     names = [name for name in request.features if name not in own]
     computed = dict(zip(names, compute_features(bars, names, request.bar_seconds).T, strict=True))
     columns = [own[name] if name in own else computed[name] for name in request.features]
-    return finite(np.column_stack(columns), np.float32)
+    return within_range(np.column_stack(columns), np.float32)
 
 
 def _symbol_table(

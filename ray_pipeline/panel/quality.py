@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.records import LARGEST_VALUE
 
 __all__ = [
     "QualityFinding",
     "bar_findings",
-    "finite",
     "require_rows",
     "to_float",
+    "within_range",
 ]
 
 _FloatT = TypeVar("_FloatT", bound=np.floating[Any])
@@ -31,8 +32,8 @@ class QualityFinding:
     ----------
     rule
         ``column_missing_in_files``, ``time_unit_assumed``, ``missing_time``, ``out_of_order``,
-        ``duplicate_rows``, ``infinite_values``, ``constant_column``, ``all_missing``,
-        ``float32_overflow``, ``inconsistent_bars`` or ``nonpositive_prices``.
+        ``duplicate_rows``, ``infinite_values``, ``out_of_range``, ``constant_column``,
+        ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars`` or ``nonpositive_prices``.
     column
         The column concerned, or None when it concerns rows.
     count
@@ -63,11 +64,11 @@ def to_float(column: pa.ChunkedArray) -> NDArray[np.float32] | NDArray[np.float6
     return np.asarray(floats.to_numpy())
 
 
-def finite(values: NDArray[np.floating[Any]], kind: type[_FloatT]) -> NDArray[_FloatT]:
-    """Return a C-ordered copy as `kind`; infinities, and what `kind` cannot hold, become NaN."""
+def within_range(values: NDArray[np.floating[Any]], kind: type[_FloatT]) -> NDArray[_FloatT]:
+    """Return a C-ordered copy as `kind`; what is beyond `LARGEST_VALUE` becomes NaN."""
     with np.errstate(over="ignore"):
         copy = values.astype(kind, order="C")
-    copy[np.isinf(copy)] = np.nan
+    copy[~(np.abs(values) <= LARGEST_VALUE)] = np.nan
     return copy
 
 

@@ -74,10 +74,13 @@ def resolve_roles(
     Patterns are case-sensitive globs. A column is also matched by its own exact name, so that
     names with brackets can be given.
 
+    Within a role the names are sorted by code point, the bar fields stand in their own order: that
+    of a file's columns is an accident, on which no seed, tie or rounding may depend.
+
     Parameters
     ----------
     columns
-        (name, Arrow type string) in table order.
+        (name, Arrow type string), in any order.
     columns_config
         Glob patterns: `targets`, `exclude_targets`, `features`, `exclude_features`, `by_products`.
     time_column
@@ -91,7 +94,7 @@ def resolve_roles(
     time = resolve_time_column([name for name, _ in columns], time_column)
     found: dict[_Role, list[str]] = {}
     ignored: list[tuple[str, str]] = []
-    for name, arrow_type in columns:
+    for name, arrow_type in sorted(columns):
         role, reason = _role_of(name, arrow_type, columns_config, time)
         if role is None:
             ignored.append((name, reason))
@@ -100,7 +103,7 @@ def resolve_roles(
     return ColumnRoles(
         time=time,
         symbol=next(iter(found.get("symbol", [])), None),
-        bars=tuple(found.get("bars", [])),
+        bars=tuple(name for name in BAR_FIELDS if name in found.get("bars", [])),
         targets=tuple(found.get("targets", [])),
         by_products=tuple(found.get("by_products", [])),
         features=tuple(found.get("features", [])),

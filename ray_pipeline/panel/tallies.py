@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.rows import Rows
+from ray_pipeline.records import LARGEST_VALUE
 
 __all__ = ["ColumnTally"]
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _MAX_LISTED_VALUES = 12
 
 
@@ -31,7 +31,7 @@ class ColumnTally:
     Attributes
     ----------
     n_missing
-        Cells without a value; infinite cells count.
+        Cells without a value; those that are infinite or beyond `LARGEST_VALUE` count.
     """
 
     def __init__(self, name: str, *, lists_values: bool = False) -> None:
@@ -39,7 +39,8 @@ class ColumnTally:
         self.n_missing = 0
         self._n_rows = 0
         self._n_infinite = 0
-        self._n_overflowing = 0
+        self._n_outside = 0
+        self._first_outside: tuple[int, float] | None = None
         self._lowest = np.inf
         self._highest = -np.inf
         self._first: tuple[int, float] | None = None
@@ -55,30 +56,31 @@ class ColumnTally:
         rows
             Their places among all rows of the column, in increasing order within a slice.
         """
-        infinite = np.isinf(values)
-        n_infinite = int(np.count_nonzero(infinite))
-        if n_infinite:
-            values = np.where(infinite, np.nan, values)
+        beyond = np.abs(values) > LARGEST_VALUE
+        if beyond.any():
+            self._add_beyond(np.where(beyond, values, np.nan), rows)
+            values = np.where(beyond, np.nan, values)
         n_missing = int(np.count_nonzero(np.isnan(values)))
         self._n_rows += len(values)
-        self._n_infinite += n_infinite
         self.n_missing += n_missing
         if n_missing == len(values):
             return
         lowest, highest = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
-        if max(-lowest, highest) > _FLOAT32_MAX:
-            self._n_overflowing += int(np.count_nonzero(np.abs(values) > _FLOAT32_MAX))
         self._lowest = min(lowest, self._lowest)
         self._highest = max(highest, self._highest)
         if self._lowest == self._highest:
-            first = _first_value(values, rows)
-            self._first = first if self._first is None else min(first, self._first)
+            self._first = _earlier(self._first, _first_value(values, rows))
         self._list(values)
+
+    @property
+    def n_present(self) -> int:
+        """Cells with a value."""
+        return self._n_rows - self.n_missing
 
     @property
     def only_value(self) -> float | None:
         """The value of a column that has just one in all its cells, which are at least two."""
-        if self._n_rows - self.n_missing > 1 and self._lowest == self._highest and self._first:
+        if self.n_present > 1 and self._lowest == self._highest and self._first:
             return self._first[1]
         return None
 
@@ -88,27 +90,34 @@ class ColumnTally:
         return None if self._listed is None else tuple(map(float, self._listed))
 
     def findings(self) -> list[QualityFinding]:
-        """Report infinite cells, and a column that has no value or only one."""
+        """Report cells that are no values, and a column that has no value or only one."""
         name, found = self.name, []
         if self._n_infinite:
             message = f"{self._n_infinite} infinite cells of {name!r} are taken as missing"
             found.append(QualityFinding("infinite_values", name, self._n_infinite, message))
-        n_present = self._n_rows - self.n_missing
-        if self._n_rows and not n_present:
+        if self._first_outside is not None:
+            message = (
+                f"{self._n_outside} cells of {name!r} are beyond ±{LARGEST_VALUE:g}, the first is "
+                f"{self._first_outside[1]:g}; they are taken as missing"
+            )
+            found.append(QualityFinding("out_of_range", name, self._n_outside, message))
+        if self._n_rows and not self.n_present:
             message = f"{name!r} has no value in any row"
             found.append(QualityFinding("all_missing", name, self._n_rows, message))
         if self.only_value is not None:
             message = f"{name!r} is {self.only_value:g} wherever it has a value"
-            found.append(QualityFinding("constant_column", name, n_present, message))
+            found.append(QualityFinding("constant_column", name, self.n_present, message))
         return found
 
-    def overflow_findings(self) -> list[QualityFinding]:
-        """Report cells that float32, the type of the feature matrix, cannot hold."""
-        n_cells = self._n_overflowing
-        if not n_cells:
-            return []
-        message = f"{n_cells} cells of {self.name!r} are beyond float32 and are taken as missing"
-        return [QualityFinding("float32_overflow", self.name, n_cells, message)]
+    def _add_beyond(self, values: _Floats, rows: Rows) -> None:
+        """Count cells that are no values; `values` has NaN for all others."""
+        infinite = np.isinf(values)
+        self._n_infinite += int(np.count_nonzero(infinite))
+        outside = np.where(infinite, np.nan, values)
+        n_outside = int(np.count_nonzero(~np.isnan(outside)))
+        if n_outside:
+            self._n_outside += n_outside
+            self._first_outside = _earlier(self._first_outside, _first_value(outside, rows))
 
     def _list(self, values: _Floats) -> None:
         # A real-valued target shows itself in its first rows; sorting all of it would be for
@@ -119,6 +128,10 @@ class ColumnTally:
                 present = part[~np.isnan(part)].astype(np.float64) + 0.0
                 listed = np.unique(np.concatenate([self._listed, present]))
                 self._listed = listed if len(listed) <= _MAX_LISTED_VALUES else None
+
+
+def _earlier(one: tuple[int, float] | None, other: tuple[int, float]) -> tuple[int, float]:
+    return other if one is None else min(one, other)
 
 
 def _first_value(values: _Floats, rows: Rows) -> tuple[int, float]:

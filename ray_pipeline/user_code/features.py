@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from ray_pipeline.bars import Bars
 from ray_pipeline.errors import ConfigError, DataError, ExecutionError
-from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
+from ray_pipeline.records import BAR_FIELDS, LARGEST_VALUE, TIME_COLUMNS
 from ray_pipeline.user_code.functions import function_path, load_function
 from ray_pipeline.wording import iso_time, some_of
 
@@ -197,7 +197,7 @@ def _call(path: str, function: Callable[..., Any], bars: Bars) -> _Columns:
                 f"({len(bars)},) are needed, one for each bar."
             )
         number = column.astype(np.float64)  # a copy: the function may keep what it returned
-        number[~np.isfinite(number)] = np.nan
+        number[~(np.abs(number) <= LARGEST_VALUE)] = np.nan
         columns[name] = number
     if not columns:
         raise DataError(f"{path} gave no column.")

@@ -138,3 +138,12 @@ def test_value_that_cannot_be_computed(store: FolderStore) -> None:
     broken = SharedValue(Unit("pool", "panel", fail_by_number, {"x": 2}))
     with pytest.raises(ExecutionError, match=r"pool/panel could not be computed for the other"):
         stage.runner.run([unit(sum_shared, "S1", 2.0)], [broken])
+
+
+def test_units_left_out_are_failures(store: FolderStore) -> None:
+    """What only all records together show is told as a failure is, in key order."""
+    stage = Stage(store)
+    units = {key: unit(double, key, {"x": 1}) for key in ("S1", "S0", "S2")}
+    stage.runner.run(list(units.values()))
+    stage.runner.leave_out(units, {"S1": "it is odd.", "S0": "so is it."})
+    assert stage.failures == [(), ("S0", "S1")]

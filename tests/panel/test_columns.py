@@ -74,7 +74,7 @@ def test_columns_that_some_symbols_lack_are_named() -> None:
             "C": [("ts", "timestamp[us]")],
         }
     )
-    assert merged.columns == (("ts", "timestamp[us]"), ("f", "double"), ("only_b", "double"))
+    assert merged.columns == (("f", "double"), ("only_b", "double"), ("ts", "timestamp[us]"))
     assert merged.lacking == {"f": ("C",), "only_b": ("A", "C")}
     assert merged.conflicts == {}
 
@@ -86,14 +86,19 @@ def test_a_conflict_of_types_names_symbols() -> None:
     assert merged.conflicts == {"f": "types that do not go together: double in A, B; string in C"}
 
 
-def test_the_order_of_symbols_does_not_matter() -> None:
+def test_neither_the_order_of_symbols_nor_of_columns_matters() -> None:
     """The first file read does not decide anything."""
     tables = {
         "A": [("x", "double"), ("y", "string")],
         "B": [("y", "double"), ("z", "bool"), ("x", "int8")],
         "C": [("z", "int64")],
     }
-    unions = {repr(merge_columns(dict(order))) for order in itertools.permutations(tables.items())}
+    turned = {symbol: columns[::-1] for symbol, columns in tables.items()}
+    unions = {
+        repr(merge_columns(dict(order)))
+        for given in (tables, turned, tables | {"B": turned["B"]})
+        for order in itertools.permutations(given.items())
+    }
     assert len(unions) == 1
 
 

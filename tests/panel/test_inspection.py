@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -118,8 +119,8 @@ def test_neither_labeled_nor_bars(write_partition: WritePartition, fs: FileSyste
     assert str(error.value) == (
         "symbol A: neither labeled nor bars (no target column: tried columns.targets y_*, hit_*; "
         "not bars: high, low, close, volume missing or not numeric); found "
-        "ts (timestamp[ns, tz=UTC]), open (double), close (string), y_side (string), "
-        "hit_5m (int64); not usable as targets: y_side (target that is text), "
+        "close (string), hit_5m (int64), open (double), ts (timestamp[ns, tz=UTC]), "
+        "y_side (string); not usable as targets: y_side (target that is text), "
         "hit_5m (label by-product)."
     )
 
@@ -131,7 +132,7 @@ def test_labeled_without_a_target(write_partition: WritePartition, fs: FileSyste
         inspect_symbol(partition, fs, request(kind="labeled", targets=["y_*"]))
     assert str(error.value) == (
         "symbol A: no target column: tried columns.targets y_*; found "
-        "ts (timestamp[ns, tz=UTC]), open (double), high (double), low (double), close (double), "
+        "close (double), high (double), low (double), open (double), ts (timestamp[ns, tz=UTC]), "
         "volume (double). Set columns.targets, or data.kind=bars."
     )
 
@@ -193,13 +194,64 @@ def test_many_values_are_not_listed(write_partition: WritePartition, fs: FileSys
     assert values["fwd_ret_1"] is None
 
 
-def test_features_beyond_float32_are_found(write_partition: WritePartition, fs: FileSystem) -> None:
-    """They will be missing in the feature matrix, so it is said; targets are float64."""
-    big = [1e300, 1.0, 2.0, 3.0, 4.0, 5.0]
+def test_cells_out_of_range_are_found(write_partition: WritePartition, fs: FileSystem) -> None:
+    """They will be missing, features and targets alike, so it is said and counted."""
+    big = [1.0, 2.0, 3.0, 4.0, -1e300, 1e31]
     found = inspect_symbol(write_partition("A", labeled(f=big, y_1=big)), fs, request())
-    assert [(finding.rule, finding.column) for finding in found.findings] == [
-        ("float32_overflow", "f")
+    assert [(each.rule, each.column, each.count) for each in found.findings] == [
+        ("out_of_range", "f", 2),
+        ("out_of_range", "y_1", 2),
     ]
+    assert found.n_missing == (("f", 2), ("y_1", 2))
+
+
+NOTHING: dict[str, Any] = {
+    "infinite": [np.inf, -np.inf] * 3,
+    "huge": [np.finfo(float).max, -np.finfo(float).max] * 3,
+    "missing": [np.nan] * 6,
+    "decimals": pa.array([Decimal("-1e75"), Decimal("1e75")] * 3, pa.decimal256(76, 0)),
+}
+
+
+@pytest.mark.parametrize("column", ["y_1", "f"])
+@pytest.mark.parametrize("kind", NOTHING)
+def test_a_symbol_without_a_value_is_refused(
+    write_partition: WritePartition, fs: FileSystem, column: str, kind: str
+) -> None:
+    """Where every label or every feature is missing, with what was found in their place."""
+    good = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    table = labeled(**({"f": good, "y_1": good} | {column: NOTHING[kind]}))
+    what = "target" if column == "y_1" else "feature"
+    found = {
+        "infinite": f"6 infinite cells of '{column}' are taken as missing",
+        "missing": f"'{column}' has no value in any row",
+    }.get(kind, f"6 cells of '{column}' are beyond ±1e+30, the first is ")
+    with pytest.raises(DataError, match=rf"^symbol A: no {what} has a value in any row: ") as error:
+        inspect_symbol(write_partition("A", table), fs, request())
+    assert found in str(error.value)
+
+
+def test_one_usable_target_and_feature_are_enough(
+    write_partition: WritePartition, fs: FileSystem
+) -> None:
+    """A column that is lost costs that column."""
+    good = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    lost = NOTHING["huge"]
+    found = inspect_symbol(
+        write_partition("A", labeled(f=good, g=lost, y_1=lost, y_2=good)), fs, request()
+    )
+    assert found.n_missing == (("g", 6), ("y_1", 6))
+
+
+def test_bars_without_a_close_are_refused(write_partition: WritePartition, fs: FileSystem) -> None:
+    """Nothing can be computed of them; without volumes much can."""
+    huge = [1e300] * 6
+    with pytest.raises(
+        DataError, match=r"^symbol A: no bar has a close in any row: 6 cells of 'cl"
+    ):
+        inspect_symbol(write_partition("A", bars(close=huge)), fs, request())
+    found = inspect_symbol(write_partition("A", bars(volume=huge)), fs, request())
+    assert dict(found.n_missing)["volume"] == 6
 
 
 def test_findings_of_the_files_come_first(write_partition: WritePartition, fs: FileSystem) -> None:
@@ -237,8 +289,7 @@ def test_a_long_symbol_is_inspected_as_a_short_one(
     assert [finding.rule for finding in whole[0].findings] == [
         "column_missing_in_files",
         *("out_of_order", "duplicate_rows"),
-        *("infinite_values", "constant_column", "all_missing"),
-        "float32_overflow",
+        *("infinite_values", "out_of_range", "constant_column", "all_missing"),
     ]
     assert [finding.rule for finding in whole[1].findings] == [
         *("infinite_values", "missing_bar_cells", "inconsistent_bars", "nonpositive_prices")

@@ -89,8 +89,8 @@ def test_a_labeled_panel() -> None:
     assert summary.roles.features == ("f",)
     assert summary.targets == (
         TargetSpec("fwd_ret_5d", 5, "regression"),
-        TargetSpec("y_up_2d", 2, "binary"),
         TargetSpec("y_side_3d", 3, "ordinal"),
+        TargetSpec("y_up_2d", 2, "binary"),
     )
     assert (summary.lacking, summary.dropped, summary.warnings) == ((), (), ())
 
@@ -122,7 +122,7 @@ def test_columns_that_some_symbols_lack() -> None:
     fewer = {"f": "double", "fwd_ret_5d": "double", "note": "string"}
     summary = summarise([inspection("C", fewer), inspection("A", full), inspection("B", fewer)])
     assert summary.roles.features == ("f", "g")
-    assert summary.roles.targets == ("fwd_ret_5d", "fwd_ret_1d")
+    assert summary.roles.targets == ("fwd_ret_1d", "fwd_ret_5d")
     assert summary.lacking == (("g", ("B", "C")), ("fwd_ret_1d", ("B", "C")))
 
 
@@ -168,10 +168,10 @@ def test_features_that_tell_nothing_are_dropped() -> None:
         ]
     )
     assert summary.dropped == (
-        ("same", "always 3, in every symbol"),
         ("empty", "no value in any symbol"),
+        ("same", "always 3, in every symbol"),
     )
-    assert summary.roles.features == ("sector", "half", "f")
+    assert summary.roles.features == ("f", "half", "sector")
     assert summary.roles.ignored == summary.dropped
 
 
@@ -181,10 +181,10 @@ def test_targets_that_tell_nothing_are_warned_of() -> None:
     summary = summarise(
         [inspection("A", columns, n_missing=(("fwd_ret_5d", 10),), constant=(("fwd_ret_1d", 0.0),))]
     )
-    assert summary.roles.targets == ("fwd_ret_5d", "fwd_ret_1d")
+    assert summary.roles.targets == ("fwd_ret_1d", "fwd_ret_5d")
     assert summary.warnings == (
-        "target 'fwd_ret_5d' cannot be ranked: no value in any symbol",
         "target 'fwd_ret_1d' cannot be ranked: always 0, in every symbol",
+        "target 'fwd_ret_5d' cannot be ranked: no value in any symbol",
     )
 
 

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel.quality import bar_findings, finite, require_rows, to_float
+from ray_pipeline.panel.quality import bar_findings, require_rows, to_float, within_range
+from ray_pipeline.records import LARGEST_VALUE
 
 
 def test_too_few_rows() -> None:
@@ -24,16 +25,38 @@ def test_numbers_of_all_kinds_become_floats() -> None:
     assert to_float(pa.chunked_array([pa.array([1.5, None], pa.float32())])).dtype == np.float32
 
 
-def test_what_a_type_cannot_hold_is_missing() -> None:
-    """Infinities, and what float32 cannot hold, become NaN in a copy; the rest keeps its value."""
-    values = np.asfortranarray([[1e39, 1.0], [np.inf, -1e39], [np.nan, 3.0e38]])
-    expected = [[np.nan, 1.0], [np.nan, np.nan], [np.nan, np.float32(3.0e38)]]
-    as_single = finite(values, np.float32)
-    np.testing.assert_array_equal(as_single, np.array(expected, np.float32))
-    assert as_single.flags.c_contiguous
-    as_double = finite(values, np.float64)
-    np.testing.assert_array_equal(as_double[:, 0], [1e39, np.nan, np.nan])
-    assert np.isinf(values).sum() == 1
+@pytest.mark.parametrize("source", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_is_beyond_the_range_is_missing(source: type, kind: type) -> None:
+    """In a copy in C order, without a warning; the rest keeps its value, however small."""
+    with np.errstate(over="ignore"):
+        values = np.asfortranarray([[2e30, 1.0], [np.inf, -2e30], [np.nan, 9e29], [0.0, 1e-40]])
+        values = values.astype(source, order="F")
+    before = values.copy()
+    expected = [[np.nan, 1.0], [np.nan, np.nan], [np.nan, values[2, 1]], [0.0, values[3, 1]]]
+    with np.errstate(all="raise", under="ignore"):
+        found = within_range(values, kind)
+    np.testing.assert_array_equal(found, np.array(expected, kind))
+    assert found.dtype == kind
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_largest_double_is_missing(kind: type) -> None:
+    """Neither type gets it as an infinity, and nothing is said on the screen."""
+    values = np.array([np.finfo(np.float64).max, -np.finfo(np.float64).max, LARGEST_VALUE])
+    with np.errstate(all="raise"):
+        found = within_range(values, kind)
+    np.testing.assert_array_equal(found, np.array([np.nan, np.nan, LARGEST_VALUE], kind))
+
+
+def test_statistics_of_the_largest_values_are_finite() -> None:
+    """Up to fourth powers of 10^12 rows, and products of two sums of squares."""
+    n_rows = 1e12
+    sum_of_squares = n_rows * LARGEST_VALUE**2
+    assert np.isfinite([n_rows * LARGEST_VALUE**4, sum_of_squares * sum_of_squares]).all()
+    assert np.isfinite(np.float32(LARGEST_VALUE) * np.float32(1e8))
 
 
 def test_bars_that_cannot_be_true_are_reported() -> None:

@@ -32,9 +32,9 @@ def test_default_patterns_know_the_fields_prefixes() -> None:
     assert result.time == "ts"
     assert result.symbol == "symbol"
     assert result.bars == ("open", "close", "volume")
-    assert result.targets == ("fwd_ret_5d", "y_will_peak_60m_0.8", "mfe_60m")
+    assert result.targets == ("fwd_ret_5d", "mfe_60m", "y_will_peak_60m_0.8")
     assert result.by_products == ("p_up_60m", "zigzag_dir")
-    assert result.features == ("rsi_14", "my_signal")
+    assert result.features == ("my_signal", "rsi_14")
     assert result.ignored == ()
 
 
@@ -51,7 +51,7 @@ def test_asking_for_few_targets_makes_no_features_of_the_others() -> None:
     names = ("ts", "mdd_5d", "excess_ret_5d", "y_will_peak_10d_1.0", "ret_zscore_20", "f")
     result = roles(*names, targets=["mdd_*"], features=["*", "ret_zscore_20"])
     assert result.targets == ("mdd_5d",)
-    assert result.features == ("ret_zscore_20", "f")
+    assert result.features == ("f", "ret_zscore_20")
     assert reason(result, "excess_ret_5d") == (
         "a target by its name (excess_ret_*) that columns.targets leaves out; it would know the "
         "future. If it does not, name it in columns.features"
@@ -117,13 +117,13 @@ def test_bar_fields_are_features_only_by_name() -> None:
     """A raw price or volume level is no feature unless it is asked for without a wildcard."""
     assert roles("ts", "close", "volume", "f").features == ("f",)
     asked = roles("ts", "close", "volume", "f", features=["volume", "f"])
-    assert asked.features == ("volume", "f")
+    assert asked.features == ("f", "volume")
     assert asked.bars == ("close",)
 
 
 def test_exact_names_with_brackets_match_themselves() -> None:
     """A glob's brackets do not keep a column from being named."""
-    assert roles("ts", "x[1]", "x1", features=["x[1]"]).features == ("x[1]", "x1")
+    assert roles("ts", "x[1]", "x1", features=["x[1]"]).features == ("x1", "x[1]")
 
 
 def test_patterns_are_case_sensitive() -> None:

@@ -25,12 +25,43 @@ def test_missing_and_infinite_cells_are_counted_over_blocks() -> None:
     assert tally.only_value is None
 
 
-def test_cells_beyond_float32_are_reported() -> None:
-    """The feature matrix is float32: 1e39 cannot be held, an infinity is another finding."""
-    message = "2 cells of 'f' are beyond float32 and are taken as missing"
-    expected = [QualityFinding("float32_overflow", "f", 2, message)]
-    assert tallied([1e39, 1.0], [np.inf, -1e39]).overflow_findings() == expected
-    assert tallied([float(np.finfo(np.float32).max), np.inf]).overflow_findings() == []
+def test_cells_out_of_range_are_missing_ones() -> None:
+    """How many and the first are told; an infinity is another finding."""
+    largest = np.finfo(np.float64).max
+    tally = tallied([1.0, np.inf], [-2e30, 7.0, largest], [1e30, -1e30])
+    assert tally.n_missing == 3
+    assert tally.n_present == 4
+    assert [finding.message for finding in tally.findings()] == [
+        "1 infinite cells of 'f' are taken as missing",
+        "2 cells of 'f' are beyond ±1e+30, the first is -2e+30; they are taken as missing",
+    ]
+    assert tally.findings()[1].rule == "out_of_range"
+    assert tally.findings()[1].count == 2
+
+
+def test_the_first_cell_out_of_range_is_that_of_the_first_row() -> None:
+    """Blocks come in any order, and so do their rows."""
+    tally = ColumnTally("f")
+    tally.add(np.array([3e30, 4e30, 1.0]), np.array([7, 5, 6]))
+    tally.add(np.array([1e300, np.inf, 2e30]), np.array([4, 0, 1]))
+    assert "the first is 2e+30;" in tally.findings()[1].message
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_is_out_of_range_is_no_value_of_its_column(kind: type) -> None:
+    """Neither the only one nor one of a few, and no warning comes of it."""
+    column = np.array([np.inf, 3e38, 2.0, 2.0, -3e38, np.nan], dtype=kind)
+    with np.errstate(all="raise"):
+        tally = ColumnTally("f", lists_values=True)
+        tally.add(column, slice(0, len(column)))
+        empty = ColumnTally("g")
+        empty.add(column[:2], slice(0, 2))
+    assert (tally.only_value, tally.few_values, tally.n_missing) == (2.0, (2.0,), 4)
+    assert [finding.rule for finding in empty.findings()] == [
+        "infinite_values",
+        "out_of_range",
+        "all_missing",
+    ]
 
 
 @pytest.mark.parametrize(

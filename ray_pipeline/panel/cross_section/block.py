@@ -16,7 +16,7 @@ from ray_pipeline.panel.cross_section.joining import SYMBOLS_KEY, TIME
 from ray_pipeline.panel.cross_section.names import RANK_PREFIX, base_of
 from ray_pipeline.panel.cross_section.reference import CrossSection
 from ray_pipeline.panel.cross_section.values import deviations, group_rows, mid_ranks, z_scores
-from ray_pipeline.panel.quality import finite
+from ray_pipeline.panel.quality import within_range
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["SpanBlock", "compared", "read_block", "write_block_tables"]
@@ -104,12 +104,12 @@ def compared(
         values = block.features[base_features.index(base_of(name))]
         compare = mid_ranks if name.startswith(RANK_PREFIX) else z_scores
         computed = compare(values, groups, block.is_member, n_groups)
-        columns[name] = finite(computed, np.float32)
+        columns[name] = within_range(computed, np.float32)
     for name in cross_section.targets:
         j = labels.index(base_of(name))
         groups, n_groups = group_rows(block.time_ns, block.ends_ns[j])
         excess = deviations(block.labels[j], groups, block.is_member, n_groups)
-        columns[name] = finite(excess, np.float64)
+        columns[name] = within_range(excess, np.float64)
     return columns
 
 

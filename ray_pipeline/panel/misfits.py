@@ -1,0 +1,90 @@
+"""Symbols whose tables are not like those of most others: each costs itself, not the batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from ray_pipeline.panel.columns import column_kind, merge_columns
+from ray_pipeline.panel.inspection import SymbolInspection, TableKind
+from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
+
+__all__ = ["find_misfits"]
+
+_KIND_NAMES: dict[TableKind, str] = {"labeled": "a labeled table", "bars": "bars"}
+
+
+def find_misfits(
+    inspections: Iterable[SymbolInspection], patterns: ColumnPatterns
+) -> dict[str, str]:
+    """Find symbols that differ from more than half of the batch in what all must share.
+
+    That is whether a table is labeled or bars and, of labeled ones, whether a feature or target
+    is a number. Without such a majority nobody can tell which side is wrong, and no symbol is
+    named.
+
+    Parameters
+    ----------
+    inspections
+        Of all symbols that can be read.
+    patterns
+        The config's ``columns``.
+
+    Returns
+    -------
+    dict
+        Symbol to the reason, in the order of the symbols.
+    """
+    ordered = sorted(inspections, key=lambda each: each.symbol)
+    found = _of_other_kind(ordered)
+    fitting = [each for each in ordered if each.symbol not in found]
+    if fitting and fitting[0].kind == "labeled" and len({each.kind for each in fitting}) == 1:
+        found |= _with_other_types(fitting, patterns)
+    return dict(sorted(found.items()))
+
+
+def _of_other_kind(inspections: Sequence[SymbolInspection]) -> dict[str, str]:
+    counts = Counter(each.kind for each in inspections)
+    for kind, count in counts.items():
+        if 2 * count > counts.total():
+            most = f"{count} of {counts.total()} symbols are {_KIND_NAMES[kind]}"
+            return {
+                each.symbol: f"symbol {each.symbol}: it is {_KIND_NAMES[each.kind]}, and {most}. "
+                "Give it the columns that they have, or set data.kind."
+                for each in inspections
+                if each.kind != kind
+            }
+    return {}
+
+
+def _with_other_types(
+    inspections: Sequence[SymbolInspection], patterns: ColumnPatterns
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    columns = {each.symbol: dict(each.columns) for each in inspections}
+    for name in merge_columns({each.symbol: each.columns for each in inspections}).conflicts:
+        if not _is_used(name, inspections[0].time_column, patterns):
+            continue
+        types = {symbol: own[name] for symbol, own in columns.items() if name in own}
+        holders = {each: kind for each, kind in types.items() if column_kind(kind) != "null"}
+        others = {
+            symbol: kind
+            for symbol, kind in holders.items()
+            if column_kind(kind) not in ("numeric", "bool")
+        }
+        if 2 * len(others) >= len(holders):
+            continue
+        most = f"a number in {len(holders) - len(others)} of {len(holders)} symbols"
+        for symbol, kind in others.items():
+            found.setdefault(
+                symbol,
+                f"symbol {symbol}: column {name!r} is {kind} here and {most}. "
+                "Write it as numbers, or leave it out by columns.exclude_features.",
+            )
+    return found
+
+
+def _is_used(name: str, time: str, patterns: ColumnPatterns) -> bool:
+    """Whether a column would be a feature or a target if it held numbers."""
+    roles = resolve_roles(((time, "int64"), (name, "double")), patterns, time)
+    return name in (*roles.features, *roles.targets)
