@@ -76,6 +76,7 @@ class TestDefaults:
         assert config.target_ranking.views == ("cross_sectional", "symbol_specific")
         assert config.leakage.policy == "drop"
         assert config.routing.alpha is None
+        assert config.symbol_alpha == config.target_ranking.alpha == 0.05
         assert config.execution.executor == "ray"
         assert config.training.hyperparameters == {"lightgbm": {"n_estimators": 300}}
         assert "mfe_share_*" in config.columns.by_products

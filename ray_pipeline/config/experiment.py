@@ -142,6 +142,11 @@ class ExperimentConfig(Section):
     output: OutputConfig = OutputConfig()
     tracking: TrackingConfig = TrackingConfig()
 
+    @property
+    def symbol_alpha(self) -> float:
+        """False-discovery rate across symbols."""
+        return self.routing.alpha or self.target_ranking.alpha
+
     @model_validator(mode="before")
     @classmethod
     def _empty_sections_as_missing(cls, sections: Any) -> Any:

@@ -88,7 +88,7 @@ def _rules(config: ExperimentConfig) -> dict[str, Any]:
         "fdr": ranking.correction,
         "families": list(ranking.families),
         "top_n_targets": ranking.top_n_targets,
-        "symbol_alpha": routing.alpha or ranking.alpha,
+        "symbol_alpha": config.symbol_alpha,
         "min_difference": routing.min_difference,
         "methods": list(config.feature_selection.methods),
     }

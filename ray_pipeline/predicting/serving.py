@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.records import View
+from ray_pipeline.routing.decide import NOT_SERVED
 
 __all__ = ["ServedJob", "Serving", "ServingTable", "quantile_columns", "raw_columns"]
 
@@ -130,7 +131,7 @@ class ServingTable:
         if not known:
             return f"{target} is not predicted: it has no pooled model"
         route = self._routes.get((target, symbol))
-        if route in ("BLOCKED", "EXPERIMENTAL_ONLY"):
+        if route in NOT_SERVED:
             return f"{target} is not predicted: its route is {route}"
         return f"{target} is not predicted: no model of its route ({route}) was trained"
 

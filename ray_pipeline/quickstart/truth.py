@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ray_pipeline.records import Task, View
-from ray_pipeline.routing.decide import Route
+from ray_pipeline.routing.decide import NOT_SERVED, Route
 
 __all__ = [
     "NOTHING_PLANTED",
@@ -95,10 +95,6 @@ class Truth:
     twin: PlantedTwin | None
 
 
-_NOT_SERVED: tuple[Route, ...] = ("BLOCKED", "EXPERIMENTAL_ONLY")
-"""One test of noise in twenty shows evidence before the correction for the number of tests, and a
-single one of a target's pooled model makes all its symbols EXPERIMENTAL_ONLY."""
-
 _WEAK = PlantedTarget(
     name="fwd_ret_6h",
     horizon_bars=6,
@@ -167,7 +163,9 @@ _NOISE = PlantedTarget(
     found_in=(),
     absent_in=("cross_sectional", "symbol_specific"),
     family=None,
-    routes=_NOT_SERVED,
+    # One test of noise in twenty shows evidence before the correction for the number of tests,
+    # and a single one of a target's pooled model makes all its symbols EXPERIMENTAL_ONLY.
+    routes=NOT_SERVED,
     story="noise, but for the feature that leaks it",
 )
 _PERSISTENT_NOISE = replace(
@@ -195,7 +193,7 @@ NOTHING_PLANTED = Truth(
             found_in=(),
             absent_in=("cross_sectional", "symbol_specific"),
             family=None,
-            routes=_NOT_SERVED,
+            routes=NOT_SERVED,
             story="noise",
         )
         for target in PLANTED.targets

@@ -21,6 +21,7 @@ __all__ = [
     "SymbolRow",
     "TargetRow",
     "choose_targets",
+    "is_hinted",
     "symbol_rows",
     "target_row",
     "with_verdicts",
@@ -260,6 +261,11 @@ def _reason(row: TargetRow | SymbolRow, q: float, alpha: float, n_tests: int) ->
     if row.skill <= 0:
         return f"no evidence: {figures}, but the skill is not positive"
     return f"predictable: {figures} ≤ alpha {alpha:g} over {n_tests} tests"
+
+
+def is_hinted(skill: float, p_value: float, alpha: float) -> bool:
+    """Tell whether a skill shows evidence before the correction for the number of tests."""
+    return skill > 0 and p_value <= alpha
 
 
 def choose_targets(rows: Sequence[TargetRow], top_n: int) -> list[str]:

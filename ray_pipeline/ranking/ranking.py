@@ -117,17 +117,16 @@ def rank_targets(
         config.routing.min_oos_rows,
         own_shifted.symbols or None,
     )
-    alpha = config.routing.alpha or settings.alpha
     return Ranking(
         targets=rows,
-        symbols=_judged_by_view(per_symbol, alpha, config, own_shifted),
+        symbols=_judged_by_view(per_symbol, config, own_shifted),
         chosen=choose_targets(rows, settings.top_n_targets),
         records=records,
     )
 
 
 def _judged_by_view(
-    rows: Sequence[SymbolRow], alpha: float, config: ExperimentConfig, null: OwnNull
+    rows: Sequence[SymbolRow], config: ExperimentConfig, null: OwnNull
 ) -> list[SymbolRow]:
     """Each view's symbols are one family of tests: they answer different questions."""
     judged: list[SymbolRow] = []
@@ -136,7 +135,7 @@ def _judged_by_view(
         judged.extend(
             with_verdicts(
                 members,
-                alpha,
+                config.symbol_alpha,
                 config.target_ranking.correction,
                 lambda row: null.symbols[row.symbol][row.target],
             )

@@ -19,7 +19,7 @@ def route_symbols(
 ) -> list[RouteRow]:
     """Route every symbol of every target (pure: it reads evidence, it runs nothing)."""
     thresholds = RoutingThresholds(
-        alpha=config.routing.alpha or config.target_ranking.alpha,
+        alpha=config.symbol_alpha,
         min_difference=config.routing.min_difference,
         method=config.target_ranking.analytic_correction,
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
-from ray_pipeline.ranking.decide import SymbolRow, TargetRow
+from ray_pipeline.ranking.decide import SymbolRow, TargetRow, is_hinted
 from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import PairedVerdict, RoutingThresholds, paired_verdicts
 from ray_pipeline.samples.evidence import Evidence
 
-__all__ = ["ROUTE_ORDER", "Route", "RouteRow", "decide_routes"]
+__all__ = ["NOT_SERVED", "ROUTE_ORDER", "Route", "RouteRow", "decide_routes", "serving_views"]
 
 Route = Literal["CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED"]
 
@@ -24,6 +24,25 @@ ROUTE_ORDER: tuple[Route, ...] = (
     "BLOCKED",
 )
 """From pooled over both to own; what is served first, what is not last."""
+
+
+def serving_views(route: Route) -> tuple[View, ...]:
+    """Return the views whose models serve a symbol of this route."""
+    match route:
+        case "CROSS_SECTIONAL":
+            return ("cross_sectional",)
+        case "SYMBOL_SPECIFIC":
+            return ("symbol_specific",)
+        case "BOTH":
+            return ("cross_sectional", "symbol_specific")
+        case "EXPERIMENTAL_ONLY" | "BLOCKED":
+            return ()
+        case _:
+            assert_never(route)
+
+
+NOT_SERVED: tuple[Route, ...] = tuple(route for route in ROUTE_ORDER if not serving_views(route))
+"""Routes that no model serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +185,7 @@ def _decide(  # noqa: PLR0911 (one return per line of the table of routes)
     pooled_holds = pooled is not None and pooled.predictable
     own_holds = own is not None and own.predictable
     hinted = any(
-        row is not None and row.skill > 0 and row.p_value <= alpha for row in (own, pooled)
+        row is not None and is_hinted(row.skill, row.p_value, alpha) for row in (own, pooled)
     )
     if obstacle is not None:
         return ("EXPERIMENTAL_ONLY" if own_holds or hinted else "BLOCKED"), obstacle

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.records import SampleWeights, View
-from ray_pipeline.routing.decide import RouteRow
+from ray_pipeline.routing.decide import RouteRow, serving_views
 from ray_pipeline.selection.selecting import SelectedFeatures, Selection
 
 __all__ = [
@@ -98,7 +99,6 @@ def plan_training(
         Symbols of the pooled panel: a pooled model is trained on all of them, since that is the
         model whose skill was measured.
     """
-    alpha = config.routing.alpha or config.target_ranking.alpha
     jobs: list[Job] = []
     left_out: list[tuple[str, str]] = []
     for target in targets:
@@ -111,7 +111,7 @@ def plan_training(
         wanted.extend(
             ("symbol_specific", (row.symbol,), row.symbol, f"{row.route}: {row.reason}")
             for row in rows
-            if _uses_own(row, config.routing.train_experimental, alpha)
+            if _uses_own(row, config.routing.train_experimental, config.symbol_alpha)
         )
         for view, serves, symbol, why in wanted:
             choice = selection.choices.get((target, symbol))
@@ -181,16 +181,16 @@ def _in_path(name: str) -> str:
 
 
 def _uses_pooled(row: RouteRow, experimental: bool) -> bool:
-    if row.route in ("CROSS_SECTIONAL", "BOTH"):
+    if "cross_sectional" in serving_views(row.route):
         return True
     return experimental and row.route == "EXPERIMENTAL_ONLY" and row.pooled_predictable
 
 
 def _uses_own(row: RouteRow, experimental: bool, alpha: float) -> bool:
-    if row.route in ("SYMBOL_SPECIFIC", "BOTH"):
+    if "symbol_specific" in serving_views(row.route):
         return True
     # Features are selected for those own models that show evidence before the correction.
-    hinted = row.own_skill > 0 and row.own_p_value <= alpha
+    hinted = is_hinted(row.own_skill, row.own_p_value, alpha)
     return experimental and row.route == "EXPERIMENTAL_ONLY" and hinted
 
 

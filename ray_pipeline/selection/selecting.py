@@ -13,6 +13,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.samples.shared_pool import PooledPanel
@@ -122,8 +123,7 @@ def select_features(
         units = _pooled_units(frame, pool, ranking, settings)
         for target, record in runner.run_required(units, [pool.value]).items():
             choices[target, None] = _choice(record["targets"][target])
-    alpha = config.routing.alpha or config.target_ranking.alpha
-    units = _symbol_units(frame, partitions, ranking, settings, alpha)
+    units = _symbol_units(frame, partitions, ranking, settings, config.symbol_alpha)
     for symbol, record in runner.run(units).items():
         for target, found in record["targets"].items():
             choices[target, symbol] = _choice(found)
@@ -158,8 +158,8 @@ def _symbol_units(
 ) -> list[Unit]:
     hopeful: dict[str, list[str]] = {}
     for row in ranking.symbols:
-        hopes = row.view == "symbol_specific" and row.skill > 0 and row.p_value <= alpha
-        if hopes and row.target in ranking.chosen:
+        hinted = is_hinted(row.skill, row.p_value, alpha)
+        if row.view == "symbol_specific" and hinted and row.target in ranking.chosen:
             hopeful.setdefault(row.symbol, []).append(row.target)
     return [
         Unit(

@@ -11,7 +11,13 @@ from scipy import stats
 
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.routing.comparison import RoutingThresholds
-from ray_pipeline.routing.decide import RouteRow, decide_routes
+from ray_pipeline.routing.decide import (
+    NOT_SERVED,
+    ROUTE_ORDER,
+    RouteRow,
+    decide_routes,
+    serving_views,
+)
 from ray_pipeline.samples.evidence import Evidence
 
 NAN = math.nan
@@ -241,3 +247,15 @@ def test_multiplicity_reaches_the_route() -> None:
 
     assert route(["S0"]) == "SYMBOL_SPECIFIC"
     assert route(names) == "BOTH"
+
+
+def test_a_route_says_which_views_serve() -> None:
+    """Both views occur, alone and together; experiments and blocked symbols have none."""
+    assert {route: serving_views(route) for route in ROUTE_ORDER} == {
+        "CROSS_SECTIONAL": ("cross_sectional",),
+        "BOTH": ("cross_sectional", "symbol_specific"),
+        "SYMBOL_SPECIFIC": ("symbol_specific",),
+        "EXPERIMENTAL_ONLY": (),
+        "BLOCKED": (),
+    }
+    assert NOT_SERVED == ("EXPERIMENTAL_ONLY", "BLOCKED")
