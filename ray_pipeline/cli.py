@@ -98,13 +98,10 @@ def _run(options: argparse.Namespace) -> int:
 def _find_own_modules(config: ExperimentConfig, path: str) -> None:
     """Find modules in the working directory too, as `python -m` does, and beside the config."""
     from ray_pipeline.driving.workers import names_own_modules
+    from ray_pipeline.user_code.functions import import_from
 
     if names_own_modules(config):
-        _import_from(os.getcwd(), os.path.dirname(os.path.abspath(path)))
-
-
-def _import_from(*folders: str) -> None:
-    sys.path.extend(folder for folder in folders if folder not in sys.path)
+        import_from(os.getcwd(), os.path.dirname(os.path.abspath(path)))
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -195,8 +192,8 @@ def _predict(options: argparse.Namespace) -> int:
     names = [field.name for field in fields(PredictOptions)]
     chosen = PredictOptions(**{name: getattr(options, name) for name in names})
     progress = Progress(sys.stderr)
-    _import_from(os.getcwd())  # where a run finds features of the user's own
-    found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen)
+    own = [os.getcwd()]  # where a run finds features of your own
+    found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen, own)
     if options.json:
         put_json(found)
     else:

@@ -15,6 +15,7 @@ from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution import Executor, SerialExecutor, UnitStore
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.user_code.functions import import_from
 
 __all__ = ["data_options_for", "names_own_modules", "open_executor", "options_for"]
 
@@ -114,7 +115,7 @@ def _importing_from(folders: Sequence[str], make_state: Callable[[], PanelReader
 
     Workers of our own Ray can anyhow; those of one that is joined know the working directory alone.
     """
-    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    import_from(*folders)
     return make_state()
 
 

@@ -70,10 +70,16 @@ def predict_panel(
     out: str,
     reporter: Reporter,
     options: PredictOptions = PredictOptions(),
+    import_folders: Sequence[str] = (),
 ) -> Mapping[str, Any]:
     """Score every symbol under a data directory, each by the models that its route leads to.
 
     On a folder with finished predictions of the same inputs it does what is missing.
+
+    Parameters
+    ----------
+    import_folders
+        Where modules with features of your own are looked for too.
 
     Returns
     -------
@@ -114,7 +120,7 @@ def predict_panel(
         "columns": ["ts", *targets, *raw],
         "warnings": list(batch.warnings),
     }
-    request = _request(trained, config, batch, served)
+    request = _request(trained, config, batch, served, import_folders)
     pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}
     for job_id in sorted(pooled):
         # Of a model that serves everybody the user hears once, and before any work is done.
@@ -271,7 +277,11 @@ def _config(
 
 
 def _request(
-    trained: TrainedRun, config: ExperimentConfig, batch: Batch, served: Mapping[str, Serving]
+    trained: TrainedRun,
+    config: ExperimentConfig,
+    batch: Batch,
+    served: Mapping[str, Serving],
+    import_folders: Sequence[str],
 ) -> TableRequest:
     """Return what the symbols' tables are read for: all features of all models that serve one.
 
@@ -290,7 +300,7 @@ def _request(
             f"{'; '.join(first.notes)}."
         )
     features = dict.fromkeys(name for each in served.values() for name in each.features)
-    request = trained.request(tuple(features))
+    request = trained.request(tuple(features), import_folders)
     needed = BAR_FIELDS if request.kind == "bars" else request.features
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     refusal: ArtifactError | None = None

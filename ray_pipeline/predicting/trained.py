@@ -18,7 +18,12 @@ from ray_pipeline.results.tables import PLAN, ROUTES
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.models import read_metadata
 from ray_pipeline.user_code.features import FeatureFunction
-from ray_pipeline.user_code.functions import load_function
+from ray_pipeline.user_code.functions import (
+    function_path,
+    has_source,
+    import_from,
+    load_function,
+)
 
 __all__ = ["TrainedRun", "open_trained_run"]
 
@@ -91,8 +96,14 @@ class TrainedRun:
         routes = {(target, symbol): route for target, symbol, route in zip(*columns, strict=True)}
         return ServingTable(jobs, routes, self.left_out)
 
-    def request(self, features: Sequence[str]) -> TableRequest:
-        """Return what to read of a symbol for these features: all of its rows, no target."""
+    def request(self, features: Sequence[str], import_folders: Sequence[str] = ()) -> TableRequest:
+        """Return what to read of a symbol for these features: all of its rows, no target.
+
+        Parameters
+        ----------
+        import_folders
+            Where modules are looked for too, if the run had features of your own.
+        """
         data = self.record["data"]
         return TableRequest(
             kind=data["kind"],
@@ -103,7 +114,7 @@ class TrainedRun:
             min_rows=1,
             bar_seconds=data["bar_seconds"],
             session_bars=data["session_bars"],
-            functions=self._functions(),
+            functions=self._functions(import_folders),
         )
 
     @property
@@ -111,8 +122,11 @@ class TrainedRun:
         """Symbols that cross-sectional features compare with: those of the run."""
         return frozenset(self.record.get("cross_section", {}).get("members", ()))
 
-    def _functions(self) -> tuple[FeatureFunction, ...]:
+    def _functions(self, import_folders: Sequence[str]) -> tuple[FeatureFunction, ...]:
         """Return the functions that compute features, the very ones that the run had.
+
+        A run directory may be anybody's. Only a module with the very source that the run recorded
+        is imported, for importing a module runs it.
 
         Raises
         ------
@@ -121,14 +135,19 @@ class TrainedRun:
         """
         functions = []
         for given in self.record["data"]["feature_functions"]:
+            import_from(*import_folders)
             function = FeatureFunction(**{**given, "names": tuple(given["names"])})
             try:
-                _, source_sha256 = load_function(function.function)
+                path = function_path("data.feature_functions", function.function, "my_features")
+                is_same = (
+                    has_source(path, function.source_sha256)
+                    and load_function(path)[1] == function.source_sha256
+                )
             except ConfigError as error:
                 raise ArtifactError(
                     f"{self.run.uri} has features of {function.function}: {error}"
                 ) from error
-            if source_sha256 != function.source_sha256:
+            if not is_same:
                 raise ArtifactError(
                     f"{self.run.uri} has features of {function.function}, whose module was edited "
                     "since: its models would be given other features than they learned from. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import sys
@@ -9,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from platform import python_version
@@ -18,7 +20,14 @@ from typing import Any
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.wording import closest, some_of
 
-__all__ = ["did_you_mean", "function_path", "load_function"]
+__all__ = ["did_you_mean", "function_path", "has_source", "import_from", "load_function"]
+
+_MAX_IMPORTS_AWAY = 3
+
+
+def import_from(*folders: str) -> None:
+    """Find modules in these folders too, after all others."""
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
 def function_path(subject: str, function: str, example: str) -> str:
@@ -78,6 +87,44 @@ def load_function(path: str) -> tuple[Callable[..., Any], str]:
     return found, _source_sha256(module_name, found)
 
 
+def has_source(path: str, source_sha256: str) -> bool:
+    """Tell whether a function's source is the one that was hashed, without running any of it.
+
+    Importing a module runs it; what a run directory names must be known before that.
+
+    Parameters
+    ----------
+    path
+        ``module:name``.
+    source_sha256
+        What `load_function` gave for it. The module that defines the function may be one that the
+        named module imports, up to three imports away.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such module.
+    """
+    module_name = path.partition(":")[0]
+    if _spec(module_name) is None:
+        raise _missing(module_name)
+    seen, waiting = {module_name}, [module_name]
+    for _ in range(_MAX_IMPORTS_AWAY + 1):
+        if any(_joint_sha256(module_name, defining) == source_sha256 for defining in waiting):
+            return True
+        found = dict.fromkeys(name for each in waiting for name in _imported_names(each))
+        waiting = [name for name in found if name not in seen and _spec(name) is not None]
+        seen.update(waiting)
+    return False
+
+
+def _missing(name: str) -> ConfigError:
+    return ConfigError(
+        f"no module {name!r}. Python looked in {_searched()}. Put it into the working directory or "
+        "beside the config, or install it; on a cluster the workers have to find it too."
+    )
+
+
 def _imported(name: str) -> ModuleType:
     try:
         return import_module(name)
@@ -85,11 +132,7 @@ def _imported(name: str) -> ModuleType:
     except Exception as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and (name == missing or name.startswith(f"{missing}.")):
-            raise ConfigError(
-                f"no module {missing!r}. Python looked in {_searched()}. Put it into the working "
-                "directory or beside the config, or install it; on a cluster the workers have to "
-                "find it too."
-            ) from error
+            raise _missing(missing) from error
         last = traceback.extract_tb(error.__traceback__)[-1]
         # A file that is no Python was never entered; its error names the line itself.
         place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
@@ -112,21 +155,66 @@ def _searched() -> str:
 def _source_sha256(module_name: str, function: Callable[..., Any]) -> str:
     """Hash the module that is named and the one that defines the function, often the same."""
     defining = str(getattr(function, "__module__", None) or module_name)
+    return _joint_sha256(module_name, defining)
+
+
+def _joint_sha256(module_name: str, defining: str) -> str:
     parts = [_fingerprint(name) for name in sorted({module_name, defining})]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _fingerprint(module_name: str) -> str:
     """Return a module's source or, where it has none, the version of what it came with."""
-    loader = getattr(getattr(sys.modules.get(module_name), "__spec__", None), "loader", None)
-    get_source = getattr(loader, "get_source", None)
-    source = get_source(module_name) if get_source is not None else None
+    source = _source(module_name)
     if source is not None:
         return f"{module_name}\n{source}"
     top = module_name.partition(".")[0]
     distributions = packages_distributions().get(top, [])
     versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
     return "\n".join([module_name, *(versions or [f"python {python_version()}"])])
+
+
+def _source(module_name: str) -> str | None:
+    get_source = getattr(getattr(_spec(module_name), "loader", None), "get_source", None)
+    source: str | None = None if get_source is None else get_source(module_name)
+    return source
+
+
+def _spec(module_name: str) -> ModuleSpec | None:
+    """Find a module without importing it, nor the packages that it is in."""
+    if module_name in sys.modules:
+        return sys.modules[module_name].__spec__
+    found: ModuleSpec | None = None
+    name, above = "", None
+    for part in module_name.split("."):
+        name = f"{name}.{part}".removeprefix(".")
+        found = next(filter(None, (each.find_spec(name, above) for each in sys.meta_path)), None)
+        if found is None:
+            return None
+        above = list(found.submodule_search_locations or ())
+    return found
+
+
+def _imported_names(module_name: str) -> list[str]:
+    """Name the modules that a module's text imports, and those that it may import names from."""
+    try:
+        tree = ast.parse(_source(module_name) or "")
+    except SyntaxError:
+        return []
+    package = module_name if _is_package(module_name) else module_name.rpartition(".")[0]
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".") if node.level else []
+            above = above[: len(above) + 1 - node.level] if node.level else []
+            names.append(".".join(filter(None, [*above, node.module or ""])))
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _is_package(module_name: str) -> bool:
+    return getattr(_spec(module_name), "submodule_search_locations", None) is not None
 
 
 def _place(module: ModuleType) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,26 @@ def test_a_run_that_lost_a_model_is_refused(labeled: Trained, tmp_path: Path) ->
         rf"{n_models - 1}\. Copy the whole run directory, or run again\.$",
     ):
         predict(run, tmp_path / "out")
+
+
+def test_a_foreign_run_runs_no_module_that_it_names(
+    bars: Trained, tmp_path: Path, own_modules: Callable[..., Path]
+) -> None:
+    """Only the very source that the run recorded is imported; the hash is compared before."""
+    own_modules("own_spy", "raise SystemExit('this module ran')\n")
+    run = amended(bars, tmp_path)
+    data = read_json(run.run_dir / "run.json")["data"]
+    for function, reason in (
+        ("own_spy:my_features", "whose module was edited since"),
+        ("own_gone:my_features", "no module 'own_gone'"),
+        ("own_spy:x; import os", "a function at the top level of a module is needed"),
+    ):
+        given = {"function": function, "source_sha256": "0" * 64, "names": ["x"], "lookback": 1}
+        amend_json(run.run_dir / "run.json", data=data | {"feature_functions": [given]})
+        with pytest.raises(ArtifactError, match=f"has features of {function}.*{reason}"):
+            predict(run, tmp_path / "out")
+    assert "own_spy" not in sys.modules
+    assert not (tmp_path / "out").exists()
 
 
 def test_features_in_another_order_are_refused(labeled: Trained, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.user_code.functions import load_function
+from ray_pipeline.user_code.functions import has_source, load_function
 from ray_pipeline.user_code.stages import find_stage, takes_symbol
 
 OwnModules = Callable[..., Path]
@@ -171,6 +172,54 @@ def test_hash_covers_the_module_that_defines_the_function(own_modules: OwnModule
     own_modules("own_quality", SOURCE + "# more\n")
     own_modules("own_front", "from own_quality import turnover\n")
     assert load_function("own_front:turnover")[1] != before
+
+
+LOUD = "raise SystemExit('this module ran')\n"
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        SOURCE,
+        "from own_quality import turnover\n",
+        "import own_middle\nturnover = own_middle.turnover\n",
+        "from own_quality import wrapped\n@wrapped\ndef turnover(table):\n    return {}\n",
+    ],
+    ids=["itself", "imported", "two imports away", "decorated"],
+)
+def test_a_source_is_known_before_any_of_it_runs(own_modules: OwnModules, front: str) -> None:
+    """The same module passes; one that was edited, or is another's, is not imported for it."""
+    wrapper = "def wrapped(given):\n    def inner(table):\n        return {}\n    return inner\n"
+    own_modules("own_quality", SOURCE + wrapper)
+    own_modules("own_middle", "from own_quality import turnover\n")
+    own_modules("own_front", front)
+    before = load_function("own_front:turnover")[1]
+    for name in ("own_quality", "own_middle", "own_front"):
+        sys.modules.pop(name, None)
+    assert has_source("own_front:turnover", before)
+    own_modules("own_front", LOUD + front)
+    assert not has_source("own_front:turnover", before)
+    assert not {"own_quality", "own_middle", "own_front"} & set(sys.modules)
+
+
+def test_a_module_in_a_package_is_found_without_running_the_package(
+    own_modules: OwnModules, tmp_path: Path
+) -> None:
+    """A package's ``__init__`` is code as well."""
+    folder = own_modules("unused", "")
+    (folder / "own_package").mkdir()
+    (folder / "own_package" / "__init__.py").write_text(LOUD)
+    (folder / "own_package" / "inner.py").write_text(SOURCE)
+    assert not has_source("own_package.inner:turnover", "0" * 64)
+    with pytest.raises(ConfigError, match=r"^no module 'own_package\.missing'\. Python looked in"):
+        has_source("own_package.missing:turnover", "0" * 64)
+
+
+@pytest.mark.parametrize("path", ["math:sqrt", "pyarrow.lib:table", "json:dumps"])
+def test_the_source_of_an_installed_function_is_known(path: str) -> None:
+    """By its version where it is compiled."""
+    assert has_source(path, load_function(path)[1])
+    assert not has_source(path, "0" * 64)
 
 
 @pytest.mark.parametrize("path", ["math:sqrt", "pyarrow.lib:table"])
