@@ -8,6 +8,7 @@ from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.driving.places import place_of_data, place_of_results, require_apart
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.steps import (
     cross_section_step,
@@ -66,6 +67,7 @@ def run_pipeline(config: ExperimentConfig, reporter: Reporter, fresh: bool = Fal
     """
     check_families(config)
     stages = find_user_stages(config)
+    require_apart(place_of_results(config), place_of_data(config))
     batch = choose_batch(config, reporter.listed)
     with open_study(config, batch, reporter, fresh=fresh) as study:
         _announce(study)

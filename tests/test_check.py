@@ -140,6 +140,17 @@ def test_what_does_not_fit_the_data(
         check_config(quick_config(data_dir, tmp_path / "run", **sections))
 
 
+def test_a_search_without_room_is_told(data_dir: Path, tmp_path: Path) -> None:
+    """So many inner folds that no training rows can hold them."""
+    training = {"search": {"n_splits": 500}}
+    warnings = check_config(quick_config(data_dir, tmp_path / "run", training=training))["warnings"]
+    (warning,) = (text for text in warnings if "training.search" in text)
+    assert warning.startswith("training.search.n_splits=500: the 320 rows that were looked at ca")
+    training = {"search": {"n_splits": 3}}
+    warnings = check_config(quick_config(data_dir, tmp_path / "run", training=training))["warnings"]
+    assert not any("n_splits" in text for text in warnings)
+
+
 def test_check_does_not_read_a_whole_panel(tmp_path: Path) -> None:
     """After twenty unusable symbols it gives up, and says how many it tried."""
     short = {name: labeled_table(name, n_bars=5) for name in symbol_names(25)}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.driving.places import (
+    place_of_data,
+    place_of_results,
+    require_apart,
+    require_shared,
+    require_writable,
+)
 from ray_pipeline.driving.user_stages import find_user_stages
 from ray_pipeline.errors import DataError, DiscoveryError
 from ray_pipeline.panel.inspecting import request_of, summarise
 from ray_pipeline.panel.inspection import inspect_symbol
 from ray_pipeline.pipeline import check_families
+from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import open_filesystem
 
@@ -41,6 +49,10 @@ def check_config(
     """
     check_families(config)
     stages = find_user_stages(config)
+    results = place_of_results(config)
+    require_apart(results, place_of_data(config))
+    require_shared(config, config.data.data_dir, results.uri)
+    require_writable(results)
     batch = choose_batch(config, progress)
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     request = request_of(config)
@@ -72,6 +84,7 @@ def check_config(
             )
         except DataError as error:
             problems[target.name] = str(error)
+    ranked = [target for target in summary.targets if target.name not in problems]
     return {
         "data_dir": batch.discovery.data_dir,
         "interval": batch.interval,
@@ -106,7 +119,11 @@ def check_config(
             for target in summary.targets
         ],
         "findings": [finding.message for finding in inspection.findings],
-        "warnings": [*batch.warnings, *summary.warnings],
+        "warnings": [
+            *batch.warnings,
+            *summary.warnings,
+            *_search_warnings(config, ranked, inspection.n_rows),
+        ],
         "stages": [
             {"name": stage.name, "function": stage.function, "options": dict(stage.options)}
             for stage in stages
@@ -115,6 +132,31 @@ def check_config(
         "families": list(config.target_ranking.families),
         "run_dir": config.output.run_dir,
     }
+
+
+def _search_warnings(
+    config: ExperimentConfig, targets: Sequence[TargetSpec], n_rows: int
+) -> list[str]:
+    """Say where a search for hyperparameters would find no room for its own folds."""
+    search, validation = config.training.search, config.validation
+    if search is None:
+        return []
+    for target in targets:
+        try:
+            walk_forward_folds(
+                n_rows,
+                search.n_splits,
+                validation.min_train_fraction,
+                target.horizon_bars,
+                validation.embargo_bars,
+            )
+        except DataError:
+            return [
+                f"training.search.n_splits={search.n_splits}: the {n_rows:,} rows that were looked "
+                f"at cannot hold so many folds for {target.name}, and folds of training rows hold "
+                "fewer still; without room a search keeps the configured hyperparameters. Lower it."
+            ]
+    return []
 
 
 def check_lines(found: dict[str, Any]) -> list[str]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names
+from ray_pipeline.discovery.choosing import choose_batch, file_names
 from ray_pipeline.driving.failures import FailureLedger
+from ray_pipeline.driving.places import Directory, options_for, place_of_data, require_apart
 from ray_pipeline.driving.progress import Reporter
-from ray_pipeline.driving.workers import open_executor, options_for
+from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
@@ -25,7 +26,7 @@ from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import table_request
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.storage import RunDirectory, join, open_filesystem, uri_of
+from ray_pipeline.storage import RunDirectory
 
 __all__ = ["Labeled", "label_panel"]
 
@@ -66,14 +67,14 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     Raises
     ------
     ConfigError
-        When `out` is where the bars are.
+        When `out` is where the bars are, or overlaps with it.
     ExecutionError
         When more symbols fail than the config bears.
     """
+    require_apart(Directory("--out", out, options_for(out, config)), place_of_data(config))
     batch = choose_batch(config, reporter.listed)
     target = RunDirectory(out, options_for(out, config))
     names = file_names(batch)
-    _keep_apart(target.uri, names, batch, config)
     ledger = FailureLedger(
         list(batch.partitions), config.execution.max_failed_fraction, "each was told above"
     )
@@ -139,20 +140,6 @@ def _cross_section(
         yield request
     finally:
         target.remove(_UNITS)
-
-
-def _keep_apart(out: str, names: Mapping[str, str], batch: Batch, config: ExperimentConfig) -> None:
-    """Raise ConfigError when a labeled symbol would be written among its own bars."""
-    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
-    out_fs, out_path = open_filesystem(out, options_for(out, config))
-    for symbol, partition in batch.partitions.items():
-        folder = uri_of(out_fs, join(out_path, names[symbol])).rpartition("/")[0]
-        for file in partition.files:
-            if uri_of(fs, file.path).startswith(f"{folder}/"):
-                raise ConfigError(
-                    f"--out {out} is where the data are: {symbol} would be written beside "
-                    f"or over {file.path}. Give another folder."
-                )
 
 
 class _Unrecorded:

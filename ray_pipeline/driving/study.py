@@ -10,10 +10,10 @@ from ray_pipeline.config import ExperimentConfig, dump_config
 from ray_pipeline.discovery.choosing import Batch, fingerprint
 from ray_pipeline.driving.failures import FailureLedger
 from ray_pipeline.driving.journal import Journal, Status, refuse_foreign
+from ray_pipeline.driving.places import options_for
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.publishing import Publisher
 from ray_pipeline.driving.tracking import Tracker
-from ray_pipeline.driving.workers import options_for
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.execution import Executor, Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner

@@ -6,35 +6,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
-from typing import Any
 
 from ray_pipeline.bars import function_paths
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.driving.places import require_shared
 from ray_pipeline.driving.progress import Reporter
-from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution import Executor, SerialExecutor, UnitStore
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.user_code.functions import import_from
 
-__all__ = ["data_options_for", "names_own_modules", "open_executor", "options_for"]
-
-
-def options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
-    """Return the storage options for a place of results.
-
-    Those of the output if it has any, else those of the data if it is of the same kind.
-    """
-    if config.output.storage_options is not None:
-        return dict(config.output.storage_options)
-    return data_options_for(uri, config)
-
-
-def data_options_for(uri: str, config: ExperimentConfig) -> dict[str, Any]:
-    """Return the storage options for other data than the run's: the same, if of the same kind."""
-    if _protocol(uri) == _protocol(config.data.data_dir):
-        return dict(config.data.storage_options)
-    return {}
+__all__ = ["names_own_modules", "open_executor"]
 
 
 def names_own_modules(config: ExperimentConfig) -> bool:
@@ -73,12 +55,7 @@ def open_executor(
             make_state, store, settings.cpus_per_worker, settings.max_attempts
         )
     else:
-        for uri in (config.data.data_dir, run.uri):
-            if _protocol(uri) == "memory":
-                raise ConfigError(
-                    f"{uri} is in the memory of this process, which Ray's workers cannot read. "
-                    "Set execution.executor to 'serial', or use a folder."
-                )
+        require_shared(config, config.data.data_dir, run.uri)
         from ray_pipeline.execution import RayExecutor, RaySettings
         from ray_pipeline.execution.ray_session import import_paths
 
@@ -117,8 +94,3 @@ def _importing_from(folders: Sequence[str], make_state: Callable[[], PanelReader
     """
     import_from(*folders)
     return make_state()
-
-
-def _protocol(uri: str) -> str:
-    head, separator, _ = uri.partition("://")
-    return head if separator else "file"

@@ -11,8 +11,9 @@ from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
 from ray_pipeline.driving.failures import FailureLedger
+from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_apart
 from ray_pipeline.driving.progress import Reporter
-from ray_pipeline.driving.workers import data_options_for, open_executor, options_for
+from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
 from ray_pipeline.execution.protocol import Failed, Outcome, Unit
 from ray_pipeline.execution.runner import UnitRunner
@@ -101,12 +102,15 @@ def predict_panel(
     since = None if options.since is None else since_ns(options.since)
     jobs = trained.jobs_of(options.targets)
     config = _config(trained, data_dir, out, options)
+    place = Directory("--out", out, options_for(out, config))
+    require_apart(place, Directory("--data-dir", data_dir, config.data.storage_options))
+    require_apart(place, Directory("the run directory", trained.run.uri, trained.run_options))
     batch = choose_batch(config, reporter.listed)
     serving = trained.serving(jobs)
     served = {symbol: serving.of(symbol) for symbol in batch.partitions}
     targets = serving.targets
     raw = raw_columns(jobs, trained.quantiles(jobs))
-    destination = RunDirectory(out, options_for(out, config))
+    destination = RunDirectory(out, place.options)
     facts = {
         "run": {"uri": trained.run.uri, "content_sha256": trained.content},
         "data": {

@@ -6,6 +6,7 @@ from ray_pipeline.storage.failures import reason_of, storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
     absolute_uri,
+    is_local,
     is_s3,
     join,
     open_filesystem,
@@ -35,6 +36,7 @@ __all__ = [
     "file_digest",
     "file_digests",
     "folder_at_fault",
+    "is_local",
     "is_s3",
     "join",
     "joint_sha256",

@@ -9,8 +9,9 @@ import pytest
 from panels import quick_config
 
 import ray_pipeline.driving.workers
+from ray_pipeline.driving.places import options_for
 from ray_pipeline.driving.progress import Silent
-from ray_pipeline.driving.workers import open_executor, options_for
+from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.execution import SerialExecutor
 from ray_pipeline.storage import RunDirectory
 

@@ -205,9 +205,22 @@ def test_what_other_inputs_gave_is_never_taken_for_the_result(
 
 
 @pytest.mark.parametrize("name", ["data_dir", "run_dir"])
-def test_other_folders_are_left_alone(labeled: Trained, name: str) -> None:
-    """Neither the data nor the run, nor anything that is not ours, is written into."""
+@pytest.mark.parametrize("below", ["", "scores"])
+def test_data_and_run_are_left_alone(labeled: Trained, name: str, below: str) -> None:
+    """Neither is written into, nor into a folder inside."""
     out = getattr(labeled, name)
+    before = sorted(out.rglob("*"))
+    with pytest.raises(
+        ConfigError, match=r"^--out \S+ and .* are one folder, or one lies inside the other\. Give"
+    ):
+        predict(labeled, out / below)
+    assert sorted(out.rglob("*")) == before
+
+
+def test_other_folders_are_left_alone(labeled: Trained, tmp_path: Path) -> None:
+    """Nothing that is not ours is written into."""
+    out = tmp_path / "panel"
+    shutil.copytree(labeled.data_dir, out)
     before = sorted(out.rglob("*"))
     with pytest.raises(
         ConfigError,
