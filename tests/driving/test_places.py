@@ -54,9 +54,8 @@ def test_results_and_data_are_kept_apart(
 
 def test_folders_side_by_side_are_apart(tmp_path: Path) -> None:
     """A name that begins like another is another folder."""
-    require_apart(
-        Directory("a", f"{tmp_path}/data-run", {}), Directory("b", f"{tmp_path}/data", {})
-    )
+    data, results = (Directory(name, f"{tmp_path}/{name}", {}) for name in ("data", "data-run"))
+    require_apart(results, data)
 
 
 def test_check_reports_a_run_directory_that_cannot_be_made(data_dir: Path, tmp_path: Path) -> None:
