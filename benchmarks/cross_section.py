@@ -26,9 +26,9 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.execution import Done, Outcome, SerialExecutor
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.cross_section.computing import BLOCK_BYTES, compute_cross_section
+from ray_pipeline.inspecting.cross_section import BLOCK_BYTES, compute_cross_section
+from ray_pipeline.inspecting.panel import inspect_panel, summarise
 from ray_pipeline.panel.cross_section.names import RANK_PREFIX, base_of
-from ray_pipeline.panel.inspecting import inspect_panel, summarise
 from ray_pipeline.panel.loading import TableRequest, load_symbol_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import table_request

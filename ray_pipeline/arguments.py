@@ -60,6 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--run-dir", metavar="URI", help="instead of output.run_dir")
     run.add_argument("--address", help="instead of execution.address")
     run.add_argument("--fresh", action="store_true", help="forget the units finished before")
+    run.add_argument(
+        "--replace",
+        action="store_true",
+        help="put the result in place of another config's, once it is complete",
+    )
 
     discover = _command(commands, "discover", "list symbols, files and rejections")
     discover.add_argument("data_dir", metavar="DATA_DIR")

@@ -89,7 +89,9 @@ def _run(options: argparse.Namespace) -> int:
 
     config = load_experiment_config(options.config, _overrides(options))
     _find_own_modules(config, options.config)
-    result = run_pipeline(config, Progress(sys.stderr), fresh=options.fresh)
+    result = run_pipeline(
+        config, Progress(sys.stderr), fresh=options.fresh, replace=options.replace
+    )
     put(f"done: {result.message}")
     put(f"report: {result.report}")
     return 0

@@ -7,34 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.discovery.choosing import Batch, choose_batch
 from ray_pipeline.driving.places import place_of_data, place_of_results, require_apart
 from ray_pipeline.driving.progress import Reporter
-from ray_pipeline.driving.steps import (
-    cross_section_step,
-    evaluate_step,
-    inspect_step,
-    plan_step,
-    pool_step,
-    rank_step,
-    screen_step,
-    search_step,
-    select_step,
-    train_step,
-)
 from ray_pipeline.driving.study import Study, open_study
-from ray_pipeline.driving.user_stages import find_user_stages, user_stages_step
 from ray_pipeline.driving.verdict import verdict
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.families import load_family
-from ray_pipeline.report import REPORT
-from ray_pipeline.routing.plan import MIN_MEMBERS, RANK_AVERAGE
+from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.results.stages import STAGES, taken_names
+from ray_pipeline.results.tables import REPORT
+from ray_pipeline.routing.jobs import MIN_MEMBERS, RANK_AVERAGE, TrainingPlan
+from ray_pipeline.stages.context import StageContext
 from ray_pipeline.training.search.searching import SearchSettings
-from ray_pipeline.user_code.stages import UserStage
+from ray_pipeline.training.training import Training
+from ray_pipeline.user_code.stages import find_stage
+from ray_pipeline.user_stages.fan_out import UserStages
 
-__all__ = ["RunResult", "check_families", "run_pipeline"]
+__all__ = ["RunResult", "check_families", "find_user_stages", "run_pipeline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +37,9 @@ class RunResult:
     report: str
 
 
-def run_pipeline(config: ExperimentConfig, reporter: Reporter, fresh: bool = False) -> RunResult:
+def run_pipeline(
+    config: ExperimentConfig, reporter: Reporter, *, fresh: bool = False, replace: bool = False
+) -> RunResult:
     """Run the whole pipeline; on a run directory with finished work, continue from there.
 
     Parameters
@@ -55,52 +48,78 @@ def run_pipeline(config: ExperimentConfig, reporter: Reporter, fresh: bool = Fal
         Told what happens while it works.
     fresh
         Forget the units that earlier runs finished in this directory.
+    replace
+        Put the result in place of one of another config, once it is complete.
 
     Raises
     ------
     ConfigError, DiscoveryError
-        When config and data do not fit together.
+        When config and data do not fit together, or the run directory holds another's result.
     RunInUseError
         When another driver works on the run directory.
     ExecutionError
         When the run as a whole failed; ``run.json`` and the report say why.
     """
     check_families(config)
-    stages = find_user_stages(config)
+    user_stages = find_user_stages(config)
     require_apart(place_of_results(config), place_of_data(config))
     batch = choose_batch(config, reporter.listed)
-    with open_study(config, batch, reporter, fresh=fresh) as study:
-        _announce(study)
+    with open_study(config, batch, reporter, fresh=fresh, replace=replace) as study:
+        _announce(study, batch)
         with open_executor(config, study.run, reporter) as executor:
-            message = _run_stages(study, study.runner(executor), stages)
-        study.journal.finish("done", message)
+            context = study.context(executor)
+            context.put(user_stages)
+            message = _run_stages(study, context)
+        study.finish(message)
     return RunResult(message, study.run.uri, f"{study.run.uri}/{REPORT}")
 
 
-def _run_stages(study: Study, runner: UnitRunner, stages: tuple[UserStage, ...]) -> str:
-    subject = inspect_step(study, runner)
-    subject = cross_section_step(study, runner, subject)
-    subject = screen_step(study, runner, subject)
-    subject = user_stages_step(study, runner, subject, stages)
-    pool = pool_step(study, runner, subject)
-    ranking = rank_step(study, runner, subject, pool)
-    selection = select_step(study, runner, subject, pool, ranking)
-    plan = plan_step(study, subject, ranking, selection)
-    searches = search_step(study, runner, subject, pool, plan)
-    training, predictions = train_step(study, runner, subject, pool, plan, searches)
-    evaluate_step(study, runner, subject, ranking, plan, training, predictions)
-    alpha = study.config.target_ranking.alpha
-    return verdict(ranking, plan, len(training.results), len(study.ledger.failures), alpha)
-
-
-def _announce(study: Study) -> None:
-    found, selected = study.batch.discovery, study.batch.partitions
-    study.warn(study.batch.warnings)
-    study.journal.count(
-        discovered=len(found.symbols), rejected=len(found.rejected), selected=len(selected)
+def _run_stages(study: Study, context: StageContext) -> str:
+    for stage in STAGES:
+        if not stage.applies(context):
+            continue
+        if stage.is_timed:
+            with study.journal.stage(stage.name):
+                stage.run(context)
+        else:
+            stage.run(context)
+        study.write_symbols()
+    return verdict(
+        context.get(Ranking),
+        context.get(TrainingPlan),
+        len(context.get(Training).results),
+        len(study.ledger.failures),
+        context.config.target_ranking.alpha,
     )
+
+
+def find_user_stages(config: ExperimentConfig) -> UserStages:
+    """Find the functions that the config's ``stages`` name, in its order.
+
+    Raises
+    ------
+    ConfigError
+        When a name is taken, a function cannot be found, or it does not take its options.
+    """
+    for name in config.stages:
+        if name in taken_names():
+            raise ConfigError(
+                f"stages.{name}: the pipeline has a stage of that name; choose another."
+            )
+    return UserStages(
+        tuple(
+            find_stage(name, section.function, section.options)
+            for name, section in config.stages.items()
+        )
+    )
+
+
+def _announce(study: Study, batch: Batch) -> None:
+    found, selected = batch.discovery, batch.partitions
+    study.warn(batch.warnings)
+    study.count(discovered=len(found.symbols), rejected=len(found.rejected), selected=len(selected))
     at = f" at {found.interval}" if found.interval else ""
-    study.reporter.say(f"{len(selected)} of {len(found.symbols)} symbols from {found.data_dir}{at}")
+    study.say(f"{len(selected)} of {len(found.symbols)} symbols from {found.data_dir}{at}")
 
 
 def check_families(config: ExperimentConfig) -> None:

@@ -5,53 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.stages import stage_place, unit_place
 from ray_pipeline.results.tables import FAILURES
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, Holder
-from ray_pipeline.user_code.stages import STAGE_PREFIX
 
-__all__ = ["STAGES", "UNITS", "run_status", "status_lines"]
-
-STAGES = (
-    "inspect",
-    "cross_section",
-    "leakage",
-    STAGE_PREFIX,
-    "pool",
-    "target_ranking",
-    "feature_selection",
-    "routing",
-    "search",
-    "training",
-    "evaluation",
-)
-UNITS = (
-    "inspect",
-    "cross_section_base",
-    "cross_section",
-    "find_leaks",
-    STAGE_PREFIX,
-    "pool_slice",
-    "rank_pooled_fold",
-    "rank_pooled",
-    "rank_pool_shifted",
-    "rank_symbol",
-    "rank_symbol_shifted",
-    "rank_symbols_shifted",
-    "select_pooled",
-    "select_symbol",
-    "search_trials",
-    "training_slice",
-    "train_pooled",
-    "train_symbol",
-    "train_average",
-    "join_predictions",
-    "evaluate_pooled",
-    "evaluate_symbol",
-    "join_curves",
-)
-"""In the order in which they happen, which JSON with sorted keys does not keep. The
-prefix stands for the user's own stages, of which these names are not to be taken."""
+__all__ = ["run_status", "status_lines"]
 
 
 def run_status(uri: str) -> dict[str, Any]:
@@ -101,9 +60,9 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     if record["error"]:
         lines.append(f"error: {record['error']}")
     lines.append(f"started {record['started_at']}, finished {record['finished_at'] or '-'}")
-    timings = sorted(record["timings_s"].items(), key=lambda item: _place(item[0], STAGES))
+    timings = sorted(record["timings_s"].items(), key=lambda item: (stage_place(item[0]), item[0]))
     lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
-    units = sorted(found["units"].items(), key=lambda item: _place(item[0], UNITS))
+    units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
     if units:
         lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
     lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
@@ -117,8 +76,3 @@ def _driver_line(driver: dict[str, Any] | None) -> str:
     if driver["life"] == "gone":
         return f"its driver, {named}, has ended; the same command continues the run"
     return f"driver: {named}, last heartbeat {driver['beat_at']}"
-
-
-def _place(name: str, order: tuple[str, ...]) -> tuple[int, str]:
-    known = STAGE_PREFIX if name.startswith(STAGE_PREFIX) else name
-    return (order.index(known) if known in order else len(order)), name

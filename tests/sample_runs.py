@@ -15,11 +15,14 @@ import pyarrow as pa
 from ray_pipeline.evaluating import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, Unit
+from ray_pipeline.leakage.screening import leakage_table
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
 from ray_pipeline.records import View
 from ray_pipeline.results import tables as results
 from ray_pipeline.routing.decide import RouteRow, RoutingThresholds, decide_routes
 from ray_pipeline.samples.evidence import Evidence
+from ray_pipeline.selection.selecting import features_table
+from ray_pipeline.stages.writing import rows_table
 from ray_pipeline.storage import RunDirectory
 
 ALPHA = 0.05
@@ -75,12 +78,12 @@ class SampleRun:
         chosen = choose_targets(targets, 10)
         routes = route_rows(self, targets, symbols)
         jobs = plan_jobs(self, chosen, routes)
-        run.write_table(results.RANKED_TARGETS, results.rows_table(TargetRow, targets))
-        run.write_table(results.RANKED_SYMBOLS, results.rows_table(SymbolRow, symbols))
-        run.write_table(results.ROUTES, results.rows_table(RouteRow, routes))
+        run.write_table(results.RANKED_TARGETS, rows_table(TargetRow, targets))
+        run.write_table(results.RANKED_SYMBOLS, rows_table(SymbolRow, symbols))
+        run.write_table(results.ROUTES, rows_table(RouteRow, routes))
         features = feature_rows(self, chosen, routes)
-        run.write_table(results.FEATURES, results.features_table(features, ["gain", "linear"]))
-        run.write_table(results.LEAKAGE, results.leakage_table(self.leaks))
+        run.write_table(results.FEATURES, features_table(features, ["gain", "linear"]))
+        run.write_table(results.LEAKAGE, leakage_table(self.leaks))
         run.write_table(results.FAILURES, results.failures_table(self.failures, self.symbols))
         left_out = [{"what": "mfe_20d / SYM03", "why": "feature selection gave no features"}]
         run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out if jobs else []})
@@ -402,9 +405,9 @@ def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> No
             )
         if is_return:
             curves.append(_curve(job["job_id"]))
-    run.write_table(results.EVALUATED_JOBS, results.rows_table(EvaluatedRow, rows))
-    run.write_table(results.QUANTILES, results.rows_table(QuantileRow, quantiles))
-    run.write_table(results.DECAY, results.rows_table(DecayRow, decay))
+    run.write_table(results.EVALUATED_JOBS, rows_table(EvaluatedRow, rows))
+    run.write_table(results.QUANTILES, rows_table(QuantileRow, quantiles))
+    run.write_table(results.DECAY, rows_table(DecayRow, decay))
     run.write_table(results.EQUITY, pa.concat_tables(curves))
 
 

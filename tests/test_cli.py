@@ -105,7 +105,7 @@ def test_interrupted_run(
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ray_pipeline.driving.steps.rank_targets", interrupt)
+    monkeypatch.setattr("ray_pipeline.ranking.ranking.rank_targets", interrupt)
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 130
     assert capsys.readouterr().err.endswith(
@@ -129,7 +129,7 @@ def test_terminated_run(
         time.sleep(60)
         pytest.fail("SIGTERM was ignored")
 
-    monkeypatch.setattr("ray_pipeline.driving.steps.rank_targets", terminate)
+    monkeypatch.setattr("ray_pipeline.ranking.ranking.rank_targets", terminate)
     before = signal.getsignal(signal.SIGTERM)
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 130

@@ -521,7 +521,7 @@ class TestOverrides:
             ("data.interval=null", "data.interval", None),
             ("data.data_dir=/a b #2: {x}", "data.data_dir", "/a b #2: {x}"),
             ("data.data_dir=s3://b/p?x=1", "data.data_dir", "s3://b/p?x=1"),
-            ("output.run_dir=", "output.run_dir", "runs/experiment"),
+            ("output.run_dir=", "output.run_dir", "runs/run"),
             ("columns.features=['*_z', no]", "columns.features", ("*_z", "no")),
             ("columns.horizons.y_will_peak_60m_0.8=60m", "columns.horizons",
              {"y_*": "5d", "y_will_peak_60m_0.8": "60m"}),
@@ -660,7 +660,7 @@ class TestCredentials:
         for text, expected in (("null", None), ("{}", {}), ("{anon: false}", {"anon": False})):
             output = load(f"{MINIMAL}output: {{storage_options: {text}}}\n").output
             assert output.storage_options == expected
-            assert output.run_dir == "runs/experiment"
+            assert output.run_dir == "runs/run"
 
     def test_options_that_are_no_secrets_pass(self, load: Load) -> None:
         """Endpoints, regions and ways to sign in are not credentials."""

@@ -15,11 +15,10 @@ from ray_pipeline.driving.places import (
     require_shared,
     require_writable,
 )
-from ray_pipeline.driving.user_stages import find_user_stages
 from ray_pipeline.errors import DataError, DiscoveryError
-from ray_pipeline.panel.inspecting import request_of, summarise
+from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.inspection import inspect_symbol
-from ray_pipeline.pipeline import check_families
+from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import open_filesystem
@@ -126,7 +125,7 @@ def check_config(
         ],
         "stages": [
             {"name": stage.name, "function": stage.function, "options": dict(stage.options)}
-            for stage in stages
+            for stage in stages.stages
         ],
         "views": list(config.target_ranking.views),
         "families": list(config.target_ranking.families),

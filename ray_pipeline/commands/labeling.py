@@ -9,23 +9,23 @@ from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch, file_names
-from ray_pipeline.driving.failures import FailureLedger
 from ray_pipeline.driving.places import Directory, options_for, place_of_data, require_apart
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.cross_section.computing import (
+from ray_pipeline.inspecting.cross_section import (
     compute_cross_section,
     needs_cross_section,
     require_members,
 )
-from ray_pipeline.panel.inspecting import inspect_panel, summarise
+from ray_pipeline.inspecting.panel import inspect_panel, summarise
 from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import table_request
 from ray_pipeline.records import SymbolPartition
+from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["Labeled", "label_panel"]

@@ -10,7 +10,8 @@ from ray_pipeline.comparing.settings import compare_configs, compare_records
 from ray_pipeline.comparing.tables import compare_tables
 from ray_pipeline.config import read_config_values
 from ray_pipeline.results.opening import open_run
-from ray_pipeline.results.tables import CONTENT, content_names
+from ray_pipeline.results.stages import table_place
+from ray_pipeline.results.tables import content_names
 from ray_pipeline.storage import RunDirectory, file_digests, joint_sha256
 
 __all__ = ["compare_runs"]
@@ -67,8 +68,7 @@ def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
 
 def _digests(run: RunDirectory) -> dict[str, bytes]:
     """Hash the covered files that are there."""
-    names = [name for name in content_names(run) if name not in CONTENT or run.exists(name)]
-    return file_digests(run, names)
+    return file_digests(run, content_names(run))
 
 
 def _state(a: bytes | None, b: bytes | None) -> str:
@@ -79,7 +79,7 @@ def _state(a: bytes | None, b: bytes | None) -> str:
 
 def _place(name: str) -> tuple[int, str]:
     """Order names as `content_names` does, whichever of the runs has them."""
-    return (CONTENT.index(name) if name in CONTENT else len(CONTENT)), name
+    return table_place(name), name
 
 
 def _described(run: RunDirectory, record: Mapping[str, Any], digests: Digests) -> dict[str, Any]:

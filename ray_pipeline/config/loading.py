@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ray_pipeline.config.data_sections import ExperimentSection
 from ray_pipeline.config.document import ConfigProblem, Document, parse_yaml, write_yaml
 from ray_pipeline.config.experiment import ExperimentConfig
 from ray_pipeline.config.overrides import apply_override, override_source
@@ -28,6 +29,8 @@ def load_experiment_config(
     path: str | os.PathLike[str], overrides: Sequence[str] = ()
 ) -> ExperimentConfig:
     """Read the config of a run.
+
+    A run without a name is called what the file is called.
 
     Symbols, the interval and every other text stay exactly as written (``0700``, ``1E5``,
     ``TRUE``, ``NO``); relative paths in it are relative to the working directory.
@@ -51,11 +54,11 @@ def load_experiment_config(
         Naming every problem of the file and of the overrides, one per line, each with its place.
     """
     source = os.fspath(path)
-    return parse_experiment_config(_read_bytes(source), source, overrides)
+    return parse_experiment_config(_read_bytes(source), source, overrides, Path(source).stem)
 
 
 def parse_experiment_config(
-    text: str | bytes, source: str, overrides: Sequence[str] = ()
+    text: str | bytes, source: str, overrides: Sequence[str] = (), name: str | None = None
 ) -> ExperimentConfig:
     """Read a config that is no local file, such as the ``config.yaml`` of a run directory.
 
@@ -67,6 +70,8 @@ def parse_experiment_config(
         What messages call it.
     overrides
         As in `load_experiment_config`.
+    name
+        Of the run, where the config has none; ignored where no run can be called that.
 
     Raises
     ------
@@ -76,6 +81,8 @@ def parse_experiment_config(
     document = _read(text, source)
     for override in overrides:
         apply_override(document, override, ExperimentConfig)
+    if name is not None:
+        _call(document, name)
     config = _validate(document)
     if isinstance(config, ExperimentConfig):
         return config
@@ -113,6 +120,18 @@ def config_schema() -> dict[str, Any]:
 def dump_config(config: ExperimentConfig) -> str:
     """Write a config as YAML with every default filled in; loading it gives an equal config."""
     return write_yaml(config.model_dump(mode="json"))
+
+
+def _call(document: Document, name: str) -> None:
+    """Call a run without a name what its file is called: two files do not share a folder."""
+    section = document.values.get("experiment") or {}
+    if not isinstance(section, dict) or "name" in section:
+        return
+    try:
+        ExperimentSection(name=name)
+    except ValidationError:
+        return  # such as a file name with spaces
+    document.values["experiment"] = {**section, "name": name}
 
 
 def _read(text: str | bytes, source: str) -> Document:

@@ -12,28 +12,12 @@ from typing import Any, Literal
 
 from ray_pipeline import __version__
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.results.tables import RECORD, RESULTS
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["Journal", "Status", "refuse_foreign"]
 
 Status = Literal["running", "done", "failed", "interrupted"]
-
-_RESULTS = (
-    "evaluation",
-    "failures.parquet",
-    "feature_selection",
-    "leakage.parquet",
-    "models",
-    "predictions",
-    "report.html",
-    "routing",
-    "search",
-    "stages",
-    "symbols.json",
-    "target_ranking",
-    "training_plan.json",
-)
-"""A run that fails halfway must not stand beside the results of the one before it."""
 
 _LIBRARIES = ("lightgbm", "numpy", "pyarrow", "ray", "scipy")
 
@@ -44,19 +28,28 @@ class Journal:
     Parameters
     ----------
     run
-        The run directory.
+        Where the account is written.
     facts
         Name, seed, config hash and the like, written as they are.
     check
         Called before anything is written; raises where this driver may not write.
+    before
+        Record of an earlier run of the same config on the same data, whose work this one continues:
+        timings are those of the work, and not of the last command.
     """
 
     def __init__(
-        self, run: RunDirectory, facts: Mapping[str, Any], check: Callable[[], None] | None = None
+        self,
+        run: RunDirectory,
+        facts: Mapping[str, Any],
+        check: Callable[[], None] | None = None,
+        before: Mapping[str, Any] | None = None,
     ) -> None:
         self._run = run
         self._check = check
         self._started = time.monotonic()
+        self._before = before or {}
+        self._n_computed = 0
         self._record: dict[str, Any] = {
             "status": "running",
             "message": None,
@@ -75,28 +68,32 @@ class Journal:
             **facts,
         }
 
-    def clear_results(self) -> None:
-        """Remove what an earlier run published here; its finished units stay."""
-        if not self._run.exists("run.json"):
-            return  # no run was here, and `refuse_foreign` has seen that nothing else is
-        for name in _RESULTS:
-            self._run.remove(name)
-
     def write(self) -> None:
         """Write ``run.json``."""
         if self._check is not None:
             self._check()
-        self._run.write_json("run.json", self._record)
+        self._run.write_json(RECORD, self._record)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; the time is recorded even if the stage fails."""
-        start = time.monotonic()
+        """Time a stage; the time is recorded even if the stage fails.
+
+        A stage that computed nothing, because earlier commands had done it, keeps their time.
+        """
+        start, n_before = time.monotonic(), self._n_computed
         try:
             yield
         finally:
-            self._record["timings_s"][name] = round(time.monotonic() - start, 3)
+            earlier = self._before.get("timings_s", {}).get(name)
+            seconds = time.monotonic() - start
+            if earlier is not None:
+                seconds = earlier + seconds if self._n_computed > n_before else earlier
+            self._record["timings_s"][name] = round(seconds, 3)
             self.write()
+
+    def computed(self) -> None:
+        """Count a unit of work that this command computed."""
+        self._n_computed += 1
 
     def count(self, **counts: int) -> None:
         """Record counts by name."""
@@ -118,12 +115,16 @@ class Journal:
 
     def finish(self, status: Status, message: str, error: str | None = None) -> None:
         """Record how the run ended."""
+        seconds = time.monotonic() - self._started
+        earlier = self._before.get("wall_s")
+        if earlier is not None:
+            seconds = earlier + seconds if self._n_computed else earlier
         self._record.update(
             status=status,
             message=message,
             error=error,
             finished_at=_now(),
-            wall_s=round(time.monotonic() - self._started, 3),
+            wall_s=round(seconds, 3),
         )
         self.write()
 
@@ -132,8 +133,8 @@ def refuse_foreign(
     run: RunDirectory,
     setting: str = "output.run_dir",
     kind: str = "run directory",
-    record: str = "run.json",
-    results: Sequence[str] = (*_RESULTS, "units"),
+    record: str = RECORD,
+    results: Sequence[str] = (*RESULTS, "units"),
 ) -> None:
     """Raise ConfigError when a directory holds files that nothing of ours can have left.
 

@@ -8,39 +8,14 @@ from typing import Protocol, TextIO
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import escaped
 from ray_pipeline.execution import Done, Failed, Outcome
-from ray_pipeline.user_code.stages import STAGE_PREFIX
 
 __all__ = ["Progress", "Reporter", "Silent"]
 
 INTERVAL_S = 5.0
 """Without a terminal a line at most this often: job logs keep every line."""
 
-_TITLES = {
-    "inspect": "inspecting",
-    "cross_section_base": "comparing symbols, their columns",
-    "cross_section": "comparing symbols, blocks of time",
-    "find_leaks": "looking for leaks",
-    "pool_slice": "pooling",
-    "rank_pooled_fold": "ranking, pooled",
-    "rank_pooled": "ranking, pooled",
-    "rank_symbol": "ranking, per symbol",
-    "rank_pool_shifted": "ranking shifted labels, pooled",
-    "rank_symbol_shifted": "ranking shifted labels, per symbol",
-    "rank_symbols_shifted": "ranking shifted labels, per symbol",
-    "select_pooled": "selecting, pooled",
-    "select_symbol": "selecting, per symbol",
-    "search_trials": "searching hyperparameters",
-    "training_slice": "gathering rows to train on",
-    "train_pooled": "training, pooled",
-    "train_symbol": "training, per symbol",
-    "train_average": "averaging models",
-    "join_predictions": "joining predictions",
-    "evaluate_pooled": "evaluating, pooled",
-    "evaluate_symbol": "evaluating, per symbol",
-    "join_curves": "joining curves",
-    "label": "labeling",
-    "predict": "predicting",
-}
+_OTHER_UNITS = {"label": "labeling", "predict": "predicting"}
+"""Of commands other than a run."""
 
 
 class Reporter(Protocol):
@@ -159,10 +134,11 @@ def _shown(text: str) -> str:
     return address_without_secrets(escaped(text))
 
 
-def _title(stage: str) -> str:
-    if stage.startswith(STAGE_PREFIX):
-        return f"stage {stage.removeprefix(STAGE_PREFIX)}"
-    return _TITLES.get(stage, stage)
+def _title(units: str) -> str:
+    # The list of stages takes all of them along, which no command needs before it has units.
+    from ray_pipeline.results.stages import unit_title
+
+    return _OTHER_UNITS.get(units) or unit_title(units)
 
 
 def _reason(failed: Failed) -> str:

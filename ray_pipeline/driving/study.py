@@ -1,74 +1,97 @@
-"""One run as the stages see it: its config, batch, directory, journal and failures."""
+"""One run as its driver sees it: where its result goes, its journal, failures and end."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from ray_pipeline.config import ExperimentConfig, dump_config
 from ray_pipeline.discovery.choosing import Batch, fingerprint
-from ray_pipeline.driving.failures import FailureLedger
 from ray_pipeline.driving.journal import Journal, Status, refuse_foreign
 from ray_pipeline.driving.places import options_for
 from ray_pipeline.driving.progress import Reporter
-from ray_pipeline.driving.publishing import Publisher
+from ray_pipeline.driving.standing import earlier_record, require_same_config, stands
+from ray_pipeline.driving.symbols import symbols_document
 from ray_pipeline.driving.tracking import Tracker
 from ray_pipeline.errors import RayPipelineError
-from ray_pipeline.execution import Executor, Failed, Outcome
+from ray_pipeline.execution import Done, Executor, Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.inspection import SymbolInspection
-from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.inspecting.subject import Inspections
+from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.report import write_report
-from ray_pipeline.storage import RunDirectory
+from ray_pipeline.results.tables import (
+    CONFIG,
+    FAILURES,
+    RECORD,
+    RESULTS,
+    SYMBOLS,
+    content_names,
+    failures_table,
+)
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.failures import FailureLedger
+from ray_pipeline.stages.writing import ResultWriter
+from ray_pipeline.storage import RunDirectory, content_sha256
 from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.storage.replacing import (
+    NEXT,
+    finish_replacing,
+    is_replacing,
+    replace_result,
+)
 
 __all__ = ["Study", "open_study"]
 
 
 @contextmanager
 def open_study(
-    config: ExperimentConfig, batch: Batch, reporter: Reporter, *, fresh: bool
+    config: ExperimentConfig, batch: Batch, reporter: Reporter, *, fresh: bool, replace: bool
 ) -> Iterator[Study]:
     """Take hold of the run directory, and record how the block ends, whatever ends it.
+
+    A whole result that is there stays until this run has another to put in its place.
 
     Parameters
     ----------
     fresh
         Forget the units that earlier runs finished in this directory.
+    replace
+        Replace the result of another config.
 
     Raises
     ------
     ConfigError
-        When the directory holds something else than a run.
+        When the directory holds something else than a run, or the result of another config.
     RunInUseError
         When another driver works on it.
     """
     run = RunDirectory(config.output.run_dir, options_for(config.output.run_dir, config))
-    tracker = Tracker(config.tracking.mlflow_uri, config.experiment.name)
     refuse_foreign(run)
+    if not replace and stands(run):
+        require_same_config(run, config)
+    tracker = Tracker(config.tracking.mlflow_uri, config.experiment.name)
     with DriverLease(run, reporter.say).held() as lease:
-        study = Study(config, batch, reporter, run, lease, tracker)
-        study.begin(fresh=fresh)
+        if is_replacing(run):
+            reporter.say("a result was being put in place when its run was stopped; finishing that")
+            finish_replacing(run, RESULTS, RECORD)
+        study = Study(config, batch, reporter, run, lease, tracker, fresh=fresh)
+        study.begin()
         with study.recorded():
             yield study
 
 
 class Study:
-    """What the stages of one run share.
+    """One run: where it writes, what it counts, and how it ends.
 
     Attributes
     ----------
-    config, batch, reporter
-        As given.
-    run, publish, journal, ledger
-        The run directory, its writer, its account, and the failures so far.
-    inspections
-        What was learned of each symbol, once there is anything.
-    pooled
-        Symbols of the pooled panel, once it is built.
-    ranked
-        Rows of target ranking, once there are any.
+    run, place
+        The run directory; where the result is written: the same, or a folder in it while another
+        result stands.
+    journal, ledger
+        The run's account, and the failures so far.
     """
 
     def __init__(
@@ -79,48 +102,90 @@ class Study:
         run: RunDirectory,
         lease: DriverLease,
         tracker: Tracker,
+        *,
+        fresh: bool,
     ) -> None:
-        self.config, self.batch, self.reporter, self.run = config, batch, reporter, run
-        self._lease, self._tracker = lease, tracker
-        self.publish = Publisher(run)
+        self._config, self._batch, self._reporter, self.run = config, batch, reporter, run
+        self._lease, self._tracker, self._fresh = lease, tracker, fresh
+        self._is_beside = stands(run)
+        self.place = run.below(NEXT) if self._is_beside else run
+        self._write = ResultWriter(run, NEXT if self._is_beside else "")
         self.ledger = FailureLedger(list(batch.partitions), config.execution.max_failed_fraction)
-        self.inspections: Mapping[str, SymbolInspection] = {}
-        self.pooled: Sequence[str] = ()
-        self.ranked: Sequence[TargetRow] = ()
+        self._context: StageContext | None = None
         self._resolved = dump_config(config)
-        self.journal = Journal(
-            self.run,
-            {
-                "name": config.experiment.name,
-                "seed": config.experiment.seed,
-                "config_sha256": hashlib.sha256(self._resolved.encode()).hexdigest(),
-                "input_fingerprint": fingerprint(batch.partitions),
-            },
-            lease.check,
-        )
+        facts = {
+            "config_sha256": hashlib.sha256(self._resolved.encode()).hexdigest(),
+            "input_fingerprint": fingerprint(batch.partitions),
+        }
+        before = None if fresh else earlier_record(run, facts)
+        named = {"name": config.experiment.name, "seed": config.experiment.seed}
+        self.journal = Journal(self.place, named | facts, lease.check, before)
 
-    def begin(self, *, fresh: bool) -> None:
-        """Clear what earlier runs published here, and say that this one runs."""
-        self.journal.clear_results()
-        if fresh:
+    def begin(self) -> None:
+        """Clear what an unfinished run left where this one writes, and say that this one runs."""
+        if self._is_beside:
+            self.run.remove(NEXT)
+        elif self.run.exists(RECORD):
+            for name in RESULTS:
+                if name not in (RECORD, CONFIG):
+                    self.run.remove(name)
+        if self._fresh:
             self.run.remove("units")
-        self.run.write_text("config.yaml", self._resolved)
+        self.place.write_text(CONFIG, self._resolved)
         self.journal.write()
 
-    def runner(self, executor: Executor) -> UnitRunner:
-        """Return what the stages run their units through."""
-        return UnitRunner(executor, self.run.units, self._outcome, self._failed)
+    def context(self, executor: Executor) -> StageContext:
+        """Return what the stages work with."""
+        self._context = StageContext(
+            self._config,
+            self._batch,
+            self.run,
+            UnitRunner(executor, self.run.units, self._outcome, self._failed),
+            self._write,
+            self,
+            self.ledger,
+            str(self.journal.record["input_fingerprint"]),
+        )
+        return self._context
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time a stage."""
+        return self.journal.stage(name)
+
+    def count(self, **counts: int) -> None:
+        """Record counts by name."""
+        self.journal.count(**counts)
+
+    def note(self, **facts: Any) -> None:
+        """Record facts by name."""
+        self.journal.note(**facts)
+
+    def say(self, text: str) -> None:
+        """Tell the user a sentence."""
+        self._reporter.say(text)
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Tell the user, and keep it for the report."""
         self.journal.warn(warnings)
         for text in warnings:
-            self.reporter.say(f"warning: {text}")
+            self._reporter.say(f"warning: {text}")
 
-    def publish_symbols(self) -> None:
+    def write_symbols(self) -> None:
         """Write what is known of the symbols by now."""
-        seed = self.config.experiment.seed
-        self.publish.symbols(self.batch, seed, self.inspections, self.ledger)
+        found = None if self._context is None else self._context.find(Inspections)
+        document = symbols_document(
+            self._batch,
+            self._config.experiment.seed,
+            {} if found is None else found.by_symbol,
+            self.ledger.quarantined,
+        )
+        self._write.json(SYMBOLS, document)
+
+    def finish(self, message: str) -> None:
+        """Hash all that was computed, and record that the run is done."""
+        digest = content_sha256(self.place, content_names(self.place), self._write.digests)
+        self.journal.note(content_sha256=digest)
+        self.journal.finish("done", message)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -148,16 +213,26 @@ class Study:
             self.journal.finish(status, message, error)
 
     def _write_account(self) -> None:
-        self.publish_symbols()
-        self.publish.failures(self.ledger, list(self.batch.partitions))
-        report = write_report(self.run)
-        problem = self._tracker.finish(self.journal, self.ranked, self.run.read_text(report))
+        self.write_symbols()
+        symbols = list(self._batch.partitions)
+        self._write.table(FAILURES, failures_table(self.ledger.failures, symbols))
+        report = self.place.read_text(write_report(self.place))
+        if self._is_beside:
+            if self.journal.record["status"] == "done":
+                replace_result(self.run, RESULTS, RECORD)
+            else:
+                self.say(f"the result that was in {self.run.uri} before is untouched")
+        ranking = None if self._context is None else self._context.find(Ranking)
+        targets = () if ranking is None else ranking.targets
+        problem = self._tracker.finish(self.journal, targets, report)
         if problem is not None:
-            self.reporter.say(f"warning: {problem}")
+            self.say(f"warning: {problem}")
 
     def _outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         self._lease.check()
-        self.reporter.outcome(outcome, n_done, n_total)
+        if isinstance(outcome, Done) and outcome.attempts:
+            self.journal.computed()
+        self._reporter.outcome(outcome, n_done, n_total)
 
     def _failed(self, failures: Sequence[Failed]) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.ranking.ranking import Ranking
-from ray_pipeline.routing.plan import TrainingPlan
+from ray_pipeline.routing.jobs import TrainingPlan
 
 __all__ = ["verdict"]
 

@@ -15,16 +15,39 @@ from ray_pipeline.evaluating.records import (
     EvaluationSettings,
     QuantileRow,
 )
-from ray_pipeline.evaluating.units import CurvesSpec, EvaluationSpec, evaluate_unit, join_curves
+from ray_pipeline.evaluating.units import (
+    CurvesSpec,
+    EvaluationSpec,
+    curves_schema,
+    evaluate_unit,
+    join_curves,
+)
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.subject import Subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, first_match
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.jobs import Job, TrainingPlan
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.training import Training
 
-__all__ = ["Evaluation", "evaluate_models"]
+__all__ = [
+    "DECAY",
+    "EQUITY",
+    "EVALUATED_JOBS",
+    "EVALUATION",
+    "QUANTILES",
+    "Evaluation",
+    "evaluate_models",
+]
+
+_FOLDER = "evaluation"
+EVALUATED_JOBS = f"{_FOLDER}/jobs.parquet"
+QUANTILES = f"{_FOLDER}/quantiles.parquet"
+DECAY = f"{_FOLDER}/decay.parquet"
+EQUITY = f"{_FOLDER}/equity.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +151,36 @@ def _join(runner: UnitRunner, records: Sequence[Mapping[str, Any]]) -> str | Non
         return None
     unit = Unit("join_curves", "all", join_curves, CurvesSpec(tuple(tables)))
     return str(runner.run_required([unit])["all"]["table"])
+
+
+def _evaluate(context: StageContext) -> None:
+    """Tell what the predictions would have been worth."""
+    evaluation = evaluate_models(
+        context.runner,
+        context.get(Subject).frame,
+        context.get(Ranking),
+        context.get(TrainingPlan),
+        context.get(Training),
+        context.config,
+    )
+    context.write.rows(EVALUATED_JOBS, EvaluatedRow, evaluation.jobs)
+    context.write.rows(QUANTILES, QuantileRow, evaluation.quantiles)
+    context.write.rows(DECAY, DecayRow, evaluation.decay)
+    if evaluation.curves is None:
+        context.write.table(EQUITY, curves_schema().empty_table())
+    else:
+        context.write.copy(evaluation.curves, EQUITY)
+
+
+EVALUATION = Stage(
+    name="evaluation",
+    run=_evaluate,
+    units=(
+        UnitKind("evaluate_pooled", "evaluating, pooled"),
+        UnitKind("evaluate_symbol", "evaluating, per symbol"),
+        UnitKind("join_curves", "joining curves"),
+    ),
+    sections=("evaluation", "target_ranking"),
+    tables=(EVALUATED_JOBS, QUANTILES, DECAY, EQUITY),
+    needs=("training",),
+)

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import pyarrow as pa
+
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import ExecutionError
+from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.subject import Subject, current_subject
 from ray_pipeline.leakage.tests import LeakFinding, LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.records import ColumnRoles, SymbolPartition
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.stages.writing import nulls
 from ray_pipeline.statistics.leakage import LeakLimits
 
-__all__ = ["Screening", "screen_features", "structural_leaks", "suspected_features"]
+__all__ = [
+    "LEAKAGE",
+    "LEAKAGE_TABLE",
+    "Screening",
+    "leakage_table",
+    "screen_features",
+    "structural_leaks",
+    "suspected_features",
+]
+
+LEAKAGE_TABLE = "leakage.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +125,45 @@ def screen_features(
     rows += [asdict(finding) | {"action": action} for finding in by_figures]
     dropped = {finding.feature for finding in by_figures} if section.policy == "drop" else set()
     return Screening(rows, frozenset(dropped))
+
+
+def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return the table of leaks: target, feature, test, value, action, reason."""
+    schema = pa.schema(
+        [
+            ("target", pa.string()),
+            ("feature", pa.string()),
+            ("test", pa.string()),
+            ("value", pa.float64()),
+            ("action", pa.string()),
+            ("reason", pa.string()),
+        ]
+    )
+    return pa.Table.from_pylist([nulls(row) for row in rows], schema=schema)
+
+
+def _screen(context: StageContext) -> None:
+    """Look for features that know the future, and leave them out as the policy says."""
+    subject = current_subject(context)
+    screening = screen_features(
+        context.runner, subject.frame, subject.partitions, subject.roles, context.config
+    )
+    context.write.table(LEAKAGE_TABLE, leakage_table(screening.rows))
+    context.account.count(leaks=len(screening.rows))
+    context.account.warn(
+        [f"leak, {row['action']}: {row['feature']} {row['reason']}" for row in screening.rows]
+    )
+    frame = subject.frame.without_features(screening.dropped)
+    if not frame.request.features:
+        raise ConfigError("every feature is a leak (leakage.parquet says of what); none is left.")
+    context.put(replace(context.get(Subject), frame=frame))
+
+
+LEAKAGE = Stage(
+    name="leakage",
+    run=_screen,
+    units=(UnitKind("find_leaks", "looking for leaks"),),
+    sections=("leakage", "columns"),
+    tables=(LEAKAGE_TABLE,),
+    needs=("inspect",),
+)

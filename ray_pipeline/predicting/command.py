@@ -10,14 +10,13 @@ from typing import Any
 from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
-from ray_pipeline.driving.failures import FailureLedger
 from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_apart
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
 from ray_pipeline.execution.protocol import Failed, Outcome, Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.cross_section.computing import compute_cross_section, needs_cross_section
+from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
@@ -28,6 +27,7 @@ from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
 from ray_pipeline.records import BAR_FIELDS, SymbolPartition
+from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory, open_filesystem
 from ray_pipeline.training.model_checks import check_input
 from ray_pipeline.training.models import check_model

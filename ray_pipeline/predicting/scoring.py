@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.serving import ServedJob, quantile_columns
 from ray_pipeline.records import View
-from ray_pipeline.routing.plan import RANK_AVERAGE
+from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.statistics.placing import mean_place
 from ray_pipeline.training.models import TrainedModel
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import SharedValue, UnitRunner
+from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import (
     SymbolRow,
@@ -34,9 +35,14 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.evidence import Evidence, series_evidence
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.samples.walk import FamilySettings
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["Ranking", "rank_targets"]
+__all__ = ["RANKED_SYMBOLS", "RANKED_TARGETS", "RANKING", "Ranking", "rank_targets"]
+
+RANKED_TARGETS = "target_ranking/targets.parquet"
+RANKED_SYMBOLS = "target_ranking/symbols.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,3 +266,36 @@ def _mean_over_symbols(
         null = shifted.get(target.name)
         rows.append(target_row(target, "symbol_specific", evidence, most, null))
     return rows
+
+
+def _rank(context: StageContext) -> None:
+    """Find out which targets can be predicted, in both views."""
+    subject, pool = current_subject(context), context.find(PooledPanel)
+    ranking = rank_targets(
+        context.runner, context.run, subject.frame, subject.partitions, pool, context.config
+    )
+    context.healthy(subject.partitions)  # raises when none is left, before anything is published
+    context.put(ranking)
+    context.write.rows(RANKED_TARGETS, TargetRow, ranking.targets)
+    context.write.rows(RANKED_SYMBOLS, SymbolRow, ranking.symbols)
+    predictable = {row.target for row in ranking.targets if row.predictable}
+    context.account.count(predictable_targets=len(predictable), chosen_targets=len(ranking.chosen))
+    n_targets = len(subject.frame.targets)
+    context.account.say(f"{len(predictable)} of {n_targets} targets predictable")
+
+
+RANKING = Stage(
+    name="target_ranking",
+    run=_rank,
+    units=(
+        UnitKind("rank_pooled_fold", "ranking, pooled"),
+        UnitKind("rank_pooled", "ranking, pooled"),
+        UnitKind("rank_pool_shifted", "ranking shifted labels, pooled"),
+        UnitKind("rank_symbol", "ranking, per symbol"),
+        UnitKind("rank_symbol_shifted", "ranking shifted labels, per symbol"),
+        UnitKind("rank_symbols_shifted", "ranking shifted labels, per symbol"),
+    ),
+    sections=("target_ranking", "routing"),
+    tables=(RANKED_TARGETS, RANKED_SYMBOLS),
+    needs=("inspect", "leakage", "pool"),
+)

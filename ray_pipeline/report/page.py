@@ -18,12 +18,11 @@ from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.headline import write_headline
+from ray_pipeline.results.tables import REPORT
 from ray_pipeline.routing.decide import ROUTE_ORDER
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["REPORT", "render_page", "write_report"]
-
-REPORT = "report.html"
+__all__ = ["render_page", "write_report"]
 
 
 def write_report(run: RunDirectory) -> str:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import RoutingThresholds
 from ray_pipeline.routing.decide import RouteRow, decide_routes
+from ray_pipeline.routing.jobs import TrainingPlan
+from ray_pipeline.routing.plan import plan_training
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.selection.selecting import Selection
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage
 
-__all__ = ["route_symbols"]
+__all__ = ["PLAN", "ROUTES", "ROUTING", "plan_document", "route_symbols"]
+
+ROUTES = "routing/routes.parquet"
+PLAN = "training_plan.json"
 
 
 def route_symbols(
@@ -52,3 +64,38 @@ def _obstacle(
     if any(row.predictable for row in by_view.values()):
         return f"the target is predictable but not among the top_n_targets={top_n}"
     return "the target is not predictable over the batch"
+
+
+def plan_document(plan: TrainingPlan) -> dict[str, Any]:
+    """Return what ``training_plan.json`` holds."""
+    jobs = []
+    for job in plan.jobs:
+        plain = asdict(job) | {"hyperparameters": dict(job.hyperparameters)}
+        del plain["fold_features"]
+        if not job.members:
+            del plain["members"]
+        jobs.append(plain)
+    left_out = [{"what": what, "why": why} for what, why in plan.left_out]
+    return {"jobs": jobs, "left_out": left_out}
+
+
+def _route(context: StageContext) -> None:
+    """Route every symbol, and plan the models that the routes lead to."""
+    symbols = list(current_subject(context).partitions)
+    ranking, pool = context.get(Ranking), context.find(PooledPanel)
+    routes = route_symbols(ranking, symbols, context.config)
+    context.write.rows(ROUTES, RouteRow, routes)
+    pooled = () if pool is None else pool.symbols
+    plan = plan_training(routes, context.get(Selection), ranking.chosen, pooled, context.config)
+    context.put(plan)
+    context.write.json(PLAN, plan_document(plan))
+    context.account.count(jobs=len(plan.jobs))
+
+
+ROUTING = Stage(
+    name="routing",
+    run=_route,
+    sections=("routing", "target_ranking", "training"),
+    tables=(ROUTES, PLAN),
+    needs=("target_ranking", "feature_selection"),
+)

@@ -3,83 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.ranking.decide import is_hinted
-from ray_pipeline.records import SampleWeights, View
+from ray_pipeline.records import View
 from ray_pipeline.routing.decide import RouteRow, serving_views
+from ray_pipeline.routing.jobs import MIN_MEMBERS, RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.selection.selecting import SelectedFeatures, Selection
 
-__all__ = [
-    "MIN_MEMBERS",
-    "RANK_AVERAGE",
-    "Job",
-    "TrainingPlan",
-    "plan_training",
-    "without_lonely_averages",
-]
-
-RANK_AVERAGE = "rank_average"
-"""In ``training.families``: the mean of the other families' standings, which fits nothing."""
-
-MIN_MEMBERS = 2
-"""An average of one model is that model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One model to train.
-
-    Attributes
-    ----------
-    job_id
-        ``cs_<target>__<family>`` or ``sym_<target>__<symbol>__<family>``, with what a path
-        cannot hold percent-encoded.
-    symbols
-        Symbols it is trained on.
-    serves
-        Symbols whose route leads to it.
-    features
-        Ordered features of the final model.
-    fold_features
-        Features that each fold chose for itself, as (fold, features): the out-of-sample
-        predictions rest on these alone.
-    sample_weights
-        How much each of its training rows counts.
-    priority
-        1 is the most important: the order of the targets, pooled models first.
-    members
-        Jobs whose models an average is made of; none for every other job.
-    """
-
-    job_id: str
-    target: str
-    view: View
-    symbols: tuple[str, ...]
-    serves: tuple[str, ...]
-    family: str
-    features: tuple[str, ...]
-    fold_features: tuple[tuple[int, tuple[str, ...]], ...]
-    hyperparameters: tuple[tuple[str, Any], ...]
-    priority: int
-    why: str
-    members: tuple[str, ...] = ()
-    sample_weights: SampleWeights = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """Jobs by priority, and what could not be planned, with reasons."""
-
-    jobs: tuple[Job, ...]
-    left_out: tuple[tuple[str, str], ...]
-
-    def fitted(self, view: View) -> list[Job]:
-        """Return the jobs of a view that are fitted to rows, and not averaged of others."""
-        return [job for job in self.jobs if job.view == view and job.family != RANK_AVERAGE]
+__all__ = ["plan_training", "without_lonely_averages"]
 
 
 def plan_training(

@@ -8,24 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import SharedValue, UnitRunner
+from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.pool import PoolSpec, SliceSpec, assemble_pool, count_samples, write_slice
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
 
-__all__ = ["PooledPanel", "build_pool"]
+__all__ = ["POOL", "PooledPanel", "build_pool"]
 
 
 @dataclass(frozen=True, slots=True)
 class PooledPanel:
     """The shared pool and the tables it was made of, which name it in specs.
 
-    `spacing` counts panel positions per sampled timestamp.
+    Attributes
+    ----------
+    symbols
+        Symbols that have rows in it.
+    spacing
+        Panel positions per sampled timestamp.
     """
 
     value: SharedValue
     tables: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
     spacing: float = 1.0
 
 
@@ -47,4 +57,43 @@ def build_pool(
     tables = tuple(record["table"] for record in records.values())
     spec = PoolSpec(tuple(records), tables, frame, n_sampled)
     spacing = frame.n_timestamps / min(n_sampled, frame.n_timestamps)
-    return PooledPanel(SharedValue(Unit("pool", "pool", assemble_pool, spec)), tables, spacing)
+    value = SharedValue(Unit("pool", "pool", assemble_pool, spec))
+    return PooledPanel(value, tables, tuple(records), spacing)
+
+
+def _is_asked_for(context: StageContext) -> bool:
+    return "cross_sectional" in context.config.target_ranking.views
+
+
+def _pool(context: StageContext) -> None:
+    """Build the pooled panel, if there are symbols enough for the cross-sectional view."""
+    settings = context.config.target_ranking
+    subject = current_subject(context)
+    if len(subject.partitions) < settings.min_cs:
+        missing = (
+            f"{len(subject.partitions)} symbols are too few for the cross-sectional view: "
+            f"target_ranking.min_cs needs {settings.min_cs}."
+        )
+        if settings.views == ("cross_sectional",):
+            raise ConfigError(f"{missing} Add symbols, or the view symbol_specific.")
+        context.account.warn([f"{missing} Only the symbol-specific view is ranked."])
+        return
+    context.put(
+        build_pool(
+            context.runner,
+            subject.frame,
+            subject.partitions,
+            subject.rows_per_position,
+            settings.max_cs_rows,
+        )
+    )
+
+
+POOL = Stage(
+    name="pool",
+    run=_pool,
+    units=(UnitKind("pool_slice", "pooling"),),
+    sections=("target_ranking",),
+    needs=("inspect",),
+    applies=_is_asked_for,
+)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.ranking.ranking import Ranking
@@ -24,9 +26,21 @@ from ray_pipeline.selection.units import (
     select_pooled,
     select_symbol,
 )
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.stages.writing import nulls
 from ray_pipeline.statistics.stability import selection_stability
 
-__all__ = ["SelectedFeatures", "Selection", "select_features"]
+__all__ = [
+    "FEATURES",
+    "SELECTION",
+    "SelectedFeatures",
+    "Selection",
+    "features_table",
+    "select_features",
+]
+
+FEATURES = "feature_selection/features.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +192,54 @@ def _choice(record: Mapping[str, Any]) -> SelectedFeatures:
         folds={int(index): tuple(names) for index, names in record["folds"].items()},
         set_stability=record["set_stability"],
     )
+
+
+def features_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> pa.Table:
+    """Return the table of feature selection: one column per method."""
+    schema = pa.schema(
+        [
+            ("target", pa.string()),
+            ("view", pa.string()),
+            ("symbol", pa.string()),
+            ("feature", pa.string()),
+            ("score", pa.float64()),
+            *((method, pa.float64()) for method in methods),
+            ("stability", pa.float64()),
+            ("set_stability", pa.float64()),
+            ("symbol_frequency", pa.float64()),
+            ("symbols_stability", pa.float64()),
+            ("rank", pa.int64()),
+            ("selected", pa.bool_()),
+            ("reason", pa.string()),
+        ]
+    )
+    return pa.Table.from_pylist([nulls(row) for row in rows], schema=schema)
+
+
+def _select(context: StageContext) -> None:
+    """Choose the features that carry the chosen targets."""
+    subject, pool = current_subject(context), context.find(PooledPanel)
+    selection = select_features(
+        context.runner,
+        subject.frame,
+        subject.partitions,
+        pool,
+        context.get(Ranking),
+        context.config,
+    )
+    context.put(selection)
+    methods = context.config.feature_selection.methods
+    context.write.table(FEATURES, features_table(selection.table_rows(), methods))
+
+
+SELECTION = Stage(
+    name="feature_selection",
+    run=_select,
+    units=(
+        UnitKind("select_pooled", "selecting, pooled"),
+        UnitKind("select_symbol", "selecting, per symbol"),
+    ),
+    sections=("feature_selection", "target_ranking", "routing"),
+    tables=(FEATURES,),
+    needs=("target_ranking",),
+)

@@ -84,6 +84,10 @@ class RunDirectory:
         """Address of the directory, without a trailing slash."""
         return self._uri
 
+    def below(self, folder: str) -> RunDirectory:
+        """Return a folder of the directory as a run directory of its own."""
+        return RunDirectory(join(self._uri, folder), self._storage_options)
+
     @property
     def units(self) -> UnitRecords:
         """The finished units of work, which resuming reads."""

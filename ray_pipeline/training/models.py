@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ray_pipeline import __version__
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.families import Family, Model, QuantileModel, load_family
-from ray_pipeline.routing.plan import RANK_AVERAGE
+from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.statistics.placing import mean_place, place
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import (

@@ -13,7 +13,7 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.families import StreamingFamily, load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.routing.plan import Job
+from ray_pipeline.routing.jobs import Job
 from ray_pipeline.samples.pool import SliceSpec, count_samples, write_slice
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.pooled_stream import StreamSpec

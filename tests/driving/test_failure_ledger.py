@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ray_pipeline.driving.failures import FailureLedger
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed, Unit
+from ray_pipeline.stages.failures import FailureLedger
 
 
 def _failed(key: str, stage: str = "rank_symbol") -> Failed:

@@ -25,24 +25,10 @@ def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError,
         match=r"output\.run_dir: \S+ is no run directory \(it has no run\.json\), yet it holds "
-        r"models, report\.html, which would be replaced\. Give a new or an empty folder\.",
+        r"report\.html, models, which would be replaced\. Give a new or an empty folder\.",
     ):
         refuse_foreign(RunDirectory(tmp_path))
     assert (tmp_path / "models" / "precious.txt").read_text() == "years of work"
-
-
-def test_clearing_spares_other_files(tmp_path: Path, journal: Journal) -> None:
-    """Of a run directory the results go; finished units and files of the user's own stay."""
-    journal.write()
-    kept = ["notes.txt", "units/inspect/0.json"]
-    for name in ("models/a/model.txt", "routing/routes.parquet", *kept):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("x")
-    journal.clear_results()
-    left = sorted(
-        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
-    )
-    assert left == [*kept[:1], "run.json", *kept[1:]]
 
 
 def test_stage_is_timed_even_if_it_fails(tmp_path: Path, journal: Journal) -> None:
@@ -75,3 +61,32 @@ def test_end_is_recorded(tmp_path: Path, journal: Journal) -> None:
     assert (record["counts"], record["content_sha256"]) == ({"models": 3}, "ab")
     assert record["finished_at"] >= record["started_at"]
     assert (record["name"], record["seed"]) == ("a run", 7)
+
+
+def test_timings_are_those_of_the_work(tmp_path: Path) -> None:
+    """What an earlier command computed keeps its time; what is added by this one is added."""
+    before = {"timings_s": {"inspect": 5.0, "ranking": 7.0}, "wall_s": 20.0}
+    journal = Journal(RunDirectory(tmp_path), {}, before=before)
+    with journal.stage("inspect"):
+        pass
+    with journal.stage("ranking"):
+        journal.computed()
+    with journal.stage("training"):
+        journal.computed()
+    journal.finish("done", "all of it")
+    timings = journal.record["timings_s"]
+    assert timings["inspect"] == 5.0
+    assert timings["ranking"] >= 7.0
+    assert timings["training"] < 5.0
+    assert journal.record["wall_s"] >= 20.0
+
+
+def test_a_command_that_computes_nothing_changes_no_time(tmp_path: Path) -> None:
+    """The same command on a finished run reports the time that the work took."""
+    before = {"timings_s": {"inspect": 5.0}, "wall_s": 20.0}
+    journal = Journal(RunDirectory(tmp_path), {}, before=before)
+    with journal.stage("inspect"):
+        pass
+    journal.finish("done", "all of it")
+    assert journal.record["timings_s"] == {"inspect": 5.0}
+    assert journal.record["wall_s"] == 20.0

@@ -125,13 +125,15 @@ def test_changed_routing_redoes_routing_and_later(
     before = _record(run_dir)["config_sha256"]
     executed.clear()
     strict = {"min_difference": 0.5, "alpha": 1e-4}
-    run_pipeline(quick_config(data_dir, run_dir, **one, routing=strict), Silent())
+    run_pipeline(quick_config(data_dir, run_dir, **one, routing=strict), Silent(), replace=True)
     assert _stages(executed) in ([], ["train_symbol", "join_predictions", *EVALUATES[1:]])
     assert _record(run_dir)["config_sha256"] != before
     executed.clear()
-    run_pipeline(quick_config(data_dir, run_dir, routing={"min_difference": 0.0}), Silent())
+    loose = quick_config(data_dir, run_dir, routing={"min_difference": 0.0})
+    run_pipeline(loose, Silent(), replace=True)
     executed.clear()
-    run_pipeline(quick_config(data_dir, run_dir, routing={"min_difference": 0.5}), Silent())
+    strict_again = quick_config(data_dir, run_dir, routing={"min_difference": 0.5})
+    run_pipeline(strict_again, Silent(), replace=True)
     assert set(_stages(executed)) <= {
         *("pool", "train_pooled", "train_symbol", "join_predictions", *EVALUATES)
     }
@@ -145,7 +147,7 @@ def test_changed_training_redoes_training(
     run_pipeline(quick_config(data_dir, run_dir), Silent())
     executed.clear()
     trees = {"hyperparameters": {"lightgbm": {"n_estimators": 3}}}
-    run_pipeline(quick_config(data_dir, run_dir, training=trees), Silent())
+    run_pipeline(quick_config(data_dir, run_dir, training=trees), Silent(), replace=True)
     assert executed == [
         "pool/pool",
         f"train_pooled/cs_{TARGET}__lightgbm",
@@ -181,6 +183,7 @@ def test_results_of_another_config_do_not_stay(data_dir: Path, tmp_path: Path) -
     """Models that this run did not train are not left beside those that it did."""
     run_dir = tmp_path / "run"
     run_pipeline(quick_config(data_dir, run_dir), Silent())
-    run_pipeline(quick_config(data_dir, run_dir, training={"families": ["ridge"]}), Silent())
+    ridge = quick_config(data_dir, run_dir, training={"families": ["ridge"]})
+    run_pipeline(ridge, Silent(), replace=True)
     models = {path.name.rsplit("__")[-1] for path in (run_dir / "models").iterdir()}
     assert models == {"ridge"}

@@ -78,7 +78,7 @@ def test_a_searched_run_leaves_its_trials_and_goes_on_after_an_interrupt(
     again = read_json(tmp_path / "run" / "run.json")
     assert again["content_sha256"] == record["content_sha256"]
 
-    run_pipeline(config(long_data, tmp_path / "run", None), Silent())
+    run_pipeline(config(long_data, tmp_path / "run", None), Silent(), replace=True)
     assert not (tmp_path / "run" / "search").exists()
     plain = read_json(tmp_path / "run" / "run.json")
     assert "trials" not in plain["counts"]
@@ -87,7 +87,8 @@ def test_a_searched_run_leaves_its_trials_and_goes_on_after_an_interrupt(
 
 def test_what_was_not_searched_is_a_warning(long_data: Path, tmp_path: Path) -> None:
     """The cap leaves the pooled model its trials and the symbols' models none."""
-    run_pipeline(config(long_data, tmp_path / "run", {**SEARCH, "max_trials": 13}), Silent())
+    capped = config(long_data, tmp_path / "run", {**SEARCH, "max_trials": 13})
+    run_pipeline(capped, Silent())
     (warning,) = read_json(tmp_path / "run" / "run.json")["warnings"]
     assert warning.startswith(
         "training.search.max_trials=13 is spent: 3 of 4 jobs have fewer trials than n_trials=4, 3 "

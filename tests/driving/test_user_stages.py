@@ -57,7 +57,7 @@ def _record(run_dir: Path) -> Any:
 
 
 def _run(data_dir: Path, run_dir: Path, **stages: Any) -> Any:
-    run_pipeline(quick_config(data_dir, run_dir, stages=stages), Silent())
+    run_pipeline(quick_config(data_dir, run_dir, stages=stages), Silent(), replace=True)
     return _record(run_dir)
 
 

@@ -12,7 +12,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import View
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.jobs import Job, TrainingPlan
 
 
 def _row(target: str, view: View, predictable: bool) -> TargetRow:

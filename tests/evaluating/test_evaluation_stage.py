@@ -17,7 +17,7 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, View
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.training.training import Training
 
 TARGETS = (TargetSpec("fwd_ret_1d", 4, "regression"), TargetSpec("y_up_2d", 2, "binary"))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from panels import quick_config
 
+from ray_pipeline.inspecting.panel import Panel, build_panel, summarise
 from ray_pipeline.panel import SymbolInspection, encode_runs
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.panel.inspecting import Panel, build_panel, summarise
 from ray_pipeline.storage import RunDirectory
 
 DAY_NS = 86_400 * 10**9

@@ -10,8 +10,9 @@ from parsed_page import ParsedPage
 from sample_runs import SampleRun, failed_unit
 
 from ray_pipeline.errors import StorageError
-from ray_pipeline.report import REPORT, write_report
+from ray_pipeline.report import write_report
 from ray_pipeline.results import tables as results
+from ray_pipeline.results.tables import REPORT
 
 SCRIPT = "<script>alert('x')</script>"
 LATER = (

@@ -9,7 +9,8 @@ from routing_rows import TARGET, route_row
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.routing.decide import RouteRow
-from ray_pipeline.routing.plan import TrainingPlan, plan_training, without_lonely_averages
+from ray_pipeline.routing.jobs import TrainingPlan
+from ray_pipeline.routing.plan import plan_training, without_lonely_averages
 from ray_pipeline.selection.selecting import SelectedFeatures, Selection
 
 POOL = ("A", "B", "C", "D")

@@ -11,7 +11,7 @@ import pytest
 from training_designs import training_frame
 
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
-from ray_pipeline.routing.plan import Job
+from ray_pipeline.routing.jobs import Job
 from ray_pipeline.samples.pool import write_slice
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.stream_slices import stream_rows, without_stream

@@ -8,7 +8,7 @@ from typing import Any
 from training_designs import training_frame
 
 from ray_pipeline.records import SymbolPartition, View
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.ensemble import Member, train_average
 from ray_pipeline.training.training import Training, train_models

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ray_pipeline.families.searching import Value
-from ray_pipeline.routing.plan import Job
+from ray_pipeline.routing.jobs import Job
 from ray_pipeline.training.search.choices import Pairs, Trial, best_trial
 from ray_pipeline.training.search.optimiser import Optimiser
 from ray_pipeline.training.search.space import Space, first_trial

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.routing.plan import RANK_AVERAGE, Job, TrainingPlan
+from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.search.choices import (
     Accept,
     JobSearch,
@@ -29,7 +32,10 @@ from ray_pipeline.training.search.rounds import Measuring
 from ray_pipeline.training.search.space import Space, search_spaces
 from ray_pipeline.wording import some_of
 
-__all__ = ["SearchSettings", "Searches", "search_hyperparameters"]
+__all__ = ["SEARCH", "TRIALS", "SearchSettings", "Searches", "search_hyperparameters"]
+
+TRIALS = "search/trials.parquet"
+"""Only of a run that searched hyperparameters."""
 
 SEARCHES_AT_ONCE = 2_000
 """Searches whose optimisers are in the driver's memory together."""
@@ -209,3 +215,39 @@ def _unmeasured(searches: Mapping[str, Sequence[FoldSearch]]) -> Iterator[str]:
             names = ", ".join(search.name for search in failed)
             why = failed[0].problem or "the configured hyperparameters have no skill to compare"
             yield f"{job_id}: not searched, {names} (the configured ones are used): {why}"
+
+
+def _is_asked_for(context: StageContext) -> bool:
+    return context.config.training.search is not None and bool(context.get(TrainingPlan).jobs)
+
+
+def _search(context: StageContext) -> None:
+    """Search the hyperparameters of the plan's jobs."""
+    settings = SearchSettings.from_config(context.config)
+    if settings is None:
+        return
+    subject = current_subject(context)
+    searches = search_hyperparameters(
+        context.runner,
+        subject.frame,
+        subject.partitions,
+        context.find(PooledPanel),
+        context.get(TrainingPlan),
+        settings,
+        context.config.target_ranking.min_cs,
+    )
+    context.put(searches)
+    context.write.rows(TRIALS, TrialRow, searches.rows)
+    context.account.count(trials=len(searches.rows))
+    context.account.warn(searches.left_out)
+
+
+SEARCH = Stage(
+    name="search",
+    run=_search,
+    units=(UnitKind("search_trials", "searching hyperparameters"),),
+    sections=("training", "validation", "target_ranking"),
+    tables=(TRIALS,),
+    needs=("routing",),
+    applies=_is_asked_for,
+)

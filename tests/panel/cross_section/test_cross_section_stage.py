@@ -18,8 +18,8 @@ from panels import bars_table
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution import Failed, Outcome, SerialExecutor, Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.cross_section import compute_cross_section, require_members
 from ray_pipeline.panel import SymbolTable, TableRequest, load_symbol_table
-from ray_pipeline.panel.cross_section.computing import compute_cross_section, require_members
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage import RunDirectory

@@ -13,7 +13,7 @@ from training_designs import FEATURES, training_frame
 
 from ray_pipeline.families import Problem, SearchDimension
 from ray_pipeline.records import SymbolPartition, View
-from ray_pipeline.routing.plan import Job, TrainingPlan
+from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.search.choices import Accept

@@ -10,7 +10,7 @@ import pytest
 from search_panels import FRAME, POOL_HANDLE, MixFamily, Runner, job, pool_of, search, settings
 from training_designs import AXIS
 
-from ray_pipeline.routing.plan import TrainingPlan
+from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job

@@ -1,0 +1,88 @@
+"""The result that already stands in a run directory, and whether a run may replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray_pipeline.comparing.settings import compare_configs
+from ray_pipeline.config import (
+    ExperimentConfig,
+    dump_config,
+    parse_experiment_config,
+    read_config_values,
+)
+from ray_pipeline.errors import ConfigError, StorageError
+from ray_pipeline.results.tables import CONFIG, RECORD
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.replacing import NEXT, result_place
+
+__all__ = ["earlier_record", "require_same_config", "stands"]
+
+_AT_MOST = 3
+_WAY_ON = (
+    "Give this run a directory of its own (--run-dir, output.run_dir or experiment.name), or add "
+    "--replace to put its result in place of that one once it is complete."
+)
+
+
+def stands(run: RunDirectory) -> bool:
+    """Whether a whole result is in the directory, or may be: its record cannot be read."""
+    place = result_place(run)
+    if not place.exists(RECORD):
+        return False
+    record = _record(place)
+    return record is None or record.get("status") == "done"
+
+
+def require_same_config(run: RunDirectory, config: ExperimentConfig) -> None:
+    """Raise ConfigError when the result that stands was computed by another config.
+
+    What says where and under which name the work is done may differ.
+    """
+    place = result_place(run)
+    try:
+        theirs = _resolved(place.read_text(CONFIG), f"{place.uri}/{CONFIG}")
+    except (ConfigError, StorageError) as error:
+        raise ConfigError(
+            f"output.run_dir: {run.uri} holds a result, and it cannot be told whether this config "
+            f"gave it: {error} {_WAY_ON}"
+        ) from error
+    ours = read_config_values(dump_config(config), CONFIG)
+    differing = compare_configs(theirs, ours)["config"]
+    if not differing:
+        return
+    named = "; ".join(
+        f"{each['key']} is {each['a'] or 'missing'} there and {each['b'] or 'missing'} here"
+        for each in differing[:_AT_MOST]
+    )
+    more = f", and {len(differing) - _AT_MOST} more keys differ" if differing[_AT_MOST:] else ""
+    raise ConfigError(
+        f"output.run_dir: {run.uri} holds the result of another config: {named}{more}. {_WAY_ON}"
+    )
+
+
+def earlier_record(run: RunDirectory, facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the record of the work that a run continues: of the same config on the same data.
+
+    The latest attempt comes first, then the result that stands.
+    """
+    for place in (run.below(NEXT), run):
+        record = _record(place) if place.exists(RECORD) else None
+        if record is not None and all(record.get(key) == facts[key] for key in facts):
+            timings = record.get("timings_s")
+            return record if isinstance(timings, dict) else None
+    return None
+
+
+def _record(place: RunDirectory) -> dict[str, Any] | None:
+    try:
+        record = place.read_json(RECORD)
+    except (StorageError, RecursionError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _resolved(text: str, source: str) -> dict[str, Any]:
+    """Read a config as it resolves now: keys that came later have their defaults."""
+    return read_config_values(dump_config(parse_experiment_config(text, source)), source)

@@ -1,0 +1,56 @@
+"""What ``symbols.json`` says of the batch (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ray_pipeline.discovery.choosing import Batch
+from ray_pipeline.execution.protocol import Failed
+from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.wording import iso_time
+
+__all__ = ["symbols_document"]
+
+
+def symbols_document(
+    batch: Batch,
+    seed: int,
+    inspections: Mapping[str, SymbolInspection],
+    quarantined: Mapping[str, Failed],
+) -> dict[str, Any]:
+    """Return the document: what was found, selected, rejected and quarantined, and each symbol."""
+    found = batch.discovery
+    return {
+        "data_dir": found.data_dir,
+        "interval": found.interval,
+        "layout": found.layout,
+        "seed": seed,
+        "discovered": found.symbols,
+        "selected": list(batch.partitions),
+        "rejected": [asdict(rejection) for rejection in found.rejected],
+        "quarantined": [
+            {"symbol": symbol, "stage": failure.unit.stage, "reason": failure.error}
+            for symbol, failure in sorted(quarantined.items())
+        ],
+        "symbols": {
+            symbol: {
+                "n_files": len(partition.files),
+                "size_bytes": partition.size_bytes,
+                **_inspected(inspections.get(symbol)),
+            }
+            for symbol, partition in batch.partitions.items()
+        },
+    }
+
+
+def _inspected(inspection: SymbolInspection | None) -> dict[str, Any]:
+    if inspection is None:
+        return {"n_rows": None, "first_ts": None, "last_ts": None, "findings": []}
+    return {
+        "n_rows": inspection.n_rows,
+        "first_ts": iso_time(inspection.first_ts_ns),
+        "last_ts": iso_time(inspection.last_ts_ns),
+        "findings": [finding.message for finding in inspection.findings],
+    }

@@ -1,0 +1,134 @@
+"""The stages that read every symbol once, and that compare the symbols of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+
+from ray_pipeline.inspecting.cross_section import (
+    compute_cross_section,
+    needs_cross_section,
+    require_members,
+)
+from ray_pipeline.inspecting.panel import Panel, build_panel, inspect_panel, summarise
+from ray_pipeline.inspecting.subject import Inspections, Subject, current_subject
+from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.summary import PanelSummary
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.wording import iso_time, some_of
+
+__all__ = ["CROSS_SECTION", "INSPECT"]
+
+
+def _inspect(context: StageContext) -> None:
+    """Read every symbol once; fix columns, time axis and folds."""
+    config, batch = context.config, context.batch
+    inspections = inspect_panel(context.runner, batch.partitions, config)
+    context.put(Inspections(inspections))
+    partitions = context.healthy(batch.partitions)
+    summary = summarise(inspections, config, batch.interval)
+    panel = build_panel(context.run, inspections, summary, config)
+    context.account.warn([*panel.warnings, *_unequal_columns(summary)])
+    _describe(context, panel, summary, inspections)
+    context.put(Subject(panel.frame, partitions, summary.roles, panel.rows_per_position))
+
+
+def _unequal_columns(summary: PanelSummary) -> Iterator[str]:
+    """Say which columns are not used, or not in every symbol: one sentence per set of symbols."""
+    columns_lacked_by: dict[tuple[str, ...], list[str]] = {}
+    for column, symbols in summary.lacking:
+        columns_lacked_by.setdefault(symbols, []).append(column)
+    for symbols, columns in columns_lacked_by.items():
+        yield (
+            f"{some_of(columns)}: no such column in {some_of(symbols, at_most=5)}; taken as "
+            "missing there"
+        )
+    for column, reason in summary.dropped:
+        yield f"feature {column!r} is not used: {reason}"
+
+
+def _describe(
+    context: StageContext,
+    panel: Panel,
+    summary: PanelSummary,
+    inspections: Mapping[str, SymbolInspection],
+) -> None:
+    frame, found = panel.frame, context.batch.discovery
+    n_rows = sum(inspection.n_rows for inspection in inspections.values())
+    axis = context.run.read_table(frame.axis).column("time_ns").to_numpy()
+    context.account.count(
+        used=len(inspections),
+        targets=len(frame.targets),
+        features=len(frame.request.features),
+    )
+    context.account.note(
+        data={
+            "data_dir": found.data_dir,
+            "interval": found.interval,
+            "layout": found.layout,
+            "kind": summary.kind,
+            "bar_seconds": summary.bar_seconds,
+            "session_bars": summary.session_bars,
+            "feature_functions": [asdict(function) for function in summary.functions],
+            "n_timestamps": frame.n_timestamps,
+            "n_rows": n_rows,
+            "first_ts": iso_time(int(axis[0])),
+            "last_ts": iso_time(int(axis[-1])),
+        },
+        folds=[
+            {
+                "index": fold.index,
+                "test_start": iso_time(int(axis[fold.test_start])),
+                "test_end": iso_time(int(axis[fold.test_end - 1])),
+            }
+            for fold in frame.folds
+        ],
+    )
+    context.account.say(
+        f"{len(inspections)} symbols, {n_rows:,} rows, {len(frame.request.features)} features, "
+        f"{len(frame.targets)} targets"
+    )
+
+
+def _has_cross_section(context: StageContext) -> bool:
+    return needs_cross_section(context.get(Subject).frame.request)
+
+
+def _compare_symbols(context: StageContext) -> None:
+    """Compute the columns that compare a symbol with its batch.
+
+    The symbols compared are recorded: predictions on new data compare with the same ones.
+    """
+    subject = current_subject(context)
+    request = compute_cross_section(
+        context.runner,
+        context.run,
+        subject.partitions,
+        subject.frame.request,
+        list(subject.partitions),
+    )
+    partitions = context.healthy(subject.partitions)
+    require_members(request)
+    context.account.note(cross_section={"members": sorted(partitions)})
+    frame = replace(subject.frame, request=request)
+    context.put(replace(subject, frame=frame, partitions=partitions))
+
+
+INSPECT = Stage(
+    name="inspect",
+    run=_inspect,
+    units=(UnitKind("inspect", "inspecting"),),
+    sections=("experiment", "data", "columns", "labeling", "validation", "target_ranking"),
+)
+
+CROSS_SECTION = Stage(
+    name="cross_section",
+    run=_compare_symbols,
+    units=(
+        UnitKind("cross_section_base", "comparing symbols, their columns"),
+        UnitKind("cross_section", "comparing symbols, blocks of time"),
+    ),
+    needs=("inspect",),
+    applies=_has_cross_section,
+)

@@ -1,0 +1,55 @@
+"""What the later stages work on: the frame of the panel, and the symbols that are still in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.records import ColumnRoles, SymbolPartition
+from ray_pipeline.stages.context import StageContext
+
+__all__ = ["Inspections", "Subject", "current_subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspections:
+    """What was learned of each symbol that can be used."""
+
+    by_symbol: Mapping[str, SymbolInspection]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the stages work on.
+
+    Attributes
+    ----------
+    partitions
+        Partition by symbol.
+    roles
+        Roles of the columns.
+    rows_per_position
+        Symbols at each timestamp, shape (n_timestamps,).
+    """
+
+    frame: PanelFrame
+    partitions: Mapping[str, SymbolPartition]
+    roles: ColumnRoles
+    rows_per_position: NDArray[np.int64]
+
+
+def current_subject(context: StageContext) -> Subject:
+    """Return the subject without the symbols that failures have cost by now.
+
+    Raises
+    ------
+    ExecutionError
+        When no symbol is left.
+    """
+    subject = context.get(Subject)
+    return replace(subject, partitions=context.healthy(subject.partitions))

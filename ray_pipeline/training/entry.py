@@ -1,0 +1,107 @@
+"""The stage that trains the plan's models and joins their out-of-sample predictions."""
+
+from __future__ import annotations
+
+from ray_pipeline.inspecting.subject import Subject, current_subject
+from ray_pipeline.routing.assigning import PLAN, plan_document
+from ray_pipeline.routing.jobs import TrainingPlan
+from ray_pipeline.routing.plan import without_lonely_averages
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.training.pooled_stream import StreamSpec
+from ray_pipeline.training.predictions import join_predictions, predictions_schema
+from ray_pipeline.training.search.searching import Searches
+from ray_pipeline.training.stream_slices import stream_rows, without_stream
+from ray_pipeline.training.training import Training, train_models
+
+__all__ = ["MODELS", "PREDICTIONS", "TRAINING"]
+
+MODELS = "models"
+"""Folder of the trained models, a folder per job."""
+
+PREDICTIONS = "predictions/out_of_sample.parquet"
+
+
+def _train(context: StageContext) -> None:
+    config, plan = context.config, context.get(TrainingPlan)
+    subject, pool = current_subject(context), context.find(PooledPanel)
+    searches = context.find(Searches)
+    training = train_models(
+        context.runner,
+        subject.frame,
+        subject.partitions,
+        pool,
+        plan,
+        config.target_ranking.min_cs,
+        context.input_fingerprint,
+        {} if searches is None else searches.jobs,
+        _stream(context, subject, pool, plan),
+    )
+    context.put(training)
+    trained = without_lonely_averages(plan, training.results)
+    if trained != plan:
+        context.write.json(PLAN, plan_document(trained))
+    predictions = join_predictions(context.runner, training)
+    _publish_models(context, training, trained)
+    if predictions is None:
+        context.write.table(PREDICTIONS, predictions_schema().empty_table())
+    else:
+        # The worker that joined the predictions has hashed them: reading millions of rows is not
+        # the driver's work.
+        context.write.copy(predictions.table, PREDICTIONS, predictions.digest)
+    context.account.count(models=len(training.results))
+
+
+def _stream(
+    context: StageContext, subject: Subject, pool: PooledPanel | None, plan: TrainingPlan
+) -> StreamSpec | None:
+    """Have the rows written that pooled models train on beyond those of the pool, if any."""
+    if pool is None:
+        return None
+    pooled = plan.fitted("cross_sectional")
+    stream = stream_rows(
+        context.runner,
+        subject.frame,
+        subject.partitions,
+        subject.rows_per_position,
+        pool,
+        pooled,
+        context.config.training.max_cs_rows,
+    )
+    if stream is not None:
+        context.account.warn(without_stream(pooled))
+    return stream
+
+
+def _publish_models(context: StageContext, training: Training, plan: TrainingPlan) -> None:
+    """Copy the models out of ``units/``, where each lies under a hash of all it depends on."""
+    # Whom a pooled model serves is no part of its training: routes can change without it.
+    serves = {job.job_id: job.serves for job in plan.jobs if job.view == "cross_sectional"}
+    copies: list[tuple[str, str]] = []
+    pooled: list[tuple[str, str]] = []
+    for job_id, result in training.results.items():
+        for source in result["files"]:
+            name = source.rsplit("/", 1)[-1]
+            amended = name == "metadata.json" and job_id in serves
+            (pooled if amended else copies).append((source, f"{MODELS}/{job_id}/{name}"))
+    context.write.copies(copies)
+    for source, name in pooled:
+        metadata = context.run.read_json(source)
+        context.write.json(name, metadata | {"serves": serves[metadata["job_id"]]})
+
+
+TRAINING = Stage(
+    name="training",
+    run=_train,
+    units=(
+        UnitKind("training_slice", "gathering rows to train on"),
+        UnitKind("train_pooled", "training, pooled"),
+        UnitKind("train_symbol", "training, per symbol"),
+        UnitKind("train_average", "averaging models"),
+        UnitKind("join_predictions", "joining predictions"),
+    ),
+    sections=("training", "target_ranking"),
+    tables=(PREDICTIONS, MODELS),
+    needs=("routing", "search"),
+)
