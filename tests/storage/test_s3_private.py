@@ -1,9 +1,9 @@
-"""The private parts of s3fs that we build on, and the version they were read in."""
+"""The private parts of s3fs and botocore that we build on, and the versions they were read in."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from checked_versions import look_again
@@ -12,7 +12,13 @@ pytest.importorskip("s3fs", reason="needs ray-pipeline[s3]")
 
 from fsspec.asyn import sync
 
+from ray_pipeline.storage import s3_requests
+from ray_pipeline.storage.s3_answers import ListedObject
 from ray_pipeline.storage.s3_filesystem import S3FileSystem
+from ray_pipeline.storage.s3_requests import ListRequest, list_page
+
+if TYPE_CHECKING:
+    from conftest import Store
 
 
 def test_private_parts_were_read_in_this_version_of_s3fs() -> None:
@@ -57,3 +63,34 @@ def test_the_client_of_s3fs_is_another_after_it_is_told_to_look_again() -> None:
     assert before is not None
     assert after is not before
     assert fs.retries == 1  # tries are ours alone
+
+
+def test_private_parts_were_read_in_this_version_of_botocore() -> None:
+    """The event before an answer is parsed, and what its handlers are given to change."""
+    look_again("botocore", "1.43", "storage/s3_requests.py")
+
+
+def test_botocore_leaves_listings_to_us(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its event a listing is right, but many times slower: nothing else would tell."""
+
+    def parsed_by_botocore(answer: Any) -> None:
+        pytest.fail(f"botocore parsed the answer itself: {sorted(answer)}")
+
+    monkeypatch.setattr(s3_requests, "page_from_botocore", parsed_by_botocore)
+    s3_store.put("a.parquet", b"abc")
+    bucket = s3_store.path.partition("/")[0]
+    page = list_page(s3_store.fs, ListRequest(bucket, f"{s3_store.path.partition('/')[2]}/"))
+    assert [type(item) for item in page.objects] == [ListedObject]
+    assert page.objects[0].key.endswith("/a.parquet")
+    assert page.objects[0].size_bytes == 3
+
+
+def test_other_users_of_the_client_get_what_botocore_parses(s3_store: Store) -> None:
+    """The handler touches no listing but our own, nor anything that is not a list of keys."""
+    s3_store.put("a.parquet", b"abc")
+    bucket, _, prefix = s3_store.path.partition("/")
+    list_page(s3_store.fs, ListRequest(bucket, f"{prefix}/"))  # registers it
+    answer = s3_store.fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/")
+    assert [item["Key"] for item in answer["Contents"]] == [f"{prefix}/a.parquet"]
+    with pytest.raises(FileNotFoundError):
+        list_page(s3_store.fs, ListRequest("no-such-bucket", ""))
