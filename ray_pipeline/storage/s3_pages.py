@@ -1,7 +1,10 @@
 """Paged S3 listings: one LIST request per 1,000 keys, several key ranges at a time.
 
 s3fs' own ``find`` neither says how far it is nor pages ranges concurrently, and its ``glob`` and
-``walk`` send one request per folder.
+``walk`` send one request per folder. obstore 0.12 parses pages outside of the interpreter lock and
+lists 100,000 keys in half the time, but its listing ends at the first key with an empty segment
+or a dot for one, tells ``symbol=A/`` as ``symbol=A``, sends no ``encoding-type``, takes no prefix
+that breaks off within a name, and can neither limit nor start a listing by folder.
 """
 
 from __future__ import annotations
