@@ -74,6 +74,7 @@ def test_wild_cells_hide_no_signal(target: str, tmp_path: Path) -> None:
         wild[symbol] = table
     before = _ranked(clean, tmp_path / "clean")
     after = _ranked(wild, tmp_path / "wild")
+    assert len(after) == 2
     for key, row in after.items():
         assert row["predictable"]
         assert row["skill"] == pytest.approx(before[key]["skill"], abs=0.03)

@@ -163,14 +163,19 @@ def test_a_missing_library_is_said_with_the_extra_that_has_it(
         fit_one(family, X, problem(X[:, 0].astype(float)), {})
 
 
-@pytest.mark.parametrize("family", BOOSTED)
-def test_boosted_families_can_stop_early(family: str) -> None:
-    """They take the two hyperparameters of it."""
-    if family in NEEDS and importlib.util.find_spec(NEEDS[family]) is None:
-        pytest.skip(f"needs {NEEDS[family]}")
-    load_family(family).check_hyperparameters(
-        {"early_stopping_rounds": 5, "stopping_fraction": 0.3}
-    )
+@every_family
+def test_families_that_add_rounds_can_stop_early(family: str) -> None:
+    """They take the two hyperparameters of it, within bounds; others know neither."""
+    check = load_family(family).check_hyperparameters
+    early = {"early_stopping_rounds": 5, "stopping_fraction": 0.3}
+    if family not in (*BOOSTED, "mlp"):
+        with pytest.raises(ConfigError, match=f"^{family}: hyperparameter 'early_stopping_rounds'"):
+            check(early)
+        return
+    check(early)
+    for name, value in (("early_stopping_rounds", 0), ("stopping_fraction", 0.6)):
+        with pytest.raises(ConfigError, match=f"^{family}: .*{name}"):
+            check(early | {name: value})
 
 
 def test_the_message_of_an_unknown_name_lists_all_in_order() -> None:

@@ -105,17 +105,19 @@ def test_every_task_is_learned(saved: Path, family: str, task: Task) -> None:
 
 
 @every_family
-def test_noise_is_not_learned(family: str) -> None:
-    """Labels without a relation to the features are not predicted on rows that are unseen.
+def test_noise_is_hardly_learned(family: str) -> None:
+    """Of 300 labels without a relation to the features a model makes little, on unseen rows.
 
-    With 1,000 rows a rank correlation of chance has a deviation of 0.03.
+    Its predictions spread less than half as far as where a feature carries half of the variance. A
+    model that holds on to single labels spreads 0.7 times as far, one that learns nothing as far.
     """
     X = noise_features(1_300, 4, seed=8)
-    y = np.random.default_rng(9).standard_normal(1_300)
-    model = fit_one(family, X[:300], problem(y[:300]))
-    predictions = model.predict(X[300:])
-    if np.ptp(predictions) > 0:
-        assert abs(rank_correlation(predictions, y[300:])) < 0.12
+    noise = np.random.default_rng(9).standard_normal(300)
+    spreads = [
+        fit_one(family, X[:300], problem(y)).predict(X[300:]).std()
+        for y in (noise, noise + X[:300, 0])
+    ]
+    assert spreads[0] < 0.5 * spreads[1]
 
 
 def damaged(content: bytes) -> Iterator[bytes]:
@@ -134,6 +136,7 @@ def damaged(content: bytes) -> Iterator[bytes]:
 def test_a_damaged_file_is_refused(saved: Path, family: str, task: Task) -> None:
     """The message names the family and the file; the process survives."""
     files = files_of(saved, family, task)
+    assert files
     for name, content in files.items():
         for other in damaged(content):
             with pytest.raises(ArtifactError, match=rf"^{family}: {name} is "):

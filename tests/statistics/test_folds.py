@@ -209,7 +209,9 @@ def test_purge_is_that_of_purgedcv_on_every_fold_of_a_panel(
         for name, theirs in rows.intervals().items()
     }
     n_splits = data.draw(st.integers(1, 4))
-    for fold in walk_forward_folds(n_timestamps, n_splits, 0.4, horizon, embargo):
+    folds = walk_forward_folds(n_timestamps, n_splits, 0.4, horizon, embargo)
+    assert len(folds) == n_splits
+    for fold in folds:
         expected = purgedcv.purge(
             np.flatnonzero(rows.positions < fold.test_start),
             len(rows.positions) + np.flatnonzero(test_rows(tested_rows.positions, fold)),

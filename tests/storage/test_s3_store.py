@@ -322,6 +322,7 @@ def test_who_pays_and_which_key_encrypts_reach_the_store(bucket: ProxiedBucket) 
     run.read_bytes("a")
     run.exists("a")
     run.list()
+    assert {request.kind for request in bucket.proxy.requests} >= {"PUT", "GET", "LIST"}
     for request in bucket.proxy.requests:
         assert request.headers["x-amz-request-payer"] == "requester"
         is_encrypted = "x-amz-server-side-encryption" in request.headers

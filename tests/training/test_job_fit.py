@@ -46,6 +46,7 @@ class TestFolds:
     ) -> None:
         """Columns by name: c alone, then d before a, then b; the final list has no say."""
         fit(design_of(labels(900), marked_features(900), 3))
+        assert len(family.fits) == 1 + len(FOLDS)
         for given, names in zip(family.fits, [("c",), ("d", "a"), ("b",)], strict=False):
             assert given.feature_names == names
             assert (given.X[0] % 1).tolist() == [COLUMN[name] for name in names]
@@ -59,6 +60,7 @@ class TestFolds:
         y[::7] = np.nan
         design = design_of(y, marked_features(900), 3, horizon)
         fit(design, horizon=horizon, embargo=embargo)
+        assert len(family.fits) == 1 + len(FOLDS)
         for given, fold in zip(family.fits, FOLDS, strict=False):
             assert given.X[:, 0].astype(int).tolist() == list(range(3 * fold.test_start))
             last = fold.test_start - horizon - embargo - 1
@@ -68,6 +70,7 @@ class TestFolds:
     def test_each_fold_predicts_its_own_test_rows(self, family: RecordingFamily) -> None:
         """Test rows, and training rows for their standing; nothing else."""
         fit(design_of(labels(900), marked_features(900), 3))
+        assert len(family.fits) == 1 + len(FOLDS)
         for given, fold in zip(family.fits, FOLDS, strict=False):
             test, known = given.predicted
             rows = list(range(3 * fold.test_start, 3 * fold.test_end))
@@ -135,6 +138,7 @@ class TestRows:
         fitted = fit(
             design_of(labels(900), marked_features(900), 3), job_spec(hyperparameters=settings)
         )
+        assert len(family.fits) == 1 + len(FOLDS)
         for given, fold in zip(family.fits, FOLDS, strict=False):
             stopping = given.problem.stopping
             assert stopping is not None
