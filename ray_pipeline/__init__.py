@@ -15,7 +15,7 @@ __all__ = [
     "select_symbol_batch",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from ray_pipeline.config import DataConfig, ExperimentConfig, load_experiment_config

@@ -399,7 +399,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """--version is one line."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
-    assert (ended.value.code, capsys.readouterr().out) == (0, "0.1.0\n")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{ray_pipeline.__version__}\n")
 
 
 # as a program

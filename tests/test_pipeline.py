@@ -22,6 +22,7 @@ from panels import (
     write_panel,
 )
 
+import ray_pipeline
 from ray_pipeline.config import load_experiment_config
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError
@@ -105,7 +106,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
     record = _record(done_run)
     assert (record["status"], record["error"], record["seed"]) == ("done", None, 7)
     assert record["message"] == "1 of 1 targets predictable, 10 of 10 models trained"
-    assert record["versions"]["ray_pipeline"] == "0.1.0"
+    assert record["versions"]["ray_pipeline"] == ray_pipeline.__version__
     assert record["counts"]["models"] == record["counts"]["jobs"] == 10
     assert record["counts"]["quarantined"] == record["counts"]["failed_units"] == 0
     assert set(record["timings_s"]) == {

@@ -6,7 +6,6 @@ import inspect
 import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,13 +55,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     """A typing mistake is told as by any other module."""
     with pytest.raises(AttributeError, match="module 'ray_pipeline' has no attribute 'discovr'"):
         ray_pipeline.discovr  # noqa: B018
-
-
-def test_the_version_is_that_of_the_distribution() -> None:
-    """``__version__`` and what pip installs cannot drift apart."""
-    pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
-    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    assert ray_pipeline.__version__ == project["version"]
 
 
 def test_the_functions_take_what_users_of_the_field_write() -> None:

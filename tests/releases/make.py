@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ray_pipeline import __version__
 from ray_pipeline.cli import main
 
 DAY_NS = 86_400 * 10**9
@@ -64,7 +64,7 @@ def table(symbol: str) -> pa.Table:
 
 def make() -> None:
     """Write the config, the finished run, and rows to score: the last it knew and new ones."""
-    folder = Path(__file__).parent / version("ray-pipeline")
+    folder = Path(__file__).parent / __version__
     folder.mkdir()
     os.chdir(folder)
     Path("run.yaml").write_text(CONFIG, encoding="utf-8")
