@@ -505,6 +505,16 @@ def test_every_library_is_a_declared_dependency(imports: list[Import]) -> None:
     assert {distributions.get(name, name) for name in third_party} - declared == set()
 
 
+def test_the_page_lists_every_room(sources: dict[str, Source]) -> None:
+    """ARCHITECTURE.md has the rooms of the table, each with the first line of its docstring."""
+    page = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = page[page.index("|---|") : page.index("## How a run works")]
+    listed = re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.MULTILINE)
+    rooms = [entry for entries in LAYERS for entry in entries]
+    said = {name: ast.get_docstring(ast.parse(sources[name].text)) or "" for name in rooms}
+    assert listed == [(name, said[name].split("\n")[0]) for name in rooms]
+
+
 def planted(**modules: str) -> tuple[dict[str, Source], list[Import]]:
     """Make a package of one-line modules; ``__`` in a name stands for the dot."""
     named = {name.replace("__", "."): Source(text) for name, text in modules.items()}
