@@ -15,13 +15,14 @@ from ray_pipeline.driving.places import (
     require_shared,
     require_writable,
 )
-from ray_pipeline.errors import DataError, DiscoveryError
+from ray_pipeline.driving.standing import require_same_config, stands
+from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
 from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.inspection import inspect_symbol
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
-from ray_pipeline.storage import open_filesystem
+from ray_pipeline.storage import RunDirectory, open_filesystem
 
 __all__ = ["check_config", "check_lines"]
 
@@ -122,6 +123,7 @@ def check_config(
             *batch.warnings,
             *summary.warnings,
             *_search_warnings(config, ranked, inspection.n_rows),
+            *_standing_warnings(config),
         ],
         "stages": [
             {"name": stage.name, "function": stage.function, "options": dict(stage.options)}
@@ -131,6 +133,18 @@ def check_config(
         "families": list(config.target_ranking.families),
         "run_dir": config.output.run_dir,
     }
+
+
+def _standing_warnings(config: ExperimentConfig) -> list[str]:
+    """Say what a run would be refused for: another config's result in its directory."""
+    place = place_of_results(config)
+    run = RunDirectory(place.uri, place.options)
+    try:
+        if stands(run):
+            require_same_config(run, config)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _search_warnings(

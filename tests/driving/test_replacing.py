@@ -89,6 +89,10 @@ def test_another_config_is_refused_with_the_keys(
         assert told in message
         assert "--replace" in message
         assert "--run-dir" in message
+    assert main(["check", str(config), "--set", "experiment.seed=1"]) == 0
+    assert "experiment.seed is 7 there and 1 here" in " ".join(capsys.readouterr().out.split())
+    assert main(["check", str(config)]) == 0
+    assert "holds the result of another config" not in capsys.readouterr().out
     assert _files(run_dir) == before
     assert not (run_dir / NEXT).exists()
     # Where and under which name the work is done changes no result.
