@@ -22,6 +22,7 @@ from ray_pipeline.arguments import build_parser
 from ray_pipeline.errors import (
     ArtifactError,
     ConfigError,
+    DamagedFileError,
     DiscoveryError,
     RayPipelineError,
     RunInUseError,
@@ -60,7 +61,7 @@ def _executed(options: argparse.Namespace) -> int:
     try:
         with _interruptible(resumes):
             return _COMMANDS[options.command](options)
-    except (ArtifactError, ConfigError, DiscoveryError, RunInUseError) as error:
+    except (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError) as error:
         complain(str(error))
         return 2
     except RayPipelineError as error:
@@ -220,7 +221,7 @@ def _report(options: argparse.Namespace) -> int:
     from ray_pipeline.results.opening import open_run
 
     run = open_run(options.run_dir)
-    put(f"{run.uri}/{write_report(run)}")
+    put(f"{run.uri}/{write_report(run.files)}")
     return 0
 
 

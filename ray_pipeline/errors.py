@@ -10,6 +10,7 @@ from ray_pipeline.display import capped
 __all__ = [
     "ArtifactError",
     "ConfigError",
+    "DamagedFileError",
     "DataError",
     "DiscoveryError",
     "ExecutionError",
@@ -49,6 +50,10 @@ class ArtifactError(RayPipelineError, ValueError):
 
 class StorageError(RayPipelineError, OSError):
     """A file or object could not be read or written."""
+
+
+class DamagedFileError(StorageError, ValueError):
+    """A file that could be read holds something else than is written there (exit code 2)."""
 
 
 class ExecutionError(RayPipelineError, RuntimeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ray_pipeline.results.documents import RunRecord
 from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.stages import stage_place, unit_place
 from ray_pipeline.results.tables import FAILURES
@@ -19,18 +20,17 @@ def run_status(uri: str) -> dict[str, Any]:
     The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
     and has ended without a word, and ``unknown`` when it is on another.
     """
-    run = open_run(uri)
+    run, directory = open_run(uri), RunDirectory(uri)
     units: dict[str, int] = {}
-    for name in run.list("units"):
+    for name in directory.list("units"):
         parts = name.split("/")
         if len(parts) == 3 and name.endswith(".json"):
             units[parts[1]] = units.get(parts[1], 0) + 1
-    failures = run.read_table(FAILURES).to_pylist() if run.exists(FAILURES) else []
-    for failure in failures:
-        del failure["traceback"]
+    table = run.table(FAILURES)
+    failures = [] if table is None else table.drop_columns(["traceback"]).to_pylist()
     return {
-        "run": run.read_json("run.json"),
-        "driver": _driver(run),
+        "run": run.written_record,
+        "driver": _driver(directory),
         "units": units,
         "failures": failures,
     }
@@ -51,16 +51,16 @@ def _driver(run: RunDirectory) -> dict[str, Any] | None:
 
 def status_lines(found: dict[str, Any]) -> list[str]:
     """Format what `run_status` found for a person."""
-    record = found["run"]
-    lines = [f"{record['name']}: {record['status']}"]
-    if record["status"] == "running":
+    record = RunRecord.model_validate(found["run"])
+    lines = [f"{record.name}: {record.status}"]
+    if record.status == "running":
         lines.append(_driver_line(found["driver"]))
-    if record["message"]:
-        lines.append(record["message"])
-    if record["error"]:
-        lines.append(f"error: {record['error']}")
-    lines.append(f"started {record['started_at']}, finished {record['finished_at'] or '-'}")
-    timings = sorted(record["timings_s"].items(), key=lambda item: (stage_place(item[0]), item[0]))
+    if record.message:
+        lines.append(record.message)
+    if record.error:
+        lines.append(f"error: {record.error}")
+    lines.append(f"started {record.started_at or '-'}, finished {record.finished_at or '-'}")
+    timings = sorted(record.timings_s.items(), key=lambda item: (stage_place(item[0]), item[0]))
     lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
     units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
     if units:

@@ -8,8 +8,8 @@ from typing import Any
 from ray_pipeline.comparing.files import first_byte_difference, first_json_difference
 from ray_pipeline.comparing.settings import compare_configs, compare_records
 from ray_pipeline.comparing.tables import compare_tables
-from ray_pipeline.config import read_config_values
 from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.reading import Results
 from ray_pipeline.results.stages import table_place
 from ray_pipeline.results.tables import content_names
 from ray_pipeline.storage import RunDirectory, file_digests, joint_sha256
@@ -44,8 +44,7 @@ def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
     batches, twice where they differ.
     """
     a, b = open_run(uri_a), open_run(uri_b)
-    record_a, record_b = a.read_json("run.json"), b.read_json("run.json")
-    digests_a, digests_b = _digests(a), _digests(b)
+    digests_a, digests_b = _digests(a.files), _digests(b.files)
     files = [
         {"name": name, "state": _state(digests_a.get(name), digests_b.get(name))}
         for name in sorted(digests_a.keys() | digests_b.keys(), key=_place)
@@ -53,15 +52,16 @@ def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
     different = [file["name"] for file in files if file["state"] == "different"]
     return {
         "equal": all(file["state"] == "equal" for file in files),
-        "a": _described(a, record_a, digests_a),
-        "b": _described(b, record_b, digests_b),
+        "a": _described(a, digests_a),
+        "b": _described(b, digests_b),
         "files": files,
         "differences": [
-            {"name": name, **_difference(a, b, name)} for name in _first_of_each_kind(different)
+            {"name": name, **_difference(a.files, b.files, name)}
+            for name in _first_of_each_kind(different)
         ],
         "settings": {
-            "record": compare_records(record_a, record_b),
-            **compare_configs(_config(a), _config(b)),
+            "record": compare_records(a.record, b.record),
+            **compare_configs(a.config_values(), b.config_values()),
         },
     }
 
@@ -82,18 +82,14 @@ def _place(name: str) -> tuple[int, str]:
     return table_place(name), name
 
 
-def _described(run: RunDirectory, record: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
+def _described(run: Results, digests: Digests) -> dict[str, Any]:
     return {
         "uri": run.uri,
-        "name": record.get("name"),
-        "status": record.get("status"),
+        "name": run.record.name,
+        "status": run.record.status,
         "content_sha256": joint_sha256(digests),
-        "recorded_content_sha256": record.get("content_sha256"),
+        "recorded_content_sha256": run.record.content_sha256,
     }
-
-
-def _config(run: RunDirectory) -> Mapping[str, Any]:
-    return read_config_values(run.read_text("config.yaml"), f"{run.uri}/config.yaml")
 
 
 def _first_of_each_kind(names: Sequence[str]) -> list[str]:
@@ -109,5 +105,6 @@ def _difference(a: RunDirectory, b: RunDirectory, name: str) -> dict[str, Any]:
         with a.open_table(name) as table_a, b.open_table(name) as table_b:
             return {"kind": "table", **compare_tables(table_a, table_b)}
     if name.endswith(".json"):
-        return {"kind": "json", **first_json_difference(a.read_json(name), b.read_json(name))}
+        documents = a.read_document(name), b.read_document(name)
+        return {"kind": "json", **first_json_difference(*documents)}
     return first_byte_difference(a.read_bytes(name), b.read_bytes(name))

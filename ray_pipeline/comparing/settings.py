@@ -7,6 +7,7 @@ from typing import Any
 
 from ray_pipeline.comparing.files import json_text
 from ray_pipeline.config.document import dotted
+from ray_pipeline.results.documents import RunRecord
 
 __all__ = ["compare_configs", "compare_records"]
 
@@ -17,7 +18,7 @@ _WITHOUT_EFFECT = ("execution", "experiment.name", "output", "tracking")
 Differences = list[dict[str, str | None]]
 
 
-def compare_records(a: Mapping[str, Any], b: Mapping[str, Any]) -> Differences:
+def compare_records(a: RunRecord, b: RunRecord) -> Differences:
     """List what differs in two ``run.json`` and may change a result, as ``key``, ``a`` and ``b``.
 
     Values are JSON, None where a run has no such key.
@@ -25,13 +26,12 @@ def compare_records(a: Mapping[str, Any], b: Mapping[str, Any]) -> Differences:
     return _differing(_facts(a), _facts(b))
 
 
-def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    counts = record.get("counts", {})
+def _facts(record: RunRecord) -> dict[str, Any]:
     return {
-        "seed": record.get("seed"),
-        "input_fingerprint": record.get("input_fingerprint"),
-        "versions": record.get("versions", {}),
-        "counts": {name: counts[name] for name in _COUNTS if name in counts},
+        "seed": record.seed,
+        "input_fingerprint": record.input_fingerprint,
+        "versions": record.versions,
+        "counts": {name: record.counts[name] for name in _COUNTS if name in record.counts},
     }
 
 

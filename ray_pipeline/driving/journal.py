@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ray_pipeline import __version__
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.results.documents import FORMAT_VERSION
 from ray_pipeline.results.tables import RECORD, RESULTS
 from ray_pipeline.storage import RunDirectory
 
@@ -66,6 +67,7 @@ class Journal:
             "folds": [],
             "versions": _versions(),
             **facts,
+            "format_version": FORMAT_VERSION,
         }
 
     def write(self) -> None:

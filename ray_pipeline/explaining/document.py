@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ray_pipeline.config import ExperimentConfig, parse_experiment_config
+from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.explaining.features import explain_features
 from ray_pipeline.explaining.models import explain_models
 from ray_pipeline.explaining.names import check_symbol, check_target
@@ -58,12 +58,11 @@ def explain_target(
     check_target(contents, run.uri, target)
     if symbol is not None:
         check_symbol(contents, run.uri, symbol)
-    config = parse_experiment_config(run.read_text("config.yaml"), f"{run.uri}/config.yaml")
-    rules = _rules(config)
+    rules = _rules(run.config())
     told = ("name", "status", "message", "error")
     skills = [] if contents.skills is None else contents.skills.to_pylist()
     return {
-        "run": {"uri": run.uri} | {name: contents.record.get(name) for name in told},
+        "run": {"uri": run.uri} | {name: getattr(contents.record, name) for name in told},
         "target": target,
         "symbol": symbol,
         "rules": rules,
@@ -164,9 +163,10 @@ def _data(contents: RunContents, symbol: str | None) -> dict[str, Any]:
     if known is None:
         absent = contents.why_absent("symbols.json")
         return {"absent": absent, "n_symbols": 0, "quarantined": [], "symbol": None}
+    facts = None if symbol is None else known.symbols.get(symbol)
     return {
         "absent": "",
-        "n_symbols": len(known["selected"]),
-        "quarantined": [item for item in known["quarantined"] if symbol in (None, item["symbol"])],
-        "symbol": None if symbol is None else known["symbols"].get(symbol),
+        "n_symbols": len(known.selected),
+        "quarantined": [item.told() for item in known.quarantined if symbol in (None, item.symbol)],
+        "symbol": facts.told() if facts is not None else None,
     }

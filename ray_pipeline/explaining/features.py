@@ -42,7 +42,8 @@ def explain_features(
     counts = Counter(feature for names in selected.values() for feature in names)
     needed_pooled = "the target is not predictable in the cross-sectional view"
     needed_own = f"a symbol's own model needs a skill above 0 with p at most {alpha:g} for it"
-    if symbol in {item["symbol"] for item in (contents.symbols or {}).get("quarantined", [])}:
+    quarantined = contents.symbols.quarantined if contents.symbols is not None else ()
+    if symbol in {item.symbol for item in quarantined}:
         needed_own = f"{symbol} was quarantined"
     return {
         "pooled": {

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.documents import ModelRecord
 from ray_pipeline.results.tables import PLAN
 
 __all__ = ["explain_models"]
@@ -22,7 +23,7 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
     jobs = [
         job
         for job in contents.jobs
-        if job["target"] == target and (symbol is None or symbol in job["serves"])
+        if job.target == target and (symbol is None or symbol in job.serves)
     ]
     errors = {}
     if contents.failures is not None:
@@ -32,27 +33,29 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
         evaluated = {row["job_id"]: row for row in contents.evaluated.to_pylist()}
     described = []
     for job in jobs:
-        metadata = contents.models.get(job["job_id"], {})
-        pooled = job["view"] == "cross_sectional"
-        unit = f"train_pooled/{job['job_id']}" if pooled else f"train_symbol/{job['symbols'][0]}"
-        if job.get("members"):
-            unit = f"train_average/{job['job_id']}"
+        metadata = contents.models.get(job.job_id, ModelRecord())
+        evidence, trained_on = metadata.out_of_sample, metadata.trained_on
+        pooled = job.view == "cross_sectional"
+        unit = f"train_pooled/{job.job_id}" if pooled else f"train_symbol/{job.symbols[0]}"
+        if job.members:
+            unit = f"train_average/{job.job_id}"
         described.append(
             {
-                **job,
-                "trained": job["job_id"] in contents.trained,
-                "out_of_sample": metadata.get("out_of_sample"),
-                "trained_on": metadata.get("trained_on"),
-                "evaluation": evaluated.get(job["job_id"]),
+                **job.told(),
+                "trained": job.job_id in contents.trained,
+                "out_of_sample": None if evidence is None else evidence.told(),
+                "trained_on": None if trained_on is None else trained_on.told(),
+                "evaluation": evaluated.get(job.job_id),
                 "error": errors.get(unit),
             }
         )
-    left_out = (contents.plan or {}).get("left_out", [])
     absent = "" if jobs else "No model was planned: no route leads to one."
     return {
         "absent": contents.why_absent(PLAN) if contents.plan is None else absent,
         "jobs": described,
-        "left_out": [item for item in left_out if _is_of(item["what"], target, symbol)],
+        "left_out": [
+            item.told() for item in contents.left_out if _is_of(item.what, target, symbol)
+        ],
     }
 
 

@@ -32,22 +32,22 @@ def check_symbol(contents: RunContents, uri: str, symbol: str) -> None:
     known = contents.symbols
     if measured or known is None:
         return
-    for item in known["quarantined"]:
-        if item["symbol"] == symbol:
+    for item in known.quarantined:
+        if item.symbol == symbol:
             raise ConfigError(
-                f"{uri}: symbol {symbol!r} was quarantined in {item['stage']} and has no figures: "
-                f"{item['reason']}"
+                f"{uri}: symbol {symbol!r} was quarantined in {item.stage} and has no figures: "
+                f"{item.reason}"
             )
-    if symbol in known["selected"]:
+    selected = known.selected
+    if symbol in selected:
         return
-    for item in known["rejected"]:
-        if item["symbol"] == symbol:
-            raise ConfigError(f"{uri}: symbol {symbol!r} was rejected: {item['reason']}")
-    selected = known["selected"]
-    if symbol in known["discovered"]:
+    for item in known.rejected:
+        if item.symbol == symbol:
+            raise ConfigError(f"{uri}: symbol {symbol!r} was rejected: {item.reason}")
+    if symbol in known.discovered:
         raise ConfigError(
             f"{uri}: symbol {symbol!r} was discovered, but it is not among the "
-            f"{count(len(selected))} of {count(len(known['discovered']))} that make up the batch "
+            f"{count(len(selected))} of {count(len(known.discovered))} that make up the batch "
             "(data.symbol_batch_size)."
         )
     raise ConfigError(

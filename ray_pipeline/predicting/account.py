@@ -11,6 +11,7 @@ from typing import Any
 from ray_pipeline.driving.journal import refuse_foreign
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.execution.protocol import Failed, Unit
+from ray_pipeline.results.reading import read_predictions_record
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, DriverLease
 
@@ -141,8 +142,7 @@ class PredictionsFolder:
     def _earlier_files(self) -> list[str]:
         if not self._out.exists(RECORD):
             return []
-        files: list[str] = self._out.read_json(RECORD).get("files", [])
-        return files
+        return list(read_predictions_record(self._out, RECORD).files)
 
 
 def _now() -> str:

@@ -168,7 +168,7 @@ class LoadedRun:
     def _check(
         self, columns: Sequence[str], serving: Serving, models: Mapping[str, TrainedModel]
     ) -> None:
-        kind = self._trained.record["data"]["kind"]
+        kind = self._trained.record.data.kind
         needed = BAR_FIELDS if kind == "bars" else serving.features
         check_input(kind, needed, columns, f"symbol {serving.symbol}")
         if kind == "labeled":

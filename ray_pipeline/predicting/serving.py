@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ray_pipeline.records import View
+from ray_pipeline.results.documents import PlannedJob
 from ray_pipeline.routing.decide import NOT_SERVED
 
 __all__ = ["ServedJob", "Serving", "ServingTable", "quantile_columns", "raw_columns"]
@@ -27,16 +27,16 @@ class ServedJob:
     members: tuple[str, ...]
 
     @classmethod
-    def of_plan(cls, job: Mapping[str, Any]) -> ServedJob:
-        """Read it from ``training_plan.json``."""
+    def of_plan(cls, job: PlannedJob) -> ServedJob:
+        """Take what serving needs of ``training_plan.json``."""
         return cls(
-            job_id=job["job_id"],
-            target=job["target"],
-            view=job["view"],
-            family=job["family"],
-            features=tuple(job["features"]),
-            serves=tuple(job["serves"]),
-            members=tuple(job.get("members", ())),
+            job_id=job.job_id,
+            target=job.target,
+            view=job.view,
+            family=job.family,
+            features=job.features,
+            serves=job.serves,
+            members=job.members,
         )
 
     @property

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ray_pipeline.config import ExperimentConfig, parse_experiment_config
+from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.serving import ServedJob, ServingTable
+from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.opening import open_run
-from ray_pipeline.results.tables import PLAN, ROUTES
+from ray_pipeline.results.tables import PLAN, ROUTES, SYMBOLS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.models import read_metadata
 from ray_pipeline.user_code.features import FeatureFunction
@@ -37,32 +37,34 @@ class TrainedRun:
     run, run_options
         Its directory, and the storage options by which a worker opens it too.
     record
-        ``run.json``.
+        What ``run.json`` says of models and data.
     config
         Its config.
     jobs
         Trained jobs in the order of the plan, strongest target first.
     left_out
         Symbols that the run quarantined or rejected, with the reason.
+    routes
+        Route by (target, symbol).
     """
 
     run: RunDirectory
     run_options: Mapping[str, Any]
-    record: Mapping[str, Any]
+    record: TrainedRecord
     config: ExperimentConfig
     jobs: tuple[ServedJob, ...]
     left_out: Mapping[str, str]
+    routes: Mapping[tuple[str, str], str]
 
     @property
     def content(self) -> str:
         """The run's ``content_sha256``."""
-        return str(self.record["content_sha256"])
+        return self.record.content_sha256
 
     @property
     def interval(self) -> str | None:
         """Bar interval as the layout of the run's data, or its config, names it."""
-        named: str | None = self.record["data"]["interval"]
-        return named or self.config.data.interval
+        return self.record.data.interval or self.config.data.interval
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -89,11 +91,8 @@ class TrainedRun:
 
     def serving(self, jobs: Sequence[ServedJob]) -> ServingTable:
         """Return whom these jobs serve."""
-        targets = list(dict.fromkeys(job.target for job in jobs))
-        table = self.run.read_table(ROUTES, ["target", "symbol", "route"])
-        table = table.filter(pc.is_in(table.column("target"), pa.array(targets)))
-        columns = (table.column(name).to_pylist() for name in table.column_names)
-        routes = {(target, symbol): route for target, symbol, route in zip(*columns, strict=True)}
+        targets = {job.target for job in jobs}
+        routes = {pair: route for pair, route in self.routes.items() if pair[0] in targets}
         return ServingTable(jobs, routes, self.left_out)
 
     def request(self, features: Sequence[str], import_folders: Sequence[str] = ()) -> TableRequest:
@@ -104,23 +103,23 @@ class TrainedRun:
         import_folders
             Where modules are looked for too, if the run had features of your own.
         """
-        data = self.record["data"]
+        data = self.record.data
         return TableRequest(
-            kind=data["kind"],
+            kind=data.kind,
             time_column=self.config.data.time_column,
             features=tuple(features),
             targets=(),
             max_rows=None,
             min_rows=1,
-            bar_seconds=data["bar_seconds"],
-            session_bars=data["session_bars"],
+            bar_seconds=data.bar_seconds,
+            session_bars=data.session_bars,
             functions=self._functions(import_folders),
         )
 
     @property
     def members(self) -> frozenset[str]:
         """Symbols that cross-sectional features compare with: those of the run."""
-        return frozenset(self.record.get("cross_section", {}).get("members", ()))
+        return frozenset(self.record.cross_section.members)
 
     def _functions(self, import_folders: Sequence[str]) -> tuple[FeatureFunction, ...]:
         """Return the functions that compute features, the very ones that the run had.
@@ -134,9 +133,9 @@ class TrainedRun:
             When one cannot be imported, or was edited since.
         """
         functions = []
-        for given in self.record["data"]["feature_functions"]:
+        for given in self.record.data.feature_functions:
             import_from(*import_folders)
-            function = FeatureFunction(**{**given, "names": tuple(given["names"])})
+            function = FeatureFunction(**given.model_dump())
             try:
                 path = function_path("data.feature_functions", function.function, "my_features")
                 is_same = (
@@ -178,32 +177,48 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
         When there is no run.
     ArtifactError
         When it is not done, trained nothing, or lost a model.
+    DamagedFileError
+        When a file of it holds something else than runs write.
     ConfigError
         When its config cannot be read by this version.
     """
     run = open_run(uri, storage_options)
-    record = run.read_json("run.json")
-    if record["status"] != "done":
+    if run.record.status != "done":
         raise ArtifactError(
-            f"{run.uri}: the run is {record['status']}, and only one that is done can predict. "
+            f"{run.uri}: the run is {run.record.status}, and only one that is done can predict. "
             f"The same command that started it continues it."
         )
-    n_models = record["counts"]["models"]
+    record = run.trained_record()
+    n_models = record.counts.models
     if not n_models:
         raise ArtifactError(
-            f"{run.uri} trained no model, so that nothing can be predicted: {record['message']}."
+            f"{run.uri} trained no model, so that nothing can be predicted: {record.message}."
         )
-    trained = {name.split("/")[1] for name in run.list("models") if name.endswith("/metadata.json")}
-    plan = run.read_json(PLAN)["jobs"]
-    jobs = tuple(ServedJob.of_plan(job) for job in plan if job["job_id"] in trained)
+    trained, plan, symbols = run.trained_jobs(), run.plan(), run.symbols()
+    routes = run.table(ROUTES, ["target", "symbol", "route"])
+    if plan is None or symbols is None or routes is None:
+        raise ArtifactError(
+            f"{run.uri} lacks {PLAN}, {SYMBOLS} or {ROUTES}, which say whom the models serve. Copy "
+            "the whole run directory, or run again."
+        )
+    jobs = tuple(ServedJob.of_plan(job) for job in plan.jobs if job.job_id in trained)
     if len(jobs) != n_models:
         # Without this the scores would be those of the models that are left, and nobody told.
         raise ArtifactError(
             f"{run.uri}: run.json counts {n_models} models, and models/ holds the metadata.json of "
             f"{len(jobs)}. Copy the whole run directory, or run again."
         )
-    config = parse_experiment_config(run.read_text("config.yaml"), f"{run.uri}/config.yaml")
-    symbols = run.read_json("symbols.json")
-    left_out = (*symbols["rejected"], *symbols["quarantined"])
-    reasons = {item["symbol"]: item["reason"] for item in left_out}
-    return TrainedRun(run, dict(storage_options or {}), record, config, jobs, reasons)
+    return TrainedRun(
+        run=run.files,
+        run_options=dict(storage_options or {}),
+        record=record,
+        config=run.config(),
+        jobs=jobs,
+        left_out={item.symbol: item.reason for item in (*symbols.rejected, *symbols.quarantined)},
+        routes=dict(zip(_pairs(routes), routes.column("route").to_pylist(), strict=True)),
+    )
+
+
+def _pairs(routes: pa.Table) -> Iterator[tuple[str, str]]:
+    columns = (routes.column(name).to_pylist() for name in ("target", "symbol"))
+    return zip(*columns, strict=True)

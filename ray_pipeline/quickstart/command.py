@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +20,8 @@ from ray_pipeline.quickstart.sample import make_sample
 from ray_pipeline.quickstart.table import comparison_lines
 from ray_pipeline.quickstart.truth import PLANTED, Truth
 from ray_pipeline.results import tables as results
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.reading import Results
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["quickstart_config", "run_quickstart", "write_quickstart"]
@@ -71,7 +74,7 @@ def run_quickstart(
     reporter.say(f"sample panel: {len(tables)} symbols, {n_rows:,} rows in {dest}/panel")
     config = load_experiment_config(path, overrides)
     result = run_pipeline(config, reporter)
-    comparisons = compare(truth, _read_found(RunDirectory(result.run_dir)))
+    comparisons = compare(truth, _read_found(open_run(result.run_dir)))
     for line in comparison_lines(comparisons):
         say(line)
     say("")
@@ -142,12 +145,16 @@ def _check_dest(dest: str) -> None:
         )
 
 
-def _read_found(run: RunDirectory) -> Found:
+def _read_found(run: Results) -> Found:
+    def rows(name: str) -> list[dict[str, Any]]:
+        table = run.table(name)
+        return [] if table is None else list(table.to_pylist())
+
     return Found(
-        targets=run.read_table(results.RANKED_TARGETS).to_pylist(),
-        features=run.read_table(results.FEATURES).to_pylist(),
-        routes=run.read_table(results.ROUTES).to_pylist(),
-        leaks=run.read_table(results.LEAKAGE).to_pylist(),
+        targets=rows(results.RANKED_TARGETS),
+        features=rows(results.FEATURES),
+        routes=rows(results.ROUTES),
+        leaks=rows(results.LEAKAGE),
     )
 
 

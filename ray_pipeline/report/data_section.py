@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.documents import LeftOutSymbol, SymbolFacts
 from ray_pipeline.results.figures import count, period, shortened, size, unsigned
 from ray_pipeline.results.tables import FAILURES, LEAKAGE
 
@@ -109,17 +110,15 @@ class DataSection:
 
 def write_data_section(contents: RunContents) -> DataSection:
     """Lay out leaks, symbols, failures, findings and warnings."""
-    known = contents.symbols or {}
-    by_symbol: Mapping[str, Any] = known.get("symbols") or {}
-    findings = merge_findings(
-        {symbol: facts.get("findings") or [] for symbol, facts in by_symbol.items()}
-    )
+    known = contents.symbols
+    by_symbol = {} if known is None else known.symbols
+    findings = merge_findings({symbol: facts.findings for symbol, facts in by_symbol.items()})
     leaks, failures = _rows(contents.leaks), _rows(contents.failures)
     return DataSection(
         leaks=capped([_leak(row) for row in leaks], MAX_ROWS, "by target", LEAKAGE),
         leaks_absent="" if contents.leaks is not None else contents.why_absent(LEAKAGE),
-        rejected=_left_out(known.get("rejected")),
-        quarantined=_left_out(known.get("quarantined")),
+        rejected=_left_out(() if known is None else known.rejected),
+        quarantined=_left_out(() if known is None else known.quarantined),
         symbols=_capped_symbols(by_symbol),
         findings=capped(findings, MAX_ROWS, "most symbols first", SYMBOLS),
         symbols_absent="" if contents.symbols is not None else contents.why_absent(SYMBOLS),
@@ -131,7 +130,7 @@ def write_data_section(contents: RunContents) -> DataSection:
         ),
         failures_absent=_failures_absent(contents),
         warnings=capped(
-            [str(text) for text in contents.record.get("warnings") or []],
+            contents.record.warnings,
             MAX_ROWS,
             "in the order they were given",
             "run.json",
@@ -203,27 +202,20 @@ def _leak(row: Mapping[str, Any]) -> Leak:
     )
 
 
-def _left_out(rows: Sequence[Mapping[str, Any]] | None) -> Capped[LeftOut]:
-    left_out = [
-        LeftOut(
-            str(row["symbol"]),
-            str(row.get("stage") or ""),
-            shortened(str(row["reason"]), MAX_ERROR),
-        )
-        for row in rows or []
-    ]
+def _left_out(rows: Sequence[LeftOutSymbol]) -> Capped[LeftOut]:
+    left_out = [LeftOut(row.symbol, row.stage, shortened(row.reason, MAX_ERROR)) for row in rows]
     return capped(left_out, MAX_ROWS, "by symbol", SYMBOLS)
 
 
-def _capped_symbols(by_symbol: Mapping[str, Any]) -> Capped[UsedSymbol]:
+def _capped_symbols(by_symbol: Mapping[str, SymbolFacts]) -> Capped[UsedSymbol]:
     shown = tuple(
         UsedSymbol(
             symbol=symbol,
-            n_files=count(by_symbol[symbol].get("n_files")),
-            size=size(by_symbol[symbol].get("size_bytes")),
-            n_rows=count(by_symbol[symbol].get("n_rows")),
-            period=period(by_symbol[symbol].get("first_ts"), by_symbol[symbol].get("last_ts")),
-            n_findings=count(len(by_symbol[symbol].get("findings") or [])),
+            n_files=count(by_symbol[symbol].n_files),
+            size=size(by_symbol[symbol].size_bytes),
+            n_rows=count(by_symbol[symbol].n_rows),
+            period=period(by_symbol[symbol].first_ts, by_symbol[symbol].last_ts),
+            n_findings=count(len(by_symbol[symbol].findings)),
         )
         for symbol in sorted(by_symbol)[:MAX_ROWS]
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -13,6 +11,7 @@ from ray_pipeline.report.scales import Scale, skill_scale
 from ray_pipeline.report.search_section import SearchSection, write_search_section
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.documents import EvidenceRecord, ModelRecord, PlannedJob, TrainedOn
 from ray_pipeline.results.figures import (
     count,
     is_measured,
@@ -73,12 +72,11 @@ class ModelSection:
 
 def write_model_section(contents: RunContents) -> ModelSection:
     """Lay out the training plan and what became of it."""
-    plan = contents.plan
-    left_out = [(str(item["what"]), str(item["why"])) for item in (plan or {}).get("left_out", [])]
-    untrained = [job["job_id"] for job in contents.jobs if job["job_id"] not in contents.trained]
-    shown = [job for job in contents.jobs if job["job_id"] in contents.models]
+    left_out = [(item.what, item.why) for item in contents.left_out]
+    untrained = [job.job_id for job in contents.jobs if job.job_id not in contents.trained]
+    shown = [job for job in contents.jobs if job.job_id in contents.models]
     scale = _scale(contents)
-    models = tuple(_model(job, contents.models[job["job_id"]], scale) for job in shown)
+    models = tuple(_model(job, contents.models[job.job_id], scale) for job in shown)
     return ModelSection(
         absent="" if models else _absent(contents),
         axis=scale_axis(scale),
@@ -100,8 +98,8 @@ def _absent(contents: RunContents) -> str:
 def _scale(contents: RunContents) -> Scale:
     ends = []
     for metadata in contents.models.values():
-        evidence = metadata.get("out_of_sample") or {}
-        skill, error = evidence.get("skill"), evidence.get("std_error")
+        evidence = metadata.out_of_sample or EvidenceRecord()
+        skill, error = evidence.skill, evidence.std_error
         if is_measured(skill):
             width = 2 * error if is_measured(error) else 0.0
             # An interval beyond chance to perfect would say nothing more.
@@ -109,27 +107,27 @@ def _scale(contents: RunContents) -> Scale:
     return skill_scale(ends, n_ticks=3)
 
 
-def _model(job: Mapping[str, Any], metadata: Mapping[str, Any], scale: Scale) -> ListedModel:
-    evidence = metadata.get("out_of_sample") or {}
-    skill, error = evidence.get("skill"), evidence.get("std_error")
-    trained_on = metadata.get("trained_on") or {}
-    symbols = job["symbols"]
-    pooled = job["view"] == "cross_sectional"
+def _model(job: PlannedJob, metadata: ModelRecord, scale: Scale) -> ListedModel:
+    evidence = metadata.out_of_sample or EvidenceRecord()
+    skill, error = evidence.skill, evidence.std_error
+    trained_on = metadata.trained_on or TrainedOn()
+    symbols = job.symbols
+    pooled = job.view == "cross_sectional"
     half_width = 2 * error if is_measured(error) else None
-    title = f"{job['job_id']}: skill {signed(skill, 4)} ± {unsigned(error, 4)}"
+    title = f"{job.job_id}: skill {signed(skill, 4)} ± {unsigned(error, 4)}"
     holds = is_measured(half_width) and is_measured(skill) and skill > half_width
     return ListedModel(
-        job_id=job["job_id"],
+        job_id=job.job_id,
         trained_on=f"{count(len(symbols))} symbols" if pooled else ", ".join(symbols),
-        family=job["family"],
+        family=job.family,
         chart=interval(skill, half_width, scale, marked=holds, title=title),
         skill=signed(skill),
         std_error=unsigned(error),
-        p_value=probability(evidence.get("p_value")),
-        n_rows=count(trained_on.get("n_rows")),
-        n_features=count(len(job["features"])),
-        n_serves=count(len(job["serves"])),
-        period=period(trained_on.get("first_ts"), trained_on.get("last_ts")),
-        why=job["why"].partition(": ")[0],
-        reason=job["why"],
+        p_value=probability(evidence.p_value),
+        n_rows=count(trained_on.n_rows),
+        n_features=count(len(job.features)),
+        n_serves=count(len(job.serves)),
+        period=period(trained_on.first_ts, trained_on.last_ts),
+        why=job.why.partition(": ")[0],
+        reason=job.why,
     )

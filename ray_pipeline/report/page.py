@@ -18,6 +18,7 @@ from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.headline import write_headline
+from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import REPORT
 from ray_pipeline.routing.decide import ROUTE_ORDER
 from ray_pipeline.storage import RunDirectory
@@ -39,9 +40,10 @@ def write_report(run: RunDirectory) -> str:
     Raises
     ------
     StorageError
-        When there is no ``run.json``, or a file that is there cannot be read.
+        When there is no ``run.json``, or a file that is there cannot be read or holds something
+        else than it should.
     """
-    run.write_text(REPORT, render_page(read_contents(run)))
+    run.write_text(REPORT, render_page(read_contents(Results(run))))
     return REPORT
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.documents import SearchRecord
 from ray_pipeline.results.figures import DASH, count, is_measured, plural, signed, with_error
 from ray_pipeline.results.tables import TRIALS
 
@@ -47,9 +47,10 @@ class SearchSection:
 def write_search_section(contents: RunContents) -> SearchSection:
     """Lay out the searches of the models that the page shows."""
     found = {
-        job["job_id"]: contents.models[job["job_id"]]["search"]
+        job.job_id: search
         for job in contents.jobs
-        if "search" in contents.models.get(job["job_id"], {})
+        if job.job_id in contents.models
+        and (search := contents.models[job.job_id].search) is not None
     }
     rows = tuple(_model(job_id, search) for job_id, search in found.items())
     # Of the models that were not read some may have no search: the count says how many may.
@@ -60,15 +61,15 @@ def write_search_section(contents: RunContents) -> SearchSection:
     )
 
 
-def _model(job_id: str, search: Mapping[str, Any]) -> SearchedModel:
+def _model(job_id: str, search: SearchRecord) -> SearchedModel:
     return SearchedModel(
         job_id=job_id,
-        n_trials=count(search["n_trials"]),
-        inner=_change(search["inner_skill_configured"], search["inner_skill"]),
-        outer=_change(search["out_of_sample_skill_configured"], search["out_of_sample_skill"]),
-        promised=signed(search["promised_gain"]),
-        realised=with_error(search["realised_gain"], search["realised_gain_std_error"]),
-        selection=signed(search["selection"]),
+        n_trials=count(search.n_trials),
+        inner=_change(search.inner_skill_configured, search.inner_skill),
+        outer=_change(search.out_of_sample_skill_configured, search.out_of_sample_skill),
+        promised=signed(search.promised_gain),
+        realised=with_error(search.realised_gain, search.realised_gain_std_error),
+        selection=signed(search.selection),
         uses=_uses(search),
     )
 
@@ -79,35 +80,33 @@ def _change(before: float | None, after: float | None) -> str:
     return f"{signed(before)} → {signed(after)}"
 
 
-def _uses(search: Mapping[str, Any]) -> str:
+def _uses(search: SearchRecord) -> str:
     """Say which hyperparameters the final model has, and why."""
-    gain, error = search["realised_gain"], search["realised_gain_std_error"]
+    gain, error = search.realised_gain, search.realised_gain_std_error
     is_better = is_measured(gain) and is_measured(error) and gain > error
     how = "better" if is_better else "not better"
     verdict = f"{how} out of sample by more than the error of the difference"
-    if not search["accepted"]:
-        if search["final"] is None:
+    if not search.accepted:
+        if search.final is None:
             return "configured: the search for the final model came to nothing"
         return f"configured: what was found is {verdict}"
-    if search["accept"] == "always":
+    if search.accept == "always":
         return f"found, as training.search.accept asks; it is {verdict}"
     return f"found: it is {verdict}"
 
 
-def _summary(searches: Sequence[Mapping[str, Any]]) -> str:
+def _summary(searches: Sequence[SearchRecord]) -> str:
     measured = [
         search
         for search in searches
-        if is_measured(search["promised_gain"]) and is_measured(search["realised_gain"])
+        if is_measured(search.promised_gain) and is_measured(search.realised_gain)
     ]
     if not measured:
         return ""
-    promised, realised = (
-        float(np.mean([search[name] for search in measured]))
-        for name in ("promised_gain", "realised_gain")
-    )
-    n_trials = sum(search["n_trials"] for search in searches)
-    n_found = sum(search["accepted"] for search in searches)
+    promised = float(np.mean([search.promised_gain for search in measured]))
+    realised = float(np.mean([search.realised_gain for search in measured]))
+    n_trials = sum(search.n_trials for search in searches)
+    n_found = sum(search.accepted for search in searches)
     return (
         f"{plural(n_trials, 'trial')} for {plural(len(searches), 'model')}, {count(n_found)} of "
         f"which use what was found. On average the searches promised {signed(promised, 4)} of "

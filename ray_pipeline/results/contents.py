@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ray_pipeline.ranking.decide import TargetRow, choose_targets
 from ray_pipeline.results import tables as results
-from ray_pipeline.storage import RunDirectory, table_batches
+from ray_pipeline.results.documents import (
+    LeftOutJob,
+    ModelRecord,
+    PlannedJob,
+    PlanRecord,
+    RunRecord,
+    SymbolsRecord,
+)
+from ray_pipeline.results.reading import Results
 
 __all__ = ["MAX_CHARTED", "MAX_MODELS", "RunContents", "read_contents"]
 
@@ -73,17 +79,17 @@ class RunContents:
         Tables of the evaluation, for these jobs alone; not read for one target.
     """
 
-    record: Mapping[str, Any]
-    symbols: Mapping[str, Any] | None
+    record: RunRecord
+    symbols: SymbolsRecord | None
     targets: tuple[TargetRow, ...] | None
     skills: pa.Table | None
     features: pa.Table | None
     leaks: pa.Table | None
     routes: pa.Table | None
     failures: pa.Table | None
-    plan: Mapping[str, Any] | None
+    plan: PlanRecord | None
     trained: frozenset[str]
-    models: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, ModelRecord]
     stages: Mapping[str, pa.Table]
     evaluated: pa.Table | None = None
     charted: tuple[str, ...] = ()
@@ -94,12 +100,17 @@ class RunContents:
     @property
     def status(self) -> str:
         """``running``, ``done``, ``failed`` or ``interrupted``."""
-        return str(self.record.get("status", "running"))
+        return self.record.status
 
     @property
-    def jobs(self) -> Sequence[Mapping[str, Any]]:
+    def jobs(self) -> Sequence[PlannedJob]:
         """Planned jobs by priority."""
-        return list(self.plan["jobs"]) if self.plan is not None else []
+        return self.plan.jobs if self.plan is not None else ()
+
+    @property
+    def left_out(self) -> Sequence[LeftOutJob]:
+        """What could not be planned."""
+        return self.plan.left_out if self.plan is not None else ()
 
     @property
     def chosen(self) -> list[str]:
@@ -110,8 +121,7 @@ class RunContents:
 
     def count(self, name: str) -> int | None:
         """Return a count of ``run.json``, None where the run did not come so far."""
-        value = (self.record.get("counts") or {}).get(name)
-        return None if value is None else int(value)
+        return self.record.counts.get(name)
 
     def why_absent(self, name: str) -> str:
         """Say why the page has nothing from a file that is missing."""
@@ -123,7 +133,7 @@ class RunContents:
 
 
 def read_contents(
-    run: RunDirectory,
+    run: Results,
     target: str | None = None,
     symbol: str | None = None,
     max_models: int | None = MAX_MODELS,
@@ -143,37 +153,36 @@ def read_contents(
     Raises
     ------
     StorageError
-        When ``run.json`` is missing (there is no run here) or a file that is there cannot be read.
+        When ``run.json`` is missing (there is no run here) or a file that is there cannot be read,
+        or holds something else than it should.
     """
-    record = run.read_json("run.json")
-    plan = _json(run, results.PLAN)
-    jobs = plan["jobs"] if plan is not None else []
-    trained = _trained(run, [job["job_id"] for job in jobs])
+    record, plan = run.record, run.plan()
+    jobs = plan.jobs if plan is not None else ()
+    trained = _trained(run, [job.job_id for job in jobs])
     shown = [
-        job["job_id"]
+        job.job_id
         for job in jobs
-        if job["job_id"] in trained
-        and (target is None or job["target"] == target)
-        and (symbol is None or symbol in job["serves"])
+        if job.job_id in trained
+        and (target is None or job.target == target)
+        and (symbol is None or symbol in job.serves)
     ][:max_models]
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        documents = pool.map(lambda job_id: run.read_json(f"models/{job_id}/metadata.json"), shown)
-        models = dict(zip(shown, documents, strict=True))
+        models = dict(zip(shown, pool.map(run.model, shown), strict=True))
     evaluated = _rows(run, results.EVALUATED_JOBS, None, target)
     charted = _charted(evaluated) if target is None else ()
     return RunContents(
         record=record,
-        symbols=_json(run, "symbols.json"),
-        targets=_target_rows(_table(run, results.RANKED_TARGETS)),
+        symbols=run.symbols(),
+        targets=run.target_rows(),
         skills=_rows(run, results.RANKED_SYMBOLS, _SKILL_COLUMNS, target),
         features=_rows(run, results.FEATURES, _FEATURE_COLUMNS, target),
-        leaks=_table(run, results.LEAKAGE),
+        leaks=run.table(results.LEAKAGE),
         routes=_rows(run, results.ROUTES, None, target),
-        failures=_table(run, results.FAILURES),
+        failures=run.table(results.FAILURES),
         plan=plan,
         trained=trained,
         models=models,
-        stages=_stages(run) if target is None else {},
+        stages=run.user_tables() if target is None else {},
         evaluated=evaluated,
         charted=charted,
         quantiles=_rows_of_jobs(run, results.QUANTILES, charted),
@@ -192,61 +201,18 @@ def _charted(evaluated: pa.Table | None) -> tuple[str, ...]:
     return tuple(first[:MAX_CHARTED])
 
 
-def _rows_of_jobs(run: RunDirectory, name: str, jobs: Sequence[str]) -> pa.Table | None:
-    if not jobs or not run.exists(name):
-        return None
-    return _filtered(run, name, "job_id", jobs)
-
-
-def _stages(run: RunDirectory) -> dict[str, pa.Table]:
-    folder = results.USER_STAGES
-    names = [name.removesuffix(".parquet") for name in run.names_in(folder)]
-    return {name: run.read_table(f"{folder}/{name}.parquet") for name in names}
-
-
-def _json(run: RunDirectory, name: str) -> Mapping[str, Any] | None:
-    return run.read_json(name) if run.exists(name) else None
-
-
-def _table(run: RunDirectory, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
-    return run.read_table(name, columns) if run.exists(name) else None
+def _rows_of_jobs(run: Results, name: str, jobs: Sequence[str]) -> pa.Table | None:
+    return run.table(name, where=("job_id", jobs)) if jobs else None
 
 
 def _rows(
-    run: RunDirectory, name: str, columns: Sequence[str] | None, target: str | None
+    run: Results, name: str, columns: Sequence[str] | None, target: str | None
 ) -> pa.Table | None:
     """Read some columns of all targets, or all of one target: there may be millions of rows."""
-    if target is None or not run.exists(name):
-        return _table(run, name, columns)
-    return _filtered(run, name, "target", [target])
+    if target is None:
+        return run.table(name, columns)
+    return run.table(name, where=("target", [target]))
 
 
-def _filtered(run: RunDirectory, name: str, column: str, values: Sequence[str]) -> pa.Table:
-    with run.open_table(name) as file:
-        wanted = pa.array(values, pa.string())
-        kept = [
-            batch.filter(pc.is_in(batch.column(column), value_set=wanted))
-            for batch in table_batches(file)
-        ]
-        return pa.Table.from_batches(kept, file.schema_arrow)
-
-
-def _trained(run: RunDirectory, jobs: Sequence[str]) -> frozenset[str]:
-    """Find finished models with one listing; a folder without metadata is an unfinished one."""
-    if not jobs:
-        return frozenset()
-    finished = {
-        name.split("/")[1] for name in run.list("models") if name.endswith("/metadata.json")
-    }
-    return frozenset(jobs) & finished
-
-
-def _target_rows(table: pa.Table | None) -> tuple[TargetRow, ...] | None:
-    if table is None:
-        return None
-    figures = ("skill", "std_error", "t_stat", "p_value", "q_value")
-    rows = []
-    for row in table.to_pylist():
-        measured = {name: math.nan if row[name] is None else row[name] for name in figures}
-        rows.append(TargetRow(**(row | measured)))
-    return tuple(rows)
+def _trained(run: Results, jobs: Sequence[str]) -> frozenset[str]:
+    return frozenset(jobs) & run.trained_jobs() if jobs else frozenset()

@@ -51,16 +51,14 @@ def write_headline(contents: RunContents) -> Headline:
     rows = contents.targets
     found = _finding(contents, rows) if rows else ""
     detail = _detail(rows) if rows else ""
-    error = contents.record.get("error") or ""
+    error = contents.record.error or ""
     if contents.status == "done":
         sentence = found or "The run is done, but it left no target ranking."
         return Headline("done", sentence, detail, "")
     until = "So far" if contents.status == "running" else "Until then"
     so_far = f"{until}: {found[0].lower()}{found[1:]} {detail}" if found else ""
     if contents.status == "failed":
-        error = shortened(
-            error or contents.record.get("message") or "no error recorded", _MAX_ERROR
-        )
+        error = shortened(error or contents.record.message or "no error recorded", _MAX_ERROR)
         return Headline("failed", "The run failed.", so_far or "No target was ranked.", error)
     if contents.status == "interrupted":
         sentence = (
@@ -92,7 +90,7 @@ def _finding(contents: RunContents, rows: Sequence[TargetRow]) -> str:
 
 def _n_wanted(contents: RunContents) -> int:
     """Count the models that routes lead to, planned or left out of the plan."""
-    return len(contents.jobs) + len((contents.plan or {}).get("left_out", []))
+    return len(contents.jobs) + len(contents.left_out)
 
 
 def _trained(n_models: int, n_wanted: int) -> str:

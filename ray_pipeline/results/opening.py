@@ -1,4 +1,4 @@
-"""Opening a run directory for reading."""
+"""Opening a run directory for reading: the one way in."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray_pipeline.errors import DiscoveryError
+from ray_pipeline.results.reading import Results
+from ray_pipeline.results.tables import RECORD
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.replacing import result_place
 
 __all__ = ["open_run"]
 
 
-def open_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> RunDirectory:
+def open_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Results:
     """Open the result of a run directory.
 
     Raises
     ------
     DiscoveryError
         When there is no ``run.json``.
+    DamagedFileError
+        When ``run.json`` is something else.
+    ConfigError
+        When a later version wrote it, in a format that this one does not know.
     """
     run = result_place(RunDirectory(uri, storage_options))
-    if not run.exists("run.json"):
+    if not run.exists(RECORD):
         raise DiscoveryError(
             f"{uri} is no run directory: it has no run.json. Give the folder that "
             "output.run_dir names."
         )
-    return run
+    results = Results(run)
+    _ = results.record  # read now: what cannot be used is refused before anything is done with it
+    return results

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ray_pipeline.errors import DamagedFileError
 from ray_pipeline.storage.batches import table_batches
 from ray_pipeline.storage.documents import canonical_json
 from ray_pipeline.storage.run_directory import RunDirectory
@@ -80,11 +81,16 @@ def file_digest(run: RunDirectory, name: str) -> bytes:
     if name.endswith(".parquet"):
         with run.open_table(name) as file:
             return table_sha256(file).encode()
-    if name.endswith(".json"):
-        content = canonical_json(run.read_json(name)).encode()
-    else:
-        content = run.read_bytes(name)
+    content = _canonical(run, name) if name.endswith(".json") else run.read_bytes(name)
     return hashlib.sha256(content).digest()
+
+
+def _canonical(run: RunDirectory, name: str) -> bytes:
+    value = run.read_json(name)
+    try:
+        return canonical_json(value).encode()
+    except (RecursionError, UnicodeEncodeError) as error:
+        raise DamagedFileError(f"{run.uri}/{name} cannot be hashed: {error}.") from error
 
 
 def table_sha256(file: pq.ParquetFile) -> str:

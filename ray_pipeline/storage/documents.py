@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["canonical_json", "record_json", "strict_json"]
+__all__ = ["canonical_json", "check_document", "parse_json", "record_json", "strict_json"]
+
+_MAX_DEPTH = 64
+"""Of lists and mappings in one another; what this program writes has at most eight."""
+
+_MAX_INT = 2**64
+"""Beyond any count, seed or time in nanoseconds."""
 
 
 def strict_json(value: object) -> str:
@@ -47,6 +53,72 @@ def record_json(value: object) -> str:
 def canonical_json(value: Any) -> str:
     """Return the one text that equal plain values share: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_json(content: bytes) -> Any:
+    """Read JSON, NaN and infinities included.
+
+    Raises
+    ------
+    ValueError
+        Whatever is wrong with it, in words that follow a colon.
+    """
+    try:
+        return json.loads(content.decode())
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("lists or mappings are nested too deeply") from None
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:
+        # Python reads no whole number of more than 4,300 digits.
+        raise ValueError("a number has too many digits") from error
+
+
+def check_document(value: Any) -> None:
+    """Refuse what `strict_json` never writes, and what could not be printed or computed with.
+
+    Parameters
+    ----------
+    value
+        As `parse_json` returned it.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinities, whole numbers beyond 64 bits, text that is not Unicode (half of a
+        surrogate pair), and lists or mappings nested too deeply; in words that follow a colon.
+    """
+    level: list[Any] = [value]
+    for _ in range(_MAX_DEPTH):
+        deeper: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                deeper.extend(each)
+                deeper.extend(each.values())
+            elif isinstance(each, list):
+                deeper.extend(each)
+            else:
+                _check_scalar(each)
+        if not deeper:
+            return
+        level = deeper
+    raise ValueError(f"lists or mappings are nested more than {_MAX_DEPTH} deep")
+
+
+def _check_scalar(value: Any) -> None:
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"the text {value[:40]!a} is not Unicode") from None
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"a number is {value}, and only finite ones are written here")
+    elif isinstance(value, int) and not -_MAX_INT < value < _MAX_INT:
+        raise ValueError("a whole number is beyond 64 bits")
 
 
 def _plain(value: object, where: str, finite: bool) -> Any:

@@ -16,6 +16,7 @@ from typing import Literal, Self
 
 from ray_pipeline.errors import RunInUseError, RunTakenOverError, StorageError
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.documents import check_document, parse_json
 from ray_pipeline.storage.process import is_gone, machine_id, start_ticks
 
 __all__ = ["LEASE", "DriverLease", "Holder"]
@@ -72,9 +73,19 @@ class Holder:
         if content is None:
             return None
         try:
-            return cls(**json.loads(content))
+            written = parse_json(content)
+            check_document(written)
+            found = cls(**written)
         except (ValueError, TypeError):
             return None
+        return found if found._is_plausible() else None
+
+    def _is_plausible(self) -> bool:
+        texts = (self.token, self.host, self.started_at, self.beat_at, self.machine or "")
+        numbers = (self.pid, self.n_beats, self.ticks or 0)
+        return all(isinstance(each, str) for each in texts) and all(
+            type(each) is int for each in numbers
+        )
 
     def written(self) -> bytes:
         """Return the content of the file."""

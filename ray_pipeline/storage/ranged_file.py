@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -28,6 +29,8 @@ class RangedFile:
     ----------
     file
         The open file; it is closed with this one.
+    guard
+        What every read happens inside of, to tell errors of the store from those of what reads.
 
     Notes
     -----
@@ -35,8 +38,13 @@ class RangedFile:
     its own. Errors are raised by the read that needs the bytes, not by `fetch_ahead`.
     """
 
-    def __init__(self, file: OpenFile) -> None:
+    def __init__(
+        self,
+        file: OpenFile,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._file = file
+        self._guard = guard
         self._position = 0
         self._segments: list[_Segment] = []
         self.closed = False
@@ -83,11 +91,12 @@ class RangedFile:
         if end <= start:
             return b""
         segment = self._found(start, end)
-        if segment is None:
-            content: bytes | memoryview = self._file.fetch(start, end).result()
-        else:
-            whole = memoryview(segment.content.result())
-            content = whole[start - segment.start : end - segment.start]
+        with self._guard():
+            if segment is None:
+                content: bytes | memoryview = self._file.fetch(start, end).result()
+            else:
+                whole = memoryview(segment.content.result())
+                content = whole[start - segment.start : end - segment.start]
         self._position = start + len(content)
         return content
 

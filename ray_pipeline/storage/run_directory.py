@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import shutil
@@ -16,8 +15,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ray_pipeline.errors import StorageError
-from ray_pipeline.storage.documents import strict_json
+from ray_pipeline.errors import DamagedFileError, StorageError
+from ray_pipeline.storage.documents import check_document, parse_json, strict_json
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
@@ -60,7 +59,8 @@ class RunDirectory:
     -----
     Local files are written beside their target, synced, and renamed over it; an object store
     takes each object in one put. Either way a reader sees the old content or the new.
-    The methods raise `StorageError` with the address in its message.
+    The methods raise `StorageError` with the address in its message, and of its kind
+    `DamagedFileError` where a file can be read but holds something else than it should.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class RunDirectory:
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise StorageError(f"{self._address(name)} is not UTF-8 text: {error}.") from error
+            raise DamagedFileError(f"{self._address(name)} is not UTF-8 text: {error}.") from error
 
     def write_json(self, name: str, value: object) -> None:
         """Write strict JSON: keys sorted, NaN and infinities as null (see `strict_json`)."""
@@ -174,11 +174,20 @@ class RunDirectory:
 
     def read_json(self, name: str) -> Any:
         """Read JSON, including the NaN of unit records."""
-        text = self.read_text(name)
+        content = self.read_bytes(name)
         try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise StorageError(f"{self._address(name)} is not valid JSON: {error}.") from error
+            return parse_json(content)
+        except ValueError as error:
+            raise DamagedFileError(f"{self._address(name)} is not valid JSON: {error}.") from error
+
+    def read_document(self, name: str) -> Any:
+        """Read JSON that `write_json` wrote: see `check_document` for what it never holds."""
+        value = self.read_json(name)
+        try:
+            check_document(value)
+        except ValueError as error:
+            raise DamagedFileError(f"{self._address(name)} cannot be used: {error}.") from error
+        return value
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a table as Parquet that depends on nothing but its columns and values.
@@ -257,16 +266,25 @@ class RunDirectory:
 
     def _content(self, name: str) -> RangedFile:
         with self._file("read", name) as (store, path):
-            return RangedFile(store.open(path))
+            return RangedFile(store.open(path), lambda: storage_errors("read", self._address(name)))
 
     @contextmanager
     def _parsed(self, name: str, content: RangedFile) -> Iterator[pq.ParquetFile]:
-        with (
-            self._file("read", name),
-            content,
-            pq.ParquetFile(content, pre_buffer=True) as file,
-        ):
-            yield file
+        """Give the open file; what Arrow cannot make sense of becomes a DamagedFileError.
+
+        Failures of the store are StorageErrors by then, see `_content`.
+        """
+        try:
+            with content, pq.ParquetFile(content, pre_buffer=True) as file:
+                yield file
+        except StorageError:
+            raise
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            text = " ".join(str(error).split())
+            raise DamagedFileError(
+                f"Cannot read {self._address(name)}: it is damaged, or is not a Parquet table "
+                f"({text.rstrip('.')})."
+            ) from error
 
     def _decoded(
         self, name: str, content: RangedFile, columns: Sequence[str] | None = None
@@ -275,7 +293,7 @@ class RunDirectory:
             names = file.schema_arrow.names if columns is None else list(columns)
             missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:
-                raise StorageError(
+                raise DamagedFileError(
                     f"{self._address(name)} has no column {', '.join(missing)}; "
                     f"it has {', '.join(file.schema_arrow.names)}."
                 )

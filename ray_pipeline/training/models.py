@@ -123,7 +123,9 @@ def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
         When it cannot be read.
     """
     name = f"models/{job_id}/metadata.json"
-    metadata: dict[str, Any] = run.read_json(name)
+    metadata = run.read_document(name)
+    if not isinstance(metadata, dict):
+        raise ArtifactError(f"{run.uri}/{name} is not a mapping. Restore it, or run again.")
     check_complete(metadata, f"{run.uri}/{name}")
     check_seal(metadata, f"{run.uri}/{name}")
     return metadata

@@ -303,7 +303,7 @@ def test_unfinished_run(runs: Path, edited: RunDirectory, status: str) -> None:
 
 def test_runs_without_results(tmp_path: Path) -> None:
     """Two runs that have written nothing are equal in that, and the line says so."""
-    values = {"status": "running"}
+    values = {"name": "empty", "status": "running"}
     for name in "ab":
         run = RunDirectory(tmp_path / name)
         run.write_json("run.json", values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ray_pipeline.comparing.settings import compare_configs, compare_records
+from ray_pipeline.results.documents import RunRecord
 
 CONFIG: dict[str, Any] = {
     "experiment": {"name": "x", "seed": 7},
@@ -19,6 +20,11 @@ CONFIG: dict[str, Any] = {
 def with_keys(**sections: dict[str, Any]) -> dict[str, Any]:
     """Return the config with keys of sections replaced."""
     return CONFIG | {name: CONFIG.get(name, {}) | keys for name, keys in sections.items()}
+
+
+def record(**facts: Any) -> RunRecord:
+    """Return ``run.json`` of a run with some facts."""
+    return RunRecord(name="x", status="done", **facts)
 
 
 def test_equal_configs() -> None:
@@ -70,7 +76,7 @@ def test_values_of_config_keys() -> None:
 
 def test_records() -> None:
     """Seed, input, versions and lost units are compared; times, messages and hashes are not."""
-    a = {
+    a: dict[str, Any] = {
         "seed": 7,
         "input_fingerprint": "aa",
         "content_sha256": "1",
@@ -78,7 +84,7 @@ def test_records() -> None:
         "versions": {"numpy": "2.0", "scipy": "1.13"},
         "counts": {"quarantined": 0, "jobs": 3},
     }
-    b = {
+    b: dict[str, Any] = {
         "seed": 8,
         "input_fingerprint": "bb",
         "content_sha256": "2",
@@ -86,12 +92,12 @@ def test_records() -> None:
         "versions": {"numpy": "2.1", "scipy": "1.13", "ray": "2.50"},
         "counts": {"quarantined": 1, "jobs": 4},
     }
-    assert compare_records(a, b) == [
+    assert compare_records(record(**a), record(**b)) == [
         {"key": "seed", "a": "7", "b": "8"},
         {"key": "input_fingerprint", "a": '"aa"', "b": '"bb"'},
         {"key": "versions.numpy", "a": '"2.0"', "b": '"2.1"'},
         {"key": "counts.quarantined", "a": "0", "b": "1"},
         {"key": "versions.ray", "a": None, "b": '"2.50"'},
     ]
-    assert compare_records(a, dict(a)) == []
-    assert compare_records({}, {}) == []
+    assert compare_records(record(**a), record(**a)) == []
+    assert compare_records(record(), record()) == []

@@ -15,11 +15,12 @@ from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.scales import skill_scale
 from ray_pipeline.results import tables as results
 from ray_pipeline.results.contents import MAX_CHARTED, RunContents, read_contents
+from ray_pipeline.results.reading import Results
 
 
 @pytest.fixture
 def contents(run_uri: str) -> RunContents:
-    return read_contents(SampleRun().write(run_uri))
+    return read_contents(Results(SampleRun().write(run_uri)))
 
 
 def test_figures_of_a_return(contents: RunContents) -> None:
@@ -27,7 +28,7 @@ def test_figures_of_a_return(contents: RunContents) -> None:
     section = write_evaluation_section(contents)
     assert (section.absent, section.cost_bps, section.n_trials) == ("", "5", "70")
     first = section.models.rows[0]
-    assert first.job_id == contents.jobs[0]["job_id"]
+    assert first.job_id == contents.jobs[0].job_id
     assert (first.spread, first.monotonicity) == ("0.04 ± 0.006", "+1.00")
     assert (first.hit_rate, first.by_chance, first.turnover) == ("52.7%", "50.0%", "41% / 38%")
     assert (first.gross, first.net, first.break_even) == ("0.004", "0.003 ± 0.0008", "21.3")
@@ -52,10 +53,10 @@ def test_pooled_models_come_first_and_lists_are_capped(
 ) -> None:
     """In the order of the plan, and never by their results; the notes count all."""
     section = write_evaluation_section(contents)
-    pooled = [job["job_id"] for job in contents.jobs if job["view"] == "cross_sectional"]
+    pooled = [job.job_id for job in contents.jobs if job.view == "cross_sectional"]
     shown = [row.job_id for row in section.models.rows]
     assert shown[: len(pooled)] == pooled
-    assert sorted(shown) == sorted(job["job_id"] for job in contents.jobs)
+    assert sorted(shown) == sorted(job.job_id for job in contents.jobs)
     assert [row.job_id for row in section.charts.rows] == list(contents.charted)
     assert contents.charted == tuple(shown[:MAX_CHARTED])
     assert section.charts.note.startswith(f"Showing 6 of {len(shown)}, pooled models first")
@@ -77,7 +78,7 @@ def test_only_charted_jobs_are_read(contents: RunContents) -> None:
 
 def test_contents_of_one_target_have_its_figures(run_uri: str) -> None:
     """Without what is drawn."""
-    found = read_contents(SampleRun().write(run_uri), "fwd_ret_5d")
+    found = read_contents(Results(SampleRun().write(run_uri)), "fwd_ret_5d")
     assert found.evaluated is not None
     assert set(found.evaluated.column("target").to_pylist()) == {"fwd_ret_5d"}
     assert (found.charted, found.quantiles, found.equity) == ((), None, None)

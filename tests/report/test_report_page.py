@@ -185,7 +185,9 @@ def test_a_run_with_nothing_but_its_record_has_a_page(run_uri: str) -> None:
     for name in run.list():
         if name != "run.json":
             run.remove(name)
-    run.write_json("run.json", {"status": "failed", "error": "DiscoveryError: nothing there"})
+    run.write_json(
+        "run.json", {"name": "early", "status": "failed", "error": "DiscoveryError: nothing there"}
+    )
     write_report(run)
     page = ParsedPage(run.read_text(REPORT))
     assert page.problems == []

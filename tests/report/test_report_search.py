@@ -11,6 +11,8 @@ from sample_runs import SampleRun
 from ray_pipeline.report.page import write_report
 from ray_pipeline.report.search_section import SearchedModel, SearchSection, write_search_section
 from ray_pipeline.results.contents import RunContents, read_contents
+from ray_pipeline.results.documents import SearchRecord
+from ray_pipeline.results.reading import Results
 from ray_pipeline.storage import RunDirectory
 
 SEARCH: dict[str, Any] = {
@@ -33,14 +35,15 @@ SEARCH: dict[str, Any] = {
 
 @pytest.fixture
 def contents(run_uri: str) -> RunContents:
-    return read_contents(SampleRun().write(run_uri))
+    return read_contents(Results(SampleRun().write(run_uri)))
 
 
 def section(contents: RunContents, *searches: dict[str, Any]) -> SearchSection:
     """Return the section of a run whose first models have these searches."""
     models = dict(contents.models)
     for job, search in zip(contents.jobs, searches, strict=False):
-        models[job["job_id"]] = {**models[job["job_id"]], "search": {**SEARCH, **search}}
+        found = SearchRecord.model_validate({**SEARCH, **search})
+        models[job.job_id] = models[job.job_id].model_copy(update={"search": found})
     return write_search_section(replace(contents, models=models))
 
 
@@ -55,7 +58,7 @@ def test_a_searched_model_by_hand(contents: RunContents) -> None:
     found = section(contents, {})
     assert found.models.rows == (
         SearchedModel(
-            job_id=contents.jobs[0]["job_id"],
+            job_id=contents.jobs[0].job_id,
             n_trials="80",
             inner="+0.025 → +0.065",
             outer="+0.021 → +0.022",
@@ -117,7 +120,7 @@ def test_the_page_shows_it(run_uri: str) -> None:
     """A table of its own among the models, and a word on what p pays for."""
     run = SampleRun().write(run_uri)
     assert "Hyperparameters searched" not in page(run)
-    job_id = read_contents(run).jobs[0]["job_id"]
+    job_id = read_contents(Results(run)).jobs[0].job_id
     name = f"models/{job_id}/metadata.json"
     run.write_json(name, {**run.read_json(name), "search": SEARCH})
     text = page(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 from sample_runs import SampleRun
@@ -18,13 +18,21 @@ from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import interval_scale, write_target_section
 from ray_pipeline.results import tables as results
 from ray_pipeline.results.contents import RunContents, read_contents
+from ray_pipeline.results.documents import (
+    EvidenceRecord,
+    LeftOutJob,
+    ModelRecord,
+    PlanRecord,
+    RunRecord,
+)
 from ray_pipeline.results.headline import write_headline
+from ray_pipeline.results.reading import Results
 from ray_pipeline.routing.decide import ROUTE_ORDER, Route
 
 
 @pytest.fixture
 def contents(run_uri: str) -> RunContents:
-    return read_contents(SampleRun().write(run_uri))
+    return read_contents(Results(SampleRun().write(run_uri)))
 
 
 def test_headline_counts_targets_views_and_models(contents: RunContents) -> None:
@@ -49,9 +57,9 @@ def test_headline_says_when_models_are_missing(
 ) -> None:
     """Models that routes wanted and that were not trained, planned or left out, are counted."""
     job = contents.jobs[0]
-    jobs = [{**job, "job_id": f"{i}"} for i in range(40)]
-    trained = frozenset(item["job_id"] for item in jobs[:n_models])
-    plan = {"jobs": jobs, "left_out": [{"what": "a", "why": "b"}] * 2}
+    jobs = tuple(job.model_copy(update={"job_id": f"{i}"}) for i in range(40))
+    trained = frozenset(item.job_id for item in jobs[:n_models])
+    plan = PlanRecord(jobs=jobs, left_out=(LeftOutJob(what="a", why="b"),) * 2)
     sentence = write_headline(replace(contents, plan=plan, trained=trained)).sentence
     assert sentence.endswith(ending)
 
@@ -59,7 +67,7 @@ def test_headline_says_when_models_are_missing(
 def test_headline_of_one_target_is_singular(run_uri: str) -> None:
     """One target is predictable, not one targets are."""
     sample = SampleRun(targets=("fwd_ret_5d",), trains=False)
-    sentence = write_headline(read_contents(sample.write(run_uri))).sentence
+    sentence = write_headline(read_contents(Results(sample.write(run_uri)))).sentence
     assert sentence.startswith("1 of 1 target is predictable (1 in the cross-sectional view")
 
 
@@ -72,23 +80,27 @@ def test_headline_of_one_target_is_singular(run_uri: str) -> None:
     ],
 )
 def test_headline_of_an_unfinished_run_tells_what_was_found_until_then(
-    contents: RunContents, status: str, start: str, until: str
+    contents: RunContents,
+    status: Literal["interrupted", "running", "failed"],
+    start: str,
+    until: str,
 ) -> None:
     """A run that did not end well never reads like one that did."""
-    headline = write_headline(replace(contents, record={"status": status}))
+    headline = write_headline(replace(contents, record=RunRecord(name="early", status=status)))
     assert headline.sentence.startswith(start)
     assert headline.detail.startswith(f"{until}: 3 of 8 targets are predictable")
-    nothing = write_headline(replace(contents, record={"status": status}, targets=None))
+    nothing = write_headline(
+        replace(contents, record=RunRecord(name="early", status=status), targets=None)
+    )
     assert nothing.detail.startswith("No target was ranked")
 
 
 def test_failed_run_without_an_error_says_its_last_line(contents: RunContents) -> None:
     """The error is never empty."""
-    failed = {"status": "failed", "error": None, "message": "9 of 15 failed"}
+    failed = RunRecord(name="early", status="failed", message="9 of 15 failed")
     assert write_headline(replace(contents, record=failed)).error == "9 of 15 failed"
-    assert write_headline(replace(contents, record={"status": "failed"})).error == (
-        "no error recorded"
-    )
+    silent = RunRecord(name="early", status="failed")
+    assert write_headline(replace(contents, record=silent)).error == "no error recorded"
 
 
 def test_done_run_without_a_ranking_says_so(contents: RunContents) -> None:
@@ -100,7 +112,9 @@ def test_done_run_without_a_ranking_says_so(contents: RunContents) -> None:
 def test_chosen_targets_are_those_the_run_chose(contents: RunContents) -> None:
     """The strongest predictable targets, as many as the run's own count."""
     assert len(contents.chosen) == 3
-    fewer = replace(contents, record={"counts": {"chosen_targets": 1}})
+    fewer = replace(
+        contents, record=contents.record.model_copy(update={"counts": {"chosen_targets": 1}})
+    )
     assert fewer.chosen == contents.chosen[:1]
     section = write_target_section(fewer)
     verdicts = {row.target: (row.predictable, row.chosen) for row in section.views[0].targets.rows}
@@ -144,7 +158,7 @@ def test_strips_name_the_symbols_at_the_ends(contents: RunContents) -> None:
 
 def test_without_a_chosen_target_there_are_no_strips(run_uri: str) -> None:
     """The section says why and where the figures are."""
-    section = write_symbol_section(read_contents(SampleRun(strength=0.0).write(run_uri)))
+    section = write_symbol_section(read_contents(Results(SampleRun(strength=0.0).write(run_uri))))
     assert section.views == ()
     assert section.absent == (
         "No target was chosen. target_ranking/symbols.parquet has every symbol's figures."
@@ -217,7 +231,7 @@ def test_routes_are_capped(contents: RunContents, monkeypatch: pytest.MonkeyPatc
 def test_models_show_rows_features_and_evidence(contents: RunContents) -> None:
     """In the order of the plan, with what their metadata say."""
     section = write_model_section(contents)
-    assert [row.job_id for row in section.models.rows] == [job["job_id"] for job in contents.jobs]
+    assert [row.job_id for row in section.models.rows] == [job.job_id for job in contents.jobs]
     first = section.models.rows[0]
     assert first.trained_on == "15 symbols"
     assert (first.skill, first.std_error) == ("+0.032", "0.011")
@@ -228,25 +242,24 @@ def test_models_show_rows_features_and_evidence(contents: RunContents) -> None:
 
 def test_model_without_evidence_has_dashes(contents: RunContents) -> None:
     """Figures that are null in the metadata are not measured, not zero."""
-    job_id = contents.jobs[0]["job_id"]
-    empty = {"out_of_sample": {"skill": None, "std_error": None}, "trained_on": None}
+    job_id = contents.jobs[0].job_id
+    empty = ModelRecord(out_of_sample=EvidenceRecord(skill=None, std_error=None))
     section = write_model_section(replace(contents, models={job_id: empty}))
     first = section.models.rows[0]
     assert {first.skill, first.std_error, first.p_value, first.n_rows, first.period} == {"–"}
 
 
 @pytest.mark.parametrize(
-    ("plan", "absent"),
+    ("n_jobs", "absent"),
     [
-        ({"jobs": [], "left_out": []}, "Nothing was planned for training"),
-        ({"jobs": [{"job_id": "a"}], "left_out": []}, "No planned model was trained."),
+        (0, "Nothing was planned for training"),
+        (1, "No planned model was trained."),
         (None, "training_plan.json is missing from the run directory."),
     ],
 )
-def test_no_model_has_its_reason(
-    contents: RunContents, plan: dict[str, object] | None, absent: str
-) -> None:
+def test_no_model_has_its_reason(contents: RunContents, n_jobs: int | None, absent: str) -> None:
     """Nothing planned, nothing trained and no plan are three things."""
+    plan = None if n_jobs is None else PlanRecord(jobs=contents.jobs[:n_jobs], left_out=())
     bare = replace(contents, plan=plan, trained=frozenset(), models={})
     assert write_model_section(bare).absent.startswith(absent)
 
@@ -277,9 +290,9 @@ def test_findings_name_a_few_symbols_and_count_the_rest() -> None:
 
 def test_run_section_survives_an_early_end(contents: RunContents) -> None:
     """A record that holds little gives dashes, no folds and no times."""
-    section = write_run_section(replace(contents, record={"status": "failed", "folds": None}))
+    section = write_run_section(replace(contents, record=RunRecord(name="early", status="failed")))
     facts = dict(section.facts)
-    assert section.name == "unnamed run"
+    assert section.name == "early"
     assert facts["Rows"] == facts["Period"] == facts["Seed"] == "–"
     assert facts["Symbols"].startswith("– discovered, – selected")
     assert section.folds == ()
@@ -288,8 +301,8 @@ def test_run_section_survives_an_early_end(contents: RunContents) -> None:
 
 
 def test_stage_times_are_longest_first_with_their_sum(contents: RunContents) -> None:
-    """A stage that was not timed is left out; the sum stands last."""
-    record = {"timings_s": {"a": 1.0, "b_c": 60.0, "d": None}}
+    """The sum stands last."""
+    record = contents.record.model_copy(update={"timings_s": {"a": 1.0, "b_c": 60.0}})
     section = write_run_section(replace(contents, record=record))
     times = [(stage.stage, stage.time) for stage in section.stages]
     assert times == [("b c", "1 min 00 s"), ("a", "1.0 s"), ("all 2 stages", "1 min 01 s")]
@@ -299,17 +312,17 @@ def test_contents_of_one_target(run_uri: str) -> None:
     """Its rows alone with all their columns, and the models that serve a symbol, up to a limit."""
     run = SampleRun().write(run_uri)
     for name, part in ((results.FEATURES, "features"), (results.RANKED_SYMBOLS, "skills")):
-        table = getattr(read_contents(run, "fwd_ret_5d"), part)
+        table = getattr(read_contents(Results(run), "fwd_ret_5d"), part)
         whole = run.read_table(name)
         kept = [row for row in whole.to_pylist() if row["target"] == "fwd_ret_5d"]
         assert (table.to_pylist(), table.schema) == (kept, whole.schema)
-    jobs = [job for job in read_contents(run).jobs if job["target"] == "fwd_ret_5d"]
-    ids = [job["job_id"] for job in jobs]
-    assert list(read_contents(run, "fwd_ret_5d", max_models=None).models) == ids
-    assert list(read_contents(run, "fwd_ret_5d", max_models=2).models) == ids[:2]
-    serving = [job["job_id"] for job in jobs if "SYM02" in job["serves"]]
+    jobs = [job for job in read_contents(Results(run)).jobs if job.target == "fwd_ret_5d"]
+    ids = [job.job_id for job in jobs]
+    assert list(read_contents(Results(run), "fwd_ret_5d", max_models=None).models) == ids
+    assert list(read_contents(Results(run), "fwd_ret_5d", max_models=2).models) == ids[:2]
+    serving = [job.job_id for job in jobs if "SYM02" in job.serves]
     assert 0 < len(serving) < len(ids)
-    assert list(read_contents(run, "fwd_ret_5d", "SYM02").models) == serving
+    assert list(read_contents(Results(run), "fwd_ret_5d", "SYM02").models) == serving
 
 
 def test_absent_tables_are_told_apart(contents: RunContents) -> None:

@@ -10,6 +10,7 @@ from sample_runs import SampleRun
 from ray_pipeline.report.page import render_page
 from ray_pipeline.report.stage_section import write_stage_section
 from ray_pipeline.results.contents import read_contents
+from ray_pipeline.results.reading import Results
 from ray_pipeline.user_code.records import records_table
 
 
@@ -17,7 +18,7 @@ def _page(run_uri: str, **stages: dict[str, dict[str, Any]]) -> Any:
     run = SampleRun().write(run_uri)
     for name, records in stages.items():
         run.write_table(f"stages/{name}.parquet", records_table(name, records))
-    return read_contents(run)
+    return read_contents(Results(run))
 
 
 def test_without_stages_there_is_no_section(run_uri: str) -> None:
@@ -64,4 +65,4 @@ def test_one_target_needs_no_stage_tables(run_uri: str) -> None:
     """What tells of one target alone does not read them."""
     _page(run_uri, quality={"A": {"x": 1}})
     run = SampleRun().write(run_uri)
-    assert read_contents(run, target="fwd_ret_5d").stages == {}
+    assert read_contents(Results(run), target="fwd_ret_5d").stages == {}

@@ -1,0 +1,255 @@
+"""The JSON documents of a run as typed records, as far as somebody reads them.
+
+Every key that a version of before did not write has a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ray_pipeline.records import SampleWeights, View
+
+__all__ = [
+    "FORMAT_VERSION",
+    "DataFacts",
+    "EvidenceRecord",
+    "FoldSpan",
+    "LeftOutJob",
+    "LeftOutSymbol",
+    "ModelRecord",
+    "PlanRecord",
+    "PlannedJob",
+    "PredictionsRecord",
+    "Record",
+    "RunRecord",
+    "SearchRecord",
+    "SymbolFacts",
+    "SymbolsRecord",
+    "TrainedOn",
+    "TrainedRecord",
+]
+
+FORMAT_VERSION = 2
+"""Of the run directory. It rises when a reader of before could not read what is written now; a
+directory without one is of format 1."""
+
+T = TypeVar("T")
+Items: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
+"""A list of JSON, as a tuple."""
+
+
+class Record(BaseModel):
+    """A mapping of JSON whose keys have the types that they are written with."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class ToldRecord(Record):
+    """A record that is passed on whole, with the keys that nobody here reads."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def told(self) -> dict[str, Any]:
+        """Return the mapping as it was written, with the defaults of keys that it lacks."""
+        return self.model_dump()
+
+
+class FeatureFunctionRecord(Record):
+    """A function of the user's own that computed features."""
+
+    function: str
+    source_sha256: str
+    names: Items[str]
+    lookback: int | None
+
+
+class DataFacts(Record):
+    """What a run read; nothing of it is known before its symbols were inspected."""
+
+    data_dir: str | None = None
+    interval: str | None = None
+    layout: str | None = None
+    kind: Literal["bars", "labeled"] | None = None
+    bar_seconds: int | None = None
+    session_bars: int | None = None
+    feature_functions: Items[FeatureFunctionRecord] = ()
+    n_timestamps: int | None = None
+    n_rows: int | None = None
+    first_ts: str | None = None
+    last_ts: str | None = None
+
+
+class FoldSpan(Record):
+    """A test fold by its first and last timestamp."""
+
+    index: int
+    test_start: str | None = None
+    test_end: str | None = None
+
+
+class CrossSectionFacts(Record):
+    """Symbols that cross-sectional features compare with."""
+
+    members: Items[str] = ()
+
+
+class RunRecord(Record):
+    """``run.json``."""
+
+    format_version: Annotated[int, Field(ge=1)] = 1
+    status: Literal["running", "done", "failed", "interrupted"]
+    name: str
+    message: str | None = None
+    error: str | None = None
+    seed: int | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    config_sha256: str | None = None
+    content_sha256: str | None = None
+    input_fingerprint: str | None = None
+    timings_s: Mapping[str, float] = {}
+    counts: Mapping[str, int] = {}
+    warnings: Items[str] = ()
+    versions: Mapping[str, str] = {}
+    data: DataFacts = DataFacts()
+    folds: Items[FoldSpan] = ()
+    cross_section: CrossSectionFacts = CrossSectionFacts()
+
+
+class TrainedFacts(DataFacts):
+    """What a run read, as far as using its models takes it."""
+
+    interval: str | None
+    kind: Literal["bars", "labeled"]
+    bar_seconds: Annotated[int, Field(gt=0)]
+    session_bars: Annotated[int, Field(gt=0)]
+    feature_functions: Items[FeatureFunctionRecord]
+
+
+class TrainedCounts(Record):
+    """How many models a run trained."""
+
+    models: Annotated[int, Field(ge=0)]
+
+
+class TrainedRecord(Record):
+    """``run.json`` of a run that is done, as far as using its models takes it."""
+
+    message: str
+    content_sha256: str
+    counts: TrainedCounts
+    data: TrainedFacts
+    cross_section: CrossSectionFacts = CrossSectionFacts()
+
+
+class LeftOutSymbol(ToldRecord):
+    """A symbol that was rejected, or quarantined in a stage."""
+
+    symbol: str
+    reason: str
+    stage: str = ""
+
+
+class SymbolFacts(ToldRecord):
+    """A symbol's table as it was read; unknown of one that was not."""
+
+    n_files: int | None = None
+    size_bytes: int | None = None
+    n_rows: int | None = None
+    first_ts: str | None = None
+    last_ts: str | None = None
+    findings: Items[str] = ()
+
+
+class SymbolsRecord(Record):
+    """``symbols.json``."""
+
+    discovered: Items[str]
+    selected: Items[str]
+    rejected: Items[LeftOutSymbol]
+    quarantined: Items[LeftOutSymbol]
+    symbols: Mapping[str, SymbolFacts]
+
+
+class PlannedJob(ToldRecord):
+    """A job of the training plan; `members` are those of an average."""
+
+    job_id: str
+    target: str
+    view: View
+    symbols: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    serves: Items[str]
+    family: str
+    features: Items[str]
+    hyperparameters: Mapping[str, Any]
+    priority: int
+    why: str
+    members: Items[str] = ()
+    sample_weights: SampleWeights = "none"
+
+
+class LeftOutJob(ToldRecord):
+    """What could not be planned."""
+
+    what: str
+    why: str
+
+
+class PlanRecord(Record):
+    """``training_plan.json``."""
+
+    jobs: Items[PlannedJob]
+    left_out: Items[LeftOutJob]
+
+
+class EvidenceRecord(ToldRecord):
+    """Out-of-sample skill of a model; None where it was not measured."""
+
+    skill: float | None = None
+    std_error: float | None = None
+    p_value: float | None = None
+
+
+class TrainedOn(ToldRecord):
+    """Rows that a model was trained on."""
+
+    n_rows: int | None = None
+    first_ts: str | None = None
+    last_ts: str | None = None
+
+
+class SearchRecord(Record):
+    """What a search for a model's hyperparameters promised and kept."""
+
+    accept: str
+    accepted: bool
+    n_trials: int
+    inner_skill: float | None
+    inner_skill_configured: float | None
+    out_of_sample_skill: float | None
+    out_of_sample_skill_configured: float | None
+    promised_gain: float | None
+    realised_gain: float | None
+    realised_gain_std_error: float | None
+    selection: float | None
+    final: Mapping[str, Any] | None
+
+
+class ModelRecord(Record):
+    """``models/<job_id>/metadata.json``, as far as people read of it.
+
+    What using the model takes is checked by `ray_pipeline.training.models.read_metadata`.
+    """
+
+    out_of_sample: EvidenceRecord | None = None
+    trained_on: TrainedOn | None = None
+    search: SearchRecord | None = None
+
+
+class PredictionsRecord(Record):
+    """``predictions.json``, as far as writing into the same folder again takes it."""
+
+    files: Items[str] = ()

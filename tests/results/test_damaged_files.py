@@ -1,0 +1,203 @@
+"""Files of a run directory that hold something else than runs write, and every reading command."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from mutations import (
+    RUBBISH,
+    broken_documents,
+    broken_files,
+    broken_tables,
+    changed_keys,
+)
+from panels import TARGET, planted_panel, symbol_names, write_config, write_panel
+
+from ray_pipeline.cli import main
+
+POOLED = f"models/cs_{TARGET}__ridge"
+OWN = f"models/sym_{TARGET}__S00__ridge"
+COMMANDS = ("status", "report", "explain", "predict", "compare")
+ALL = frozenset(COMMANDS)
+
+READERS: dict[str, frozenset[str]] = {
+    "run.json": ALL,
+    "config.yaml": frozenset({"explain", "predict", "compare"}),
+    "driver.json": frozenset(),
+    "report.html": frozenset(),
+    "symbols.json": frozenset({"report", "explain", "predict"}),
+    "training_plan.json": ALL - {"status"},
+    "failures.parquet": frozenset({"status", "report", "explain"}),
+    "leakage.parquet": frozenset({"report", "explain", "compare"}),
+    "target_ranking/targets.parquet": frozenset({"report", "explain", "compare"}),
+    "target_ranking/symbols.parquet": frozenset({"report", "explain", "compare"}),
+    "feature_selection/features.parquet": frozenset({"report", "explain", "compare"}),
+    "routing/routes.parquet": ALL - {"status"},
+    "predictions/out_of_sample.parquet": frozenset({"compare"}),
+    "evaluation/jobs.parquet": frozenset({"report", "explain", "compare"}),
+    "evaluation/quantiles.parquet": frozenset({"report", "compare"}),
+    "evaluation/decay.parquet": frozenset({"report", "compare"}),
+    "evaluation/equity.parquet": frozenset({"report", "compare"}),
+    f"{POOLED}/metadata.json": frozenset({"report", "explain", "predict"}),
+    f"{POOLED}/model.json": frozenset({"predict", "compare"}),
+    f"{OWN}/metadata.json": frozenset({"report", "explain"}),
+    f"{OWN}/model.json": frozenset({"compare"}),
+}
+"""Commands that cannot do without each file. Predicting reads own models symbol by symbol: one
+that cannot be used costs its symbol, and the others are scored."""
+
+COLUMNS = {
+    "failures.parquet": ("attempts", "unit"),
+    "leakage.parquet": ("target", "feature"),
+    "target_ranking/targets.parquet": ("rank", "reason"),
+    "target_ranking/symbols.parquet": ("predictable", "target"),
+    "feature_selection/features.parquet": ("rank", "feature"),
+    "routing/routes.parquet": ("route", "target"),
+    "evaluation/jobs.parquet": ("job_id", "reason"),
+    "evaluation/quantiles.parquet": ("quantile", "job_id"),
+    "evaluation/decay.parquet": ("lag_bars", "job_id"),
+    "evaluation/equity.parquet": ("ts", "job_id"),
+}
+KEYS = {
+    "run.json": ("status", "name"),
+    "symbols.json": ("selected", "quarantined", "symbols"),
+    "training_plan.json": ("jobs", "left_out", "jobs.0.job_id", "jobs.0.symbols", "jobs.0.view"),
+}
+
+
+class Answer(NamedTuple):
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+class FinishedRun:
+    """One small run for all tests; each puts back the file that it damaged."""
+
+    def __init__(self, root: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._root, self._capture = root / "run", root, capture
+
+    def call(self, command: str) -> Answer:
+        """Run a command on it in this process."""
+        folder, scores = str(self.folder), self._root / "scores"
+        shutil.rmtree(scores, ignore_errors=True)
+        arguments = {
+            "status": ["status", folder, "--json"],
+            "report": ["report", folder],
+            "explain": ["explain", folder, "--target", TARGET, "--json"],
+            "compare": ["compare", folder, str(self._root / "copy"), "--json"],
+            "predict": [
+                *("predict", folder, "--data-dir", str(self._root / "data")),
+                *("--out", str(scores), "--n-workers", "0"),
+            ],
+        }[command]
+        code = main(arguments)
+        out, err = self._capture.readouterr()
+        if command == "report" and code == 0:
+            out += (self.folder / "report.html").read_text(encoding="utf-8")
+        if command == "predict":
+            err = "" if code == 0 else err  # progress
+        return Answer(code, out, err)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run once over three symbols, and copy the result."""
+    folder = tmp_path_factory.mktemp("damaged")
+    data_dir = write_panel(folder / "data", planted_panel(symbol_names(3), n_bars=200))
+    config = write_config(
+        folder / "run.yaml", data_dir, folder / "run", training={"families": ["ridge"]}
+    )
+    assert main(["run", str(config)]) == 0
+    shutil.rmtree(folder / "run" / "units")
+    shutil.copytree(folder / "run", folder / "copy")
+    return folder
+
+
+@pytest.fixture
+def run(root: Path, capsys: pytest.CaptureFixture[str]) -> FinishedRun:
+    return FinishedRun(root, capsys)
+
+
+@pytest.fixture
+def damage(run: FinishedRun) -> Iterator[Callable[[str, bytes], None]]:
+    """Give the function that overwrites a file of the run until the test is over."""
+    before: dict[Path, bytes | None] = {}
+
+    def overwrite(name: str, content: bytes) -> None:
+        path = run.folder / name
+        before.setdefault(path, path.read_bytes() if path.exists() else None)
+        path.write_bytes(content)
+
+    yield overwrite
+    for path, content in before.items():
+        path.unlink() if content is None else path.write_bytes(content)
+
+
+def mutations_of(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Damage a file in every way that its kind can be."""
+    if name == f"{OWN}/metadata.json" or name.endswith("model.json"):
+        yield from broken_files(content)
+    elif name.endswith("metadata.json"):
+        # Whatever people read of a model may be missing: see the next test.
+        yield from ((how, bad) for how, bad in broken_documents(content) if how != "mapping")
+    elif name.endswith(".json"):
+        yield from broken_documents(content)
+        yield from changed_keys(content, *KEYS[name])
+    elif name in COLUMNS:
+        yield from broken_tables(content, *COLUMNS[name])
+    elif name == "config.yaml":
+        yield "empty", b""
+        yield "binary rubbish", RUBBISH
+        yield "an open bracket", content + b"added: [1\n"
+        yield "null", b"null"
+        yield "list", b"[]"
+    else:
+        yield from broken_files(content)
+
+
+@pytest.mark.parametrize("name", [name for name, readers in READERS.items() if readers])
+def test_what_cannot_be_used_is_refused_in_a_sentence(
+    run: FinishedRun, damage: Callable[[str, bytes], None], name: str
+) -> None:
+    """Exit code 2, nothing on standard output, and a line that names the file."""
+    given = (run.folder / name).read_bytes()
+    assert all(run.call(command).code == 0 for command in READERS[name])
+    n_mutations = 0
+    for how, content in mutations_of(name, given):
+        damage(name, content)
+        n_mutations += 1
+        for command in sorted(READERS[name]):
+            code, out, err = run.call(command)
+            place = f"{command}, {name}: {how}: {err[-1000:]}"
+            if command == "compare" and code == 1:
+                # It can be read, and is not what it was.
+                assert f'"name": "{name}",\n      "state": "different"' in out, place
+                continue
+            assert (code, out) == (2, ""), place
+            lines = err.splitlines()
+            assert (len(lines), "Traceback" in err) == (1, False), place
+            assert name.rpartition("/")[-1] in err, place
+            assert len(err) < 1500, place
+    assert n_mutations >= 3
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_a_command_does_not_read_changes_nothing(
+    run: FinishedRun, damage: Callable[[str, bytes], None], name: str
+) -> None:
+    """Its result is the same to the last byte."""
+    others = sorted(ALL - READERS[name])
+    if name.startswith(OWN):
+        others.remove("predict")
+    before = {command: run.call(command) for command in others}
+    assert {answer.code for answer in before.values()} <= {0}
+    damage(name, RUBBISH)
+    for command in others:
+        assert run.call(command) == before[command], f"{command}, {name}"
