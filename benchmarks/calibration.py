@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import signal, stats
+from unit_calls import call
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
@@ -202,7 +203,7 @@ def _cross_sectional(
 ) -> Measured:
     pool, names = _pool(reader, frame)
     records = [
-        rank_pooled_fold(reader, PooledFoldSpec(frame, names, fold.index, families), pool)
+        call(rank_pooled_fold, reader, PooledFoldSpec(frame, names, fold.index, families), pool)
         for fold in frame.folds
     ]
     predictions = pa.concat_tables([reader.run.read_table(record["table"]) for record in records])
@@ -225,7 +226,7 @@ def _cross_sectional(
 def _pool(reader: Any, frame: PanelFrame) -> tuple[Pool, tuple[str, ...]]:
     symbols = tuple(sorted(reader.tables))
     slices = tuple(
-        write_slice(reader, SliceSpec(SymbolPartition(symbol, ()), frame, frame.n_timestamps))
+        call(write_slice, reader, SliceSpec(SymbolPartition(symbol, ()), frame, frame.n_timestamps))
         for symbol in symbols
     )
     names = tuple(record["table"] for record in slices)
@@ -237,7 +238,11 @@ def _symbol_specific(
 ) -> Measured:
     symbols = sorted(reader.tables)
     records = [
-        rank_symbol(reader, SymbolRankingSpec(SymbolPartition(symbol, ()), frame, families, (), ()))
+        call(
+            rank_symbol,
+            reader,
+            SymbolRankingSpec(SymbolPartition(symbol, ()), frame, families, (), ()),
+        )
         for symbol in symbols
     ]
     series = [reader.run.read_table(record["series"]) for record in records]
@@ -274,8 +279,10 @@ def _shifted(
     names = tuple(family.name for family in families)
     pooled = rank_pool_shifted(reader, ShiftedPoolSpec(frame, slices, families, 3, shifts), pool)
     records = [
-        rank_symbol_shifted(
-            reader, ShiftedSymbolSpec(SymbolPartition(symbol, ()), frame, families, 100, shifts)
+        call(
+            rank_symbol_shifted,
+            reader,
+            ShiftedSymbolSpec(SymbolPartition(symbol, ()), frame, families, 100, shifts),
         )
         for symbol in sorted(reader.tables)
     ]

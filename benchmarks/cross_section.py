@@ -91,7 +91,7 @@ def main() -> None:
                 seconds[outcome.unit.stage] += outcome.seconds
 
         executor = SerialExecutor(make_reader, run.units)
-        runner = UnitRunner(executor, run.units, count, lambda _: None)
+        runner = UnitRunner(executor, run.units, count, lambda _: None, print)
         inspections = inspect_panel(runner, batch.partitions, config)
         partitions = {symbol: batch.partitions[symbol] for symbol in inspections}
         summary = summarise(inspections, config, batch.interval)

@@ -18,7 +18,8 @@ import argparse
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from joblib import Parallel, delayed
 from ray.util import ActorPool
 
 from ray_pipeline.execution import RayExecutor, RaySettings, Unit, UnitStore, run_stage
+from ray_pipeline.records import FinishedUnit, UnfitUnit, WrittenFile
 from ray_pipeline.storage import RunDirectory
 
 N_WORKERS = 2
@@ -55,15 +57,19 @@ def seconds_of(spec: Mapping[str, Any]) -> float:
 class NoStore:
     """Keeps no record."""
 
-    def finished(self, stage: str) -> frozenset[str]:
-        """Nothing is."""
-        return frozenset()
+    def recall(
+        self, stage: str, digests: Sequence[str]
+    ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
+        """Nothing is finished."""
+        return iter(())
 
-    def read(self, stage: str, digest: str) -> dict[str, Any]:
-        """Never called: nothing is finished."""
-        raise LookupError(f"{stage}/{digest}")
+    def collecting(self) -> AbstractContextManager[Mapping[str, WrittenFile]]:
+        """Nobody will ask for what was written."""
+        return nullcontext({})
 
-    def write(self, stage: str, digest: str, record: dict[str, Any]) -> None:
+    def write(
+        self, stage: str, digest: str, unit: FinishedUnit, files: Mapping[str, WrittenFile]
+    ) -> None:
         """Forget it."""
 
 

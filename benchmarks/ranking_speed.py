@@ -24,6 +24,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 from planted import PLANTS, draw_panel
+from unit_calls import call
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.threads import ThreadLimits
@@ -216,7 +217,7 @@ class _Tables:
 def _our_pooled(frame: PanelFrame, pool: Pool, fold: int, families: tuple[str, ...]) -> Floats:
     reader: Any = _Tables()
     with ThreadLimits(1).applied():
-        rank_pooled_fold(reader, PooledFoldSpec(frame, (), fold, _settings(families)), pool)
+        call(rank_pooled_fold, reader, PooledFoldSpec(frame, (), fold, _settings(families)), pool)
     columns = [reader.table[f"{families[-1]}_{j}"].to_numpy() for j in range(len(frame.targets))]
     return np.stack(columns, axis=1).astype(np.float64)
 

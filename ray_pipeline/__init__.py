@@ -15,18 +15,18 @@ __all__ = [
     "select_symbol_batch",
 ]
 
-__version__ = "0.2.0"
-
 if TYPE_CHECKING:
     from ray_pipeline.config import DataConfig, ExperimentConfig, load_experiment_config
     from ray_pipeline.discovery import discover_symbols_from_data_dir, select_symbol_batch
     from ray_pipeline.errors import RayPipelineError
     from ray_pipeline.predicting import load_run
+    from ray_pipeline.version import __version__
 
 _HOMES = {
     "DataConfig": "ray_pipeline.config",
     "ExperimentConfig": "ray_pipeline.config",
     "RayPipelineError": "ray_pipeline.errors",
+    "__version__": "ray_pipeline.version",
     "discover_symbols_from_data_dir": "ray_pipeline.discovery",
     "load_experiment_config": "ray_pipeline.config",
     "load_run": "ray_pipeline.predicting",

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ray_pipeline import __version__
 from ray_pipeline.bounds import MAX_COUNT, MAX_INT
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
+from ray_pipeline.version import __version__
 from ray_pipeline.wording import closest
 
 __all__ = ["build_parser"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "BAR_FIELDS",
@@ -14,6 +14,7 @@ __all__ = [
     "TIME_COLUMNS",
     "ColumnRoles",
     "Discovery",
+    "FinishedUnit",
     "PartitionFile",
     "Rejection",
     "SampleWeights",
@@ -21,8 +22,10 @@ __all__ = [
     "TargetSpec",
     "Task",
     "TimeRun",
+    "UnfitUnit",
     "Unlisted",
     "View",
+    "WrittenFile",
     "first_match",
 ]
 
@@ -179,6 +182,48 @@ class ColumnRoles:
     by_products: tuple[str, ...]
     features: tuple[str, ...]
     ignored: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file as it was written.
+
+    `md5` is there because it is what an object store calls most objects: they need not be read.
+    """
+
+    size_bytes: int
+    sha256: str
+    md5: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedUnit:
+    """The record of a unit of work, and how it came about.
+
+    Attributes
+    ----------
+    key
+        Name of the unit within its stage.
+    record
+        What its function returned.
+    seconds
+        Time inside the function.
+    libraries
+        Versions of the libraries that computed it.
+    """
+
+    key: str
+    record: dict[str, Any]
+    seconds: float
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UnfitUnit:
+    """A unit whose record cannot be relied on: the file that shows it, and how."""
+
+    name: str
+    reason: str
 
 
 def first_match(name: str, patterns: Iterable[str]) -> str | None:

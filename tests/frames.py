@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from unit_calls import call
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
@@ -105,7 +106,7 @@ def pool_of(
     state: Any = reader
     symbols = tuple(sorted(reader.tables))
     slices = tuple(
-        write_slice(state, SliceSpec(partition_of(symbol), frame, n_sampled))["table"]
+        call(write_slice, state, SliceSpec(partition_of(symbol), frame, n_sampled))["table"]
         for symbol in symbols
     )
     return assemble_pool(state, PoolSpec(symbols, slices, frame, n_sampled)), slices

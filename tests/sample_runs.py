@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
-from ray_pipeline.evaluating import DecayRow, EvaluatedRow, QuantileRow
+from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.leakage.screening import leakage_table

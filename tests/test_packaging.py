@@ -52,7 +52,7 @@ def test_the_version_is_written_in_one_place() -> None:
     assert "version" not in found["project"]
     assert found["project"]["dynamic"] == ["version"]
     assert found["tool"]["setuptools"]["dynamic"] == {
-        "version": {"attr": "ray_pipeline.__version__"}
+        "version": {"attr": "ray_pipeline.version.__version__"}
     }
     assert re.fullmatch(r"\d+\.\d+\.\d+", ray_pipeline.__version__)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from ray_pipeline.inspecting.panel import inspect_panel, summarise
 from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import table_request
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import FinishedUnit, SymbolPartition, UnfitUnit, WrittenFile
 from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory
 
@@ -80,7 +80,7 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     )
     store = _Unrecorded()
     with open_executor(config, target, reporter, store) as executor:
-        runner = UnitRunner(executor, store, reporter.outcome, ledger.add)
+        runner = UnitRunner(executor, store, reporter.outcome, ledger.add, reporter.say)
         inspections = inspect_panel(runner, batch.partitions, config)
         ledger.healthy(batch.partitions)
         summary = summarise(inspections, config, batch.interval)
@@ -145,13 +145,17 @@ def _cross_section(
 class _Unrecorded:
     """A unit store that keeps nothing: a panel is no run directory."""
 
-    def finished(self, stage: str) -> frozenset[str]:
+    def recall(
+        self, stage: str, digests: Sequence[str]
+    ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
         """No unit is finished before it ran."""
-        return frozenset()
+        return iter(())
 
-    def read(self, stage: str, digest: str) -> dict[str, Any]:
-        """Fail: there is nothing to read."""
-        raise KeyError(f"{stage}/{digest}")
+    def collecting(self) -> AbstractContextManager[Mapping[str, WrittenFile]]:
+        """Nobody will ask for what was written."""
+        return nullcontext({})
 
-    def write(self, stage: str, digest: str, record: dict[str, Any]) -> None:
+    def write(
+        self, stage: str, digest: str, unit: FinishedUnit, files: Mapping[str, WrittenFile]
+    ) -> None:
         """Forget the record."""

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from ray_pipeline import __version__
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.results.documents import FORMAT_VERSION
 from ray_pipeline.results.tables import RECORD, RESULTS
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.version import __version__
 
 __all__ = ["Journal", "Status", "refuse_foreign"]
 

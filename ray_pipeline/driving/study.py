@@ -140,7 +140,7 @@ class Study:
             self._config,
             self._batch,
             self.run,
-            UnitRunner(executor, self.run.units, self._outcome, self._failed),
+            UnitRunner(executor, self.run.units, self._outcome, self._failed, self.say),
             self._write,
             self,
             self.ledger,

@@ -17,7 +17,7 @@ from ray_pipeline.evaluating.records import (
     EvaluationSettings,
     Predictions,
 )
-from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.reader import PanelReader
 
 __all__ = [
@@ -77,7 +77,7 @@ def evaluate_unit(reader: PanelReader, spec: EvaluationSpec) -> dict[str, Any]:
 
 def join_curves(reader: PanelReader, spec: CurvesSpec) -> dict[str, Any]:
     """Write the curves of all jobs into one file (unit function)."""
-    name = artifact_name("join_curves", spec, "equity")
+    name = table_name("equity")
     reader.run.write_tables(name, curves_schema(), reader.run.read_tables(spec.tables))
     return {"table": name}
 
@@ -121,6 +121,6 @@ def _write_curves(
 ) -> str | None:
     if not curves:
         return None
-    name = artifact_name("evaluate", spec, "equity")
+    name = table_name("equity")
     reader.run.write_table(name, pa.concat_tables(curves))
     return name

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ray_pipeline.execution.protocol import (
-    CODE_VERSION,
-    Done,
-    Executor,
-    Failed,
-    FailureKind,
-    Outcome,
-    Shared,
-    Unit,
-    UnitStore,
-)
-from ray_pipeline.execution.serial import SerialExecutor
-from ray_pipeline.execution.stage import StageResult, run_stage
-
 if TYPE_CHECKING:
+    from ray_pipeline.execution.protocol import (
+        Done,
+        Executor,
+        Failed,
+        FailureKind,
+        Outcome,
+        Shared,
+        Unit,
+        UnitStore,
+    )
     from ray_pipeline.execution.ray_pool import RayExecutor, RaySettings
+    from ray_pipeline.execution.serial import SerialExecutor
+    from ray_pipeline.execution.stage import StageResult, run_stage
 
 __all__ = [
-    "CODE_VERSION",
     "Done",
     "Executor",
     "Failed",
@@ -38,11 +35,21 @@ __all__ = [
     "run_stage",
 ]
 
+_HOMES = {
+    **dict.fromkeys(("RayExecutor", "RaySettings"), "ray_pool"),
+    "SerialExecutor": "serial",
+    **dict.fromkeys(("StageResult", "run_stage"), "stage"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import Ray, which takes a second, only where it is used."""
-    if name in ("RayExecutor", "RaySettings"):
-        from ray_pipeline.execution import ray_pool
+    """Import a public name on first use.
 
-        return getattr(ray_pool, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    Ray takes a second. And how units are run is no part of what they compute: a module that needs
+    `protocol` alone does not reach the executors, so that an edit there makes no record unfit.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'protocol')}"), name)

@@ -1,36 +1,45 @@
-"""Names of the files that units leave in the run directory for later units."""
+"""Where a unit leaves files for later units: in a folder of its own, named by its digest."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-from ray_pipeline import __version__
-from ray_pipeline.execution.protocol import CODE_VERSION
+from ray_pipeline.errors import ExecutionError
 
-__all__ = ["artifact_folder", "artifact_name"]
+__all__ = ["table_name", "unit_folder", "working_in"]
+
+_FOLDER: ContextVar[str] = ContextVar("folder of the unit that is being performed")
 
 
-def artifact_folder(stage: str, *depends_on: Any) -> str:
-    """Name a folder by what its files depend on: equal work finds them, other work does not.
+@contextmanager
+def working_in(folder: str) -> Iterator[None]:
+    """Say which folder is that of the unit that is performed inside the block."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
 
-    Parameters
-    ----------
-    depends_on
-        Dataclasses, such as the unit's spec.
 
-    Returns
-    -------
-    str
-        ``units/<stage>/<hash>``, relative to the run directory.
+def unit_folder() -> str:
+    """Return the folder of the unit that is being performed, relative to the run directory.
+
+    Raises
+    ------
+    ExecutionError
+        Outside of one.
     """
-    parts = [__version__, CODE_VERSION, stage, *(asdict(part) for part in depends_on)]
-    text = json.dumps(parts, sort_keys=True)
-    return f"units/{stage}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    folder = _FOLDER.get(None)
+    if folder is None:
+        raise ExecutionError(
+            "No unit is being performed, so there is no folder for its files. Have an executor "
+            "perform the function, or call it inside ray_pipeline.execution.artifacts.working_in."
+        )
+    return folder
 
 
-def artifact_name(stage: str, spec: Any, name: str) -> str:
-    """Name a table of a unit: ``units/<stage>/<hash>/<name>.parquet``."""
-    return f"{artifact_folder(stage, spec)}/{name}.parquet"
+def table_name(name: str) -> str:
+    """Name a table of the unit that is being performed, in its folder."""
+    return f"{unit_folder()}/{name}.parquet"

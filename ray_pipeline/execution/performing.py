@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from ray_pipeline.display import capped
 from ray_pipeline.errors import DataError, ExecutionError, StorageError
-from ray_pipeline.execution.protocol import Unit, UnitStore
+from ray_pipeline.execution.artifacts import working_in
+from ray_pipeline.execution.protocol import Unit, UnitStore, code_of
 from ray_pipeline.execution.threads import ThreadLimits
+from ray_pipeline.identity import installed_version
 from ray_pipeline.memory import give_back, own_memory
+from ray_pipeline.records import FinishedUnit
 
 __all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
 
@@ -35,18 +38,34 @@ ones describe an irregular time axis; anything bigger is a table for the run dir
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker needs of a unit; `shared` travels beside it, resolved."""
+    """What a worker needs of a unit; `shared` travels beside it, resolved.
+
+    Digest, code and libraries are as the driver has them: a worker with others would compute
+    something else under the same name.
+    """
 
     stage: str
     key: str
     digest: str
+    folder: str
     function: Callable[..., Any]
     spec: Any
+    code_sha256: str
+    libraries: Mapping[str, str]
 
     @classmethod
     def of(cls, unit: Unit) -> Order:
-        """Take a unit's order. The digest is the driver's: both sides must name one object."""
-        return cls(unit.stage, unit.key, unit.digest, unit.function, unit.spec)
+        """Take a unit's order."""
+        return cls(
+            stage=unit.stage,
+            key=unit.key,
+            digest=unit.digest,
+            folder=unit.folder,
+            function=unit.function,
+            spec=unit.spec,
+            code_sha256=unit.code.sha256,
+            libraries=unit.libraries,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +124,13 @@ class Worker(Generic[State]):
         """Compute a unit's record and write it to the store."""
 
         def perform_and_write() -> dict[str, Any]:
-            record = _as_record(order, self._call(order, shared))
-            self._store.write(order.stage, order.digest, record)
+            with self._store.collecting() as files:
+                start = time.perf_counter()
+                value = self._call(order, shared)
+                seconds = time.perf_counter() - start
+            record = _as_record(order, value)
+            finished = FinishedUnit(order.key, record, seconds, order.libraries)
+            self._store.write(order.stage, order.digest, finished, files)
             return record
 
         return self._weighed(_reported(perform_and_write)[0])
@@ -133,8 +157,26 @@ class Worker(Generic[State]):
         return replace(report, memory_bytes=held)
 
     def _call(self, order: Order, shared: tuple[object, ...]) -> Any:
-        with self._limits.applied():
+        _require_same_code(order)
+        with self._limits.applied(), working_in(order.folder):
             return order.function(self._state, order.spec, *shared)
+
+
+def _require_same_code(order: Order) -> None:
+    """Raise ExecutionError where this worker would compute something else than the driver means."""
+    others = [
+        f"{name} {installed_version(name)} is installed, the driver has {at}"
+        for name, at in order.libraries.items()
+        if installed_version(name) != at
+    ]
+    if code_of(order.function).sha256 != order.code_sha256:
+        others.insert(0, f"the source that {order.function.__module__} reaches is another")
+    if others:
+        raise ExecutionError(
+            f"{order.stage}/{order.key}: this worker's code is not the driver's: "
+            f"{'; '.join(others)}. Install the same versions on every node; if a file was edited "
+            "while this program ran, start the program again."
+        )
 
 
 def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Report, Any]:

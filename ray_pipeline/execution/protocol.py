@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from ray_pipeline import __version__
 from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.canonical import canonical
+from ray_pipeline.identity import Identity, identity_of
+from ray_pipeline.records import FinishedUnit, UnfitUnit, WrittenFile
 
 __all__ = [
-    "CODE_VERSION",
     "Done",
     "Executor",
     "Failed",
@@ -22,11 +24,11 @@ __all__ = [
     "Shared",
     "Unit",
     "UnitStore",
+    "code_of",
 ]
 
-CODE_VERSION = 2
-"""Part of every digest: raised when the same unit would give another record than before, so that
-records of older code are not taken for finished work. A release raises the package version."""
+_PERFORMING = "ray_pipeline.execution.performing"
+"""What calls every unit's function: it limits the threads and turns the result into a record."""
 
 FailureKind = Literal["data", "application", "storage", "lost", "timeout", "memory"]
 
@@ -69,8 +71,7 @@ class Unit:
     def digest(self) -> str:
         """The first 32 hex digits of a SHA-256 over all that the record depends on.
 
-        That is: package version, `CODE_VERSION`, stage, key, the function's qualified name and
-        `spec`, as JSON with sorted keys.
+        That is: stage, key, the function's qualified name, the code that it can reach, and `spec`.
 
         Raises
         ------
@@ -78,22 +79,43 @@ class Unit:
             When the function has no name that another process could import, or `spec` holds
             what JSON cannot.
         """
-        parts = [
-            __version__,
-            CODE_VERSION,
-            self.stage,
-            self.key,
-            _qualified_name(self),
-            self.spec,
-        ]
+        return self._described[0]
+
+    @property
+    def folder(self) -> str:
+        """Folder of the run directory for the files that the unit leaves for later ones."""
+        return f"units/{self.stage}/{self.digest}"
+
+    @property
+    def code(self) -> Identity:
+        """The code that `function` can reach."""
+        return code_of(self.function)
+
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """Versions of the libraries that compute, those that `spec` names by an `Identity` too."""
+        return dict(self._described[1])
+
+    def with_shared(self, shared: tuple[Shared, ...]) -> Unit:
+        """Return the unit with handles of shared values, under the digest that it has."""
+        unit = replace(self, shared=shared)
+        unit.__dict__["_described"] = self._described
+        return unit
+
+    @cached_property
+    def _described(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        parts = [self.stage, self.key, _qualified_name(self), self.code, self.spec]
         try:
-            text = json.dumps(parts, sort_keys=True, default=_as_plain)
-        except (TypeError, ValueError) as error:
+            found = [canonical(part) for part in parts]
+        except (TypeError, RecursionError) as error:
             raise ExecutionError(
                 f"{self.stage}/{self.key}: the unit's spec cannot be written as JSON ({error}). "
                 "Build it from dicts, lists, strings, numbers and dataclasses of these."
             ) from error
-        return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+        text = json.dumps([part.text for part in found])
+        digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+        libraries = frozenset[tuple[str, str]]().union(*(part.libraries for part in found))
+        return digest, tuple(sorted(libraries))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +134,7 @@ class Done:
     """A unit that has its record.
 
     `attempts` counts the times that the unit was started, 0 when an earlier run finished it;
-    `seconds` is the time inside the function in the last one.
+    `seconds` is the time inside the function, in whichever run that was.
     """
 
     unit: Unit
@@ -153,15 +175,22 @@ Outcome = Done | Failed
 class UnitStore(Protocol):
     """Records of finished units; it is pickled to the workers, which write to it."""
 
-    def finished(self, stage: str) -> frozenset[str]:
-        """Return the digests of the finished units of a stage."""
+    def recall(
+        self, stage: str, digests: Sequence[str]
+    ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
+        """Yield those of the units of a stage that have a record, each with what it is worth.
+
+        A unit is unfit when its record, or a file that it wrote, is not as it was written.
+        """
         ...
 
-    def read(self, stage: str, digest: str) -> dict[str, Any]:
-        """Return the record of a finished unit."""
+    def collecting(self) -> AbstractContextManager[Mapping[str, WrittenFile]]:
+        """Give what is written into the run directory while the block lasts, by name."""
         ...
 
-    def write(self, stage: str, digest: str, record: dict[str, Any]) -> None:
+    def write(
+        self, stage: str, digest: str, unit: FinishedUnit, files: Mapping[str, WrittenFile]
+    ) -> None:
         """Write the record of a unit, whole or not at all."""
         ...
 
@@ -195,6 +224,11 @@ class Executor(Protocol):
         ...
 
 
+def code_of(function: Callable[..., Any]) -> Identity:
+    """Return the code that decides what a unit's function returns, with all that it can reach."""
+    return identity_of(str(function.__module__), _PERFORMING)
+
+
 def _qualified_name(unit: Unit) -> str:
     module = getattr(unit.function, "__module__", None)
     name = getattr(unit.function, "__qualname__", None)
@@ -204,9 +238,3 @@ def _qualified_name(unit: Unit) -> str:
             "of its own to resume by. Use a function at the top level of an importable module."
         )
     return f"{module}:{name}"
-
-
-def _as_plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"it holds a {type(value).__name__}")

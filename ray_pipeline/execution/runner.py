@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ray_pipeline.errors import DataError, ExecutionError
 from ray_pipeline.execution.protocol import Executor, Failed, Outcome, Shared, Unit, UnitStore
-from ray_pipeline.execution.stage import run_stage
+from ray_pipeline.execution.stage import run_stage, unfit_sentence
 
 __all__ = ["SharedValue", "UnitRunner"]
 
@@ -28,7 +27,7 @@ class SharedValue:
         """Return the executor's handle, computing the value first if need be."""
         if self._handle is None:
             needed = tuple(value.handle(executor) for value in self.needs)
-            self._handle = executor.share(replace(self.unit, shared=needed))
+            self._handle = executor.share(self.unit.with_shared(needed))
         return self._handle
 
 
@@ -43,6 +42,8 @@ class UnitRunner:
         Called with each outcome, how many are done, and how many there are.
     on_failures
         Called after a stage with its failures; raises to end the run.
+    say
+        Told which finished work cannot be relied on and is done again.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class UnitRunner:
         store: UnitStore,
         on_outcome: Callable[[Outcome, int, int], None],
         on_failures: Callable[[Sequence[Failed]], None],
+        say: Callable[[str], None],
     ) -> None:
         self._executor = executor
         self._store = store
         self._on_outcome = on_outcome
         self._on_failures = on_failures
+        self._say = say
 
     def run(
         self, units: Sequence[Unit], shared: Sequence[SharedValue] = ()
@@ -66,11 +69,20 @@ class UnitRunner:
         """
         if not units:
             return {}
-        finished = self._store.finished(units[0].stage)
-        if shared and any(unit.digest not in finished for unit in units):
+        stage = units[0].stage
+
+        def prepared(left: Sequence[Unit]) -> Sequence[Unit]:
             handles = tuple(value.handle(self._executor) for value in shared)
-            units = [replace(unit, shared=handles) for unit in units]
-        result = run_stage(self._executor, self._store, units, self._on_outcome)
+            return [unit.with_shared(handles) for unit in left]
+
+        result = run_stage(
+            self._executor,
+            self._store,
+            units,
+            self._on_outcome,
+            prepare=prepared if shared else None,
+            on_unfit=lambda unfit: self._say(unfit_sentence(stage, unfit)),
+        )
         self._on_failures(result.failures)
         return result.records
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.protocol import Done, Executor, Failed, Outcome, Unit, UnitStore
+from ray_pipeline.records import UnfitUnit
 
-__all__ = ["StageResult", "run_stage"]
-
-_N_READERS = 16  # a record is one small object: the latency of the store is all there is to hide
+__all__ = ["StageResult", "run_stage", "unfit_sentence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,9 @@ def run_stage(
     store: UnitStore,
     units: Sequence[Unit],
     on_outcome: Callable[[Outcome, int, int], None] | None = None,
+    *,
+    prepare: Callable[[Sequence[Unit]], Sequence[Unit]] | None = None,
+    on_unfit: Callable[[Sequence[UnfitUnit]], None] | None = None,
 ) -> StageResult:
     """Run the units of one stage that an earlier run has not finished.
 
@@ -52,6 +53,10 @@ def run_stage(
     on_outcome
         Called with each outcome, how many there are so far, and how many there will be. A unit
         that was finished before is reported first, as `Done` with ``attempts=0``.
+    prepare
+        Given the units that are left to run, if any; returns them as they are to be run.
+    on_unfit
+        Given the units whose records cannot be relied on, if any, before they are run again.
 
     Returns
     -------
@@ -66,7 +71,8 @@ def run_stage(
     _check(units)
     records: dict[str, dict[str, Any]] = {}
     failures: list[Failed] = []
-    for n_done, outcome in enumerate(_outcomes(executor, store, units), start=1):
+    outcomes = _outcomes(executor, store, units, prepare, on_unfit)
+    for n_done, outcome in enumerate(outcomes, start=1):
         if isinstance(outcome, Done):
             records[outcome.unit.key] = _interned(outcome.record)
         else:
@@ -92,17 +98,41 @@ def _interned(value: Any) -> Any:
     return sys.intern(value) if isinstance(value, str) else value
 
 
-def _outcomes(executor: Executor, store: UnitStore, units: Sequence[Unit]) -> Iterator[Outcome]:
+def _outcomes(
+    executor: Executor,
+    store: UnitStore,
+    units: Sequence[Unit],
+    prepare: Callable[[Sequence[Unit]], Sequence[Unit]] | None,
+    on_unfit: Callable[[Sequence[UnfitUnit]], None] | None,
+) -> Iterator[Outcome]:
     if not units:
         return
-    finished = store.finished(units[0].stage)
-    cached = [unit for unit in units if unit.digest in finished]
-    if cached:
-        with ThreadPoolExecutor(min(_N_READERS, len(cached))) as readers:
-            records = readers.map(lambda unit: store.read(unit.stage, unit.digest), cached)
-            for unit, record in zip(cached, records, strict=True):
-                yield Done(unit, record, attempts=0, seconds=0.0)
-    yield from executor.run([unit for unit in units if unit.digest not in finished])
+    left = {unit.digest: unit for unit in units}
+    unfit: list[UnfitUnit] = []
+    for digest, found in store.recall(units[0].stage, list(left)):
+        if isinstance(found, UnfitUnit):
+            unfit.append(found)
+        else:
+            yield Done(left.pop(digest), found.record, attempts=0, seconds=found.seconds)
+    if unfit and on_unfit is not None:
+        on_unfit(unfit)
+    if left:
+        waiting = list(left.values())
+        yield from executor.run(waiting if prepare is None else prepare(waiting))
+
+
+def unfit_sentence(stage: str, unfit: Sequence[UnfitUnit]) -> str:
+    """Say which finished work has to be done again, and why.
+
+    Examples
+    --------
+    >>> unfit_sentence("rank_symbol", [UnfitUnit("units/rank_symbol/a1.json", "is empty")])
+    'rank_symbol: 1 finished unit is done again: units/rank_symbol/a1.json is empty'
+    """
+    first = unfit[0]
+    units = "finished unit is" if len(unfit) == 1 else "finished units are"
+    more = "" if len(unfit) == 1 else ", the first of them"
+    return f"{stage}: {len(unfit)} {units} done again: {first.name} {first.reason}{more}"
 
 
 def _check(units: Sequence[Unit]) -> None:

@@ -1,6 +1,7 @@
 """Model families: one file each, found by name through entry points."""
 
 from ray_pipeline.families.hyperparameters import stopping_fraction, without_stopping
+from ray_pipeline.families.identity import family_identity
 from ray_pipeline.families.protocol import (
     Family,
     IterativeModel,
@@ -24,6 +25,7 @@ __all__ = [
     "Stopping",
     "StreamedProblem",
     "StreamingFamily",
+    "family_identity",
     "load_family",
     "stopping_fraction",
     "without_stopping",

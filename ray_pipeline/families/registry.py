@@ -10,7 +10,7 @@ from typing import cast
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.families.protocol import Family
 
-__all__ = ["load_family"]
+__all__ = ["family_module", "load_family"]
 
 # A job's working directory is a source tree without entry points, so our own are named here too.
 _BUILT_IN = {
@@ -35,6 +35,22 @@ def load_family(name: str) -> Family:
     ConfigError
         When no such family is built in or installed; lists those that are.
     """
+    module, _, attribute = _place_of(name).partition(":")
+    return cast(Family, getattr(import_module(module), attribute)())
+
+
+def family_module(name: str) -> str:
+    """Return the name of the module that holds a family.
+
+    Raises
+    ------
+    ConfigError
+        As `load_family`.
+    """
+    return _place_of(name).partition(":")[0]
+
+
+def _place_of(name: str) -> str:
     installed = {point.name: point.value for point in entry_points(group="ray_pipeline.families")}
     known = installed | _BUILT_IN
     if name not in known:
@@ -43,5 +59,4 @@ def load_family(name: str) -> Family:
             "(and, for training, rank_average). A package adds one with an entry point in the "
             "group 'ray_pipeline.families'."
         )
-    module, _, attribute = known[name].partition(":")
-    return cast(Family, getattr(import_module(module), attribute)())
+    return known[name]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.execution.artifacts import artifact_folder, artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.cross_section.base import base_schema, base_tables
@@ -80,7 +80,7 @@ def write_base(reader: PanelReader, spec: BaseSpec) -> dict[str, Any]:
         resolve_horizon(name, request.bar_seconds, request.session_bars, {})
         for name in request.targets
     )
-    name = artifact_name("cross_section_base", spec, "rows")
+    name = table_name("rows")
     schema = base_schema(len(request.features), len(request.targets))
     reader.run.write_tables(name, schema, base_tables(table, horizons, spec.rows_per_group))
     # As text: an axis that symbols share is one object in the driver.
@@ -171,7 +171,9 @@ def compute_cross_section(
         columns=(*features, *targets),
     )
     cross_section = CrossSection(
-        folder=artifact_folder("cross_section", batch),
+        # The blocks leave their files in one folder, which is named like that of a unit that
+        # depends on all that any of them does.
+        folder=Unit("cross_section", "batch", write_block, batch).folder,
         n_blocks=len(batch.spans),
         n_groups=-(-max(len(batch.symbols), 1) // _SYMBOLS_PER_FILE),
         features=features,

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +18,12 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.frame import PanelFrame, positions_spanned
 from ray_pipeline.panel.inspection import (
     InspectionRequest,
+    InspectionSpec,
     SymbolInspection,
-    inspect_symbol,
+    inspect_one,
     inspection_request,
 )
 from ray_pipeline.panel.misfits import find_misfits
-from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.records import SymbolPartition, TargetSpec
@@ -32,22 +31,12 @@ from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory
 
 __all__ = [
-    "InspectionSpec",
     "Panel",
     "build_panel",
-    "inspect_one",
     "inspect_panel",
     "request_of",
     "summarise",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class InspectionSpec:
-    """One symbol to inspect."""
-
-    partition: SymbolPartition
-    request: InspectionRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +60,6 @@ class Panel:
     def without_features(self, dropped: frozenset[str]) -> Panel:
         """Return the panel without some features."""
         return replace(self, frame=self.frame.without_features(dropped))
-
-
-def inspect_one(reader: PanelReader, spec: InspectionSpec) -> dict[str, Any]:
-    """Inspect a symbol (unit function)."""
-    return inspect_symbol(spec.partition, reader.fs, spec.request).to_record()
 
 
 def request_of(config: ExperimentConfig) -> InspectionRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from ray_pipeline.wording import some_of
 
 __all__ = [
     "InspectionRequest",
+    "InspectionSpec",
     "SymbolInspection",
     "TableKind",
+    "inspect_one",
     "inspect_symbol",
     "inspection_request",
 ]
@@ -52,6 +54,28 @@ class InspectionRequest:
     features: tuple[str, ...]
     exclude_features: tuple[str, ...]
     by_products: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionSpec:
+    """One symbol to inspect."""
+
+    partition: SymbolPartition
+    request: InspectionRequest
+
+
+class HasFilesystem(Protocol):
+    """What inspecting needs of a worker's state.
+
+    Nothing else of it: what else a `PanelReader` can do is none of what an inspection depends on.
+    """
+
+    fs: FileSystem
+
+
+def inspect_one(reader: HasFilesystem, spec: InspectionSpec) -> dict[str, Any]:
+    """Inspect a symbol (unit function)."""
+    return inspect_symbol(spec.partition, reader.fs, spec.request).to_record()
 
 
 @dataclass(frozen=True, slots=True)

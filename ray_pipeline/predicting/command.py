@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -16,6 +17,8 @@ from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
 from ray_pipeline.execution.protocol import Failed, Outcome, Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.families import family_identity
+from ray_pipeline.identity import Identity
 from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
@@ -27,6 +30,7 @@ from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
 from ray_pipeline.records import BAR_FIELDS, SymbolPartition
+from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory, open_filesystem
 from ray_pipeline.training.model_checks import check_input
@@ -160,7 +164,7 @@ def _score(
         ledger.add(failures)
 
     with open_executor(config, out, reporter, reader=ScoringReader) as executor:
-        runner = UnitRunner(executor, out.units, told, failed)
+        runner = UnitRunner(executor, out.units, told, failed, reporter.say)
         request, members = work.request, work.trained.members
         if compared:
             request = compute_cross_section(runner, out, compared, request, members)
@@ -219,6 +223,7 @@ class _Work:
     def units(self, request: TableRequest) -> list[Unit]:
         """Make a unit per served symbol, which reads no feature that its own models do not need."""
         names = file_names(self.batch)
+        families = tuple(_identities({job.family for job in self.trained.jobs}))
         return [
             Unit(
                 STAGE,
@@ -231,6 +236,7 @@ class _Work:
                     run_options=self.trained.run_options,
                     content=self.trained.content,
                     jobs=self.served[symbol].jobs,
+                    families=families,
                     targets=self.targets,
                     raw=self.raw,
                     interval=self.trained.interval,
@@ -240,6 +246,13 @@ class _Work:
             )
             for symbol in self.served_symbols
         ]
+
+
+def _identities(families: Collection[str]) -> Iterator[Identity]:
+    for name in sorted(set(families) - {RANK_AVERAGE}):
+        # A family that cannot be loaded here is refused by the unit of each model that needs it.
+        with suppress(ConfigError, ImportError):
+            yield family_identity(name)
 
 
 def _config(

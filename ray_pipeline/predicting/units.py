@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.table import SymbolTable
@@ -36,6 +37,9 @@ class PredictSpec:
         The run's ``content_sha256``, which stands for the models' files.
     jobs
         What serves the symbol.
+    families
+        Identities of the families of all models that could: these load and predict by code that no
+        import leads to.
     targets, raw
         Columns of the file.
     interval
@@ -52,6 +56,7 @@ class PredictSpec:
     run_options: Mapping[str, Any]
     content: str
     jobs: tuple[ServedJob, ...]
+    families: tuple[Identity, ...]
     targets: tuple[str, ...]
     raw: tuple[str, ...]
     interval: str | None

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader, SymbolRows
@@ -193,7 +193,7 @@ def rank_symbol(
                 if len(own[settings.name, target.name].positions)
             }
         targets[target.name] = record
-    name = artifact_name("rank_symbol", spec, "series")
+    name = table_name("series")
     reader.run.write_table(name, pa.table(series))
     return {
         "symbol": symbol,

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
@@ -125,7 +125,7 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
             standings = nothing if found is None else found.standing.astype(np.float32)
             columns[f"{family}_{index}"] = values
             columns[f"{family}_{index}_standing"] = standings
-    name = artifact_name("rank_pooled_fold", spec, "predictions")
+    name = table_name("predictions")
     reader.run.write_table(name, pa.table(columns))
     return {"table": name, "n_rows": end - start}
 

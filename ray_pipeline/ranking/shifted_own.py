@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader, SymbolRows
@@ -97,9 +97,7 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
                 if evidence.n_rows >= spec.min_rows:
                     found.append(evidence)
             z_scores[target.name].append(largest_z_score(found))
-    names = {
-        kind: artifact_name("rank_symbol_shifted", spec, kind) for kind in ("series", "errors")
-    }
+    names = {kind: table_name(kind) for kind in ("series", "errors")}
     reader.run.write_table(names["series"], pa.table(series))
     reader.run.write_table(names["errors"], pa.table(errors))
     return {"symbol": rows.table.symbol, "z_scores": z_scores, **names}

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition
@@ -138,7 +138,7 @@ def write_slice(reader: PanelReader, spec: SliceSpec) -> dict[str, Any]:
         columns[f"x_{j}"] = rows.table.features[kept, j]
     for j in range(len(frame.request.targets)):
         columns[f"y_{j}"] = rows.table.targets[kept, j]
-    name = artifact_name("pool_slice", spec, "rows")
+    name = table_name("rows")
     reader.run.write_table(name, pa.table(columns))
     return {"table": name, "n_rows": int(kept.sum())}
 

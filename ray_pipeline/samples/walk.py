@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families import Problem, load_family
+from ray_pipeline.families import Problem, family_identity, load_family
+from ray_pipeline.identity import Identity
 from ray_pipeline.records import TargetSpec, Task
 from ray_pipeline.statistics.folds import Fold, train_rows
 
@@ -38,10 +39,18 @@ MODELS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class FamilySettings:
-    """A family by name with the hyperparameters of this stage, as sorted pairs."""
+    """A family by name with the hyperparameters of this stage, as sorted pairs.
+
+    `identity` is that of its code, so that what depends on these settings depends on that too.
+    """
 
     name: str
     hyperparameters: tuple[tuple[str, Any], ...] = ()
+    identity: Identity = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up the identity, where the record is made: a worker gets the driver's."""
+        object.__setattr__(self, "identity", family_identity(self.name))
 
     @classmethod
     def from_config(

@@ -15,7 +15,7 @@ from ray_pipeline.selection.consensus import find_twins
 from ray_pipeline.statistics.skill import grouped_skill
 from ray_pipeline.statistics.tails import average_ranks
 
-__all__ = ["ScoringRows", "mutual_information", "score_features"]
+__all__ = ["ScoringRows", "families_of", "mutual_information", "score_features"]
 
 Floats = NDArray[np.float64]
 
@@ -66,6 +66,15 @@ class ScoringRows:
     seed: int
 
 
+FITTED_BY = {"gain": "lightgbm", "permutation": "lightgbm", "linear": "ridge"}
+"""Families that methods fit; the other methods fit none."""
+
+
+def families_of(methods: Sequence[str]) -> tuple[str, ...]:
+    """Name the families that some methods fit, sorted."""
+    return tuple(sorted({FITTED_BY[method] for method in methods if method in FITTED_BY}))
+
+
 def score_features(
     data: ScoringRows, methods: Sequence[str], hyperparameters: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Floats]:
@@ -81,7 +90,7 @@ def score_features(
     Parameters
     ----------
     hyperparameters
-        Of the lightgbm and ridge families, by family.
+        Of the families that the methods fit (`families_of`), by family.
 
     Returns
     -------
@@ -111,7 +120,7 @@ def _fit(
 ) -> Model:
     names = [f"f{j}" for j in range(data.X.shape[1])]
     problem = Problem(y=data.y, rows=rows, task=data.task, seed=data.seed)
-    (model,) = load_family(family).fit(data.X, names, [problem], hyperparameters.get(family, {}))
+    (model,) = load_family(family).fit(data.X, names, [problem], hyperparameters[family])
     return model
 
 

@@ -20,6 +20,7 @@ from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.samples.walk import FamilySettings
+from ray_pipeline.selection.methods import families_of
 from ray_pipeline.selection.units import (
     SelectionSettings,
     SelectionSpec,
@@ -129,7 +130,7 @@ def select_features(
         min_stability=section.min_stability,
         redundancy=section.redundancy,
         families=FamilySettings.from_config(
-            ("lightgbm", "ridge"), config.target_ranking.hyperparameters
+            families_of(section.methods), config.target_ranking.hyperparameters
         ),
     )
     choices: dict[tuple[str, str | None], SelectedFeatures] = {}

@@ -6,8 +6,9 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
-from ray_pipeline.records import PartitionFile
+from ray_pipeline.records import PartitionFile, WrittenFile
 from ray_pipeline.storage.changes import FileChangedError, require_listed
+from ray_pipeline.storage.checksums import written_bytes
 from ray_pipeline.storage.filesystems import FileSystem
 
 __all__ = ["OtherStore"]
@@ -35,6 +36,12 @@ class OtherStore:
             return bytes(self._fs.cat_file(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def describe(self, path: str, expected: WrittenFile | None = None) -> WrittenFile | None:
+        """Read a whole file for its size and checksums; None where there is none."""
+        del expected  # nothing but its content tells what a file holds
+        content = self.find(path)
+        return None if content is None else written_bytes(content)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all, as object stores do."""

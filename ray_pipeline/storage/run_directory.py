@@ -16,6 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ray_pipeline.errors import DamagedFileError, StorageError
+from ray_pipeline.records import PartitionFile, WrittenFile
+from ray_pipeline.storage.checksums import (
+    is_collected,
+    note_written,
+    written_bytes,
+    written_file,
+)
 from ray_pipeline.storage.documents import check_document, parse_json, strict_json
 from ray_pipeline.storage.failures import storage_errors
 from ray_pipeline.storage.filesystems import (
@@ -89,6 +96,11 @@ class RunDirectory:
         return RunDirectory(join(self._uri, folder), self._storage_options)
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is on a disk of this machine, or one that looks like it."""
+        return is_local(self._open()[0])
+
+    @property
     def units(self) -> UnitRecords:
         """The finished units of work, which resuming reads."""
         return UnitRecords(self)
@@ -115,6 +127,35 @@ class RunDirectory:
         names = list_names(fs, path)
         return [name for name in names if name[-1] != "/" and not _is_temporary(name)]
 
+    def listed(self, folder: str) -> dict[str, PartitionFile]:
+        """Say what a listing tells of the files below a folder, by name."""
+        fs, path = self._locate(folder)
+        root = self._open()[1]
+        return {file.path[len(root) + 1 :]: file for file in list_files(fs, path)}
+
+    def difference(
+        self, name: str, written: WrittenFile, listed: PartitionFile | None = None
+    ) -> str | None:
+        """Say how a file differs from what was written, None where it does not.
+
+        Parameters
+        ----------
+        listed
+            What a listing says of it, if one does. An object whose version there is the MD5 of
+            what was written is not read; a file on a disk is.
+        """
+        if listed is not None and listed.size_bytes != written.size_bytes:
+            return f"has {listed.size_bytes} bytes, {written.size_bytes} were written"
+        if listed is not None and listed.version == written.md5:
+            return None
+        with self._file("read", name) as (store, path):
+            found = store.describe(path, written)
+        if found is None:
+            return "is gone"
+        if found.size_bytes != written.size_bytes:
+            return f"has {found.size_bytes} bytes, {written.size_bytes} were written"
+        return None if found == written else "is not as it was written: its checksum does not agree"
+
     def remove(self, prefix: str) -> None:
         """Remove the folder `prefix` with all in it, or the file of that name, if there."""
         with self._file("remove", prefix) as (store, path):
@@ -129,6 +170,8 @@ class RunDirectory:
         """Write a file whole or not at all."""
         with self._file("write", name) as (store, path):
             store.write(path, content)
+        if is_collected(self._uri):
+            note_written(self._uri, name, written_bytes(content))
 
     def swap_bytes(self, name: str, seen: bytes | None, content: bytes) -> bool:
         """Write a file if it still holds what was seen (None: if it is not there).
@@ -221,6 +264,8 @@ class RunDirectory:
                     writer.write_table(table.select(schema.names).cast(schema))
             with self._file("write", name) as (store, path):
                 store.write_from(path, local)
+            if is_collected(self._uri):
+                note_written(self._uri, name, written_file(local))
 
     def copy(self, name: str, to: str) -> None:
         """Copy a file within the directory, on the store's side where it can."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import fsspec.asyn
 from s3fs.core import S3_RETRYABLE_ERRORS
 
-from ray_pipeline.records import PartitionFile
+from ray_pipeline.records import PartitionFile, WrittenFile
 from ray_pipeline.storage.changes import FileChangedError
+from ray_pipeline.storage.checksums import written_bytes
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 from ray_pipeline.storage.s3_errors import (
@@ -65,6 +66,21 @@ class S3Store:
         """Read a whole object; None where there is none."""
         found = self._find(path)
         return None if found is None else found.content
+
+    def describe(self, path: str, expected: WrittenFile | None = None) -> WrittenFile | None:
+        """Say size and checksums of an object; None where there is none.
+
+        It is read only where its ETag is not the MD5 that is expected: servers give that of what
+        came in one put, and something else of what came in parts or is encrypted.
+        """
+        if expected is not None:
+            first = self._find(path, "bytes=0-0")
+            if first is None:
+                return None
+            if (first.size_bytes, first.etag) == (expected.size_bytes, expected.md5):
+                return expected
+        content = self.find(path)
+        return None if content is None else written_bytes(content)
 
     def write(self, path: str, content: bytes) -> None:
         """Write an object: it appears whole, by one put or the end of an upload in parts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Protocol
 
-from ray_pipeline.records import PartitionFile
+from ray_pipeline.records import PartitionFile, WrittenFile
 from ray_pipeline.storage.filesystems import FileSystem, is_local, is_s3
 from ray_pipeline.storage.local_store import LocalStore
 from ray_pipeline.storage.other_store import OtherStore
@@ -52,6 +52,16 @@ class ObjectStore(Protocol):
 
     def find(self, path: str) -> bytes | None:
         """Read a whole file; None where there is none."""
+        ...
+
+    def describe(self, path: str, expected: WrittenFile | None = None) -> WrittenFile | None:
+        """Say size and checksums of a file; None where there is none.
+
+        Parameters
+        ----------
+        expected
+            Returned without reading the file where the store itself vouches for that content.
+        """
         ...
 
     def write(self, path: str, content: bytes) -> None:

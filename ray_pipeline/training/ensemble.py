@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.execution.artifacts import artifact_folder
+from ray_pipeline.execution.artifacts import unit_folder
 from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
@@ -82,7 +82,7 @@ def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
             }
         ).encode()
     }
-    folder = artifact_folder("train_average", spec)
+    folder = unit_folder()
     for name, content in files.items():
         reader.run.write_bytes(f"{folder}/{name}", content)
     metadata = _metadata(target, spec, documents, evidence, files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.families import Model, Problem, load_family
+from ray_pipeline.families import Model, Problem, family_identity, load_family
+from ray_pipeline.identity import Identity
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import SampleWeights, TargetSpec, View
+from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import (
     Evidence,
@@ -39,6 +41,8 @@ class JobSpec:
     """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`.
 
     `search` holds what a search for hyperparameters chose inside each fold, if there was one.
+    `identity` is that of the family's code, and of the interpreter, which the metadata name; an
+    average has none, it fits nothing.
     """
 
     job_id: str
@@ -50,6 +54,13 @@ class JobSpec:
     hyperparameters: tuple[tuple[str, Any], ...]
     search: JobSearch | None = None
     sample_weights: SampleWeights = "none"
+    identity: Identity | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up the identity, where the record is made: a worker gets the driver's."""
+        is_average = self.family == RANK_AVERAGE
+        identity = None if is_average else family_identity(self.family, "python")
+        object.__setattr__(self, "identity", identity)
 
 
 @dataclass(frozen=True, slots=True)

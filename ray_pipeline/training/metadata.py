@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline import __version__
 from ray_pipeline.bars import CATALOGUE, feature_lookback
 from ray_pipeline.families import QuantileModel
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
@@ -20,6 +19,7 @@ from ray_pipeline.records import BAR_FIELDS, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.placing import standing_scale
 from ray_pipeline.training.job_fit import FittedJob
+from ray_pipeline.version import __version__
 from ray_pipeline.wording import iso_time
 
 __all__ = [

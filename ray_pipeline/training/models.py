@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline import __version__
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.families import Family, Model, QuantileModel, load_family
 from ray_pipeline.routing.jobs import RANK_AVERAGE
@@ -23,6 +22,7 @@ from ray_pipeline.training.model_checks import (
     check_versions,
 )
 from ray_pipeline.training.seal import check_seal
+from ray_pipeline.version import __version__
 
 __all__ = ["TrainedModel", "changed_libraries", "check_model", "read_metadata", "read_model"]
 

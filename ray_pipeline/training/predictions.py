@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ray_pipeline.execution.artifacts import artifact_name
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import file_digest
-from ray_pipeline.training.training import Training
+
+if TYPE_CHECKING:
+    from ray_pipeline.training.training import Training
 
 __all__ = ["JoinSpec", "JoinedPredictions", "join_predictions", "join_tables", "predictions_schema"]
 
@@ -54,7 +56,7 @@ def join_tables(reader: PanelReader, spec: JoinSpec) -> dict[str, Any]:
     This is the only place where all rows of all symbols pass through one process: not the
     driver, whose time must not grow with them, and holding one job's table at a time.
     """
-    name = artifact_name("join_predictions", spec, "out_of_sample")
+    name = table_name("out_of_sample")
     reader.run.write_tables(name, predictions_schema(), reader.run.read_tables(spec.tables))
     return {"table": name, "digest": file_digest(reader.run, name).hex()}
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.execution.artifacts import artifact_folder
+from ray_pipeline.execution.artifacts import unit_folder
 from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
@@ -90,8 +90,7 @@ def _train(
     axis = reader.axis(spec.frame.axis)
     stream = PooledStream(reader.run, spec.stream) if spec.stream else None
     fitted = fit_job(design, target, job, spec.frame, axis, spec.min_cs, stream)
-    stage = "train_symbol" if spec.partition else "train_pooled"
-    folder = artifact_folder(stage, spec, job)
+    folder = f"{unit_folder()}/{job.job_id}"
     files = fitted.model.to_files()
     for name, content in sorted(files.items()):
         reader.run.write_bytes(f"{folder}/{name}", content)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from every_kind import OWN_STAGE, EveryKind, run_every_kind
 from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
 from run_processes import processes_of, until
 
@@ -31,6 +32,16 @@ def reference(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     run_pipeline(quick_config(data_dir, run_dir), Silent())
     content: str = read_json(run_dir / "run.json")["content_sha256"]
     return content
+
+
+@pytest.fixture(scope="package")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EveryKind]:
+    """Run once with every kind of unit: read it, and copy it before it is changed."""
+    modules = tmp_path_factory.mktemp("modules")
+    (modules / "own_stages.py").write_text(OWN_STAGE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(modules)
+        yield run_every_kind(tmp_path_factory.mktemp("every_kind"))
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from panels import bars_table, quick_config, read_json, read_rows, symbol_names, write_panel
+from reverting import reverting_bars
 
 from ray_pipeline.commands.checking import check_config
 from ray_pipeline.driving.progress import Silent
@@ -25,22 +24,9 @@ SYMBOLS = symbol_names(6)
 @pytest.fixture(scope="module")
 def bars_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write bars whose returns turn around the next day: the highest rank has the lowest."""
-    tables = {symbol: _reverting(symbol) for symbol in SYMBOLS}
+    tables = {symbol: reverting_bars(symbol) for symbol in SYMBOLS}
     tables["SHORT"] = bars_table("SHORT", 120)
     return write_panel(tmp_path_factory.mktemp("bars"), tables)
-
-
-def _reverting(symbol: str, n_bars: int = 320) -> pa.Table:
-    table = bars_table(symbol, n_bars)
-    noise = np.diff(np.log(table.column("close").to_numpy()), prepend=np.log(100.0))
-    returns = noise.copy()
-    for day in range(1, n_bars):
-        returns[day] -= 0.4 * returns[day - 1]
-    close = 100.0 * np.exp(np.cumsum(returns))
-    fields = {"open": close, "high": 1.01 * close, "low": 0.99 * close, "close": close}
-    for place, (name, values) in enumerate(fields.items(), start=1):
-        table = table.set_column(place, name, pa.array(values))
-    return table
 
 
 def _run(bars_dir: Path, run_dir: Path, **sections: Any) -> Any:

@@ -148,7 +148,7 @@ def test_run_whose_symbols_all_failed_has_failed(
     ("stage", "function"),
     [
         ("find_leaks", "ray_pipeline.leakage.tests.score_leaks"),
-        ("pool_slice", "ray_pipeline.samples.pool.artifact_name"),
+        ("pool_slice", "ray_pipeline.samples.pool.table_name"),
     ],
 )
 def test_every_stage_needs_a_symbol(

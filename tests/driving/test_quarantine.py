@@ -27,6 +27,7 @@ import ray_pipeline.samples.pool
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.pipeline import run_pipeline
 
 GOOD = symbol_names(4)
@@ -154,14 +155,14 @@ def test_symbol_lost_before_the_pool(
     mixed_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A symbol that fails as the pool is built is in no later stage, and no plan names it."""
-    artifact_name = ray_pipeline.samples.pool.artifact_name
+    symbols = iter(GOOD)
 
-    def fail_for_one(stage: str, spec: Any, name: str) -> str:
-        if spec.partition.symbol == "S01":
+    def fail_for_one(name: str) -> str:
+        if next(symbols) == "S01":
             raise RuntimeError("out of luck")
-        return artifact_name(stage, spec, name)
+        return table_name(name)
 
-    monkeypatch.setattr(ray_pipeline.samples.pool, "artifact_name", fail_for_one)
+    monkeypatch.setattr(ray_pipeline.samples.pool, "table_name", fail_for_one)
     run_dir = tmp_path / "run"
     run_pipeline(quick_config(mixed_dir, run_dir, data={"symbols": GOOD}), Silent())
     assert [(row["unit"], row["kind"]) for row in _failures(run_dir)] == [

@@ -10,7 +10,7 @@ import numpy as np
 from prediction_panels import SETTINGS, panel, persistent
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.evaluating import Evaluation, evaluate_models
+from ray_pipeline.evaluating.evaluating import Evaluation, evaluate_models
 from ray_pipeline.evaluating.measure import evaluate_job
 from ray_pipeline.evaluating.units import evaluate_unit
 from ray_pipeline.panel.frame import PanelFrame

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from prediction_panels import DAY_NS, OWN, POOLED, SETTINGS, panel, persistent
+from unit_calls import call
 
 from ray_pipeline.evaluating.measure import evaluate_job
 from ray_pipeline.evaluating.records import EvaluatedJob, Predictions
@@ -96,7 +97,7 @@ def test_record_is_small_plain_and_that_of_the_rows(reader: PanelReader) -> None
     rows = noisy_panel()
     write(reader, rows)
     spec = EvaluationSpec(AXIS, (POOLED,), SETTINGS)
-    record = evaluate_unit(reader, spec)
+    record = call(evaluate_unit, reader, spec)
     expected = evaluate_job(read_predictions(reader, POOLED, AXIS), POOLED, SETTINGS)
     found = record["jobs"][POOLED.job_id]
     assert found["job"] == pytest.approx(asdict(expected.job), nan_ok=True)
@@ -115,12 +116,12 @@ def test_order_of_rows_and_jobs_changes_nothing(reader: PanelReader) -> None:
     rows = noisy_panel()
     write(reader, rows)
     other = replace(POOLED, job_id="other", horizon_bars=3, span=3)
-    first = evaluate_unit(reader, EvaluationSpec(AXIS, (POOLED, other), SETTINGS))
+    first = call(evaluate_unit, reader, EvaluationSpec(AXIS, (POOLED, other), SETTINGS))
     table = reader.run.read_table(POOLED.table)
     reader.run.write_table(
         POOLED.table, table.take(np.random.default_rng(1).permutation(len(table)))
     )
-    second = evaluate_unit(reader, EvaluationSpec(AXIS, (other, POOLED), SETTINGS))
+    second = call(evaluate_unit, reader, EvaluationSpec(AXIS, (other, POOLED), SETTINGS))
     for job_id in (POOLED.job_id, "other"):
         assert json.dumps(first["jobs"][job_id]) == json.dumps(second["jobs"][job_id])
 
@@ -129,7 +130,7 @@ def test_jobs_without_a_portfolio_leave_no_curve(reader: PanelReader) -> None:
     """No empty table is written for them."""
     write(reader, noisy_panel())
     job = replace(POOLED, is_return=False)
-    record = evaluate_unit(reader, EvaluationSpec(AXIS, (job,), SETTINGS))
+    record = call(evaluate_unit, reader, EvaluationSpec(AXIS, (job,), SETTINGS))
     assert record["curves"] is None
 
 
@@ -137,9 +138,8 @@ def test_curves_are_joined_in_their_order(reader: PanelReader) -> None:
     """One table after the other, of one schema."""
     write(reader, noisy_panel())
     jobs: list[EvaluatedJob] = [replace(POOLED, job_id=name) for name in ("b", "a")]
-    tables = [
-        evaluate_unit(reader, EvaluationSpec(AXIS, (job,), SETTINGS))["curves"] for job in jobs
-    ]
-    joined = reader.run.read_table(join_curves(reader, CurvesSpec(tuple(tables)))["table"])
+    specs = [EvaluationSpec(AXIS, (job,), SETTINGS) for job in jobs]
+    tables = [call(evaluate_unit, reader, spec)["curves"] for spec in specs]
+    joined = reader.run.read_table(call(join_curves, reader, CurvesSpec(tuple(tables)))["table"])
     assert joined.schema == curves_schema()
     assert joined.column("job_id").unique().to_pylist() == ["b", "a"]

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from ray_pipeline.errors import DataError, StorageError
 from ray_pipeline.execution import Outcome, Unit
+from ray_pipeline.records import FinishedUnit, UnfitUnit, WrittenFile
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,24 @@ class FolderStore:
         record: dict[str, Any] = json.loads(Path(self.folder, stage, f"{digest}.json").read_text())
         return record
 
-    def write(self, stage: str, digest: str, record: dict[str, Any]) -> None:
+    def recall(
+        self, stage: str, digests: Sequence[str]
+    ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
+        there = self.finished(stage)
+        for digest in digests:
+            if digest in there:
+                yield digest, FinishedUnit("", self.read(stage, digest), 0.5, {})
+
+    def collecting(self) -> AbstractContextManager[Mapping[str, WrittenFile]]:
+        return nullcontext({})
+
+    def write(
+        self, stage: str, digest: str, unit: FinishedUnit, files: Mapping[str, WrittenFile]
+    ) -> None:
         folder = Path(self.folder, stage)
         folder.mkdir(parents=True, exist_ok=True)
         beside = folder / f"{digest}.{uuid.uuid4().hex}"
-        beside.write_text(json.dumps(record))
+        beside.write_text(json.dumps(unit.record))
         beside.replace(folder / f"{digest}.json")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Shared, Unit, protocol
+from ray_pipeline.identity import Identity
 
 from .sample_units import Interval, double, ones, unit
 
@@ -37,14 +38,35 @@ def test_digest_depends_on_every_part(other: Unit) -> None:
     assert other.digest != Unit("rank", "AAPL", double, {"x": 1}).digest
 
 
-def test_digest_depends_on_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records of older code are not taken for finished work."""
-    before = unit(double, spec=1).digest
-    monkeypatch.setattr(protocol, "CODE_VERSION", protocol.CODE_VERSION + 1)
-    newer = unit(double, spec=1).digest
-    monkeypatch.undo()
-    monkeypatch.setattr(protocol, "__version__", "99.0")
-    assert len({before, newer, unit(double, spec=1).digest}) == 3
+@pytest.mark.parametrize(
+    "other", [Identity("b", (("numpy", "2.0"),)), Identity("a", (("numpy", "2.1"),))]
+)
+def test_digest_depends_on_code_and_libraries(
+    monkeypatch: pytest.MonkeyPatch, other: Identity
+) -> None:
+    """Records of other code, or of another version of a library, are no finished work."""
+    monkeypatch.setattr(protocol, "identity_of", lambda *_: Identity("a", (("numpy", "2.0"),)))
+    before = unit(double, spec=1)
+    assert (before.digest, before.libraries) == (unit(double, spec=1).digest, {"numpy": "2.0"})
+    monkeypatch.setattr(protocol, "identity_of", lambda *_: other)
+    assert unit(double, spec=1).digest != before.digest
+
+
+def test_libraries_that_a_spec_names_count() -> None:
+    """What a family fits by is found by no import, so that a spec carries its identity."""
+    family = Identity("f", (("tabfn", "4.7.0"),))
+    assert unit(double, spec={"families": [family]}).libraries["tabfn"] == "4.7.0"
+    assert "tabfn" not in unit(double, spec={}).libraries
+
+
+def test_shared_values_keep_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handles come when the digest is known: it is not computed again."""
+    plain = unit(double, spec={"x": 1})
+    digest = plain.digest
+    monkeypatch.setattr(protocol, "canonical", None)
+    with_handle = plain.with_shared((Shared(plain),))
+    assert (with_handle.digest, len(with_handle.shared)) == (digest, 1)
+    assert with_handle.folder == f"units/rank/{digest}"
 
 
 def test_digest_ignores_handles_and_estimates() -> None:

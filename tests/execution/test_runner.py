@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed, Outcome, SerialExecutor, Shared, Unit
 from ray_pipeline.execution.runner import SharedValue, UnitRunner
+from ray_pipeline.records import FinishedUnit, UnfitUnit
 
 from .sample_units import FolderStore, double, fail_by_number, no_state, ones, sum_shared, unit
 
@@ -32,7 +33,10 @@ class Stage:
         self.executor = Counting(store)
         self.outcomes: list[tuple[str, int, int]] = []
         self.failures: list[tuple[str, ...]] = []
-        self.runner = UnitRunner(self.executor, store, self._outcome, self._failures)
+        self.said: list[str] = []
+        self.runner = UnitRunner(
+            self.executor, store, self._outcome, self._failures, self.said.append
+        )
 
     def _outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         self.outcomes.append((outcome.unit.key, n_done, n_total))
@@ -125,7 +129,7 @@ def test_failures_can_end_the_run(store: FolderStore) -> None:
         raise ExecutionError(f"{len(failures)} failed")
 
     executor = SerialExecutor(no_state, store)
-    runner = UnitRunner(executor, store, lambda *_: None, too_many)
+    runner = UnitRunner(executor, store, lambda *_: None, too_many, print)
     units = [unit(fail_by_number, f"S{x}", {"x": x}) for x in range(4)]
     with pytest.raises(ExecutionError, match="2 failed"):
         runner.run(units)
@@ -147,3 +151,39 @@ def test_units_left_out_are_failures(store: FolderStore) -> None:
     stage.runner.run(list(units.values()))
     stage.runner.leave_out(units, {"S1": "it is odd.", "S0": "so is it."})
     assert stage.failures == [(), ("S0", "S1")]
+
+
+class Damaged(FolderStore):
+    """Finds one of its records unfit."""
+
+    def recall(
+        self, stage: str, digests: Sequence[str]
+    ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
+        for n, (digest, found) in enumerate(super().recall(stage, digests)):
+            yield digest, found if n else UnfitUnit(f"units/{stage}/{digest}.json", "is empty")
+
+
+def test_unfit_work_is_told_and_done_again(store: FolderStore) -> None:
+    """A record that cannot be relied on is work like any other, and the user hears of it."""
+    units = [unit(double, f"S{x}", {"x": x}) for x in range(3)]
+    assert Stage(store).runner.run(units) == Stage(Damaged(store.folder)).runner.run(units)
+    stage = Stage(Damaged(store.folder))
+    stage.runner.run(units)
+    assert stage.outcomes == [("S1", 1, 3), ("S2", 2, 3), ("S0", 3, 3)]
+    name = f"units/rank/{units[0].digest}.json"
+    assert stage.said == [f"rank: 1 finished unit is done again: {name} is empty"]
+
+
+def test_finished_units_are_looked_up_once(store: FolderStore) -> None:
+    """One listing a stage, whether or not its units need shared values."""
+
+    class Counted(FolderStore):
+        def recall(
+            self, stage: str, digests: Sequence[str]
+        ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
+            asked.append(len(digests))
+            return super().recall(stage, digests)
+
+    asked: list[int] = []
+    Stage(Counted(store.folder)).runner.run([unit(sum_shared, "S1", 2.0)], [_panel()])
+    assert asked == [1]

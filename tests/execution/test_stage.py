@@ -18,6 +18,7 @@ from ray_pipeline.execution import (
     Unit,
     run_stage,
 )
+from ray_pipeline.records import FinishedUnit
 
 from .sample_units import FolderStore, double, fail_by_number, no_state, unit
 
@@ -72,7 +73,10 @@ def test_changed_spec_is_new_work(store: FolderStore) -> None:
 
 
 def test_finished_stage_needs_no_worker(store: FolderStore) -> None:
-    """A stage that is finished is read back, in full, without running anything."""
+    """A stage that is finished is read back, in full, without running anything.
+
+    The seconds are those of the work, whenever that was done.
+    """
     units = [unit(double, f"S{x:02}", {"x": x}) for x in range(40)]
     run_stage(SerialExecutor(no_state, store), store, units)
     seen: list[Outcome] = []
@@ -80,7 +84,7 @@ def test_finished_stage_needs_no_worker(store: FolderStore) -> None:
     result = run_stage(executor, store, units, lambda outcome, *_: seen.append(outcome))
     assert result.records == {f"S{x:02}": {"value": 2 * x} for x in range(40)}
     assert executor.n_run == 0
-    assert all(isinstance(o, Done) and (o.attempts, o.seconds) == (0, 0.0) for o in seen)
+    assert all(isinstance(o, Done) and (o.attempts, o.seconds) == (0, 0.5) for o in seen)
 
 
 def test_empty_stage(tmp_path: Path) -> None:
@@ -108,7 +112,8 @@ def test_records_share_their_texts(store: FolderStore) -> None:
     """Names that all records have in common are one object in the driver, not thousands."""
     units = [unit(double, key, {"x": 1}) for key in "AB"]
     for each in units:
-        store.write("rank", each.digest, {"a name of a field": ["a name of a feature", 0.5]})
+        record = {"a name of a field": ["a name of a feature", 0.5]}
+        store.write("rank", each.digest, FinishedUnit(each.key, record, 0.1, {}), {})
     records = run_stage(SerialExecutor(no_state, store), store, units).records
     [first], [second] = records["A"].items(), records["B"].items()
     assert first == ("a name of a field", ["a name of a feature", 0.5])

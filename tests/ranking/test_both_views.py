@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of, pool_of
 from scipy import stats
+from unit_calls import call
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.table import SymbolTable
@@ -65,8 +66,11 @@ class _Panel:
         self.pool, self.slices = pool_of(self.reader, self.frame)
         state: Any = self.reader
         records = [
-            rank_pooled_fold(
-                state, PooledFoldSpec(self.frame, self.slices, fold.index, RIDGE), self.pool
+            call(
+                rank_pooled_fold,
+                state,
+                PooledFoldSpec(self.frame, self.slices, fold.index, RIDGE),
+                self.pool,
             )
             for fold in self.frame.folds
         ]
@@ -78,7 +82,7 @@ class _Panel:
         state: Any = self.reader
         families = ("ridge",) if pooled is not None else ()
         spec = SymbolRankingSpec(partition_of(symbol), self.frame, RIDGE, self.tables, families)
-        return rank_symbol(state, spec, pooled)
+        return call(rank_symbol, state, spec, pooled)
 
 
 @pytest.fixture(scope="module")

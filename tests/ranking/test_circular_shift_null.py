@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of, pool_of
 from scipy import signal, stats
+from unit_calls import call
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import symbol_rows, target_row
@@ -82,7 +83,8 @@ def _shifted(
         reader, ShiftedPoolSpec(frame, slices, families, 3, tuple(shifts)), pool
     )
     records = [
-        rank_symbol_shifted(
+        call(
+            rank_symbol_shifted,
             reader,
             ShiftedSymbolSpec(partition_of(symbol), frame, families, 100, tuple(shifts)),
         )
@@ -117,10 +119,8 @@ def test_a_shift_of_nothing_is_the_ranking_itself() -> None:
     found = _shifted(reader, frame, (0,), BOTH[1:])
     state: Any = reader
     pool, slices = pool_of(reader, frame)
-    tables = [
-        rank_pooled_fold(state, PooledFoldSpec(frame, slices, fold.index, RIDGE), pool)["table"]
-        for fold in frame.folds
-    ]
+    specs = [PooledFoldSpec(frame, slices, fold.index, RIDGE) for fold in frame.folds]
+    tables = [call(rank_pooled_fold, state, spec, pool)["table"] for spec in specs]
     summary = summarise_pooled(
         state, PooledSpec(frame, slices, tuple(tables), ("ridge",), 3), pool
     )["targets"]["y"]["families"]["ridge"]
@@ -128,7 +128,7 @@ def test_a_shift_of_nothing_is_the_ranking_itself() -> None:
         pytest.approx(Evidence.from_record(summary).z_score, rel=1e-9)
     ]
     spec = SymbolRankingSpec(partition_of("S0"), frame, RIDGE, (), ())
-    own = rank_symbol(state, spec)["targets"]["y"]["own"]["ridge"]
+    own = call(rank_symbol, state, spec)["targets"]["y"]["own"]["ridge"]
     assert found["one symbol"] == [pytest.approx(Evidence.from_record(own).z_score, rel=1e-9)]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of, pool_of
 from recording import RecordingFamily, recorded
+from unit_calls import call
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.table import SymbolTable
@@ -18,7 +19,7 @@ from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.folds import Fold
 
-FAMILIES = (FamilySettings("recording"),)
+FAMILIES = (FamilySettings("ridge"),)
 TARGETS = (
     TargetSpec("y1", 1, "regression"),
     TargetSpec("y9", 9, "regression"),
@@ -81,7 +82,7 @@ def _pooled(tables: list[SymbolTable], frame: PanelFrame) -> RecordingFamily:
     state: Any = reader
     with recorded() as family:
         for fold in frame.folds:
-            rank_pooled_fold(state, PooledFoldSpec(frame, names, fold.index, FAMILIES), pool)
+            call(rank_pooled_fold, state, PooledFoldSpec(frame, names, fold.index, FAMILIES), pool)
     return family
 
 

@@ -74,16 +74,16 @@ def test_predictions_stand_among_those_of_the_training_rows() -> None:
             X[:100],
             X[100:] - 60,
             ["x"],
-            [FamilySettings("one"), FamilySettings("other")],
+            [FamilySettings("ridge"), FamilySettings("lightgbm")],
             targets,
-            lambda target, family: problem if (target.name, family) == ("known", "one") else None,
+            lambda target, family: problem if (target.name, family) == ("known", "ridge") else None,
             lambda problem, known, values: standing(values, known),
         )
     assert {family: list(by_target) for family, by_target in found.items()} == {
-        "one": ["known"],
-        "other": [],
+        "ridge": ["known"],
+        "lightgbm": [],
     }
-    prediction = found["one"]["known"]
+    prediction = found["ridge"]["known"]
     assert prediction.values.tolist() == list(range(40, 80))
     # The model predicts the feature; training rows hold 0 … 79.
     assert prediction.standing == pytest.approx((2 * np.arange(40, 80) + 1) / 80 - 1)

@@ -23,7 +23,11 @@ from ray_pipeline.selection.methods import (
 from ray_pipeline.selection.shadows import shift_within_symbols
 
 METHODS = FeatureSelectionConfig().methods
-QUICK = {"lightgbm": {"n_estimators": 20, "learning_rate": 0.1}}
+QUICK: dict[str, dict[str, Any]] = {
+    "lightgbm": {"n_estimators": 20, "learning_rate": 0.1},
+    "ridge": {},
+}
+DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {}, "ridge": {}}
 
 
 def training_rows(
@@ -161,7 +165,7 @@ class TestWhichModelsAreFitted:
     ) -> None:
         """Scores come in the order of the methods, and no other model is made."""
         data = training_rows(np.random.default_rng(0).standard_normal((80, 3)), np.arange(80.0))
-        assert tuple(score_features(data, methods, {})) == methods
+        assert tuple(score_features(data, methods, DEFAULTS)) == methods
         assert [name for name, _, _ in family.fits] == fitted
 
 
@@ -170,7 +174,9 @@ class TestPermutation:
         """The first feature is the label: permuted, 1 less what rank correlation is left."""
         X = np.random.default_rng(4).standard_normal((200, 4)).astype(np.float32)
         y = X[:, 0].astype(np.float64)
-        lost = score_features(training_rows(X, y, seed=11), ("permutation",), {})["permutation"]
+        lost = score_features(training_rows(X, y, seed=11), ("permutation",), DEFAULTS)[
+            "permutation"
+        ]
         order = np.random.default_rng(11).permutation(50)
         left = stats.spearmanr(X[150:, 0][order], y[150:]).statistic
         assert lost.tolist() == pytest.approx([1.0 - left, 0.0, 0.0, 0.0])
@@ -178,7 +184,7 @@ class TestPermutation:
     def test_it_is_measured_on_the_later_rows_alone(self, family: RecordingFamily) -> None:
         """No row that the booster was fitted on is predicted."""
         X = np.arange(200.0)[:, np.newaxis] * np.ones(3)
-        score_features(training_rows(X, np.arange(200.0)), ("permutation",), {})
+        score_features(training_rows(X, np.arange(200.0)), ("permutation",), DEFAULTS)
         (model,) = family.models
         predicted = np.concatenate(model.predicted)
         assert predicted.min() == 150.0
@@ -188,7 +194,9 @@ class TestPermutation:
         """Skill that rises is chance, not importance."""
         X = np.random.default_rng(4).standard_normal((200, 3)).astype(np.float32)
         y = -X[:, 0].astype(np.float64)
-        assert not score_features(training_rows(X, y), ("permutation",), {})["permutation"].any()
+        assert not score_features(training_rows(X, y), ("permutation",), DEFAULTS)[
+            "permutation"
+        ].any()
 
     def test_blocks_do_not_change_it(
         self, family: RecordingFamily, monkeypatch: pytest.MonkeyPatch
@@ -196,9 +204,9 @@ class TestPermutation:
         """One feature at a time or all at once: the bound on memory changes no score."""
         X = np.random.default_rng(4).standard_normal((200, 5)).astype(np.float32)
         data = training_rows(X, X[:, 0] + X[:, 2].astype(np.float64))
-        together = score_features(data, ("permutation",), {})["permutation"]
+        together = score_features(data, ("permutation",), DEFAULTS)["permutation"]
         monkeypatch.setattr(ray_pipeline.selection.methods, "PERMUTED_ROWS_AT_ONCE", 1)
-        apart = score_features(data, ("permutation",), {})["permutation"]
+        apart = score_features(data, ("permutation",), DEFAULTS)["permutation"]
         assert apart.tolist() == together.tolist()
 
 

@@ -203,28 +203,6 @@ def test_credentials_never_get_into_a_run_directory() -> None:
         RunDirectory("s3://bucket/run", {"key": "x", "secret": "y"})
 
 
-def test_finished_units_are_found_and_read(run: RunDirectory) -> None:
-    """Each stage has its own units; NaN survives; tables beside a record are no units."""
-    units = run.units
-    assert units.finished("rank") == frozenset()
-    run.write_table("units/rank/d1/scores.parquet", pa.table({"a": [1]}))
-    assert units.finished("rank") == frozenset()
-    units.write("rank", "d1", {"skill": math.nan, "n": 1})
-    units.write("rank", "d2", {"n": 2})
-    units.write("fit", "d3", {"n": 3})
-    assert units.finished("rank") == {"d1", "d2"}
-    assert units.finished("fit") == {"d3"}
-    assert math.isnan(units.read("rank", "d1")["skill"])
-    assert units.read_many("rank", ["d2"]) == {"d2": {"n": 2}}
-
-
-def test_unit_record_that_is_none_is_an_error(run: RunDirectory) -> None:
-    """A unit file that holds no mapping is not taken for a record."""
-    run.write_json("units/rank/d1.json", [1])
-    with pytest.raises(StorageError, match=r"units/rank/d1.json holds no record; remove it"):
-        run.units.read("rank", "d1")
-
-
 def test_relative_directory_means_the_same_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,11 +239,10 @@ def test_interrupted_local_write_leaves_the_old_content(
 def test_killed_write_leaves_nothing_that_is_listed(tmp_path: Path) -> None:
     """The temporary file of a process that was killed is not part of the run."""
     run = RunDirectory(tmp_path / "run")
-    run.units.write("rank", "d1", {})
+    run.write_text("units/rank/d1.json", "{}")
     (tmp_path / "run" / "units" / "rank" / ".d2.json.0123456789ab.tmp").write_text("{")
     assert run.list() == ["units/rank/d1.json"]
     assert run.names_in("units/rank") == ["d1.json"]
-    assert run.units.finished("rank") == {"d1"}
 
 
 def test_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from unit_calls import call
 
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import RunDirectory, file_digest
@@ -43,7 +44,7 @@ def test_tables_follow_each_other(reader: PanelReader) -> None:
     """As the plan has them, not sorted; the digest is that of the file that is left."""
     reader.run.write_table("units/b.parquet", table("B", 1.0, 2.0))
     reader.run.write_table("units/a.parquet", table("A", 3.0))
-    record = join_tables(reader, JoinSpec(("units/b.parquet", "units/a.parquet")))
+    record = call(join_tables, reader, JoinSpec(("units/b.parquet", "units/a.parquet")))
     joined = reader.run.read_table(record["table"])
     assert joined.schema.equals(predictions_schema())
     assert joined.column("symbol").to_pylist() == ["B", "B", "A"]
@@ -56,7 +57,7 @@ def test_other_tables_are_another_file(reader: PanelReader) -> None:
     reader.run.write_table("units/b.parquet", table("B", 1.0))
     reader.run.write_table("units/a.parquet", table("A", 3.0))
     names = ("units/a.parquet", "units/b.parquet")
-    records = [join_tables(reader, JoinSpec(each)) for each in (names, names[::-1], names)]
+    records = [call(join_tables, reader, JoinSpec(each)) for each in (names, names[::-1], names)]
     assert records[0] == records[2]
     assert records[0]["table"] != records[1]["table"]
     assert records[0]["digest"] != records[1]["digest"]

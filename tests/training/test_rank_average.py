@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from training_designs import AXIS, FEATURES, job_spec, training_frame
+from unit_calls import call
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
@@ -75,7 +76,7 @@ def pool() -> Pool:
 def trained(reader: PanelReader, pool: Pool, *jobs: JobSpec) -> dict[str, Result]:
     """Train pooled jobs."""
     spec = TrainingSpec(training_frame(), jobs, 3, "fingerprint", pool=("slice",))
-    results: dict[str, Result] = train_pooled(reader, spec, pool)["jobs"]
+    results: dict[str, Result] = call(train_pooled, reader, spec, pool)["jobs"]
     return results
 
 
@@ -103,7 +104,7 @@ def members(reader: PanelReader, pool: Pool) -> dict[str, Result]:
 @pytest.fixture(scope="module")
 def average(reader: PanelReader, members: dict[str, Result]) -> Result:
     """Make their average."""
-    result: Result = train_average(reader, average_of(members))["jobs"]["cs_y__rank_average"]
+    result: Result = call(train_average, reader, average_of(members))["jobs"]["cs_y__rank_average"]
     return result
 
 
@@ -177,7 +178,7 @@ def test_an_own_average_is_judged_over_its_symbols_time(reader: PanelReader, poo
     spec = average_of(results)
     own = replace(spec, job=job("rank_average", "symbol_specific"))
     pooled, over_time = (
-        next(iter(train_average(reader, each)["jobs"].values())) for each in (spec, own)
+        next(iter(call(train_average, reader, each)["jobs"].values())) for each in (spec, own)
     )
     assert over_time["out_of_sample"]["skill"] > 0.3
     assert over_time["out_of_sample"] != pooled["out_of_sample"]
@@ -191,4 +192,4 @@ def test_members_tested_on_other_rows_are_no_average(reader: PanelReader, pool: 
     with pytest.raises(
         DataError, match=r"^cs_y__rank_average: its members were tested on different rows\.$"
     ):
-        train_average(reader, average_of(results))
+        call(train_average, reader, average_of(results))

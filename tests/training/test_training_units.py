@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from training_designs import AXIS, FEATURES, RecordingFamily, job_spec, training_frame
+from unit_calls import call
 
-from ray_pipeline import __version__
 from ray_pipeline.errors import DataError
 from ray_pipeline.families import load_family
 from ray_pipeline.panel.reader import PanelReader
@@ -26,6 +26,7 @@ from ray_pipeline.training.metadata import feature_facts
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.seal import check_seal
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
+from ray_pipeline.version import __version__
 
 OWN = job_spec(
     job_id="sym_y__A%2FB__ridge",
@@ -91,7 +92,7 @@ def metadata_of(reader: PanelReader, result: dict[str, Any]) -> dict[str, Any]:
 
 def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartition) -> None:
     """Everything that is needed to use the model and to know what it is."""
-    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     metadata = metadata_of(reader, result)
     plain = {
         "job_id": "sym_y__A%2FB__ridge",
@@ -138,10 +139,10 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
 def test_metadata_names_the_libraries(reader: PanelReader, partition: SymbolPartition) -> None:
     """Versions of our own package, of Python, and of what the family and the files need."""
     trees = replace(OWN, family="lightgbm", hyperparameters=())
-    (with_trees,) = train_symbol(reader, spec_of(partition, trees))["jobs"].values()
+    (with_trees,) = call(train_symbol, reader, spec_of(partition, trees))["jobs"].values()
     names = {"ray_pipeline", "python", "numpy", "pyarrow"}
     assert set(metadata_of(reader, with_trees)["libraries"]) == {*names, "lightgbm"}
-    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     libraries = metadata_of(reader, result)["libraries"]
     assert set(libraries) == names
     assert libraries["ray_pipeline"] == __version__
@@ -152,7 +153,7 @@ def test_times_are_those_of_the_first_and_last_labelled_row(
     reader: PanelReader, partition: SymbolPartition
 ) -> None:
     """ISO 8601 in UTC, to be parsed back to the panel's own timestamps."""
-    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     trained_on = metadata_of(reader, result)["trained_on"]
     for name, position in (("first_ts", 10), ("last_ts", 284)):
         parsed = datetime.fromisoformat(trained_on[name])
@@ -164,7 +165,7 @@ def test_checksums_are_those_of_the_files(
     reader: PanelReader, partition: SymbolPartition, family: RecordingFamily
 ) -> None:
     """Each file of the model lies beside the metadata with the bytes that were hashed."""
-    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     names = [name.rsplit("/", 1)[1] for name in result["files"]]
     assert names == ["a.txt", "b.txt", "metadata.json"]
     checksums = metadata_of(reader, result)["files"]
@@ -183,7 +184,7 @@ def test_the_model_can_be_loaded_and_predicts_in_the_order_of_its_features(
 ) -> None:
     """From files and metadata alone: b, which carries the label, is the second column."""
     job = replace(OWN, family=family_name, hyperparameters=())
-    result = train_symbol(reader, spec_of(partition, job))["jobs"][job.job_id]
+    result = call(train_symbol, reader, spec_of(partition, job))["jobs"][job.job_id]
     files = {
         name.rsplit("/", 1)[1]: reader.run.read_bytes(name)
         for name in result["files"]
@@ -197,7 +198,7 @@ def test_the_model_can_be_loaded_and_predicts_in_the_order_of_its_features(
 
 def test_record_says_where_everything_is(reader: PanelReader, partition: SymbolPartition) -> None:
     """Plain JSON: files, predictions, rows, and the evidence that the metadata has too."""
-    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     assert set(result) == {"files", "predictions", "n_rows", "spacing", "out_of_sample"}
     assert json.loads(json.dumps(result)) == result
     assert result["n_rows"] == 275
@@ -219,7 +220,7 @@ def test_jobs_of_a_symbol_do_not_share_files(
         replace(OWN, job_id="sym_y__A%2FB__lightgbm", family="lightgbm", hyperparameters=()),
         replace(OWN, job_id="other", features=("b", "c")),
     )
-    trained = train_symbol(reader, spec_of(partition, *jobs))["jobs"]
+    trained = call(train_symbol, reader, spec_of(partition, *jobs))["jobs"]
     assert list(trained) == [job.job_id for job in jobs]
     folders = {result["predictions"].rsplit("/", 1)[0] for result in trained.values()}
     assert len(folders) == 3
@@ -229,9 +230,9 @@ def test_jobs_of_a_symbol_do_not_share_files(
 def test_equal_work_gives_equal_files(reader: PanelReader, partition: SymbolPartition) -> None:
     """Training again, after a lost worker say, writes the same bytes to the same names."""
     spec = spec_of(partition, OWN)
-    first = train_symbol(reader, spec)
+    first = call(train_symbol, reader, spec)
     contents = {name: reader.run.read_bytes(name) for name in first["jobs"][OWN.job_id]["files"]}
-    assert train_symbol(reader, spec) == first
+    assert call(train_symbol, reader, spec) == first
     assert {name: reader.run.read_bytes(name) for name in contents} == contents
 
 
@@ -239,7 +240,7 @@ def test_a_pooled_model_is_trained_on_every_symbol(reader: PanelReader) -> None:
     """Symbols, rows and times of the pool, and its own folder."""
     job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
     spec = TrainingSpec(training_frame(), (job,), 3, "fingerprint", pool=("slice-a", "slice-b"))
-    result = train_pooled(reader, spec, pool())["jobs"]["cs_y__ridge"]
+    result = call(train_pooled, reader, spec, pool())["jobs"]["cs_y__ridge"]
     metadata = metadata_of(reader, result)
     assert metadata["view"] == "cross_sectional"
     assert metadata["trained_on"] == {
@@ -257,14 +258,14 @@ def test_a_pooled_model_is_trained_on_every_symbol(reader: PanelReader) -> None:
 def test_a_symbols_unit_needs_its_partition(reader: PanelReader) -> None:
     """The unit of a symbol without a partition is a defect of the caller."""
     with pytest.raises(DataError, match=r"^train_symbol needs a partition$"):
-        train_symbol(reader, spec_of(None, OWN))
+        call(train_symbol, reader, spec_of(None, OWN))
 
 
 def test_the_scale_and_the_replay_are_of_the_models_own_predictions(
     reader: PanelReader, partition: SymbolPartition
 ) -> None:
     """What the loaded model says of the training rows, bit for bit; the last 32 with their time."""
-    result = train_symbol(reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
+    result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
     metadata = metadata_of(reader, result)
     model = load_family("ridge").load({"model.json": reader.run.read_bytes(result["files"][0])})
     table = reader.table(partition, training_frame().request)
@@ -283,7 +284,7 @@ def test_symbols_without_a_feature_are_named(reader: PanelReader) -> None:
     X[given.symbol_index == 1, 2][:5] = np.nan
     job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
     spec = TrainingSpec(training_frame(), (job,), 3, "fingerprint", pool=("slice-a",))
-    result = train_pooled(reader, spec, replace(given, X=X))["jobs"]["cs_y__ridge"]
+    result = call(train_pooled, reader, spec, replace(given, X=X))["jobs"]["cs_y__ridge"]
     assert metadata_of(reader, result)["absent_features"] == {"b": ["S2"]}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.families import family_identity
+from ray_pipeline.identity import Identity
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
@@ -22,7 +24,7 @@ __all__ = ["TrialTask", "TrialsSpec", "measure_trials"]
 class TrialTask:
     """Trials of one search: a job inside one fold, or (`fold` None) for its final model.
 
-    `first` is the number of the first of them.
+    `first` is the number of the first of them, `identity` that of the family's code.
     """
 
     job_id: str
@@ -33,6 +35,11 @@ class TrialTask:
     features: tuple[str, ...]
     first: int
     hyperparameters: tuple[Pairs, ...]
+    identity: Identity = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up the identity, where the record is made: a worker gets the driver's."""
+        object.__setattr__(self, "identity", family_identity(self.family))
 
 
 @dataclass(frozen=True, slots=True)

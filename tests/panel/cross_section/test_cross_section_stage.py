@@ -64,6 +64,7 @@ class Batch:
             self.run.units,
             lambda *_: None,
             self.failures.extend,
+            lambda _: None,
         )
 
     def compute(
