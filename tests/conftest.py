@@ -19,12 +19,30 @@ from hypothesis import settings
 from object_stores.moto_server import S3Server, put_into_memory, running_moto
 from object_stores.proxy import FaultyProxy
 from object_stores.seaweedfs import ACCESS_KEY, SECRET_KEY, SHARED_BUCKET, SeaweedFS, weed
+from slowness import SLOW_MODULES, SLOW_SERVERS
 
 from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
 
 # A busy machine is no failure: tests assert no time.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes seconds, before ``-m`` looks for the mark."""
+    slow = {Path(__file__).parent / name for name in SLOW_MODULES}
+    for item in items:
+        of_module = slow & {item.path, *item.path.parents}
+        if of_module or SLOW_SERVERS.intersection(_fixtures_and_parameters(item)):
+            item.add_marker("slow")
+
+
+def _fixtures_and_parameters(item: pytest.Item) -> Iterator[str]:
+    yield from getattr(item, "fixturenames", ())
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None:
+        yield from (each for each in callspec.params.values() if isinstance(each, str))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,7 +19,8 @@ from ray_pipeline.leakage.screening import leakage_table
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
 from ray_pipeline.records import View
 from ray_pipeline.results import tables as results
-from ray_pipeline.routing.decide import RouteRow, RoutingThresholds, decide_routes
+from ray_pipeline.routing.comparison import RoutingThresholds
+from ray_pipeline.routing.decide import RouteRow, decide_routes
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.selection.selecting import features_table
 from ray_pipeline.stages.writing import rows_table
@@ -387,9 +388,16 @@ def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> No
         rows.append(evaluated_row(known, job["priority"], is_return=is_return))
         for q in range(1, 6):
             mean = 0.01 * (q - 3)
-            figures = {"mean_actual": mean + 0.002, "excess": mean, "std_error": 0.004}
             quantiles.append(
-                QuantileRow(**known, quantile=q, **figures, lift=math.nan, n_rows=1500)
+                QuantileRow(
+                    **known,
+                    quantile=q,
+                    mean_actual=mean + 0.002,
+                    excess=mean,
+                    std_error=0.004,
+                    lift=math.nan,
+                    n_rows=1500,
+                )
             )
         for lag in (0, 1, 2, 5, 10, 25):
             skill = 0.05 * 0.9**lag
@@ -426,7 +434,7 @@ def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -
     for name in () if pooled else ("turnover_top", "turnover_bottom"):
         values[name] = math.nan
     reason = "" if is_return else "no portfolio: the target is not among evaluation.return_targets"
-    return EvaluatedRow(**(values | known | {"reason": reason}))
+    return EvaluatedRow(**{**values, **known, "reason": reason})
 
 
 def _curve(job_id: str) -> pa.Table:

@@ -1,0 +1,33 @@
+"""Which tests `./check` leaves out because they take seconds: those of CI and of `pytest` alone."""
+
+from __future__ import annotations
+
+__all__ = ["SLOW_MODULES", "SLOW_SERVERS"]
+
+SLOW_SERVERS = {"moto", "s3_server", "seaweedfs"}
+"""Servers of object stores, as fixtures and as kinds of `store`; local folders and memory stand for
+them."""
+
+SLOW_MODULES = (
+    # whole runs; test_pipeline.py and releases/ stand for them
+    "comparing/test_run_comparison.py",
+    "driving",
+    "predicting",
+    "quickstart",
+    "test_bad_ticks.py",
+    "test_batch_reaches_every_stage.py",
+    "test_column_order.py",
+    "test_hostile_numbers.py",
+    "test_label.py",
+    "test_readme_stage.py",
+    "test_real_data.py",
+    # simulations of error rates
+    "evaluating/test_deflation.py",
+    "ranking/test_circular_shift_null.py",
+    "statistics/test_calibration.py",
+    "statistics/test_leak_scores.py",
+    "statistics/test_sharpe.py",
+    # every family on every task, also in fresh processes
+    "families/test_saved_models.py",
+)
+"""Modules and folders below tests/. Single tests elsewhere have the marker ``slow``."""
