@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slowness import SLOW_MODULES
 
 import ray_pipeline
 
@@ -90,3 +91,16 @@ def test_constraints_name_versions_and_no_place(name: str) -> None:
     for package, bound in lower_bounds().items():
         if package in found:
             assert as_numbers(found[package]) >= as_numbers(bound), package
+
+
+def test_what_is_called_slow_is_there() -> None:
+    """A module that moved would be run by `./check` again."""
+    assert len(SLOW_MODULES) > 5
+    for name in SLOW_MODULES:
+        assert (ROOT / "tests" / name).exists(), name
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    """The line that `.ci/run` looks for is there once, as it stands in a shell."""
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert lines.count("pip install '.[test]' && pytest") == 1
