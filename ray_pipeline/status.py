@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ray_pipeline.results.documents import RunRecord
-from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.opening import open_attempt, open_run
 from ray_pipeline.results.stages import stage_place, unit_place
 from ray_pipeline.results.tables import FAILURES
 from ray_pipeline.storage import RunDirectory
@@ -17,10 +17,11 @@ __all__ = ["run_status", "status_lines"]
 def run_status(uri: str) -> dict[str, Any]:
     """Return the run's record, its driver, its finished units per stage and its failures.
 
-    The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
-    and has ended without a word, and ``unknown`` when it is on another.
+    ``attempt`` is the record of a later run that was to replace this result and has not; None where
+    there is none. The driver is None when none is at work; its ``life`` is ``gone`` when it was on
+    this machine and has ended without a word, and ``unknown`` when it is on another.
     """
-    run, directory = open_run(uri), RunDirectory(uri)
+    run, directory, attempt = open_run(uri), RunDirectory(uri), open_attempt(uri)
     units: dict[str, int] = {}
     for name in directory.list("units"):
         parts = name.split("/")
@@ -30,6 +31,7 @@ def run_status(uri: str) -> dict[str, Any]:
     failures = [] if table is None else table.drop_columns(["traceback"]).to_pylist()
     return {
         "run": run.written_record,
+        "attempt": None if attempt is None else attempt.written_record,
         "driver": _driver(directory),
         "units": units,
         "failures": failures,
@@ -51,10 +53,22 @@ def _driver(run: RunDirectory) -> dict[str, Any] | None:
 
 def status_lines(found: dict[str, Any]) -> list[str]:
     """Format what `run_status` found for a person."""
-    record = RunRecord.model_validate(found["run"])
+    lines = _account(RunRecord.model_validate(found["run"]), found["driver"])
+    units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
+    if units:
+        lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
+    lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
+    if found["attempt"] is not None:
+        lines.append("a later run has not replaced this result:")
+        attempt = _account(RunRecord.model_validate(found["attempt"]), found["driver"])
+        lines.extend(f"  {line}" for line in attempt)
+    return lines
+
+
+def _account(record: RunRecord, driver: dict[str, Any] | None) -> list[str]:
     lines = [f"{record.name}: {record.status}"]
     if record.status == "running":
-        lines.append(_driver_line(found["driver"]))
+        lines.append(_driver_line(driver))
     if record.message:
         lines.append(record.message)
     if record.error:
@@ -62,10 +76,6 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     lines.append(f"started {record.started_at or '-'}, finished {record.finished_at or '-'}")
     timings = sorted(record.timings_s.items(), key=lambda item: (stage_place(item[0]), item[0]))
     lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
-    units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
-    if units:
-        lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
-    lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
     return lines
 
 

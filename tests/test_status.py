@@ -32,7 +32,7 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
     """The record, finished units per stage, and the failures without their tracebacks."""
     assert main(["status", str(run_dir), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "driver", "units", "failures"]
+    assert list(found) == ["run", "attempt", "driver", "units", "failures"]
     assert found["driver"] is None
     assert found["run"] == json.loads((run_dir / "run.json").read_text())
     assert found["units"] == {

@@ -9,9 +9,9 @@ from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import RECORD
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.storage.replacing import result_place
+from ray_pipeline.storage.replacing import NEXT, is_replacing, result_place
 
-__all__ = ["open_run"]
+__all__ = ["open_attempt", "open_run"]
 
 
 def open_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Results:
@@ -34,4 +34,21 @@ def open_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Resu
         )
     results = Results(run)
     _ = results.record  # read now: what cannot be used is refused before anything is done with it
+    return results
+
+
+def open_attempt(uri: str, storage_options: Mapping[str, Any] | None = None) -> Results | None:
+    """Open what a run has left beside the result that it was to replace; None where none has.
+
+    Raises
+    ------
+    DamagedFileError, ConfigError
+        As for `open_run`.
+    """
+    run = RunDirectory(uri, storage_options)
+    beside = run.below(NEXT)
+    if is_replacing(run) or not beside.exists(RECORD):
+        return None
+    results = Results(beside)
+    _ = results.record
     return results
