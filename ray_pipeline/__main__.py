@@ -1,8 +1,6 @@
 """``python -m ray_pipeline``: what ``ray job submit`` runs."""
 
-import sys
-
-from ray_pipeline.cli import main
+from ray_pipeline.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -9,6 +9,7 @@ result that standard output did not take is not 0 either, unless it is in a dire
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ray_pipeline.arguments import build_parser
 from ray_pipeline.errors import (
@@ -39,9 +40,35 @@ from ray_pipeline.terminal import (
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
+_INTERRUPTED = 130
 _CONTINUES = "; the same command continues from here"
+
+
+def program() -> NoReturn:
+    """Be the program: run the command of this process, and end it with the command's exit code."""
+    code = 0
+
+    def leave() -> None:
+        """End an interrupted process here, after all else that was registered for its end.
+
+        The interpreter would be taken down with Ray's threads in it, and would end the process by
+        SIGINT if the interrupt had passed through an `exec` of a text on its way.
+        """
+        if code == _INTERRUPTED:
+            with suppress(OutputLostError):  # the exit code says the same
+                flush()
+            os._exit(code)
+
+    atexit.register(leave)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell ignores SIGINT for what it starts in the background.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            # Before and after the command there is nothing to put in order.
+            signal.signal(number, _stop_at_once)
+    code = main()
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +96,7 @@ def _executed(options: argparse.Namespace) -> int:
         return 2 if options.command == "compare" else 1
     except KeyboardInterrupt:
         complain(f"interrupted{_CONTINUES if resumes else ''}")
-        return 130
+        return _INTERRUPTED
 
 
 def _ended(execute: Callable[[], int], lost: int) -> int:
@@ -301,7 +328,7 @@ def _interruptible(resumes: bool) -> Iterator[None]:
     def at_once(*_: object) -> None:
         # Nothing of a run is ever half written, and Ray ends what a lost driver had started.
         _tell(f"ray-pipeline: stopped at once{_CONTINUES if resumes else ''}\n")
-        os._exit(130)
+        os._exit(_INTERRUPTED)
 
     def in_order(*_: object) -> None:
         for number in before:
@@ -319,6 +346,11 @@ def _interruptible(resumes: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _stop_at_once(*_: object) -> None:
+    _tell("ray-pipeline: stopped at once\n")
+    os._exit(_INTERRUPTED)
 
 
 def _tell(text: str) -> None:

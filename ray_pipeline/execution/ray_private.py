@@ -7,11 +7,13 @@ when it is to be raised.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 from ray_pipeline.errors import ExecutionError
 
-__all__ = ["grows_on_demand", "is_ray_client"]
+__all__ = ["grows_on_demand", "is_ray_client", "without_sigterm_handlers"]
 
 
 def grows_on_demand() -> bool:
@@ -62,7 +64,32 @@ def is_ray_client() -> bool:
     return is_connected
 
 
-def _unknown(error: ImportError) -> ExecutionError:
+@contextmanager
+def without_sigterm_handlers() -> Iterator[None]:
+    """Keep Ray from handling SIGTERM in this process while it is started or joined.
+
+    `ray.init` sets two handlers, one after the other, that leave the program with exit code 15 or
+    1, and without a word.
+
+    Raises
+    ------
+    ExecutionError
+        When this Ray sets them elsewhere.
+    """
+    try:
+        from ray._private import utils
+
+        set_handler = utils.set_sigterm_handler
+    except (ImportError, AttributeError) as error:
+        raise _unknown(error) from error
+    utils.set_sigterm_handler = lambda _: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = set_handler
+
+
+def _unknown(error: ImportError | AttributeError) -> ExecutionError:
     return ExecutionError(
         f"Ray {version('ray')} is newer than this version of ray_pipeline knows ({error}). "
         "Install the Ray that it asks for: pip install --upgrade ray-pipeline."

@@ -7,9 +7,9 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,11 @@ from ray_pipeline.execution.capacity import Node
 from ray_pipeline.execution.environment import environment_variables
 from ray_pipeline.execution.ray_auth_mode import OF_THIS_PROCESS
 from ray_pipeline.execution.ray_head import HeadWatch
-from ray_pipeline.execution.ray_private import grows_on_demand, is_ray_client
+from ray_pipeline.execution.ray_private import (
+    grows_on_demand,
+    is_ray_client,
+    without_sigterm_handlers,
+)
 from ray_pipeline.execution.ray_token import TOKEN_CURE, cluster_id, refusal
 from ray_pipeline.execution.sizing import Growth
 
@@ -239,19 +243,17 @@ def _check_that_it_lets_us_in(problem: str, address: str) -> None:
 def _init(problem: str, options: dict[str, Any]) -> None:
     if (conflict := OF_THIS_PROCESS.conflict()) is not None:
         raise ExecutionError(f"{problem}: {conflict}")
-    is_main = threading.current_thread() is threading.main_thread()
-    on_sigterm = signal.getsignal(signal.SIGTERM) if is_main else None
+    # A program that handles SIGTERM does so while Ray starts as well.
+    is_handled = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
     try:
-        _init_client_patiently(log_to_driver=False, logging_level=logging.ERROR, **options)
+        with without_sigterm_handlers() if is_handled else nullcontext():
+            _init_client_patiently(log_to_driver=False, logging_level=logging.ERROR, **options)
     except AuthenticationError as error:
         reason = "RAY_AUTH_MODE is token, and no token was found"
         raise ExecutionError(f"{problem}: {reason}. {TOKEN_CURE}") from error
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise _not_joined(problem, error) from error
     OF_THIS_PROCESS.remember()
-    if is_main and on_sigterm is not signal.SIG_DFL:
-        # ray.init puts its own handler in the place of the program's.
-        signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _init_client_patiently(**options: Any) -> None:

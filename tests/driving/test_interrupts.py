@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from panels import write_config
-from run_processes import PLAIN_INSTALLATION, until
+from run_processes import PLAIN_INSTALLATION, processes_of, until
 
 COMMAND = [sys.executable, "-m", "ray_pipeline"]
 
@@ -110,6 +110,84 @@ def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: str
     assert third.returncode == 0, errors
     assert output.startswith("done: ")
     assert record(run_dir)["content_sha256"] == reference
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("n_signals", [1, 2])
+def test_terminated_while_ray_starts(
+    start: Start, tmp_path: Path, ray_folder: Path, n_signals: int
+) -> None:
+    """It ends as later, with 130 and in a sentence; a second signal ends it at once.
+
+    Ray's own handlers would end the program with 15 or 1. No process of Ray is left behind (see
+    `ray_folder`).
+    """
+    process = start()
+    until(lambda: processes_of(ray_folder))  # the first of Ray's servers
+    process.send_signal(signal.SIGTERM)
+    if n_signals == 2:
+        assert process.stderr is not None
+        until(lambda: "stopping" in (process.stderr.readline() if process.stderr else ""))
+        process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert errors.endswith("; the same command continues from here\n")
+    assert not {"Traceback", "Fatal", "Segmentation"} & set(errors.replace(":", " ").split())
+    if n_signals == 1:
+        assert "ray-pipeline: stopping; once more to stop at once\n" in errors
+        assert record(tmp_path / "run")["status"] == "interrupted"
+
+
+AS_PROGRAM = """
+import atexit, os, signal, time
+from ray_pipeline import cli
+
+def interrupted():
+    {more}
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return 130
+
+cli.main = {main}
+cli.program()
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "more", "code", "errors"),
+    [
+        ("lambda: 3", "pass", 3, ""),
+        # Python ends with SIGINT once an interrupt has passed through an exec of a text.
+        ("interrupted", "pass", 130, ""),
+        ("interrupted", "atexit.register(print, 'put away')", 130, ""),
+        (
+            "interrupted",
+            "atexit.register(lambda: [os.kill(os.getpid(), signal.SIGINT), time.sleep(60)])",
+            130,
+            "ray-pipeline: stopped at once\n",
+        ),
+        (
+            "lambda: [os.kill(os.getpid(), signal.SIGTERM), time.sleep(60)]",
+            "pass",
+            130,
+            "ray-pipeline: stopped at once\n",
+        ),
+    ],
+)
+def test_end_of_the_program(main: str, more: str, code: int, errors: str) -> None:
+    """The command's code; an interrupt also where it meets the interpreter's own end."""
+    script = AS_PROGRAM.format(main=main, more=more)
+    ended = subprocess.run(
+        ["env", "--default-signal=INT", sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": PLAIN_INSTALLATION, "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (code, errors)
+    assert ended.stdout == ("put away\n" if "put away" in more else "")
 
 
 def test_killed_driver_and_second_driver(start: Start, tmp_path: Path, reference: str) -> None:
