@@ -8,7 +8,7 @@ from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch
-from ray_pipeline.driving.places import place_of_data, place_of_results, require_apart
+from ray_pipeline.driving.places import place_of_data, place_of_results, require_usable
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.study import Study, open_study
 from ray_pipeline.driving.verdict import verdict
@@ -62,7 +62,7 @@ def run_pipeline(
     """
     check_families(config)
     user_stages = find_user_stages(config)
-    require_apart(place_of_results(config), place_of_data(config))
+    require_usable(place_of_results(config), config, place_of_data(config))
     batch = choose_batch(config, reporter.listed)
     with open_study(config, batch, reporter, fresh=fresh, replace=replace) as study:
         _announce(study, batch)

@@ -268,11 +268,11 @@ def test_wrong_symbols(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
 def test_unwritable_run_directory(
     data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run directory that cannot be one fails the run: exit 1, with the address."""
+    """A run directory that cannot be one is refused before any work: exit 2, with the address."""
     (tmp_path / "file").touch()
     config = write_config(tmp_path / "a.yaml", data_dir, tmp_path / "file" / "run")
-    assert main(["run", str(config)]) == 1
-    _says(capsys, f"Cannot write {tmp_path}/file/run/")
+    assert main(["run", str(config)]) == 2
+    _says(capsys, f"output.run_dir {tmp_path}/file/run cannot be made: {tmp_path}/file is not a fo")
 
 
 # discover

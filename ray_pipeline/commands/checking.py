@@ -11,9 +11,7 @@ from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.driving.places import (
     place_of_data,
     place_of_results,
-    require_apart,
-    require_shared,
-    require_writable,
+    require_usable,
 )
 from ray_pipeline.driving.standing import require_same_config, stands
 from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
@@ -49,10 +47,7 @@ def check_config(
     """
     check_families(config)
     stages = find_user_stages(config)
-    results = place_of_results(config)
-    require_apart(results, place_of_data(config))
-    require_shared(config, config.data.data_dir, results.uri)
-    require_writable(results)
+    require_usable(place_of_results(config), config, place_of_data(config))
     batch = choose_batch(config, progress)
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     request = request_of(config)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch, file_names
-from ray_pipeline.driving.places import Directory, options_for, place_of_data, require_apart
+from ray_pipeline.driving.places import Directory, options_for, place_of_data, require_usable
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
@@ -71,9 +71,10 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     ExecutionError
         When more symbols fail than the config bears.
     """
-    require_apart(Directory("--out", out, options_for(out, config)), place_of_data(config))
+    results = Directory("--out", out, options_for(out, config))
+    require_usable(results, config, place_of_data(config))
     batch = choose_batch(config, reporter.listed)
-    target = RunDirectory(out, options_for(out, config))
+    target = RunDirectory(out, results.options)
     names = file_names(batch)
     ledger = FailureLedger(
         list(batch.partitions), config.execution.max_failed_fraction, "each was told above"

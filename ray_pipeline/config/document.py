@@ -96,6 +96,7 @@ def parse_yaml(
     try:
         node = yaml.compose(text, Loader=_Loader)
         if node is not None:
+            _require_small(node)
             builder = _Builder(source, document, numbered=numbered)
             document.values = builder.value(node, annotation, below)
     except yaml.YAMLError as error:
@@ -202,6 +203,46 @@ def _syntax_message(error: yaml.YAMLError) -> str:
     return f"not valid YAML: {said}{hint}"
 
 
+def _require_small(root: yaml.Node) -> None:
+    """Refuse a document that its aliases make too large, before any of it is written out.
+
+    Raises
+    ------
+    _TooLargeError
+        When it holds more than a config may.
+    """
+    n_values, n_characters, depth = _size(root, {})
+    if n_values > _MAX_VALUES or n_characters > _MAX_CHARACTERS:
+        raise _TooLargeError(
+            f"holds more than {_MAX_VALUES:,} values or {_MAX_CHARACTERS:,} characters once its "
+            "aliases (*name) are written out; write a smaller config"
+        )
+    if depth > _MAX_DEPTH:
+        raise _TooLargeError(f"nested too deeply: a config has at most {_MAX_DEPTH} levels")
+
+
+def _size(node: yaml.Node, known: dict[int, tuple[int, int, int]]) -> tuple[int, int, int]:
+    """Return a node's values, characters and levels with its aliases written out.
+
+    Each node is measured once, however often it is repeated; one that holds itself counts as
+    nothing there, and is refused later.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1, len(node.value), 1
+    if id(node) not in known:
+        known[id(node)] = (0, 0, 0)
+        children = node.value
+        if isinstance(node, yaml.MappingNode):
+            children = [part for pair in node.value for part in pair]
+        sizes = [_size(part, known) for part in children]
+        known[id(node)] = (
+            1 + sum(size[0] for size in sizes),
+            sum(size[1] for size in sizes),
+            1 + max((size[2] for size in sizes), default=0),
+        )
+    return known[id(node)]
+
+
 _HALF_A_PAIR = "half of a surrogate pair is not a character; write the character itself"
 
 
@@ -217,11 +258,8 @@ class _Builder:
         self._document = document
         self._numbered = numbered
         self._open: set[int] = set()
-        self._n_values = 0
-        self._n_characters = 0
 
     def value(self, node: yaml.Node, annotation: Any, path: Path) -> Any:
-        self._count(node, path)
         # The line of a key was noted before; that of a list item or of the top is its own.
         if self._numbered and (not path or isinstance(path[-1], int)):
             self._document.places[path] = self._place(node)
@@ -286,25 +324,6 @@ class _Builder:
                 return value
         self._report(node, path, need)
         return None
-
-    def _count(self, node: yaml.Node, path: Path) -> None:
-        """Add a value to what was built so far.
-
-        Raises
-        ------
-        _TooLargeError
-            When that is more than a config may hold.
-        """
-        self._n_values += 1
-        if isinstance(node, yaml.ScalarNode):
-            self._n_characters += len(node.value)
-        if self._n_values > _MAX_VALUES or self._n_characters > _MAX_CHARACTERS:
-            raise _TooLargeError(
-                f"holds more than {_MAX_VALUES:,} values or {_MAX_CHARACTERS:,} characters once "
-                "its aliases (*name) are written out; write a smaller config"
-            )
-        if len(path) > _MAX_DEPTH:
-            raise _TooLargeError(f"nested too deeply: a config has at most {_MAX_DEPTH} levels")
 
     def _place(self, node: yaml.Node) -> Place:
         return Place(self._source, node.start_mark.line + 1 if self._numbered else 0)

@@ -19,6 +19,7 @@ __all__ = [
     "place_of_results",
     "require_apart",
     "require_shared",
+    "require_usable",
     "require_writable",
 ]
 
@@ -58,6 +59,24 @@ def place_of_results(config: ExperimentConfig) -> Directory:
     """Return where the run writes."""
     uri = config.output.run_dir
     return Directory("output.run_dir", uri, options_for(uri, config))
+
+
+def require_usable(results: Directory, config: ExperimentConfig, *others: Directory) -> None:
+    """Raise ConfigError when results cannot be written to a place, before any work is done.
+
+    Parameters
+    ----------
+    results
+        The place.
+    config
+        By which it is written: Ray's workers do not share the memory of this process.
+    others
+        What is read, and must neither be written to nor taken for results.
+    """
+    for other in others:
+        require_apart(results, other)
+    require_shared(config, results.uri, *(other.uri for other in others))
+    require_writable(results)
 
 
 def require_apart(results: Directory, other: Directory) -> None:

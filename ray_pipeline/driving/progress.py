@@ -131,7 +131,7 @@ class Progress:
 
 def _shown(text: str) -> str:
     """Return a text as a line of a log can hold it, whatever symbols and errors are called."""
-    return address_without_secrets(escaped(text))
+    return address_without_secrets(escaped(text, keep=""))
 
 
 def _title(units: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
-from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_apart
+from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_usable
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
@@ -107,8 +107,12 @@ def predict_panel(
     jobs = trained.jobs_of(options.targets)
     config = _config(trained, data_dir, out, options)
     place = Directory("--out", out, options_for(out, config))
-    require_apart(place, Directory("--data-dir", data_dir, config.data.storage_options))
-    require_apart(place, Directory("the run directory", trained.run.uri, trained.run_options))
+    require_usable(
+        place,
+        config,
+        Directory("--data-dir", data_dir, config.data.storage_options),
+        Directory("the run directory", trained.run.uri, trained.run_options),
+    )
     batch = choose_batch(config, reporter.listed)
     serving = trained.serving(jobs)
     served = {symbol: serving.of(symbol) for symbol in batch.partitions}

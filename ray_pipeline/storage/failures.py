@@ -59,7 +59,7 @@ def _loaded(*names: tuple[str, str]) -> tuple[type[BaseException], ...]:
 
 
 def _reason(error: BaseException, uri: str) -> str:
-    text = said(error)
+    text = " ".join(said(error).split())
     if error_code(error) == "NoSuchBucket":
         text = "the bucket does not exist"
     elif isinstance(error, FileNotFoundError):

@@ -36,9 +36,9 @@ _LOCAL = frozenset({"", "file", "local"})
 _S3 = frozenset({"s3", "s3a"})
 _ALIASES = {
     **dict.fromkeys(_LOCAL, "file"),
-    **{"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs", "arrow_hdfs": "hdfs"},
+    **{"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs"},
 }
-_STORES_OF_FSSPEC = frozenset({"hdfs", "arrow_hdfs"})
+_STORES_OF_FSSPEC = frozenset({"hdfs"})
 _NAMED = ("s3://", "gs://", "az://", "file://", "memory://")
 
 
@@ -72,6 +72,10 @@ def open_filesystem(
         raise ConfigError(
             f"{text.partition('://')[0]}://…: the address holds {secret}. Remove it: credentials "
             "come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
+        raise ConfigError(
+            f"{text!r} holds control characters, which an address may not. Rename it."
         )
     protocol, rest = _split(text)
     has_folder = rest.strip("/") or (protocol in _LOCAL and rest)
@@ -231,7 +235,7 @@ def _open_other(protocol: str, uri: str, options: dict[str, object]) -> tuple[Fi
     # Whatever another package's constructor raises, the address or its options are wrong.
     except Exception as error:
         raise ConfigError(
-            f"{uri}: {protocol}:// cannot be opened: {type(error).__name__}: {error}. Check the "
-            "address and storage_options."
+            f"{uri}: {protocol}:// cannot be opened: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}. Check the address and storage_options."
         ) from error
     return fs, str(path).rstrip("/")
