@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,8 @@ from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, wi
 from ray_pipeline.records import View
 from ray_pipeline.results import tables as results
 from ray_pipeline.routing.comparison import RoutingThresholds
-from ray_pipeline.routing.decide import RouteRow, decide_routes
+from ray_pipeline.routing.decide import Obstacle, RouteRow, RouteVerdict, decide_routes
+from ray_pipeline.routing.jobs import LeftOutModel
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.selection.selecting import features_table
 from ray_pipeline.stages.writing import rows_table
@@ -86,7 +87,8 @@ class SampleRun:
         run.write_table(results.FEATURES, features_table(features, ["gain", "linear"]))
         run.write_table(results.LEAKAGE, leakage_table(self.leaks))
         run.write_table(results.FAILURES, results.failures_table(self.failures, self.symbols))
-        left_out = [{"what": "mfe_20d / SYM03", "why": "feature selection gave no features"}]
+        why = "feature selection gave no features"
+        left_out = [asdict(LeftOutModel("mfe_20d", "SYM03", None, why))]
         run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out if jobs else []})
         for job in jobs if self.trains else []:
             run.write_json(f"models/{job['job_id']}/metadata.json", metadata(self, job))
@@ -271,7 +273,8 @@ def route_rows(
     for target in sorted(sample.targets):
         by_view = {row.view: row for row in targets if row.target == target}
         served = any(row.predictable for row in by_view.values())
-        obstacle = None if served else "the target is not predictable over the batch"
+        not_predictable: RouteVerdict = "the target is not predictable over the batch"
+        obstacle = None if served else Obstacle(not_predictable, not_predictable)
         routes.extend(
             decide_routes(
                 target, sample.symbols, by_view, by_target[target], records, thresholds, obstacle
@@ -313,6 +316,7 @@ def feature_rows(
                         "rank": place + 1,
                         "selected": selected,
                         "reason": kept if selected else f"unstable: {kept}, min_stability is 60%",
+                        "verdict": "stable" if selected else "unstable",
                     }
                 )
     return rows
@@ -324,7 +328,9 @@ def plan_jobs(
     """One pooled job per chosen target and family, and one per symbol of its own."""
     jobs: list[dict[str, Any]] = []
 
-    def add(target: str, symbol: str | None, family: str, serves: list[str], why: str) -> None:
+    def add(
+        target: str, symbol: str | None, family: str, serves: list[str], verdict: str, why: str
+    ) -> None:
         parts = [target, family] if symbol is None else [target, symbol, family]
         prefix = "cs_" if symbol is None else "sym_"
         jobs.append(
@@ -339,6 +345,7 @@ def plan_jobs(
                 "hyperparameters": {},
                 "priority": len(jobs) + 1,
                 "why": why,
+                "verdict": verdict,
             }
         )
 
@@ -347,11 +354,12 @@ def plan_jobs(
         pooled = [row.symbol for row in rows if row.route in ("CROSS_SECTIONAL", "BOTH")]
         for family in ("lightgbm", "ridge"):
             if pooled:
-                why = f"predictable across symbols; serves {len(pooled)} symbols"
-                add(target, None, family, pooled, why)
+                verdict = "predictable across symbols"
+                add(target, None, family, pooled, verdict, f"{verdict}; serves {len(pooled)}")
             for row in rows:
                 if row.route in ("SYMBOL_SPECIFIC", "BOTH"):
-                    add(target, row.symbol, family, [row.symbol], f"{row.route}: {row.reason}")
+                    why = f"{row.route}: {row.reason}"
+                    add(target, row.symbol, family, [row.symbol], row.route, why)
     return jobs
 
 
@@ -433,8 +441,9 @@ def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -
     pooled = known["symbol"] is None
     for name in () if pooled else ("turnover_top", "turnover_bottom"):
         values[name] = math.nan
+    verdict = "" if is_return else "no portfolio"
     reason = "" if is_return else "no portfolio: the target is not among evaluation.return_targets"
-    return EvaluatedRow(**{**values, **known, "reason": reason})
+    return EvaluatedRow(**{**values, **known, "reason": reason, "verdict": verdict})
 
 
 def _curve(job_id: str) -> pa.Table:
@@ -451,7 +460,8 @@ def _curve(job_id: str) -> pa.Table:
 def failed_unit(symbol: str, error: str, traceback: str = "Traceback: …") -> Failed:
     """Build a unit of one symbol that failed for its data."""
     unit = Unit("rank_symbol", symbol, target_rows, {"symbol": symbol})
-    return Failed(unit=unit, error=error, kind="data", traceback=traceback, attempts=1)
+    error_type, _, message = error.partition(": ")
+    return Failed(unit, error_type, message, "data", traceback, attempts=1)
 
 
 def _p_value(t: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 import ray_pipeline.driving.progress
 from ray_pipeline.driving.progress import Progress
-from ray_pipeline.execution import Done, Failed, Unit
+from ray_pipeline.execution import Done, Failed, FailureKind, Unit
 from ray_pipeline.results.stages import taken_names
 
 
@@ -43,7 +43,9 @@ def _done(key: str = "A", stage: str = "rank_symbol") -> Done:
 
 def _failed(key: str, error: str, kind: str = "data") -> Failed:
     unit = Unit("rank_symbol", key, len, {})
-    return Failed(unit, error, "data" if kind == "data" else "lost", "", attempts=1)
+    error_type, _, message = error.partition(": ")
+    fault: FailureKind = "data" if kind == "data" else "lost"
+    return Failed(unit, error_type, message, fault, "", attempts=1)
 
 
 def test_stage_of_the_user_is_named(clock: Clock) -> None:

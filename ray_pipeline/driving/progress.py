@@ -145,4 +145,4 @@ def _reason(failed: Failed) -> str:
     """Return the error for a line that names the unit: bad data need no type and no second name."""
     if failed.kind != "data":
         return failed.error
-    return failed.error.removeprefix("DataError: ").removeprefix(f"symbol {failed.unit.key}: ")
+    return failed.message.removeprefix(f"symbol {failed.unit.key}: ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.evaluating.ranked import Ranked, rank_predictions
 from ray_pipeline.evaluating.records import (
+    NOTHING_MISSING,
     DecayRow,
     EvaluatedJob,
     EvaluatedRow,
@@ -19,6 +20,7 @@ from ray_pipeline.evaluating.records import (
     JobEvaluation,
     Predictions,
     QuantileRow,
+    WhyNot,
 )
 from ray_pipeline.evaluating.trading import form_cohorts, trade, turnover_of_legs
 from ray_pipeline.statistics.decay import decay_lags, later_rows
@@ -44,7 +46,9 @@ def evaluate_job(
     ranked = rank_predictions(rows, job, settings)
     decay = _decay(rows, ranked, job, settings)
     if not ranked.used.any():
-        why_not = ranked.why_not or "no prediction has both a quantile and a known label"
+        why_not = ranked.why_not
+        if why_not == NOTHING_MISSING:
+            why_not = WhyNot("no labels", "no prediction has both a quantile and a known label")
         return JobEvaluation(_row(job, settings, {}, why_not), (), decay, None)
     figures, quantiles = _quantiles(rows, ranked, job, settings)
     figures |= _hits(rows, ranked, job)
@@ -53,11 +57,15 @@ def evaluate_job(
         figures["turnover_top"], figures["turnover_bottom"] = turnover_of_legs(cohorts)
     curve = None
     if len(cohorts.gross) == 0:
-        why_not = "predictions tie: no timestamp has both a top and a bottom quantile"
+        why_not = WhyNot(
+            "predictions tie", "predictions tie: no timestamp has both a top and a bottom quantile"
+        )
     elif job.task == "binary":
-        why_not = "no portfolio: a binary label is no return"
+        why_not = WhyNot("no portfolio", "no portfolio: a binary label is no return")
     elif not job.is_return:
-        why_not = "no portfolio: the target is not among evaluation.return_targets"
+        why_not = WhyNot(
+            "no portfolio", "no portfolio: the target is not among evaluation.return_targets"
+        )
     else:
         traded, curve, why_not = trade(cohorts, job, settings)
         figures |= traded
@@ -65,12 +73,12 @@ def evaluate_job(
 
 
 def _row(
-    job: EvaluatedJob, settings: EvaluationSettings, figures: Mapping[str, Any], reason: str
+    job: EvaluatedJob, settings: EvaluationSettings, figures: Mapping[str, Any], why: WhyNot
 ) -> EvaluatedRow:
     known = {**_identity(job), "task": job.task, "horizon_bars": job.horizon_bars}
     counts = {"n_rows": 0, "n_timestamps": 0, "n_trials": 0, "cost_bps": settings.cost_bps}
     values = {field.name: math.nan for field in fields(EvaluatedRow)}
-    return EvaluatedRow(**(values | known | counts | dict(figures) | {"reason": reason}))
+    return EvaluatedRow(**(values | known | counts | dict(figures) | asdict(why)))
 
 
 def _identity(job: EvaluatedJob) -> dict[str, Any]:

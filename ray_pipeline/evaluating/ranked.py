@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.evaluating.records import EvaluatedJob, EvaluationSettings, Predictions
+from ray_pipeline.evaluating.records import (
+    NOTHING_MISSING,
+    EvaluatedJob,
+    EvaluationSettings,
+    Predictions,
+    WhyNot,
+)
 from ray_pipeline.statistics.hits import sides
 from ray_pipeline.statistics.standings import (
     earlier_percentiles,
@@ -42,7 +48,7 @@ class Ranked:
     call, side
         Side that the prediction is on (1 up, 0 down, ½ neither), and that of the label.
     why_not
-        Why no row has a quantile, empty where some have.
+        Why no row has a quantile, `NOTHING_MISSING` where some have.
     """
 
     percentile: Floats
@@ -50,7 +56,7 @@ class Ranked:
     quantile: Ints
     call: Floats
     side: Floats
-    why_not: str
+    why_not: WhyNot
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -89,26 +95,28 @@ def rank_predictions(rows: Predictions, job: EvaluatedJob, settings: EvaluationS
 
 def _across(
     prediction: Floats, positions: Ints, settings: EvaluationSettings
-) -> tuple[Floats, str]:
+) -> tuple[Floats, WhyNot]:
     _, inverse, counts = np.unique(positions, return_inverse=True, return_counts=True)
     percentile = percentiles_in_groups(prediction, positions)
     percentile[counts[inverse] < settings.min_names] = np.nan
     if counts.max(initial=0) >= settings.min_names:
-        return percentile, ""
-    return percentile, (
+        return percentile, NOTHING_MISSING
+    return percentile, WhyNot(
+        "no quantiles",
         f"no timestamp has more than {counts.max(initial=0)} symbols, and {settings.min_names} are "
         f"needed for evaluation.n_quantiles={settings.n_quantiles} with "
-        f"target_ranking.min_cs={settings.min_cs}"
+        f"target_ranking.min_cs={settings.min_cs}",
     )
 
 
-def _over_time(prediction: Floats, n_quantiles: int) -> tuple[Floats, str]:
+def _over_time(prediction: Floats, n_quantiles: int) -> tuple[Floats, WhyNot]:
     least = EARLIER_PER_QUANTILE * n_quantiles
-    why_not = ""
+    why_not = NOTHING_MISSING
     if len(prediction) <= least:
-        why_not = (
+        why_not = WhyNot(
+            "no quantiles",
             f"{len(prediction)} predictions are too few: the first {least} "
-            f"({EARLIER_PER_QUANTILE} per quantile) are what later ones are placed among"
+            f"({EARLIER_PER_QUANTILE} per quantile) are what later ones are placed among",
         )
     return earlier_percentiles(prediction, 1, least), why_not
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ray_pipeline.records import Task, View
 
 __all__ = [
+    "NOTHING_MISSING",
     "Curve",
     "DecayRow",
     "EvaluatedJob",
@@ -18,10 +20,34 @@ __all__ = [
     "JobEvaluation",
     "Predictions",
     "QuantileRow",
+    "WhyNot",
+    "WorthVerdict",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+WorthVerdict = Literal[
+    "",
+    "no quantiles",
+    "no labels",
+    "predictions tie",
+    "no portfolio",
+    "too few periods",
+    "no Sharpe ratio",
+]
+"""What keeps figures from being measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """A kind of reason, and the reason in full."""
+
+    verdict: WorthVerdict
+    reason: str
+
+
+NOTHING_MISSING = WhyNot("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +160,8 @@ class EvaluatedRow:
         Largest fall of the summed net returns, in units of the capital that is long.
     reason
         Why there are figures missing, empty when there are none.
+    verdict
+        The kind of that reason; empty too in tables of version 0.1.0.
     """
 
     job_id: str
@@ -175,6 +203,7 @@ class EvaluatedRow:
     min_track_record_years: float
     max_drawdown: float
     reason: str
+    verdict: WorthVerdict = ""
 
 
 @dataclass(frozen=True, slots=True)

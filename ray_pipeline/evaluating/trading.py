@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.evaluating.ranked import Ranked
-from ray_pipeline.evaluating.records import Curve, EvaluatedJob, EvaluationSettings, Predictions
+from ray_pipeline.evaluating.records import (
+    NOTHING_MISSING,
+    Curve,
+    EvaluatedJob,
+    EvaluationSettings,
+    Predictions,
+    WhyNot,
+)
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.statistics.portfolio import (
     booked,
@@ -128,7 +135,7 @@ def turnover_of_legs(cohorts: Cohorts) -> tuple[float, float]:
 
 def trade(
     cohorts: Cohorts, job: EvaluatedJob, settings: EvaluationSettings
-) -> tuple[dict[str, float], Curve | None, str]:
+) -> tuple[dict[str, float], Curve | None, WhyNot]:
     """Follow the portfolio with and without costs.
 
     The ratio a year is that of holding periods: mean and moments are taken over all cohorts, the
@@ -144,10 +151,11 @@ def trade(
     n = len(cohorts.gross)
     n_periods = n * min(1.0, job.spacing / job.span)
     if n_periods < MIN_PERIODS:
-        return {}, None, f"{n_periods:.0f} holding periods are fewer than {MIN_PERIODS}"
+        too_few = f"{n_periods:.0f} holding periods are fewer than {MIN_PERIODS}"
+        return {}, None, WhyNot("too few periods", too_few)
     if not cohorts.weights.any():
-        why_not = "no position is ever taken: the predictions do not reach the outer quantiles"
-        return {}, None, why_not
+        never = "no position is ever taken: the predictions do not reach the outer quantiles"
+        return {}, None, WhyNot("no portfolio", never)
     traded = traded_weight(cohorts.weights, cohorts.owners, cohorts.symbols, cohorts.before)
     net = cohorts.gross - traded * settings.cost_bps * _PER_BPS
     n_parts = int((cohorts.before < 0).sum())
@@ -167,7 +175,9 @@ def trade(
         "max_drawdown": max_drawdown(curve),
         **_ratios(cohorts.gross, net, n_periods, per_year),
     }
-    why_not = "" if "sharpe" in figures else "no Sharpe ratio: the returns do not vary"
+    why_not = NOTHING_MISSING
+    if "sharpe" not in figures:
+        why_not = WhyNot("no Sharpe ratio", "no Sharpe ratio: the returns do not vary")
     points = thinned(n, MAX_POINTS)
     drawn = Curve(cohorts.time_ns[points], booked(cohorts.gross, n_parts)[points], curve[points])
     return figures, drawn, why_not

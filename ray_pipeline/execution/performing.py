@@ -78,7 +78,8 @@ class Report:
     seconds: float
     record: dict[str, Any] | None = None
     kind: OwnFailure | None = None
-    error: str = ""
+    error_type: str = ""
+    message: str = ""
     traceback: str = ""
     memory_bytes: int = 0
 
@@ -189,7 +190,8 @@ def _reported(work: Callable[[], Any], *, is_record: bool = True) -> tuple[Repor
         report = Report(
             seconds=time.perf_counter() - start,
             kind=_kind_of(error),
-            error=capped(f"{type(error).__name__}: {error}"),
+            error_type=type(error).__name__,
+            message=capped(str(error)),
             traceback=capped(traceback.format_exc(), _MAX_TRACEBACK),
         )
         return report, None

@@ -93,8 +93,8 @@ def give_up(call: Call, message: str) -> Failed:
     fault = call.faults[-1]
     line = " ".join(message.split())
     start = line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}…"
-    error = f"{_FAULT_NAMES[fault]}: {start} (attempts: {', '.join(call.faults)})"
-    return Failed(call.unit, error, fault, message, attempts=len(call.faults))
+    said = f"{start} (attempts: {', '.join(call.faults)})"
+    return Failed(call.unit, _FAULT_NAMES[fault], said, fault, message, attempts=len(call.faults))
 
 
 class Round:

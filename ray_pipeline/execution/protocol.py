@@ -149,8 +149,8 @@ class Failed:
 
     Attributes
     ----------
-    error
-        One line, ``TypeOfError: message``.
+    error_type, message
+        Name of the exception's class, and what it says.
     kind
         ``data``: the data cannot be used; ``application``: any other exception of the function;
         ``storage``: the store failed; ``lost``: its worker died or could not be reached;
@@ -163,10 +163,16 @@ class Failed:
     """
 
     unit: Unit
-    error: str
+    error_type: str
+    message: str
     kind: FailureKind
     traceback: str
     attempts: int
+
+    @property
+    def error(self) -> str:
+        """Both in one line, ``TypeOfError: message``."""
+        return f"{self.error_type}: {self.message}"
 
 
 Outcome = Done | Failed

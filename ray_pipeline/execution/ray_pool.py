@@ -315,7 +315,9 @@ def _outcome(call: Call, report: Report) -> Outcome:
     if report.kind is None:
         return Done(call.unit, report.record or {}, call.n_started, report.seconds)
     attempts = len(call.faults) if report.kind == "storage" else call.n_started
-    return Failed(call.unit, report.error, report.kind, report.traceback, attempts)
+    return Failed(
+        call.unit, report.error_type, report.message, report.kind, report.traceback, attempts
+    )
 
 
 def _missed(calls: Sequence[Call]) -> list[Shared]:

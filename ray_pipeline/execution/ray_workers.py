@@ -197,7 +197,11 @@ class RayWorkers:
         if isinstance(error, ObjectLostError):
             return SharedLost(pending.worker, pending.call, _plain(error))
         report = Report(
-            seconds=0.0, kind="application", error=_cause(error), traceback=_plain(error)
+            seconds=0.0,
+            kind="application",
+            error_type=type(error.cause).__name__,
+            message=_plain(error.cause),
+            traceback=_plain(error),
         )
         return Finished(pending.worker, pending.call, report, None)
 

@@ -98,7 +98,7 @@ class UnitRunner:
         """
         self._on_failures(
             [
-                Failed(units[key], f"{DataError.__name__}: {reason}", "data", "", attempts=1)
+                Failed(units[key], DataError.__name__, reason, "data", "", attempts=1)
                 for key, reason in sorted(reasons.items())
             ]
         )

@@ -64,7 +64,7 @@ class SerialExecutor(Generic[State]):
         if report.kind is not None:
             raise ExecutionError(
                 f"{unit.stage}/{unit.key} could not be computed for the other units: "
-                f"{report.error}\n{report.traceback}"
+                f"{report.error_type}: {report.message}\n{report.traceback}"
             )
         shared = Shared(unit)
         self._values[shared] = _read_only(unit, value)
@@ -94,7 +94,7 @@ class SerialExecutor(Generic[State]):
 
 def _failed(unit: Unit, report: Report, attempts: int) -> Failed:
     kind = report.kind or "application"
-    return Failed(unit, report.error, kind, report.traceback, attempts)
+    return Failed(unit, report.error_type, report.message, kind, report.traceback, attempts)
 
 
 def _read_only(unit: Unit, value: Any) -> Any:

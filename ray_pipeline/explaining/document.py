@@ -114,7 +114,7 @@ def _ranking(contents: RunContents, target: str, rules: Mapping[str, Any]) -> di
             | {
                 "n_ranked": sum(other.view == row.view for other in ranked),
                 "source_of_p": source_of_p(row, rules),
-                "verdict": view_verdict(row, p_values, rules["alpha"]),
+                "conclusion": view_verdict(row, p_values, rules["alpha"]),
             }
             for row in rows
         ],

@@ -84,12 +84,16 @@ def _table(title: str, rows: Sequence[Row], methods: Sequence[str]) -> Iterator[
         ],
     )
     yield from wrapped(_LEGEND)
-    for reason in dict.fromkeys(row["reason"] for row in selected):
-        if not reason.startswith("chosen in"):
-            yield from wrapped(reason)
+    for reason in dict.fromkeys(row["reason"] for row in selected if _is_telling(row)):
+        yield from wrapped(reason)
     if shown.note:
         yield from wrapped(shown.note)
     yield from _left_out([row for row in rows if not row["selected"]])
+
+
+def _is_telling(row: Row) -> bool:
+    """Whether the reason of a selected feature says more than its stability does."""
+    return bool(row["verdict"] == "kept by rank")
 
 
 def _strength(value: float | None) -> str:

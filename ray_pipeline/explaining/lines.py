@@ -110,7 +110,7 @@ def _ranking_lines(found: Found) -> Iterator[str]:
         told = [f"{source} in the {view} view" for source, view in sources.items()]
     yield from wrapped(f"{'; '.join([*told, ranking['source_of_q']])}.")
     for row in views:
-        yield from wrapped(f"{VIEW_NAMES[row['view']]}: {row['verdict']}.")
+        yield from wrapped(f"{VIEW_NAMES[row['view']]}: {row['conclusion']}.")
 
 
 def _leak_lines(found: Found) -> Iterator[str]:

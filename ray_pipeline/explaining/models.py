@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.documents import ModelRecord
@@ -53,18 +52,5 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
     return {
         "absent": contents.why_absent(PLAN) if contents.plan is None else absent,
         "jobs": described,
-        "left_out": [
-            item.told() for item in contents.left_out if _is_of(item.what, target, symbol)
-        ],
+        "left_out": [item.told() for item in contents.left_out if item.is_of(target, symbol)],
     }
-
-
-def _is_of(what: str, target: str, symbol: str | None) -> bool:
-    """Whether something left out of the plan, by names or by a job's id, is of this target."""
-    job, *rest = (unquote(part) for part in what.split("__"))
-    if what == target or job == f"cs_{target}":
-        return True
-    if job == f"sym_{target}":
-        return symbol in (None, rest[0])
-    name, _, of_symbol = what.partition(" / ")
-    return name == target and symbol in (None, of_symbol)

@@ -59,7 +59,7 @@ def _lines(found: Row) -> Iterator[str]:
 
 
 def _counts(rows: Sequence[Row]) -> list[str]:
-    counts = Counter((row["route"], row["reason"].partition(":")[0]) for row in rows)
+    counts = Counter((row["route"], row["verdict"] or row["reason"]) for row in rows)
     ordered = sorted(counts, key=lambda key: (ROUTE_ORDER.index(key[0]), -counts[key], key[1]))
     return aligned(
         ["route", "because", "symbols"],

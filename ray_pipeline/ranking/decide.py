@@ -18,6 +18,7 @@ from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
     "Null",
+    "RankVerdict",
     "SymbolRow",
     "TargetRow",
     "choose_targets",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 Null = Literal["analytic", "circular_shift"]
+RankVerdict = Literal["", "predictable", "no evidence", "too little data"]
+"""What `reason` begins with; empty before rows are judged, and in tables of version 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class TargetRow:
     reason: str
     null: Null = "analytic"
     degrees_of_freedom: float = math.nan
+    verdict: RankVerdict = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class SymbolRow:
     reason: str
     null: Null = "analytic"
     degrees_of_freedom: float = math.nan
+    verdict: RankVerdict = ""
 
 
 Row = TypeVar("Row", TargetRow, SymbolRow)
@@ -222,10 +227,12 @@ def with_verdicts(
         replace(
             row,
             q_value=float(value),
-            predictable=bool(value <= alpha and row.skill > 0),
-            reason=_reason(row, float(value), alpha, n_tests),
+            predictable=verdict == "predictable",
+            verdict=verdict,
+            reason=f"{verdict}: {why}",
         )
         for row, value in zip(rows, q, strict=True)
+        for verdict, why in (_judged(row, float(value), alpha, n_tests),)
     ]
     ranked: list[Row] = []
     for view in ("cross_sectional", "symbol_specific"):
@@ -248,19 +255,25 @@ def _order(row: TargetRow | SymbolRow) -> tuple[bool, float, str, str]:
     return not row.predictable, skill, row.target, symbol
 
 
-def _reason(row: TargetRow | SymbolRow, q: float, alpha: float, n_tests: int) -> str:
+def _judged(
+    row: TargetRow | SymbolRow, q: float, alpha: float, n_tests: int
+) -> tuple[RankVerdict, str]:
+    """Return the verdict and the figures that led to it."""
     if math.isnan(q):
         if row.n_rows == 0:
-            return "too little data: no fold had enough labelled rows to train and test on"
-        return f"too little data: {row.n_rows} out-of-sample rows"
+            return "too little data", "no fold had enough labelled rows to train and test on"
+        return "too little data", f"{row.n_rows} out-of-sample rows"
     figures = f"skill {row.skill:+.4f} (t {row.t_stat:.2f}), q {q:.2g}"
     if math.isnan(row.std_error):
-        return f"too little data: {row.n_rows} predictions hold too few independent labels"
+        return (
+            "too little data",
+            f"{row.n_rows} predictions hold too few independent labels",
+        )
     if q > alpha:
-        return f"no evidence: {figures} > alpha {alpha:g} over {n_tests} tests"
+        return "no evidence", f"{figures} > alpha {alpha:g} over {n_tests} tests"
     if row.skill <= 0:
-        return f"no evidence: {figures}, but the skill is not positive"
-    return f"predictable: {figures} ≤ alpha {alpha:g} over {n_tests} tests"
+        return "no evidence", f"{figures}, but the skill is not positive"
+    return "predictable", f"{figures} ≤ alpha {alpha:g} over {n_tests} tests"
 
 
 def is_hinted(skill: float, p_value: float, alpha: float) -> bool:

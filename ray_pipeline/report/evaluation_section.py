@@ -39,7 +39,7 @@ _SURE = 0.95
 class EvaluatedModel:
     """A trained model and what its predictions would have been worth.
 
-    `why` is the head of `reason`, which says why figures are missing.
+    `reason` says why figures are missing, `why` of which kind that is.
     """
 
     job_id: str
@@ -145,7 +145,7 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         deflated=percentage(deflated),
         is_sure=is_measured(deflated) and deflated >= _SURE,
         drawdown=unsigned(row["max_drawdown"]),
-        why=row["reason"].partition(": ")[0],
+        why=row["verdict"] or row["reason"],
         reason=row["reason"],
     )
 

@@ -160,7 +160,9 @@ def _target(
         n_features=len(pooled),
         n_selected=len(selected),
         pooled=capped([_feature(row) for row in selected], MAX_FEATURES, "best first", FEATURES),
-        rejected=_rejected([row["reason"] for row in pooled if not row["selected"]]),
+        rejected=_rejected(
+            [row["verdict"] or row["reason"] for row in pooled if not row["selected"]]
+        ),
         agreement=agreement,
         own=capped(
             [_own(feature, n, n_symbols) for feature, n in own],
@@ -189,9 +191,9 @@ def _own(feature: str, n: int, n_symbols: int) -> SymbolFeature:
     )
 
 
-def _rejected(reasons: Sequence[str | None]) -> str:
-    if not reasons:
+def _rejected(verdicts: Sequence[str]) -> str:
+    if not verdicts:
         return ""
-    kinds = Counter((reason or "no reason given").partition(":")[0] for reason in reasons)
+    kinds = Counter(verdicts)
     listed = ", ".join(f"{count(n)} {kind}" for kind, n in kinds.most_common())
-    return f"{plural(len(reasons), 'feature')} not selected: {listed}."
+    return f"{plural(len(verdicts), 'feature')} not selected: {listed}."

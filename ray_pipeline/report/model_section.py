@@ -29,7 +29,7 @@ MAX_LEFT_OUT = 50
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model and its out-of-sample evidence; `why` is the head of `reason`."""
+    """A model and its out-of-sample evidence; `why` is the kind of its `reason`."""
 
     job_id: str
     trained_on: str
@@ -72,7 +72,7 @@ class ModelSection:
 
 def write_model_section(contents: RunContents) -> ModelSection:
     """Lay out the training plan and what became of it."""
-    left_out = [(item.what, item.why) for item in contents.left_out]
+    left_out = [(item.name, item.why) for item in contents.left_out]
     untrained = [job.job_id for job in contents.jobs if job.job_id not in contents.trained]
     shown = [job for job in contents.jobs if job.job_id in contents.models]
     scale = _scale(contents)
@@ -128,6 +128,6 @@ def _model(job: PlannedJob, metadata: ModelRecord, scale: Scale) -> ListedModel:
         n_features=count(len(job.features)),
         n_serves=count(len(job.serves)),
         period=period(trained_on.first_ts, trained_on.last_ts),
-        why=job.why.partition(": ")[0],
+        why=job.verdict or job.why,
         reason=job.why,
     )

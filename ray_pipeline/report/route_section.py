@@ -128,7 +128,7 @@ def _symbol(row: Mapping[str, Any]) -> RoutedSymbol:
         target=row["target"],
         symbol=row["symbol"],
         route=row["route"],
-        why=row["reason"].partition(": ")[0],
+        why=row["verdict"] or row["reason"],
         reason=row["reason"],
         pooled_here=with_error(row["pooled_time_skill"], row["pooled_time_std_error"]),
         own=with_error(row["own_skill"], row["own_std_error"]),

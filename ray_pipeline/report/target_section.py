@@ -120,7 +120,6 @@ def _view(view: str, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[
 
 
 def _target(row: TargetRow, scale: Scale, chosen: bool) -> RankedTarget:
-    verdict, _, reason = row.reason.partition(": ")
     title = f"{row.target}: skill {signed(row.skill, 4)} ± {unsigned(row.std_error, 4)}"
     return RankedTarget(
         rank=row.rank,
@@ -138,6 +137,6 @@ def _target(row: TargetRow, scale: Scale, chosen: bool) -> RankedTarget:
         n_rows=count(row.n_rows),
         predictable=row.predictable,
         chosen=chosen,
-        verdict=verdict,
-        reason=reason,
+        verdict=row.verdict,
+        reason=row.reason,
     )

@@ -43,6 +43,7 @@ _FEATURE_COLUMNS = (
     "rank",
     "selected",
     "reason",
+    "verdict",
 )
 _LATER = {
     "failed": "failed before it was written",

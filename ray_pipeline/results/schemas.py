@@ -16,6 +16,7 @@ from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.results import tables
 from ray_pipeline.routing.decide import RouteRow
+from ray_pipeline.selection.consensus import FeatureVerdict
 from ray_pipeline.storage import type_name
 
 __all__ = ["TABLES", "Column", "Columns", "check_columns", "check_values", "completed"]
@@ -99,6 +100,7 @@ TABLES: Mapping[str, Columns] = {
         "rank": _COUNT,
         "selected": _FLAG,
         "reason": _TEXT_OR_NULL,
+        "verdict": Column("string", values=get_args(FeatureVerdict), required=False, default=""),
     },
     tables.LEAKAGE: {
         "target": _TEXT,

@@ -12,7 +12,7 @@ from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import RoutingThresholds
-from ray_pipeline.routing.decide import RouteRow, decide_routes
+from ray_pipeline.routing.decide import Obstacle, RouteRow, RouteVerdict, decide_routes
 from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.routing.plan import plan_training
 from ray_pipeline.samples.shared_pool import PooledPanel
@@ -57,13 +57,15 @@ def route_symbols(
 
 def _obstacle(
     target: str, by_view: Mapping[View, TargetRow], ranking: Ranking, top_n: int
-) -> str | None:
+) -> Obstacle | None:
     """Say what keeps a target from being served at all, if anything does."""
     if target in ranking.chosen:
         return None
     if any(row.predictable for row in by_view.values()):
-        return f"the target is predictable but not among the top_n_targets={top_n}"
-    return "the target is not predictable over the batch"
+        verdict: RouteVerdict = "the target is predictable but not among the top_n_targets"
+        return Obstacle(verdict, f"{verdict}={top_n}")
+    verdict = "the target is not predictable over the batch"
+    return Obstacle(verdict, verdict)
 
 
 def plan_document(plan: TrainingPlan) -> dict[str, Any]:
@@ -75,8 +77,7 @@ def plan_document(plan: TrainingPlan) -> dict[str, Any]:
         if not job.members:
             del plain["members"]
         jobs.append(plain)
-    left_out = [{"what": what, "why": why} for what, why in plan.left_out]
-    return {"jobs": jobs, "left_out": left_out}
+    return {"jobs": jobs, "left_out": [asdict(each) for each in plan.left_out]}
 
 
 def _route(context: StageContext) -> None:

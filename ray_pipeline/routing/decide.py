@@ -12,9 +12,34 @@ from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import PairedVerdict, RoutingThresholds, paired_verdicts
 from ray_pipeline.samples.evidence import Evidence
 
-__all__ = ["NOT_SERVED", "ROUTE_ORDER", "Route", "RouteRow", "decide_routes", "serving_views"]
+__all__ = [
+    "NOT_SERVED",
+    "ROUTE_ORDER",
+    "Obstacle",
+    "Route",
+    "RouteRow",
+    "RouteVerdict",
+    "decide_routes",
+    "serving_views",
+]
 
 Route = Literal["CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED"]
+
+RouteVerdict = Literal[
+    "",
+    "both hold up and the own model is better",
+    "both hold up and the pooled model is better",
+    "both hold up and neither is better",
+    "the pooled model holds up but is worse here than an own one",
+    "the pooled model holds up, an own one does not",
+    "the own model holds up, the pooled one does not",
+    "evidence before the multiplicity correction only",
+    "too little data for an own model and no pooled evidence",
+    "no evidence",
+    "the target is predictable but not among the top_n_targets",
+    "the target is not predictable over the batch",
+]
+"""What `reason` begins with; empty in tables of version 0.1.0. The last two are of a target."""
 
 ROUTE_ORDER: tuple[Route, ...] = (
     "CROSS_SECTIONAL",
@@ -46,6 +71,14 @@ NOT_SERVED: tuple[Route, ...] = tuple(route for route in ROUTE_ORDER if not serv
 
 
 @dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why no symbol of a target may be served: the kind of reason, and the reason in full."""
+
+    verdict: RouteVerdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RouteRow:
     """One row of ``routing/routes.parquet``; figures are NaN where nothing was measured."""
 
@@ -73,6 +106,7 @@ class RouteRow:
     difference_shrunk: float
     n_own_rows: int
     n_paired_rows: int
+    verdict: RouteVerdict = ""
 
 
 def decide_routes(
@@ -82,7 +116,7 @@ def decide_routes(
     symbol_rows: Mapping[tuple[str, str], SymbolRow],
     records: Mapping[str, Mapping[str, Any]],
     thresholds: RoutingThresholds,
-    obstacle: str | None = None,
+    obstacle: Obstacle | None = None,
 ) -> list[RouteRow]:
     """Route every symbol of one target.
 
@@ -142,16 +176,16 @@ def _route_row(
     difference: Evidence,
     verdict: PairedVerdict,
     thresholds: RoutingThresholds,
-    obstacle: str | None,
+    obstacle: Obstacle | None,
 ) -> RouteRow:
-    route, reason = _decide(pooled, own, verdict.better, thresholds.alpha, obstacle)
-    reason = f"{reason}: {_facts(pooled, shared, own, difference, verdict)}"
+    route, why = _decide(pooled, own, verdict.better, thresholds.alpha, obstacle)
+    facts = _facts(pooled, shared, own, difference, verdict)
     nan = math.nan
     return RouteRow(
         target=target,
         symbol=symbol,
         route=route,
-        reason=reason,
+        reason=f"{obstacle.reason if obstacle else why}: {facts}",
         pooled_predictable=pooled is not None and pooled.predictable,
         pooled_family=pooled.family if pooled else None,
         pooled_skill=pooled.skill if pooled else nan,
@@ -172,6 +206,7 @@ def _route_row(
         difference_shrunk=verdict.shrunk,
         n_own_rows=own.n_rows if own else 0,
         n_paired_rows=difference.n_rows,
+        verdict=why,
     )
 
 
@@ -180,15 +215,15 @@ def _decide(  # noqa: PLR0911 (one return per line of the table of routes)
     own: SymbolRow | None,
     better: int,
     alpha: float,
-    obstacle: str | None,
-) -> tuple[Route, str]:
+    obstacle: Obstacle | None,
+) -> tuple[Route, RouteVerdict]:
     pooled_holds = pooled is not None and pooled.predictable
     own_holds = own is not None and own.predictable
     hinted = any(
         row is not None and is_hinted(row.skill, row.p_value, alpha) for row in (own, pooled)
     )
     if obstacle is not None:
-        return ("EXPERIMENTAL_ONLY" if own_holds or hinted else "BLOCKED"), obstacle
+        return ("EXPERIMENTAL_ONLY" if own_holds or hinted else "BLOCKED"), obstacle.verdict
     if pooled_holds and own_holds:
         if better > 0:
             return "SYMBOL_SPECIFIC", "both hold up and the own model is better"

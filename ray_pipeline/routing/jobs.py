@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ray_pipeline.records import SampleWeights, View
+from ray_pipeline.routing.decide import Route
 
-__all__ = ["MIN_MEMBERS", "RANK_AVERAGE", "Job", "TrainingPlan"]
+__all__ = ["MIN_MEMBERS", "RANK_AVERAGE", "Job", "JobVerdict", "LeftOutModel", "TrainingPlan"]
 
 RANK_AVERAGE = "rank_average"
 """In ``training.families``: the mean of the other families' standings, which fits nothing."""
+
+JobVerdict = Literal["", "predictable across symbols"] | Route
+"""Why there is a job: what its target is, or the route of its symbol; empty in old plans."""
 
 MIN_MEMBERS = 2
 """An average of one model is that model."""
@@ -36,6 +40,8 @@ class Job:
         predictions rest on these alone.
     sample_weights
         How much each of its training rows counts.
+    verdict, why
+        What led to the job: a kind of reason, and the reason in full.
     priority
         1 is the most important: the order of the targets, pooled models first.
     members
@@ -55,6 +61,31 @@ class Job:
     why: str
     members: tuple[str, ...] = ()
     sample_weights: SampleWeights = "none"
+    verdict: JobVerdict = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutModel:
+    """What a route leads to and the plan does not have.
+
+    Attributes
+    ----------
+    symbol
+        Of a model on a symbol's own rows; None for a pooled one.
+    job_id
+        The one job that is missing; None for those of all families.
+    """
+
+    target: str
+    symbol: str | None
+    job_id: str | None
+    why: str
+
+    @classmethod
+    def of(cls, job: Job, why: str) -> LeftOutModel:
+        """Leave a job out."""
+        symbol = job.symbols[0] if job.view == "symbol_specific" else None
+        return cls(job.target, symbol, job.job_id, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +93,7 @@ class TrainingPlan:
     """Jobs by priority, and what could not be planned, with reasons."""
 
     jobs: tuple[Job, ...]
-    left_out: tuple[tuple[str, str], ...]
+    left_out: tuple[LeftOutModel, ...]
 
     def fitted(self, view: View) -> list[Job]:
         """Return the jobs of a view that are fitted to rows, and not averaged of others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +11,14 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.records import View
 from ray_pipeline.routing.decide import RouteRow, serving_views
-from ray_pipeline.routing.jobs import MIN_MEMBERS, RANK_AVERAGE, Job, TrainingPlan
+from ray_pipeline.routing.jobs import (
+    MIN_MEMBERS,
+    RANK_AVERAGE,
+    Job,
+    JobVerdict,
+    LeftOutModel,
+    TrainingPlan,
+)
 from ray_pipeline.selection.selecting import SelectedFeatures, Selection
 
 __all__ = ["plan_training", "without_lonely_averages"]
@@ -35,40 +42,34 @@ def plan_training(
         model whose skill was measured.
     """
     jobs: list[Job] = []
-    left_out: list[tuple[str, str]] = []
+    left_out: list[LeftOutModel] = []
     for target in targets:
         rows = [row for row in routes if row.target == target]
         pooled = [row for row in rows if _uses_pooled(row, config.routing.train_experimental)]
-        wanted: list[tuple[View, tuple[str, ...], str | None, str]] = []
-        if pooled:
-            serves = tuple(row.symbol for row in pooled)
-            wanted.append(("cross_sectional", serves, None, _why_pooled(pooled)))
+        wanted = [_Wanted.pooled(target, pooled, pool_symbols)] if pooled else []
         wanted.extend(
-            ("symbol_specific", (row.symbol,), row.symbol, f"{row.route}: {row.reason}")
+            _Wanted.own(row)
             for row in rows
             if _uses_own(row, config.routing.train_experimental, config.symbol_alpha)
         )
-        for view, serves, symbol, why in wanted:
-            choice = selection.choices.get((target, symbol))
+        for model in wanted:
+            choice = selection.choices.get((target, model.symbol))
             if choice is None or not choice.final:
-                name = target if symbol is None else f"{target} / {symbol}"
-                left_out.append((name, "feature selection gave no features; see failures.parquet"))
+                why = "feature selection gave no features; see failures.parquet"
+                left_out.append(LeftOutModel(target, model.symbol, None, why))
                 continue
-            trained_on = tuple(pool_symbols) if symbol is None else (symbol,)
             of_route = [
-                _job(target, view, trained_on, serves, symbol, family, choice, why, config)
+                _job(model, family, choice, config)
                 for family in config.training.families
                 if family != RANK_AVERAGE
             ]
             jobs.extend(of_route)
             if RANK_AVERAGE in config.training.families:
-                average = _job(
-                    target, view, trained_on, serves, symbol, RANK_AVERAGE, choice, why, config
-                )
+                average = _job(model, RANK_AVERAGE, choice, config)
                 jobs.append(replace(average, members=tuple(job.job_id for job in of_route)))
     kept = jobs[: config.training.max_jobs]
     left_out.extend(
-        (job.job_id, f"beyond training.max_jobs={config.training.max_jobs}")
+        LeftOutModel.of(job, f"beyond training.max_jobs={config.training.max_jobs}")
         for job in jobs[len(kept) :]
     )
     plan = without_lonely_averages(
@@ -99,7 +100,7 @@ def without_lonely_averages(
                 f"an average needs {MIN_MEMBERS} models, and {n_there} of its "
                 f"{len(job.members)} members {'was' if n_there == 1 else 'were'} {what}"
             )
-            left_out.append((job.job_id, reason))
+            left_out.append(LeftOutModel.of(job, reason))
         else:
             kept.append(job)
     return TrainingPlan(tuple(kept), tuple(left_out))
@@ -129,40 +130,63 @@ def _uses_own(row: RouteRow, experimental: bool, alpha: float) -> bool:
     return experimental and row.route == "EXPERIMENTAL_ONLY" and hinted
 
 
-def _why_pooled(rows: Sequence[RouteRow]) -> str:
-    first = rows[0]
-    return (
-        f"predictable across symbols (skill {first.pooled_skill:+.4f}, "
-        f"q {first.pooled_q_value:.2g}); "
-        f"serves {len(rows)} symbols"
-    )
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A model that routes lead to, whatever its family; `symbol` is None for a pooled one."""
+
+    target: str
+    view: View
+    symbol: str | None
+    trained_on: tuple[str, ...]
+    serves: tuple[str, ...]
+    verdict: JobVerdict
+    why: str
+
+    @classmethod
+    def pooled(cls, target: str, rows: Sequence[RouteRow], pool_symbols: Sequence[str]) -> _Wanted:
+        first = rows[0]
+        verdict: JobVerdict = "predictable across symbols"
+        return cls(
+            target=target,
+            view="cross_sectional",
+            symbol=None,
+            trained_on=tuple(pool_symbols),
+            serves=tuple(row.symbol for row in rows),
+            verdict=verdict,
+            why=f"{verdict} (skill {first.pooled_skill:+.4f}, q {first.pooled_q_value:.2g}); "
+            f"serves {len(rows)} symbols",
+        )
+
+    @classmethod
+    def own(cls, row: RouteRow) -> _Wanted:
+        return cls(
+            target=row.target,
+            view="symbol_specific",
+            symbol=row.symbol,
+            trained_on=(row.symbol,),
+            serves=(row.symbol,),
+            verdict=row.route,
+            why=f"{row.route}: {row.reason}",
+        )
 
 
-def _job(
-    target: str,
-    view: View,
-    trained_on: tuple[str, ...],
-    serves: tuple[str, ...],
-    symbol: str | None,
-    family: str,
-    choice: SelectedFeatures,
-    why: str,
-    config: ExperimentConfig,
-) -> Job:
-    parts = [target, family] if symbol is None else [target, symbol, family]
+def _job(model: _Wanted, family: str, choice: SelectedFeatures, config: ExperimentConfig) -> Job:
+    symbol = model.symbol
+    parts = [model.target, family] if symbol is None else [model.target, symbol, family]
     prefix = "cs" if symbol is None else "sym"
     hyperparameters: Mapping[str, Any] = config.training.hyperparameters.get(family, {})
     return Job(
         job_id=f"{prefix}_" + "__".join(_in_path(part) for part in parts),
-        target=target,
-        view=view,
-        symbols=trained_on,
-        serves=serves,
+        target=model.target,
+        view=model.view,
+        symbols=model.trained_on,
+        serves=model.serves,
         family=family,
         features=choice.final,
         fold_features=tuple(sorted(choice.folds.items())),
         hyperparameters=tuple(sorted(hyperparameters.items())),
         priority=0,
-        why=why,
+        why=model.why,
         sample_weights=config.training.sample_weights,
+        verdict=model.verdict,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+FeatureVerdict = Literal["stable", "kept by rank", "redundant", "beyond top_m_features", "unstable"]
+"""The first two are of selected features."""
 
 MIN_WINS = 2
 """Methods in which a feature has to beat every shadow, or half of them where there are fewer than
@@ -58,6 +61,7 @@ class FeatureRow:
     rank: int
     selected: bool
     reason: str
+    verdict: FeatureVerdict
 
 
 def choose_in_fold(
@@ -208,20 +212,22 @@ def consensus_of_folds(
     selected = set(candidates[:top_m])
     rows = []
     for place, j in enumerate(order, start=1):
+        verdict: FeatureVerdict
         often = f"chosen in {stability[j]:.0%} of {len(folds)} folds"
         like = kept.get(twins.get(j, j), j)
         if like != j:
-            reason = f"redundant: says the same as {feature_names[like]}"
+            verdict, reason = "redundant", f"redundant: says the same as {feature_names[like]}"
         elif j in selected and none_stable:
-            reason = (
-                f"kept by rank: no feature beat its shadows in {min_stability:.0%} of the folds"
+            verdict, reason = (
+                "kept by rank",
+                f"kept by rank: no feature beat its shadows in {min_stability:.0%} of the folds",
             )
         elif j in selected:
-            reason = often
+            verdict, reason = "stable", often
         elif j in candidates:
-            reason = f"beyond top_m_features={top_m}"
+            verdict, reason = "beyond top_m_features", f"beyond top_m_features={top_m}"
         else:
-            reason = f"unstable: {often}, min_stability is {min_stability:.0%}"
+            verdict, reason = "unstable", f"unstable: {often}, min_stability is {min_stability:.0%}"
         methods = {
             method: float(np.mean([fold.scores[method][j] for fold in folds]))
             for method in folds[0].scores
@@ -235,6 +241,7 @@ def consensus_of_folds(
                 rank=place,
                 selected=j in selected,
                 reason=reason,
+                verdict=verdict,
             )
         )
     return rows

@@ -212,6 +212,7 @@ def features_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) ->
             ("rank", pa.int64()),
             ("selected", pa.bool_()),
             ("reason", pa.string()),
+            ("verdict", pa.string()),
         ]
     )
     return pa.Table.from_pylist([nulls(row) for row in rows], schema=schema)

@@ -10,7 +10,7 @@ from ray_pipeline.stages.failures import FailureLedger
 
 
 def _failed(key: str, stage: str = "rank_symbol") -> Failed:
-    return Failed(Unit(stage, key, len, {}), "ValueError: odd", "application", "…", attempts=1)
+    return Failed(Unit(stage, key, len, {}), "ValueError", "odd", "application", "…", attempts=1)
 
 
 def test_units_of_no_symbol_cost_none() -> None:

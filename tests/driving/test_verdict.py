@@ -12,7 +12,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import View
-from ray_pipeline.routing.jobs import Job, TrainingPlan
+from ray_pipeline.routing.jobs import Job, LeftOutModel, TrainingPlan
 
 
 def _row(target: str, view: View, predictable: bool) -> TargetRow:
@@ -41,7 +41,8 @@ def _ranking(**predictable: bool) -> Ranking:
 
 def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
     job = Job("cs_a__ridge", "a", "cross_sectional", (), (), "ridge", (), (), (), 1, "")
-    return TrainingPlan((job,) * n_jobs, (("a / S", "no features"),) * n_left_out)
+    left_out = LeftOutModel("a", "S", None, "no features")
+    return TrainingPlan((job,) * n_jobs, (left_out,) * n_left_out)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.explaining.columns import WIDTH
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
 from ray_pipeline.results.tables import EVALUATION, FEATURES, PLAN, ROUTES
+from ray_pipeline.routing.jobs import LeftOutModel
 from ray_pipeline.storage import RunDirectory
 
 TARGET = "fwd_ret_5d"
@@ -150,32 +152,36 @@ def test_models_that_were_not_trained(tmp_path: Path) -> None:
     pooled = jobs[0]["job_id"]
     unit = Unit("train_pooled", pooled, run.exists, {})
     sample.failures = [
-        Failed(unit=unit, error="no memory", kind="memory", traceback="", attempts=3)
+        Failed(unit, "OutOfMemory", "no room", kind="memory", traceback="", attempts=3)
     ]
     lines = explanation_lines(explain_target(sample.write(tmp_path).uri, TARGET))
     told = section(lines, f"models: 0 of {len(jobs)} trained")
-    assert f"  not trained: {pooled}: no memory" in told
+    assert f"  not trained: {pooled}: OutOfMemory: no room" in told
     assert f"  not trained: {jobs[1]['job_id']}: not yet" in told
 
 
 @pytest.mark.parametrize(
     ("symbol", "expected"),
     [
-        (None, ["mfe_20d", "mfe_20d / SYM03", "cs_mfe_20d__ridge", "sym_mfe_20d__A%2FB__ridge"]),
-        ("SYM03", ["mfe_20d", "mfe_20d / SYM03", "cs_mfe_20d__ridge"]),
-        ("SYM04", ["mfe_20d", "cs_mfe_20d__ridge"]),
+        (None, ["mfe_20d", "mfe_20d / SYM03", "cs_mfe__ridge", "sym_mfe__A%2FB__ridge"]),
+        ("SYM03", ["mfe_20d", "mfe_20d / SYM03", "cs_mfe__ridge"]),
+        ("SYM04", ["mfe_20d", "cs_mfe__ridge"]),
     ],
 )
 def test_what_was_left_out_of_the_plan(
     tmp_path: Path, symbol: str | None, expected: list[str]
 ) -> None:
-    """Names and ids of jobs are told apart by target and symbol; others are not shown."""
+    """What is of the target and may serve the symbol is told, by its job where there is one."""
     run = SampleRun().write(tmp_path)
-    what = [*expected, "mfe_20d_more", "cs_mfe_20d_more__ridge", "mdd_20d / SYM04"]
-    if symbol is not None:
-        what += ["sym_mfe_20d__A%2FB__ridge", "mfe_20d / A/B"]
-    left_out = [{"what": name, "why": "too many"} for name in what]
-    run.write_json(PLAN, {"jobs": [], "left_out": left_out})
+    left_out = [
+        LeftOutModel("mfe_20d", None, None, "too many"),
+        LeftOutModel("mfe_20d", "SYM03", None, "too many"),
+        LeftOutModel("mfe_20d", None, "cs_mfe__ridge", "too many"),
+        LeftOutModel("mfe_20d", "A/B", "sym_mfe__A%2FB__ridge", "too many"),
+        LeftOutModel("mdd_20d", "SYM04", None, "too many"),
+        LeftOutModel("mfe_20d_more", None, None, "too many"),
+    ]
+    run.write_json(PLAN, {"jobs": [], "left_out": [asdict(item) for item in left_out]})
     found = explain_target(run.uri, "mfe_20d", symbol)
     assert [item["what"] for item in found["models"]["left_out"]] == expected
     lines = explanation_lines(found)
@@ -183,12 +189,25 @@ def test_what_was_left_out_of_the_plan(
     assert "  No model was planned: no route leads to one." in lines
 
 
+def test_what_version_0_1_0_left_out_is_told_by_its_name(tmp_path: Path) -> None:
+    """It wrote one text: the id of a job, or a target and perhaps a symbol."""
+    run = SampleRun().write(tmp_path)
+    names = ["mfe_20d / SYM03", "cs_mfe_20d__ridge", "mdd_20d"]
+    left_out = [{"what": name, "why": "too many"} for name in names]
+    run.write_json(PLAN, {"jobs": [], "left_out": left_out})
+    lines = explanation_lines(explain_target(run.uri, "mfe_20d"))
+    assert [line for line in lines if "not planned" in line] == [
+        f"  not planned: {name}: too many" for name in names[:2]
+    ]
+
+
 def test_features_that_were_kept_by_rank_say_so(tmp_path: Path) -> None:
     """Where no feature was stable the list stands on less, and the lines tell it."""
     run = SampleRun().write(tmp_path)
     table = run.read_table(FEATURES)
     reason = "kept by rank: no feature beat its shadows in 60% of the folds"
-    rows = [row | ({"reason": reason} if row["selected"] else {}) for row in table.to_pylist()]
+    told = {"reason": reason, "verdict": "kept by rank"}
+    rows = [row | (told if row["selected"] else {}) for row in table.to_pylist()]
     run.write_table(FEATURES, table.from_pylist(rows, schema=table.schema))
     lines = explanation_lines(explain_target(run.uri, TARGET))
     assert section(lines, "features of the pooled models").count(f"  {reason}") == 1

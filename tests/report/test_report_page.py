@@ -117,7 +117,7 @@ def test_ranking_table_holds_every_target(run_uri: str) -> None:
     assert len(rows) == 8
     first = dict(zip(head, rows[0], strict=True))
     assert first["Verdict"] == "predictable"
-    assert first["Reason"].startswith("skill +")
+    assert first["Reason"].startswith("predictable: skill +")
     last = dict(zip(head, rows[-1], strict=True))
     assert last["Target"] == "ret_zscore_60m"
     figures = ("Family", "Skill", "Std error", "t", "p", "q")

@@ -14,7 +14,9 @@ from ray_pipeline.routing.comparison import RoutingThresholds
 from ray_pipeline.routing.decide import (
     NOT_SERVED,
     ROUTE_ORDER,
+    Obstacle,
     RouteRow,
+    RouteVerdict,
     decide_routes,
     serving_views,
 )
@@ -41,7 +43,7 @@ def decide(
     pooled: TargetRow | None,
     own: SymbolRow | None,
     paired: Evidence | None = None,
-    obstacle: str | None = None,
+    obstacle: Obstacle | None = None,
     shared: SymbolRow | None = None,
 ) -> RouteRow:
     """Route one symbol by its rows."""
@@ -100,7 +102,8 @@ def test_table_of_routes(
     """Each line of the table: what holds up, which is better, the route, its sentence."""
     row = decide(pooled, own, paired)
     assert row.route == route
-    assert reason in row.reason.split(": ")[0]
+    assert reason in row.verdict
+    assert row.reason.startswith(f"{row.verdict}: ")
 
 
 def test_skill_in_the_wrong_direction_is_no_evidence() -> None:
@@ -123,8 +126,10 @@ def test_an_obstacle_keeps_a_target_from_being_served(
     pooled: TargetRow | None, own: SymbolRow | None, route: str
 ) -> None:
     """With an obstacle, evidence leads to an experiment at most, and the reason names it."""
-    row = decide(pooled, own, OWN_BETTER, obstacle="not among the top_n_targets=10")
-    assert row.route == route
+    kind: RouteVerdict = "the target is predictable but not among the top_n_targets"
+    obstacle = Obstacle(kind, "not among the top_n_targets=10")
+    row = decide(pooled, own, OWN_BETTER, obstacle=obstacle)
+    assert (row.route, row.verdict) == (route, kind)
     assert row.reason.startswith("not among the top_n_targets=10: ")
 
 

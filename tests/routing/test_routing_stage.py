@@ -60,6 +60,7 @@ def test_a_predictable_target_beyond_the_best_is_not_served() -> None:
     assert row.reason.startswith(
         "the target is predictable but not among the top_n_targets=10: pooled +0.100"
     )
+    assert row.verdict == "the target is predictable but not among the top_n_targets"
 
 
 def test_a_symbol_alone_does_not_make_a_target_predictable() -> None:

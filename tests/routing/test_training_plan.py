@@ -9,7 +9,7 @@ from routing_rows import TARGET, route_row
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.routing.decide import RouteRow
-from ray_pipeline.routing.jobs import TrainingPlan
+from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.routing.plan import plan_training, without_lonely_averages
 from ray_pipeline.selection.selecting import SelectedFeatures, Selection
 
@@ -113,7 +113,9 @@ def test_max_jobs_leaves_out_the_least_important() -> None:
         ("cs_fwd_ret_1d__ridge", 1),
         ("sym_fwd_ret_1d__A__ridge", 2),
     ]
-    assert cut.left_out == (("sym_fwd_ret_1d__B__ridge", "beyond training.max_jobs=2"),)
+    assert cut.left_out == (
+        LeftOutModel(TARGET, "B", "sym_fwd_ret_1d__B__ridge", "beyond training.max_jobs=2"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,8 @@ def test_a_route_without_features_is_left_out_with_its_reason(
     choices = {} if found is None else {(TARGET, None): found, (TARGET, "A"): found}
     routes = [route_row("BOTH", "A")]
     why = "feature selection gave no features; see failures.parquet"
-    assert plan(routes, choices) == TrainingPlan((), ((TARGET, why), ("fwd_ret_1d / A", why)))
+    left_out = tuple(LeftOutModel(TARGET, symbol, None, why) for symbol in (None, "A"))
+    assert plan(routes, choices) == TrainingPlan((), left_out)
 
 
 class TestExperimental:
@@ -231,15 +234,17 @@ def test_an_average_whose_members_are_cut_off_is_left_out_with_its_reason() -> N
     assert [job.family for job in made.jobs] == ["ridge", "lightgbm", "rank_average", "ridge"]
     alone = without_lonely_averages(made, {"cs_fwd_ret_1d__ridge", "sym_fwd_ret_1d__A__ridge"})
     assert [job.family for job in alone.jobs] == ["ridge", "lightgbm", "ridge"]
-    assert alone.left_out[-1] == (
+    assert alone.left_out[-1] == LeftOutModel(
+        TARGET,
+        None,
         "cs_fwd_ret_1d__rank_average",
         "an average needs 2 models, and 1 of its 2 members was trained",
     )
     none = without_lonely_averages(made, set())
-    assert none.left_out[-1][1].endswith("and 0 of its 2 members were trained")
+    assert none.left_out[-1].why.endswith("and 0 of its 2 members were trained")
     cut = config(("ridge", "lightgbm", "rank_average"), training={"max_jobs": 1})
     left_out = plan([route_row("CROSS_SECTIONAL", "A")], settings=cut).left_out
-    assert [what for what, _ in left_out] == [
+    assert [each.job_id for each in left_out] == [
         "cs_fwd_ret_1d__lightgbm",
         "cs_fwd_ret_1d__rank_average",
     ]
