@@ -38,8 +38,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("comparing", "explaining", "report", "status"),
     ("driving",),
     ("pipeline", "predicting"),
-    ("commands", "quickstart"),
-    ("arguments", "terminal"),
+    ("quickstart", "terminal"),
+    ("commands",),
+    ("arguments",),
     ("cli",),
     ("__main__",),
 )
@@ -70,7 +71,7 @@ OF_EXECUTION_IN_STAGES = ("execution.artifacts", "execution.protocol", "executio
 
 HOMES: dict[str, tuple[str, ...]] = {
     "aiobotocore": ("storage",),
-    "argparse": ("arguments", "cli"),
+    "argparse": ("arguments", "cli", "commands"),
     "boto3": ("storage",),
     "botocore": ("storage",),
     "catboost": ("families.catboost",),

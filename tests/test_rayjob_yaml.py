@@ -13,8 +13,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from ray_pipeline import cli
 from ray_pipeline.arguments import build_parser
+from ray_pipeline.commands.run import config_overrides
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.config.loading import parse_experiment_config
 
@@ -203,7 +203,7 @@ def entrypoint_config(manifest: dict[str, Json]) -> ExperimentConfig:
     words = shlex.split(manifest["RayJob"]["spec"]["entrypoint"])
     assert words[:3] == ["python", "-m", "ray_pipeline"]
     options = build_parser().parse_args(words[3:])
-    assert options.command == "run"
+    assert options.command.name == "run"
     assert not options.fresh, "the next try would begin anew"
     head = pods(manifest)["head"]
     [mount] = head["containers"][0]["volumeMounts"]
@@ -212,7 +212,7 @@ def entrypoint_config(manifest: dict[str, Json]) -> ExperimentConfig:
     folder, _, name = options.config.rpartition("/")
     assert folder == mount["mountPath"]
     text = manifest["ConfigMap"]["data"][name]
-    return parse_experiment_config(text, options.config, cli._overrides(options))
+    return parse_experiment_config(text, options.config, config_overrides(options))
 
 
 def check_fields(manifest: dict[str, Json]) -> None:

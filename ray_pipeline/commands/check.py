@@ -1,0 +1,39 @@
+"""``ray-pipeline check``: a config, tried on one partition."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command, add_config, add_json, find_own_modules
+from ray_pipeline.terminal import put, put_json
+
+__all__ = ["COMMAND"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_json(parser)
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.commands.checking import check_config, check_lines
+    from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.driving.progress import Progress
+
+    config = load_experiment_config(options.config, options.set)
+    find_own_modules(config, options.config)
+    found = check_config(config, Progress(sys.stderr).listed)
+    if options.json:
+        put_json(found)
+    else:
+        put(*check_lines(found))
+    return 0
+
+
+COMMAND = Command(
+    name="check",
+    summary="validate a config on one partition",
+    add_arguments=_add_arguments,
+    execute=_execute,
+)

@@ -1,0 +1,41 @@
+"""``ray-pipeline label``: the labeled panel of a set of bars."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command, add_config, find_own_modules
+from ray_pipeline.terminal import put
+
+__all__ = ["COMMAND"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--out", metavar="URI", required=True, help="where to write the panel")
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.commands.labeling import label_panel
+    from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.driving.progress import Progress
+
+    config = load_experiment_config(options.config, options.set)
+    find_own_modules(config, options.config)
+    labeled = label_panel(config, options.out, Progress(sys.stderr))
+    for symbol, error in labeled.failed:
+        put(f"- {symbol}: {error}")
+    put(
+        f"{labeled.n_symbols} symbols, {labeled.n_rows:,} rows, {labeled.n_features} features and "
+        f"{labeled.n_targets} targets written to {labeled.out}"
+    )
+    return 0 if labeled.n_symbols else 1
+
+
+COMMAND = Command(
+    name="label",
+    summary="write the labeled panel for a set of bars",
+    add_arguments=_add_arguments,
+    execute=_execute,
+)

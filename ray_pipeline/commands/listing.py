@@ -1,0 +1,35 @@
+"""The commands, in the order of the program's help."""
+
+from __future__ import annotations
+
+from ray_pipeline.commands import (
+    check,
+    compare,
+    discover,
+    explain,
+    features,
+    label,
+    predict,
+    quickstart,
+    report,
+    run,
+    schema,
+    status,
+)
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (
+    run.COMMAND,
+    discover.COMMAND,
+    check.COMMAND,
+    label.COMMAND,
+    predict.COMMAND,
+    status.COMMAND,
+    report.COMMAND,
+    explain.COMMAND,
+    compare.COMMAND,
+    quickstart.COMMAND,
+    features.COMMAND,
+    schema.COMMAND,
+)

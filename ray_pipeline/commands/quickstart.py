@@ -1,0 +1,31 @@
+"""``ray-pipeline quickstart``: a sample panel, and a run on it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command
+from ray_pipeline.terminal import put
+
+__all__ = ["COMMAND"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dest", metavar="DEST", nargs="?", default="quickstart")
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.driving.progress import Progress
+    from ray_pipeline.quickstart import run_quickstart
+
+    return run_quickstart(options.dest, Progress(sys.stderr), put)
+
+
+COMMAND = Command(
+    name="quickstart",
+    summary="a sample panel with planted truths, and a run on it",
+    add_arguments=_add_arguments,
+    execute=_execute,
+    is_resumed=True,
+)

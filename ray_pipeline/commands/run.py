@@ -1,0 +1,58 @@
+"""``ray-pipeline run``: the whole pipeline, or the rest of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command, add_config, find_own_modules
+from ray_pipeline.terminal import put
+
+__all__ = ["COMMAND", "config_overrides"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--run-dir", metavar="URI", help="instead of output.run_dir")
+    parser.add_argument("--address", help="instead of execution.address")
+    parser.add_argument("--fresh", action="store_true", help="forget the units finished before")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="put the result in place of another config's, once it is complete",
+    )
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.config import load_experiment_config
+    from ray_pipeline.driving.progress import Progress
+    from ray_pipeline.pipeline import run_pipeline
+
+    config = load_experiment_config(options.config, config_overrides(options))
+    find_own_modules(config, options.config)
+    result = run_pipeline(
+        config, Progress(sys.stderr), fresh=options.fresh, replace=options.replace
+    )
+    put(f"done: {result.message}")
+    put(f"report: {result.report}")
+    return 0
+
+
+def config_overrides(options: argparse.Namespace) -> list[str]:
+    """Return the keys that the arguments replace, as ``KEY=VALUE``."""
+    overrides = list(options.set)
+    if options.run_dir is not None:
+        overrides.append(f"output.run_dir={options.run_dir}")
+    if options.address is not None:
+        overrides.append(f"execution.address={options.address}")
+    return overrides
+
+
+COMMAND = Command(
+    name="run",
+    summary="run the whole pipeline, or continue it",
+    add_arguments=_add_arguments,
+    execute=_execute,
+    is_resumed=True,
+    lost_code=0,
+)
