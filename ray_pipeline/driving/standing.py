@@ -13,6 +13,7 @@ from ray_pipeline.config import (
     read_config_values,
 )
 from ray_pipeline.errors import ConfigError, StorageError
+from ray_pipeline.results.reading import refuse_later_format
 from ray_pipeline.results.tables import CONFIG, RECORD
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.replacing import NEXT, result_place
@@ -38,9 +39,11 @@ def stands(run: RunDirectory) -> bool:
 def require_same_config(run: RunDirectory, config: ExperimentConfig) -> None:
     """Raise ConfigError when the result that stands was computed by another config.
 
-    What says where and under which name the work is done may differ.
+    So it is when a later version wrote it, in a format that this one does not know. What says
+    where and under which name the work is done may differ.
     """
     place = result_place(run)
+    refuse_later_format(_record(place), place.uri)
     try:
         theirs = _resolved(place.read_text(CONFIG), f"{place.uri}/{CONFIG}")
     except (ConfigError, StorageError) as error:

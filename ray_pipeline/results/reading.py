@@ -32,7 +32,7 @@ from ray_pipeline.results.schemas import TABLES, Columns, check_columns, check_v
 from ray_pipeline.results.tables import CONFIG, PLAN, RANKED_TARGETS, RECORD, SYMBOLS, USER_STAGES
 from ray_pipeline.storage import RunDirectory, table_batches
 
-__all__ = ["Results", "read_predictions_record"]
+__all__ = ["Results", "read_predictions_record", "refuse_later_format"]
 
 _AGAIN = "Run the command that made this run again: it writes the file anew."
 _NEEDS = {
@@ -83,12 +83,7 @@ class Results:
         """
         with _told(_AGAIN):
             written = self.files.read_document(RECORD)
-        version = written.get("format_version") if isinstance(written, dict) else None
-        if type(version) is int and version > FORMAT_VERSION:
-            raise ConfigError(
-                f"{self.uri} was written by a later version of ray_pipeline, in format {version}; "
-                f"this one reads formats up to {FORMAT_VERSION}. Upgrade ray_pipeline."
-            )
+        refuse_later_format(written, self.uri)
         found: Mapping[str, Any] = written
         return found
 
@@ -213,6 +208,16 @@ class Results:
     def _typed(self, name: str, value: object, kind: type[Kind]) -> Kind:
         with _told(_AGAIN):
             return _typed_record(f"{self.uri}/{name}", value, kind)
+
+
+def refuse_later_format(record: object, uri: str) -> None:
+    """Raise ConfigError when ``run.json``, as it was written, is in a format that came later."""
+    version = record.get("format_version") if isinstance(record, dict) else None
+    if type(version) is int and version > FORMAT_VERSION:
+        raise ConfigError(
+            f"{uri} was written by a later version of ray_pipeline, in format {version}; this one "
+            f"reads formats up to {FORMAT_VERSION}. Upgrade ray_pipeline."
+        )
 
 
 def read_predictions_record(folder: RunDirectory, name: str) -> PredictionsRecord:

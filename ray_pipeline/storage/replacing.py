@@ -22,6 +22,10 @@ NEXT = "next"
 MARKER = "replacing.json"
 """While it is there the result is the one in `NEXT`, all of which was written before."""
 
+_RECORD = "run.json"
+"""Every whole result has it. Without one in `NEXT` there is nothing to put in place: the marker is
+of a directory that was copied in part."""
+
 _COPIES_AT_ONCE = 16
 
 
@@ -32,7 +36,8 @@ def is_replacing(run: RunDirectory) -> bool:
 
 def result_place(run: RunDirectory) -> RunDirectory:
     """Return where the result of a run directory is read: there, or in `NEXT`."""
-    return run.below(NEXT) if is_replacing(run) else run
+    is_there = is_replacing(run) and run.exists(f"{NEXT}/{_RECORD}")
+    return run.below(NEXT) if is_there else run
 
 
 def replace_result(run: RunDirectory, results: Iterable[str], last: str) -> None:
@@ -51,7 +56,14 @@ def replace_result(run: RunDirectory, results: Iterable[str], last: str) -> None
 
 
 def finish_replacing(run: RunDirectory, results: Iterable[str], last: str) -> None:
-    """Put the files of a decided replacement in their place; see `replace_result`."""
+    """Put the files of a decided replacement in their place; see `replace_result`.
+
+    Where there is no whole one, the result that stands is kept.
+    """
+    if not run.exists(f"{NEXT}/{last}"):
+        run.remove(MARKER)
+        run.remove(NEXT)
+        return
     names = [name.removeprefix(f"{NEXT}/") for name in run.list(NEXT)]
     new = frozenset(names)
     old = [name for result in results for name in run.list(result)]

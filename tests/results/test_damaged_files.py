@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from finished_run import FinishedRun
 from mutations import (
     RUBBISH,
     broken_documents,
@@ -15,9 +13,7 @@ from mutations import (
     broken_tables,
     changed_keys,
 )
-from panels import TARGET, planted_panel, symbol_names, write_config, write_panel
-
-from ray_pipeline.cli import main
+from panels import TARGET
 
 POOLED = f"models/cs_{TARGET}__ridge"
 OWN = f"models/sym_{TARGET}__S00__ridge"
@@ -67,77 +63,6 @@ KEYS = {
     "symbols.json": ("selected", "quarantined", "symbols"),
     "training_plan.json": ("jobs", "left_out", "jobs.0.job_id", "jobs.0.symbols", "jobs.0.view"),
 }
-
-
-class Answer(NamedTuple):
-    """What a command ended with."""
-
-    code: int
-    out: str
-    err: str
-
-
-class FinishedRun:
-    """One small run for all tests; each puts back the file that it damaged."""
-
-    def __init__(self, root: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self.folder, self._root, self._capture = root / "run", root, capture
-
-    def call(self, command: str) -> Answer:
-        """Run a command on it in this process."""
-        folder, scores = str(self.folder), self._root / "scores"
-        shutil.rmtree(scores, ignore_errors=True)
-        arguments = {
-            "status": ["status", folder, "--json"],
-            "report": ["report", folder],
-            "explain": ["explain", folder, "--target", TARGET, "--json"],
-            "compare": ["compare", folder, str(self._root / "copy"), "--json"],
-            "predict": [
-                *("predict", folder, "--data-dir", str(self._root / "data")),
-                *("--out", str(scores), "--n-workers", "0"),
-            ],
-        }[command]
-        code = main(arguments)
-        out, err = self._capture.readouterr()
-        if command == "report" and code == 0:
-            out += (self.folder / "report.html").read_text(encoding="utf-8")
-        if command == "predict":
-            err = "" if code == 0 else err  # progress
-        return Answer(code, out, err)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run once over three symbols, and copy the result."""
-    folder = tmp_path_factory.mktemp("damaged")
-    data_dir = write_panel(folder / "data", planted_panel(symbol_names(3), n_bars=200))
-    config = write_config(
-        folder / "run.yaml", data_dir, folder / "run", training={"families": ["ridge"]}
-    )
-    assert main(["run", str(config)]) == 0
-    shutil.rmtree(folder / "run" / "units")
-    shutil.copytree(folder / "run", folder / "copy")
-    return folder
-
-
-@pytest.fixture
-def run(root: Path, capsys: pytest.CaptureFixture[str]) -> FinishedRun:
-    return FinishedRun(root, capsys)
-
-
-@pytest.fixture
-def damage(run: FinishedRun) -> Iterator[Callable[[str, bytes], None]]:
-    """Give the function that overwrites a file of the run until the test is over."""
-    before: dict[Path, bytes | None] = {}
-
-    def overwrite(name: str, content: bytes) -> None:
-        path = run.folder / name
-        before.setdefault(path, path.read_bytes() if path.exists() else None)
-        path.write_bytes(content)
-
-    yield overwrite
-    for path, content in before.items():
-        path.unlink() if content is None else path.write_bytes(content)
 
 
 def mutations_of(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
