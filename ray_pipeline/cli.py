@@ -12,6 +12,7 @@ import argparse
 import atexit
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
