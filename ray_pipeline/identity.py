@@ -19,7 +19,15 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from importlib.util import find_spec
 from platform import python_version
 
-__all__ = ["Identity", "ModuleSource", "Reach", "identity_of", "installed_version", "reach"]
+__all__ = [
+    "MISSING",
+    "Identity",
+    "ModuleSource",
+    "Reach",
+    "identity_of",
+    "installed_version",
+    "reach",
+]
 
 MISSING = "not installed"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.identity import MISSING, installed_version
 from ray_pipeline.results.documents import FORMAT_VERSION
 from ray_pipeline.results.tables import RECORD, RESULTS
 from ray_pipeline.storage import RunDirectory
@@ -21,6 +20,7 @@ __all__ = ["Journal", "Status", "refuse_foreign"]
 Status = Literal["running", "done", "failed", "interrupted"]
 
 _LIBRARIES = ("lightgbm", "numpy", "pyarrow", "ray", "scipy")
+_OF_FAMILIES = ("catboost", "scikit-learn", "torch", "xgboost")
 
 
 class Journal:
@@ -111,6 +111,21 @@ class Journal:
         known.extend(text for text in warnings if text not in known)
 
     @property
+    def changed_versions(self) -> list[str]:
+        """What is installed in another version than when the work that goes on was begun.
+
+        Ray is none of it: it carries units, and computes none.
+        """
+        before, now = self._before.get("versions"), self._record["versions"]
+        if not isinstance(before, dict):
+            return []
+        return [
+            f"{name} {before[name]} → {at}"
+            for name, at in now.items()
+            if name != "ray" and before.get(name, at) != at
+        ]
+
+    @property
     def record(self) -> Mapping[str, Any]:
         """What ``run.json`` holds."""
         return self._record
@@ -164,10 +179,6 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"ray_pipeline": __version__, "python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+    found = {name: installed_version(name) for name in (*_LIBRARIES, *_OF_FAMILIES)}
+    there = {name: at for name, at in found.items() if name in _LIBRARIES or at != MISSING}
+    return {"ray_pipeline": __version__, "python": installed_version("python"), **there}

@@ -131,6 +131,10 @@ class Study:
                     self.run.remove(name)
         if self._fresh:
             self.run.remove("units")
+        elif changed := self.journal.changed_versions:
+            self.say(
+                f"{', '.join(changed)} since the last run here: what depends on that is done again"
+            )
         self.place.write_text(CONFIG, self._resolved)
         self.journal.write()
 
