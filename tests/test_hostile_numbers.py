@@ -18,6 +18,7 @@ from panels import (
     planted_panel,
     quick_config,
     read_json,
+    symbol_folder,
     symbol_names,
     write_panel,
 )
@@ -101,6 +102,24 @@ def test_symbols_without_a_value_cost_themselves(
     what = "feature" if column == "every feature" else "target"
     assert all(f"no {what} has a value in any row: 320 " in text for text in reasons.values())
     assert "beyond ±1e+30, the first is 1.79769e+308" in reasons["X_largest"]
+
+
+def test_a_link_to_itself_and_a_huge_target(tmp_path: Path, good_content: str) -> None:
+    """Both are left out with their reasons; the result is that of a run without them."""
+    table = planted_panel(["X"])["X"]
+    huge = with_column(table, TARGET, alternating(-1e308, 1e308))
+    loop = symbol_folder(tmp_path / "data", "LOOP")
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop.name)
+    found = run(tmp_path, planted_panel(GOOD) | {"HUGE": huge})
+    assert found["content_sha256"] == good_content
+    (rejected,), (quarantined,) = found["rejected"], found["quarantined"]
+    assert (rejected["symbol"], quarantined["symbol"]) == ("LOOP", "HUGE")
+    assert rejected["reason"].startswith("its folder cannot be listed: Too many levels")
+    assert (
+        "320 cells of 'fwd_ret_1d' are beyond ±1e+30, the first is -1e+308"
+        in (quarantined["reason"])
+    )
 
 
 def test_symbols_of_another_shape_cost_themselves(tmp_path: Path, good_content: str) -> None:

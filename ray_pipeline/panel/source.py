@@ -9,8 +9,10 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage.changes import FileChangedError
 from ray_pipeline.storage.failures import storage_errors
-from ray_pipeline.storage.filesystems import FileSystem, uri_of
+from ray_pipeline.storage.filesystems import FileSystem, is_local, uri_of
+from ray_pipeline.storage.local_listing import is_at_fault
 from ray_pipeline.storage.ranged_file import RangedFile
+from ray_pipeline.storage.s3_errors import said
 from ray_pipeline.storage.stores import store_of
 
 __all__ = ["Source"]
@@ -31,14 +33,15 @@ class Source(RangedFile):
     Raises
     ------
     DataError
-        When the file is gone or has changed since it was listed; here, or by the first read
-        where that is when the store tells.
+        When the file is gone or has changed since it was listed, or on a disk may not be opened;
+        here, or by the first read where that is when the store tells.
     StorageError
         When the storage fails, here and in every method that reads.
     """
 
     def __init__(self, fs: FileSystem, file: PartitionFile) -> None:
         self._uri = uri_of(fs, file.path)
+        self._is_on_disk = is_local(fs)
         self.closed = True
         with self._storage_is_named("open"):
             super().__init__(store_of(fs).open(file.path, file))
@@ -59,4 +62,12 @@ class Source(RangedFile):
                 raise DataError(
                     f"{self._uri} {error}: it changed in between. "
                     "Run again on data that no longer change."
+                ) from error
+            except OSError as error:
+                # Of a store it may be the credentials, which renew themselves.
+                if not (self._is_on_disk and is_at_fault(error)):
+                    raise
+                raise DataError(
+                    f"{self._uri} cannot be opened: {said(error)}. Make it readable for the user "
+                    "who runs this, or remove it."
                 ) from error

@@ -44,6 +44,9 @@ average.lookback = 10
 def infinite(bars):
     return {"x": np.where(np.arange(len(bars)) % 2, np.inf, 1.0)}
 
+def huge(bars):
+    return {"x": np.resize([1e308, -1.7e308, 1e31, 2.0, 1e30], len(bars))}
+
 def of_symbol(bars):
     return {"a": bars.close, "b" if bars.close[0] > 1000 else "c": bars.close}
 """
@@ -90,6 +93,14 @@ def test_infinite_value_is_missing(own_modules: OwnModules) -> None:
     own_modules("mine", SOURCE)
     got = compute_own_features([find("mine:infinite")], make_bars(4))["x"]
     np.testing.assert_array_equal(got, [1.0, np.nan, 1.0, np.nan])
+
+
+def test_value_out_of_range_is_missing(own_modules: OwnModules) -> None:
+    """Differences of the largest doubles are none of the user's concern."""
+    own_modules("mine", SOURCE)
+    with np.errstate(all="raise"):
+        got = compute_own_features([find("mine:huge")], make_bars(20))["x"]
+    np.testing.assert_array_equal(got, np.resize([np.nan, np.nan, np.nan, 2.0, 1e30], 20))
 
 
 def test_bars_cannot_be_written_to(own_modules: OwnModules) -> None:

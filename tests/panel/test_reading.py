@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import errno
+import os
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -307,6 +309,23 @@ def test_a_file_that_is_gone(fs: FileSystem, tmp_path: Path) -> None:
     path = str(tmp_path / "gone.parquet")
     partition = SymbolPartition("A", (PartitionFile(path, 10, ""),))
     with pytest.raises(DataError, match=r"gone\.parquet was listed and is gone now\."):
+        read_columns(partition, fs)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR])
+def test_a_file_that_may_not_be_opened_is_the_symbols_fault(
+    write_partition: WritePartition, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Trying again would not help, and the disk is fine for the other symbols."""
+    partition = write_partition("A", pa.table({"f": [1.0]}))
+
+    def refuse(path: str, *_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), path)
+
+    fs = LocalFileSystem()
+    monkeypatch.setattr(fs, "open", refuse)
+    message = rf"part-0\.parquet cannot be opened: {os.strerror(code)}\. Make it readable for"
+    with pytest.raises(DataError, match=message):
         read_columns(partition, fs)
 
 
