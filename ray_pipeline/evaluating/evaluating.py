@@ -76,15 +76,14 @@ def evaluate_models(
     Pooled jobs are one unit each, the jobs of a symbol one together. A job whose unit failed is
     missing.
     """
-    asked = config.evaluation
-    settings = EvaluationSettings(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs)
+    settings = EvaluationSettings.from_config(config)
     targets = {target.name: target for target in frame.targets}
     pooled: list[Unit] = []
     own: dict[str, list[EvaluatedJob]] = {}
     for job in plan.jobs:
         if job.job_id not in training.results:
             continue
-        is_return = first_match(job.target, asked.return_targets) is not None
+        is_return = first_match(job.target, config.evaluation.return_targets) is not None
         result = training.results[job.job_id]
         wanted = _job(job, targets[job.target], frame, is_return, result)
         if wanted.symbol is None:

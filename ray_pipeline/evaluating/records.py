@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.records import Task, View
 
 __all__ = [
@@ -88,6 +89,12 @@ class EvaluationSettings:
     n_quantiles: int
     cost_bps: float
     min_cs: int
+
+    @classmethod
+    def from_config(cls, config: ExperimentConfig) -> EvaluationSettings:
+        """Take what the config says."""
+        asked = config.evaluation
+        return cls(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs)
 
     @property
     def min_names(self) -> int:

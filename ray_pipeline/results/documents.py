@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ray_pipeline.records import SampleWeights, View
+from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import JobVerdict
 
 __all__ = [
@@ -190,7 +190,6 @@ class PlannedJob(ToldRecord):
     priority: int
     why: str
     members: Items[str] = ()
-    sample_weights: SampleWeights = "none"
     verdict: JobVerdict = ""
 
 

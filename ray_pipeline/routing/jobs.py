@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ray_pipeline.records import SampleWeights, View
+from ray_pipeline.records import View
 from ray_pipeline.routing.decide import Route
 
 __all__ = ["MIN_MEMBERS", "RANK_AVERAGE", "Job", "JobVerdict", "LeftOutModel", "TrainingPlan"]
@@ -38,8 +38,6 @@ class Job:
     fold_features
         Features that each fold chose for itself, as (fold, features): the out-of-sample
         predictions rest on these alone.
-    sample_weights
-        How much each of its training rows counts.
     verdict, why
         What led to the job: a kind of reason, and the reason in full.
     priority
@@ -60,7 +58,6 @@ class Job:
     priority: int
     why: str
     members: tuple[str, ...] = ()
-    sample_weights: SampleWeights = "none"
     verdict: JobVerdict = ""
 
 

@@ -187,6 +187,5 @@ def _job(model: _Wanted, family: str, choice: SelectedFeatures, config: Experime
         hyperparameters=tuple(sorted(hyperparameters.items())),
         priority=0,
         why=model.why,
-        sample_weights=config.training.sample_weights,
         verdict=model.verdict,
     )

@@ -19,8 +19,6 @@ from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.samples.walk import FamilySettings
-from ray_pipeline.selection.methods import families_of
 from ray_pipeline.selection.units import (
     SelectionSettings,
     SelectionSpec,
@@ -123,16 +121,7 @@ def select_features(
     symbol's own models where they show evidence even before the multiplicity correction, since
     without it no route leads to them.
     """
-    section = config.feature_selection
-    settings = SelectionSettings(
-        methods=section.methods,
-        top_m=section.top_m_features,
-        min_stability=section.min_stability,
-        redundancy=section.redundancy,
-        families=FamilySettings.from_config(
-            families_of(section.methods), config.target_ranking.hyperparameters
-        ),
-    )
+    settings = SelectionSettings.from_config(config)
     choices: dict[tuple[str, str | None], SelectedFeatures] = {}
     if pool is not None:
         units = _pooled_units(frame, pool, ranking, settings)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
@@ -52,6 +53,20 @@ class SelectionSettings:
     min_stability: float
     redundancy: float
     families: tuple[FamilySettings, ...]
+
+    @classmethod
+    def from_config(cls, config: ExperimentConfig) -> SelectionSettings:
+        """Take what the config says; the families of the methods are fitted as in the ranking."""
+        section = config.feature_selection
+        return cls(
+            methods=section.methods,
+            top_m=section.top_m_features,
+            min_stability=section.min_stability,
+            redundancy=section.redundancy,
+            families=FamilySettings.from_config(
+                ("lightgbm", "ridge"), config.target_ranking.hyperparameters
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

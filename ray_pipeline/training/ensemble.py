@@ -27,6 +27,7 @@ from ray_pipeline.storage.documents import strict_json
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
 from ray_pipeline.training.seal import sealed
+from ray_pipeline.training.settings import TrainingSettings
 
 __all__ = ["EnsembleSpec", "Member", "train_average"]
 
@@ -55,7 +56,7 @@ class EnsembleSpec:
     frame: PanelFrame
     job: JobSpec
     members: tuple[Member, ...]
-    min_cs: int
+    settings: TrainingSettings
     inputs: str
 
 
@@ -132,7 +133,7 @@ def _evidence(
     span, spacing = spec.frame.span_of(target, view), spec.members[0].spacing
     positions = np.searchsorted(axis, table.column("ts").cast(pa.int64()).to_numpy())
     return evidence_of(
-        SkillMeasure(view, target.task, span, spacing, spec.min_cs),
+        SkillMeasure(view, target.task, span, spacing, spec.settings.min_cs),
         PredictedRows(prediction, actual, positions, standing, outcome),
     )
 

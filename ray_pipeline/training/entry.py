@@ -12,6 +12,7 @@ from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.pooled_stream import StreamSpec
 from ray_pipeline.training.predictions import join_predictions, predictions_schema
 from ray_pipeline.training.search.searching import Searches
+from ray_pipeline.training.settings import TrainingSettings
 from ray_pipeline.training.stream_slices import stream_rows, without_stream
 from ray_pipeline.training.training import Training, train_models
 
@@ -24,7 +25,7 @@ PREDICTIONS = "predictions/out_of_sample.parquet"
 
 
 def _train(context: StageContext) -> None:
-    config, plan = context.config, context.get(TrainingPlan)
+    plan = context.get(TrainingPlan)
     subject, pool = current_subject(context), context.find(PooledPanel)
     searches = context.find(Searches)
     training = train_models(
@@ -33,7 +34,7 @@ def _train(context: StageContext) -> None:
         subject.partitions,
         pool,
         plan,
-        config.target_ranking.min_cs,
+        TrainingSettings.from_config(context.config),
         context.input_fingerprint,
         {} if searches is None else searches.jobs,
         _stream(context, subject, pool, plan),

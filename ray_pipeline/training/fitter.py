@@ -19,11 +19,12 @@ from ray_pipeline.families import (
     without_stopping,
 )
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.records import SampleWeights, TargetSpec
+from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.problems import refined_problem
+from ray_pipeline.training.settings import TrainingSettings
 
 __all__ = ["Fit", "Fitter", "columns_of"]
 
@@ -64,7 +65,7 @@ class Fitter:
     design: Design
     target: TargetSpec
     frame: PanelFrame
-    sample_weights: SampleWeights
+    settings: TrainingSettings
     stream: PooledStream | None = None
 
     def fit(
@@ -88,7 +89,7 @@ class Fitter:
         """
         X = X[: len(problem.y)]
         problem = refined_problem(
-            problem, self.design, self.sample_weights, hyperparameters, self.frame.embargo
+            problem, self.design, self.settings.sample_weights, hyperparameters, self.frame.embargo
         )
         if self.stream is not None and isinstance(self.family, StreamingFamily):
             return self._fit_streamed(
@@ -112,7 +113,9 @@ class Fitter:
         if problem.stopping is not None:
             (model,) = self.family.fit(X, features, [problem], hyperparameters)
             hyperparameters = _with_rounds(hyperparameters, model)
-        found = stream.problem(self.target, features, fold, problem.seed, self.sample_weights)
+        found = stream.problem(
+            self.target, features, fold, problem.seed, self.settings.sample_weights
+        )
         if found is None:
             raise DataError(
                 f"{self.target.name}: the rows sampled for training.max_cs_rows hold too few "
@@ -127,7 +130,7 @@ class Fitter:
     def _facts(self, model: Model, problem: Problem) -> dict[str, Any]:
         stopping = problem.stopping
         return {
-            "sample_weights": self.sample_weights,
+            "sample_weights": self.settings.sample_weights,
             "n_rounds": model.n_rounds if isinstance(model, IterativeModel) else None,
             "early_stopping": {
                 "n_fitted": len(stopping.fitted),

@@ -14,7 +14,7 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.families import Model, Problem, family_identity, load_family
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.records import SampleWeights, TargetSpec, View
+from ray_pipeline.records import TargetSpec, View
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import (
@@ -30,6 +30,7 @@ from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
+from ray_pipeline.training.settings import TrainingSettings
 
 __all__ = ["FittedJob", "JobSpec", "fit_job"]
 
@@ -53,7 +54,6 @@ class JobSpec:
     fold_features: tuple[tuple[int, tuple[str, ...]], ...]
     hyperparameters: tuple[tuple[str, Any], ...]
     search: JobSearch | None = None
-    sample_weights: SampleWeights = "none"
     identity: Identity | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ def fit_job(
     job: JobSpec,
     frame: PanelFrame,
     axis: NDArray[np.int64],
-    min_cs: int,
+    settings: TrainingSettings,
     stream: PooledStream | None = None,
 ) -> FittedJob:
     """Walk forward for the job's out-of-sample skill, then fit on all labelled rows.
@@ -130,11 +130,11 @@ def fit_job(
     DataError
         When the labelled rows are too few or of one class.
     """
-    fitter = Fitter(load_family(job.family), design, target, frame, job.sample_weights, stream)
+    fitter = Fitter(load_family(job.family), design, target, frame, settings, stream)
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
     pieces, searched = _walk_forward(design, target, job, frame, fitter, key)
-    measure = design.measure(target.task, min_cs)
+    measure = design.measure(target.task, settings.min_cs)
     verdict: SearchVerdict | None = None
     if job.search is not None:
         verdict = _judge(design, measure, job.search, searched, pieces)

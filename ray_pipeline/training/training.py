@@ -17,6 +17,7 @@ from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.pooled_stream import StreamSpec
 from ray_pipeline.training.search.choices import JobSearch
+from ray_pipeline.training.settings import TrainingSettings
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
 __all__ = ["Training", "train_models"]
@@ -40,7 +41,7 @@ def train_models(
     partitions: Mapping[str, SymbolPartition],
     pool: PooledPanel | None,
     plan: TrainingPlan,
-    min_cs: int,
+    settings: TrainingSettings,
     inputs: str,
     searches: Mapping[str, JobSearch] | None = None,
     stream: StreamSpec | None = None,
@@ -68,7 +69,7 @@ def train_models(
                 job.job_id,
                 train_pooled,
                 TrainingSpec(
-                    frame, (_spec(job, found),), min_cs, inputs, pool=pool.tables, stream=stream
+                    frame, (_spec(job, found),), settings, inputs, pool=pool.tables, stream=stream
                 ),
             )
             for job in pooled
@@ -86,7 +87,7 @@ def train_models(
             TrainingSpec(
                 frame=frame,
                 jobs=tuple(_spec(job, found) for job in jobs),
-                min_cs=min_cs,
+                settings=settings,
                 inputs=inputs,
                 partition=partitions[symbol],
             ),
@@ -95,7 +96,7 @@ def train_models(
     ]
     for record in runner.run(units).values():
         results.update(record["jobs"])
-    for record in runner.run(_average_units(frame, plan, results, min_cs, inputs)).values():
+    for record in runner.run(_average_units(frame, plan, results, settings, inputs)).values():
         results.update(record["jobs"])
     return Training({job.job_id: results[job.job_id] for job in plan.jobs if job.job_id in results})
 
@@ -104,7 +105,7 @@ def _average_units(
     frame: PanelFrame,
     plan: TrainingPlan,
     results: Mapping[str, Mapping[str, Any]],
-    min_cs: int,
+    settings: TrainingSettings,
     inputs: str,
 ) -> list[Unit]:
     families = {job.job_id: job.family for job in plan.jobs}
@@ -123,7 +124,7 @@ def _average_units(
             for name in job.members
             if name in results
         )
-        spec = EnsembleSpec(frame, _spec(job, {}), members, min_cs, inputs)
+        spec = EnsembleSpec(frame, _spec(job, {}), members, settings, inputs)
         units.append(Unit("train_average", job.job_id, train_average, spec))
     return units
 
@@ -138,5 +139,4 @@ def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
         fold_features=job.fold_features,
         hyperparameters=job.hyperparameters,
         search=searches.get(job.job_id),
-        sample_weights=job.sample_weights,
     )

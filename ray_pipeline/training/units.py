@@ -26,6 +26,7 @@ from ray_pipeline.training.metadata import (
 )
 from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 from ray_pipeline.training.seal import sealed
+from ray_pipeline.training.settings import TrainingSettings
 
 __all__ = ["TrainingSpec", "train_pooled", "train_symbol"]
 
@@ -40,7 +41,7 @@ class TrainingSpec:
 
     frame: PanelFrame
     jobs: tuple[JobSpec, ...]
-    min_cs: int
+    settings: TrainingSettings
     inputs: str
     partition: SymbolPartition | None = None
     pool: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ def _train(
 ) -> dict[str, Any]:
     axis = reader.axis(spec.frame.axis)
     stream = PooledStream(reader.run, spec.stream) if spec.stream else None
-    fitted = fit_job(design, target, job, spec.frame, axis, spec.min_cs, stream)
+    fitted = fit_job(design, target, job, spec.frame, axis, spec.settings, stream)
     folder = f"{unit_folder()}/{job.job_id}"
     files = fitted.model.to_files()
     for name, content in sorted(files.items()):

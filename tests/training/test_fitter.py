@@ -30,6 +30,7 @@ from ray_pipeline.samples.walk import fold_problem, make_problem
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
+from ray_pipeline.training.settings import TrainingSettings
 
 PATIENCE = "early_stopping_rounds"
 
@@ -102,7 +103,9 @@ def fitter(
 ) -> Fitter:
     """Return the fitter of a family that is given rather than named."""
     given: Any = family
-    return Fitter(given, design, target_spec(), training_frame(), sample_weights, stream)
+    return Fitter(
+        given, design, target_spec(), training_frame(), TrainingSettings(3, sample_weights), stream
+    )
 
 
 def problem_before(design: Design, fold: int) -> Problem:

@@ -24,6 +24,7 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.samples.design import Design
 from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.predictions import predictions_schema
+from ray_pipeline.training.settings import TrainingSettings
 
 COLUMN = {"a": 0.0, "b": 1 / 8, "c": 2 / 8, "d": 3 / 8}
 
@@ -32,7 +33,8 @@ def fit(design: Design, job: JobSpec | None = None, **options: Any) -> FittedJob
     """Fit a job on the frame."""
     target = target_spec(options.get("horizon", 5), options.get("task", "regression"))
     frame = training_frame(options.get("embargo", 0), options.get("seed", 7))
-    return fit_job(design, target, job or job_spec(), frame, AXIS, options.get("min_cs", 3))
+    settings = TrainingSettings(options.get("min_cs", 3), options.get("sample_weights", "none"))
+    return fit_job(design, target, job or job_spec(), frame, AXIS, settings)
 
 
 def labels(n_rows: int) -> np.ndarray:
@@ -164,7 +166,7 @@ class TestRows:
         """Folds and final model each weigh their own rows: none knows of a later label."""
         fitted = fit(
             design_of(labels(900), marked_features(900), 3),
-            job_spec(sample_weights="average_uniqueness"),
+            sample_weights="average_uniqueness",
         )
         for given in family.fits:
             problem = given.problem

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from training_designs import AXIS, FEATURES, job_spec, training_frame
+from training_designs import AXIS, FEATURES, SETTINGS, job_spec, training_frame
 from unit_calls import call
 
 from ray_pipeline.errors import DataError
@@ -75,7 +75,7 @@ def pool() -> Pool:
 
 def trained(reader: PanelReader, pool: Pool, *jobs: JobSpec) -> dict[str, Result]:
     """Train pooled jobs."""
-    spec = TrainingSpec(training_frame(), jobs, 3, "fingerprint", pool=("slice",))
+    spec = TrainingSpec(training_frame(), jobs, SETTINGS, "fingerprint", pool=("slice",))
     results: dict[str, Result] = call(train_pooled, reader, spec, pool)["jobs"]
     return results
 
@@ -92,7 +92,7 @@ def average_of(results: dict[str, Result]) -> EnsembleSpec:
         )
         for name, result in results.items()
     )
-    return EnsembleSpec(training_frame(), job("rank_average"), members, 3, "fingerprint")
+    return EnsembleSpec(training_frame(), job("rank_average"), members, SETTINGS, "fingerprint")
 
 
 @pytest.fixture(scope="module")

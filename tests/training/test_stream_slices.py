@@ -56,7 +56,7 @@ def stream(runner: Runner, jobs: Sequence[Job], max_rows: int | None, spacing: f
     targets = (*frame.targets, TargetSpec("other", 9, "regression"))
     frame = replace(frame, request=replace(frame.request, targets=("y", "other")), targets=targets)
     partitions = {name: SymbolPartition(name, ()) for name in "AB"}
-    pool = PooledPanel(HANDLE, ("a", "b"), spacing)
+    pool = PooledPanel(HANDLE, ("a", "b"), spacing=spacing)
     given: Any = runner
     return stream_rows(given, frame, partitions, ROWS, pool, jobs, max_rows)
 

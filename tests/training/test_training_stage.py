@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from training_designs import training_frame
+from training_designs import SETTINGS, training_frame
 
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.routing.jobs import Job, TrainingPlan
@@ -87,7 +87,7 @@ def train(runner: Runner, plan: TrainingPlan = PLAN, pool: PooledPanel | None = 
     """Train the plan's models."""
     given: Any = runner
     partitions = {name: SymbolPartition(name, ()) for name in "AB"}
-    return train_models(given, training_frame(), partitions, pool, plan, 3, "fingerprint")
+    return train_models(given, training_frame(), partitions, pool, plan, SETTINGS, "fingerprint")
 
 
 def test_pooled_jobs_are_a_unit_each_and_a_symbols_jobs_are_one() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from training_designs import AXIS, FEATURES, RecordingFamily, job_spec, training_frame
+from training_designs import AXIS, FEATURES, SETTINGS, RecordingFamily, job_spec, training_frame
 from unit_calls import call
 
 from ray_pipeline.errors import DataError
@@ -62,7 +62,7 @@ def partition(tmp_path: Path) -> SymbolPartition:
 
 def spec_of(partition: SymbolPartition | None, *jobs: Any) -> TrainingSpec:
     """Return the unit's spec."""
-    return TrainingSpec(training_frame(), jobs, 3, "fingerprint", partition=partition)
+    return TrainingSpec(training_frame(), jobs, SETTINGS, "fingerprint", partition=partition)
 
 
 def pool() -> Pool:
@@ -239,7 +239,9 @@ def test_equal_work_gives_equal_files(reader: PanelReader, partition: SymbolPart
 def test_a_pooled_model_is_trained_on_every_symbol(reader: PanelReader) -> None:
     """Symbols, rows and times of the pool, and its own folder."""
     job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
-    spec = TrainingSpec(training_frame(), (job,), 3, "fingerprint", pool=("slice-a", "slice-b"))
+    spec = TrainingSpec(
+        training_frame(), (job,), SETTINGS, "fingerprint", pool=("slice-a", "slice-b")
+    )
     result = call(train_pooled, reader, spec, pool())["jobs"]["cs_y__ridge"]
     metadata = metadata_of(reader, result)
     assert metadata["view"] == "cross_sectional"
@@ -283,7 +285,7 @@ def test_symbols_without_a_feature_are_named(reader: PanelReader) -> None:
     X[given.symbol_index == 2, 1] = np.nan
     X[given.symbol_index == 1, 2][:5] = np.nan
     job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
-    spec = TrainingSpec(training_frame(), (job,), 3, "fingerprint", pool=("slice-a",))
+    spec = TrainingSpec(training_frame(), (job,), SETTINGS, "fingerprint", pool=("slice-a",))
     result = call(train_pooled, reader, spec, replace(given, X=X))["jobs"]["cs_y__ridge"]
     assert metadata_of(reader, result)["absent_features"] == {"b": ["S2"]}
 

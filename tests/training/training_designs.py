@@ -16,6 +16,7 @@ from ray_pipeline.records import TargetSpec, Task
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.settings import TrainingSettings
 
 HOUR_NS = 3_600 * 10**9
 AXIS: NDArray[np.int64] = 1_704_067_200 * 10**9 + HOUR_NS * np.arange(300)
@@ -23,6 +24,7 @@ AXIS: NDArray[np.int64] = 1_704_067_200 * 10**9 + HOUR_NS * np.arange(300)
 
 FOLDS = (Fold(0, 150, 200), Fold(1, 200, 250), Fold(2, 250, 300))
 FEATURES = ("a", "b", "c", "d")
+SETTINGS = TrainingSettings(min_cs=3, sample_weights="none")
 
 
 def training_frame(embargo: int = 0, seed: int = 7, target: str = "y") -> PanelFrame:

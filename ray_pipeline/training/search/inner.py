@@ -9,31 +9,48 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.config.stage_sections import SearchConfig
 from ray_pipeline.errors import DataError
 from ray_pipeline.families import Problem, load_family, stopping_fraction
 from ray_pipeline.families.searching import Value
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.records import SampleWeights, TargetSpec
+from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, skill_series
 from ray_pipeline.samples.walk import fold_problem
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
 from ray_pipeline.statistics.skill import outcome, standing
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
+from ray_pipeline.training.settings import TrainingSettings
 
-__all__ = ["InnerSplits", "InnerWalk", "inner_skill", "inner_walk"]
+__all__ = ["InnerWalk", "TrialSettings", "inner_skill", "inner_walk"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class InnerSplits:
-    """How the training rows of a fold are split once more (`walk_forward_folds`), and count."""
+class TrialSettings:
+    """What the skill of every trial of a run depends on.
+
+    Attributes
+    ----------
+    n_splits, min_train_fraction
+        How the training rows of a fold are split once more; see `walk_forward_folds`.
+    training
+        What all fits depend on.
+    """
 
     n_splits: int
     min_train_fraction: float
-    sample_weights: SampleWeights = "none"
+    training: TrainingSettings
+
+    @classmethod
+    def from_config(cls, config: ExperimentConfig, search: SearchConfig) -> TrialSettings:
+        """Take what the config says."""
+        training = TrainingSettings.from_config(config)
+        return cls(search.n_splits, config.validation.min_train_fraction, training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,7 @@ def inner_walk(
     fold: Fold | None,
     features: Sequence[str],
     frame: PanelFrame,
-    splits: InnerSplits,
+    settings: TrialSettings,
     seed_names: tuple[str, ...],
 ) -> InnerWalk:
     """Split the rows that an outer fold may train on into inner folds.
@@ -82,15 +99,15 @@ def inner_walk(
     Raises
     ------
     DataError
-        When the rows are too few for these splits.
+        When the rows are too few for so many splits.
     """
     inside = _before(design, fold, features, frame.embargo)
     labelled = np.isfinite(inside.y)
     times = np.unique(inside.positions[labelled])
     found = walk_forward_folds(
         len(times),
-        splits.n_splits,
-        splits.min_train_fraction,
+        settings.n_splits,
+        settings.min_train_fraction,
         math.ceil(design.span / design.spacing),
         math.ceil(frame.embargo / design.spacing),
     )
@@ -107,7 +124,7 @@ def inner_walk(
             raise DataError(
                 f"inner fold {inner.index} has too few labelled rows, or of one class only"
             )
-        problems.append(weigh_rows(problem, inside, splits.sample_weights))
+        problems.append(weigh_rows(problem, inside, settings.training.sample_weights))
         tested.append(start + np.flatnonzero(labelled[start:end]))
     return InnerWalk(inside, tuple(problems), tuple(tested), frame.embargo)
 

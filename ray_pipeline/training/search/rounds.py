@@ -14,7 +14,7 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.search.choices import Pairs
 from ray_pipeline.training.search.fold_search import FoldSearch, TrialBatch
-from ray_pipeline.training.search.inner import InnerSplits
+from ray_pipeline.training.search.inner import TrialSettings
 from ray_pipeline.training.search.units import TrialsSpec, TrialTask, measure_trials
 
 __all__ = ["Measuring"]
@@ -36,8 +36,7 @@ class Measuring:
     frame: PanelFrame
     partitions: Mapping[str, SymbolPartition]
     pool: PooledPanel | None
-    splits: InnerSplits
-    min_cs: int
+    settings: TrialSettings
 
     def round(self, asked: Sequence[Asked]) -> None:
         """Measure a batch of each search, and tell each its skills in the order of its trials."""
@@ -69,7 +68,7 @@ class Measuring:
     def _pooled_unit(self, search: FoldSearch, number: int, pairs: Pairs) -> Unit:
         tables = () if self.pool is None else self.pool.tables
         task = _task(search, TrialBatch(number, (pairs,)))
-        spec = TrialsSpec(self.frame, (task,), self.splits, self.min_cs, pool=tables)
+        spec = TrialsSpec(self.frame, (task,), self.settings, pool=tables)
         key = f"{search.job.job_id}, {search.name}, trial {number}"
         return Unit("search_trials", key, measure_trials, spec)
 
@@ -77,8 +76,7 @@ class Measuring:
         spec = TrialsSpec(
             frame=self.frame,
             tasks=tuple(_task(search, batch) for search, batch in members),
-            splits=self.splits,
-            min_cs=self.min_cs,
+            settings=self.settings,
             partition=self.partitions[symbol],
         )
         return Unit("search_trials", symbol, measure_trials, spec)

@@ -26,7 +26,7 @@ from ray_pipeline.training.search.choices import (
     trial_rows,
 )
 from ray_pipeline.training.search.fold_search import FoldSearch
-from ray_pipeline.training.search.inner import InnerSplits
+from ray_pipeline.training.search.inner import TrialSettings
 from ray_pipeline.training.search.optimiser import require_optuna
 from ray_pipeline.training.search.rounds import Measuring
 from ray_pipeline.training.search.space import Space, search_spaces
@@ -52,7 +52,7 @@ class SearchSettings:
     batch_size: int
     max_trials: int | None
     accept: Accept
-    splits: InnerSplits
+    trials: TrialSettings
     spaces: Mapping[str, Space]
 
     @classmethod
@@ -73,11 +73,7 @@ class SearchSettings:
             batch_size=search.batch_size,
             max_trials=search.max_trials,
             accept=search.accept,
-            splits=InnerSplits(
-                search.n_splits,
-                config.validation.min_train_fraction,
-                config.training.sample_weights,
-            ),
+            trials=TrialSettings.from_config(config, search),
             spaces=search_spaces(
                 [name for name in config.training.families if name != RANK_AVERAGE], search.spaces
             ),
@@ -110,7 +106,6 @@ def search_hyperparameters(
     pool: PooledPanel | None,
     plan: TrainingPlan,
     settings: SearchSettings,
-    min_cs: int,
 ) -> Searches:
     """Search for each job inside each of its folds, and on all rows for its final model.
 
@@ -129,7 +124,7 @@ def search_hyperparameters(
         settings.max_trials,
     )
     searched = [job for job in wanted if job.job_id in allotted]
-    measuring = Measuring(runner, frame, partitions, pool, settings.splits, min_cs)
+    measuring = Measuring(runner, frame, partitions, pool, settings.trials)
     places = [(job, place) for job in searched for place in _places(job)]
     searches: dict[str, list[FoldSearch]] = {job.job_id: [] for job in searched}
     for start in range(0, len(places), SEARCHES_AT_ONCE):
@@ -234,7 +229,6 @@ def _search(context: StageContext) -> None:
         context.find(PooledPanel),
         context.get(TrainingPlan),
         settings,
-        context.config.target_ranking.min_cs,
     )
     context.put(searches)
     context.write.rows(TRIALS, TrialRow, searches.rows)

@@ -15,7 +15,7 @@ from ray_pipeline.records import SymbolPartition, TargetSpec, View
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.search.choices import Pairs
-from ray_pipeline.training.search.inner import InnerSplits, inner_skill, inner_walk
+from ray_pipeline.training.search.inner import TrialSettings, inner_skill, inner_walk
 
 __all__ = ["TrialTask", "TrialsSpec", "measure_trials"]
 
@@ -48,8 +48,7 @@ class TrialsSpec:
 
     frame: PanelFrame
     tasks: tuple[TrialTask, ...]
-    splits: InnerSplits
-    min_cs: int
+    settings: TrialSettings
     partition: SymbolPartition | None = None
     pool: tuple[str, ...] = ()
 
@@ -90,13 +89,13 @@ def _measure(
             None if task.fold is None else folds[task.fold],
             task.features,
             spec.frame,
-            spec.splits,
+            spec.settings,
             (task.family, task.target, *own, where),
         )
     except DataError as error:
         # Too few rows for a search are no failure of the unit: the fold keeps what is configured.
         return {"skills": [None] * len(task.hyperparameters), "problem": str(error)}
-    measure = design.measure(target.task, spec.min_cs)
+    measure = design.measure(target.task, spec.settings.training.min_cs)
     skills = [
         inner_skill(walk, task.family, dict(pairs), measure) for pairs in task.hyperparameters
     ]

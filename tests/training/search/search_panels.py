@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from training_designs import FEATURES, training_frame
+from training_designs import FEATURES, SETTINGS, training_frame
 
 from ray_pipeline.families import Problem, SearchDimension
 from ray_pipeline.records import SymbolPartition, View
@@ -17,7 +17,7 @@ from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.search.choices import Accept
-from ray_pipeline.training.search.inner import InnerSplits
+from ray_pipeline.training.search.inner import TrialSettings
 from ray_pipeline.training.search.searching import Searches, SearchSettings, search_hyperparameters
 from ray_pipeline.training.search.space import search_spaces
 
@@ -25,7 +25,7 @@ N_HOURS, N_SYMBOLS = 300, 8
 HANDLE: Any = "the pool"
 POOL_HANDLE = PooledPanel(HANDLE, ("slice-a",))
 FRAME = training_frame()
-SPLITS = InnerSplits(n_splits=2, min_train_fraction=0.6)
+SPLITS = TrialSettings(n_splits=2, min_train_fraction=0.6, training=SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -125,12 +125,12 @@ def settings(
     batch_size: int = 4,
     max_trials: int | None = None,
     accept: Accept = "if_better",
-    splits: InnerSplits = SPLITS,
+    trials: TrialSettings = SPLITS,
     families: Sequence[str] = ("mix",),
 ) -> SearchSettings:
     """Return settings of a small search."""
     return SearchSettings(
-        n_trials, batch_size, max_trials, accept, splits, search_spaces(families, {})
+        n_trials, batch_size, max_trials, accept, trials, search_spaces(families, {})
     )
 
 
@@ -195,4 +195,4 @@ def search(
     """Search the jobs of a plan."""
     plan, any_runner = TrainingPlan(jobs or (job(),), ()), runner
     as_runner: Any = any_runner
-    return search_hyperparameters(as_runner, FRAME, partitions or {}, pool, plan, given, 3)
+    return search_hyperparameters(as_runner, FRAME, partitions or {}, pool, plan, given)

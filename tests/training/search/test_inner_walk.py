@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 from scipy import stats
 from search_panels import SPLITS, MixFamily
-from training_designs import FOLDS, design_of, marked_features, target_spec, training_frame
+from training_designs import (
+    FOLDS,
+    SETTINGS,
+    design_of,
+    marked_features,
+    target_spec,
+    training_frame,
+)
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.records import Task
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import outcome, standing, time_contributions
-from ray_pipeline.training.search.inner import InnerSplits, InnerWalk, inner_skill, inner_walk
+from ray_pipeline.training.search.inner import InnerWalk, TrialSettings, inner_skill, inner_walk
 
 N_SYMBOLS = 3
 
@@ -137,7 +144,7 @@ def test_no_timestamp_with_enough_symbols_has_no_skill(mix: MixFamily) -> None:
 def test_rows_that_are_too_few_are_refused() -> None:
     """Either for timestamps to train on, or for labels of both classes."""
     with pytest.raises(DataError, match=r"timestamps are too few to train the first fold"):
-        walk(design(), FOLDS[0], splits=InnerSplits(2, 0.3))
+        walk(design(), FOLDS[0], splits=TrialSettings(2, 0.3, SETTINGS))
     given = design(1, "binary")
     given.y[:90] = 0.0
     message = r"^inner fold 0 has too few labelled rows, or of one class only$"

@@ -74,7 +74,7 @@ def test_ranges_choices_and_null() -> None:
         (
             {"lightgbm": {"num_leaves": (1, 8)}},
             r"^training\.search\.spaces\.lightgbm\.num_leaves: lightgbm: num_leaves is 1; a "
-            r"whole number of at least 2 is needed\.$",
+            r"whole number of at least 2 and at most 131,072 is needed\.$",
         ),
         ({"lightgbm": {"num_trees": (1, 8)}}, r"hyperparameter 'num_trees' is not supported"),
         (
@@ -95,7 +95,8 @@ def test_what_cannot_be_searched_is_refused(given: dict[str, Any], message: str)
 
 def test_a_dimension_that_is_too_high_at_its_upper_end_is_refused() -> None:
     """The upper end is checked as the lower one is."""
-    with pytest.raises(ConfigError, match=r"penalty is inf; a number above 0 is needed"):
+    message = r"penalty is inf; a number above 0 and at most 1e\+12 is needed"
+    with pytest.raises(ConfigError, match=message):
         search_spaces(("ridge",), {"ridge": {"penalty": (1.0, float("inf"))}})
 
 

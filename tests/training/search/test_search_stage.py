@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from search_panels import FRAME, MixFamily, Runner, job, pool_of, search, settings
-from training_designs import AXIS, FEATURES
+from training_designs import AXIS, FEATURES, SETTINGS
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.search import searching as stage
-from ray_pipeline.training.search.inner import InnerSplits
+from ray_pipeline.training.search.inner import TrialSettings
 from ray_pipeline.training.search.searching import Searches
 from ray_pipeline.training.search.units import TrialsSpec, measure_trials
 
@@ -201,7 +201,7 @@ def test_folds_that_are_too_short_keep_what_is_configured(
 ) -> None:
     """Their first round finds it out, no second is asked for, and the reason is told."""
     runner = Runner(reader=reader)
-    long = settings(splits=InnerSplits(3, 0.6))
+    long = settings(trials=TrialSettings(3, 0.6, SETTINGS))
     found = search(runner, long, OWN, partitions=partitions, pool=None)
     assert [choice.fold for choice in found.jobs[OWN.job_id].folds] == [1, 2]
     assert len([row for row in found.rows if row.fold == 0]) == 4
@@ -242,6 +242,6 @@ def test_pooled_and_own_trials_of_a_round_run_together(
 
 def test_a_unit_needs_rows(reader: PanelReader) -> None:
     """A spec without a partition, and without the pool, is a defect of the caller."""
-    spec: Any = TrialsSpec(FRAME, (), settings().splits, 3)
+    spec: Any = TrialsSpec(FRAME, (), settings().trials)
     with pytest.raises(DataError, match=r"^measure_trials needs a partition or the pool$"):
         measure_trials(reader, spec)

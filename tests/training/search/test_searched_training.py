@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from search_panels import FRAME, POOL_HANDLE, MixFamily, Runner, job, pool_of, search, settings
-from training_designs import AXIS
+from training_designs import AXIS, SETTINGS
 
 from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.samples.design import Design
@@ -32,7 +32,7 @@ def fitted(pool: Pool, found: JobSearch | None, **changes: Any) -> FittedJob:
         found,
     )
     target = FRAME.targets[0]
-    return fit_job(Design.of_pool(pool, target, FRAME), target, spec, FRAME, AXIS, 3)
+    return fit_job(Design.of_pool(pool, target, FRAME), target, spec, FRAME, AXIS, SETTINGS)
 
 
 def searched(pool: Pool, **options: Any) -> FittedJob:
@@ -140,5 +140,5 @@ def test_the_search_travels_with_the_job(mix: MixFamily, bad_choice: JobSearch) 
     runner = Runner(pool_of(0.5), failing="cs_")
     plan = TrainingPlan((job(), job("cs_2")), ())
     as_runner: Any = runner
-    train_models(as_runner, FRAME, {}, POOL_HANDLE, plan, 3, "", {"cs_2": bad_choice})
+    train_models(as_runner, FRAME, {}, POOL_HANDLE, plan, SETTINGS, "", {"cs_2": bad_choice})
     assert [unit.spec.jobs[0].search for unit in runner.units] == [None, bad_choice]
