@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["SLOW_MODULES", "SLOW_SERVERS"]
 
-SLOW_SERVERS = {"moto", "s3_server", "seaweedfs"}
+SLOW_SERVERS = {"moto", "s3_server", "s3_store", "seaweedfs", "seaweedfs_store"}
 """Servers of object stores, as fixtures and as kinds of `store`; local folders and memory stand for
 them."""
 

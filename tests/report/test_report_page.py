@@ -234,6 +234,7 @@ def test_planned_jobs_without_models_are_named(run_uri: str) -> None:
     assert f"Planned, but without a model {jobs[0]}" in text
 
 
+@pytest.mark.slow
 def test_large_run_is_capped_and_says_so(run_uri: str) -> None:
     """500 symbols and 20 targets stay below 3 MB; every cut list names where the rest is."""
     sample = SampleRun(
