@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from ray_pipeline.commands.listing import COMMANDS
@@ -12,7 +13,7 @@ from ray_pipeline.display import capped, escaped
 from ray_pipeline.version import __version__
 from ray_pipeline.wording import closest
 
-__all__ = ["build_parser"]
+__all__ = ["build_parser", "parse"]
 
 
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)$", re.DOTALL)
@@ -28,6 +29,22 @@ class _Parser(argparse.ArgumentParser):
             close = closest(choice[1], re.findall(r"[a-z]+", choice[2]))
             message += f". Did you mean {close!r}?" if close else ""
         super().error(address_without_secrets(capped(escaped(message))))
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return a command line's options; `command` names the command.
+
+    Raises
+    ------
+    SystemExit
+        With 2 when it is wrong, and with 0 after a help text or the version.
+    """
+    parser = build_parser()
+    for argument in arguments:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            # Neither a record nor Arrow can hold it, however long it is carried along.
+            parser.error(f"argument {argument!r} is not UTF-8")
+    return parser.parse_args(arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:

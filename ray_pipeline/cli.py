@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from ray_pipeline.arguments import build_parser
+from ray_pipeline.arguments import parse
 from ray_pipeline.commands.command import Command
 from ray_pipeline.errors import (
     ArtifactError,
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     open_missing_streams()
     try:
-        options = build_parser().parse_args(arguments)
+        options = parse(sys.argv[1:] if arguments is None else arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
         raise SystemExit(_ended(lambda: code, lost=2)) from None

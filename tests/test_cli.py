@@ -163,6 +163,7 @@ def test_foreign_folder_is_spared(
         (["discover", "x", "--batch-size", "0"], "'0'; a whole number from 1 to 1000000 is needed"),
         (["discover", "x", "--batch-size", "9" * 5000], "characters left out …]"),
         (["run", "x", "\x1b[2J\u202e"], r"unrecognized arguments: \x1b[2J\u202e"),
+        (["discover", "a\udcffb"], r"argument 'a\udcffb' is not UTF-8"),
         (["run", "x", "https://h/?sig=HUSH"], "unrecognized arguments: https://h/?sig=…"),
         (["run"], "the following arguments are required: CONFIG"),
         (["run", "x.yaml", "--frehs"], "unrecognized arguments: --frehs"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.credentials import secret_in_address
 from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
 from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_usable
 from ray_pipeline.driving.progress import Reporter
@@ -280,6 +281,8 @@ def _config(
         execution["executor"] = "ray" if options.n_workers else "serial"
         execution["n_workers"] = options.n_workers or None
     if options.address is not None:
+        if (secret := secret_in_address(options.address)) is not None:
+            raise ConfigError(f"--address holds {secret}. Remove it.")
         execution |= {"executor": "ray", "address": options.address}
     data = {
         "data_dir": data_dir,

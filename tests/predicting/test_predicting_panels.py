@@ -429,6 +429,9 @@ def test_targets_and_symbols_can_be_chosen(labeled: Trained, tmp_path: Path) -> 
     assert list(found["symbols"]) == ["S00", "S01"]
     with pytest.raises(ConfigError, match=r"^--n-workers -1: 0 or more are needed\.$"):
         predict(labeled, tmp_path / "out", n_workers=-1)
+    with pytest.raises(ConfigError, match=r"^--address holds a user name or key before") as error:
+        predict(labeled, tmp_path / "out", address="ray://HUSH@head:10001")
+    assert "HUSH" not in str(error.value)
 
 
 def test_nothing_to_serve_is_a_failure(labeled: Trained, tmp_path: Path) -> None:
