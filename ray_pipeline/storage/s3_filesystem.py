@@ -101,6 +101,7 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
 
     async def _once(self, method: str, *more: Any, **arguments: Any) -> Any:
         client = self._s3
+        more = self.req_kw, *more  # who pays: older versions of s3fs tell it to some requests alone
         try:
             return await super()._call_s3(method, *more, **arguments)
         except OSError as error:
