@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.records import Task, View
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
 
 __all__ = [
     "NOTHING_MISSING",

@@ -6,12 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
@@ -29,6 +29,9 @@ from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.records import SymbolPartition, TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
 
 __all__ = [
     "Panel",

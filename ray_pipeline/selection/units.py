@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
@@ -27,6 +26,9 @@ from ray_pipeline.selection.methods import ScoringRows, score_features
 from ray_pipeline.selection.shadows import shift_within_symbols
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.stability import selection_stability
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
 
 __all__ = ["SelectionSettings", "SelectionSpec", "select_pooled", "select_symbol"]
 

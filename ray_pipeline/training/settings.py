@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.records import SampleWeights
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
 
 __all__ = ["TrainingSettings"]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.config.stage_sections import SearchConfig
 from ray_pipeline.errors import DataError
 from ray_pipeline.families import Problem, load_family, stopping_fraction
 from ray_pipeline.families.searching import Value
@@ -23,6 +22,10 @@ from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
 from ray_pipeline.statistics.skill import outcome, standing
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
 from ray_pipeline.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
+    from ray_pipeline.config.stage_sections import SearchConfig
 
 __all__ = ["InnerWalk", "TrialSettings", "inner_skill", "inner_walk"]
 
