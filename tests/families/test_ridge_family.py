@@ -137,7 +137,7 @@ def test_a_penalty_above_0_is_accepted(value: float) -> None:
 @pytest.mark.parametrize("value", [0, -1.0, float("nan"), "0.1", True, None])
 def test_a_penalty_that_is_none_is_refused(value: object) -> None:
     """The message says what was found and what is needed."""
-    message = f"ridge: penalty is {value!r}; a number above 0 is needed."
+    message = f"ridge: penalty is {value!r}; a number above 0 and at most 1e+12 is needed."
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         RidgeFamily().check_hyperparameters({"penalty": value})
 
