@@ -91,7 +91,7 @@ def check_document(value: Any) -> None:
         surrogate pair), and lists or mappings nested too deeply; in words that follow a colon.
     """
     level: list[Any] = [value]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(_MAX_DEPTH + 1):  # the innermost values are one level below
         deeper: list[Any] = []
         for each in level:
             if isinstance(each, dict):

@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ray_pipeline.storage.documents import canonical_json, record_json, strict_json
+from ray_pipeline.storage.documents import (
+    canonical_json,
+    check_document,
+    parse_json,
+    record_json,
+    strict_json,
+)
 
 
 @dataclass(frozen=True)
@@ -70,3 +78,46 @@ def test_what_json_cannot_hold_is_named(value: object, message: str) -> None:
     """The error says where in the value the culprit sits."""
     with pytest.raises(TypeError, match=message):
         strict_json(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "Expecting value"),
+        (b"[" * 100_000, "lists or mappings are nested too deeply"),
+        (b"9" * 5000, "a number has too many digits"),
+        (b'"\xff"', "can't decode byte 0xff"),
+        (b'{"a": 1', "Expecting ',' delimiter"),
+    ],
+)
+def test_json_that_cannot_be_read_says_why(content: bytes, why: str) -> None:
+    """Whatever is wrong is one kind of error, in words that follow a colon."""
+    with pytest.raises(ValueError, match=re.escape(why)):
+        parse_json(content)
+
+
+def test_what_strict_json_writes_is_a_document() -> None:
+    """At the limits too: depth, 64 bits, text beyond the basic plane."""
+    value: Any = {"n": [2**64 - 1, -(2**64) + 1], "x": 1.7e308, "ü": "𝄞", "none": None, "yes": True}
+    for _ in range(62):
+        value = [value]
+    assert parse_json(strict_json(value).encode()) == value
+    check_document(value)
+    with pytest.raises(ValueError, match="nested more than 64 deep"):
+        check_document([value])
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"a": [NaN]}', "a number is nan"),
+        (b"1e999", "a number is inf"),
+        (b"18446744073709551616", "a whole number is beyond 64 bits"),
+        (rb'{"a": "\ud800"}', r"the text '\ud800' is not Unicode"),
+        (rb'{"\udfff": 1}', r"the text '\udfff' is not Unicode"),
+    ],
+)
+def test_values_that_are_never_written_are_no_document(content: bytes, why: str) -> None:
+    """They could not be printed, or computed with."""
+    with pytest.raises(ValueError, match=re.escape(why)):
+        check_document(parse_json(content))
