@@ -37,7 +37,7 @@ from ray_pipeline.samples.evidence import (
     evidence_of,
     time_evidence,
 )
-from ray_pipeline.statistics.placing import place
+from ray_pipeline.statistics.percentile_scale import percentile_of
 from ray_pipeline.statistics.skill import outcome, time_contributions
 
 PANELS = {
@@ -188,11 +188,13 @@ def of_symbol(
     known = (times >= cut) & np.isfinite(prediction) & np.isfinite(actual)
     n_before = int(np.searchsorted(labels.time_ns, cut)) - model["horizon_bars"]
     before = labels.values[model["target"]][:n_before]
-    scale = model["standing_scale"]  # an average has none: it predicts places
-    places = prediction[known] if scale is None else place(prediction[known], np.array(scale))
+    scale = model["percentile_scale"]  # an average has none: it predicts percentiles
+    percentiles = (
+        prediction[known] if scale is None else percentile_of(prediction[known], np.array(scale))
+    )
     outcomes = outcome(actual[known], before[np.isfinite(before)], model["task"])
     return time_evidence(
-        time_contributions(2.0 * places - 1.0, outcomes, model["task"]), model["horizon_bars"]
+        time_contributions(2.0 * percentiles - 1.0, outcomes, model["task"]), model["horizon_bars"]
     )
 
 

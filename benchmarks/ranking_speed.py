@@ -187,7 +187,7 @@ def own_symbol(way: Way, symbol: int) -> Piece:
             walked = walk_symbol(rows, frame, _settings(way.ours))
         for j, target in enumerate(frame.targets):
             sample = walked[way.ours[-1], target.name]
-            values[sample.positions - first, j] = sample.standing
+            values[sample.positions - first, j] = sample.centred_percentile
     else:
         ends = {t.name: rows.label_ends(t.horizon_bars) for t in TARGETS}
         for fold in frame.folds:

@@ -177,13 +177,13 @@ def _across(
 
 
 def _over_time(ranked: Ranked, first: Ints, later: Ints, job: EvaluatedJob) -> tuple[Floats, float]:
-    """Row products of the skill over a symbol's own time, and the correlation of its standings."""
-    standings, outcomes = 2.0 * ranked.percentile - 1.0, ranked.outcome
-    known = np.isfinite(standings[first]) & np.isfinite(outcomes[later])
+    """Row products of the skill over a symbol's own time, and how its percentiles correlate."""
+    percentiles, outcomes = 2.0 * ranked.percentile - 1.0, ranked.outcome
+    known = np.isfinite(percentiles[first]) & np.isfinite(outcomes[later])
     scale = 1.0 if job.task == "binary" else 2.0
-    series = time_contributions(standings[first][known], scale * outcomes[later][known], job.task)
-    both = np.isfinite(standings[first]) & np.isfinite(standings[later])
-    u, v = standings[first][both], standings[later][both]
+    series = time_contributions(percentiles[first][known], scale * outcomes[later][known], job.task)
+    both = np.isfinite(percentiles[first]) & np.isfinite(percentiles[later])
+    u, v = percentiles[first][both], percentiles[later][both]
     if len(u) < 2 or u.std() == 0.0 or v.std() == 0.0:
         return series, math.nan
     return series, float(np.corrcoef(u, v)[0, 1])

@@ -15,7 +15,7 @@ from ray_pipeline.evaluating.records import (
     WhyNot,
 )
 from ray_pipeline.statistics.hits import sides
-from ray_pipeline.statistics.standings import (
+from ray_pipeline.statistics.percentiles import (
     earlier_percentiles,
     known_share,
     percentiles_in_groups,

@@ -13,7 +13,7 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.serving import ServedJob, quantile_columns
 from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import RANK_AVERAGE
-from ray_pipeline.statistics.placing import mean_place
+from ray_pipeline.statistics.percentile_scale import mean_percentile
 from ray_pipeline.training.models import TrainedModel
 
 __all__ = ["Replayed", "Scores", "first_predictable_row", "replay", "score_table", "scores_schema"]
@@ -74,7 +74,7 @@ def score_table(
 ) -> Scores:
     """Score the rows of one symbol, each by itself.
 
-    The score of a target is the mean of places in [0, 1]: over the families of each view, then
+    The score of a target is the mean of percentiles in [0, 1]: over the families of each view, then
     over the views. An average among the jobs has its raw column and no voice of its own, since the
     families that it averages have theirs.
 
@@ -97,20 +97,22 @@ def score_table(
         start = max(start, int(np.searchsorted(table.time_ns, since_ns)))
     start = min(start, table.n_rows)
     columns: dict[str, Floats] = {}
-    places: dict[str, Floats] = {}
+    percentiles: dict[str, Floats] = {}
     for job in sorted(jobs, key=lambda job: job.family == RANK_AVERAGE):  # members come first
         model = models[job.job_id]
-        if model.members and all(member.job_id in places for member in model.members):
-            columns[job.column] = mean_place([places[member.job_id] for member in model.members])
+        if model.members and all(member.job_id in percentiles for member in model.members):
+            columns[job.column] = mean_percentile(
+                [percentiles[member.job_id] for member in model.members]
+            )
             continue
         X = _matrix(table, model, slice(start, None))
         columns[job.column] = model.predict(X)
-        places[job.job_id] = model.place(columns[job.column])
+        percentiles[job.job_id] = model.percentile(columns[job.column])
         if model.quantiles:
             names = quantile_columns(job, model.quantiles)
             columns |= zip(names, model.predict_quantiles(X), strict=True)
     for target in dict.fromkeys(job.target for job in jobs):
-        columns[target] = _score([job for job in jobs if job.target == target], places)
+        columns[target] = _score([job for job in jobs if job.target == target], percentiles)
     n_rows = table.n_rows - start
     arrays = [pa.array(table.time_ns[start:], schema.field("ts").type)]
     arrays += [
@@ -152,9 +154,9 @@ def _matrix(
     return np.ascontiguousarray(features[:, [place[name] for name in model.features]])
 
 
-def _score(jobs: Sequence[ServedJob], places: Mapping[str, Floats]) -> Floats:
+def _score(jobs: Sequence[ServedJob], percentiles: Mapping[str, Floats]) -> Floats:
     by_view: dict[View, list[Floats]] = {}
     for job in jobs:
         if job.family != RANK_AVERAGE:
-            by_view.setdefault(job.view, []).append(places[job.job_id])
-    return mean_place([mean_place(of_view) for of_view in by_view.values()])
+            by_view.setdefault(job.view, []).append(percentiles[job.job_id])
+    return mean_percentile([mean_percentile(of_view) for of_view in by_view.values()])

@@ -23,7 +23,7 @@ from ray_pipeline.samples.evidence import (
 )
 from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold, test_rows
-from ray_pipeline.statistics.skill import outcome, standing, time_contributions
+from ray_pipeline.statistics.skill import centred_percentile, outcome, time_contributions
 
 __all__ = ["OutOfSample", "SymbolRankingSpec", "outcomes_of", "rank_symbol", "walk_symbol"]
 
@@ -55,30 +55,32 @@ class OutOfSample:
     ----------
     positions
         On the panel's time axis.
-    standing
+    centred_percentile
         Of the predictions among those of the model's training rows.
     outcome
         Of the labels, compared with the symbol's labels of the training rows.
     """
 
     positions: Ints
-    standing: Floats
+    centred_percentile: Floats
     outcome: Floats
 
     @classmethod
-    def where_known(cls, positions: Ints, standing: Floats, outcome: Floats) -> OutOfSample:
+    def where_known(
+        cls, positions: Ints, centred_percentile: Floats, outcome: Floats
+    ) -> OutOfSample:
         """Keep the rows that have both a prediction and a label."""
-        known = np.isfinite(standing) & np.isfinite(outcome)
-        return cls(positions[known], standing[known], outcome[known])
+        known = np.isfinite(centred_percentile) & np.isfinite(outcome)
+        return cls(positions[known], centred_percentile[known], outcome[known])
 
     def at(self, positions: Ints) -> OutOfSample:
         """Return the rows at these positions."""
         kept = np.isin(self.positions, positions, assume_unique=True)
-        return OutOfSample(self.positions[kept], self.standing[kept], self.outcome[kept])
+        return OutOfSample(self.positions[kept], self.centred_percentile[kept], self.outcome[kept])
 
     def contributions(self, target: TargetSpec) -> Floats:
         """Row products whose mean is the skill."""
-        return time_contributions(self.standing, self.outcome, target.task)
+        return time_contributions(self.centred_percentile, self.outcome, target.task)
 
 
 def walk_symbol(
@@ -87,7 +89,7 @@ def walk_symbol(
     """Predict a symbol's test rows by models of its own, by (family, target)."""
     X, n_rows = rows.table.features, len(rows.positions)
     keys = [(family.name, target.name) for family in families for target in frame.targets]
-    standings = {key: np.full(n_rows, np.nan) for key in keys}
+    percentiles = {key: np.full(n_rows, np.nan) for key in keys}
     for fold in frame.folds:
         tested = np.flatnonzero(test_rows(rows.positions, fold))
         n_before = int(np.searchsorted(rows.positions, fold.test_start))
@@ -100,15 +102,15 @@ def walk_symbol(
             families,
             frame.targets,
             partial(_problem, rows, frame, fold, n_before),
-            lambda problem, known, values: standing(values, known),
+            lambda problem, known, values: centred_percentile(values, known),
         )
         for family, by_target in predictions.items():
             for target, prediction in by_target.items():
-                standings[family, target][tested] = prediction.standing
+                percentiles[family, target][tested] = prediction.centred_percentile
     outcomes = outcomes_of(rows, frame)
     return {
         key: OutOfSample.where_known(rows.positions, values, outcomes[key[1]])
-        for key, values in standings.items()
+        for key, values in percentiles.items()
     }
 
 
@@ -213,7 +215,7 @@ def _pooled_on_symbol(
     return {
         (family, target.name): OutOfSample.where_known(
             positions,
-            pooled.standings[family, target.name][where].astype(np.float64),
+            pooled.percentiles[family, target.name][where].astype(np.float64),
             outcomes[target.name][index],
         )
         for family in spec.pooled_families

@@ -17,15 +17,15 @@ from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
-from ray_pipeline.statistics.skill import standing
+from ray_pipeline.statistics.skill import centred_percentile
 
 __all__ = [
     "PooledFoldSpec",
     "PooledPredictions",
     "PooledSpec",
     "assemble_predictions",
+    "centred_percentile_by_symbol",
     "rank_pooled_fold",
-    "standing_by_symbol",
     "summarise_pooled",
 ]
 
@@ -70,8 +70,8 @@ class PooledPredictions:
         Shape (n_symbols + 1,).
     positions
         Shape (n_rows,).
-    standings
-        Standing of each prediction among those of the symbol's training rows, by (family,
+    percentiles
+        Centred percentile of each prediction among those of the symbol's training rows, by (family,
         target), float32, shape (n_rows,); NaN where no model could be fitted.
     spacing
         Panel positions per sampled timestamp.
@@ -80,7 +80,7 @@ class PooledPredictions:
     symbols: tuple[str, ...]
     offsets: NDArray[np.int64]
     positions: NDArray[np.int64]
-    standings: dict[tuple[str, str], NDArray[np.float32]]
+    percentiles: dict[tuple[str, str], NDArray[np.float32]]
     spacing: float
 
     def rows_of(self, symbol: str) -> slice:
@@ -112,7 +112,7 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
         spec.families,
         frame.targets,
         problem_of,
-        lambda problem, known, values: standing_by_symbol(
+        lambda problem, known, values: centred_percentile_by_symbol(
             values, pool.symbol_index[start:end], known, pool.symbol_index[problem.rows]
         ),
     )
@@ -122,15 +122,15 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
         for index, target in enumerate(frame.targets):
             found = by_target.get(target.name)
             values = nothing if found is None else found.values.astype(np.float32)
-            standings = nothing if found is None else found.standing.astype(np.float32)
+            percentiles = nothing if found is None else found.centred_percentile.astype(np.float32)
             columns[f"{family}_{index}"] = values
-            columns[f"{family}_{index}_standing"] = standings
+            columns[f"{family}_{index}_percentile"] = percentiles
     name = table_name("predictions")
     reader.run.write_table(name, pa.table(columns))
     return {"table": name, "n_rows": end - start}
 
 
-def standing_by_symbol(
+def centred_percentile_by_symbol(
     values: Floats, symbols: Symbols, reference: Floats, reference_symbols: Symbols
 ) -> Floats:
     """Rank predictions among those that the same model gave for the same symbol in training.
@@ -145,14 +145,14 @@ def standing_by_symbol(
     reference, reference_symbols
         The same of the training rows, shape (n_train,).
     """
-    ranked = standing(values, reference)
+    ranked = centred_percentile(values, reference)
     by_symbol = np.argsort(reference_symbols, kind="stable")
     known = reference_symbols[by_symbol]
     for symbol in np.unique(symbols).tolist():
         first, last = np.searchsorted(known, [symbol, symbol + 1]).tolist()
         if last - first >= MIN_REFERENCE:
             rows = symbols == symbol
-            ranked[rows] = standing(values[rows], reference[by_symbol[first:last]])
+            ranked[rows] = centred_percentile(values[rows], reference[by_symbol[first:last]])
     return ranked
 
 
@@ -161,9 +161,9 @@ def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> P
     tables = list(reader.run.read_tables(spec.tables))
     rows = np.concatenate([table.column("row").to_numpy() for table in tables])
     order = np.lexsort((pool.positions[rows], pool.symbol_index[rows]))
-    standings = {
+    percentiles = {
         (family, target.name): np.concatenate(
-            [table.column(f"{family}_{index}_standing").to_numpy() for table in tables]
+            [table.column(f"{family}_{index}_percentile").to_numpy() for table in tables]
         )[order]
         for family in spec.families
         for index, target in enumerate(spec.frame.targets)
@@ -173,7 +173,7 @@ def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> P
         symbols=pool.symbols,
         offsets=np.r_[0, np.cumsum(counts)],
         positions=pool.positions[rows][order],
-        standings=standings,
+        percentiles=percentiles,
         spacing=pool.spacing,
     )
 

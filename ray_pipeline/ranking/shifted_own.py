@@ -26,7 +26,7 @@ from ray_pipeline.samples.evidence import (
 )
 from ray_pipeline.samples.walk import FamilySettings, make_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold, test_rows
-from ray_pipeline.statistics.skill import outcome, standing
+from ray_pipeline.statistics.skill import centred_percentile, outcome
 
 __all__ = [
     "ShiftedMeanSpec",
@@ -168,7 +168,7 @@ def _walk_shifted(
         for target, rolled in _roll_symbol(rows, frame, shift)
     }
     n_rows = len(rows.positions)
-    standings: dict[tuple[str, str, int], Floats] = {}
+    percentiles: dict[tuple[str, str, int], Floats] = {}
     outcomes: dict[tuple[str, int], Floats] = {}
     for fold in frame.folds:
         tested = np.flatnonzero(test_rows(rows.positions, fold))
@@ -181,11 +181,11 @@ def _walk_shifted(
                 known = tested[np.isfinite(y[tested])]
                 values = outcome(y[known], problem.y[problem.rows], problem.task)
                 outcomes.setdefault((name, shift), np.full(n_rows, np.nan))[known] = values
-        for key, values in _fold_standings(rows, spec, fold, tested, problems).items():
-            standings.setdefault(key, np.full(n_rows, np.nan))[tested] = values
+        for key, values in _fold_percentiles(rows, spec, fold, tested, problems).items():
+            percentiles.setdefault(key, np.full(n_rows, np.nan))[tested] = values
     return {
         key: OutOfSample.where_known(rows.positions, values, outcomes[key[1:]])
-        for key, values in standings.items()
+        for key, values in percentiles.items()
     }
 
 
@@ -228,14 +228,14 @@ def _problems(
     }
 
 
-def _fold_standings(
+def _fold_percentiles(
     rows: SymbolRows,
     spec: ShiftedSymbolSpec,
     fold: Fold,
     tested: NDArray[np.int64],
     problems: Mapping[tuple[str, int], Problem | None],
 ) -> dict[tuple[str, str, int], Floats]:
-    """Standing of each test row's prediction among those of the training rows."""
+    """Centred percentile of each test row's prediction among those of the training rows."""
     # To the walk every shift of a target is a target of its own, fitted together with the rest.
     of_name = {f"{name} shifted by {shift}": (name, shift) for name, shift in problems}
     horizons = {target.name: target.horizon_bars for target in spec.frame.targets}
@@ -259,10 +259,10 @@ def _fold_standings(
         spec.families,
         specs,
         problem_of,
-        lambda problem, known, values: standing(values, known),
+        lambda problem, known, values: centred_percentile(values, known),
     )
     return {
-        (family, *of_name[name]): found.standing
+        (family, *of_name[name]): found.centred_percentile
         for family, by_name in predictions.items()
         for name, found in by_name.items()
     }

@@ -123,7 +123,7 @@ def _fold_skills(
             problems[target.name],
             derive_seed(frame.seed, "target_ranking", family, target.name, f"fold {fold.index}"),
         ),
-        # Across symbols a prediction needs no standing in time.
+        # Across symbols a prediction needs no centred percentile in time.
         lambda problem, known, values: values,
     )
     for family, by_name in predictions.items():

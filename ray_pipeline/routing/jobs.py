@@ -11,7 +11,7 @@ from ray_pipeline.routing.decide import Route
 __all__ = ["MIN_MEMBERS", "RANK_AVERAGE", "Job", "JobVerdict", "LeftOutModel", "TrainingPlan"]
 
 RANK_AVERAGE = "rank_average"
-"""In ``training.families``: the mean of the other families' standings, which fits nothing."""
+"""In ``training.families``: the mean of the other families' percentiles, which fits nothing."""
 
 JobVerdict = Literal["", "predictable across symbols"] | Route
 """Why there is a job: what its target is, or the route of its symbol; empty in old plans."""

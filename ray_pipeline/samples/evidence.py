@@ -116,7 +116,7 @@ class PredictedRows:
         Labels, NaN where unknown.
     positions
         On the panel's time axis.
-    standing, outcome
+    centred_percentile, outcome
         Of each prediction and each label; see `ray_pipeline.statistics.skill`. None where nobody
         measures the skill over time.
     """
@@ -124,7 +124,7 @@ class PredictedRows:
     prediction: Floats
     actual: Floats
     positions: Ints
-    standing: Floats | None = None
+    centred_percentile: Floats | None = None
     outcome: Floats | None = None
 
 
@@ -134,7 +134,7 @@ def skill_series(measure: SkillMeasure, rows: PredictedRows) -> Floats:
     Raises
     ------
     ValueError
-        When the skill over time is asked of rows without standings and outcomes.
+        When the skill over time is asked of rows without centred percentiles and outcomes.
     """
     labelled = np.isfinite(rows.actual)
     match measure.view:
@@ -147,9 +147,13 @@ def skill_series(measure: SkillMeasure, rows: PredictedRows) -> Floats:
                 min_rows=measure.min_cs,
             ).skills
         case "symbol_specific":
-            if rows.standing is None or rows.outcome is None:
-                raise ValueError("skill over time needs the standings and outcomes of the rows.")
-            return time_contributions(rows.standing[labelled], rows.outcome[labelled], measure.task)
+            if rows.centred_percentile is None or rows.outcome is None:
+                raise ValueError(
+                    "skill over time needs the centred percentiles and outcomes of the rows."
+                )
+            return time_contributions(
+                rows.centred_percentile[labelled], rows.outcome[labelled], measure.task
+            )
         case _:
             assert_never(measure.view)
 

@@ -64,13 +64,13 @@ class FamilySettings:
 
 @dataclass(frozen=True, slots=True)
 class FoldPrediction:
-    """Predictions of a fold's test rows, and where they stand among those of its training rows.
+    """Predictions of a fold's test rows, and their percentiles among those of its training rows.
 
     Both have shape (n_test,).
     """
 
     values: Floats
-    standing: Floats
+    centred_percentile: Floats
 
 
 def fold_problem(
@@ -112,7 +112,7 @@ def predict_fold(
     families: Sequence[FamilySettings],
     targets: Sequence[TargetSpec],
     problem_of: Callable[[TargetSpec, str], Problem | None],
-    standing_of: Callable[[Problem, Floats, Floats], Floats],
+    percentile_of: Callable[[Problem, Floats, Floats], Floats],
 ) -> dict[str, dict[str, FoldPrediction]]:
     """Fit every family on every target of a fold and predict its test rows.
 
@@ -122,9 +122,9 @@ def predict_fold(
         Rows before and inside the test fold, shape (n, n_features).
     problem_of
         Gives the training problem of a target for a family, or None.
-    standing_of
-        Gives the standing of the test predictions from the problem, the model's predictions of
-        the training rows, and those of the test rows.
+    percentile_of
+        Gives the centred percentile of the test predictions from the problem, the model's
+        predictions of the training rows, and those of the test rows.
 
     Returns
     -------
@@ -150,6 +150,6 @@ def predict_fold(
                 list(fitted)[start : start + MODELS_AT_ONCE], before, tested, strict=True
             ):
                 problem = fitted[name]
-                ranked = standing_of(problem, known[problem.rows], values)
+                ranked = percentile_of(problem, known[problem.rows], values)
                 by_target[name] = FoldPrediction(values, ranked)
     return predictions

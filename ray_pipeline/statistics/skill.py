@@ -17,10 +17,10 @@ from ray_pipeline.records import Task
 
 __all__ = [
     "GroupedSkill",
+    "centred_percentile",
     "grouped_ranks",
     "grouped_skill",
     "outcome",
-    "standing",
     "time_contributions",
 ]
 
@@ -131,10 +131,10 @@ def grouped_skill(
     )
 
 
-def standing(values: Floats, reference: Floats) -> Floats:
-    """Where values stand among reference values: −1 below all, 0 at the median, 1 above all.
+def centred_percentile(values: Floats, reference: Floats) -> Floats:
+    """Return percentiles among reference values: −1 below all, 0 at the median, 1 above all.
 
-    Twice the mid-rank percentile, less one; ties count half.
+    Twice the mid-rank percentile in [0, 1], less one; ties count half.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def standing(values: Floats, reference: Floats) -> Floats:
 
     Examples
     --------
-    >>> standing(np.array([0.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0])).tolist()
+    >>> centred_percentile(np.array([0.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0])).tolist()
     [-1.0, 0.0, 1.0]
     """
     ordered = np.sort(reference)
@@ -157,11 +157,12 @@ def standing(values: Floats, reference: Floats) -> Floats:
 def outcome(actual: Floats, reference: Floats, task: Task) -> Floats:
     """How a label turned out, compared with the labels of the training rows.
 
-    Ordered targets: its `standing` among them. Binary targets: the label less their base rate.
+    Ordered targets: its `centred_percentile` among them. Binary targets: the label less their
+    base rate.
     """
     if task == "binary":
         return actual - float(reference.mean())
-    return standing(actual, reference)
+    return centred_percentile(actual, reference)
 
 
 def time_contributions(predicted: Floats, outcomes: Floats, task: Task) -> Floats:
@@ -181,8 +182,8 @@ def time_contributions(predicted: Floats, outcomes: Floats, task: Task) -> Float
     Parameters
     ----------
     predicted
-        `standing` of each prediction among the model's predictions of its training rows, in time
-        order, shape (n_rows,).
+        `centred_percentile` of each prediction among the model's predictions of its training
+        rows, in time order, shape (n_rows,).
     outcomes
         `outcome` of each label, shape (n_rows,).
 
@@ -190,7 +191,7 @@ def time_contributions(predicted: Floats, outcomes: Floats, task: Task) -> Float
     -------
     ndarray
         Shape (n_rows,). Ordered targets: the mean is a rank correlation with these centres, in
-        [-1, 1]. Binary targets: it is 2·AUC − 1 for standings spread evenly over [-1, 1], to
+        [-1, 1]. Binary targets: it is 2·AUC − 1 for percentiles spread evenly over [-1, 1], to
         which they are scaled; E[u·(y − p)] = p·(1 − p)·(2·AUC − 1). All 0 where predictions or
         labels do not vary.
     """

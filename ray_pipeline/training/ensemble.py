@@ -1,7 +1,7 @@
 """The rank average: the mean of what the families of one route say, each on its own scale.
 
-It fits nothing. Out of sample it averages the standings that its members' fold models gave, so its
-evidence is that of the whole procedure, as for any other model.
+It fits nothing. Out of sample it averages the percentiles that its members' fold models gave, so
+its evidence is that of the whole procedure, as for any other model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence, PredictedRows, SkillMeasure, evidence_of
-from ray_pipeline.statistics.placing import mean_place, place
+from ray_pipeline.statistics.percentile_scale import mean_percentile, percentile_of
 from ray_pipeline.storage.documents import strict_json
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
@@ -103,38 +103,49 @@ def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
 
 
 def _averaged(job: JobSpec, tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the out-of-sample table: predictions are places in [0, 1], standings their twins."""
+    """Return the out-of-sample table: predictions are percentiles, beside them centred ones."""
     first = tables[0]
     rows = first.select(["ts", "symbol", "fold"])
     for table in tables[1:]:
         if not table.select(["ts", "symbol", "fold"]).equals(rows):
             raise DataError(f"{job.job_id}: its members were tested on different rows.")
-    standing = mean_place([table.column("standing").to_numpy() for table in tables])
+    centred_percentile = mean_percentile(
+        [table.column("centred_percentile").to_numpy() for table in tables]
+    )
     family = pa.repeat(job.family, first.num_rows)
     return (
         first.set_column(first.column_names.index("family"), "family", family)
-        .set_column(first.column_names.index("prediction"), "prediction", pa.array(_half(standing)))
-        .set_column(first.column_names.index("standing"), "standing", pa.array(standing))
+        .set_column(
+            first.column_names.index("prediction"),
+            "prediction",
+            pa.array(_uncentred(centred_percentile)),
+        )
+        .set_column(
+            first.column_names.index("centred_percentile"),
+            "centred_percentile",
+            pa.array(centred_percentile),
+        )
     )
 
 
-def _half(standing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn standings in [-1, 1] into places in [0, 1]."""
-    return (standing + 1.0) / 2.0
+def _uncentred(centred_percentile: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn centred percentiles in [-1, 1] into percentiles in [0, 1]."""
+    return (centred_percentile + 1.0) / 2.0
 
 
 def _evidence(
     table: pa.Table, target: TargetSpec, spec: EnsembleSpec, axis: NDArray[np.int64]
 ) -> Evidence:
-    prediction, actual, standing, outcome = (
-        table.column(name).to_numpy() for name in ("prediction", "actual", "standing", "outcome")
+    prediction, actual, centred_percentile, outcome = (
+        table.column(name).to_numpy()
+        for name in ("prediction", "actual", "centred_percentile", "outcome")
     )
     view = spec.job.view
     span, spacing = spec.frame.span_of(target, view), spec.members[0].spacing
     positions = np.searchsorted(axis, table.column("ts").cast(pa.int64()).to_numpy())
     return evidence_of(
         SkillMeasure(view, target.task, span, spacing, spec.settings.min_cs),
-        PredictedRows(prediction, actual, positions, standing, outcome),
+        PredictedRows(prediction, actual, positions, centred_percentile, outcome),
     )
 
 
@@ -162,8 +173,8 @@ def _metadata(
         "trained_on": first["trained_on"],
         "absent_features": absent,
         "quantiles": None,
-        # What it predicts is a place already.
-        "standing_scale": None,
+        # What it predicts is a percentile already.
+        "percentile_scale": None,
         "replay": _replay(documents),
         "out_of_sample": evidence.to_record(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -173,15 +184,17 @@ def _metadata(
 
 
 def _replay(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Average the places of the members' last training rows, which are the same rows."""
-    places = [
-        place(
+    """Average the percentiles of the members' last training rows, which are the same rows."""
+    percentiles = [
+        percentile_of(
             np.array([row["prediction"] for row in each["replay"]], dtype=np.float64),
-            np.array(each["standing_scale"], dtype=np.float64),
+            np.array(each["percentile_scale"], dtype=np.float64),
         )
         for each in documents
     ]
     return [
         {**row, "prediction": prediction}
-        for row, prediction in zip(documents[0]["replay"], mean_place(places).tolist(), strict=True)
+        for row, prediction in zip(
+            documents[0]["replay"], mean_percentile(percentiles).tolist(), strict=True
+        )
     ]

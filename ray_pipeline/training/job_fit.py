@@ -25,7 +25,7 @@ from ray_pipeline.samples.evidence import (
     skill_series,
 )
 from ray_pipeline.samples.walk import fold_problem, make_problem
-from ray_pipeline.statistics.skill import outcome, standing
+from ray_pipeline.statistics.skill import centred_percentile, outcome
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.search.choices import JobSearch
@@ -71,7 +71,7 @@ class FittedJob:
     ----------
     out_of_sample
         Rows of ``predictions/out_of_sample.parquet``; besides, what an average of models needs:
-        the standing of each prediction, and how its label turned out.
+        the centred percentile of each prediction, and how its label turned out.
     evidence
         Out-of-sample skill of the whole procedure, features chosen inside the folds.
     n_rows
@@ -205,12 +205,12 @@ def _walk_forward(
 
 @dataclass(frozen=True, slots=True)
 class _FoldPiece:
-    """A fold's test rows: predictions, their standing, and how the labels turned out."""
+    """A fold's test rows: predictions, their centred percentile, and how the labels turned out."""
 
     fold: int
     rows: NDArray[np.int64]
     prediction: Floats
-    standing: Floats
+    centred_percentile: Floats
     outcome: Floats
 
     @classmethod
@@ -231,7 +231,7 @@ class _FoldPiece:
             fold=fold,
             rows=np.arange(start, end),
             prediction=prediction,
-            standing=standing(prediction, known),
+            centred_percentile=centred_percentile(prediction, known),
             outcome=outcome(y[start:end], labels, problem.task),
         )
 
@@ -259,7 +259,7 @@ def _predicted(design: Design, pieces: Sequence[_FoldPiece]) -> PredictedRows:
         prediction=np.concatenate([piece.prediction for piece in pieces]),
         actual=design.y[rows],
         positions=design.positions[rows],
-        standing=np.concatenate([piece.standing for piece in pieces]),
+        centred_percentile=np.concatenate([piece.centred_percentile for piece in pieces]),
         outcome=np.concatenate([piece.outcome for piece in pieces]),
     )
 
@@ -287,7 +287,7 @@ def _out_of_sample(
             "fold": pa.array(folds.astype(np.int32)),
             "prediction": pa.array(found.prediction),
             "actual": pa.array(found.actual, from_pandas=True),
-            "standing": pa.array(found.standing),
+            "centred_percentile": pa.array(found.centred_percentile),
             "outcome": pa.array(found.outcome, from_pandas=True),
         }
     )

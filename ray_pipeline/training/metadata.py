@@ -17,7 +17,7 @@ from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.records import BAR_FIELDS, TargetSpec
 from ray_pipeline.samples.design import Design
-from ray_pipeline.statistics.placing import standing_scale
+from ray_pipeline.statistics.percentile_scale import percentile_scale
 from ray_pipeline.training.job_fit import FittedJob
 from ray_pipeline.version import __version__
 from ray_pipeline.wording import iso_time
@@ -72,8 +72,9 @@ def fitted_facts(
 ) -> dict[str, Any]:
     """Say what the fit left behind besides the model's files.
 
-    ``standing_scale`` places a prediction among those of the training rows; ``replay`` are the
-    last of these; ``absent_features`` names, by feature, the symbols without a single value of it.
+    ``percentile_scale`` gives a prediction its percentile among those of the training rows;
+    ``replay`` are the last of these; ``absent_features`` names, by feature, the symbols without a
+    single value of it.
     """
     last = fitted.rows[-REPLAY_ROWS:]
     model = fitted.model
@@ -86,7 +87,7 @@ def fitted_facts(
         },
         "absent_features": _absent(design, features),
         "quantiles": list(model.quantiles) if isinstance(model, QuantileModel) else None,
-        "standing_scale": standing_scale(fitted.known).tolist(),
+        "percentile_scale": percentile_scale(fitted.known).tolist(),
         "replay": [
             {
                 "time_ns": int(axis[design.positions[row]]),

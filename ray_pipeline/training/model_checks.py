@@ -18,17 +18,26 @@ __all__ = [
     "check_input",
     "check_interval",
     "check_versions",
+    "with_current_names",
 ]
 
 _NEEDED = (
     *("job_id", "target", "view", "family", "features", "feature_dtype", "files", "libraries"),
-    *("kind", "bar_seconds", "standing_scale", "replay", "first_predictable_row", "serves"),
+    *("kind", "bar_seconds", "percentile_scale", "replay", "first_predictable_row", "serves"),
     *("absent_features", "quantiles", "sha256"),
 )
+_RENAMED = {"standing_scale": "percentile_scale"}
+"""Keys of version 0.1.0, and what they are called now."""
+
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _N_SHOWN = 5
 _N_TELLING_STEPS = 10
 """Fewer steps say little of an interval: two rows may have a weekend between them."""
+
+
+def with_current_names(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata by the names of this version, whichever version wrote them."""
+    return {_RENAMED.get(key, key): value for key, value in metadata.items()}
 
 
 def check_complete(metadata: Mapping[str, Any], name: str) -> None:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.families import Family, Model, QuantileModel, load_family
 from ray_pipeline.routing.jobs import RANK_AVERAGE
-from ray_pipeline.statistics.placing import mean_place, place
+from ray_pipeline.statistics.percentile_scale import mean_percentile, percentile_of
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import (
     check_checksums,
     check_complete,
     check_features,
     check_versions,
+    with_current_names,
 )
 from ray_pipeline.training.seal import check_seal
 from ray_pipeline.version import __version__
@@ -40,7 +41,7 @@ class TrainedModel:
     model
         As its family loads it; None for an average of others.
     members
-        The models whose places it averages; empty for every other model.
+        The models whose percentiles it averages; empty for every other model.
     size_bytes
         Of its files, members' included.
     """
@@ -80,7 +81,7 @@ class TrainedModel:
         -------
         ndarray
             Shape (n_samples,), as the model's family gives it: only the order is promised. An
-            average of models gives a place in [0, 1].
+            average of models gives a percentile in [0, 1].
 
         Raises
         ------
@@ -92,11 +93,11 @@ class TrainedModel:
         if self.model is not None:
             return self.model.predict(X)
         columns = {name: j for j, name in enumerate(self.features)}
-        places = []
+        percentiles = []
         for member in self.members:
             own = np.ascontiguousarray(X[:, [columns[name] for name in member.features]])
-            places.append(member.place(member.predict(own)))
-        return mean_place(places)
+            percentiles.append(member.percentile(member.predict(own)))
+        return mean_percentile(percentiles)
 
     def predict_quantiles(self, X: NDArray[np.float32]) -> Floats:
         """Predict `quantiles` of each row, shape (n_quantiles, n_samples)."""
@@ -104,12 +105,13 @@ class TrainedModel:
             raise ArtifactError(f"{self.job_id} predicts no quantiles: {self.metadata['family']}.")
         return self.model.predict_quantiles(X)
 
-    def place(self, prediction: Floats) -> Floats:
-        """Place predictions in [0, 1] among those of the model's training rows.
+    def percentile(self, prediction: Floats) -> Floats:
+        """Return percentiles in [0, 1] of predictions among those of the model's training rows.
 
-        See `ray_pipeline.statistics.placing.place`. What an average predicts is a place already.
+        See `ray_pipeline.statistics.percentile_scale.percentile_of`. What an average predicts is
+        one already.
         """
-        return prediction if self.model is None else place(prediction, self._scale)
+        return prediction if self.model is None else percentile_of(prediction, self._scale)
 
 
 def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
@@ -126,9 +128,10 @@ def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
     metadata = run.read_document(name)
     if not isinstance(metadata, dict):
         raise ArtifactError(f"{run.uri}/{name} is not a mapping. Restore it, or run again.")
-    check_complete(metadata, f"{run.uri}/{name}")
+    current = with_current_names(metadata)
+    check_complete(current, f"{run.uri}/{name}")
     check_seal(metadata, f"{run.uri}/{name}")
-    return metadata
+    return current
 
 
 def check_model(run: RunDirectory, job_id: str) -> None:
@@ -167,7 +170,7 @@ def read_model(
         size_bytes = sum(each.size_bytes for each in members)
         return TrainedModel(metadata, None, members, size_bytes, np.empty(0))
     size_bytes = sum(map(len, files.values()))
-    scale = np.array(metadata["standing_scale"], dtype=np.float64)
+    scale = np.array(metadata["percentile_scale"], dtype=np.float64)
     return TrainedModel(metadata, family.load(files), (), size_bytes, scale)
 
 

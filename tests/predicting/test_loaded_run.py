@@ -46,7 +46,7 @@ def test_a_model_can_be_used_by_itself(labeled: Trained, run: LoadedRun) -> None
     scores = run.predict(labeled.tables["S00"], symbol="S00")
     prediction = model.predict(X, ("signal",))
     np.testing.assert_array_equal(prediction, scores[f"{TARGET}__pooled__ridge"].to_numpy())
-    assert ((model.place(prediction) >= 0) & (model.place(prediction) <= 1)).all()
+    assert ((model.percentile(prediction) >= 0) & (model.percentile(prediction) <= 1)).all()
     with pytest.raises(ArtifactError, match=r"needs 1 features, and 'signal' is missing"):
         model.predict(X, ("other",))
     with pytest.raises(ArtifactError, match=r"of type float32; these are float64"):

@@ -18,7 +18,7 @@ from trained_runs import POOLED, TARGET, Trained, predict, remembering_bars
 
 from ray_pipeline import load_run
 from ray_pipeline.errors import ArtifactError, ConfigError, DiscoveryError, ExecutionError
-from ray_pipeline.statistics.placing import place
+from ray_pipeline.statistics.percentile_scale import percentile_of
 from ray_pipeline.training.seal import sealed
 
 NAMES = ["S00", "S01", "S02", "S03"]
@@ -84,7 +84,7 @@ def test_training_rows_are_predicted_as_in_training(trained: Trained, tmp_path: 
     assert found["warnings"] == []
 
 
-def test_both_is_the_mean_of_both_views_places(labeled: Trained, tmp_path: Path) -> None:
+def test_both_is_the_mean_of_both_views_percentiles(labeled: Trained, tmp_path: Path) -> None:
     """By hand from the raw columns and the models' scales."""
     found = predict(labeled, tmp_path / "out")
     assert found["symbols"]["S01"]["routes"] == {TARGET: "BOTH"}
@@ -95,9 +95,9 @@ def test_both_is_the_mean_of_both_views_places(labeled: Trained, tmp_path: Path)
     for job, word in ((f"cs_{TARGET}", "pooled"), (f"sym_{TARGET}__S01", "own")):
         placed = []
         for family in ("ridge", "lightgbm"):
-            scale = metadata_of(labeled.run_dir, f"{job}__{family}")["standing_scale"]
+            scale = metadata_of(labeled.run_dir, f"{job}__{family}")["percentile_scale"]
             raw = table[f"{TARGET}__{word}__{family}"].to_numpy()
-            placed.append(place(raw, np.array(scale)))
+            placed.append(percentile_of(raw, np.array(scale)))
         views.append((placed[0] + placed[1]) / 2)
         average = table[f"{TARGET}__{word}__rank_average"].to_numpy()
         np.testing.assert_array_equal(average, views[-1])

@@ -19,14 +19,14 @@ from ray_pipeline.ranking.pooled import (
     PooledPredictions,
     PooledSpec,
     assemble_predictions,
+    centred_percentile_by_symbol,
     rank_pooled_fold,
-    standing_by_symbol,
     summarise_pooled,
 )
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.samples.walk import FamilySettings
-from ray_pipeline.statistics.skill import standing
+from ray_pipeline.statistics.skill import centred_percentile
 
 RIDGE = (FamilySettings("ridge"),)
 TARGETS = (
@@ -118,8 +118,8 @@ def test_joined_predictions_are_sorted_by_symbol_and_time(panel: _Panel) -> None
         positions = predictions.positions[predictions.rows_of(symbol)]
         own = panel.reader.tables[symbol].time_ns
         assert np.array_equal(positions, own[own >= panel.frame.test_start])
-    assert set(predictions.standings) == {("ridge", target.name) for target in TARGETS}
-    assert np.abs(predictions.standings["ridge", "signal"]).max() <= 1.0
+    assert set(predictions.percentiles) == {("ridge", target.name) for target in TARGETS}
+    assert np.abs(predictions.percentiles["ridge", "signal"]).max() <= 1.0
 
 
 def test_standing_is_taken_among_the_symbols_own_training_predictions() -> None:
@@ -129,9 +129,9 @@ def test_standing_is_taken_among_the_symbols_own_training_predictions() -> None:
     reference = random.standard_normal(200) + 10.0 * symbols
     values = np.array([0.0, 10.0, 0.0])
     tested = np.array([0, 1, 1], dtype=np.int32)
-    found = standing_by_symbol(values, tested, reference, symbols)
-    assert found[0] == standing(values[:1], reference[:100])[0]
-    assert found[1] == standing(values[1:2], reference[100:])[0]
+    found = centred_percentile_by_symbol(values, tested, reference, symbols)
+    assert found[0] == centred_percentile(values[:1], reference[:100])[0]
+    assert found[1] == centred_percentile(values[1:2], reference[100:])[0]
     assert abs(found[0]) < 0.5
     assert found[2] == -1.0
 
@@ -141,9 +141,9 @@ def test_a_symbol_without_a_history_stands_among_all() -> None:
     reference = np.arange(100.0)
     symbols = np.r_[np.zeros(MIN_REFERENCE), np.ones(100 - MIN_REFERENCE)].astype(np.int32)
     values, tested = np.array([20.0, 20.0, 20.0]), np.array([0, 1, 2], dtype=np.int32)
-    found = standing_by_symbol(values, tested, reference, symbols)
-    everywhere = standing(values[:1], reference)[0]
-    assert found[0] == standing(values[:1], reference[:MIN_REFERENCE])[0] != everywhere
+    found = centred_percentile_by_symbol(values, tested, reference, symbols)
+    everywhere = centred_percentile(values[:1], reference)[0]
+    assert found[0] == centred_percentile(values[:1], reference[:MIN_REFERENCE])[0] != everywhere
     assert found[1:].tolist() == [everywhere, everywhere]
 
 
@@ -210,7 +210,7 @@ def test_block_series_add_up_to_the_skill(panel: _Panel) -> None:
 
 
 def test_outcomes_compare_labels_with_those_that_trained(panel: _Panel) -> None:
-    """Standing among the purged labels before the fold; NaN where nothing is tested."""
+    """Centred percentile among the purged labels before the fold; NaN where nothing is tested."""
     frame: PanelFrame = panel.frame
     rows = panel.reader.rows(partition_of("S3"), frame)
     found = outcomes_of(rows, frame)["signal"]
@@ -231,5 +231,5 @@ def test_rows_are_matched_by_position() -> None:
         np.array([3, 5, 8, 9]), np.array([0.1, nan, 0.3, 0.4]), np.array([1.0, 1.0, 0.5, nan])
     )
     assert sample.positions.tolist() == [3, 8]
-    assert sample.at(np.array([8, 9])).standing.tolist() == [0.3]
+    assert sample.at(np.array([8, 9])).centred_percentile.tolist() == [0.3]
     assert sample.at(np.array([1])).outcome.tolist() == []

@@ -103,22 +103,24 @@ def _rows(**changes: Any) -> PredictedRows:
         name: random.standard_normal(800) for name in ("prediction", "actual")
     }
     values["actual"][::7] = np.nan
-    values["standing"], values["outcome"] = random.uniform(-1, 1, (2, 800))
+    values["centred_percentile"], values["outcome"] = random.uniform(-1, 1, (2, 800))
     return PredictedRows(**(values | {"positions": np.repeat(np.arange(200), 4)} | changes))
 
 
 def test_each_view_measures_its_own_series_of_labelled_rows() -> None:
-    """Across symbols the skills of timestamps, over time the products of standing and outcome."""
+    """Across symbols the skills of timestamps, over time products of percentile and outcome."""
     rows = _rows()
     there = np.isfinite(rows.actual)
     across = SkillMeasure("cross_sectional", "regression", span=3, spacing=2.0, min_cs=4)
     own = replace(across, view="symbol_specific")
-    assert rows.standing is not None
+    assert rows.centred_percentile is not None
     assert rows.outcome is not None
     by_hand = grouped_skill(
         rows.prediction[there], rows.actual[there], rows.positions[there], "regression", 4
     )
-    over_time = time_contributions(rows.standing[there], rows.outcome[there], "regression")
+    over_time = time_contributions(
+        rows.centred_percentile[there], rows.outcome[there], "regression"
+    )
     assert skill_series(across, rows).tolist() == by_hand.skills.tolist()
     assert skill_series(own, rows).tolist() == over_time.tolist()
     assert evidence_of(own, rows) == time_evidence(over_time, 3, 2.0)
@@ -126,10 +128,10 @@ def test_each_view_measures_its_own_series_of_labelled_rows() -> None:
 
 
 def test_skill_over_time_needs_standings() -> None:
-    """Predictions alone cannot be taken for standings."""
+    """Predictions alone cannot be taken for centred percentiles."""
     measure = SkillMeasure("symbol_specific", "regression", span=1, spacing=1.0, min_cs=3)
-    with pytest.raises(ValueError, match="needs the standings and outcomes"):
-        skill_series(measure, _rows(standing=None))
+    with pytest.raises(ValueError, match="needs the centred percentiles and outcomes"):
+        skill_series(measure, _rows(centred_percentile=None))
 
 
 # the mean over symbols

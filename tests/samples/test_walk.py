@@ -15,7 +15,7 @@ from ray_pipeline.samples.walk import (
     predict_fold,
 )
 from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.statistics.skill import standing
+from ray_pipeline.statistics.skill import centred_percentile
 
 FOLD = Fold(0, 100, 140)
 
@@ -63,7 +63,7 @@ def test_families_are_paired_with_their_sections_of_the_config() -> None:
 
 
 def test_predictions_stand_among_those_of_the_training_rows() -> None:
-    """Each family and target with a problem gets values and standings; the others are absent."""
+    """Each family and target with a problem gets values and percentiles; the others are absent."""
     X = np.arange(140, dtype=np.float32)[:, None]
     y = np.random.default_rng(0).standard_normal(100)
     targets = [TargetSpec("known", 1, "regression"), TargetSpec("unknown", 1, "regression")]
@@ -77,7 +77,7 @@ def test_predictions_stand_among_those_of_the_training_rows() -> None:
             [FamilySettings("ridge"), FamilySettings("lightgbm")],
             targets,
             lambda target, family: problem if (target.name, family) == ("known", "ridge") else None,
-            lambda problem, known, values: standing(values, known),
+            lambda problem, known, values: centred_percentile(values, known),
         )
     assert {family: list(by_target) for family, by_target in found.items()} == {
         "ridge": ["known"],
@@ -86,4 +86,4 @@ def test_predictions_stand_among_those_of_the_training_rows() -> None:
     prediction = found["ridge"]["known"]
     assert prediction.values.tolist() == list(range(40, 80))
     # The model predicts the feature; training rows hold 0 … 79.
-    assert prediction.standing == pytest.approx((2 * np.arange(40, 80) + 1) / 80 - 1)
+    assert prediction.centred_percentile == pytest.approx((2 * np.arange(40, 80) + 1) / 80 - 1)

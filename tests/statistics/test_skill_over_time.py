@@ -11,9 +11,9 @@ from scipy import stats
 
 from ray_pipeline.records import Task
 from ray_pipeline.statistics.skill import (
+    centred_percentile,
     grouped_skill,
     outcome,
-    standing,
     time_contributions,
 )
 
@@ -24,13 +24,13 @@ Floats = NDArray[np.float64]
     values=st.lists(st.integers(-4, 4).map(float), max_size=20),
     reference=st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=20),
 )
-def test_standing_counts_what_lies_below_and_above(
+def test_centred_percentile_counts_what_lies_below_and_above(
     values: list[float], reference: list[float]
 ) -> None:
     """The share of the reference below a value less the share above it."""
     known = np.array(reference)
     expected = [float(np.mean(known < v) - np.mean(known > v)) for v in values]
-    assert standing(np.array(values), known) == pytest.approx(expected, abs=1e-12)
+    assert centred_percentile(np.array(values), known) == pytest.approx(expected, abs=1e-12)
 
 
 def test_outcome_of_binary_labels_is_less_their_base_rate() -> None:
@@ -50,7 +50,7 @@ def test_labels_count_as_deviations_from_those_to_come() -> None:
 def _products(prediction: Floats, actual: Floats, task: Task) -> Floats:
     """Contributions of rows whose first half is the training range."""
     half = len(prediction) // 2
-    u = standing(prediction[half:], prediction[:half])
+    u = centred_percentile(prediction[half:], prediction[:half])
     return time_contributions(u, outcome(actual[half:], actual[:half], task), task)
 
 
@@ -111,7 +111,7 @@ def _mean_reversion_skills(n_panels: int) -> tuple[Floats, Floats]:
         price, label = _walk(random, 500, 5)
         train, test = slice(0, 245), slice(250, 500)
         slope = np.polyfit(price[train], label[train], 1)[0]
-        u = standing(slope * price[test], slope * price[train])
+        u = centred_percentile(slope * price[test], slope * price[train])
         v = outcome(label[test], label[train], "regression")
         honest[i] = time_contributions(u, v, "regression").mean()
         naive[i] = stats.spearmanr(slope * price[test], label[test]).statistic

@@ -70,7 +70,7 @@ class TestFolds:
             assert given.problem.rows.tolist() == expected
 
     def test_each_fold_predicts_its_own_test_rows(self, family: RecordingFamily) -> None:
-        """Test rows, and training rows for their standing; nothing else."""
+        """Test rows, and training rows for their centred percentile; nothing else."""
         fit(design_of(labels(900), marked_features(900), 3))
         assert len(family.fits) == 1 + len(FOLDS)
         for given, fold in zip(family.fits, FOLDS, strict=False):
@@ -258,7 +258,7 @@ class TestPredictions:
         fitted = fit(design_of(labels(900), marked_features(900), 3))
         published = predictions_schema()
         names = fitted.out_of_sample.column_names
-        assert names == [*published.names, "standing", "outcome"]
+        assert names == [*published.names, "centred_percentile", "outcome"]
         assert fitted.out_of_sample.select(published.names).schema.equals(published)
 
     def test_rows_by_hand(self, family: RecordingFamily) -> None:

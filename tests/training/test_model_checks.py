@@ -16,6 +16,7 @@ from ray_pipeline.training.model_checks import (
     check_input,
     check_interval,
     check_versions,
+    with_current_names,
 )
 
 METADATA: dict[str, Any] = {
@@ -29,7 +30,7 @@ METADATA: dict[str, Any] = {
     "libraries": {"ray_pipeline": "0.1.0", "trees": "4.6.0"},
     "kind": "bars",
     "bar_seconds": 300,
-    "standing_scale": [0.0],
+    "percentile_scale": [0.0],
     "replay": [],
     "first_predictable_row": 0,
     "serves": [],
@@ -43,10 +44,10 @@ DAY_S = 86_400.0
 def test_metadata_of_an_earlier_version_are_refused() -> None:
     """What scoring needs was not written then; whole ones pass."""
     check_complete(METADATA, "here")
-    old = {key: METADATA[key] for key in METADATA if key not in ("standing_scale", "replay")}
+    old = {key: METADATA[key] for key in METADATA if key not in ("percentile_scale", "replay")}
     with pytest.raises(
         ArtifactError,
-        match=r"^run/models/x/metadata\.json has no standing_scale, replay: a version of "
+        match=r"^run/models/x/metadata\.json has no percentile_scale, replay: a version of "
         r"ray_pipeline that could not score new data wrote it\. Run again with this one",
     ):
         check_complete(old, "run/models/x/metadata.json")
@@ -190,3 +191,9 @@ def test_another_interval_is_refused(steps: dict[float, int], usual: str) -> Non
         r"\(interval=1d\)\. Give data at that interval\.$",
     ):
         check_interval(86_400, steps, "S00", "1d")
+
+
+def test_metadata_of_version_0_1_0_are_read_by_the_names_of_this_one() -> None:
+    """What was called a standing scale is the percentile scale; all else stays."""
+    old = {"standing_scale": [0.0, 1.0], "job_id": "x"}
+    assert with_current_names(old) == {"percentile_scale": [0.0, 1.0], "job_id": "x"}

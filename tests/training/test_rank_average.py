@@ -1,4 +1,4 @@
-"""The rank average as a unit: the mean of its members' standings, out of sample and after."""
+"""The rank average as a unit: the mean of its members' percentiles, out of sample and after."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import View
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.statistics.placing import place
+from ray_pipeline.statistics.percentile_scale import percentile_of
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.job_fit import JobSpec
@@ -108,14 +108,14 @@ def average(reader: PanelReader, members: dict[str, Result]) -> Result:
     return result
 
 
-def test_out_of_sample_it_is_the_mean_of_the_members_standings(
+def test_out_of_sample_it_is_the_mean_of_the_members_percentiles(
     reader: PanelReader, members: dict[str, Result], average: Result
 ) -> None:
     """On the same rows of the same folds, in [0, 1]; its evidence is that of these predictions."""
     table = reader.run.read_table(average["predictions"])
     ridge, trees = (reader.run.read_table(each["predictions"]) for each in members.values())
-    standings = [each.column("standing").to_numpy() for each in (ridge, trees)]
-    expected = ((standings[0] + standings[1]) / 2 + 1) / 2
+    percentiles = [each.column("centred_percentile").to_numpy() for each in (ridge, trees)]
+    expected = ((percentiles[0] + percentiles[1]) / 2 + 1) / 2
     np.testing.assert_array_equal(table.column("prediction").to_numpy(), expected)
     same = ["ts", "symbol", "target", "view", "fold", "actual"]
     assert table.select(same).equals(ridge.select(same))
@@ -143,14 +143,14 @@ def test_its_files_are_a_small_text(reader: PanelReader, average: Result) -> Non
     }
     metadata = reader.run.read_json(average["files"][-1])
     assert metadata["features"] == ["c", "b"]
-    assert (metadata["seed"], metadata["standing_scale"]) == (None, None)
+    assert (metadata["seed"], metadata["percentile_scale"]) == (None, None)
     assert metadata["trained_on"]["n_rows"] == average["n_rows"] == 1_180
     assert set(metadata["libraries"]) == {
         *("ray_pipeline", "python", "numpy", "pyarrow", "lightgbm"),
     }
 
 
-def test_the_model_read_back_averages_places(
+def test_the_model_read_back_averages_percentiles(
     reader: PanelReader, members: dict[str, Result], average: Result, pool: Pool
 ) -> None:
     """Each member on its own scale, then the mean; what its replay says, to the bit."""
@@ -163,17 +163,17 @@ def test_the_model_read_back_averages_places(
     places = []
     for name in members:
         member = read_model(reader.run, name)
-        scale = np.array(member.metadata["standing_scale"])
-        places.append(place(member.predict(X), scale))
+        scale = np.array(member.metadata["percentile_scale"])
+        places.append(percentile_of(member.predict(X), scale))
     predicted = model.predict(X, ("c", "b"))
     np.testing.assert_array_equal(predicted, (places[0] + places[1]) / 2)
-    np.testing.assert_array_equal(model.place(predicted), predicted)
+    np.testing.assert_array_equal(model.percentile(predicted), predicted)
     replay = model.metadata["replay"]
     assert [row["prediction"] for row in replay] == predicted[1_148:1_180].tolist()
 
 
 def test_an_own_average_is_judged_over_its_symbols_time(reader: PanelReader, pool: Pool) -> None:
-    """The same standings give another figure there, with the deviations of labels to come."""
+    """The same percentiles give another figure there, with the deviations of labels to come."""
     results = trained(reader, pool, job("ridge"), job("lightgbm"))
     spec = average_of(results)
     own = replace(spec, job=job("rank_average", "symbol_specific"))

@@ -131,7 +131,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
     }
     assert set(metadata) == {
         *(*plain, "trained_on", "out_of_sample", "seed", "files", "libraries"),
-        *("standing_scale", "replay", "quantiles", "sha256"),
+        *("percentile_scale", "replay", "quantiles", "sha256"),
     }
     check_seal(metadata, "as written")
 
@@ -272,7 +272,7 @@ def test_the_scale_and_the_replay_are_of_the_models_own_predictions(
     model = load_family("ridge").load({"model.json": reader.run.read_bytes(result["files"][0])})
     table = reader.table(partition, training_frame().request)
     known = model.predict(np.ascontiguousarray(table.features[:275, [2, 1]]))
-    assert metadata["standing_scale"] == np.sort(known).tolist()
+    assert metadata["percentile_scale"] == np.sort(known).tolist()
     assert [row["prediction"] for row in metadata["replay"]] == known[-32:].tolist()
     assert [row["time_ns"] for row in metadata["replay"]] == AXIS[253:285].tolist()
     assert {row["symbol"] for row in metadata["replay"]} == {"A/B"}

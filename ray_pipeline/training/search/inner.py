@@ -19,7 +19,7 @@ from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, skill_series
 from ray_pipeline.samples.walk import fold_problem
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
-from ray_pipeline.statistics.skill import outcome, standing
+from ray_pipeline.statistics.skill import centred_percentile, outcome
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
 from ray_pipeline.training.settings import TrainingSettings
 
@@ -168,7 +168,7 @@ def inner_skill(
     design = walk.design
     over_time = measure.view == "symbol_specific"
     predictions: list[Floats] = []
-    standings: list[Floats] = []
+    percentiles: list[Floats] = []
     outcomes: list[Floats] = []
     for problem, tested in zip(walk.problems, walk.tested, strict=True):
         X = design.X[: len(problem.y)]
@@ -178,7 +178,7 @@ def inner_skill(
         predictions.append(model.predict(design.X[tested]))
         if over_time:  # across symbols nobody needs the predictions of the training rows
             known = model.predict(X[problem.rows])
-            standings.append(standing(predictions[-1], known))
+            percentiles.append(centred_percentile(predictions[-1], known))
             labels = problem.y[problem.rows]
             outcomes.append(outcome(design.y[tested], labels, measure.task))
     rows = np.concatenate(walk.tested)
@@ -186,7 +186,7 @@ def inner_skill(
         prediction=np.concatenate(predictions),
         actual=design.y[rows],
         positions=design.positions[rows],
-        standing=np.concatenate(standings) if over_time else None,
+        centred_percentile=np.concatenate(percentiles) if over_time else None,
         outcome=np.concatenate(outcomes) if over_time else None,
     )
     series = skill_series(measure, predicted)

@@ -22,7 +22,7 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.records import Task
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.statistics.skill import outcome, standing, time_contributions
+from ray_pipeline.statistics.skill import centred_percentile, outcome, time_contributions
 from ray_pipeline.training.search.inner import InnerWalk, TrialSettings, inner_skill, inner_walk
 
 N_SYMBOLS = 3
@@ -126,12 +126,14 @@ def test_own_skill_is_that_over_the_symbols_time(mix: MixFamily, task: Task) -> 
     given = design(1, task)
     inner = walk(given, FOLDS[2], task=task)
     skill = inner_skill(inner, "mix", {"angle": 0.0}, given.measure(task, 3))
-    standings, outcomes = [], []
+    percentiles, outcomes = [], []
     for problem, tested in zip(inner.problems, inner.tested, strict=True):
         column = inner.design.X[:, 0].astype(np.float64)
-        standings.append(standing(column[tested], column[problem.rows]))
+        percentiles.append(centred_percentile(column[tested], column[problem.rows]))
         outcomes.append(outcome(given.y[tested], given.y[problem.rows], task))
-    expected = time_contributions(np.concatenate(standings), np.concatenate(outcomes), task).mean()
+    expected = time_contributions(
+        np.concatenate(percentiles), np.concatenate(outcomes), task
+    ).mean()
     assert skill == pytest.approx(expected)
 
 

@@ -1,8 +1,8 @@
-"""Where a prediction stands among those that a model made before, in [0, 1].
+"""Percentiles of predictions among those that a model made before, in [0, 1].
 
 A model's scale is a summary of the predictions of its training rows. It is fixed when the model is,
-so that a prediction is placed by what was known then: neither the rows beside it nor later ones
-change its place.
+so that a prediction has its percentile by what was known then: neither the rows beside it nor
+later ones change it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_SCALE_POINTS", "mean_place", "place", "standing_scale"]
+__all__ = ["MAX_SCALE_POINTS", "mean_percentile", "percentile_of", "percentile_scale"]
 
 Floats = NDArray[np.float64]
 
 MAX_SCALE_POINTS = 1001
-"""Points of a scale: a place is off by at most 0.1 % of the training rows."""
+"""Points of a scale: a percentile is off by at most 0.1 % of the training rows."""
 
 
-def standing_scale(predictions: Floats) -> Floats:
+def percentile_scale(predictions: Floats) -> Floats:
     """Return evenly spaced order statistics of predictions, the smallest and largest among them.
 
     They are predictions as they are, never a mean of two, so that they survive as text and their
@@ -38,7 +38,7 @@ def standing_scale(predictions: Floats) -> Floats:
 
     Examples
     --------
-    >>> standing_scale(np.array([0.3, 0.1, 0.1])).tolist()
+    >>> percentile_scale(np.array([0.3, 0.1, 0.1])).tolist()
     [0.1, 0.1, 0.3]
     """
     ordered = np.sort(predictions)
@@ -49,54 +49,54 @@ def standing_scale(predictions: Floats) -> Floats:
     return ordered[np.arange(MAX_SCALE_POINTS) * (n_rows - 1) // last]
 
 
-def place(values: Floats, scale: Floats) -> Floats:
-    """Place values on a scale: 0 below all of it, 0.5 at its median, 1 above all of it.
+def percentile_of(values: Floats, scale: Floats) -> Floats:
+    """Return percentiles on a scale: 0 below all of it, 0.5 at its median, 1 above all of it.
 
     A value of the scale has its mid-rank percentile, ``(below + not above) / 2n``, which gives
-    ties half (half of `ray_pipeline.statistics.skill.standing`, plus one half). Between two
-    neighbours the place is linear, so that different predictions keep their order. Every operation
-    is elementwise: the rows around a value do not change a bit of its place.
+    ties half: half of `ray_pipeline.statistics.skill.centred_percentile`, plus one half. Between
+    two neighbours it is linear, so that different predictions keep their order. Every operation is
+    elementwise: the rows around a value do not change a bit of it.
 
     Parameters
     ----------
     values
         Shape (n_rows,); NaN stays NaN.
     scale
-        As `standing_scale` gives it.
+        As `percentile_scale` gives it.
 
     Examples
     --------
-    >>> place(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), np.array([1.0, 2.0])).tolist()
+    >>> percentile_of(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), np.array([1.0, 2.0])).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
     points, counts = np.unique(scale, return_counts=True)
     above = np.cumsum(counts)
-    percentiles = (2 * above - counts) / (2 * len(scale))
+    of_points = (2 * above - counts) / (2 * len(scale))
     left = np.clip(np.searchsorted(points, values, side="right") - 1, 0, len(points) - 1)
     right = np.minimum(left + 1, len(points) - 1)
     width = np.where(left == right, 1.0, points[right] - points[left])
     share = (values - points[left]) / width
-    places: Floats = percentiles[left] + share * (percentiles[right] - percentiles[left])
-    places = np.where(values < points[0], 0.0, places)
-    places = np.where(values > points[-1], 1.0, places)
-    return np.where(np.isnan(values), np.nan, places)
+    found: Floats = of_points[left] + share * (of_points[right] - of_points[left])
+    found = np.where(values < points[0], 0.0, found)
+    found = np.where(values > points[-1], 1.0, found)
+    return np.where(np.isnan(values), np.nan, found)
 
 
-def mean_place(places: Sequence[Floats]) -> Floats:
-    """Return the mean of places row by row, added up in the order given.
+def mean_percentile(percentiles: Sequence[Floats]) -> Floats:
+    """Return the mean of percentiles row by row, added up in the order given.
 
     Parameters
     ----------
-    places
+    percentiles
         At least one, each of shape (n_rows,).
 
     Examples
     --------
-    >>> mean_place([np.array([0.25, 1.0]), np.array([0.75, 0.5])]).tolist()
+    >>> mean_percentile([np.array([0.25, 1.0]), np.array([0.75, 0.5])]).tolist()
     [0.5, 0.75]
     """
-    total = places[0].copy()
-    for each in places[1:]:
+    total = percentiles[0].copy()
+    for each in percentiles[1:]:
         total += each
-    mean: Floats = total / len(places)
+    mean: Floats = total / len(percentiles)
     return mean

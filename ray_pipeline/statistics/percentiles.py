@@ -1,11 +1,11 @@
-"""Where a prediction stands: among others of its time, or among earlier ones."""
+"""Percentiles in [0, 1] of predictions: among others of their time, or among earlier ones."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.statistics.skill import grouped_ranks, standing
+from ray_pipeline.statistics.skill import centred_percentile, grouped_ranks
 
 __all__ = [
     "earlier_percentiles",
@@ -70,7 +70,7 @@ def earlier_percentiles(values: Floats, delay: int = 1, min_earlier: int = 1) ->
         known = known[np.isfinite(known)]
         if len(known):
             rows = start + np.flatnonzero(np.isfinite(values[start:end]))
-            percentiles[rows] = (standing(values[rows], known) + 1.0) / 2.0
+            percentiles[rows] = (centred_percentile(values[rows], known) + 1.0) / 2.0
         start = end
     return percentiles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ray_pipeline.statistics.standings import (
+from ray_pipeline.statistics.percentiles import (
     earlier_percentiles,
     known_share,
     percentiles_in_groups,
