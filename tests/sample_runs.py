@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,9 +19,10 @@ from ray_pipeline.leakage.screening import leakage_table
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
 from ray_pipeline.records import View
 from ray_pipeline.results import tables as results
+from ray_pipeline.routing.assigning import plan_document
 from ray_pipeline.routing.comparison import RoutingThresholds
 from ray_pipeline.routing.decide import Obstacle, RouteRow, RouteVerdict, decide_routes
-from ray_pipeline.routing.jobs import LeftOutModel
+from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.selection.selecting import features_table
 from ray_pipeline.stages.writing import rows_table
@@ -88,8 +89,9 @@ class SampleRun:
         run.write_table(results.LEAKAGE, leakage_table(self.leaks))
         run.write_table(results.FAILURES, results.failures_table(self.failures, self.symbols))
         why = "feature selection gave no features"
-        left_out = [asdict(LeftOutModel("mfe_20d", "SYM03", None, why))]
-        run.write_json(results.PLAN, {"jobs": jobs, "left_out": left_out if jobs else []})
+        lost = (LeftOutModel("mfe_20d", "SYM03", None, why),) if jobs else ()
+        plan = plan_document(TrainingPlan((), lost)) | {"jobs": jobs}
+        run.write_json(results.PLAN, plan)
         for job in jobs if self.trains else []:
             run.write_json(f"models/{job['job_id']}/metadata.json", metadata(self, job))
         write_evaluation(run, jobs if self.trains else [])

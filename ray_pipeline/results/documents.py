@@ -196,38 +196,20 @@ class PlannedJob(ToldRecord):
 class LeftOutJob(ToldRecord):
     """What could not be planned; see `ray_pipeline.routing.jobs.LeftOutModel`.
 
-    Version 0.1.0 wrote the id of a job, or a target and perhaps a symbol, as one text: `what`.
+    Version 0.1.0 wrote its name alone: the id of a job, or a target and perhaps a symbol.
     """
 
+    what: str
     why: str
     target: str | None = None
     symbol: str | None = None
     job_id: str | None = None
-    what: str = ""
-
-    @property
-    def name(self) -> str:
-        """The job, or the target and symbol that have none."""
-        if self.target is None:
-            return self.what
-        models = self.target if self.symbol is None else f"{self.target} / {self.symbol}"
-        return self.job_id or models
 
     def is_of(self, target: str, symbol: str | None) -> bool:
         """Tell whether it is of a target, and may be of this symbol; None: of any."""
         if self.target is None:
             return target in unquote(self.what)
         return self.target == target and (symbol is None or self.symbol in (None, symbol))
-
-    def told(self) -> dict[str, Any]:
-        """Return what is known of it, under its name."""
-        return {
-            "what": self.name,
-            "target": self.target,
-            "symbol": self.symbol,
-            "job_id": self.job_id,
-            "why": self.why,
-        }
 
 
 class PlanRecord(Record):

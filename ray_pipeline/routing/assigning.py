@@ -77,7 +77,8 @@ def plan_document(plan: TrainingPlan) -> dict[str, Any]:
         if not job.members:
             del plain["members"]
         jobs.append(plain)
-    return {"jobs": jobs, "left_out": [asdict(each) for each in plan.left_out]}
+    left_out = [{"what": each.name} | asdict(each) for each in plan.left_out]
+    return {"jobs": jobs, "left_out": left_out}
 
 
 def _route(context: StageContext) -> None:

@@ -78,6 +78,12 @@ class LeftOutModel:
     job_id: str | None
     why: str
 
+    @property
+    def name(self) -> str:
+        """The job, or the target and symbol that have none."""
+        models = self.target if self.symbol is None else f"{self.target} / {self.symbol}"
+        return self.job_id or models
+
     @classmethod
     def of(cls, job: Job, why: str) -> LeftOutModel:
         """Leave a job out."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.explaining.columns import WIDTH
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
 from ray_pipeline.results.tables import EVALUATION, FEATURES, PLAN, ROUTES
-from ray_pipeline.routing.jobs import LeftOutModel
+from ray_pipeline.routing.assigning import plan_document
+from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.storage import RunDirectory
 
 TARGET = "fwd_ret_5d"
@@ -173,15 +173,15 @@ def test_what_was_left_out_of_the_plan(
 ) -> None:
     """What is of the target and may serve the symbol is told, by its job where there is one."""
     run = SampleRun().write(tmp_path)
-    left_out = [
+    left_out = (
         LeftOutModel("mfe_20d", None, None, "too many"),
         LeftOutModel("mfe_20d", "SYM03", None, "too many"),
         LeftOutModel("mfe_20d", None, "cs_mfe__ridge", "too many"),
         LeftOutModel("mfe_20d", "A/B", "sym_mfe__A%2FB__ridge", "too many"),
         LeftOutModel("mdd_20d", "SYM04", None, "too many"),
         LeftOutModel("mfe_20d_more", None, None, "too many"),
-    ]
-    run.write_json(PLAN, {"jobs": [], "left_out": [asdict(item) for item in left_out]})
+    )
+    run.write_json(PLAN, plan_document(TrainingPlan((), left_out)))
     found = explain_target(run.uri, "mfe_20d", symbol)
     assert [item["what"] for item in found["models"]["left_out"]] == expected
     lines = explanation_lines(found)
