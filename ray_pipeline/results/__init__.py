@@ -1,1 +1,1 @@
-"""What a run leaves for people: names and columns of its files, and reading them back."""
+"""What a run leaves for people: names and columns of its files, and typed reading of them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +16,9 @@ from mutations import (
     changed_keys,
 )
 from panels import TARGET
+
+from ray_pipeline import load_run
+from ray_pipeline.errors import RayPipelineError
 
 POOLED = f"models/cs_{TARGET}__ridge"
 OWN = f"models/sym_{TARGET}__S00__ridge"
@@ -126,3 +131,32 @@ def test_what_a_command_does_not_read_changes_nothing(
     damage(name, RUBBISH)
     for command in others:
         assert run.call(command) == before[command], f"{command}, {name}"
+
+
+def test_a_record_of_the_first_moment_is_enough_to_read_a_run(
+    run: FinishedRun, damage: Callable[[str, bytes], None]
+) -> None:
+    """Whatever else `run.json` and `symbols.json` lack has a default; models need more of them."""
+    bare = {"discovered": ["S00"], "selected": ["S00"], "rejected": [], "quarantined": []}
+    damage("run.json", b'{"name": "planted", "status": "done"}')
+    damage("symbols.json", json.dumps(bare | {"symbols": {"S00": {}}}).encode())
+    folder = str(run.folder)
+    explain = ("explain", folder, "--target", TARGET)
+    assert run.main("status", folder).out.startswith("planted: done\nstarted -, finished -\n")
+    assert {run.main(*explain).code, run.main(*explain, "--symbol", "S00").code} == {0}
+    assert (run.call("report").code, run.call("compare").code) == (0, 0)
+    assert run.call("predict").err == (
+        f"ray-pipeline: {folder}/run.json has no message. Run the command that made this run "
+        "again: it writes the file anew."
+    )
+
+
+@pytest.mark.parametrize("name", ["run.json", "symbols.json", "training_plan.json", "config.yaml"])
+def test_a_run_is_loaded_whole_or_not_at_all(
+    run: FinishedRun, damage: Callable[[str, bytes], None], name: str
+) -> None:
+    """In Python it is one of our errors, whatever the file holds."""
+    for how, content in mutations_of(name, (run.folder / name).read_bytes()):
+        damage(name, content)
+        with pytest.raises(RayPipelineError, match=re.escape(name)):
+            pytest.fail(f"{how}: {load_run(str(run.folder)).targets}")
