@@ -166,7 +166,7 @@ class Worker(Generic[State]):
 def _require_same_code(order: Order) -> None:
     """Raise ExecutionError where this worker would compute something else than the driver means."""
     others = [
-        f"{name} {installed_version(name)} is installed, the driver has {at}"
+        f"{name} is {installed_version(name)} here and {at} with the driver"
         for name, at in order.libraries.items()
         if installed_version(name) != at
     ]

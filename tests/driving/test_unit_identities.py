@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,14 +11,16 @@ import pytest
 from every_kind import EveryKind
 
 import ray_pipeline
+import ray_pipeline.execution
 from ray_pipeline import identity
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.families import family_identity
 from ray_pipeline.families.registry import family_module
-from ray_pipeline.identity import Identity, reach
+from ray_pipeline.identity import Identity, ModuleSource, reach
 from ray_pipeline.storage.documents import record_json
 
 FAMILIES = ("ridge", "lightgbm")
+EMPTY = ModuleSource("")
 
 
 def modules_of(*roots: str) -> set[str]:
@@ -134,3 +137,33 @@ def test_a_family_depends_on_its_own_code_and_libraries() -> None:
     assert "ray_pipeline.families.lightgbm" not in modules_of(family_module("ridge"))
     assert isinstance(ridge, Identity)
     assert ridge.sha256 != boosted.sha256
+
+
+def test_imports_by_a_computed_name_are_known(every_kind: EveryKind) -> None:
+    """No reading of the source finds what they lead to: each is accounted for in another way.
+
+    The package and `execution` offer names that no unit asks them for; a family's identity is in
+    the specs that name it, and so is the source of your own functions.
+    """
+    modules = set().union(*map(reached, every_kind.units))
+    calls = re.compile(r"\b(import_module|__import__|spec_from_file_location|exec|eval)\(")
+    computed = {
+        name for name in modules if calls.search((identity._find(name) or EMPTY).text or "")
+    }
+    assert computed == {
+        "ray_pipeline",
+        "ray_pipeline.execution",
+        "ray_pipeline.families.registry",
+        "ray_pipeline.user_code.functions",
+    }
+
+
+@pytest.mark.parametrize("package", [ray_pipeline, ray_pipeline.execution])
+def test_units_ask_no_package_for_what_it_imports_late(every_kind: EveryKind, package: Any) -> None:
+    """They import such names from their homes, where they can be followed."""
+    late = "|".join(package.__all__)
+    asked = re.compile(rf"^ *from {package.__name__} import .*\b({late})\b", re.MULTILINE)
+    modules = set().union(*map(reached, every_kind.units)) - {package.__name__}
+    assert [
+        name for name in modules if asked.search((identity._find(name) or EMPTY).text or "")
+    ] == []
