@@ -22,7 +22,7 @@ from ray_pipeline.selection.consensus import (
     consensus_of_folds,
     find_twins,
 )
-from ray_pipeline.selection.methods import ScoringRows, score_features
+from ray_pipeline.selection.methods import ScoringRows, families_of, score_features
 from ray_pipeline.selection.shadows import shift_within_symbols
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.stability import selection_stability
@@ -66,7 +66,7 @@ class SelectionSettings:
             min_stability=section.min_stability,
             redundancy=section.redundancy,
             families=FamilySettings.from_config(
-                ("lightgbm", "ridge"), config.target_ranking.hyperparameters
+                families_of(section.methods), config.target_ranking.hyperparameters
             ),
         )
 
