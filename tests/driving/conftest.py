@@ -38,7 +38,7 @@ def reference(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EveryKind]:
     """Run once with every kind of unit: read it, and copy it before it is changed."""
     modules = tmp_path_factory.mktemp("modules")
-    (modules / "own_stages.py").write_text(OWN_STAGE)
+    (modules / "stage_of_every_kind.py").write_text(OWN_STAGE)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(modules)
         yield run_every_kind(tmp_path_factory.mktemp("every_kind"))

@@ -38,7 +38,7 @@ _SECTIONS: dict[str, Any] = {
         "max_cs_rows": 100_000,
         "search": {"n_trials": 2, "n_splits": 2, "spaces": {"ridge": {"penalty": [1, 9]}}},
     },
-    "stages": {"shape": {"function": "own_stages:shape"}},
+    "stages": {"shape": {"function": "stage_of_every_kind:shape"}},
 }
 
 
@@ -56,7 +56,7 @@ class EveryKind:
 
 
 def run_every_kind(root: Path) -> EveryKind:
-    """Run once, serially. The module of `OWN_STAGE` has to be importable as ``own_stages``."""
+    """Run once, serially; `OWN_STAGE` has to be importable as ``stage_of_every_kind``."""
     symbols = symbol_names(4)
     bars_dir = write_panel(root / "bars", {symbol: reverting_bars(symbol) for symbol in symbols})
     made = EveryKind(bars_dir, root / "run")
