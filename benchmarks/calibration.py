@@ -36,6 +36,7 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.decide import TargetRow, target_row, with_verdicts
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.ranking.shifted_own import (
     ShiftedMeanSpec,
     ShiftedSymbolSpec,
@@ -277,7 +278,9 @@ def _shifted(
     shifts = draw_shifts(frame.n_timestamps, n_shifts, horizon, frame.seed)
     pool, slices = _pool(reader, frame)
     names = tuple(family.name for family in families)
-    pooled = rank_pool_shifted(reader, ShiftedPoolSpec(frame, slices, families, 3, shifts), pool)
+    pooled = rank_pool_shifted(
+        reader, ShiftedPoolSpec(frame, slices, RankingSettings(families, 3), shifts), pool
+    )
     records = [
         call(
             rank_symbol_shifted,

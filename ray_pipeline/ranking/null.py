@@ -13,6 +13,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import SharedValue, UnitRunner
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.ranking.shifted_own import (
     ShiftedMeanSpec,
     ShiftedSymbolSpec,
@@ -66,8 +67,7 @@ def pooled_null(
     frame: PanelFrame,
     pool: SharedValue,
     tables: tuple[str, ...],
-    families: tuple[FamilySettings, ...],
-    min_cs: int,
+    settings: RankingSettings,
     shifts: tuple[int, ...],
 ) -> Statistics:
     """Rank the pooled models on labels rolled by every shift.
@@ -82,7 +82,7 @@ def pooled_null(
             "rank_pool_shifted",
             _key(block),
             rank_pool_shifted,
-            ShiftedPoolSpec(frame, tables, families, min_cs, block),
+            ShiftedPoolSpec(frame, tables, settings, block),
         )
         for block in _blocks(shifts)
     ]

@@ -13,6 +13,7 @@ from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.pool import Pool
@@ -54,8 +55,7 @@ class PooledSpec:
     frame: PanelFrame
     pool: tuple[str, ...]
     tables: tuple[str, ...]
-    families: tuple[str, ...]
-    min_cs: int
+    settings: RankingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def assemble_predictions(reader: PanelReader, spec: PooledSpec, pool: Pool) -> P
         (family, target.name): np.concatenate(
             [table.column(f"{family}_{index}_percentile").to_numpy() for table in tables]
         )[order]
-        for family in spec.families
+        for family in spec.settings.family_names
         for index, target in enumerate(spec.frame.targets)
     }
     counts = np.bincount(pool.symbol_index[rows], minlength=len(pool.symbols))
@@ -193,10 +193,12 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
     for index, target in enumerate(spec.frame.targets):
         actual = pool.target(target.name)[rows]
         span = spec.frame.span_of(target, "cross_sectional")
-        measure = SkillMeasure("cross_sectional", target.task, span, pool.spacing, spec.min_cs)
+        measure = SkillMeasure(
+            "cross_sectional", target.task, span, pool.spacing, spec.settings.min_cs
+        )
         families: dict[str, Any] = {}
         tested = np.zeros(len(rows), dtype=bool)
-        for family in spec.families:
+        for family in spec.settings.family_names:
             prediction = np.concatenate(
                 [table.column(f"{family}_{index}").to_numpy() for table in tables]
             ).astype(np.float64)

@@ -31,6 +31,7 @@ from ray_pipeline.ranking.pooled import (
     rank_pooled_fold,
     summarise_pooled,
 )
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.evidence import Evidence, series_evidence
 from ray_pipeline.samples.shared_pool import PooledPanel
@@ -80,24 +81,21 @@ def rank_targets(
     pool
         None when the cross-sectional view is not asked for.
     """
-    settings = config.target_ranking
-    families = FamilySettings.from_config(settings.families, settings.hyperparameters)
+    section, settings = config.target_ranking, RankingSettings.from_config(config)
     rows: list[TargetRow] = []
     pooled_spec, predictions = None, None
     shifts = draw_null(config, frame, 1.0 if pool is None else pool.spacing)
     pooled_shifted: Statistics = {}
     own_shifted = OwnNull({}, {})
     if pool is not None:
-        pooled_spec = _rank_pooled(runner, frame, pool, families, settings.min_cs)
+        pooled_spec = _rank_pooled(runner, frame, pool, settings)
         predictions = SharedValue(
             Unit("pooled_predictions", "pooled", assemble_predictions, pooled_spec), [pool.value]
         )
         if shifts:
-            pooled_shifted = pooled_null(
-                runner, frame, pool.value, pool.tables, families, settings.min_cs, shifts
-            )
+            pooled_shifted = pooled_null(runner, frame, pool.value, pool.tables, settings, shifts)
         rows.extend(_pooled_rows(runner, frame, pool, pooled_spec, pooled_shifted))
-    own = families if "symbol_specific" in settings.views else ()
+    own = settings.families if "symbol_specific" in section.views else ()
     records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
     if own and shifts:
         ranked = {symbol: partitions[symbol] for symbol in records}
@@ -109,7 +107,7 @@ def rank_targets(
         rows.extend(_mean_over_symbols(run, frame, records, names, own_shifted.mean))
     by_view = {"cross_sectional": pooled_shifted, "symbol_specific": own_shifted.mean}
     rows = with_verdicts(
-        rows, settings.alpha, settings.correction, lambda row: by_view[row.view][row.target]
+        rows, section.alpha, section.correction, lambda row: by_view[row.view][row.target]
     )
     pooled_family = {
         row.target: row.family
@@ -126,7 +124,7 @@ def rank_targets(
     return Ranking(
         targets=rows,
         symbols=_judged_by_view(per_symbol, config, own_shifted),
-        chosen=choose_targets(rows, settings.top_n_targets),
+        chosen=choose_targets(rows, section.top_n_targets),
         records=records,
     )
 
@@ -153,15 +151,14 @@ def _rank_pooled(
     runner: UnitRunner,
     frame: PanelFrame,
     pool: PooledPanel,
-    families: tuple[FamilySettings, ...],
-    min_cs: int,
+    settings: RankingSettings,
 ) -> PooledSpec:
     units = [
         Unit(
             "rank_pooled_fold",
             f"fold {fold.index}",
             rank_pooled_fold,
-            PooledFoldSpec(frame, pool.tables, fold.index, families),
+            PooledFoldSpec(frame, pool.tables, fold.index, settings.families),
         )
         for fold in frame.folds
     ]
@@ -170,8 +167,7 @@ def _rank_pooled(
         frame=frame,
         pool=pool.tables,
         tables=tuple(records[unit.key]["table"] for unit in units),
-        families=tuple(family.name for family in families),
-        min_cs=min_cs,
+        settings=settings,
     )
 
 
@@ -214,7 +210,7 @@ def _rank_symbols(
                 frame=frame,
                 families=families,
                 pooled=pooled.tables if pooled else (),
-                pooled_families=pooled.families if pooled else (),
+                pooled_families=pooled.settings.family_names if pooled else (),
             ),
         )
         for symbol, partition in partitions.items()

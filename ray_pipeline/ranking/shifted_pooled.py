@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ray_pipeline.families import Problem
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence, largest_z_score, time_evidence
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.samples.walk import FamilySettings, make_problem, predict_fold
+from ray_pipeline.samples.walk import make_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import grouped_skill
 
@@ -35,8 +36,7 @@ class ShiftedPoolSpec:
 
     frame: PanelFrame
     pool: tuple[str, ...]
-    families: tuple[FamilySettings, ...]
-    min_cs: int
+    settings: RankingSettings
     shifts: tuple[int, ...]
 
 
@@ -51,7 +51,7 @@ def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) ->
     """
     del reader
     frame = spec.frame
-    names = [family.name for family in spec.families]
+    names = spec.settings.family_names
     keys = [
         (family, target.name, shift)
         for family in names
@@ -117,7 +117,7 @@ def _fold_skills(
         pool.X[:start],
         pool.X[start:end],
         pool.feature_names,
-        spec.families,
+        spec.settings.families,
         specs,
         lambda target, family: _seeded(
             problems[target.name],
@@ -138,7 +138,7 @@ def _fold_skills(
                 actual[usable],
                 pool.positions[start:end][usable],
                 target.task,
-                min_rows=spec.min_cs,
+                min_rows=spec.settings.min_cs,
             )
             yield (family, target.name, shift), skill.skills
 

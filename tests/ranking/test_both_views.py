@@ -23,6 +23,7 @@ from ray_pipeline.ranking.pooled import (
     rank_pooled_fold,
     summarise_pooled,
 )
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.samples.walk import FamilySettings
@@ -75,7 +76,7 @@ class _Panel:
             for fold in self.frame.folds
         ]
         self.tables = tuple(record["table"] for record in records)
-        self.spec = PooledSpec(self.frame, self.slices, self.tables, ("ridge",), 3)
+        self.spec = PooledSpec(self.frame, self.slices, self.tables, RankingSettings(RIDGE, 3))
         self.predictions = assemble_predictions(state, self.spec, self.pool)
 
     def rank(self, symbol: str, pooled: PooledPredictions | None) -> dict[str, Any]:

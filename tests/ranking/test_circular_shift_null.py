@@ -21,6 +21,7 @@ from ray_pipeline.ranking.pooled import (
     rank_pooled_fold,
     summarise_pooled,
 )
+from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.ranking.shifted_own import (
     ShiftedMeanSpec,
     ShiftedSymbolSpec,
@@ -80,7 +81,7 @@ def _shifted(
     """Return the statistics of both views, and of the first symbol, for each shift."""
     pool, slices = pool_of(reader, frame)
     pooled = rank_pool_shifted(
-        reader, ShiftedPoolSpec(frame, slices, families, 3, tuple(shifts)), pool
+        reader, ShiftedPoolSpec(frame, slices, RankingSettings(families, 3), tuple(shifts)), pool
     )
     records = [
         call(
@@ -122,7 +123,7 @@ def test_a_shift_of_nothing_is_the_ranking_itself() -> None:
     specs = [PooledFoldSpec(frame, slices, fold.index, RIDGE) for fold in frame.folds]
     tables = [call(rank_pooled_fold, state, spec, pool)["table"] for spec in specs]
     summary = summarise_pooled(
-        state, PooledSpec(frame, slices, tuple(tables), ("ridge",), 3), pool
+        state, PooledSpec(frame, slices, tuple(tables), RankingSettings(RIDGE, 3)), pool
     )["targets"]["y"]["families"]["ridge"]
     assert found["cross_sectional"] == [
         pytest.approx(Evidence.from_record(summary).z_score, rel=1e-9)
@@ -172,7 +173,7 @@ def test_symbols_of_a_sampled_pool_are_rolled_together() -> None:
         pool, slices = pool_of(reader, frame, n_sampled=300)
         shifts = draw_shifts(900, 19, HORIZON, 0, pool.spacing)
         state: Any = reader
-        spec = ShiftedPoolSpec(frame, slices, RIDGE, 3, (0, *shifts))
+        spec = ShiftedPoolSpec(frame, slices, RankingSettings(RIDGE, 3), (0, *shifts))
         t = rank_pool_shifted(state, spec, pool)["z_scores"]["y"]
         assert (shift_p_value(t[0], np.array(t[1:])) == 1 / 20) == strong
         assert np.isfinite(t).all()

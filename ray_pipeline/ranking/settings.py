@@ -1,0 +1,41 @@
+"""What ranking a target depends on, whichever target it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.samples.walk import FamilySettings
+
+__all__ = ["RankingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingSettings:
+    """Travels whole with the units that measure skill across symbols.
+
+    Units that only fit models take the families alone: they are not done again because another
+    number of symbols is asked for.
+
+    Attributes
+    ----------
+    families
+        Those that try.
+    min_cs
+        Symbols that a timestamp needs to count across symbols.
+    """
+
+    families: tuple[FamilySettings, ...]
+    min_cs: int
+
+    @classmethod
+    def from_config(cls, config: ExperimentConfig) -> RankingSettings:
+        """Take what the config says."""
+        section = config.target_ranking
+        families = FamilySettings.from_config(section.families, section.hyperparameters)
+        return cls(families, section.min_cs)
+
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """Names of the families, in their order."""
+        return tuple(family.name for family in self.families)
