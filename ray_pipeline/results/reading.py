@@ -153,15 +153,18 @@ class Results:
         if not self.files.exists(name):
             return None
         known = TABLES[name]
-        with self._table_errors(name), self.files.open_table(name) as file:
-            schema = file.schema_arrow
+
+        def there(schema: pa.Schema) -> list[str]:
             check_columns(schema, known)
-            there = [each for each in schema.names if columns is None or each in columns]
+            return [each for each in schema.names if columns is None or each in columns]
+
+        with self._table_errors(name):
             if where is None:
-                table = file.read(columns=there)
+                table = self.files.read_table(name, there)
                 check_values(table, known)
             else:
-                table = _kept(file, known, *where).select(there)
+                with self.files.open_table(name) as file:
+                    table = _kept(file, known, there(file.schema_arrow), *where)
             return completed(table, known if columns is None else columns, known)
 
     def target_rows(self) -> tuple[TargetRow, ...] | None:
@@ -184,8 +187,7 @@ class Results:
         for file in files:
             name = f"{USER_STAGES}/{file}"
             with self._table_errors(name):
-                table = self.files.read_table(name)
-                check_columns(table.schema, {})
+                table = self.files.read_table(name, _checked_names)
                 check_values(table, {})
             found[file.removesuffix(".parquet")] = table
         return found
@@ -232,14 +234,26 @@ def read_predictions_record(folder: RunDirectory, name: str) -> PredictionsRecor
         return _typed_record(f"{folder.uri}/{name}", folder.read_document(name), PredictionsRecord)
 
 
-def _kept(file: pq.ParquetFile, known: Columns, column: str, values: Sequence[str]) -> pa.Table:
+def _checked_names(schema: pa.Schema) -> list[str]:
+    check_columns(schema, {})
+    names: list[str] = schema.names
+    return names
+
+
+def _kept(
+    file: pq.ParquetFile,
+    known: Columns,
+    names: Sequence[str],
+    column: str,
+    values: Sequence[str],
+) -> pa.Table:
     """Read the rows with certain texts in a column; all are checked, and never all are held."""
     wanted = pa.array(values, pa.string())
     kept = []
     for batch in table_batches(file):
         check_values(pa.Table.from_batches([batch]), known)
         kept.append(batch.filter(pc.is_in(batch.column(column), value_set=wanted)))
-    return pa.Table.from_batches(kept, file.schema_arrow)
+    return pa.Table.from_batches(kept, file.schema_arrow).select(names)
 
 
 def _typed_record(address: str, value: object, kind: type[Kind]) -> Kind:

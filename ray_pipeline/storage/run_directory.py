@@ -7,7 +7,7 @@ import posixpath
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -44,6 +44,8 @@ __all__ = ["RunDirectory"]
 
 # Inside the class below, `list` is a method.
 Names: TypeAlias = list[str]
+
+Columns: TypeAlias = Sequence[str] | Callable[[pa.Schema], Sequence[str]]
 
 _N_THREADS = 32
 _N_AHEAD = 16
@@ -272,8 +274,14 @@ class RunDirectory:
         with self._file("copy", name) as (store, path):
             store.copy(path, self._locate(to)[1])
 
-    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a Parquet table, or some of its columns, in the order given."""
+    def read_table(self, name: str, columns: Columns | None = None) -> pa.Table:
+        """Read a Parquet table, or some of its columns, in the order given.
+
+        Parameters
+        ----------
+        columns
+            Their names, or what chooses them when it is given the schema of the file.
+        """
         return self._decoded(name, self._content(name), columns)
 
     def read_tables(self, names: Iterable[str]) -> Iterator[pa.Table]:
@@ -331,10 +339,10 @@ class RunDirectory:
                 f"({text.rstrip('.')})."
             ) from error
 
-    def _decoded(
-        self, name: str, content: RangedFile, columns: Sequence[str] | None = None
-    ) -> pa.Table:
+    def _decoded(self, name: str, content: RangedFile, columns: Columns | None = None) -> pa.Table:
         with self._parsed(name, content) as file:
+            if callable(columns):
+                columns = columns(file.schema_arrow)
             names = file.schema_arrow.names if columns is None else list(columns)
             missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:

@@ -162,3 +162,26 @@ def test_predictions_of_something_else_are_refused(tmp_path: Path) -> None:
         DamagedFileError, match=r"has 1 as files\[0\], where text is needed\. Give another folder"
     ):
         read_predictions_record(folder, "predictions.json")
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        (pa.table([["A"], [1]], ["symbol", "symbol"]), "has the column symbol more than once"),
+        (pa.table({"symbol": ["A"], "x": [{"a": 1}]}), "has the column x of type struct<a: int64>"),
+        (None, "it is damaged, or is not a Parquet table"),
+    ],
+)
+def test_tables_of_your_own_stages_hold_plain_values(
+    files: RunDirectory, table: pa.Table | None, wrong: str
+) -> None:
+    """Their columns are yours; a file beside them that is no table is nobody's."""
+    files.write_text("stages/notes.txt", "mine")
+    files.write_table("stages/sizes.parquet", pa.table({"symbol": ["A"], "n": [1]}))
+    assert list(Results(files).user_tables()) == ["sizes"]
+    if table is None:
+        files.write_text("stages/sizes.parquet", "symbol,n")
+    else:
+        files.write_table("stages/sizes.parquet", table)
+    with pytest.raises(DamagedFileError, match=rf"stages/sizes\.parquet.*{wrong}.*Run the command"):
+        Results(files).user_tables()
