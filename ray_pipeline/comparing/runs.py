@@ -105,6 +105,7 @@ def _difference(a: RunDirectory, b: RunDirectory, name: str) -> dict[str, Any]:
         with a.open_table(name) as table_a, b.open_table(name) as table_b:
             return {"kind": "table", **compare_tables(table_a, table_b)}
     if name.endswith(".json"):
-        documents = a.read_document(name), b.read_document(name)
+        # A model's file may hold NaN.
+        documents = (run.read_document(name, finite=False) for run in (a, b))
         return {"kind": "json", **first_json_difference(*documents)}
     return first_byte_difference(a.read_bytes(name), b.read_bytes(name))

@@ -76,13 +76,15 @@ def parse_json(content: bytes) -> Any:
         raise ValueError("a number has too many digits") from error
 
 
-def check_document(value: Any) -> None:
+def check_document(value: Any, *, finite: bool = True) -> None:
     """Refuse what `strict_json` never writes, and what could not be printed or computed with.
 
     Parameters
     ----------
     value
         As `parse_json` returned it.
+    finite
+        Refuse NaN and infinities.
 
     Raises
     ------
@@ -100,14 +102,14 @@ def check_document(value: Any) -> None:
             elif isinstance(each, list):
                 deeper.extend(each)
             else:
-                _check_scalar(each)
+                _check_scalar(each, finite)
         if not deeper:
             return
         level = deeper
     raise ValueError(f"lists or mappings are nested more than {_MAX_DEPTH} deep")
 
 
-def _check_scalar(value: Any) -> None:
+def _check_scalar(value: Any, finite: bool) -> None:
     if isinstance(value, str):
         if not value.isascii():
             try:
@@ -115,7 +117,7 @@ def _check_scalar(value: Any) -> None:
             except UnicodeEncodeError:
                 raise ValueError(f"the text {value[:40]!a} is not Unicode") from None
     elif isinstance(value, float):
-        if not math.isfinite(value):
+        if finite and not math.isfinite(value):
             raise ValueError(f"a number is {value}, and only finite ones are written here")
     elif isinstance(value, int) and not -_MAX_INT < value < _MAX_INT:
         raise ValueError("a whole number is beyond 64 bits")

@@ -225,11 +225,11 @@ class RunDirectory:
         except ValueError as error:
             raise DamagedFileError(f"{self._address(name)} is not valid JSON: {error}.") from error
 
-    def read_document(self, name: str) -> Any:
+    def read_document(self, name: str, *, finite: bool = True) -> Any:
         """Read JSON that `write_json` wrote: see `check_document` for what it never holds."""
         value = self.read_json(name)
         try:
-            check_document(value)
+            check_document(value, finite=finite)
         except ValueError as error:
             raise DamagedFileError(f"{self._address(name)} cannot be used: {error}.") from error
         return value

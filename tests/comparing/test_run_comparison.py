@@ -189,6 +189,15 @@ def test_nan_and_layout_are_no_difference(runs: Path, edited: RunDirectory, tmp_
     assert (first["row"], first["a"], first["b"]) == (5, "nan", "null")
 
 
+def test_models_may_hold_nan(runs: Path, edited: RunDirectory) -> None:
+    """What no document of a run holds is a value like others in a model's own file."""
+    ridge = edited.read_json(RIDGE)
+    ridge["coefficients"][0] = math.nan
+    edited.write_text(RIDGE, json.dumps(ridge))
+    (difference,) = compare(runs, edited)["differences"]
+    assert (difference["path"], difference["b"]) == ("coefficients[0]", "NaN")
+
+
 def test_changed_plan_and_models(runs: Path, edited: RunDirectory) -> None:
     """The first difference of the plan by its path, of a model by line or path."""
     plan = edited.read_json(PLAN)
