@@ -14,6 +14,8 @@ SLOW_MODULES = (
     "driving",
     "predicting",
     "quickstart",
+    "results/test_damaged_files.py",
+    "results/test_running_on_damage.py",
     "test_bad_ticks.py",
     "test_batch_reaches_every_stage.py",
     "test_column_order.py",
