@@ -227,7 +227,10 @@ def _find(name: str) -> ModuleSource | None:
 def _spec_of(name: str) -> ModuleSpec | None:
     above, _, _ = name.rpartition(".")
     if not above:
-        return find_spec(name)
+        try:
+            return find_spec(name)
+        except ValueError:
+            return None  # made in this process, so that no other one could import it
     package = _spec_of(above)
     if package is None or package.submodule_search_locations is None:
         return None

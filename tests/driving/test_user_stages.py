@@ -67,7 +67,7 @@ def test_stage_leaves_a_table_with_a_row_per_symbol(
     """The function sees time, features and targets; its record is the symbol's row."""
     own_modules("own_stages", SOURCE)
     record = _run(data_dir, tmp_path / "run", shape=SHAPE)
-    names = f"ts signal noise_a noise_b {TARGET}"
+    names = f"ts noise_a noise_b signal {TARGET}"
     assert read_rows(tmp_path / "run", "stages/shape") == [
         {"symbol": symbol, "calls": 1, "names": names, "note": "", "rows": 320}
         for symbol in symbol_names(4)
@@ -107,7 +107,7 @@ def test_dropped_leaks_are_not_in_the_table(tmp_path: Path, own_modules: OwnModu
     data_dir = write_panel(tmp_path / "data", leaking)
     _run(data_dir, tmp_path / "run", shape=SHAPE)
     row = read_rows(tmp_path / "run", "stages/shape")[0]
-    assert row["names"] == f"ts signal noise_a noise_b {TARGET}"
+    assert row["names"] == f"ts noise_a noise_b signal {TARGET}"
 
 
 @pytest.mark.parametrize(
