@@ -76,7 +76,7 @@ def labeled() -> dict[str, pa.Table]:
 
 
 def bars() -> dict[str, pa.Table]:
-    """Return bars with two columns of the user's own."""
+    """Return bars with two columns that the user added."""
     labels = labeled()
     return {
         symbol: bars_table(symbol)

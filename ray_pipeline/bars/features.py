@@ -68,7 +68,7 @@ STANDARD_FEATURES: Mapping[str, Feature] = MappingProxyType(
 
 
 def function_paths(features: str | Sequence[str]) -> tuple[str, ...]:
-    """List the functions of the user's own among what ``labeling.features`` names.
+    """List the user-defined functions among what ``labeling.features`` names.
 
     They are told by the ``:`` or ``.`` of their path, which no set or feature has in its name.
     """
@@ -133,7 +133,7 @@ def feature_names(
     if of_sessions and bar_seconds is not None and bar_seconds >= _SECONDS_PER_DAY:
         raise ConfigError(
             f"labeling.features: {of_sessions[0]} tells of a bar within its session, but bars of "
-            f"{bar_seconds} s are whole sessions. Leave out 'intraday' and what is of it."
+            f"{bar_seconds} s are whole sessions. Leave out 'intraday' and its features."
         )
     return tuple(names)
 

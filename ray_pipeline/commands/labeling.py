@@ -69,7 +69,7 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     ConfigError
         When `out` is where the bars are, or overlaps with it.
     ExecutionError
-        When more symbols fail than the config bears.
+        When more symbols fail than the config tolerates.
     """
     results = Directory("--out", out, options_for(out, config))
     require_usable(results, config, place_of_data(config))

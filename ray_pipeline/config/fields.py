@@ -241,7 +241,7 @@ FeatureNames = Annotated[
         | tuple[Text, ...],
     ),
 ]
-"""A set of features or a function of the user's own, or a list of these and of feature names."""
+"""A set of features or a user-defined function, or a list of these and of feature names."""
 
 Horizons = Annotated[
     dict[
@@ -302,7 +302,7 @@ StageOptions = Annotated[
     dict[str, JsonValue],
     BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
 ]
-"""Keyword arguments of a function of the user's own."""
+"""Keyword arguments of a user-defined function."""
 
 OwnStorageOptions = Annotated[dict[str, JsonValue], AfterValidator(_checked_storage_options)]
 """fsspec options of a store; credentials are refused at any depth."""

@@ -270,7 +270,7 @@ class EvaluationConfig(Section):
 
 
 class UserStageConfig(Section):
-    """A per-symbol function of the user's own."""
+    """A user-defined per-symbol function."""
 
     function: Text | None = Field(
         default=None,

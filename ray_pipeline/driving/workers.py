@@ -20,7 +20,7 @@ __all__ = ["names_own_modules", "open_executor"]
 
 
 def names_own_modules(config: ExperimentConfig) -> bool:
-    """Tell whether a stage or a feature is a function of the user's own."""
+    """Tell whether a stage or a feature is a user-defined function."""
     return bool(config.stages or function_paths(config.labeling.features))
 
 

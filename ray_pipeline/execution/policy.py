@@ -69,7 +69,7 @@ class Call:
 def after_fault(faults: Sequence[Fault], max_attempts: int) -> NextStep:
     """Decide what becomes of a unit whose attempts ended in these faults.
 
-    A lost worker or a timeout may be the node's fault, a store has its moods: again, while
+    A lost worker or a timeout may be the node's fault, the store may be throttling: again, while
     attempts are left. Running out of memory is answered once, with twice the memory; the second
     time it is the unit. Other exceptions of the unit's own never come here: they would only
     repeat themselves.

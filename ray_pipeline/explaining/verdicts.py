@@ -118,7 +118,7 @@ def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str,
     found = f"q {probability(q)} of exceeding min_difference={least:g}, among {n_tests} symbols, is"
     if q > alpha:
         return f"{found} above alpha {alpha:g}: neither model counts as better"
-    shrunk = row.get("difference_shrunk", row["difference"])  # runs of before did not shrink
+    shrunk = row.get("difference_shrunk", row["difference"])  # earlier versions did not shrink
     better = better_model(q, shrunk, alpha, least)
     if better == 0:
         return (

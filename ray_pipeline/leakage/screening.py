@@ -70,7 +70,7 @@ def suspected_features(request: TableRequest) -> tuple[str, ...]:
 
     What the catalogue computes of bars looks back only, to the last bit, as its tests show; figures
     could but accuse it wrongly, since labels in trailing deviations share bars with it. Features
-    that are columns, and those of the user's own functions, are all tested.
+    that are columns, and those of user-defined functions, are all tested.
     """
     if request.kind == "labeled":
         return request.features

@@ -61,7 +61,7 @@ class TableRequest:
     cross_section
         Where those of the columns are that the batch decides, None where there are none.
     functions
-        Functions of the user's own that compute features of bars.
+        User-defined functions that compute features of bars.
     """
 
     kind: TableKind
@@ -238,7 +238,7 @@ def _labeled_bars(
 
 
 def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
-    """Compute the features of a request, of the catalogue and of the user's own functions.
+    """Compute the features of a request, of the catalogue and of user-defined functions.
 
     Returns
     -------
@@ -248,7 +248,7 @@ def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        When a function of the user's own gives other columns than it should, or looks ahead.
+        When a user-defined function gives other columns than it should, or looks ahead.
     """
     asked_for = [each for each in request.functions if set(each.names) & set(request.features)]
     if not asked_for:

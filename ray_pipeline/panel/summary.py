@@ -61,7 +61,7 @@ class PanelSummary:
     warnings
         Sentences for the user.
     functions
-        Functions of the user's own that compute features of bars.
+        User-defined functions that compute features of bars.
     """
 
     kind: TableKind

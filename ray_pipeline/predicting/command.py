@@ -101,7 +101,7 @@ def predict_panel(
     RunInUseError
         When another process writes to `out`.
     ExecutionError
-        When more symbols fail than the run's config bears, or none can be served.
+        When more symbols fail than the config tolerates, or none can be served.
     """
     trained = open_trained_run(run_uri)
     since = None if options.since is None else since_ns(options.since)

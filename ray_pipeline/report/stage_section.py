@@ -1,4 +1,4 @@
-"""Tables of the user's own stages: the first rows of each (pure)."""
+"""Tables of user-defined stages: the first rows of each (pure)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StageTable:
 
 
 def write_stage_section(contents: RunContents) -> tuple[StageTable, ...]:
-    """Lay out the tables; there are none in a run without stages of the user's own."""
+    """Lay out the tables; there are none in a run without user-defined stages."""
     return tuple(_table(name, rows) for name, rows in sorted(contents.stages.items()))
 
 

@@ -71,7 +71,7 @@ class RunContents:
     models
         Metadata of the first of them in the order of the plan, by job.
     stages
-        Tables of the user's own stages; none are read for one target.
+        Tables of user-defined stages; none are read for one target.
     evaluated
         Figures of the trained jobs, None where missing.
     charted

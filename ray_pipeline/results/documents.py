@@ -60,7 +60,7 @@ class ToldRecord(Record):
 
 
 class FeatureFunctionRecord(Record):
-    """A function of the user's own that computed features."""
+    """A user-defined function that computed features."""
 
     function: str
     source_sha256: str

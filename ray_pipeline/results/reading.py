@@ -181,7 +181,7 @@ class Results:
         return tuple(rows)
 
     def user_tables(self) -> dict[str, pa.Table]:
-        """Read the tables of the user's own stages, by stage; their columns are the user's."""
+        """Read the tables of user-defined stages, by stage; their columns are the user's."""
         found = {}
         files = [name for name in self.files.names_in(USER_STAGES) if name.endswith(".parquet")]
         for file in files:

@@ -1,4 +1,4 @@
-"""Units that failed, the symbols they cost, and how many a run bears."""
+"""Units that failed, the symbols they cost, and how many a run tolerates."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FailureLedger:
         Raises
         ------
         ExecutionError
-            When more symbols are quarantined than the run bears.
+            When more symbols are quarantined than the run tolerates.
         """
         self.failures.extend(failures)
         for failure in failures:

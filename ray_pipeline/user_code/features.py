@@ -1,4 +1,4 @@
-"""Features by a function of the user's own: from a symbol's bars to named columns.
+"""Features computed by a user-defined function: from a symbol's bars to named columns.
 
 The function is called with `Bars` and returns a mapping from names to columns of numbers, one
 value per bar. It may be written as ``my_module:my_features`` or ``my_module.my_features`` in
@@ -42,7 +42,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class FeatureFunction:
-    """A function of the user's own, as the driver found it; small enough to travel with a unit.
+    """A user-defined function, as the driver found it; small enough to travel with a unit.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Functions of the user's own: imported by a path, and fingerprinted by their source."""
+"""User-defined functions: imported by a path, and fingerprinted by their source."""
 
 from __future__ import annotations
 

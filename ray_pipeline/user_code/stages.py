@@ -1,4 +1,4 @@
-"""Stages of the user's own: functions found by entry point or dotted path, and checked."""
+"""User-defined stages: functions found by entry point or dotted path, and checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP = "ray_pipeline.stages"
 
 @dataclass(frozen=True, slots=True)
 class UserStage:
-    """A stage of the user's own, as the driver found it; small enough to travel with every unit.
+    """A user-defined stage, as the driver found it; small enough to travel with every unit.
 
     Attributes
     ----------

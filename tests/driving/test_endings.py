@@ -71,7 +71,7 @@ def _no_fit(*_: object) -> NoReturn:
 
 
 @pytest.mark.parametrize(
-    ("bears", "error"),
+    ("tolerated", "error"),
     [
         (
             0.5,
@@ -91,13 +91,13 @@ def test_run_without_a_model_because_units_failed_has_failed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    bears: float,
+    tolerated: float,
     error: str,
 ) -> None:
     """Something is predictable and nothing could be trained: exit 1, and nowhere "done"."""
     monkeypatch.setattr(ray_pipeline.training.units, "fit_job", _no_fit)
     run_dir = tmp_path / "run"
-    execution = {"max_failed_fraction": bears}
+    execution = {"max_failed_fraction": tolerated}
     config = write_config(tmp_path / "run.yaml", data_dir, run_dir, execution=execution)
     assert main(["run", str(config)]) == 1
     output = capsys.readouterr()
@@ -136,7 +136,7 @@ def test_one_model_is_enough_to_go_on(
 def test_run_whose_symbols_all_failed_has_failed(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing measured is not "nothing predictable", however many failures the config bears."""
+    """Nothing measured is not "nothing predictable", however many failures the config tolerates."""
     monkeypatch.setattr("ray_pipeline.ranking.own.walk_symbol", _no_fit)
     config = quick_config(data_dir, tmp_path / "run", execution={"max_failed_fraction": 1.0})
     with pytest.raises(ExecutionError, match=r"none of 4 symbols is left"):

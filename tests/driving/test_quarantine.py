@@ -138,7 +138,7 @@ def test_too_many_bad_symbols_fail_the_run(
 
 
 def test_no_usable_symbol_fails_the_run(mixed_dir: Path, tmp_path: Path) -> None:
-    """However many failures the config bears, a run needs a symbol."""
+    """However many failures the config tolerates, a run needs a symbol."""
     config = quick_config(
         mixed_dir,
         tmp_path / "run",

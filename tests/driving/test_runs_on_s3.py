@@ -24,7 +24,7 @@ pytestmark = pytest.mark.ray
 
 @dataclass(frozen=True)
 class Bench:
-    """A user whose keys are in the environment alone, and whose store has moods."""
+    """A user whose keys are in the environment alone, and whose store fails at times."""
 
     server: SeaweedFS
     proxy: FaultyProxy
@@ -118,14 +118,14 @@ def test_a_run_through_a_store_that_fails_now_and_then(bench: Bench, reference: 
     Nowhere is a trace of the keys: not in the run directory, not in what was printed, not in what
     Ray logged.
     """
-    moods = [
+    passing_faults = [
         faults.SLOW_DOWN,
         faults.INTERNAL_ERROR,
         faults.reset(),
         faults.reset(after=True),
         faults.reset(in_body=True),
     ]
-    bench.proxy.rule = faults.a_fraction(0.05, moods, seed=3)
+    bench.proxy.rule = faults.a_fraction(0.05, passing_faults, seed=3)
     said = bench.call("run", "run.yaml")
     assert sum(request.fault is not None for request in bench.proxy.requests) >= 5
     bench.proxy.rule = None

@@ -1,4 +1,4 @@
-"""Whole runs with stages of the user's own: tables, gates, resuming, and the same on Ray."""
+"""Whole runs with user-defined stages: tables, gates, resuming, and the same on Ray."""
 
 from __future__ import annotations
 

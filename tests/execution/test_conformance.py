@@ -95,7 +95,7 @@ def test_failures_stay_with_their_units(make_executor: MakeExecutor, store: Fold
 
 
 def test_a_store_that_fails_is_tried_again(make_executor: MakeExecutor, tmp_path: Path) -> None:
-    """Its moods are no fault of a unit, whose attempts are still bounded."""
+    """A failing store is not a unit's fault, whose attempts are still bounded."""
     specs = [{"marker": str(tmp_path / f"S{n}"), "n_times": n} for n in range(4)]
     units = [unit(meet_a_mood_at_first, f"S{n}", spec) for n, spec in enumerate(specs)]
     outcomes = by_key(make_executor().run(units))

@@ -1,4 +1,4 @@
-"""Features by a user's own function: what it may return, and that it looks back only."""
+"""Features by a user-defined function: what it may return, and that it looks back only."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_label_in_trailing_deviations_accuses_no_volatility() -> None:
 
 
 def test_what_the_catalogue_computes_of_bars_is_no_suspect() -> None:
-    """Columns are tested, and of bars what the user's own functions give, ranked or not."""
+    """Columns are tested, and of bars what user-defined functions give, ranked or not."""
     own = FeatureFunction("mine:body", "0" * 64, ("body",), 1)
     features = ("gap", "body", "cs_rank_gap", "cs_rank_body")
     request = replace(make_frame(800, TARGETS, features).request, functions=(own,))

@@ -1,4 +1,4 @@
-"""Tables of the user's own stages on the page."""
+"""Tables of user-defined stages on the page."""
 
 from __future__ import annotations
 

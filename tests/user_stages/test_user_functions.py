@@ -1,4 +1,4 @@
-"""Functions of the user's own: which are found, and what is said about all others."""
+"""User-defined functions: which are found, and what is said about all others."""
 
 from __future__ import annotations
 

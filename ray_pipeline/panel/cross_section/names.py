@@ -92,7 +92,7 @@ def named_features(
         The set ``"cross_sectional"``, what `ray_pipeline.bars.feature_names` takes, or a
         list in which that set, cross-sectional names and what `feature_names` takes are mixed.
     own, bar_seconds
-        As `feature_names` takes them: features of the user's own functions by path; length of
+        As `feature_names` takes them: features of user-defined functions by path; length of
         a bar.
 
     Raises
