@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.discovery.choosing import choose_batch
+from ray_pipeline.discovery.choosing import Batch, choose_batch
 from ray_pipeline.driving.places import (
     place_of_data,
     place_of_results,
@@ -16,7 +16,7 @@ from ray_pipeline.driving.places import (
 from ray_pipeline.driving.standing import require_same_config, stands
 from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
 from ray_pipeline.inspecting.panel import request_of, summarise
-from ray_pipeline.panel.inspection import inspect_symbol
+from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
@@ -49,36 +49,10 @@ def check_config(
     stages = find_user_stages(config)
     require_usable(place_of_results(config), config, place_of_data(config))
     batch = choose_batch(config, progress)
-    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
-    request = request_of(config)
-    unusable: list[dict[str, str]] = []
-    for partition in list(batch.partitions.values())[:_MAX_TRIED]:
-        try:
-            inspection = inspect_symbol(partition, fs, request)
-            break
-        except DataError as error:
-            unusable.append({"symbol": partition.symbol, "reason": str(error)})
-    else:
-        of_how_many = "" if len(unusable) == len(batch.partitions) else "first "
-        raise DiscoveryError(
-            f"None of the {of_how_many}{len(unusable)} selected symbols can be used: "
-            f"{unusable[0]['reason']}"
-        )
+    inspection, unusable = _first_usable(config, batch)
     summary = summarise({inspection.symbol: inspection}, config, batch.interval)
     roles = summary.roles
-    validation = config.validation
-    problems = {}
-    for target in summary.targets:
-        try:
-            walk_forward_folds(
-                inspection.n_rows,
-                validation.n_splits,
-                validation.min_train_fraction,
-                target.horizon_bars,
-                validation.embargo_bars,
-            )
-        except DataError as error:
-            problems[target.name] = str(error)
+    problems = _fold_problems(config, summary.targets, inspection.n_rows)
     ranked = [target for target in summary.targets if target.name not in problems]
     return {
         "data_dir": batch.discovery.data_dir,
@@ -128,6 +102,45 @@ def check_config(
         "families": list(config.target_ranking.families),
         "run_dir": config.output.run_dir,
     }
+
+
+def _first_usable(
+    config: ExperimentConfig, batch: Batch
+) -> tuple[SymbolInspection, list[dict[str, str]]]:
+    """Inspect symbols until one can be used; return it, and those that could not be."""
+    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
+    request = request_of(config)
+    unusable: list[dict[str, str]] = []
+    for partition in list(batch.partitions.values())[:_MAX_TRIED]:
+        try:
+            return inspect_symbol(partition, fs, request), unusable
+        except DataError as error:
+            unusable.append({"symbol": partition.symbol, "reason": str(error)})
+    of_how_many = "" if len(unusable) == len(batch.partitions) else "first "
+    raise DiscoveryError(
+        f"None of the {of_how_many}{len(unusable)} selected symbols can be used: "
+        f"{unusable[0]['reason']}"
+    )
+
+
+def _fold_problems(
+    config: ExperimentConfig, targets: Sequence[TargetSpec], n_rows: int
+) -> dict[str, str]:
+    """Say of which targets the rows cannot hold the folds, and why."""
+    validation = config.validation
+    problems = {}
+    for target in targets:
+        try:
+            walk_forward_folds(
+                n_rows,
+                validation.n_splits,
+                validation.min_train_fraction,
+                target.horizon_bars,
+                validation.embargo_bars,
+            )
+        except DataError as error:
+            problems[target.name] = str(error)
+    return problems
 
 
 def _standing_warnings(config: ExperimentConfig) -> list[str]:
