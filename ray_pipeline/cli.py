@@ -89,8 +89,16 @@ def _executed(command: Command, options: argparse.Namespace) -> int:
         complain(str(error))
         return command.failed_code
     except KeyboardInterrupt:
-        complain(f"interrupted{_CONTINUES if command.is_resumed else ''}")
+        complain(f"interrupted{_how_to_continue(command, options)}")
         return _INTERRUPTED
+
+
+def _how_to_continue(command: Command, options: argparse.Namespace) -> str:
+    if not command.is_resumed:
+        return ""
+    if getattr(options, "fresh", False):  # which would forget what was finished until now
+        return "; the same command without --fresh continues from here"
+    return _CONTINUES
 
 
 def _ended(execute: Callable[[], int], lost: int) -> int:

@@ -15,6 +15,7 @@ __all__ = [
     "DiscoveryError",
     "ExecutionError",
     "RayPipelineError",
+    "RunDirectoryError",
     "RunInUseError",
     "RunTakenOverError",
     "StorageError",
@@ -50,6 +51,10 @@ class ArtifactError(RayPipelineError, ValueError):
 
 class StorageError(RayPipelineError, OSError):
     """A file or object could not be read or written."""
+
+
+class RunDirectoryError(StorageError):
+    """A file of a directory of results could not be read or written: no symbol is to blame."""
 
 
 class DamagedFileError(StorageError, ValueError):

@@ -14,8 +14,10 @@ import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.abc import Traversable
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.resources import files
 from importlib.util import find_spec
 from platform import python_version
 
@@ -26,6 +28,7 @@ __all__ = [
     "Reach",
     "identity_of",
     "installed_version",
+    "package_sha256",
     "reach",
 ]
 
@@ -121,6 +124,24 @@ def installed_version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return MISSING
+
+
+@cache
+def package_sha256() -> str:
+    """Hash the source of all modules of this package, which any edit changes."""
+    total = hashlib.sha256()
+    for name, text in sorted(_sources_below(files(__name__.partition(".")[0]), "")):
+        for content in (name.encode(), text.encode()):
+            total.update(len(content).to_bytes(8, "big") + content)
+    return total.hexdigest()
+
+
+def _sources_below(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _sources_below(entry, f"{path}{entry.name}/")
+        elif entry.name.endswith(".py"):
+            yield f"{path}{entry.name}", entry.read_text(encoding="utf-8")
 
 
 def reach(

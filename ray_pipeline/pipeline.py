@@ -64,7 +64,10 @@ def run_pipeline(
     user_stages = find_user_stages(config)
     require_usable(place_of_results(config), config, place_of_data(config))
     batch = choose_batch(config, reporter.listed)
-    with open_study(config, batch, reporter, fresh=fresh, replace=replace) as study:
+    sources = {stage.name: stage.source_sha256 for stage in user_stages.stages}
+    with open_study(
+        config, batch, reporter, fresh=fresh, replace=replace, sources=sources
+    ) as study:
         _announce(study, batch)
         with open_executor(config, study.run, reporter) as executor:
             context = study.context(executor)

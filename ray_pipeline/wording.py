@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
+from ray_pipeline.display import escaped
+
 __all__ = ["closest", "iso_time", "some_of"]
 
 _EPOCH = datetime(1970, 1, 1)
@@ -21,7 +23,8 @@ def some_of(names: Sequence[str], at_most: int = 20) -> str:
     """
     if not names:
         return "none"
-    shown = ", ".join(names[:at_most])
+    # A line break in a name would break the sentence; elsewhere messages may have lines.
+    shown = ", ".join(escaped(name, keep="") for name in names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 

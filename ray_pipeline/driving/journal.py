@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.identity import MISSING, installed_version
+from ray_pipeline.identity import MISSING, installed_version, package_sha256
 from ray_pipeline.results.documents import FORMAT_VERSION
 from ray_pipeline.results.tables import RECORD, RESULTS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.version import __version__
 
 __all__ = ["Journal", "Status", "refuse_foreign"]
+
+_SHOWN_DIGITS = 12
 
 Status = Literal["running", "done", "failed", "interrupted"]
 
@@ -37,6 +39,8 @@ class Journal:
     before
         Record of an earlier run of the same config on the same data, whose work this one continues:
         timings are those of the work, and not of the last command.
+    sources
+        Hash of the source of each user-defined stage, by its name.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Journal:
         facts: Mapping[str, Any],
         check: Callable[[], None] | None = None,
         before: Mapping[str, Any] | None = None,
+        sources: Mapping[str, str] | None = None,
     ) -> None:
         self._run = run
         self._check = check
@@ -65,7 +70,7 @@ class Journal:
             "warnings": [],
             "data": {},
             "folds": [],
-            "versions": _versions(),
+            "versions": _versions() | _sources(sources or {}),
             **facts,
             "format_version": FORMAT_VERSION,
         }
@@ -176,6 +181,13 @@ def refuse_foreign(
 
 def _now() -> str:
     return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+def _sources(stages: Mapping[str, str]) -> dict[str, str]:
+    """Name the code beside its versions: an edit is another one."""
+    named = {f"stage {name}, source": sha256 for name, sha256 in stages.items()}
+    found = {"ray_pipeline, source": package_sha256(), **named}
+    return {name: sha256[:_SHOWN_DIGITS] for name, sha256 in found.items()}
 
 
 def _versions() -> dict[str, str]:

@@ -21,6 +21,7 @@ from ray_pipeline.storage.replacing import NEXT, result_place
 __all__ = ["earlier_record", "require_same_config", "stands"]
 
 _AT_MOST = 3
+_NOT_WHOLE = ("running", "failed", "interrupted")
 _WAY_ON = (
     "Give this run a directory of its own (--run-dir, output.run_dir or experiment.name), or add "
     "--replace to put its result in place of that one once it is complete."
@@ -28,12 +29,12 @@ _WAY_ON = (
 
 
 def stands(run: RunDirectory) -> bool:
-    """Whether a whole result is in the directory, or may be: its record cannot be read."""
+    """Whether a whole result is in the directory, or may be: its record does not say."""
     place = result_place(run)
     if not place.exists(RECORD):
         return False
     record = _record(place)
-    return record is None or record.get("status") == "done"
+    return record is None or record.get("status") not in _NOT_WHOLE
 
 
 def require_same_config(run: RunDirectory, config: ExperimentConfig) -> None:

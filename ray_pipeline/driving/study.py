@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.standing import earlier_record, require_same_config, stands
 from ray_pipeline.driving.symbols import symbols_document
 from ray_pipeline.driving.tracking import Tracker
-from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.errors import ExecutionError, RayPipelineError, RunDirectoryError
 from ray_pipeline.execution import Done, Executor, Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import Inspections
@@ -47,7 +47,13 @@ __all__ = ["Study", "open_study"]
 
 @contextmanager
 def open_study(
-    config: ExperimentConfig, batch: Batch, reporter: Reporter, *, fresh: bool, replace: bool
+    config: ExperimentConfig,
+    batch: Batch,
+    reporter: Reporter,
+    *,
+    fresh: bool,
+    replace: bool,
+    sources: Mapping[str, str],
 ) -> Iterator[Study]:
     """Take hold of the run directory, and record how the block ends, whatever ends it.
 
@@ -59,6 +65,8 @@ def open_study(
         Forget the units that earlier runs finished in this directory.
     replace
         Replace the result of another config.
+    sources
+        Hash of the source of each user-defined stage, by its name.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def open_study(
         if is_replacing(run):
             reporter.say("a result was being put in place when its run was stopped; finishing that")
             finish_replacing(run, RESULTS, RECORD)
-        study = Study(config, batch, reporter, run, lease, tracker, fresh=fresh)
+        study = Study(config, batch, reporter, run, lease, tracker, fresh=fresh, sources=sources)
         study.begin()
         with study.recorded():
             yield study
@@ -104,13 +112,18 @@ class Study:
         tracker: Tracker,
         *,
         fresh: bool,
+        sources: Mapping[str, str],
     ) -> None:
         self._config, self._batch, self._reporter, self.run = config, batch, reporter, run
         self._lease, self._tracker, self._fresh = lease, tracker, fresh
         self._is_beside = stands(run)
         self.place = run.below(NEXT) if self._is_beside else run
         self._write = ResultWriter(run, NEXT if self._is_beside else "")
-        self.ledger = FailureLedger(list(batch.partitions), config.execution.max_failed_fraction)
+        self.ledger = FailureLedger(
+            list(batch.partitions),
+            config.execution.max_failed_fraction,
+            f"{f'{NEXT}/' if self._is_beside else ''}{FAILURES} has them all",
+        )
         self._context: StageContext | None = None
         self._resolved = dump_config(config)
         facts = {
@@ -119,10 +132,11 @@ class Study:
         }
         before = None if fresh else earlier_record(run, facts)
         named = {"name": config.experiment.name, "seed": config.experiment.seed}
-        self.journal = Journal(self.place, named | facts, lease.check, before)
+        self.journal = Journal(self.place, named | facts, lease.check, before, sources)
 
     def begin(self) -> None:
         """Clear what an unfinished run left where this one writes, and say that this one runs."""
+        self.run.remove_temporary()
         if self._is_beside:
             self.run.remove(NEXT)
         elif self.run.exists(RECORD):
@@ -241,6 +255,13 @@ class Study:
     def _failed(self, failures: Sequence[Failed]) -> None:
         try:
             self.ledger.add(failures)
+            for failure in failures:
+                if failure.error_type == RunDirectoryError.__name__:
+                    raise ExecutionError(
+                        f"{failure.unit.stage}/{failure.unit.key}: {failure.message} That is no "
+                        "symbol's fault. Make the run directory readable and writable again, and "
+                        "give the same command."
+                    )
         finally:
             self.journal.count(
                 failed_units=len(self.ledger.failures), quarantined=len(self.ledger.quarantined)

@@ -132,6 +132,8 @@ class Results:
 
     def _config_text(self) -> str:
         with _told(_AGAIN):
+            if not self.files.exists(CONFIG):
+                raise DamagedFileError(f"{self.uri}/{CONFIG} is missing.")
             return self.files.read_text(CONFIG)
 
     def table(

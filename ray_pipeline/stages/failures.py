@@ -77,4 +77,5 @@ class FailureLedger:
 
     def _the_first(self) -> str:
         symbol, first = next(iter(sorted(self.quarantined.items())))
-        return f"The first, {symbol}, in {first.unit.stage}: {first.error} ({self._all_of_them})."
+        error = first.error.removesuffix(".")
+        return f"The first, {symbol}, in {first.unit.stage}: {error} ({self._all_of_them})."

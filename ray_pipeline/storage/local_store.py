@@ -17,9 +17,9 @@ from ray_pipeline.storage.changes import require_size
 from ray_pipeline.storage.checksums import written_file
 from ray_pipeline.storage.filesystems import FileSystem
 
-__all__ = ["TEMPORARY", "LocalStore"]
+__all__ = ["LocalStore", "is_temporary", "remove_temporary"]
 
-TEMPORARY = ".tmp"
+_TEMPORARY = ".tmp"
 """How the names of files end that are not yet whole; they begin with a dot."""
 
 _SWAPS_OF_THIS_PROCESS = threading.Lock()
@@ -120,7 +120,7 @@ def _replacing(path: str) -> Iterator[IO[Any]]:
     folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     # Not tempfile: its files are readable by their owner only, and the rename would keep that.
-    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{TEMPORARY}")
+    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}")
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -142,3 +142,22 @@ def _locked(folder: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)  # which unlocks
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a file is one that a write was building when it was interrupted, or still is."""
+    name = os.path.basename(path)
+    return name.startswith(".") and name.endswith(_TEMPORARY)
+
+
+def remove_temporary(root: str, spared: set[str], prefix: str) -> None:
+    """Remove such files below a folder, but in the folders of it that are spared.
+
+    Those of a file that is being written all the time start with `prefix`, and stay.
+    """
+    for folder, folders, names in os.walk(root):
+        if folder == root:
+            folders[:] = [name for name in folders if name not in spared]
+        for name in names:
+            if is_temporary(name) and not name.startswith(prefix):
+                os.remove(os.path.join(folder, name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import shutil
 import tempfile
 from collections import deque
@@ -15,7 +14,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ray_pipeline.errors import DamagedFileError, StorageError
+from ray_pipeline.errors import DamagedFileError, RunDirectoryError, StorageError
 from ray_pipeline.records import PartitionFile, WrittenFile
 from ray_pipeline.storage.checksums import (
     is_collected,
@@ -34,7 +33,7 @@ from ray_pipeline.storage.filesystems import (
     refuse_credentials,
 )
 from ray_pipeline.storage.listing import list_files, list_names
-from ray_pipeline.storage.local_store import TEMPORARY
+from ray_pipeline.storage.local_store import is_temporary, remove_temporary
 from ray_pipeline.storage.parquet_ranges import column_ranges
 from ray_pipeline.storage.ranged_file import RangedFile
 from ray_pipeline.storage.stores import ObjectStore, store_of
@@ -68,7 +67,7 @@ class RunDirectory:
     -----
     Local files are written beside their target, synced, and renamed over it; an object store
     takes each object in one put. Either way a reader sees the old content or the new.
-    The methods raise `StorageError` with the address in its message, and of its kind
+    The methods raise `RunDirectoryError` with the address in its message, and
     `DamagedFileError` where a file can be read but holds something else than it should.
     """
 
@@ -120,14 +119,14 @@ class RunDirectory:
         fs, root = self._open()
         path = self._locate(prefix)[1] if prefix else root
         files = list_files(fs, path)
-        names = [file.path[len(root) + 1 :] for file in files if not _is_temporary(file.path)]
+        names = [file.path[len(root) + 1 :] for file in files if not is_temporary(file.path)]
         return names or ([prefix.strip("/")] if prefix and self.exists(prefix) else [])
 
     def names_in(self, folder: str) -> Names:
         """Name the files directly in a folder, sorted and without the folder."""
         fs, path = self._locate(folder)
         names = list_names(fs, path)
-        return [name for name in names if name[-1] != "/" and not _is_temporary(name)]
+        return [name for name in names if name[-1] != "/" and not is_temporary(name)]
 
     def listed(self, folder: str) -> dict[str, PartitionFile]:
         """Say what a listing tells of the files below a folder, by name."""
@@ -167,6 +166,15 @@ class RunDirectory:
             paths = [self._locate(name)[1] for name in self.list(prefix)]
             with ThreadPoolExecutor(_N_THREADS) as pool:
                 list(pool.map(store.remove, paths))
+
+    def remove_temporary(self) -> None:
+        """Remove what writes that were killed left among the results, on a local disk.
+
+        Units are left alone, and so is the lease, which is being renewed meanwhile.
+        """
+        fs, root = self._open()
+        if is_local(fs):  # elsewhere an object is there whole or not at all
+            remove_temporary(root, {"units"}, ".driver.json")
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a file whole or not at all."""
@@ -356,10 +364,15 @@ class RunDirectory:
 
     @contextmanager
     def _file(self, action: str, name: str) -> Iterator[tuple[ObjectStore, str]]:
-        """Give the store and the path of a file; what it raises inside becomes a StorageError."""
+        """Give the store and the path of a file; what fails inside is a `RunDirectoryError`."""
         fs, path = self._locate(name)
-        with storage_errors(action, self._address(name)):
-            yield store_of(fs), path
+        try:
+            with storage_errors(action, self._address(name)):
+                yield store_of(fs), path
+        except StorageError as error:
+            if type(error) is not StorageError:
+                raise
+            raise RunDirectoryError(str(error)) from error.__cause__
 
     def _open(self) -> tuple[FileSystem, str]:
         if self._opened is None:
@@ -380,8 +393,3 @@ class RunDirectory:
 def _is_repetitive(kind: pa.DataType) -> bool:
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     return bool(text or pa.types.is_dictionary(kind))
-
-
-def _is_temporary(path: str) -> bool:
-    name = posixpath.basename(path)
-    return name.startswith(".") and name.endswith(TEMPORARY)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from panels import quick_config, read_json, write_config
 
+import ray_pipeline.driving.journal
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError, ExecutionError
@@ -219,3 +220,65 @@ def test_first_run_is_written_where_people_look(data_dir: Path, tmp_path: Path) 
     assert read_json(run_dir / "run.json")["status"] == "interrupted"
     assert (run_dir / "routing" / "routes.parquet").exists()
     assert not (run_dir / NEXT).exists()
+
+
+def test_record_that_does_not_say_how_it_ended_may_be_a_result(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    """An empty record is no leave for another config: only a run that says so has not ended."""
+    run_dir = tmp_path / "run"
+    run_pipeline(quick_config(data_dir, run_dir), Silent())
+    for damage in ("{}", '{"status": "doen"}'):
+        (run_dir / "run.json").write_text(damage)
+        with pytest.raises(ConfigError, match=r"holds the result of another config"):
+            run_pipeline(quick_config(data_dir, run_dir, **RIDGE), Silent())
+
+
+@pytest.mark.parametrize("stage", ["pool_slice", "train_symbol"])
+def test_run_directory_that_cannot_be_written_costs_no_symbol(
+    data_dir: Path, tmp_path: Path, stage: str
+) -> None:
+    """The run fails with the address, and the result that stood before is untouched."""
+    run_dir = tmp_path / "run"
+    run_pipeline(quick_config(data_dir, run_dir), Silent())
+    before = _files(run_dir)
+    record = sorted((run_dir / "units" / stage).glob("*.json"))[0]
+    record.unlink()
+    for path in [path for path in record.with_suffix("").rglob("*") if path.is_file()]:
+        path.unlink()
+        path.mkdir()  # no file can be written there
+    with pytest.raises(ExecutionError, match=rf"^{stage}/\S+: Cannot write .*no symbol's fault"):
+        run_pipeline(quick_config(data_dir, run_dir), Silent())
+    assert _files(run_dir) == before
+
+
+def test_edited_code_is_said(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another source of this package is told as another version is, and told once."""
+    run_dir = tmp_path / "run"
+    run_pipeline(quick_config(data_dir, run_dir), Silent())
+    told: list[str] = []
+
+    class Listening(Silent):
+        def say(self, text: str) -> None:
+            told.append(text)
+
+    monkeypatch.setattr(ray_pipeline.driving.journal, "package_sha256", lambda: "0" * 64)
+    run_pipeline(quick_config(data_dir, run_dir), Listening())
+    [line] = [text for text in told if "since the last run here" in text]
+    assert line.startswith("ray_pipeline, source ")
+    assert " → 000000000000 since" in line
+    told.clear()
+    run_pipeline(quick_config(data_dir, run_dir), Listening())
+    assert not [text for text in told if "since the last run here" in text]
+
+
+def test_what_killed_writes_left_is_cleared(data_dir: Path, tmp_path: Path) -> None:
+    """Half-written files beside results go with the next run."""
+    run_dir = tmp_path / "run"
+    run_pipeline(quick_config(data_dir, run_dir), Silent())
+    left = run_dir / "routing" / ".routes.parquet.0123456789ab.tmp"
+    left.write_bytes(b"half")
+    run_pipeline(quick_config(data_dir, run_dir), Silent())
+    assert not left.exists()
