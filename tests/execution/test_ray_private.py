@@ -93,20 +93,17 @@ def test_a_ray_without_them_is_told_by_a_sentence(
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("ray_of_the_tests")
 def test_a_real_head_publishes_the_types_of_its_nodes() -> None:
     """Its monitor does so within seconds; without an autoscaler a node is named after itself."""
     from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
     from ray.experimental.internal_kv import _internal_kv_get
 
-    ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR")
-    try:
-        end = time.monotonic() + 60
-        types: dict[str, str] = {}
-        while not types and time.monotonic() < end:
-            time.sleep(0.2)
-            published = _internal_kv_get(DEBUG_AUTOSCALING_STATUS) or b"{}"
-            types = json.loads(published).get("autoscaler_report", {}).get("node_type_mapping", {})
-        assert [kind == f"node_{node}" for node, kind in types.items()] == [True]
-        assert (grows_on_demand(), is_ray_client()) == (False, False)
-    finally:
-        ray.shutdown()
+    end = time.monotonic() + 60
+    types: dict[str, str] = {}
+    while not types and time.monotonic() < end:
+        time.sleep(0.2)
+        published = _internal_kv_get(DEBUG_AUTOSCALING_STATUS) or b"{}"
+        types = json.loads(published).get("autoscaler_report", {}).get("node_type_mapping", {})
+    assert [kind == f"node_{node}" for node, kind in types.items()] == [True]
+    assert (grows_on_demand(), is_ray_client()) == (False, False)
