@@ -135,10 +135,11 @@ def predict_panel(
     }
     request = _request(trained, config, batch, served, import_folders)
     pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}
+    seals = trained.seals_of(job for each in served.values() for job in each.jobs)
     for job_id in sorted(pooled):
         # Of a model that serves everybody the user hears once, and before any work is done.
-        check_model(trained.run, job_id)
-    work = _Work(trained, batch, served, request, targets, raw, since)
+        check_model(trained.run, job_id, seals.get(job_id))
+    work = _Work(trained, batch, served, seals, request, targets, raw, since)
     with open_predictions(destination, facts, reporter.say) as folder:
         _score(work, config, destination, folder, reporter)
     return folder.record
@@ -215,6 +216,7 @@ class _Work:
     trained: TrainedRun
     batch: Batch
     served: Mapping[str, Serving]
+    seals: Mapping[str, str]
     request: TableRequest
     targets: tuple[str, ...]
     raw: tuple[str, ...]
@@ -239,8 +241,12 @@ class _Work:
                     request=replace(request, features=self.served[symbol].features),
                     run_uri=self.trained.run.uri,
                     run_options=self.trained.run_options,
-                    content=self.trained.content,
                     jobs=self.served[symbol].jobs,
+                    seals={
+                        name: self.seals[name]
+                        for name in self.served[symbol].models
+                        if name in self.seals
+                    },
                     families=families,
                     targets=self.targets,
                     raw=self.raw,

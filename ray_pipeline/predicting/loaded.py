@@ -26,8 +26,8 @@ __all__ = ["LoadedRun", "load_run"]
 def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> LoadedRun:
     """Open a finished run to use its models.
 
-    Models are read when they are first needed, and checked then: checksums, and the versions of
-    the libraries that wrote them.
+    Models are read when they are first needed, and checked then: checksums, whether the run trained
+    them, and the versions of the libraries that wrote them.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Load
     DiscoveryError
         When there is no run.
     ArtifactError
-        When it is not done, or trained nothing.
+        When it is not done, trained nothing, or has a pooled model of another run.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class LoadedRun:
                 f"{', '.join(job.job_id for job in self._trained.jobs[:5])} and so on, one per "
                 "folder of models/."
             )
-        return self._models.get(self._trained.run, self._trained.content, job_id)
+        return self._models.get(self._trained.run, job_id, self._trained.seals or {})
 
     def predict(
         self,

@@ -27,26 +27,27 @@ class ModelCache:
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._models: OrderedDict[tuple[str, str, str], TrainedModel] = OrderedDict()
+        self._models: OrderedDict[tuple[str, str, str | None], TrainedModel] = OrderedDict()
 
-    def get(self, run: RunDirectory, content: str, job_id: str) -> TrainedModel:
+    def get(self, run: RunDirectory, job_id: str, seals: Mapping[str, str]) -> TrainedModel:
         """Return a model of a run.
 
         Parameters
         ----------
-        content
-            The run's ``content_sha256``: another run in the same directory has other models.
+        seals
+            The ``sha256`` of the run's own models, members of averages among them, by job; one
+            that it lacks is taken as it is found.
 
         Raises
         ------
         ArtifactError, StorageError
             As `read_model`.
         """
-        key = (run.uri, content, job_id)
+        key = (run.uri, job_id, seals.get(job_id))
         if key in self._models:
             self._models.move_to_end(key)
             return self._models[key]
-        model = read_model(run, job_id, lambda name: self.get(run, content, name))
+        model = read_model(run, job_id, lambda name: self.get(run, name, seals), seals.get(job_id))
         self._models[key] = model
         while len(self._models) > 1 and self.size_bytes > self._max_bytes:
             self._models.popitem(last=False)

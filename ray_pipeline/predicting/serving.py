@@ -9,7 +9,14 @@ from ray_pipeline.records import View
 from ray_pipeline.results.documents import PlannedJob
 from ray_pipeline.routing.decide import NOT_SERVED
 
-__all__ = ["ServedJob", "Serving", "ServingTable", "quantile_columns", "raw_columns"]
+__all__ = [
+    "ServedJob",
+    "Serving",
+    "ServingTable",
+    "models_of",
+    "quantile_columns",
+    "raw_columns",
+]
 
 _VIEW_WORDS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific": "own"}
 
@@ -74,6 +81,11 @@ class Serving:
         """Every feature that one of the jobs needs, each once, in the order of first need."""
         return tuple(dict.fromkeys(name for job in self.jobs for name in job.features))
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that is read for them, members of averages among them, each once."""
+        return models_of(self.jobs)
+
 
 class ServingTable:
     """Looks up what serves a symbol.
@@ -134,6 +146,11 @@ class ServingTable:
         if route in NOT_SERVED:
             return f"{target} is not predicted: its route is {route}"
         return f"{target} is not predicted: no model of its route ({route}) was trained"
+
+
+def models_of(jobs: Iterable[ServedJob]) -> tuple[str, ...]:
+    """Name the models that are read for jobs, members of averages among them, each once."""
+    return tuple(dict.fromkeys(name for job in jobs for name in (job.job_id, *job.members)))
 
 
 def raw_columns(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.errors import ArtifactError, ConfigError, DamagedFileError
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.predicting.serving import ServedJob, ServingTable
+from ray_pipeline.predicting.serving import ServedJob, ServingTable, models_of
 from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.tables import PLAN, ROUTES, SYMBOLS
@@ -26,6 +27,8 @@ from ray_pipeline.user_code.functions import (
 )
 
 __all__ = ["TrainedRun", "open_trained_run"]
+
+_N_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,14 @@ class TrainedRun:
     def content(self) -> str:
         """The run's ``content_sha256``."""
         return self.record.content_sha256
+
+    @property
+    def seals(self) -> Mapping[str, str] | None:
+        """The ``sha256`` of the metadata of the models that the run trained, by job.
+
+        None in a run of a version that recorded none.
+        """
+        return self.record.models
 
     @property
     def interval(self) -> str | None:
@@ -158,14 +169,46 @@ class TrainedRun:
     def quantiles(self, jobs: Sequence[ServedJob]) -> dict[str, tuple[float, ...]]:
         """Return the quantiles by raw column, of the families that predict some.
 
-        One model speaks for all of its target, view and family.
+        One model speaks for all of its target, view and family: the first that can be used.
+
+        Raises
+        ------
+        ArtifactError, DamagedFileError
+            When a pooled model cannot be used.
         """
+        seals = self.seals or {}
         found: dict[str, tuple[float, ...]] = {}
         for job in jobs:
-            if job.column not in found:
-                metadata = read_metadata(self.run, job.job_id)
-                found[job.column] = tuple(metadata["quantiles"] or ())
+            if job.column in found:
+                continue
+            try:
+                metadata = read_metadata(self.run, job.job_id, seals.get(job.job_id))
+            except (ArtifactError, DamagedFileError):
+                if job.is_pooled:
+                    raise
+                continue  # it costs the symbol that it serves, where that is scored
+            found[job.column] = tuple(metadata["quantiles"] or ())
         return found
+
+    def seals_of(self, jobs: Iterable[ServedJob]) -> dict[str, str]:
+        """Return the seals of the models that jobs take, as the run recorded them.
+
+        Of a run that recorded none they are those of the models that stand there, if these can be
+        used: reading the model says why not.
+        """
+        trained = {job.job_id for job in self.jobs}
+        names = [name for name in models_of(jobs) if name in trained]
+        if self.seals is not None:
+            return {name: self.seals[name] for name in names}
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            found = zip(names, pool.map(self._found_seal, names), strict=True)
+            return {name: seal for name, seal in found if seal is not None}
+
+    def _found_seal(self, job_id: str) -> str | None:
+        try:
+            return str(read_metadata(self.run, job_id)["sha256"])
+        except (ArtifactError, DamagedFileError):
+            return None
 
 
 def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> TrainedRun:
@@ -207,6 +250,13 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
         raise ArtifactError(
             f"{run.uri}: run.json counts {n_models} models, and models/ holds the metadata.json of "
             f"{len(jobs)}. Copy the whole run directory, or run again."
+        )
+    known = record.models
+    unknown = [] if known is None else [job.job_id for job in jobs if job.job_id not in known]
+    if unknown:
+        raise ArtifactError(
+            f"{run.uri}: models/ holds {unknown[0]}, and run.json has no model of that name. Copy "
+            "the whole run directory, or run again."
         )
     return TrainedRun(
         run=run.files,

@@ -33,10 +33,11 @@ class PredictSpec:
     ----------
     run_uri, run_options
         Where the models are; workers read them themselves.
-    content
-        The run's ``content_sha256``, which stands for the models' files.
     jobs
         What serves the symbol.
+    seals
+        The ``sha256`` of their models' metadata, members' among them, which stands for the models'
+        files; none of a model that cannot be used.
     families
         Identities of the families of all models that could: these load and predict by code that no
         import leads to.
@@ -54,8 +55,8 @@ class PredictSpec:
     request: TableRequest
     run_uri: str
     run_options: Mapping[str, Any]
-    content: str
     jobs: tuple[ServedJob, ...]
+    seals: Mapping[str, str]
     families: tuple[Identity, ...]
     targets: tuple[str, ...]
     raw: tuple[str, ...]
@@ -75,7 +76,7 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
         When the table cannot be used.
     """
     run = RunDirectory(spec.run_uri, spec.run_options)
-    models = {job.job_id: reader.models.get(run, spec.content, job.job_id) for job in spec.jobs}
+    models = {job.job_id: reader.models.get(run, job.job_id, spec.seals) for job in spec.jobs}
     table = reader.table(spec.partition, spec.request)
     if spec.request.kind == "labeled" and np.isnan(table.features).all(axis=0).any():
         # A column that is not there and one without a value look alike by now.

@@ -138,13 +138,17 @@ class TrainedCounts(Record):
 
 
 class TrainedRecord(Record):
-    """``run.json`` of a run that is done, as far as using its models takes it."""
+    """``run.json`` of a run that is done, as far as using its models takes it.
+
+    `models` has the seal of each model's ``metadata.json``, by job.
+    """
 
     message: str
     content_sha256: str
     counts: TrainedCounts
     data: TrainedFacts
     cross_section: CrossSectionFacts = CrossSectionFacts()
+    models: Mapping[str, str] | None = None
 
 
 class LeftOutSymbol(ToldRecord):

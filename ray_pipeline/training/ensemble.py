@@ -86,13 +86,14 @@ def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
     folder = unit_folder()
     for name, content in files.items():
         reader.run.write_bytes(f"{folder}/{name}", content)
-    metadata = _metadata(target, spec, documents, evidence, files)
-    reader.run.write_json(f"{folder}/metadata.json", sealed(metadata))
+    metadata = sealed(_metadata(target, spec, documents, evidence, files))
+    reader.run.write_json(f"{folder}/metadata.json", metadata)
     reader.run.write_table(f"{folder}/{_TABLE}", table)
     return {
         "jobs": {
             job.job_id: {
                 "files": [f"{folder}/{name}" for name in (*sorted(files), "metadata.json")],
+                "seal": metadata["sha256"],
                 "predictions": f"{folder}/{_TABLE}",
                 "n_rows": metadata["trained_on"]["n_rows"],
                 "spacing": spec.members[0].spacing,

@@ -52,6 +52,10 @@ def _train(context: StageContext) -> None:
         # the driver's work.
         context.write.copy(predictions.table, PREDICTIONS, predictions.digest)
     context.account.count(models=len(training.results))
+    # Scoring compares with them what it finds in the models' folders.
+    context.account.note(
+        models={job_id: result["seal"] for job_id, result in training.results.items()}
+    )
 
 
 def _stream(

@@ -22,7 +22,7 @@ from ray_pipeline.training.model_checks import (
     check_versions,
     with_current_names,
 )
-from ray_pipeline.training.seal import check_seal
+from ray_pipeline.training.seal import check_origin, check_seal
 from ray_pipeline.version import __version__
 
 __all__ = ["TrainedModel", "changed_libraries", "check_model", "read_metadata", "read_model"]
@@ -114,13 +114,19 @@ class TrainedModel:
         return prediction if self.model is None else percentile_of(prediction, self._scale)
 
 
-def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
+def read_metadata(run: RunDirectory, job_id: str, seal: str | None = None) -> dict[str, Any]:
     """Read a model's ``metadata.json``.
+
+    Parameters
+    ----------
+    seal
+        The ``sha256`` that the run's own model has; None: it is not known.
 
     Raises
     ------
     ArtifactError
-        When it is of a version that could not score new data, or not as it was written.
+        When it is of a version that could not score new data, not as it was written, or of another
+        model.
     StorageError
         When it cannot be read.
     """
@@ -131,10 +137,12 @@ def read_metadata(run: RunDirectory, job_id: str) -> dict[str, Any]:
     current = with_current_names(metadata)
     check_complete(current, f"{run.uri}/{name}")
     check_seal(metadata, f"{run.uri}/{name}")
+    if seal is not None:
+        check_origin(metadata, seal, f"{run.uri}/{name}")
     return current
 
 
-def check_model(run: RunDirectory, job_id: str) -> None:
+def check_model(run: RunDirectory, job_id: str, seal: str | None = None) -> None:
     """Check all that `read_model` checks of a model itself, without keeping anything of it.
 
     Raises
@@ -142,11 +150,14 @@ def check_model(run: RunDirectory, job_id: str) -> None:
     ArtifactError, StorageError
         As `read_model`.
     """
-    _checked(run, job_id)
+    _checked(run, job_id, seal)
 
 
 def read_model(
-    run: RunDirectory, job_id: str, member: Callable[[str], TrainedModel] | None = None
+    run: RunDirectory,
+    job_id: str,
+    member: Callable[[str], TrainedModel] | None = None,
+    seal: str | None = None,
 ) -> TrainedModel:
     """Read a model, after checking that it may be used here.
 
@@ -154,16 +165,18 @@ def read_model(
     ----------
     member
         Gives the members of an average by name; None reads them.
+    seal
+        The ``sha256`` that the metadata of the run's own model have; None: it is not known.
 
     Raises
     ------
     ArtifactError
-        When its files are not those that were written, or its family or library is not installed,
-        or only in an older version than wrote it.
+        When its files are not those that were written, or those of another model, or its family or
+        library is not installed, or only in an older version than wrote it.
     StorageError
         When a file cannot be read.
     """
-    metadata, family, files = _checked(run, job_id)
+    metadata, family, files = _checked(run, job_id, seal)
     if family is None:
         read = member or (lambda name: read_model(run, name))
         members = tuple(map(read, metadata["members"]))
@@ -186,10 +199,10 @@ def changed_libraries(model: TrainedModel) -> list[str]:
 
 
 def _checked(
-    run: RunDirectory, job_id: str
+    run: RunDirectory, job_id: str, seal: str | None
 ) -> tuple[dict[str, Any], Family | None, dict[str, bytes]]:
     """Return metadata, family (None: an average of others) and files of a model."""
-    metadata = read_metadata(run, job_id)
+    metadata = read_metadata(run, job_id, seal)
     is_average = metadata["family"] == RANK_AVERAGE
     family = None if is_average else _family(metadata)
     libraries = () if family is None else family.libraries

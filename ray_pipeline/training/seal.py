@@ -10,7 +10,7 @@ from typing import Any
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.storage.documents import canonical_json, strict_json
 
-__all__ = ["check_seal", "sealed"]
+__all__ = ["check_origin", "check_seal", "sealed"]
 
 _UNSEALED = ("serves", "sha256")
 """Whom a pooled model serves is decided after it was written, by routes."""
@@ -43,6 +43,29 @@ def check_seal(metadata: Mapping[str, Any], name: str) -> None:
         raise ArtifactError(
             f"{name}: its values have the SHA-256 {found[:12]}…, and it says {expected[:12]}…: it "
             "is damaged or was changed. Restore it, or run again."
+        )
+
+
+def check_origin(metadata: Mapping[str, Any], seal: str, name: str) -> None:
+    """Refuse metadata that are whole, and of another model than the one that is meant.
+
+    Parameters
+    ----------
+    seal
+        The ``sha256`` of the metadata of that one.
+    name
+        Where they were read.
+
+    Raises
+    ------
+    ArtifactError
+        With both checksums.
+    """
+    found = str(metadata["sha256"])
+    if found != seal:
+        raise ArtifactError(
+            f"{name} is that of another model: it has the SHA-256 {found[:12]}…, and that of the "
+            f"model that the run trained is {seal[:12]}…. Restore the run's own, or run again."
         )
 
 

@@ -27,9 +27,9 @@ __all__ = ["Training", "train_models"]
 class Training:
     """Results by job, in the order of the plan; a job that failed is missing.
 
-    Each holds the model's files, the table of its out-of-sample predictions, its training rows
-    and its out-of-sample evidence; after a search for hyperparameters also ``search``, with what
-    that promised and kept, and its ``n_trials``.
+    Each holds the model's files and the seal of its metadata, the table of its out-of-sample
+    predictions, its training rows and its out-of-sample evidence; after a search for
+    hyperparameters also ``search``, with what that promised and kept, and its ``n_trials``.
     """
 
     results: Mapping[str, Mapping[str, Any]]

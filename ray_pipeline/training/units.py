@@ -95,12 +95,13 @@ def _train(
     files = fitted.model.to_files()
     for name, content in sorted(files.items()):
         reader.run.write_bytes(f"{folder}/{name}", content)
-    metadata = _metadata(design, target, job, spec, fitted, axis, files)
-    reader.run.write_json(f"{folder}/metadata.json", sealed(metadata))
+    metadata = sealed(_metadata(design, target, job, spec, fitted, axis, files))
+    reader.run.write_json(f"{folder}/metadata.json", metadata)
     predictions = f"{folder}/out_of_sample.parquet"
     reader.run.write_table(predictions, fitted.out_of_sample)
     return {
         "files": [f"{folder}/{name}" for name in (*sorted(files), "metadata.json")],
+        "seal": metadata["sha256"],
         "predictions": predictions,
         "n_rows": fitted.n_rows,
         "spacing": design.spacing,

@@ -137,15 +137,17 @@ def test_models_are_kept_within_a_bound(labeled: Trained) -> None:
     """Asked for again a model is the same object, until others have taken its place."""
     run = RunDirectory(str(labeled.run_dir))
     cache = ModelCache()
-    first = cache.get(run, "content", POOLED)
-    assert cache.get(run, "content", POOLED) is first
-    assert cache.get(run, "another run", POOLED) is not first
-    average = cache.get(run, "content", f"cs_{TARGET}__rank_average")
+    seals = read_json(labeled.run_dir / "run.json")["models"]
+    first = cache.get(run, POOLED, seals)
+    assert cache.get(run, POOLED, seals) is first
+    with pytest.raises(ArtifactError, match="is that of another model"):
+        cache.get(run, POOLED, seals | {POOLED: "0" * 64})
+    average = cache.get(run, f"cs_{TARGET}__rank_average", seals)
     assert average.members[0] is first
     small = ModelCache(max_bytes=first.size_bytes)
-    kept = small.get(run, "content", POOLED)
-    small.get(run, "content", f"sym_{TARGET}__S00__ridge")
-    assert small.get(run, "content", POOLED) is not kept
+    kept = small.get(run, POOLED, seals)
+    small.get(run, f"sym_{TARGET}__S00__ridge", seals)
+    assert small.get(run, POOLED, seals) is not kept
     assert small.size_bytes <= first.size_bytes
 
 

@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 from panels import labeled_table, write_panel
-from trained_runs import TARGET, Trained, predict
+from trained_runs import TARGET, Trained, arguments, predict
 
 from ray_pipeline.cli import main
 from ray_pipeline.predicting.outcome import prediction_lines, replay_summary, replay_warning
 from ray_pipeline.storage.lease import LEASE, Holder
-
-
-def arguments(trained: Trained, out: Path, data_dir: Path | None = None) -> list[str]:
-    """Return the command line."""
-    where = str(data_dir or trained.data_dir)
-    return ["predict", str(trained.run_dir), "--data-dir", where, "--out", str(out)]
 
 
 def test_it_tells_what_was_scored(

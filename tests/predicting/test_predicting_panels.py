@@ -52,8 +52,12 @@ def amend_json(path: Path, **changes: Any) -> None:
 
 
 def amend_metadata(path: Path, **changes: Any) -> None:
-    """Change keys of a model's metadata as if it had been written so."""
-    path.write_text(json.dumps(sealed(read_json(path) | changes)))
+    """Change keys of a model's metadata as if the run had written it so."""
+    metadata = sealed(read_json(path) | changes)
+    path.write_text(json.dumps(metadata))
+    record = path.parents[2] / "run.json"
+    seals = read_json(record)["models"] | {path.parent.name: metadata["sha256"]}
+    amend_json(record, models=seals)
 
 
 def test_training_rows_are_predicted_as_in_training(trained: Trained, tmp_path: Path) -> None:

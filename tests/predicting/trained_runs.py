@@ -72,3 +72,9 @@ def predict(
     where = str(trained.data_dir if data_dir is None else data_dir)
     chosen = PredictOptions(**options)
     return predict_panel(str(trained.run_dir), where, str(out), Silent(), chosen)
+
+
+def arguments(trained: Trained, out: Path, data_dir: Path | None = None) -> list[str]:
+    """Return the command line."""
+    where = str(data_dir or trained.data_dir)
+    return ["predict", str(trained.run_dir), "--data-dir", where, "--out", str(out)]

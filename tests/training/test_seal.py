@@ -9,7 +9,7 @@ import pytest
 
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.storage.documents import strict_json
-from ray_pipeline.training.seal import check_seal, sealed
+from ray_pipeline.training.seal import check_origin, check_seal, sealed
 
 METADATA: dict[str, Any] = {"features": ["a", "b"], "scale": [0.0], "quantiles": None, "serves": []}
 
@@ -37,3 +37,16 @@ def test_what_is_decided_or_formatted_later_is_no_change() -> None:
     check_seal(dict(reversed(read.items())), "here")
     assert read["members"] == ["a", "b"]
     assert read["skill"] is None
+
+
+def test_metadata_of_another_model_are_refused() -> None:
+    """Whole as they are; whom a pooled model serves makes it no other."""
+    ours, other = sealed(METADATA), sealed(METADATA | {"seed": 8})
+    check_origin(ours | {"serves": ["S01"]}, ours["sha256"], "here")
+    with pytest.raises(
+        ArtifactError,
+        match=r"^run/models/x/metadata\.json is that of another model: it has the SHA-256 "
+        rf"{other['sha256'][:12]}…, and that of the model that the run trained is "
+        rf"{ours['sha256'][:12]}…\. Restore the run's own, or run again\.$",
+    ):
+        check_origin(other, ours["sha256"], "run/models/x/metadata.json")
