@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from panels import quick_config, read_json, write_config
@@ -19,6 +20,9 @@ from ray_pipeline.results.opening import open_run
 from ray_pipeline.status import run_status, status_lines
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.replacing import MARKER, NEXT, result_place
+
+if TYPE_CHECKING:
+    from conftest import Store
 
 RIDGE = {"training": {"families": ["ridge"]}}
 
@@ -282,3 +286,27 @@ def test_what_killed_writes_left_is_cleared(data_dir: Path, tmp_path: Path) -> N
     left.write_bytes(b"half")
     run_pipeline(quick_config(data_dir, run_dir), Silent())
     assert not left.exists()
+
+
+def test_every_kind_of_store_holds_one_whole_result(store: Store, data_dir: Path) -> None:
+    """In an object store, too, the old result stands until the new one is put in its place."""
+    run_dir = store.uri_of("run")
+    output = {"output": {"storage_options": store.options}}
+    config = quick_config(data_dir, run_dir, **output)
+    run_pipeline(config, Silent())
+    before = open_run(run_dir, store.options)
+    whole = before.record.content_sha256
+    ridge = quick_config(data_dir, run_dir, **output, **RIDGE)
+    with pytest.raises(
+        ConfigError, match=r"holds the result of another config: training\.families"
+    ):
+        run_pipeline(ridge, Silent())
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(ridge, Ending("join_curves", KeyboardInterrupt()), replace=True)
+    assert open_run(run_dir, store.options).record.content_sha256 == whole
+    run_pipeline(ridge, Silent(), replace=True)
+    after = open_run(run_dir, store.options)
+    assert after.record.content_sha256 not in (None, whole)
+    models = {name.split("/")[1].split("__")[-1] for name in after.files.list("models")}
+    assert models == {"ridge"}
+    assert after.files.list(NEXT) == []
