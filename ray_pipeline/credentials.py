@@ -22,7 +22,7 @@ _SIGN_IN_METHODS = frozenset({"anon", "browser", "cache", "cloud", "google_defau
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.:-]{0,60}://"
 _NAMES_BEFORE_AT = re.compile(r"(?:abfss?|wasbs?|hdfs)$", re.IGNORECASE)
-"""``abfs://container@account``: what stands before the @ is no sign-in."""
+"""``abfs://container@account``: what stands before the @ is not a sign-in."""
 _MAX_ADDRESS = 8_192
 # A secret key of S3 may hold slashes; digits before a slash are a port, not a password. The
 # lengths are bounded because a search without bounds takes the square of a long text's length.

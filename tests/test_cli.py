@@ -141,12 +141,12 @@ def test_terminated_run(
 def test_foreign_folder_is_spared(
     data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder with models of somebody's own is no run directory: exit 2, nothing is removed."""
+    """A folder with models of somebody's own is not a run directory: exit 2, nothing is removed."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "mine.bin").touch()
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path)
     assert main(["run", str(config), "--fresh"]) == 2
-    _says(capsys, "is no run directory (it has no run.json), yet it holds models, which would")
+    _says(capsys, "is not a run directory (it has no run.json), yet it holds models, which would")
     assert (tmp_path / "models" / "mine.bin").exists()
 
 
@@ -381,10 +381,10 @@ def test_report_is_written_again(
 
 @pytest.mark.parametrize("command", ["status", "report", "explain", "compare"])
 def test_no_run_directory(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder without run.json is no run directory."""
+    """A folder without run.json is not a run directory."""
     more = {"explain": ["--target", "fwd_ret_5d"], "compare": [str(tmp_path)]}.get(command, [])
     assert main([command, str(tmp_path), *more]) == 2
-    _says(capsys, f"{tmp_path} is no run directory: it has no run.json.")
+    _says(capsys, f"{tmp_path} is not a run directory: it has no run.json.")
 
 
 def test_compare_states_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

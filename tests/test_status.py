@@ -129,7 +129,7 @@ def test_folder_without_a_record_is_no_run(tmp_path: Path) -> None:
     """The message says which folder is meant."""
     with pytest.raises(
         DiscoveryError,
-        match=r"is no run directory: it has no run\.json\. Give the folder that output\.run_dir",
+        match=r"is not a run directory: it has no run\.json\. Give the folder that output\.run_dir",
     ):
         open_run(str(tmp_path))
 

@@ -26,7 +26,7 @@ _UNIT_SECONDS: Mapping[str, int] = {
     "w": 7 * _SECONDS_PER_DAY,
 }
 # [0-9] and not \d: the latter takes any script's digits, which a file name may hold.
-# No more than nine digits: longer ones are no duration, and Python refuses to read 4,301.
+# No more than nine digits: longer ones are not durations, and Python refuses to read 4,301.
 _DURATION = re.compile(r"([0-9]{1,9})([a-z]*)")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _HORIZON_UNITS = ("s", "m", "min", "h", "d", "w", "b")

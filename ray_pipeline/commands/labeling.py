@@ -144,7 +144,7 @@ def _cross_section(
 
 
 class _Unrecorded:
-    """A unit store that keeps nothing: a panel is no run directory."""
+    """A unit store that keeps nothing: a panel is not a run directory."""
 
     def recall(
         self, stage: str, digests: Sequence[str]

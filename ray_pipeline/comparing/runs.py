@@ -34,7 +34,7 @@ def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
     Raises
     ------
     DiscoveryError
-        When one of them is no run directory.
+        When one of them is not a run directory.
     StorageError, ConfigError
         When a file of a run cannot be read.
 

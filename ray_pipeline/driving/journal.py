@@ -174,7 +174,7 @@ def refuse_foreign(
     foreign = [name for name in results if run.list(name)]
     if foreign:
         raise ConfigError(
-            f"{setting}: {run.uri} is no {kind} (it has no {record}), yet it holds "
+            f"{setting}: {run.uri} is not a {kind} (it has no {record}), yet it holds "
             f"{', '.join(foreign)}, which would be replaced. Give a new or an empty folder."
         )
 

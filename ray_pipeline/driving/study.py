@@ -258,8 +258,8 @@ class Study:
             for failure in failures:
                 if failure.error_type == RunDirectoryError.__name__:
                     raise ExecutionError(
-                        f"{failure.unit.stage}/{failure.unit.key}: {failure.message} That is no "
-                        "symbol's fault. Make the run directory readable and writable again, and "
+                        f"{failure.unit.stage}/{failure.unit.key}: {failure.message} No symbol "
+                        "is at fault. Make the run directory readable and writable again, and "
                         "give the same command."
                     )
         finally:

@@ -61,7 +61,7 @@ def evaluate_job(
             "predictions tie", "predictions tie: no timestamp has both a top and a bottom quantile"
         )
     elif job.task == "binary":
-        why_not = WhyNot("no portfolio", "no portfolio: a binary label is no return")
+        why_not = WhyNot("no portfolio", "no portfolio: a binary label is not a return")
     elif not job.is_return:
         why_not = WhyNot(
             "no portfolio", "no portfolio: the target is not among evaluation.return_targets"

@@ -45,7 +45,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import a public name on first use.
 
-    Ray takes a second. And how units are run is no part of what they compute: a module that needs
+    Ray takes a second. And how units are run is not part of what they compute: a module that needs
     `protocol` alone does not reach the executors, so that an edit there makes no record unfit.
     """
     if name not in __all__:

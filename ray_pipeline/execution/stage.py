@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +72,15 @@ def run_stage(
     _check(units)
     records: dict[str, dict[str, Any]] = {}
     failures: list[Failed] = []
-    outcomes = _outcomes(executor, store, units, prepare, on_unfit)
-    for n_done, outcome in enumerate(outcomes, start=1):
-        if isinstance(outcome, Done):
-            records[outcome.unit.key] = _interned(outcome.record)
-        else:
-            failures.append(outcome)
-        if on_outcome is not None:
-            on_outcome(outcome, n_done, len(units))
+    # Closed at once when `on_outcome` raises, and with it the threads that read records.
+    with closing(_outcomes(executor, store, units, prepare, on_unfit)) as outcomes:
+        for n_done, outcome in enumerate(outcomes, start=1):
+            if isinstance(outcome, Done):
+                records[outcome.unit.key] = _interned(outcome.record)
+            else:
+                failures.append(outcome)
+            if on_outcome is not None:
+                on_outcome(outcome, n_done, len(units))
     return StageResult(
         records=dict(sorted(records.items())),
         failures=tuple(sorted(failures, key=lambda failed: failed.unit.key)),
@@ -104,7 +106,7 @@ def _outcomes(
     units: Sequence[Unit],
     prepare: Callable[[Sequence[Unit]], Sequence[Unit]] | None,
     on_unfit: Callable[[Sequence[UnfitUnit]], None] | None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     if not units:
         return
     left = {unit.digest: unit for unit in units}

@@ -90,7 +90,7 @@ class ColumnTally:
         return None if self._listed is None else tuple(map(float, self._listed))
 
     def findings(self) -> list[QualityFinding]:
-        """Report cells that are no values, and a column that has no value or only one."""
+        """Report cells that are not values, and a column that has no value or only one."""
         name, found = self.name, []
         if self._n_infinite:
             message = f"{self._n_infinite} infinite cells of {name!r} are taken as missing"
@@ -110,7 +110,7 @@ class ColumnTally:
         return found
 
     def _add_beyond(self, values: _Floats, rows: Rows) -> None:
-        """Count cells that are no values; `values` has NaN for all others."""
+        """Count cells that are not values; `values` has NaN for all others."""
         infinite = np.isinf(values)
         self._n_infinite += int(np.count_nonzero(infinite))
         outside = np.where(infinite, np.nan, values)

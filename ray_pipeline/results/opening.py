@@ -29,7 +29,7 @@ def open_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Resu
     run = result_place(RunDirectory(uri, storage_options))
     if not run.exists(RECORD):
         raise DiscoveryError(
-            f"{uri} is no run directory: it has no run.json. Give the folder that "
+            f"{uri} is not a run directory: it has no run.json. Give the folder that "
             "output.run_dir names."
         )
     results = Results(run)

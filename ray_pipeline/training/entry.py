@@ -81,7 +81,7 @@ def _stream(
 
 def _publish_models(context: StageContext, training: Training, plan: TrainingPlan) -> None:
     """Copy the models out of ``units/``, where each lies under a hash of all it depends on."""
-    # Whom a pooled model serves is no part of its training: routes can change without it.
+    # Whom a pooled model serves is not part of its training: routes can change without it.
     serves = {job.job_id: job.serves for job in plan.jobs if job.view == "cross_sectional"}
     copies: list[tuple[str, str]] = []
     pooled: list[tuple[str, str]] = []

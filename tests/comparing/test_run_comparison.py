@@ -334,7 +334,7 @@ def test_config_of_another_version(runs: Path, edited: RunDirectory) -> None:
 def test_no_run_directory(runs: Path, tmp_path: Path) -> None:
     """Whichever of the two is none is named."""
     for pair in ((runs / "a", tmp_path), (tmp_path, runs / "a")):
-        with pytest.raises(DiscoveryError, match=rf"{tmp_path} is no run directory"):
+        with pytest.raises(DiscoveryError, match=rf"{tmp_path} is not a run directory"):
             compare_runs(*map(str, pair))
 
 

@@ -24,7 +24,7 @@ def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
     with pytest.raises(
         ConfigError,
-        match=r"output\.run_dir: \S+ is no run directory \(it has no run\.json\), yet it holds "
+        match=r"output\.run_dir: \S+ is not a run directory \(it has no run\.json\), yet it holds "
         r"report\.html, models, which would be replaced\. Give a new or an empty folder\.",
     ):
         refuse_foreign(RunDirectory(tmp_path))

@@ -251,7 +251,9 @@ def test_run_directory_that_cannot_be_written_costs_no_symbol(
     for path in [path for path in record.with_suffix("").rglob("*") if path.is_file()]:
         path.unlink()
         path.mkdir()  # no file can be written there
-    with pytest.raises(ExecutionError, match=rf"^{stage}/\S+: Cannot write .*no symbol's fault"):
+    with pytest.raises(
+        ExecutionError, match=rf"^{stage}/\S+: Cannot write .*No symbol is at fault"
+    ):
         run_pipeline(quick_config(data_dir, run_dir), Silent())
     assert _files(run_dir) == before
 

@@ -186,7 +186,7 @@ def test_binary_labels_have_lift_and_accuracy_at_the_base_rate() -> None:
     assert found.job.hit_rate > 0.99
     assert found.job.hit_rate_by_chance == pytest.approx(0.2**2 + 0.8**2, abs=0.01)
     assert found.decay[0].rank_ic == pytest.approx(1.0)
-    assert found.job.reason == "no portfolio: a binary label is no return"
+    assert found.job.reason == "no portfolio: a binary label is not a return"
     worthless = evaluate_job(panel(rng.permuted(prediction, axis=1), label), binary, SETTINGS).job
     assert worthless.hit_rate == pytest.approx(worthless.hit_rate_by_chance, abs=0.02)
 

@@ -228,7 +228,7 @@ def test_other_folders_are_left_alone(labeled: Trained, tmp_path: Path) -> None:
     before = sorted(out.rglob("*"))
     with pytest.raises(
         ConfigError,
-        match=r"^--out: \S+ is no folder of predictions \(it has no predictions\.json\), yet it "
+        match=r"^--out: \S+ is not a folder of predictions \(it has no predictions\.json\), yet it "
         r"holds .*, which would be replaced\. Give a new or an empty folder\.$",
     ):
         predict(labeled, out)
@@ -252,7 +252,7 @@ def test_a_run_without_models_cannot_predict(labeled: Trained, tmp_path: Path) -
         match=r"trained no model, so that nothing can be predicted: nothing was trained\.$",
     ):
         predict(run, tmp_path / "out")
-    with pytest.raises(DiscoveryError, match="is no run directory"):
+    with pytest.raises(DiscoveryError, match="is not a run directory"):
         load_run(str(tmp_path))
     assert not (tmp_path / "out").exists()
 
