@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,9 @@ def test_run_by_ray_client(cluster: Cluster, work: WorkingFolder, serial_sha256:
         "ray-pipeline: The connection to the Ray cluster is lost: "
     ), lost.text
     assert lost.stderr.endswith("the same command continues from there.\n")
-    assert "Traceback" not in lost.stderr
+    # A thread of Ray Client's own may tell of the same loss now and then; nothing of ours does.
+    frames = re.findall(r'File "([^"]+)", line', lost.stderr)
+    assert not [path for path in frames if "ray_pipeline" in Path(path).parts], lost.text
     assert not own.exists()
     assert work.record("lost")["status"] == "failed"
     cluster.head.restart()
