@@ -83,7 +83,7 @@ def open_study(
     with DriverLease(run, reporter.say).held() as lease:
         if is_replacing(run):
             reporter.say("a result was being put in place when its run was stopped; finishing that")
-            finish_replacing(run, RESULTS, RECORD)
+            finish_replacing(run, RESULTS)
         study = Study(config, batch, reporter, run, lease, tracker, fresh=fresh, sources=sources)
         study.begin()
         with study.recorded():
@@ -237,7 +237,7 @@ class Study:
         report = self.place.read_text(write_report(self.place))
         if self._is_beside:
             if self.journal.record["status"] == "done":
-                replace_result(self.run, RESULTS, RECORD)
+                replace_result(self.run, RESULTS)
             else:
                 self.say(f"the result that was in {self.run.uri} before is untouched")
         ranking = None if self._context is None else self._context.find(Ranking)

@@ -40,7 +40,7 @@ def result_place(run: RunDirectory) -> RunDirectory:
     return run.below(NEXT) if is_there else run
 
 
-def replace_result(run: RunDirectory, results: Iterable[str], last: str) -> None:
+def replace_result(run: RunDirectory, results: Iterable[str]) -> None:
     """Make what `NEXT` holds the result.
 
     Parameters
@@ -48,19 +48,17 @@ def replace_result(run: RunDirectory, results: Iterable[str], last: str) -> None
     results
         Files and folders of a result at the top of the directory: what the new one lacks of them
         is removed.
-    last
-        The file that is put in its place last.
     """
     run.write_json(MARKER, {"result": NEXT})
-    finish_replacing(run, results, last)
+    finish_replacing(run, results)
 
 
-def finish_replacing(run: RunDirectory, results: Iterable[str], last: str) -> None:
+def finish_replacing(run: RunDirectory, results: Iterable[str]) -> None:
     """Put the files of a decided replacement in their place; see `replace_result`.
 
-    Where there is no whole one, the result that stands is kept.
+    The record comes last. Without a whole result in `NEXT` the one that stands is kept.
     """
-    if not run.exists(f"{NEXT}/{last}"):
+    if not run.exists(f"{NEXT}/{_RECORD}"):
         run.remove(MARKER)
         run.remove(NEXT)
         return
@@ -68,8 +66,10 @@ def finish_replacing(run: RunDirectory, results: Iterable[str], last: str) -> No
     new = frozenset(names)
     old = [name for result in results for name in run.list(result)]
     _each(run.remove, _emptied(old, new))
-    _each(lambda name: run.copy(f"{NEXT}/{name}", name), [name for name in names if name != last])
-    run.copy(f"{NEXT}/{last}", last)
+    _each(
+        lambda name: run.copy(f"{NEXT}/{name}", name), [name for name in names if name != _RECORD]
+    )
+    run.copy(f"{NEXT}/{_RECORD}", _RECORD)
     run.remove(MARKER)
     run.remove(NEXT)
 

@@ -123,7 +123,7 @@ def test_mistyped_interval_is_refused_before_anything_is_touched(
 
 
 def test_unreadable_record_may_be_a_result(data_dir: Path, tmp_path: Path) -> None:
-    """A damaged run.json is no leave to overwrite: the run goes beside it, and mends it."""
+    """A damaged run.json does not allow overwriting: the run works beside it, and repairs it."""
     run_dir = tmp_path / "run"
     run_pipeline(quick_config(data_dir, run_dir), Silent())
     reference = read_json(run_dir / "run.json")["content_sha256"]
