@@ -9,6 +9,7 @@ from ray_pipeline.families.protocol import (
     Problem,
     QuantileModel,
     Stopping,
+    TunedModel,
 )
 from ray_pipeline.families.registry import load_family
 from ray_pipeline.families.searching import Searchable, SearchDimension
@@ -25,6 +26,7 @@ __all__ = [
     "Stopping",
     "StreamedProblem",
     "StreamingFamily",
+    "TunedModel",
     "family_identity",
     "load_family",
     "stopping_fraction",

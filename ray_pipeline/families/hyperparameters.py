@@ -10,9 +10,11 @@ from typing import Any
 from ray_pipeline.errors import ConfigError
 
 __all__ = [
+    "AUTO",
     "EARLY_STOPPING",
     "MOST_PENALTY",
     "MOST_ROUNDS",
+    "Automatic",
     "Flag",
     "Number",
     "check_hyperparameters",
@@ -70,6 +72,25 @@ class Flag:
         return "true or false"
 
 
+AUTO = "auto"
+"""Leaves a hyperparameter to the family, which sets it by the training rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Automatic:
+    """A number, or `AUTO`."""
+
+    number: Number
+
+    def allows(self, value: object) -> bool:
+        """Whether the value is one of the two."""
+        return value == AUTO or self.number.allows(value)
+
+    def __str__(self) -> str:
+        """Return what is needed, in words."""
+        return f"{self.number}, or {AUTO},"
+
+
 MOST_ROUNDS = 100_000
 """Rounds, trees or epochs; a hundred times what a well-fitted model has."""
 
@@ -87,7 +108,7 @@ DEFAULT_STOPPING_FRACTION = 0.2
 
 
 def check_hyperparameters(
-    family: str, given: Mapping[str, Any], allowed: Mapping[str, Number | Flag]
+    family: str, given: Mapping[str, Any], allowed: Mapping[str, Number | Flag | Automatic]
 ) -> None:
     """Accept names and values that a family can work with.
 

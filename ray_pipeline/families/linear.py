@@ -21,13 +21,22 @@ _FILE = "model.json"
 
 @dataclass(frozen=True, slots=True)
 class LinearModel:
-    """Coefficients per scaled feature, shape (n_features,), and an intercept."""
+    """Coefficients per scaled feature, shape (n_features,), and an intercept.
+
+    `penalty` is what ridge shrank them by; None where it is not known.
+    """
 
     family: str
     feature_names: tuple[str, ...]
     scaling: FeatureScaling
     coefficients: NDArray[np.float64]
     intercept: float
+    penalty: float | None = None
+
+    @property
+    def chosen(self) -> Mapping[str, float]:
+        """The penalty, where it is known; see `TunedModel`."""
+        return {} if self.penalty is None else {"penalty": self.penalty}
 
     @property
     def importances(self) -> NDArray[np.float64]:
@@ -52,6 +61,8 @@ class LinearModel:
             "coefficients": self.coefficients.tolist(),
             "intercept": self.intercept,
         }
+        if self.penalty is not None:
+            document["penalty"] = self.penalty
         return {_FILE: json.dumps(document, indent=1).encode()}
 
 
@@ -66,6 +77,7 @@ def load_linear(family: str, files: Mapping[str, bytes]) -> LinearModel:
     document = unpack_document(family, files, _FILE)
     with reading(family, _FILE):
         names = tuple(str(name) for name in document["feature_names"])
+        penalty = document.get("penalty")
         scale = [np.inf if value is None else value for value in document["scale"]]
         columns = [
             np.array(values, dtype=np.float64).reshape(len(names))
@@ -83,6 +95,7 @@ def load_linear(family: str, files: Mapping[str, bytes]) -> LinearModel:
             scaling=FeatureScaling(*columns[:4]),
             coefficients=columns[4],
             intercept=float(document["intercept"]),
+            penalty=None if penalty is None else float(penalty),
         )
 
 

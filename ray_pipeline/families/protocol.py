@@ -22,6 +22,7 @@ __all__ = [
     "Problem",
     "QuantileModel",
     "Stopping",
+    "TunedModel",
     "predict_each",
 ]
 
@@ -116,6 +117,16 @@ class IterativeModel(Protocol):
         ...
 
 
+@runtime_checkable
+class TunedModel(Protocol):
+    """A model with hyperparameters that its family set by the training rows."""
+
+    @property
+    def chosen(self) -> Mapping[str, float]:
+        """What they came to be."""
+        ...
+
+
 def predict_each(models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
     """Predict by models that have nothing to share, shape (n_models, n_samples)."""
     return np.stack([model.predict(X) for model in models])
@@ -147,8 +158,9 @@ class Family(Protocol):
         Parameters
         ----------
         X
-            Design matrix, shape (n_samples, n_features), NaN = missing. Every row may be used
-            to learn scales and bins, so the caller passes no row of a test fold.
+            Design matrix in the order of time, shape (n_samples, n_features), NaN = missing.
+            Every row may be used to learn scales and bins, so the caller passes no row of a test
+            fold.
         """
         ...
 

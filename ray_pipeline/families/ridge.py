@@ -8,22 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families.hyperparameters import MOST_PENALTY, Number, check_hyperparameters
+from ray_pipeline.families.hyperparameters import (
+    AUTO,
+    MOST_PENALTY,
+    Automatic,
+    Number,
+    check_hyperparameters,
+)
 from ray_pipeline.families.labels import clipped_labels
 from ray_pipeline.families.linear import LinearModel, load_linear, predict_linear
 from ray_pipeline.families.protocol import Model, Problem
 from ray_pipeline.families.searching import SearchDimension
 from ray_pipeline.families.streaming import StreamedProblem
-from ray_pipeline.statistics.ridge import solve_ridge, solve_ridge_in_blocks
+from ray_pipeline.statistics.ridge import RidgeSolution, solve_ridge, solve_ridge_in_blocks
+from ray_pipeline.statistics.ridge_penalty import parts_in_time
 from ray_pipeline.statistics.scaling import FeatureScaling, fit_feature_scaling, winsorise_label
 
 __all__ = ["RidgeFamily"]
 
-PENALTY = 0.1
-"""Per sample. Labels overlap and features are collinear, so the effective sample is far smaller
-than the rows: a penalty that vanishes with n would be ordinary least squares."""
-
-_ALLOWED = {"penalty": Number(0.0, MOST_PENALTY, above=True)}
+_ALLOWED = {"penalty": Automatic(Number(0.0, MOST_PENALTY, above=True))}
+"""Per sample: labels overlap and features are collinear, so the effective sample is far smaller
+than the rows, and a penalty that vanishes with n would be ordinary least squares."""
 
 
 class RidgeFamily:
@@ -41,19 +46,14 @@ class RidgeFamily:
     ) -> list[Model]:
         """Fit all problems on one scaled matrix; see `Family.fit`."""
         scaling = fit_feature_scaling(X)
-        coefficients, intercepts = solve_ridge(
+        solution = solve_ridge(
             scaling.transform(X),
             np.stack([clipped_labels(problem) for problem in problems], axis=1),
             [problem.rows for problem in problems],
-            float(hyperparameters.get("penalty", PENALTY)),
+            _penalty(hyperparameters),
             [problem.weights for problem in problems],
         )
-        return [
-            LinearModel(
-                self.name, tuple(feature_names), scaling, coefficients[:, k], float(intercepts[k])
-            )
-            for k in range(len(problems))
-        ]
+        return [self._model(feature_names, scaling, solution, k) for k in range(len(problems))]
 
     def fit_streamed(
         self,
@@ -65,28 +65,59 @@ class RidgeFamily:
         """Sum the cross-products as the rows come; see `StreamingFamily.fit_streamed`."""
         scaling = fit_feature_scaling(sample)
         labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
-        coefficients, intercept = solve_ridge_in_blocks(
+        solution = solve_ridge_in_blocks(
             _scaled_blocks(problem, labels, scaling),
             len(feature_names),
-            float(hyperparameters.get("penalty", PENALTY)),
+            _penalty(hyperparameters),
+            _parts(problem),
         )
-        return LinearModel(self.name, tuple(feature_names), scaling, coefficients, intercept)
+        return self._model(feature_names, scaling, solution, 0)
+
+    def _model(
+        self, names: Sequence[str], scaling: FeatureScaling, solution: RidgeSolution, target: int
+    ) -> LinearModel:
+        return LinearModel(
+            self.name,
+            tuple(names),
+            scaling,
+            solution.coefficients[:, target],
+            float(solution.intercepts[target]),
+            float(solution.penalties[target]),
+        )
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search the penalty, from next to none to next to no model; see `Searchable`."""
-        return {"penalty": SearchDimension("float", 1e-4, 100.0, log=True, default=PENALTY)}
+        return {"penalty": SearchDimension("float", 1e-4, 100.0, log=True)}
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale the rows once for all models; see `Family.predict`."""
         return predict_linear(models, X)
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, Any]) -> None:
-        """Accept ``penalty`` alone, above 0."""
+        """Accept ``penalty`` alone: above 0, or auto."""
         check_hyperparameters(self.name, hyperparameters, _ALLOWED)
 
     def load(self, files: Mapping[str, bytes]) -> Model:
         """Rebuild a model from ``model.json``."""
         return load_linear(self.name, files)
+
+
+def _penalty(hyperparameters: Mapping[str, Any]) -> float | None:
+    """Return the penalty that is configured, None where the training rows decide."""
+    penalty = hyperparameters.get("penalty", AUTO)
+    return None if penalty == AUTO else float(penalty)
+
+
+def _parts(problem: StreamedProblem) -> NDArray[np.int64]:
+    """Return each streamed row's part of the time, in the order in which the rows come."""
+    n_rows = len(problem.y)
+    weights = np.ones(n_rows) if problem.weights is None else problem.weights
+    if problem.positions is None:
+        return parts_in_time(weights)
+    order = np.argsort(problem.positions, kind="stable")
+    parts = np.empty(n_rows, dtype=np.int64)
+    parts[order] = parts_in_time(weights[order])
+    return parts
 
 
 def _scaled_blocks(

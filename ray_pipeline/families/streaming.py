@@ -42,6 +42,9 @@ class StreamedProblem:
         As in `Problem`.
     weights
         Weight of each row, finite and above 0, shape (n_rows,); None weighs all alike.
+    positions
+        Panel position of each row, best ascending within a block, shape (n_rows,); None: the rows
+        come in the order of time.
     """
 
     rows: RowStream
@@ -49,6 +52,7 @@ class StreamedProblem:
     task: Task
     seed: int
     weights: NDArray[np.float64] | None = None
+    positions: NDArray[np.int64] | None = None
 
 
 @runtime_checkable

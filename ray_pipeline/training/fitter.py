@@ -16,6 +16,7 @@ from ray_pipeline.families import (
     Model,
     Problem,
     StreamingFamily,
+    TunedModel,
     without_stopping,
 )
 from ray_pipeline.panel.frame import PanelFrame
@@ -38,7 +39,8 @@ class Fit:
     n_rows, first, last
         Training rows; panel positions of the first and the last of them.
     facts
-        How rows counted and when it stopped, for the model's metadata.
+        How rows counted, when it stopped, and the hyperparameters that the family set itself, for
+        the model's metadata.
     """
 
     model: Model
@@ -132,6 +134,7 @@ class Fitter:
         return {
             "sample_weights": self.settings.sample_weights,
             "n_rounds": model.n_rounds if isinstance(model, IterativeModel) else None,
+            "chosen": dict(model.chosen) if isinstance(model, TunedModel) else {},
             "early_stopping": {
                 "n_fitted": len(stopping.fitted),
                 "n_watched": len(stopping.watched),

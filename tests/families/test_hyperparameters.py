@@ -66,7 +66,7 @@ def test_what_a_family_does_not_have_is_answered_with_what_it_has(family: str) -
 
 
 OUT_OF_BOUNDS = [
-    ("ridge", "penalty", 0, "a number above 0 and at most 1e+12"),
+    ("ridge", "penalty", 0, "a number above 0 and at most 1e+12, or auto,"),
     ("elastic_net", "penalty", -1.0, "a number above 0 and at most 1e+12"),
     ("elastic_net", "l1_ratio", 1.5, "a number above 0 and at most 1"),
     ("extra_trees", "max_features", 0, "a number above 0 and at most 1"),

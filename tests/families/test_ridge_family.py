@@ -12,7 +12,7 @@ from problems import fit_one, noise_features, problem
 
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.families.linear import LinearModel
-from ray_pipeline.families.ridge import PENALTY, RidgeFamily
+from ray_pipeline.families.ridge import RidgeFamily
 
 SIGNS = np.tile([1.0, -1.0], 200)
 """A feature of mean 0 and standard deviation 1 that clipping leaves as it is."""
@@ -34,10 +34,26 @@ def test_coefficient_is_shrunk_by_the_penalty() -> None:
     assert model.importances.tolist() == pytest.approx([2.0])
 
 
-def test_default_penalty_is_a_tenth_per_sample() -> None:
-    """Without a hyperparameter w = 3 / 1.1, however many rows there are."""
-    assert PENALTY == 0.1
-    assert fit_signs({}).coefficients.tolist() == pytest.approx([3.0 / 1.1])
+def test_what_follows_from_the_feature_alone_is_hardly_shrunk() -> None:
+    """Without a hyperparameter the training rows decide, and the model says what on."""
+    for hyperparameters in ({}, {"penalty": "auto"}):
+        model = fit_signs(hyperparameters)
+        assert model.coefficients.tolist() == pytest.approx([3.0], abs=1e-3)
+        assert model.penalty == pytest.approx(1e-4)
+        assert model.chosen == {"penalty": model.penalty}
+
+
+def test_the_penalty_is_kept_with_the_model() -> None:
+    """One that was configured too; a document of before has none."""
+    files = fit_signs({"penalty": 0.5}).to_files()
+    loaded = RidgeFamily().load(files)
+    assert isinstance(loaded, LinearModel)
+    assert loaded.penalty == 0.5
+    document = json.loads(files["model.json"])
+    del document["penalty"]
+    older = RidgeFamily().load({"model.json": json.dumps(document).encode()})
+    assert isinstance(older, LinearModel)
+    assert older.chosen == {}
 
 
 def test_importance_of_a_negative_coefficient_is_its_size() -> None:
@@ -127,17 +143,19 @@ def test_binary_labels_are_not_clipped_away() -> None:
     assert high - low > 0.5
 
 
-@pytest.mark.parametrize("value", [1, 0.01, 1e6])
-def test_a_penalty_above_0_is_accepted(value: float) -> None:
-    """Whole and real numbers above 0 pass, and so does no hyperparameter at all."""
+@pytest.mark.parametrize("value", [1, 0.01, 1e6, "auto"])
+def test_a_penalty_above_0_is_accepted(value: object) -> None:
+    """Whole and real numbers above 0 pass, auto, and so does no hyperparameter at all."""
     RidgeFamily().check_hyperparameters({"penalty": value})
     RidgeFamily().check_hyperparameters({})
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "0.1", True, None])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "0.1", "Auto", True, None])
 def test_a_penalty_that_is_none_is_refused(value: object) -> None:
     """The message says what was found and what is needed."""
-    message = f"ridge: penalty is {value!r}; a number above 0 and at most 1e+12 is needed."
+    message = (
+        f"ridge: penalty is {value!r}; a number above 0 and at most 1e+12, or auto, is needed."
+    )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         RidgeFamily().check_hyperparameters({"penalty": value})
 

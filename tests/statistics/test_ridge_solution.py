@@ -36,11 +36,12 @@ def test_solution_is_penalised_least_squares_for_each_target(
     Z, Y = random.standard_normal((60, n_features)) + 3.0, random.standard_normal((60, 3))
     rows = [np.arange(50), np.arange(50), np.flatnonzero(random.random(60) < 0.7)]
     Y[50:, :2] = np.nan
-    coefficients, intercepts = solve_ridge(Z, Y, rows, penalty)
+    solution = solve_ridge(Z, Y, rows, penalty)
     for j, index in enumerate(rows):
         weights, intercept = _least_squares(Z[index], Y[index, j], penalty)
-        assert coefficients[:, j] == pytest.approx(weights, abs=1e-8)
-        assert intercepts[j] == pytest.approx(intercept, abs=1e-7)
+        assert solution.coefficients[:, j] == pytest.approx(weights, abs=1e-8)
+        assert solution.intercepts[j] == pytest.approx(intercept, abs=1e-7)
+        assert solution.penalties[j] == penalty
 
 
 def test_planted_line_is_recovered_up_to_the_shrinkage() -> None:
@@ -49,16 +50,16 @@ def test_planted_line_is_recovered_up_to_the_shrinkage() -> None:
     Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
     Z[:, 1] -= Z[:, 0] * (Z[:, 0] @ Z[:, 1]) / 5000
     y = 4.0 + 2.0 * Z[:, 0]
-    weights, intercepts = solve_ridge(Z, y[:, None], [np.arange(5000)], 0.1)
-    assert weights[:, 0] == pytest.approx([2.0 / 1.1, 0.0], abs=1e-9)
-    assert intercepts == pytest.approx([4.0])
+    solution = solve_ridge(Z, y[:, None], [np.arange(5000)], 0.1)
+    assert solution.coefficients[:, 0] == pytest.approx([2.0 / 1.1, 0.0], abs=1e-9)
+    assert solution.intercepts == pytest.approx([4.0])
 
 
 def test_features_that_carry_nothing_have_no_coefficient() -> None:
     """A constant column and an exact twin are no obstacle: the twins share."""
     x = np.random.default_rng(0).standard_normal(200)
     Z = np.column_stack([x, np.zeros(200), x])
-    weights, _ = solve_ridge(Z, x[:, None], [np.arange(200)], 0.1)
+    weights = solve_ridge(Z, x[:, None], [np.arange(200)], 0.1).coefficients
     assert weights[1, 0] == 0.0
     assert weights[0, 0] == pytest.approx(weights[2, 0])
 
@@ -68,10 +69,11 @@ def test_a_target_does_not_depend_on_its_company() -> None:
     random = np.random.default_rng(1)
     Z, Y = random.standard_normal((80, 3)), random.standard_normal((80, 3))
     rows = [np.arange(80), np.arange(40), np.arange(80)]
-    together = solve_ridge(Z, Y, rows, 0.1)[0]
-    reversed_ = solve_ridge(Z, Y[:, ::-1], rows[::-1], 0.1)[0]
+    together = solve_ridge(Z, Y, rows, 0.1).coefficients
+    reversed_ = solve_ridge(Z, Y[:, ::-1], rows[::-1], 0.1).coefficients
     assert together == pytest.approx(reversed_[:, ::-1], abs=1e-12)
-    assert together[:, 1] == pytest.approx(solve_ridge(Z, Y[:, 1:2], rows[1:2], 0.1)[0][:, 0])
+    alone = solve_ridge(Z, Y[:, 1:2], rows[1:2], 0.1).coefficients
+    assert together[:, 1] == pytest.approx(alone[:, 0])
 
 
 @given(seed=st.integers(0, 2**32), share=st.floats(0.05, 0.95))
@@ -84,8 +86,9 @@ def test_every_target_may_lack_labels_of_its_own(seed: int, share: float) -> Non
     together = solve_ridge(Z, Y, rows, 0.1)
     for j, index in enumerate(rows):
         alone = solve_ridge(Z, Y[:, [j]], [index], 0.1)
-        assert together[0][:, j] == pytest.approx(alone[0][:, 0], abs=1e-10)
-        assert together[1][j] == pytest.approx(alone[1][0], abs=1e-10)
+        ours, expected = together.coefficients[:, j], alone.coefficients[:, 0]
+        assert ours == pytest.approx(expected, abs=1e-10)
+        assert together.intercepts[j] == pytest.approx(alone.intercepts[0], abs=1e-10)
 
 
 def test_blocks_of_rows_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,5 +98,29 @@ def test_blocks_of_rows_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = solve_ridge(Z, Y, [np.arange(100)], 0.1)
     monkeypatch.setattr(ridge, "BLOCK_ROWS", 7)
     parts = solve_ridge(Z, Y, [np.arange(100)], 0.1)
-    assert parts[0] == pytest.approx(whole[0], abs=1e-12)
-    assert parts[1] == pytest.approx(whole[1], abs=1e-12)
+    assert parts.coefficients == pytest.approx(whole.coefficients, abs=1e-12)
+    assert parts.intercepts == pytest.approx(whole.intercepts, abs=1e-12)
+
+
+def test_targets_with_equal_rows_and_weights_share_the_decomposition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Weights that are equal in value are one group, whatever array holds them."""
+    random = np.random.default_rng(4)
+    Z, Y = random.standard_normal((200, 3)), random.standard_normal((200, 4))
+    weights = random.random(200) + 0.5
+    given = [weights, weights.copy(), None, weights[::-1].copy()]
+    alone = [solve_ridge(Z, Y[:, [k]], [np.arange(200)], 0.2, [given[k]]) for k in range(4)]
+    made: list[int] = []
+
+    class Counted(ridge._Weighted):
+        def __init__(self, n_features: int, n_targets: int) -> None:
+            made.append(n_targets)
+            super().__init__(n_features, n_targets)
+
+    monkeypatch.setattr(ridge, "_Weighted", Counted)
+    together = solve_ridge(Z, Y, [np.arange(200)] * 4, 0.2, given)
+    assert made == [2, 1]
+    for k, one in enumerate(alone):
+        assert together.coefficients[:, k] == pytest.approx(one.coefficients[:, 0], abs=1e-13)
+        assert together.intercepts[k] == pytest.approx(one.intercepts[0], abs=1e-13)

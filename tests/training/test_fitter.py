@@ -129,12 +129,14 @@ def test_a_fold_trains_on_streamed_rows_before_it(design: Design, tmp_path: Path
     assert family.fits == []
     assert X.shape == (84, 1)  # hours 0 to 249 of the pool, purged or not: no label is among them
     np.testing.assert_array_equal(problem.y, np.arange(245.0))
+    np.testing.assert_array_equal(problem.positions, np.arange(245))
     assert (problem.seed, problem.weights, hyperparameters) == (4, None, {"depth": 3})
     assert (fit.n_rows, fit.first, fit.last) == (245, 0, 244)
     assert fit.facts == {
         "streamed": True,
         "sample_weights": "none",
         "n_rounds": 17,
+        "chosen": {},
         "early_stopping": None,
     }
 

@@ -153,6 +153,7 @@ class TestRows:
             "streamed": False,
             "sample_weights": "none",
             "n_rounds": None,
+            "chosen": {},
             "early_stopping": {"n_fitted": 660, "n_watched": 225},
         }
 

@@ -118,6 +118,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
             "streamed": False,
             "sample_weights": "none",
             "n_rounds": None,
+            "chosen": {"penalty": 0.2},
             "early_stopping": None,
         },
         "input_fingerprint": "fingerprint",

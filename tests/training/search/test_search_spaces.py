@@ -95,7 +95,7 @@ def test_what_cannot_be_searched_is_refused(given: dict[str, Any], message: str)
 
 def test_a_dimension_that_is_too_high_at_its_upper_end_is_refused() -> None:
     """The upper end is checked as the lower one is."""
-    message = r"penalty is inf; a number above 0 and at most 1e\+12 is needed"
+    message = r"penalty is inf; a number above 0 and at most 1e\+12, or auto, is"
     with pytest.raises(ConfigError, match=message):
         search_spaces(("ridge",), {"ridge": {"penalty": (1.0, float("inf"))}})
 
