@@ -13,7 +13,8 @@ from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import Subject, current_subject
-from ray_pipeline.leakage.tests import LeakFinding, LeakSpec, find_leaks, merge_leaks
+from ray_pipeline.leakage.findings import LeakFinding
+from ray_pipeline.leakage.tests import LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
@@ -22,6 +23,7 @@ from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.stages.writing import nulls
 from ray_pipeline.statistics.leakage import LeakLimits
+from ray_pipeline.statistics.look_ahead import LookAheadLimits
 
 __all__ = [
     "LEAKAGE",
@@ -105,9 +107,15 @@ def screen_features(
         section.behaviour_min_correlation,
         section.implausible_correlation,
     )
+    look_ahead = LookAheadLimits(section.clock_min_correlation, section.present_min_explained)
     suspects = suspected_features(frame.request)
     units = [
-        Unit("find_leaks", symbol, find_leaks, LeakSpec(partition, frame, limits, suspects))
+        Unit(
+            "find_leaks",
+            symbol,
+            find_leaks,
+            LeakSpec(partition, frame, limits, suspects, look_ahead),
+        )
         for symbol, partition in partitions.items()
         if suspects
     ]

@@ -1,4 +1,4 @@
-"""Features that know the future: found by structure, by value and by behaviour."""
+"""Features that know the future: found by value, by behaviour and by the data's own clock."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from ray_pipeline.bars.label_names import find_label
+from ray_pipeline.leakage.findings import MIN_SYMBOL_SHARE, LeakFinding
+from ray_pipeline.leakage.other_clocks import merge_look_aheads, search_look_aheads
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import SymbolPartition, TargetSpec, Task
 from ray_pipeline.statistics.leak_scores import score_leaks
 from ray_pipeline.statistics.leakage import LeakLimits, leak_verdict
+from ray_pipeline.statistics.look_ahead import LookAheadLimits
 
-__all__ = ["LeakFinding", "LeakSpec", "find_leaks", "merge_leaks"]
+__all__ = ["LeakFinding", "LeakSpec", "find_leaks", "merge_leaks", "path_target"]
 
-MIN_SYMBOL_SHARE = 0.5
-"""A feature is accused when at least half of the symbols that have it show the leak: a chance
-agreement in one short history is not a property of the feature."""
+_ADD_UP = ("fwd_ret_", "excess_ret_")
+"""Targets that are sums over bars; the open-to-close return counts as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +33,7 @@ class LeakSpec:
     frame: PanelFrame
     limits: LeakLimits
     features: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LeakFinding:
-    """A feature that knows a target's future.
-
-    `value` is the mean |rank correlation| over the symbols that show it.
-    """
-
-    target: str
-    feature: str
-    test: str
-    value: float
-    reason: str
+    look_ahead: LookAheadLimits
 
 
 def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
@@ -79,7 +68,36 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
             if verdict is not None:
                 finding = {"target": target.name, "feature": name} | asdict(verdict)
                 findings.append(finding | asdict(score))
-    return {"symbol": spec.partition.symbol, "findings": findings, "tested": tested}
+    record = {"symbol": spec.partition.symbol, "findings": findings, "tested": tested}
+    path = path_target(targets)
+    if path is None:
+        return record
+    return record | {
+        "look_ahead": search_look_aheads(
+            table.features[:, suspects],
+            spec.features,
+            table.targets[:, table.target_names.index(path.name)],
+            path,
+            table.time_ns,
+            spec.frame.request.bar_seconds,
+            spec.look_ahead,
+        )
+    }
+
+
+def path_target(targets: Sequence[TargetSpec]) -> TargetSpec | None:
+    """Return the target whose labels tell best what path the bars took (pure).
+
+    Returns add up; of them the shortest, whose labels overlap least. Without one, the shortest of
+    those with the most values: of anything that bars do, more is done where more of them do it.
+    """
+    order: dict[Task, int] = {"regression": 1, "ordinal": 2, "binary": 3}
+
+    def rank(target: TargetSpec) -> tuple[int, int, str]:
+        adds_up = target.name.startswith(_ADD_UP)
+        return (0 if adds_up else order[target.task], target.horizon_bars, target.name)
+
+    return min((t for t in targets if t.horizon_bars >= 1), key=rank, default=None)
 
 
 def _reads_earlier_bars(target: str) -> bool:
@@ -89,7 +107,10 @@ def _reads_earlier_bars(target: str) -> bool:
 
 
 def merge_leaks(records: Sequence[Mapping[str, Any]]) -> list[LeakFinding]:
-    """Join the findings of all symbols (pure), sorted by target and feature."""
+    """Join the findings of all symbols (pure), sorted by target and feature.
+
+    What value or behaviour accuses needs no other witness.
+    """
     tested: dict[tuple[str, str], int] = {}
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for record in records:
@@ -106,7 +127,10 @@ def merge_leaks(records: Sequence[Mapping[str, Any]]) -> list[LeakFinding]:
         test = "value" if any(f["test"] == "value" for f in findings) else "behaviour"
         value = float(np.mean([f["value"] for f in findings]))
         merged.append(LeakFinding(target, feature, test, value, _reason(test, findings, n_tested)))
-    return merged
+    known = {finding.feature for finding in merged}
+    by_time = merge_look_aheads([each["look_ahead"] for each in records if "look_ahead" in each])
+    merged += [finding for finding in by_time if finding.feature not in known]
+    return sorted(merged, key=lambda finding: (finding.target, finding.feature, finding.test))
 
 
 def _reason(test: str, findings: Sequence[Mapping[str, Any]], n_tested: int) -> str:

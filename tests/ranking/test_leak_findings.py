@@ -10,11 +10,13 @@ import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of
 
 from ray_pipeline.bars import Bars, compute_features, compute_targets
+from ray_pipeline.leakage.findings import LeakFinding
 from ray_pipeline.leakage.screening import structural_leaks, suspected_features
-from ray_pipeline.leakage.tests import LeakFinding, LeakSpec, find_leaks, merge_leaks
+from ray_pipeline.leakage.tests import LeakSpec, find_leaks, merge_leaks
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import ColumnRoles, TargetSpec
 from ray_pipeline.statistics.leakage import LeakLimits
+from ray_pipeline.statistics.look_ahead import LookAheadLimits
 from ray_pipeline.user_code.features import FeatureFunction
 
 TARGETS = (TargetSpec("y5", 5, "regression"), TargetSpec("other", 5, "regression"))
@@ -45,7 +47,10 @@ def _records(*tables: SymbolTable) -> list[dict[str, Any]]:
     reader: Any = MemoryReader(tables)
     frame = make_frame(800, TARGETS, NAMES)
     return [
-        find_leaks(reader, LeakSpec(partition_of(table.symbol), frame, LeakLimits(), NAMES))
+        find_leaks(
+            reader,
+            LeakSpec(partition_of(table.symbol), frame, LeakLimits(), NAMES, LookAheadLimits()),
+        )
         for table in tables
     ]
 
@@ -160,7 +165,14 @@ def test_a_label_in_trailing_deviations_accuses_no_volatility() -> None:
         reader: Any = MemoryReader([table])
         frame = make_frame(1_200, (TargetSpec(name, 10, "regression"),), ("volatility_10",))
         record = find_leaks(
-            reader, LeakSpec(partition_of("A"), frame, LeakLimits(), ("volatility_10",))
+            reader,
+            LeakSpec(
+                partition_of("A"),
+                frame,
+                LeakLimits(),
+                ("volatility_10",),
+                LookAheadLimits(),
+            ),
         )
         assert len(record["findings"]) == n_found
 

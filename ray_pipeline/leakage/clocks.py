@@ -1,0 +1,86 @@
+"""The natural blocks of a symbol's time: what a feature of another bar size is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.bars.sessions import Sessions
+
+__all__ = ["Clock", "natural_clocks"]
+
+Ints = NDArray[np.int64]
+
+_SECOND_NS = 10**9
+_DAY_S = 86_400
+_PERIODS = (
+    *((60 * n, f"{n} minutes") for n in (3, 5, 10, 15, 20, 30, 45)),
+    (3_600, "hour"),
+    *((3_600 * n, f"{n} hours") for n in (2, 3, 4, 6, 8, 12)),
+)
+_ROW_COUNTS = (2, 3, 4, 5, 6, 10, 12, 20, 21)
+
+_MONDAY_DAYS = 4
+"""The first of January 1970 was a Thursday: the Monday after it came four days later."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clock:
+    """One way to cut time into blocks.
+
+    Attributes
+    ----------
+    name
+        What a block is called, such as ``hour``.
+    block
+        Number of each row's block, never falling, shape (n_rows,).
+    """
+
+    name: str
+    block: Ints
+
+
+def natural_clocks(time_ns: Ints, bar_seconds: int) -> list[Clock]:
+    """Cut rows into the blocks that people aggregate bars by.
+
+    Minutes and hours of the clock that hold at least two bars, the session, the day, the week (from
+    Monday, and from Sunday), the month, the quarter, and the number of rows. Bars may be stamped by
+    the time at which they open or close: an hour's bars are those from its full hour on, or those
+    after it. Of two clocks that agree everywhere only the first is given.
+
+    Parameters
+    ----------
+    time_ns
+        Times of the rows, increasing, shape (n_rows,).
+    bar_seconds
+        Length of a bar.
+    """
+    clocks: list[Clock] = []
+    stamps = (time_ns, time_ns - 1)
+    seen: set[bytes] = set()
+
+    def add(name: str, block: Ints) -> None:
+        changes = np.flatnonzero(np.diff(block))
+        key = changes.tobytes()
+        if key not in seen and 2 * (len(changes) + 1) <= len(block):
+            seen.add(key)
+            clocks.append(Clock(name, block))
+
+    for seconds, name in _PERIODS:
+        if seconds >= 2 * bar_seconds:
+            for stamp in stamps:
+                add(name, stamp // (seconds * _SECOND_NS))
+    if bar_seconds < _DAY_S:
+        add("session", Sessions(time_ns, bar_seconds).number)
+    for stamp in stamps:
+        days = stamp // (_DAY_S * _SECOND_NS)
+        add("day", days)
+        for first in (_MONDAY_DAYS, _MONDAY_DAYS - 1):
+            add("week", (days - first) // 7)
+        months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+        add("month", months)
+        if bar_seconds >= _DAY_S:
+            add("quarter", months // 3)
+    return clocks
