@@ -53,6 +53,7 @@ from ray_pipeline.samples.evidence import (
     evidence_of,
     series_evidence,
 )
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.pool import Pool, PoolSpec, SliceSpec, assemble_pool, write_slice
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.folds import walk_forward_folds
@@ -64,6 +65,8 @@ BURN_IN = 300
 """Bars before the panel starts, for features that look back."""
 
 N_SPLITS = 5
+COMPARISON = LabelComparison("rank", 3)
+"""How pooled models see labels, by default."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,12 @@ def _cross_sectional(
 ) -> Measured:
     pool, names = _pool(reader, frame)
     records = [
-        call(rank_pooled_fold, reader, PooledFoldSpec(frame, names, fold.index, families), pool)
+        call(
+            rank_pooled_fold,
+            reader,
+            PooledFoldSpec(frame, names, fold.index, families, COMPARISON),
+            pool,
+        )
         for fold in frame.folds
     ]
     predictions = pa.concat_tables([reader.run.read_table(record["table"]) for record in records])
@@ -279,7 +287,9 @@ def _shifted(
     pool, slices = _pool(reader, frame)
     names = tuple(family.name for family in families)
     pooled = rank_pool_shifted(
-        reader, ShiftedPoolSpec(frame, slices, RankingSettings(families, 3), shifts), pool
+        reader,
+        ShiftedPoolSpec(frame, slices, RankingSettings(families, 3, COMPARISON), shifts),
+        pool,
     )
     records = [
         call(

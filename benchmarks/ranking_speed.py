@@ -35,6 +35,7 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.own import walk_symbol
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
 from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
@@ -45,6 +46,7 @@ Floats = NDArray[np.float64]
 N_SPLITS = 5
 TARGETS = tuple(plant.target for plant in PLANTS)
 OURS = ExperimentConfig.model_validate({"data": {"data_dir": "unused"}}).target_ranking
+COMPARISON = LabelComparison.of(OURS.compare, OURS.min_cs)
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,12 @@ class _Tables:
 def _our_pooled(frame: PanelFrame, pool: Pool, fold: int, families: tuple[str, ...]) -> Floats:
     reader: Any = _Tables()
     with ThreadLimits(1).applied():
-        call(rank_pooled_fold, reader, PooledFoldSpec(frame, (), fold, _settings(families)), pool)
+        call(
+            rank_pooled_fold,
+            reader,
+            PooledFoldSpec(frame, (), fold, _settings(families), COMPARISON),
+            pool,
+        )
     columns = [reader.table[f"{families[-1]}_{j}"].to_numpy() for j in range(len(frame.targets))]
     return np.stack(columns, axis=1).astype(np.float64)
 

@@ -13,9 +13,11 @@ __all__ = [
     "TARGET_PATTERNS",
     "TIME_COLUMNS",
     "ColumnRoles",
+    "Compare",
     "Discovery",
     "FinishedUnit",
     "PartitionFile",
+    "Question",
     "Rejection",
     "SampleWeights",
     "SymbolPartition",
@@ -30,6 +32,10 @@ __all__ = [
 ]
 
 Task = Literal["regression", "binary", "ordinal"]
+Compare = Literal["z_score", "rank", "demean", "raw"]
+"""How pooled models see labels beside those of the other symbols at the same timestamp."""
+Question = Literal["across symbols", "over time"]
+"""What a figure answers: who beats whom at a timestamp, or what a symbol does over its own time."""
 SampleWeights = Literal["none", "average_uniqueness"]
 View = Literal["cross_sectional", "symbol_specific"]
 

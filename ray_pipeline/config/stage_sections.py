@@ -23,7 +23,7 @@ from ray_pipeline.config.fields import (
     Text,
 )
 from ray_pipeline.config.section import Section
-from ray_pipeline.records import SampleWeights, View
+from ray_pipeline.records import Compare, SampleWeights, View
 
 __all__ = [
     "EvaluationConfig",
@@ -53,6 +53,14 @@ class TargetRankingConfig(Section):
         default={"lightgbm": {"n_estimators": 50, "learning_rate": 0.1, "feature_fraction": 0.5}},
         description="Hyperparameters of the ranking models, by family; replaces the default as a "
         "whole. Ranking asks whether there is skill, not how much can be had: small models do.",
+    )
+    compare: Compare = Field(
+        default="rank",
+        description="What pooled models learn of labels: who beats whom at a timestamp, every "
+        "timestamp counting alike. rank: the label's rank at its timestamp. z_score: less the "
+        "timestamp's mean, in its standard deviations. demean: less the mean alone. raw: the label "
+        "as it is, most of which is the same for all symbols. What a symbol does over its own time "
+        "is asked of models of labels as they are in any case.",
     )
     alpha: Probability = Field(default=0.05, description="False-discovery rate across targets.")
     fdr: Literal["bh", "by", "max_statistic"] | None = Field(

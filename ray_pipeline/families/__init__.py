@@ -2,6 +2,7 @@
 
 from ray_pipeline.families.hyperparameters import stopping_fraction, without_stopping
 from ray_pipeline.families.identity import family_identity
+from ray_pipeline.families.label_forms import LabelForm, label_form
 from ray_pipeline.families.protocol import (
     Family,
     IterativeModel,
@@ -18,6 +19,7 @@ from ray_pipeline.families.streaming import StreamedProblem, StreamingFamily
 __all__ = [
     "Family",
     "IterativeModel",
+    "LabelForm",
     "Model",
     "Problem",
     "QuantileModel",
@@ -28,6 +30,7 @@ __all__ = [
     "StreamingFamily",
     "TunedModel",
     "family_identity",
+    "label_form",
     "load_family",
     "stopping_fraction",
     "without_stopping",

@@ -22,6 +22,7 @@ from ray_pipeline.families.hyperparameters import (
     check_hyperparameters,
     without_stopping,
 )
+from ray_pipeline.families.label_forms import LabelForm
 from ray_pipeline.families.labels import clipped_labels, weights_of
 from ray_pipeline.families.lightgbm_streaming import binned_stream
 from ray_pipeline.families.model_files import only_file, reading
@@ -203,6 +204,8 @@ class Boosting:
 
         watched = self._data.subset(stopping.watched.tolist(), params=self._binning)
         watched.construct().set_label(actual.astype(np.float32))
+        if problem.offsets is not None:
+            watched.set_init_score(problem.offsets[stopping.watched])
         booster = lgb.train(
             params | {"metric": "None"},
             self._labelled(problem, stopping.fitted, labels),
@@ -216,14 +219,17 @@ class Boosting:
     def _labelled(
         self, problem: Problem, rows: NDArray[np.int64], labels: NDArray[np.float64]
     ) -> Any:
-        if (weights := weights_of(problem, rows)) is not None:
-            # Never shared: a dataset that had weights once keeps them for the next problem.
-            weighted = self._data.subset(rows.tolist(), params=self._binning).construct()
-            return weighted.set_label(labels[rows].astype(np.float32)).set_weight(weights)
         key = rows.tobytes()
         if self._subset is None or self._subset[0] != key:
             self._subset = key, self._rows(rows)
-        return self._subset[1].set_label(labels[rows].astype(np.float32))
+        data = self._subset[1].set_label(labels[rows].astype(np.float32))
+        # A dataset keeps what the last problem set; None takes it off again.
+        weights = weights_of(problem, rows)
+        if weights is not None and (weights == 1.0).all():
+            weights = None  # as LightGBM has it: weighted quantiles are others in the last place
+        data.set_field("weight", None if weights is None else weights.astype(np.float32))
+        data.set_field("init_score", None if problem.offsets is None else problem.offsets[rows])
+        return data
 
     def _rows(self, rows: NDArray[np.int64]) -> Any:
         if len(rows) == self._n_rows:
@@ -258,6 +264,7 @@ class LightGBMFamily:
 
     name = "lightgbm"
     libraries = ("lightgbm",)
+    label_form: LabelForm = "offsets"
 
     def fit(
         self,
@@ -286,6 +293,8 @@ class LightGBMFamily:
         data.set_label(labels.astype(np.float32))
         del labels  # of every row, through all of the boosting
         data.set_weight(problem.weights)
+        if problem.offsets is not None:
+            data.set_init_score(problem.offsets)
         params = binning | _objective(settings, problem.task, problem.seed, len(problem.y))
         return LightGBMModel.of_booster(lgb.train(params, data, n_rounds))
 

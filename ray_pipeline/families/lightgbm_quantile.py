@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.families.hyperparameters import Number, check_hyperparameters
+from ray_pipeline.families.label_forms import LabelForm
 from ray_pipeline.families.lightgbm import (
     ALLOWED,
     DEFAULTS,
@@ -80,10 +81,13 @@ class LightGBMQuantileFamily:
     A binary target has no quantiles worth the name, and the median of a few ordered grades is the
     same grade nearly everywhere, which orders nothing: these are fitted as by the family lightgbm,
     and their models predict no quantiles.
+
+    Labels are never compared within their timestamp: a bound is of use in the label's own unit.
     """
 
     name = "lightgbm_quantile"
     libraries = ("lightgbm",)
+    label_form: LabelForm = "as_they_are"
 
     def fit(
         self,

@@ -66,6 +66,10 @@ class Problem:
         Where to look for the number of rounds: a family with early stopping fits ``fitted``
         until ``watched`` gets no better, and then all `rows` with the number of rounds that was
         best. None fits all rows to the end.
+    offsets
+        Log-odds that each row has before the model says anything, shape (n_samples,), finite on
+        `rows`; the model adds to them, and its predictions leave them out. Only of binary tasks,
+        and only for families that take them; see `ray_pipeline.families.label_forms`.
     """
 
     y: NDArray[np.float64]
@@ -74,6 +78,7 @@ class Problem:
     seed: int
     weights: NDArray[np.float64] | None = None
     stopping: Stopping | None = None
+    offsets: NDArray[np.float64] | None = None
 
 
 class Model(Protocol):

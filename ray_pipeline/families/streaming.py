@@ -45,6 +45,8 @@ class StreamedProblem:
     positions
         Panel position of each row, best ascending within a block, shape (n_rows,); None: the rows
         come in the order of time.
+    offsets
+        As in `Problem`, shape (n_rows,).
     """
 
     rows: RowStream
@@ -53,6 +55,7 @@ class StreamedProblem:
     seed: int
     weights: NDArray[np.float64] | None = None
     positions: NDArray[np.int64] | None = None
+    offsets: NDArray[np.float64] | None = None
 
 
 @runtime_checkable

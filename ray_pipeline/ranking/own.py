@@ -106,7 +106,7 @@ def walk_symbol(
         )
         for family, by_target in predictions.items():
             for target, prediction in by_target.items():
-                percentiles[family, target][tested] = prediction.centred_percentile
+                percentiles[family, target.name][tested] = prediction.centred_percentile
     outcomes = outcomes_of(rows, frame)
     return {
         key: OutOfSample.where_known(rows.positions, values, outcomes[key[1]])

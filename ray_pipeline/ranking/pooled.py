@@ -1,23 +1,28 @@
-"""The cross-sectional view: one model over all symbols, tested on how it orders them."""
+"""The cross-sectional view: models over all symbols, tested on how they order them.
+
+Two questions are asked of a target, and each has its model. Who beats whom at a timestamp: labels
+compared within their timestamp, judged across symbols. What a symbol does over its own time: labels
+as they are, judged over each symbol's time, beside its own models.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import table_name
-from ray_pipeline.families import Problem
+from ray_pipeline.families import Problem, label_form
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.ranking.settings import RankingSettings
-from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
+from ray_pipeline.samples.walk import FamilySettings, FoldPrediction, predict_fold
 from ray_pipeline.statistics.skill import centred_percentile
 
 __all__ = [
@@ -40,12 +45,23 @@ MIN_REFERENCE = 60
 
 @dataclass(frozen=True, slots=True)
 class PooledFoldSpec:
-    """One fold of the pooled models; `pool` names the slices the pool was made of."""
+    """One fold of the pooled models; `pool` names the slices the pool was made of.
+
+    Attributes
+    ----------
+    comparison
+        How labels are compared for the question across symbols; None: one model of labels as they
+        are answers both.
+    over_time
+        Whether anybody asks what a symbol does over its own time.
+    """
 
     frame: PanelFrame
     pool: tuple[str, ...]
     fold: int
     families: tuple[FamilySettings, ...]
+    comparison: LabelComparison | None
+    over_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +87,9 @@ class PooledPredictions:
     positions
         Shape (n_rows,).
     percentiles
-        Centred percentile of each prediction among those of the symbol's training rows, by (family,
-        target), float32, shape (n_rows,); NaN where no model could be fitted.
+        Centred percentile of each prediction over the symbol's time among those of the symbol's
+        training rows, by (family, target), float32, shape (n_rows,); NaN where no model could be
+        fitted.
     spacing
         Panel positions per sampled timestamp.
     """
@@ -89,45 +106,73 @@ class PooledPredictions:
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
 
+Asked = tuple[str, Literal["compared", "raw"]]
+"""A target by name, and the labels that a model of it learns."""
+
+
 def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> dict[str, Any]:
-    """Fit all families and targets on a fold and write their predictions (unit function)."""
-    frame, fold = spec.frame, spec.frame.folds[spec.fold]
+    """Fit all families and targets on a fold and write their predictions (unit function).
+
+    The table has, by family and target, the predictions of the model that is judged across
+    symbols, and the centred percentiles of the one that is judged over each symbol's time.
+    """
+    fold = spec.frame.folds[spec.fold]
     # The pool is sorted by position: both sides of the split are views, not copies.
     start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
+    columns: dict[str, Any] = {"row": np.arange(start, end)}
+    nothing = np.full(end - start, np.nan)
+    for settings in spec.families:
+        across, found = _predict_family(spec, pool, start, end, settings)
+        for index, target in enumerate(spec.frame.targets):
+            first, second = found.get((target.name, across)), found.get((target.name, "raw"))
+            values = nothing if first is None else first.values
+            percentiles = nothing if second is None else second.centred_percentile
+            columns[f"{settings.name}_{index}"] = values.astype(np.float32)
+            columns[f"{settings.name}_{index}_percentile"] = percentiles.astype(np.float32)
+    name = table_name("predictions")
+    reader.run.write_table(name, pa.table(columns))
+    return {"table": name, "n_rows": end - start}
 
-    def problem_of(target: TargetSpec, family: str) -> Problem | None:
-        return fold_problem(
-            pool.target(target.name)[:start],
-            pool.ends(target.horizon_bars)[:start],
-            target.task,
-            fold,
-            frame.embargo,
-            derive_seed(frame.seed, "target_ranking", family, target.name, f"fold {fold.index}"),
-        )
+
+def _predict_family(
+    spec: PooledFoldSpec, pool: Pool, start: int, end: int, settings: FamilySettings
+) -> tuple[Literal["compared", "raw"], dict[Asked, FoldPrediction]]:
+    """Fit a family for each question; say which labels the one across symbols is answered by."""
+    frame, fold, comparison = spec.frame, spec.frame.folds[spec.fold], spec.comparison
+    form = label_form(settings.name)
+    targets = {target.name: target for target in frame.targets}
+    across: Literal["compared", "raw"] = (
+        "raw" if comparison is None or form == "as_they_are" else "compared"
+    )
+    # Problems of one kind after those of the other: neighbours share rows and weights.
+    kinds = dict.fromkeys((across, "raw") if spec.over_time else (across,))
+    asked: list[Asked] = [(name, kind) for kind in kinds for name in targets]
+
+    def problem_of(asked: Asked, family: str) -> Problem | None:
+        target = targets[asked[0]]
+        y, ends = pool.target(target.name)[:start], pool.ends(target.horizon_bars)[:start]
+        if asked[1] == "raw" or comparison is None:
+            learned = LearnedLabels.as_they_are(y, ends, target.task)
+        else:
+            learned = LearnedLabels.compared(
+                y, pool.positions[:start], ends, target.task, comparison, form
+            )
+        names = ("target_ranking", family, target.name, f"fold {fold.index}")
+        return learned.fold_problem(fold, frame.embargo, derive_seed(frame.seed, *names))
 
     predictions = predict_fold(
         pool.X[:start],
         pool.X[start:end],
         pool.feature_names,
-        spec.families,
-        frame.targets,
+        [settings],
+        asked,
         problem_of,
         lambda problem, known, values: centred_percentile_by_symbol(
             values, pool.symbol_index[start:end], known, pool.symbol_index[problem.rows]
         ),
+        unranked=[each for each in asked if each[1] == "compared" or not spec.over_time],
     )
-    columns: dict[str, Any] = {"row": np.arange(start, end)}
-    nothing = np.full(end - start, np.nan, dtype=np.float32)
-    for family, by_target in predictions.items():
-        for index, target in enumerate(frame.targets):
-            found = by_target.get(target.name)
-            values = nothing if found is None else found.values.astype(np.float32)
-            percentiles = nothing if found is None else found.centred_percentile.astype(np.float32)
-            columns[f"{family}_{index}"] = values
-            columns[f"{family}_{index}_percentile"] = percentiles
-    name = table_name("predictions")
-    reader.run.write_table(name, pa.table(columns))
-    return {"table": name, "n_rows": end - start}
+    return across, predictions[settings.name]
 
 
 def centred_percentile_by_symbol(

@@ -87,16 +87,21 @@ def rank_targets(
     shifts = draw_null(config, frame, 1.0 if pool is None else pool.spacing)
     pooled_shifted: Statistics = {}
     own_shifted = OwnNull({}, {})
+    own = settings.families if "symbol_specific" in section.views else ()
+    # A model of labels as they are, for each symbol's own time, is of use beside own models; where
+    # it answers the question across symbols as well, it costs nothing.
+    over_time = bool(own) or settings.comparison is None
     if pool is not None:
-        pooled_spec = _rank_pooled(runner, frame, pool, settings)
+        pooled_spec = _rank_pooled(runner, frame, pool, settings, over_time)
         predictions = SharedValue(
             Unit("pooled_predictions", "pooled", assemble_predictions, pooled_spec), [pool.value]
         )
         if shifts:
             pooled_shifted = pooled_null(runner, frame, pool.value, pool.tables, settings, shifts)
         rows.extend(_pooled_rows(runner, frame, pool, pooled_spec, pooled_shifted))
-    own = settings.families if "symbol_specific" in section.views else ()
-    records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
+    records: dict[str, dict[str, Any]] = {}
+    if over_time:
+        records = _rank_symbols(runner, frame, partitions, own, pooled_spec, predictions)
     if own and shifts:
         ranked = {symbol: partitions[symbol] for symbol in records}
         own_shifted = own_null(runner, frame, ranked, own, config.routing.min_oos_rows, shifts)
@@ -152,13 +157,16 @@ def _rank_pooled(
     frame: PanelFrame,
     pool: PooledPanel,
     settings: RankingSettings,
+    over_time: bool,
 ) -> PooledSpec:
     units = [
         Unit(
             "rank_pooled_fold",
             f"fold {fold.index}",
             rank_pooled_fold,
-            PooledFoldSpec(frame, pool.tables, fold.index, settings.families),
+            PooledFoldSpec(
+                frame, pool.tables, fold.index, settings.families, settings.comparison, over_time
+            ),
         )
         for fold in frame.folds
     ]

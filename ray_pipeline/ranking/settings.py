@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.walk import FamilySettings
 
 __all__ = ["RankingSettings"]
@@ -23,17 +24,20 @@ class RankingSettings:
         Those that try.
     min_cs
         Symbols that a timestamp needs to count across symbols.
+    comparison
+        How the models that are judged across symbols see labels; None: as they are.
     """
 
     families: tuple[FamilySettings, ...]
     min_cs: int
+    comparison: LabelComparison | None
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> RankingSettings:
         """Take what the config says."""
         section = config.target_ranking
         families = FamilySettings.from_config(section.families, section.hyperparameters)
-        return cls(families, section.min_cs)
+        return cls(families, section.min_cs, LabelComparison.of(section.compare, section.min_cs))
 
     @property
     def family_names(self) -> tuple[str, ...]:

@@ -220,7 +220,7 @@ def _problems(
     return {
         (name, shift): make_problem(
             rolled.y[:before],
-            rolled.training_rows(before, end, fold.test_start + shift, frame.embargo),
+            rolled.training_rows(rolled.ends[:before], end, fold.test_start + shift, frame.embargo),
             tasks[name],
             0,
         )
@@ -236,33 +236,25 @@ def _fold_percentiles(
     problems: Mapping[tuple[str, int], Problem | None],
 ) -> dict[tuple[str, str, int], Floats]:
     """Centred percentile of each test row's prediction among those of the training rows."""
-    # To the walk every shift of a target is a target of its own, fitted together with the rest.
-    of_name = {f"{name} shifted by {shift}": (name, shift) for name, shift in problems}
-    horizons = {target.name: target.horizon_bars for target in spec.frame.targets}
 
-    def problem_of(target: TargetSpec, family: str) -> Problem | None:
-        problem = problems[of_name[target.name]]
-        names = (family, target.name, rows.table.symbol, f"fold {fold.index}")
+    def problem_of(asked: tuple[str, int], family: str) -> Problem | None:
+        problem = problems[asked]
+        names = (family, asked[0], rows.table.symbol, f"fold {fold.index}")
         seed = derive_seed(spec.frame.seed, "target_ranking", *names)
         return None if problem is None else replace(problem, seed=seed)
 
-    specs = [
-        TargetSpec(name, horizons[target], problem.task)
-        for name, (target, shift) in of_name.items()
-        if (problem := problems[target, shift]) is not None
-    ]
     X = rows.table.features
     predictions = predict_fold(
         X[: tested[0]],
         X[tested],
         rows.table.feature_names,
         spec.families,
-        specs,
+        list(problems),
         problem_of,
         lambda problem, known, values: centred_percentile(values, known),
     )
     return {
-        (family, *of_name[name]): found.centred_percentile
-        for family, by_name in predictions.items()
-        for name, found in by_name.items()
+        (family, *asked): found.centred_percentile
+        for family, by_label in predictions.items()
+        for asked, found in by_label.items()
     }

@@ -9,21 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families import Problem
+from ray_pipeline.families import Problem, label_form
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
-from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence, largest_z_score, time_evidence
+from ray_pipeline.samples.learned import LearnedLabels
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.samples.walk import make_problem, predict_fold
+from ray_pipeline.samples.walk import predict_fold
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import grouped_skill
 
 __all__ = ["ShiftedPoolSpec", "rank_pool_shifted"]
 
 Floats = NDArray[np.float64]
+Asked = tuple[str, int]
+"""A target by name, and the shift that its labels are rolled by."""
 
 MAX_LABELS = 2**25
 """Rolled labels held at a time (256 MiB of them): shifts of a block beyond it are fitted in
@@ -97,56 +99,54 @@ def _fold_skills(
     spec: ShiftedPoolSpec, pool: Pool, fold: Fold, shifts: Sequence[int]
 ) -> Iterator[tuple[tuple[str, str, int], Floats]]:
     """Yield the skill at each timestamp of a fold, by (family, target, shift)."""
-    frame = spec.frame
+    frame, comparison = spec.frame, spec.settings.comparison
     start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
-    labels: dict[str, RolledLabels] = {}
-    problems: dict[str, Problem | None] = {}
-    # To the walk every shift of a target is a target of its own, fitted together with the rest.
-    of_name: dict[str, tuple[TargetSpec, int]] = {}
-    specs: list[TargetSpec] = []
+    targets = {target.name: target for target in frame.targets}
+    labels: dict[Asked, RolledLabels] = {}
+    test_starts: dict[int, int] = {}
     for shift in shifts:
-        rolled, test_start = _roll_pool(frame, pool, fold, shift)
-        for target in frame.targets:
-            name = f"{target.name} shifted by {shift}"
-            specs.append(TargetSpec(name, target.horizon_bars, target.task))
-            of_name[name] = (target, shift)
-            labels[name] = rolled[target.name]
-            usable = labels[name].training_rows(start, end, test_start, frame.embargo)
-            problems[name] = make_problem(labels[name].y[:start], usable, target.task, 0)
+        rolled, test_starts[shift] = _roll_pool(frame, pool, fold, shift)
+        labels |= {(name, shift): rolled[name] for name in targets}
+
+    def problem_of(asked: Asked, family: str) -> Problem | None:
+        target, rolled = targets[asked[0]], labels[asked]
+        y, ends = rolled.y[:start], rolled.ends[:start]
+        learned = (
+            LearnedLabels.as_they_are(y, ends, target.task)
+            if comparison is None
+            else LearnedLabels.compared(
+                y, pool.positions[:start], ends, target.task, comparison, label_form(family)
+            )
+        )
+        usable = rolled.training_rows(learned.label_ends, end, test_starts[asked[1]], frame.embargo)
+        names = ("target_ranking", family, target.name, f"fold {fold.index}")
+        return learned.problem(usable, derive_seed(frame.seed, *names))
+
     predictions = predict_fold(
         pool.X[:start],
         pool.X[start:end],
         pool.feature_names,
         spec.settings.families,
-        specs,
-        lambda target, family: _seeded(
-            problems[target.name],
-            derive_seed(frame.seed, "target_ranking", family, target.name, f"fold {fold.index}"),
-        ),
+        list(labels),
+        problem_of,
         # Across symbols a prediction needs no centred percentile in time.
         lambda problem, known, values: values,
+        unranked=labels,
     )
-    for family, by_name in predictions.items():
-        for name, found in by_name.items():
-            target, shift = of_name[name]
+    for family, by_labels in predictions.items():
+        for asked, found in by_labels.items():
             # Ties are those of the predictions that the ranking stage writes.
             values = found.values.astype(np.float32).astype(np.float64)
-            actual = labels[name].y[start:end]
+            actual = labels[asked].y[start:end]
             usable = np.isfinite(values) & np.isfinite(actual)
             skill = grouped_skill(
                 values[usable],
                 actual[usable],
                 pool.positions[start:end][usable],
-                target.task,
+                targets[asked[0]].task,
                 min_rows=spec.settings.min_cs,
             )
-            yield (family, target.name, shift), skill.skills
-
-
-def _seeded(problem: Problem | None, seed: int) -> Problem | None:
-    if problem is None:
-        return None
-    return Problem(y=problem.y, rows=problem.rows, task=problem.task, seed=seed)
+            yield (family, *asked), skill.skills
 
 
 def _roll_pool(

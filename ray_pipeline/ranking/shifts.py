@@ -157,7 +157,7 @@ class RolledLabels:
             n_timestamps=n_timestamps,
         )
 
-    def training_rows(self, before: int, end: int, test_start: int, embargo: int) -> Bools:
+    def training_rows(self, label_ends: Ints, end: int, test_start: int, embargo: int) -> Bools:
         """Mask of the rows before a test fold that may train: the purge, on rolled labels.
 
         A row is left out when its label's interval, plus embargo, reaches the time that the
@@ -167,13 +167,17 @@ class RolledLabels:
 
         Parameters
         ----------
-        before, end
-            Rows ``[:before]`` lie before the test fold, ``[before:end]`` inside it.
+        label_ends
+            Where the labels end that the rows before the test fold learn, shape (n_before,): their
+            own of `ends`, or those of all that they are compared with.
+        end
+            Rows ``[n_before:end]`` lie inside the test fold.
         test_start
             Start of the test fold after the roll, in the times of `starts`.
         """
+        before = len(label_ends)
         known = np.isfinite(self.y)
-        usable: Bools = known[:before] & (self.ends[:before] + embargo < test_start)
+        usable: Bools = known[:before] & (label_ends + embargo < test_start)
         gone_round = known[before:end] & (self.starts[before:end] >= self.n_timestamps)
         if gone_round.any():
             reached = int(self.ends[before:end][gone_round].max()) - self.n_timestamps

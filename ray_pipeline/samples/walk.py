@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families import Problem, family_identity, load_family
+from ray_pipeline.families import Family, Model, Problem, family_identity, load_family
 from ray_pipeline.identity import Identity
-from ray_pipeline.records import TargetSpec, Task
+from ray_pipeline.records import Task
 from ray_pipeline.statistics.folds import Fold, train_rows
 
 __all__ = [
@@ -66,7 +66,7 @@ class FamilySettings:
 class FoldPrediction:
     """Predictions of a fold's test rows, and their percentiles among those of its training rows.
 
-    Both have shape (n_test,).
+    Both have shape (n_test,); percentiles that were not asked for are NaN.
     """
 
     values: Floats
@@ -105,35 +105,44 @@ def is_trainable(labels: Floats, task: Task) -> bool:
     return True
 
 
+Key = TypeVar("Key", bound=Hashable)
+
+
 def predict_fold(
     X_before: NDArray[np.float32],
     X_test: NDArray[np.float32],
     feature_names: Sequence[str],
     families: Sequence[FamilySettings],
-    targets: Sequence[TargetSpec],
-    problem_of: Callable[[TargetSpec, str], Problem | None],
+    asked: Sequence[Key],
+    problem_of: Callable[[Key, str], Problem | None],
     percentile_of: Callable[[Problem, Floats, Floats], Floats],
-) -> dict[str, dict[str, FoldPrediction]]:
-    """Fit every family on every target of a fold and predict its test rows.
+    unranked: Collection[Key] = (),
+) -> dict[str, dict[Key, FoldPrediction]]:
+    """Fit every family on every problem of a fold and predict its test rows.
 
     Parameters
     ----------
     X_before, X_test
         Rows before and inside the test fold, shape (n, n_features).
+    asked
+        What names the problems: targets, or labels of theirs. Neighbours that train on the same
+        rows share more than others.
     problem_of
-        Gives the training problem of a target for a family, or None.
+        Gives the training problem of a name for a family, or None.
     percentile_of
         Gives the centred percentile of the test predictions from the problem, the model's
         predictions of the training rows, and those of the test rows.
+    unranked
+        Names whose percentile nobody reads: the training rows are not predicted for it.
 
     Returns
     -------
     dict
-        Predictions by family and target; a target without a problem is absent.
+        Predictions by family and name; a name without a problem is absent.
     """
-    predictions: dict[str, dict[str, FoldPrediction]] = {}
+    predictions: dict[str, dict[Key, FoldPrediction]] = {}
     for settings in families:
-        problems = {target.name: problem_of(target, settings.name) for target in targets}
+        problems = {name: problem_of(name, settings.name) for name in asked}
         fitted = {name: problem for name, problem in problems.items() if problem is not None}
         if not fitted:
             predictions[settings.name] = {}
@@ -142,14 +151,23 @@ def predict_fold(
         models = family.fit(
             X_before, feature_names, list(fitted.values()), dict(settings.hyperparameters)
         )
-        predictions[settings.name] = by_target = {}
-        for start in range(0, len(models), MODELS_AT_ONCE):
-            some = models[start : start + MODELS_AT_ONCE]
-            before, tested = family.predict(some, X_before), family.predict(some, X_test)
-            for name, known, values in zip(
-                list(fitted)[start : start + MODELS_AT_ONCE], before, tested, strict=True
-            ):
-                problem = fitted[name]
-                ranked = percentile_of(problem, known[problem.rows], values)
-                by_target[name] = FoldPrediction(values, ranked)
+        by_name = dict(zip(fitted, models, strict=True))
+        predictions[settings.name] = found = {}
+        for name, values in _predicted(family, by_name, X_test):
+            found[name] = FoldPrediction(values, np.full(len(values), np.nan))
+        ranked = {name: model for name, model in by_name.items() if name not in unranked}
+        for name, known in _predicted(family, ranked, X_before):
+            problem, values = fitted[name], found[name].values
+            percentile = percentile_of(problem, known[problem.rows], values)
+            found[name] = FoldPrediction(values, percentile)
     return predictions
+
+
+def _predicted(
+    family: Family, models: Mapping[Key, Model], X: NDArray[np.float32]
+) -> Iterator[tuple[Key, Floats]]:
+    """Predict rows by each model, a few of them at a time."""
+    names = list(models)
+    for start in range(0, len(names), MODELS_AT_ONCE):
+        some = names[start : start + MODELS_AT_ONCE]
+        yield from zip(some, family.predict([models[name] for name in some], X), strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ray_pipeline.families import Model, Problem
+from ray_pipeline.families import LabelForm, Model, Problem
 
 
 @dataclass
@@ -29,9 +29,13 @@ class RecordedModel:
 
 @dataclass
 class RecordingFamily:
-    """Keeps copies of the features and of the labels on the training rows of each fit."""
+    """Keeps copies of the features and of the labels on the training rows of each fit.
+
+    Of each problem: rows, labels, task and seed, then the weights and offsets of the rows.
+    """
 
     name: str = "recording"
+    label_form: LabelForm = "residuals"
     fits: list[tuple[NDArray[np.float32], list[tuple[Any, ...]]]] = field(default_factory=list)
 
     def fit(
@@ -42,7 +46,13 @@ class RecordingFamily:
         hyperparameters: Mapping[str, Any],
     ) -> list[Model]:
         del feature_names, hyperparameters
-        told = [(p.rows.copy(), p.y[p.rows].copy(), p.task, p.seed) for p in problems]
+        told = [
+            (
+                *(p.rows.copy(), p.y[p.rows].copy(), p.task, p.seed),
+                *(None if of is None else of[p.rows].copy() for of in (p.weights, p.offsets)),
+            )
+            for p in problems
+        ]
         self.fits.append((X.copy(), told))
         return [RecordedModel() for _ in problems]
 
@@ -57,9 +67,10 @@ class RecordingFamily:
 
 
 @contextmanager
-def recorded() -> Iterator[RecordingFamily]:
+def recorded(label_form: LabelForm = "residuals") -> Iterator[RecordingFamily]:
     """Let the walk find this family whatever name it asks for."""
-    family = RecordingFamily()
+    family = RecordingFamily(label_form=label_form)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ray_pipeline.samples.walk.load_family", lambda name: family)
+        patch.setattr("ray_pipeline.families.label_forms.load_family", lambda name: family)
         yield family

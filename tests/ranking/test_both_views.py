@@ -26,6 +26,7 @@ from ray_pipeline.ranking.pooled import (
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.skill import centred_percentile
 
@@ -35,6 +36,7 @@ TARGETS = (
     TargetSpec("noise", 1, "regression"),
     TargetSpec("flag", 1, "binary"),
 )
+COMPARISON = LabelComparison("z_score", 3)
 N_TIMESTAMPS = 400
 FEATURES = ("x0", "x1")
 
@@ -70,13 +72,15 @@ class _Panel:
             call(
                 rank_pooled_fold,
                 state,
-                PooledFoldSpec(self.frame, self.slices, fold.index, RIDGE),
+                PooledFoldSpec(self.frame, self.slices, fold.index, RIDGE, COMPARISON),
                 self.pool,
             )
             for fold in self.frame.folds
         ]
         self.tables = tuple(record["table"] for record in records)
-        self.spec = PooledSpec(self.frame, self.slices, self.tables, RankingSettings(RIDGE, 3))
+        self.spec = PooledSpec(
+            self.frame, self.slices, self.tables, RankingSettings(RIDGE, 3, COMPARISON)
+        )
         self.predictions = assemble_predictions(state, self.spec, self.pool)
 
     def rank(self, symbol: str, pooled: PooledPredictions | None) -> dict[str, Any]:

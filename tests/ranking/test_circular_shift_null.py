@@ -32,12 +32,14 @@ from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shift
 from ray_pipeline.ranking.shifts import draw_shifts, shift_p_value
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.evidence import Evidence, largest_z_score, strongest_family
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.walk import FamilySettings
 
 nan = math.nan
 
 RIDGE = (FamilySettings("ridge"),)
 BOTH = (FamilySettings("lightgbm", (("n_estimators", 3),)), FamilySettings("ridge"))
+COMPARISON = LabelComparison("z_score", 3)
 HORIZON = 10
 TARGET = TargetSpec("y", HORIZON, "regression")
 
@@ -81,7 +83,9 @@ def _shifted(
     """Return the statistics of both views, and of the first symbol, for each shift."""
     pool, slices = pool_of(reader, frame)
     pooled = rank_pool_shifted(
-        reader, ShiftedPoolSpec(frame, slices, RankingSettings(families, 3), tuple(shifts)), pool
+        reader,
+        ShiftedPoolSpec(frame, slices, RankingSettings(families, 3, COMPARISON), tuple(shifts)),
+        pool,
     )
     records = [
         call(
@@ -120,10 +124,10 @@ def test_a_shift_of_nothing_is_the_ranking_itself() -> None:
     found = _shifted(reader, frame, (0,), BOTH[1:])
     state: Any = reader
     pool, slices = pool_of(reader, frame)
-    specs = [PooledFoldSpec(frame, slices, fold.index, RIDGE) for fold in frame.folds]
+    specs = [PooledFoldSpec(frame, slices, fold.index, RIDGE, COMPARISON) for fold in frame.folds]
     tables = [call(rank_pooled_fold, state, spec, pool)["table"] for spec in specs]
     summary = summarise_pooled(
-        state, PooledSpec(frame, slices, tuple(tables), RankingSettings(RIDGE, 3)), pool
+        state, PooledSpec(frame, slices, tuple(tables), RankingSettings(RIDGE, 3, COMPARISON)), pool
     )["targets"]["y"]["families"]["ridge"]
     assert found["cross_sectional"] == [
         pytest.approx(Evidence.from_record(summary).z_score, rel=1e-9)
@@ -173,7 +177,7 @@ def test_symbols_of_a_sampled_pool_are_rolled_together() -> None:
         pool, slices = pool_of(reader, frame, n_sampled=300)
         shifts = draw_shifts(900, 19, HORIZON, 0, pool.spacing)
         state: Any = reader
-        spec = ShiftedPoolSpec(frame, slices, RankingSettings(RIDGE, 3), (0, *shifts))
+        spec = ShiftedPoolSpec(frame, slices, RankingSettings(RIDGE, 3, COMPARISON), (0, *shifts))
         t = rank_pool_shifted(state, spec, pool)["z_scores"]["y"]
         assert (shift_p_value(t[0], np.array(t[1:])) == 1 / 20) == strong
         assert np.isfinite(t).all()

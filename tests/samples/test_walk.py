@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from recording import recorded
 
-from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.walk import (
     MIN_TRAIN_ROWS,
     FamilySettings,
@@ -66,7 +65,6 @@ def test_predictions_stand_among_those_of_the_training_rows() -> None:
     """Each family and target with a problem gets values and percentiles; the others are absent."""
     X = np.arange(140, dtype=np.float32)[:, None]
     y = np.random.default_rng(0).standard_normal(100)
-    targets = [TargetSpec("known", 1, "regression"), TargetSpec("unknown", 1, "regression")]
     problem = make_problem(y, np.arange(100) < 80, "regression", 0)
 
     with recorded():
@@ -75,8 +73,8 @@ def test_predictions_stand_among_those_of_the_training_rows() -> None:
             X[100:] - 60,
             ["x"],
             [FamilySettings("ridge"), FamilySettings("lightgbm")],
-            targets,
-            lambda target, family: problem if (target.name, family) == ("known", "ridge") else None,
+            ["known", "unknown"],
+            lambda name, family: problem if (name, family) == ("known", "ridge") else None,
             lambda problem, known, values: centred_percentile(values, known),
         )
     assert {family: list(by_target) for family, by_target in found.items()} == {

@@ -124,3 +124,17 @@ def test_targets_with_equal_rows_and_weights_share_the_decomposition(
     for k, one in enumerate(alone):
         assert together.coefficients[:, k] == pytest.approx(one.coefficients[:, 0], abs=1e-13)
         assert together.intercepts[k] == pytest.approx(one.intercepts[0], abs=1e-13)
+
+
+def test_a_row_of_weight_two_is_two_rows() -> None:
+    """Targets of equal rows and weights get what least squares on repeated rows gives."""
+    random = np.random.default_rng(4)
+    Z, Y = random.standard_normal((90, 4)) + 1.0, random.standard_normal((90, 3))
+    rows = [np.arange(80), np.arange(80), np.arange(10, 80)]
+    twice = 1.0 + (np.arange(90) % 3 == 0)
+    found = solve_ridge(Z, Y, rows, 0.3, [twice, twice, None])
+    repeated = np.repeat(np.arange(80), twice[:80].astype(int))
+    for j, index in enumerate([repeated, repeated, rows[2]]):
+        expected, intercept = _least_squares(Z[index], Y[index, j], 0.3)
+        assert found.coefficients[:, j] == pytest.approx(expected, abs=1e-8)
+        assert found.intercepts[j] == pytest.approx(intercept, abs=1e-8)
