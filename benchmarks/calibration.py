@@ -8,7 +8,10 @@ nothing (`ar:0.9`), or are made of the past of the very returns that the labels 
 (`returns`, and `level` with the price itself), which nothing predicts all the same. At a nominal
 5 % each share of p < 0.05 should be close to 5 %, and the adjusted ones at most that. With
 `--shifts` p-values and verdicts are those of the circular-shift null: the better family's p, and q
-by the largest statistic.
+by the largest statistic. With `--signal` the first feature knows something of the next bar, and
+the shares are those of signals found (power) beside the size that the same tests have without.
+
+    python benchmarks/calibration.py --panels 200 --families ridge --features ar:0.9 --signal 0.1
 """
 
 from __future__ import annotations
@@ -85,6 +88,8 @@ class Settings:
     """Nominal level of every test, and of the correction for many."""
     common: float = 0.3
     """Share of the variance that all symbols have in common, of returns and of features."""
+    signal: float = 0.0
+    """Correlation of the first feature with the return of the bar that follows it; 0 for none."""
 
 
 class Memory:
@@ -122,12 +127,14 @@ class SimulatedReader:
 def simulate(
     settings: Settings, seed: np.random.SeedSequence
 ) -> tuple[SimulatedReader, PanelFrame]:
-    """Return a panel in which no feature says anything about a label."""
+    """Return a panel in which no feature says anything about a label but a planted signal."""
     random = np.random.default_rng(seed)
     n_rows = BURN_IN + settings.n_bars
     returns = _correlated(random.standard_t(4, (n_rows, settings.n_symbols + 1)), settings.common)
     prices = np.cumsum(returns, axis=0)
     features = _features(settings, random, prices)
+    if settings.signal:
+        prices = _planted(prices, features[:, :, 0], settings.signal)
     names = tuple(f"x{j}" for j in range(features.shape[2]))
     targets = tuple(TargetSpec(f"y_{h}", h, "regression") for h in settings.horizons)
     target_names = tuple(target.name for target in targets)
@@ -154,6 +161,16 @@ def _correlated(noise: Floats, common: float) -> Floats:
     """Mix the last column into all others."""
     mixed: Floats = np.sqrt(1 - common) * noise[:, :-1] + np.sqrt(common) * noise[:, -1:]
     return mixed
+
+
+def _planted(prices: Floats, known: Floats, correlation: float) -> Floats:
+    """Let a feature, shape (n_rows, n_symbols), say something about the next bar's return."""
+    symbols = slice(known.shape[1])
+    returns = np.diff(prices[:, symbols], axis=0)
+    share = correlation / np.sqrt(1.0 - correlation**2)
+    returns += share * returns.std() * known[:-1] / known.std()
+    planted: Floats = np.cumsum(np.r_[prices[:1, symbols], returns], axis=0)
+    return planted
 
 
 def _features(settings: Settings, random: np.random.Generator, prices: Floats) -> Floats:
@@ -337,6 +354,7 @@ def main() -> None:
     parser.add_argument("--bars", type=int, default=800)
     parser.add_argument("--trees", type=int, default=15)
     parser.add_argument("--shifts", type=int, default=0, help="of the circular-shift null")
+    parser.add_argument("--signal", type=float, default=0.0, help="IC planted at the next bar")
     parser.add_argument("--alpha", type=float, default=0.05, help="nominal level")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -345,9 +363,8 @@ def main() -> None:
         os.environ.setdefault(variable, "1")
     tests = (*args.families, "best", "iid", "predictable")
     columns = (f"{'features':9}", f"{'view':16}", f"{'horizon':>7}", *(f"{t:>11}" for t in tests))
-    print(
-        f"share of {args.panels} null panels with p < {args.alpha} (predictable: q ≤ {args.alpha})"
-    )
+    kind = f"panels with an IC of {args.signal:g}" if args.signal else "null panels"
+    print(f"share of {args.panels} {kind} with p < {args.alpha} (predictable: q ≤ {args.alpha})")
     print(" ".join(columns), flush=True)
     for features, seed in zip(
         args.features, np.random.SeedSequence(args.seed).spawn(len(args.features)), strict=True
@@ -361,6 +378,7 @@ def main() -> None:
             n_trees=args.trees,
             n_shifts=args.shifts,
             alpha=args.alpha,
+            signal=args.signal,
         )
         found = shares(settings, seed.spawn(args.panels), args.processes)
         for view in ("cross_sectional", "symbol_specific", "one symbol"):

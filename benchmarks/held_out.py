@@ -34,11 +34,12 @@ from ray_pipeline.samples.evidence import (
     Evidence,
     PredictedRows,
     SkillMeasure,
+    SkillSeries,
     evidence_of,
     time_evidence,
 )
 from ray_pipeline.statistics.percentile_scale import percentile_of
-from ray_pipeline.statistics.skill import outcome, time_contributions
+from ray_pipeline.statistics.skill import outcome
 
 PANELS = {
     "daily": {"folder": "sp500_daily_2013_2018", "n_symbols": 20, "rows": "null"},
@@ -193,9 +194,8 @@ def of_symbol(
         prediction[known] if scale is None else percentile_of(prediction[known], np.array(scale))
     )
     outcomes = outcome(actual[known], before[np.isfinite(before)], model["task"])
-    return time_evidence(
-        time_contributions(2.0 * percentiles - 1.0, outcomes, model["task"]), model["horizon_bars"]
-    )
+    series = SkillSeries.over_time(2.0 * percentiles - 1.0, outcomes, model["task"])
+    return time_evidence(series, model["horizon_bars"])
 
 
 def _at(labels: Labels, target: str, times: Ints) -> Floats:

@@ -17,13 +17,14 @@ from ray_pipeline.panel.reader import PanelReader, SymbolRows
 from ray_pipeline.ranking.pooled import PooledPredictions
 from ray_pipeline.records import SymbolPartition, TargetSpec
 from ray_pipeline.samples.evidence import (
+    SkillSeries,
     block_sums,
     paired_evidence,
     time_evidence,
 )
 from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold, test_rows
-from ray_pipeline.statistics.skill import centred_percentile, outcome, time_contributions
+from ray_pipeline.statistics.skill import centred_percentile, outcome
 
 __all__ = ["OutOfSample", "SymbolRankingSpec", "outcomes_of", "rank_symbol", "walk_symbol"]
 
@@ -78,9 +79,9 @@ class OutOfSample:
         kept = np.isin(self.positions, positions, assume_unique=True)
         return OutOfSample(self.positions[kept], self.centred_percentile[kept], self.outcome[kept])
 
-    def contributions(self, target: TargetSpec) -> Floats:
-        """Row products whose mean is the skill."""
-        return time_contributions(self.centred_percentile, self.outcome, target.task)
+    def series(self, target: TargetSpec) -> SkillSeries:
+        """Row products whose mean is the skill, and those that test it."""
+        return SkillSeries.over_time(self.centred_percentile, self.outcome, target.task)
 
 
 def walk_symbol(
@@ -176,10 +177,10 @@ def rank_symbol(
             sample = own[settings.name, target.name]
             if len(sample.positions) == 0:
                 continue
-            contributions = sample.contributions(target)
-            record["own"][settings.name] = time_evidence(contributions, span).to_record()
+            own_series = sample.series(target)
+            record["own"][settings.name] = time_evidence(own_series, span).to_record()
             series[f"{settings.name}_{index}"], _ = block_sums(
-                contributions, sample.positions, frame.test_start, n_positions
+                own_series.contributions, sample.positions, frame.test_start, n_positions
             )
         for family in spec.pooled_families:
             if (family, target.name) not in shared:
@@ -187,7 +188,7 @@ def rank_symbol(
             sample = shared[family, target.name]
             if len(sample.positions) == 0:
                 continue
-            evidence = time_evidence(sample.contributions(target), span, spacing)
+            evidence = time_evidence(sample.series(target), span, spacing)
             record["pooled"][family] = evidence.to_record()
             record["paired"][family] = {
                 settings.name: _paired(own[settings.name, target.name], sample, target, spacing)
@@ -228,8 +229,8 @@ def _paired(
 ) -> dict[str, Any]:
     both_own, both_pooled = own.at(pooled.positions), pooled.at(own.positions)
     return paired_evidence(
-        both_own.contributions(target),
-        both_pooled.contributions(target),
+        both_own.series(target),
+        both_pooled.series(target),
         target.horizon_bars,
         spacing,
     ).to_record()

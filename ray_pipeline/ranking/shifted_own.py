@@ -88,9 +88,11 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
                 sample = walked.get((family.name, target.name, shift))
                 if sample is None or len(sample.positions) == 0:
                     continue
-                contributions = sample.contributions(target)
-                evidence = time_evidence(contributions, span)
-                sums, _ = block_sums(contributions, sample.positions, frame.test_start, n_positions)
+                own_series = sample.series(target)
+                evidence = time_evidence(own_series, span)
+                sums, _ = block_sums(
+                    own_series.contributions, sample.positions, frame.test_start, n_positions
+                )
                 column = _column(family.name, index, shift)
                 series[column] = sums.astype(np.float32)
                 errors[column] = [evidence.std_error]

@@ -14,7 +14,7 @@ from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.ranking.shifts import RolledLabels, roll_rows
-from ray_pipeline.samples.evidence import Evidence, largest_z_score, time_evidence
+from ray_pipeline.samples.evidence import Evidence, SkillSeries, largest_z_score, time_evidence
 from ray_pipeline.samples.learned import LearnedLabels
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import predict_fold
@@ -92,7 +92,7 @@ def _turns(spec: ShiftedPoolSpec, pool: Pool) -> Iterator[tuple[int, ...]]:
 
 def _evidence(skills: Sequence[Floats], span: int, spacing: float) -> Evidence:
     series = np.concatenate(skills) if skills else np.empty(0)
-    return time_evidence(series, span, spacing)
+    return time_evidence(SkillSeries.of_timestamps(series), span, spacing)
 
 
 def _fold_skills(

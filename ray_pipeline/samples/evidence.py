@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from ray_pipeline.records import Task, View
 from ray_pipeline.statistics.hac import MeanEstimate, best_of, overlapping_mean
-from ray_pipeline.statistics.skill import grouped_skill, time_contributions
+from ray_pipeline.statistics.skill import even_bets, grouped_skill, time_contributions
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
     "Evidence",
     "PredictedRows",
     "SkillMeasure",
+    "SkillSeries",
     "best_family",
     "block_sums",
     "evidence_of",
@@ -41,7 +42,9 @@ MAX_BLOCKS = 1024
 class Evidence:
     """A skill with its HAC standard error; `p_value` is one-sided for ``skill > 0``.
 
-    `n_rows` counts the predictions (rows or timestamps) that the skill is the mean over.
+    `n_rows` counts the predictions (rows or timestamps) that the skill is the mean over. Over a
+    symbol's own time `t_stat` and `p_value` are those of even bets (see `SkillSeries`), so that
+    `t_stat` is close to ``skill / std_error`` but not equal to it.
     """
 
     skill: float
@@ -128,7 +131,37 @@ class PredictedRows:
     outcome: Floats | None = None
 
 
-def skill_series(measure: SkillMeasure, rows: PredictedRows) -> Floats:
+@dataclass(frozen=True, slots=True)
+class SkillSeries:
+    """What a skill is the mean of, and what tells whether it is luck, in time order.
+
+    Attributes
+    ----------
+    contributions
+        One figure per timestamp, or per row of a symbol, shape (n,).
+    tested
+        The same but for the size of bets, which is even, shape (n,); see
+        `ray_pipeline.statistics.skill.even_bets`. Across symbols there is nothing to even out.
+    """
+
+    contributions: Floats
+    tested: Floats
+
+    @classmethod
+    def of_timestamps(cls, skills: Floats) -> SkillSeries:
+        """Take skills across symbols, shape (n_timestamps,)."""
+        return cls(skills, skills)
+
+    @classmethod
+    def over_time(cls, predicted: Floats, outcomes: Floats, task: Task) -> SkillSeries:
+        """Take a symbol's rows; see `ray_pipeline.statistics.skill.time_contributions`."""
+        return cls(
+            time_contributions(predicted, outcomes, task),
+            time_contributions(even_bets(predicted), outcomes, task),
+        )
+
+
+def skill_series(measure: SkillMeasure, rows: PredictedRows) -> SkillSeries:
     """Return what the skill is the mean of: one figure per timestamp, or per labelled row.
 
     Raises
@@ -139,19 +172,20 @@ def skill_series(measure: SkillMeasure, rows: PredictedRows) -> Floats:
     labelled = np.isfinite(rows.actual)
     match measure.view:
         case "cross_sectional":
-            return grouped_skill(
+            found = grouped_skill(
                 rows.prediction[labelled],
                 rows.actual[labelled],
                 rows.positions[labelled],
                 measure.task,
                 min_rows=measure.min_cs,
-            ).skills
+            )
+            return SkillSeries.of_timestamps(found.skills)
         case "symbol_specific":
             if rows.centred_percentile is None or rows.outcome is None:
                 raise ValueError(
                     "skill over time needs the centred percentiles and outcomes of the rows."
                 )
-            return time_contributions(
+            return SkillSeries.over_time(
                 rows.centred_percentile[labelled], rows.outcome[labelled], measure.task
             )
         case _:
@@ -163,32 +197,38 @@ def evidence_of(measure: SkillMeasure, rows: PredictedRows) -> Evidence:
     return time_evidence(skill_series(measure, rows), measure.span, measure.spacing)
 
 
-def time_evidence(contributions: Floats, span: int, spacing: float = 1.0) -> Evidence:
+def time_evidence(series: SkillSeries, span: int, spacing: float = 1.0) -> Evidence:
     """Return the mean of a series in time order with its HAC error.
 
     Parameters
     ----------
-    contributions
-        Of `ray_pipeline.statistics.skill.time_contributions`, or skills of timestamps.
     span, spacing
         As of `SkillMeasure`.
     """
-    return _evidence(contributions, span, spacing, largest=1.0)
+    return _evidence(series, span, spacing, largest=1.0)
 
 
-def _evidence(series: Floats, span: int, spacing: float, largest: float) -> Evidence:
-    if len(series) == 0:
+def _evidence(series: SkillSeries, span: int, spacing: float, largest: float) -> Evidence:
+    if len(series.contributions) == 0:
         return Evidence.none()
-    return Evidence.from_estimate(overlapping_mean(series, span, spacing), largest)
+    evidence = Evidence.from_estimate(
+        overlapping_mean(series.contributions, span, spacing), largest
+    )
+    if series.tested is series.contributions:
+        return evidence
+    tested = overlapping_mean(series.tested, span, spacing)
+    return replace(evidence, t_stat=tested.t_stat, p_value=tested.p_value)
 
 
-def paired_evidence(own: Floats, pooled: Floats, span: int, spacing: float) -> Evidence:
+def paired_evidence(own: SkillSeries, pooled: SkillSeries, span: int, spacing: float) -> Evidence:
     """Difference own − pooled on the same rows: a Diebold–Mariano test on rank skill.
 
     Source: Diebold & Mariano (1995), with the HAC variance of `hac_mean`; `p_value` is
     one-sided for own > pooled. `skill` is the difference of two skills, in [-2, 2].
     """
-    return _evidence(own - pooled, span, spacing, largest=2.0)
+    contributions = own.contributions - pooled.contributions
+    tested = own.tested - pooled.tested
+    return _evidence(SkillSeries(contributions, tested), span, spacing, largest=2.0)
 
 
 def block_sums(

@@ -2,7 +2,8 @@
 
 Across symbols at a timestamp (`grouped_skill`) and over time (`time_contributions`). Both are
 means of a per-row product of centred ranks, and the products are what the HAC standard error is
-computed from.
+computed from. Whether a skill over time is luck is told from the same products of bets of even
+size (`even_bets`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
 from ray_pipeline.records import Task
 
 __all__ = [
     "GroupedSkill",
     "centred_percentile",
+    "even_bets",
     "grouped_ranks",
     "grouped_skill",
     "outcome",
@@ -25,6 +28,13 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+BETS_REMEMBERED = 10
+"""Rows over which the usual size of a bet is averaged. One would leave signs alone, which find
+signals less often; with forty a wandering level keeps half of its excess."""
+
+UNIFORM_SIZE = 0.5
+"""Mean size of a percentile spread evenly over [-1, 1], as those of the training rows are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +173,50 @@ def outcome(actual: Floats, reference: Floats, task: Task) -> Floats:
     if task == "binary":
         return actual - float(reference.mean())
     return centred_percentile(actual, reference)
+
+
+def even_bets(predicted: Floats) -> Floats:
+    """Divide each bet by the usual size of the last ones, so that none weighs for long.
+
+    A model of a price level bets most where the level has wandered far, and how far it wandered
+    is made of the very innovations that decide whether the bets paid. The variance of their sum
+    is then no constant but depends on the sum itself, and its t-ratio follows the skewed
+    distribution of Dickey & Fuller (1979) rather than Student's: 6 to 9 % of null cases lie above
+    the 5 % value. Where all bets have the same size the variance is a constant and the ratio is
+    normal again, whatever drives the bets: the Cauchy instrument, the sign of the predictor, of
+    So & Shin (1999, "Cauchy Estimators for Autoregressive Processes with Applications to Unit
+    Root Tests and Confidence Intervals", Econom. Theory 15) and Choi, Jacewitz & Park (2016, "A
+    Reexamination of Stock Return Predictability", J. Econom. 192), who divide by volatility too.
+    Signs alone waste what a fast model says by the size of a bet, and filters that take the slow
+    part out of the predictor (the IVX of Kostakis, Magdalinos & Stamatogiannis 2015, "Robust
+    Econometric Inference for Stock Return Predictability", Rev. Financ. Stud. 28) waste what a
+    slow one says: over 400 rows they find an AR(1) of 0.98 half as often. So the divisor is an
+    exponential mean of absolute sizes, the bet's own included: sizes still differ from row to
+    row, but none stays large, or small, for long.
+
+    Parameters
+    ----------
+    predicted
+        As of `time_contributions`, shape (n_rows,).
+
+    Returns
+    -------
+    ndarray
+        At most `BETS_REMEMBERED` in size, of the same signs, shape (n_rows,). Each depends on
+        rows up to its own alone.
+
+    Examples
+    --------
+    A hundred bets of one size are all of size 1 in the end, however small they were:
+
+    >>> even_bets(np.full(100, 0.02))[-1].round(2)
+    np.float64(1.0)
+    """
+    weight = 1.0 / BETS_REMEMBERED
+    before = np.array([(1.0 - weight) * UNIFORM_SIZE])
+    usual, _ = signal.lfilter([weight], [1.0, weight - 1.0], np.abs(predicted), zi=before)
+    even: Floats = np.divide(predicted, usual, out=np.zeros(len(predicted)), where=usual > 0)
+    return even
 
 
 def time_contributions(predicted: Floats, outcomes: Floats, task: Task) -> Floats:

@@ -21,6 +21,7 @@ from ray_pipeline.samples.evidence import (
     Evidence,
     PredictedRows,
     SkillMeasure,
+    SkillSeries,
     evidence_of,
     skill_series,
 )
@@ -248,7 +249,11 @@ def _judge(
     series = []
     for pieces in (searched, configured):
         kept = [piece for piece in pieces if piece.fold in folds]
-        series.append(skill_series(measure, _predicted(design, kept)) if kept else np.empty(0))
+        series.append(
+            skill_series(measure, _predicted(design, kept))
+            if kept
+            else SkillSeries.of_timestamps(np.empty(0))
+        )
     return judge_search(search, measure, series[0], series[1])
 
 

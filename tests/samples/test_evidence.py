@@ -19,6 +19,7 @@ from ray_pipeline.samples.evidence import (
     Evidence,
     PredictedRows,
     SkillMeasure,
+    SkillSeries,
     best_family,
     block_sums,
     evidence_of,
@@ -28,13 +29,24 @@ from ray_pipeline.samples.evidence import (
     time_evidence,
 )
 from ray_pipeline.statistics.hac import hac_lag, hac_mean
-from ray_pipeline.statistics.skill import grouped_skill, time_contributions
+from ray_pipeline.statistics.skill import even_bets, grouped_skill, time_contributions
 
 Floats = NDArray[np.float64]
 
 
 def _evidence(p_value: float, skill: float = 0.1) -> Evidence:
     return Evidence(skill, 0.05, skill / 0.05, p_value, 500, 20.0)
+
+
+def _tested(series: Floats, span: int, spacing: float = 1.0) -> Evidence:
+    """Evidence of a series that is tested as it is."""
+    return time_evidence(SkillSeries.of_timestamps(series), span, spacing)
+
+
+def _paired(own: Floats, pooled: Floats, span: int, spacing: float) -> Evidence:
+    """Evidence of the difference of two series that are tested as they are."""
+    both = map(SkillSeries.of_timestamps, (own, pooled))
+    return paired_evidence(*both, span, spacing)
 
 
 # the mean of one series
@@ -44,21 +56,21 @@ def test_skill_over_time_is_the_mean_with_its_hac_error() -> None:
     """The lag follows the horizon and the spacing of the rows."""
     series = np.random.default_rng(0).standard_normal(400) / 3
     expected = hac_mean(series, hac_lag(400, 20, 2.0), 10.0)
-    found = time_evidence(series, 20, 2.0)
+    found = _tested(series, 20, 2.0)
     assert (found.skill, found.std_error) == (expected.mean, expected.std_error)
     assert (found.p_value, found.n_rows) == (expected.p_value, 400)
 
 
 def test_nothing_predicted_is_nothing_measured() -> None:
     """Without a row there is no figure, and no p-value that could be counted as a test."""
-    found = time_evidence(np.empty(0), 5)
+    found = _tested(np.empty(0), 5)
     assert found.n_rows == 0
     assert all(math.isnan(getattr(found, name)) for name in ("skill", "std_error", "p_value"))
 
 
 def test_evidence_survives_its_record() -> None:
     """A resumed run reads back the bits that the unit wrote, missing figures included."""
-    for item in (_evidence(1 / 3), Evidence.none(), time_evidence(np.ones(100), 1)):
+    for item in (_evidence(1 / 3), Evidence.none(), _tested(np.ones(100), 1)):
         record = json.loads(json.dumps(item.to_record()))
         assert repr(Evidence.from_record(record)) == repr(item)
 
@@ -121,10 +133,17 @@ def test_each_view_measures_its_own_series_of_labelled_rows() -> None:
     over_time = time_contributions(
         rows.centred_percentile[there], rows.outcome[there], "regression"
     )
-    assert skill_series(across, rows).tolist() == by_hand.skills.tolist()
-    assert skill_series(own, rows).tolist() == over_time.tolist()
-    assert evidence_of(own, rows) == time_evidence(over_time, 3, 2.0)
-    assert evidence_of(across, rows) == time_evidence(by_hand.skills, 3, 2.0)
+    assert skill_series(across, rows).contributions.tolist() == by_hand.skills.tolist()
+    assert skill_series(own, rows).contributions.tolist() == over_time.tolist()
+    assert evidence_of(across, rows) == _tested(by_hand.skills, 3, 2.0)
+    even = time_contributions(
+        even_bets(rows.centred_percentile[there]), rows.outcome[there], "regression"
+    )
+    plain, tested = _tested(over_time, 3, 2.0), _tested(even, 3, 2.0)
+    found = evidence_of(own, rows)
+    assert (found.skill, found.std_error) == (plain.skill, plain.std_error)
+    assert (found.t_stat, found.p_value) == (tested.t_stat, tested.p_value)
+    assert found.p_value != plain.p_value
 
 
 def test_skill_over_time_needs_standings() -> None:
@@ -176,7 +195,7 @@ def _mean_of_symbols(series: Floats) -> Evidence:
     """Evidence of symbols with one row at each position, shape (n_symbols, n_positions)."""
     n_positions = series.shape[1]
     sums = [block_sums(row, np.arange(n_positions), 0, n_positions)[0] for row in series]
-    errors = [time_evidence(row, 1).std_error for row in series]
+    errors = [_tested(row, 1).std_error for row in series]
     return series_evidence(np.mean(sums, axis=0), 1, 1.0, series.size, errors)
 
 
@@ -184,7 +203,7 @@ def test_symbols_that_err_together_have_the_larger_error() -> None:
     """Ten copies of one symbol say no more than one; ten independent ones a third of its error."""
     random = np.random.default_rng(0)
     one, others = random.standard_normal(500), random.standard_normal((10, 500))
-    alone = time_evidence(one, 1)
+    alone = _tested(one, 1)
     copies, independent = _mean_of_symbols(np.tile(one, (10, 1))), _mean_of_symbols(others)
     assert copies.skill == pytest.approx(alone.skill)
     assert copies.std_error == pytest.approx(alone.std_error)
@@ -209,14 +228,14 @@ def test_longer_blocks_keep_the_error_of_the_mean() -> None:
 def test_a_model_is_no_better_than_itself() -> None:
     """The difference of equal contributions is 0, with certainty of nothing."""
     series = np.random.default_rng(0).standard_normal(300)
-    found = paired_evidence(series, series, 5, 1.0)
+    found = _paired(series, series, 5, 1.0)
     assert (found.skill, found.std_error, found.p_value) == (0.0, 0.0, 1.0)
 
 
 def test_opposite_models_differ_by_up_to_two() -> None:
     """The difference of two skills has a range of its own."""
     noise = np.random.default_rng(0).standard_normal(300) * 0.01
-    found = paired_evidence(np.full(300, 0.9) + noise, np.full(300, -0.8), 1, 1.0)
+    found = _paired(np.full(300, 0.9) + noise, np.full(300, -0.8), 1, 1.0)
     assert found.skill == pytest.approx(1.7, abs=0.01)
     assert found.p_value < 1e-6
 
@@ -225,9 +244,9 @@ def test_common_noise_cancels_in_the_difference() -> None:
     """A small edge shows on the same rows that hide it in either model's own figure."""
     random = np.random.default_rng(0)
     common, edge = random.standard_normal(500), 0.05 + 0.2 * random.standard_normal(500)
-    assert time_evidence(common + edge, 1).p_value > 0.05
-    assert paired_evidence(common + edge, common, 1, 1.0).p_value < 0.01
-    assert paired_evidence(common, common + edge, 1, 1.0).p_value > 0.99
+    assert _tested(common + edge, 1).p_value > 0.05
+    assert _paired(common + edge, common, 1, 1.0).p_value < 0.01
+    assert _paired(common, common + edge, 1, 1.0).p_value > 0.99
 
 
 # the better family

@@ -189,5 +189,5 @@ def inner_skill(
         centred_percentile=np.concatenate(percentiles) if over_time else None,
         outcome=np.concatenate(outcomes) if over_time else None,
     )
-    series = skill_series(measure, predicted)
+    series = skill_series(measure, predicted).contributions
     return float(np.mean(series)) if len(series) else math.nan

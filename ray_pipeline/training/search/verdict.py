@@ -7,14 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ray_pipeline.samples.evidence import Evidence, SkillMeasure, paired_evidence
+from ray_pipeline.samples.evidence import Evidence, SkillMeasure, SkillSeries, paired_evidence
 from ray_pipeline.training.search.choices import Choice, JobSearch
 
 __all__ = ["SearchVerdict", "judge_search"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class SearchVerdict:
 
 
 def judge_search(
-    search: JobSearch, measure: SkillMeasure, searched: Floats, configured: Floats
+    search: JobSearch, measure: SkillMeasure, searched: SkillSeries, configured: SkillSeries
 ) -> SearchVerdict:
     """Compare a search with the configured hyperparameters, and decide what the final model uses.
 
@@ -102,7 +99,7 @@ def judge_search(
     measure
         How the skill of the job is measured.
     searched, configured
-        Contributions to the skill of both, of the same rows or timestamps in time order; empty
+        What the skill of both is the mean of, of the same rows or timestamps in time order; empty
         where no fold could be searched.
     """
     difference = paired_evidence(searched, configured, measure.span, measure.spacing)
@@ -110,8 +107,8 @@ def judge_search(
     return SearchVerdict(
         search=search,
         accepted=search.final is not None and (search.accept == "always" or is_better),
-        searched=_mean(searched.tolist()),
-        configured=_mean(configured.tolist()),
+        searched=_mean(searched.contributions.tolist()),
+        configured=_mean(configured.contributions.tolist()),
         difference=difference,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ray_pipeline.samples.evidence import SkillMeasure, time_evidence
+from ray_pipeline.samples.evidence import SkillMeasure, SkillSeries, time_evidence
 from ray_pipeline.training.search.choices import Accept, Choice, JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
 
@@ -27,7 +27,7 @@ def judged(
     difference = noise * np.random.default_rng(1).standard_normal(400)
     searched = configured + gain + difference - difference.mean()
     search = JobSearch(accept, 27, FOLDS, final)
-    return judge_search(search, MEASURE, searched, configured)
+    return judge_search(search, MEASURE, *map(SkillSeries.of_timestamps, (searched, configured)))
 
 
 def test_figures_by_hand() -> None:
@@ -44,7 +44,7 @@ def test_figures_by_hand() -> None:
         "out_of_sample_skill_configured": 0.03 + NOISE.mean(),
     }
     assert {name: record[name] for name in figures} == pytest.approx(figures)
-    paired = time_evidence(0.01 + np.zeros(400), 1)
+    paired = time_evidence(SkillSeries.of_timestamps(0.01 + np.zeros(400)), 1)
     assert paired.skill == pytest.approx(record["realised_gain"])
     assert 0.03 < record["realised_gain_std_error"] < 0.08
     assert record["n_trials"] == 27
@@ -86,7 +86,7 @@ def test_without_a_final_search_nothing_is_accepted() -> None:
 
 def test_the_winner_of_two_pays_for_both() -> None:
     """The p-value doubles, up to 1, where the outer rows chose; otherwise it stays."""
-    evidence = replace(time_evidence(NOISE, 1), p_value=0.02)
+    evidence = replace(time_evidence(SkillSeries.of_timestamps(NOISE), 1), p_value=0.02)
     assert judged(0.0).paid(evidence).p_value == 0.04
     assert judged(0.5).paid(replace(evidence, p_value=0.7)).p_value == 1.0
     assert judged(0.0, accept="always").paid(evidence).p_value == 0.02
@@ -95,7 +95,8 @@ def test_the_winner_of_two_pays_for_both() -> None:
 def test_no_fold_could_be_searched() -> None:
     """Nothing was promised and nothing kept: not measured, and not accepted."""
     search = JobSearch("if_better", 9, (), FINAL)
-    verdict = judge_search(search, MEASURE, np.empty(0), np.empty(0))
+    nothing = SkillSeries.of_timestamps(np.empty(0))
+    verdict = judge_search(search, MEASURE, nothing, nothing)
     record = verdict.to_record()
     assert not verdict.accepted
     assert all(
