@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.families.protocol import Family
 from ray_pipeline.families.registry import load_family
 
 __all__ = ["LabelForm", "label_form"]
@@ -16,7 +17,7 @@ the base rate's log-odds (`Problem.offsets`). ``as_they_are``: never compared, s
 family predicts is in the unit of the label."""
 
 
-def label_form(family: str) -> LabelForm:
+def label_form(family: str | Family) -> LabelForm:
     """Return what a family says by its attribute ``label_form``; ``residuals`` if nothing.
 
     Every family can fit residuals: they are a real-valued target like any other.
@@ -26,10 +27,11 @@ def label_form(family: str) -> LabelForm:
     ConfigError
         When a family names a form that there is not.
     """
-    form: LabelForm = getattr(load_family(family), "label_form", "residuals")
+    found = load_family(family) if isinstance(family, str) else family
+    form: LabelForm = getattr(found, "label_form", "residuals")
     if form not in get_args(LabelForm):
         raise ConfigError(
-            f"The family {family} has label_form={form!r}; it must be one of "
+            f"The family {found.name} has label_form={form!r}; it must be one of "
             f"{', '.join(get_args(LabelForm))}."
         )
     return form

@@ -57,6 +57,8 @@ class LearnedLabels:
         Of the target.
     weights, offsets
         See `Problem`; None where there are none.
+    how
+        How they were compared.
     """
 
     y: Floats
@@ -65,6 +67,7 @@ class LearnedLabels:
     target_task: Task
     weights: Floats | None = None
     offsets: Floats | None = None
+    how: Compare = "raw"
 
     @classmethod
     def as_they_are(cls, y: Floats, label_ends: Ints, task: Task) -> LearnedLabels:
@@ -85,7 +88,7 @@ class LearnedLabels:
         if form == "as_they_are":
             return cls.as_they_are(y, label_ends, task)
         found = compare_labels(y, positions, label_ends, comparison.how, comparison.min_labels)
-        return cls.from_compared(y, found, task, form)
+        return replace(cls.from_compared(y, found, task, form), how=comparison.how)
 
     @classmethod
     def from_compared(

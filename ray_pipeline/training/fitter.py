@@ -17,11 +17,13 @@ from ray_pipeline.families import (
     Problem,
     StreamingFamily,
     TunedModel,
+    label_form,
     without_stopping,
 )
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.learned import LearnedLabels
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.problems import refined_problem
@@ -56,8 +58,8 @@ class Fitter:
 
     Attributes
     ----------
-    design
-        Rows in memory: of a symbol or of the pool.
+    design, learned
+        Rows in memory, of a symbol or of the pool, and their labels as the family learns them.
     stream
         More rows than the pool holds, or None. The pool then teaches scales, bins and the number
         of rounds; a family that cannot take a stream trains on the pool.
@@ -65,6 +67,7 @@ class Fitter:
 
     family: Family
     design: Design
+    learned: LearnedLabels
     target: TargetSpec
     frame: PanelFrame
     settings: TrainingSettings
@@ -91,7 +94,12 @@ class Fitter:
         """
         X = X[: len(problem.y)]
         problem = refined_problem(
-            problem, self.design, self.settings.sample_weights, hyperparameters, self.frame.embargo
+            problem,
+            self.design,
+            self.learned,
+            self.settings.sample_weights,
+            hyperparameters,
+            self.frame.embargo,
         )
         if self.stream is not None and isinstance(self.family, StreamingFamily):
             return self._fit_streamed(
@@ -116,7 +124,13 @@ class Fitter:
             (model,) = self.family.fit(X, features, [problem], hyperparameters)
             hyperparameters = _with_rounds(hyperparameters, model)
         found = stream.problem(
-            self.target, features, fold, problem.seed, self.settings.sample_weights
+            self.target,
+            features,
+            fold,
+            problem.seed,
+            self.settings.sample_weights,
+            self.settings.comparison,
+            label_form(self.family),
         )
         if found is None:
             raise DataError(
@@ -132,6 +146,7 @@ class Fitter:
     def _facts(self, model: Model, problem: Problem) -> dict[str, Any]:
         stopping = problem.stopping
         return {
+            "compare": self.learned.how,
             "sample_weights": self.settings.sample_weights,
             "n_rounds": model.n_rounds if isinstance(model, IterativeModel) else None,
             "chosen": dict(model.chosen) if isinstance(model, TunedModel) else {},

@@ -25,10 +25,10 @@ from ray_pipeline.samples.evidence import (
     evidence_of,
     skill_series,
 )
-from ray_pipeline.samples.walk import fold_problem, make_problem
 from ray_pipeline.statistics.skill import centred_percentile, outcome
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
+from ray_pipeline.training.problems import learned_labels
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
 from ray_pipeline.training.settings import TrainingSettings
@@ -131,7 +131,9 @@ def fit_job(
     DataError
         When the labelled rows are too few or of one class.
     """
-    fitter = Fitter(load_family(job.family), design, target, frame, settings, stream)
+    family = load_family(job.family)
+    learned = learned_labels(design, target.task, family, settings.comparison)
+    fitter = Fitter(family, design, learned, target, frame, settings, stream)
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
     pieces, searched = _walk_forward(design, target, job, frame, fitter, key)
@@ -142,7 +144,7 @@ def fit_job(
         if verdict.accepted and job.search.final is not None:
             pieces, hyperparameters = searched, dict(job.search.final.hyperparameters)
     seed = derive_seed(frame.seed, "training", *key)
-    problem = make_problem(design.y, np.isfinite(design.y), target.task, seed)
+    problem = learned.problem(np.ones(len(design.y), dtype=np.bool_), seed)
     if problem is None:
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
     X = columns_of(design, job.features)
@@ -187,20 +189,20 @@ def _walk_forward(
         if fold.index not in chosen or start == end:
             continue
         seed = derive_seed(frame.seed, "training", *key, f"fold {fold.index}")
-        problem = fold_problem(
-            design.y[:start], design.label_ends[:start], target.task, fold, frame.embargo, seed
-        )
+        learned = fitter.learned.at(slice(start))
+        problem = learned.fold_problem(fold, frame.embargo, seed)
         if problem is None:
             continue
         features = chosen[fold.index]
         X = columns_of(design, features)
         model = fitter.fit(problem, X, features, fold, hyperparameters).model
-        pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design.y))
+        pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design, target))
         searched.append(pieces[-1])
         if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
             other = dict(found[fold.index].hyperparameters)
             model = fitter.fit(problem, X, features, fold, other).model
-            searched[-1] = _FoldPiece.of(fold.index, start, end, model, X, problem, design.y)
+            piece = _FoldPiece.of(fold.index, start, end, model, X, problem, design, target)
+            searched[-1] = piece
     return pieces, searched
 
 
@@ -223,17 +225,19 @@ class _FoldPiece:
         model: Model,
         X: NDArray[np.float32],
         problem: Problem,
-        y: Floats,
+        design: Design,
+        target: TargetSpec,
     ) -> _FoldPiece:
         prediction = model.predict(X[start:end])
         known = model.predict(X[problem.rows])
-        labels = problem.y[problem.rows]
+        # How labels turned out is told in their own unit, whatever the model learned of them.
+        y, labels = design.y[start:end], design.y[problem.rows]
         return cls(
             fold=fold,
             rows=np.arange(start, end),
             prediction=prediction,
             centred_percentile=centred_percentile(prediction, known),
-            outcome=outcome(y[start:end], labels, problem.task),
+            outcome=outcome(y, labels, target.task),
         )
 
 

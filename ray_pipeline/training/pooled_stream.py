@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.families import LabelForm
 from ray_pipeline.families.streaming import StreamedProblem
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.records import SampleWeights, TargetSpec
-from ray_pipeline.samples.walk import is_trainable
+from ray_pipeline.records import SampleWeights, TargetSpec, Task
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
 from ray_pipeline.statistics.folds import Fold, train_rows
 from ray_pipeline.statistics.uniqueness import average_uniqueness
 from ray_pipeline.storage import RunDirectory
@@ -77,7 +79,9 @@ class Span:
 class PooledStream:
     """Builds problems on the streamed rows.
 
-    Labels, masks and weights are in memory (17 to 25 bytes a row), features are not.
+    Labels, positions, masks and weights are in memory, features are not: 17 to 25 bytes a row
+    where labels are learned as they are, up to twice that where they are compared, for which the
+    labels of all symbols at a timestamp are needed at once.
     """
 
     def __init__(self, run: RunDirectory, spec: StreamSpec) -> None:
@@ -91,50 +95,89 @@ class PooledStream:
         fold: Fold | None,
         seed: int,
         sample_weights: SampleWeights = "none",
+        comparison: LabelComparison | None = None,
+        form: LabelForm = "as_they_are",
     ) -> tuple[StreamedProblem, Span] | None:
         """Return the target's problem on the purged rows before a fold, or on all rows.
 
-        None where the rows are too few to train on.
+        None where the rows are too few to train on. Timestamps are sampled whole, so that labels
+        are compared with those of the same symbols as in the pool.
         """
         frame = self._spec.frame
-        end = f"end_{target.horizon_bars}"
-        label = f"y_{frame.request.targets.index(target.name)}"
-        tables: list[str] = []
-        kept: list[NDArray[np.bool_]] = []
-        labels: list[Floats] = []
-        weights: list[Floats] = []
-        spans: list[Span] = []
-        where: list[NDArray[np.int64]] = []
-        for name in self._spec.tables:
-            table = self._run.read_table(name, ("position", end, label))
-            y, ends = table.column(label).to_numpy(), table.column(end).to_numpy()
-            usable = np.isfinite(y)
-            if fold is not None:
-                usable &= train_rows(ends, fold, frame.embargo)
-            if usable.any():
-                positions = table.column("position").to_numpy()[usable]
-                tables.append(name)
-                kept.append(usable)
-                labels.append(y[usable])
-                where.append(positions)
-                if sample_weights == "average_uniqueness":
-                    weights.append(average_uniqueness(positions, ends[usable]))
-                spans.append(Span(int(positions[0]), int(positions[-1])))
-        if not labels:
+        labels = self._labels(target)
+        learned = labels.learned(target.task, comparison, form)
+        usable = np.ones(len(learned.y), dtype=np.bool_)
+        if fold is not None:
+            usable = train_rows(learned.label_ends, fold, frame.embargo)
+        problem = learned.problem(usable, seed)
+        if problem is None:
             return None
-        y = np.concatenate(labels)
-        if not is_trainable(y, target.task):
-            return None
+        trains = np.zeros(len(learned.y), dtype=np.bool_)
+        trains[problem.rows] = True
+        kept = {name: trains[part] for name, part in labels.parts.items() if trains[part].any()}
         place = {name: f"x_{j}" for j, name in enumerate(frame.request.features)}
         rows = StreamedRows(
             run=self._run,
-            tables=tuple(tables),
-            kept=tuple(kept),
+            tables=tuple(kept),
+            kept=tuple(kept.values()),
             columns=tuple(place[name] for name in features),
-            block_rows=tuple(len(part) for part in labels),
+            block_rows=tuple(int(mask.sum()) for mask in kept.values()),
         )
-        span = Span(min(s.first for s in spans), max(s.last for s in spans))
-        weight = np.concatenate(weights) if weights else None
-        if weight is not None:
-            weight /= weight.mean()
-        return StreamedProblem(rows, y, target.task, seed, weight, np.concatenate(where)), span
+        weights = None if problem.weights is None else problem.weights[problem.rows]
+        if sample_weights == "average_uniqueness":
+            own = labels.uniqueness(trains, kept)
+            weights = own if weights is None else own * weights
+            weights /= weights.mean()
+        positions = labels.positions[problem.rows]
+        streamed = StreamedProblem(
+            rows=rows,
+            y=problem.y[problem.rows],
+            task=problem.task,
+            seed=seed,
+            weights=weights,
+            positions=positions,
+            offsets=None if problem.offsets is None else problem.offsets[problem.rows],
+        )
+        return streamed, Span(int(positions.min()), int(positions.max()))
+
+    def _labels(self, target: TargetSpec) -> _StreamedLabels:
+        """Read the labels of all symbols."""
+        label = f"y_{self._spec.frame.request.targets.index(target.name)}"
+        columns = ("position", f"end_{target.horizon_bars}", label)
+        parts: dict[str, slice] = {}
+        found: list[list[NDArray[Any]]] = [[], [], []]
+        start = 0
+        for name in self._spec.tables:
+            table = self._run.read_table(name, columns)
+            for into, column in zip(found, columns, strict=True):
+                into.append(table.column(column).to_numpy())
+            parts[name] = slice(start, start + table.num_rows)
+            start += table.num_rows
+        positions, ends, y = (np.concatenate(each) for each in found)
+        return _StreamedLabels(parts, positions, ends, y)
+
+
+@dataclass(frozen=True, slots=True)
+class _StreamedLabels:
+    """Labels of one target in the order of the tables; `parts` are the rows of each table."""
+
+    parts: dict[str, slice]
+    positions: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    y: Floats
+
+    def learned(
+        self, task: Task, comparison: LabelComparison | None, form: LabelForm
+    ) -> LearnedLabels:
+        if comparison is None:
+            return LearnedLabels.as_they_are(self.y, self.ends, task)
+        return LearnedLabels.compared(self.y, self.positions, self.ends, task, comparison, form)
+
+    def uniqueness(self, trains: NDArray[np.bool_], tables: Iterable[str]) -> Floats:
+        """Of each training row among those of its symbol, table by table."""
+        found = []
+        for name in tables:
+            part = self.parts[name]
+            rows = trains[part]
+            found.append(average_uniqueness(self.positions[part][rows], self.ends[part][rows]))
+        return np.concatenate(found)

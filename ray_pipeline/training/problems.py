@@ -9,21 +9,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families import Problem, Stopping, stopping_fraction
-from ray_pipeline.records import SampleWeights
+from ray_pipeline.families import Family, Problem, Stopping, label_form, stopping_fraction
+from ray_pipeline.records import SampleWeights, Task
 from ray_pipeline.samples.design import Design
-from ray_pipeline.samples.walk import make_problem
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
 from ray_pipeline.statistics.uniqueness import average_uniqueness
 
-__all__ = ["MIN_WATCHED_ROWS", "hold_out_latest", "refined_problem", "weigh_rows"]
+__all__ = [
+    "MIN_WATCHED_ROWS",
+    "hold_out_latest",
+    "learned_labels",
+    "refined_problem",
+    "weigh_rows",
+]
 
 MIN_WATCHED_ROWS = 20
 """Fewer rows say next to nothing of when to stop."""
 
 
+def learned_labels(
+    design: Design, task: Task, family: Family, comparison: LabelComparison | None
+) -> LearnedLabels:
+    """Return the labels of a design as a family learns them: pooled ones compared, if asked for."""
+    if comparison is None or design.view == "symbol_specific":
+        return LearnedLabels.as_they_are(design.y, design.label_ends, task)
+    return LearnedLabels.compared(
+        design.y, design.positions, design.label_ends, task, comparison, label_form(family)
+    )
+
+
 def refined_problem(
     problem: Problem,
     design: Design,
+    learned: LearnedLabels,
     scheme: SampleWeights,
     hyperparameters: Mapping[str, Any],
     embargo: int,
@@ -33,11 +51,12 @@ def refined_problem(
     See `weigh_rows` and `hold_out_latest`.
     """
     weighed = weigh_rows(problem, design, scheme)
-    return hold_out_latest(weighed, design, stopping_fraction(hyperparameters), embargo)
+    fraction = stopping_fraction(hyperparameters)
+    return hold_out_latest(weighed, design, learned, fraction, embargo)
 
 
 def weigh_rows(problem: Problem, design: Design, scheme: SampleWeights) -> Problem:
-    """Return the problem with a weight for each of its rows; their mean is 1.
+    """Return the problem with a weight for each of its rows, times those that it has; mean 1.
 
     Parameters
     ----------
@@ -55,12 +74,18 @@ def weigh_rows(problem: Problem, design: Design, scheme: SampleWeights) -> Probl
     for symbol in np.unique(symbols):
         own = rows[symbols == symbol]
         weights[own] = average_uniqueness(design.positions[own], design.label_ends[own])
+    if problem.weights is not None:
+        weights[rows] *= problem.weights[rows]
     weights[rows] /= weights[rows].mean()
     return replace(problem, weights=weights)
 
 
 def hold_out_latest(
-    problem: Problem, design: Design, fraction: float | None, embargo: int
+    problem: Problem,
+    design: Design,
+    learned: LearnedLabels,
+    fraction: float | None,
+    embargo: int,
 ) -> Problem:
     """Return the problem with its latest rows to watch, purged as a test fold is.
 
@@ -69,8 +94,8 @@ def hold_out_latest(
 
     Parameters
     ----------
-    design
-        Its first rows are those of the problem.
+    design, learned
+        Their first rows are those of the problem; `learned` says where a label ends.
     fraction
         Share of the training rows to watch; None: there is nothing to stop.
     embargo
@@ -87,13 +112,13 @@ def hold_out_latest(
     rows = problem.rows
     positions = design.positions[rows]
     first = positions[min(int(len(rows) * (1.0 - fraction)), len(rows) - 1)]
-    fitted = rows[design.label_ends[rows] + embargo < first]
+    fitted = rows[learned.label_ends[rows] + embargo < first]
     watched = rows[positions >= first]
     labels = problem.y[watched]
     if (
         len(watched) < MIN_WATCHED_ROWS
         or labels.min() == labels.max()
-        or make_problem(problem.y, _mask(fitted, len(problem.y)), problem.task, 0) is None
+        or learned.at(slice(len(problem.y))).problem(_mask(fitted, len(problem.y)), 0) is None
     ):
         return problem
     return replace(problem, stopping=Stopping(fitted, watched))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ray_pipeline.records import SampleWeights
+from ray_pipeline.samples.learned import LabelComparison
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -23,12 +24,22 @@ class TrainingSettings:
         Symbols that a timestamp needs to count across symbols: that of target ranking.
     sample_weights
         How much a training row counts.
+    comparison
+        How pooled models see labels beside those of the same timestamp: that of target ranking;
+        None: as they are, as a symbol's own models do in any case.
     """
 
     min_cs: int
     sample_weights: SampleWeights
+    comparison: LabelComparison | None = None
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> TrainingSettings:
         """Take what the config says."""
-        return cls(config.target_ranking.min_cs, config.training.sample_weights)
+        ranking = config.target_ranking
+        comparison = LabelComparison.of(ranking.compare, ranking.min_cs)
+        return cls(ranking.min_cs, config.training.sample_weights, comparison)
+
+    def for_own_models(self) -> TrainingSettings:
+        """Return what models of one symbol depend on: they compare nothing with other symbols."""
+        return replace(self, comparison=None)

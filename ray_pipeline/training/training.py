@@ -87,7 +87,7 @@ def train_models(
             TrainingSpec(
                 frame=frame,
                 jobs=tuple(_spec(job, found) for job in jobs),
-                settings=settings,
+                settings=settings.for_own_models(),
                 inputs=inputs,
                 partition=partitions[symbol],
             ),

@@ -26,6 +26,7 @@ from ray_pipeline.families.hyperparameters import EARLY_STOPPING
 from ray_pipeline.families.streaming import StreamedProblem
 from ray_pipeline.records import SampleWeights
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.learned import LearnedLabels
 from ray_pipeline.samples.walk import fold_problem, make_problem
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.fitter import Fitter, columns_of
@@ -103,9 +104,9 @@ def fitter(
 ) -> Fitter:
     """Return the fitter of a family that is given rather than named."""
     given: Any = family
-    return Fitter(
-        given, design, target_spec(), training_frame(), TrainingSettings(3, sample_weights), stream
-    )
+    learned = LearnedLabels.as_they_are(design.y, design.label_ends, "regression")
+    settings = TrainingSettings(3, sample_weights)
+    return Fitter(given, design, learned, target_spec(), training_frame(), settings, stream)
 
 
 def problem_before(design: Design, fold: int) -> Problem:
@@ -134,6 +135,7 @@ def test_a_fold_trains_on_streamed_rows_before_it(design: Design, tmp_path: Path
     assert (fit.n_rows, fit.first, fit.last) == (245, 0, 244)
     assert fit.facts == {
         "streamed": True,
+        "compare": "raw",
         "sample_weights": "none",
         "n_rounds": 17,
         "chosen": {},

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from training_designs import FOLDS, target_spec, training_frame
+from training_designs import FOLDS, design_of, marked_features, target_spec, training_frame
 
+from ray_pipeline.records import Task
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 
@@ -68,3 +72,56 @@ def test_too_few_rows_are_no_problem(stream: PooledStream) -> None:
     """As in memory: 60 labelled rows are needed."""
     assert stream.problem(target_spec(), ("a",), replace(FOLDS[0], test_start=60), seed=1) is None
     assert stream.problem(target_spec(), ("a",), replace(FOLDS[0], test_start=3), seed=1) is None
+
+
+def _symbols(folder: Path, n_symbols: int, task: Task) -> tuple[PooledStream, Design]:
+    """Return the same rows as a stream and in memory: labels by chance, some missing, gaps."""
+    run = RunDirectory(str(folder))
+    random = np.random.default_rng(5)
+    y = random.standard_normal((300, n_symbols))
+    if task == "binary":
+        y = (y > 0.3).astype(np.float64)
+    y[random.random(y.shape) < 0.2] = np.nan
+    ends = np.arange(300)[:, np.newaxis] + 5 + random.integers(0, 3, y.shape)
+    names = []
+    for i in range(n_symbols):
+        columns = {"position": np.arange(300), "end_5": ends[:, i], "y_0": y[:, i]}
+        columns |= {f"x_{j}": np.zeros(300, dtype=np.float32) for j in range(4)}
+        run.write_table(f"slice_{i}.parquet", pa.table(columns))
+        names.append(f"slice_{i}.parquet")
+    design = design_of(y.ravel(), marked_features(300 * n_symbols), n_symbols)
+    design.label_ends[:] = ends.ravel()
+    return PooledStream(run, StreamSpec(tuple(names), training_frame(embargo=2))), design
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+@pytest.mark.parametrize("how", ["rank", "z_score"])
+def test_streamed_labels_are_compared_as_those_in_memory(
+    tmp_path: Path, how: Literal["rank", "z_score"], task: Task
+) -> None:
+    """The same labels, weights, offsets and purge, though rows come symbol by symbol."""
+    stream, design = _symbols(tmp_path, 4, task)
+    comparison = LabelComparison(how, 3)
+    found = stream.problem(
+        target_spec(task=task), ("a",), FOLDS[1], 1, "none", comparison, "offsets"
+    )
+    start, _ = design.split(FOLDS[1])
+    learned = LearnedLabels.compared(
+        design.y, design.positions, design.label_ends, task, comparison, "offsets"
+    )
+    expected = learned.at(slice(start)).fold_problem(FOLDS[1], 2, 1)
+    assert found is not None
+    assert expected is not None
+    streamed, span = found
+    rows = expected.rows[np.lexsort((expected.rows // 4, expected.rows % 4))]
+    assert streamed.task == expected.task
+    np.testing.assert_array_equal(streamed.y, expected.y[rows])
+    np.testing.assert_array_equal(streamed.positions, design.positions[rows])
+    assert expected.weights is not None
+    assert streamed.weights == pytest.approx(expected.weights[rows])
+    assert (span.first, span.last) == (design.positions[rows].min(), design.positions[rows].max())
+    if task == "binary":
+        assert expected.offsets is not None
+        assert streamed.offsets == pytest.approx(expected.offsets[rows])
+    else:
+        assert streamed.offsets is None

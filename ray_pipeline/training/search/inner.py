@@ -14,10 +14,9 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.families import Problem, load_family, stopping_fraction
 from ray_pipeline.families.searching import Value
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, skill_series
-from ray_pipeline.samples.walk import fold_problem
+from ray_pipeline.samples.learned import LearnedLabels
 from ray_pipeline.statistics.folds import Fold, train_rows, walk_forward_folds
 from ray_pipeline.statistics.skill import centred_percentile, outcome
 from ray_pipeline.training.problems import hold_out_latest, weigh_rows
@@ -55,6 +54,10 @@ class TrialSettings:
         training = TrainingSettings.from_config(config)
         return cls(search.n_splits, config.validation.min_train_fraction, training)
 
+    def for_own_models(self) -> TrialSettings:
+        """Return what trials of one symbol's own models depend on."""
+        return replace(self, training=self.training.for_own_models())
+
 
 @dataclass(frozen=True, slots=True)
 class InnerWalk:
@@ -67,11 +70,14 @@ class InnerWalk:
         may not train on is missing.
     problems, tested
         Training problem and test rows of each inner fold.
+    learned
+        Labels of the design's rows as the family learns them.
     embargo
         Positions between rows that are fitted and rows that tell when to stop.
     """
 
     design: Design
+    learned: LearnedLabels
     problems: tuple[Problem, ...]
     tested: tuple[Ints, ...]
     embargo: int = 0
@@ -79,7 +85,7 @@ class InnerWalk:
 
 def inner_walk(
     design: Design,
-    target: TargetSpec,
+    labels: LearnedLabels,
     fold: Fold | None,
     features: Sequence[str],
     frame: PanelFrame,
@@ -94,6 +100,8 @@ def inner_walk(
 
     Parameters
     ----------
+    labels
+        Of all rows of the design, as the family learns them.
     fold
         The outer fold; None: all labelled rows, for the final model.
     seed_names
@@ -104,7 +112,7 @@ def inner_walk(
     DataError
         When the rows are too few for so many splits.
     """
-    inside = _before(design, fold, features, frame.embargo)
+    inside, learned = _before(design, labels, fold, features, frame.embargo)
     labelled = np.isfinite(inside.y)
     times = np.unique(inside.positions[labelled])
     found = walk_forward_folds(
@@ -120,27 +128,33 @@ def inner_walk(
         inner = Fold(each.index, int(times[each.test_start]), int(times[each.test_end - 1]) + 1)
         start, end = inside.split(inner)
         seed = derive_seed(frame.seed, "search", *seed_names, f"inner fold {inner.index}")
-        problem = fold_problem(
-            inside.y[:start], inside.label_ends[:start], target.task, inner, frame.embargo, seed
-        )
+        problem = learned.at(slice(start)).fold_problem(inner, frame.embargo, seed)
         if problem is None:
             raise DataError(
                 f"inner fold {inner.index} has too few labelled rows, or of one class only"
             )
         problems.append(weigh_rows(problem, inside, settings.training.sample_weights))
         tested.append(start + np.flatnonzero(labelled[start:end]))
-    return InnerWalk(inside, tuple(problems), tuple(tested), frame.embargo)
+    return InnerWalk(inside, learned, tuple(problems), tuple(tested), frame.embargo)
 
 
-def _before(design: Design, fold: Fold | None, features: Sequence[str], embargo: int) -> Design:
+def _before(
+    design: Design,
+    labels: LearnedLabels,
+    fold: Fold | None,
+    features: Sequence[str],
+    embargo: int,
+) -> tuple[Design, LearnedLabels]:
     """Cut a design off before an outer test fold: later rows are not in memory of a trial."""
     start = len(design.y) if fold is None else design.split(fold)[0]
-    y = design.y[:start]
+    y, learned = design.y[:start], labels.at(slice(start))
     if fold is not None:
-        y = np.where(train_rows(design.label_ends[:start], fold, embargo), y, np.nan)
+        usable = train_rows(learned.label_ends, fold, embargo)
+        y = np.where(usable, y, np.nan)
+        learned = replace(learned, y=np.where(usable, learned.y, np.nan))
     place = {name: j for j, name in enumerate(design.feature_names)}
     columns = [place[name] for name in features]
-    return replace(
+    inside = replace(
         design,
         feature_names=tuple(features),
         X=np.ascontiguousarray(design.X[:start, columns]),
@@ -149,6 +163,7 @@ def _before(design: Design, fold: Fold | None, features: Sequence[str], embargo:
         label_ends=design.label_ends[:start],
         symbol_index=design.symbol_index[:start],
     )
+    return inside, learned
 
 
 def inner_skill(
@@ -173,13 +188,13 @@ def inner_skill(
     for problem, tested in zip(walk.problems, walk.tested, strict=True):
         X = design.X[: len(problem.y)]
         fraction = stopping_fraction(hyperparameters)
-        stopped = hold_out_latest(problem, design, fraction, walk.embargo)
+        stopped = hold_out_latest(problem, design, walk.learned, fraction, walk.embargo)
         (model,) = family.fit(X, design.feature_names, [stopped], dict(hyperparameters))
         predictions.append(model.predict(design.X[tested]))
         if over_time:  # across symbols nobody needs the predictions of the training rows
             known = model.predict(X[problem.rows])
             percentiles.append(centred_percentile(predictions[-1], known))
-            labels = problem.y[problem.rows]
+            labels = design.y[problem.rows]
             outcomes.append(outcome(design.y[tested], labels, measure.task))
     rows = np.concatenate(walk.tested)
     predicted = PredictedRows(

@@ -76,7 +76,7 @@ class Measuring:
         spec = TrialsSpec(
             frame=self.frame,
             tasks=tuple(_task(search, batch) for search, batch in members),
-            settings=self.settings,
+            settings=self.settings.for_own_models(),
             partition=self.partitions[symbol],
         )
         return Unit("search_trials", symbol, measure_trials, spec)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.families import family_identity
+from ray_pipeline.families import family_identity, load_family
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
+from ray_pipeline.training.problems import learned_labels
 from ray_pipeline.training.search.choices import Pairs
 from ray_pipeline.training.search.inner import TrialSettings, inner_skill, inner_walk
 
@@ -83,9 +84,10 @@ def _measure(
     own = design.symbols if task.view == "symbol_specific" else ()
     where = "final" if task.fold is None else f"fold {task.fold}"
     try:
+        family, training = load_family(task.family), spec.settings.training
         walk = inner_walk(
             design,
-            target,
+            learned_labels(design, target.task, family, training.comparison),
             None if task.fold is None else folds[task.fold],
             task.features,
             spec.frame,

@@ -8,6 +8,7 @@ from search_panels import MixFamily
 import ray_pipeline.training.job_fit
 import ray_pipeline.training.search.inner
 import ray_pipeline.training.search.space
+import ray_pipeline.training.search.units
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def mix(monkeypatch: pytest.MonkeyPatch) -> MixFamily:
         ray_pipeline.training.job_fit,
         ray_pipeline.training.search.inner,
         ray_pipeline.training.search.space,
+        ray_pipeline.training.search.units,
     ):
         monkeypatch.setattr(module, "load_family", lambda name: family)
     return family

@@ -14,13 +14,13 @@ from training_designs import (
     SETTINGS,
     design_of,
     marked_features,
-    target_spec,
     training_frame,
 )
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.records import Task
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import centred_percentile, outcome, time_contributions
 from ray_pipeline.training.search.inner import InnerWalk, TrialSettings, inner_skill, inner_walk
@@ -41,10 +41,15 @@ def design(n_symbols: int = N_SYMBOLS, task: Task = "regression", horizon: int =
 
 def walk(given: Design, fold: Fold | None, **options: Any) -> InnerWalk:
     """Split a fold's training rows in two inner folds."""
-    target = target_spec(options.get("horizon", 5), options.get("task", "regression"))
+    task = options.get("task", "regression")
+    labels = LearnedLabels.as_they_are(given.y, given.label_ends, task)
+    if compare := options.get("comparison"):
+        labels = LearnedLabels.compared(
+            given.y, given.positions, given.label_ends, task, compare, "residuals"
+        )
     frame = training_frame(options.get("embargo", 0))
     splits = options.get("splits", SPLITS)
-    return inner_walk(given, target, fold, ("c", "b"), frame, splits, ("mix", "y", "fold"))
+    return inner_walk(given, labels, fold, ("c", "b"), frame, splits, ("mix", "y", "fold"))
 
 
 @pytest.mark.parametrize("fold", FOLDS)
@@ -164,3 +169,22 @@ def test_a_sampled_pool_counts_its_own_timestamps() -> None:
     sampled = replace(given, positions=positions, label_ends=positions + 60, spacing=3.0)
     inner = walk(sampled, None, horizon=60)
     assert [len(problem.rows) for problem in inner.problems] == [3 * 78, 3 * 111]
+
+
+def test_trials_learn_compared_labels_and_are_judged_by_labels_as_they_are(mix: MixFamily) -> None:
+    """A timestamp of which one label ends inside the outer fold teaches nothing, nor is it tested.
+
+    What a trial predicts is compared with the labels themselves.
+    """
+    given = design()
+    given.y[:] = np.random.default_rng(1).standard_normal(len(given.y))
+    late = int(np.flatnonzero(given.positions == 120)[1])
+    given.label_ends[late] = FOLDS[0].test_start + 3
+    inner = walk(given, FOLDS[0], comparison=LabelComparison("rank", 3))
+    assert np.isnan(inner.design.y[inner.design.positions == 120]).all()
+    for problem, tested in zip(inner.problems, inner.tested, strict=True):
+        places = inner.design.positions[problem.rows]
+        assert 120 not in places
+        totals = np.bincount(places, weights=problem.y[problem.rows])
+        assert totals == pytest.approx(np.zeros(len(totals)), abs=1e-9)
+        assert np.array_equal(inner.design.y[tested], given.y[tested])
