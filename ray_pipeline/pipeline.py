@@ -14,6 +14,7 @@ from ray_pipeline.driving.study import Study, open_study
 from ray_pipeline.driving.verdict import verdict
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.evaluating.evaluating import Evaluation
 from ray_pipeline.families import load_family
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.results.stages import STAGES, taken_names
@@ -93,6 +94,7 @@ def _run_stages(study: Study, context: StageContext) -> str:
         len(context.get(Training).results),
         len(study.ledger.failures),
         context.config.target_ranking.alpha,
+        context.get(Evaluation).doubted,
     )
 
 

@@ -71,6 +71,10 @@ def _account(record: RunRecord, driver: dict[str, Any] | None) -> list[str]:
         lines.append(_driver_line(driver))
     if record.message:
         lines.append(record.message)
+    n_doubtful = record.counts.get("doubtful_targets", 0)
+    if n_doubtful and not record.message:
+        are = "target is" if n_doubtful == 1 else "targets are"
+        lines.append(f"{n_doubtful} {are} doubtful so far, see doubt.parquet")
     if record.error:
         lines.append(f"error: {record.error}")
     lines.append(f"started {record.started_at or '-'}, finished {record.finished_at or '-'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
+from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, Unit
@@ -70,6 +71,7 @@ class SampleRun:
     warnings: Sequence[str] = ()
     failures: Sequence[Failed] = ()
     leaks: Sequence[Mapping[str, Any]] = ()
+    doubts: Sequence[DoubtRow] = ()
     feature_prefix: str = "momentum"
     trains: bool = True
 
@@ -86,6 +88,7 @@ class SampleRun:
         run.write_table(results.ROUTES, rows_table(RouteRow, routes))
         features = feature_rows(self, chosen, routes)
         run.write_table(results.FEATURES, features_table(features, ["gain", "linear"]))
+        run.write_table(results.DOUBT, rows_table(DoubtRow, self.doubts))
         run.write_table(results.LEAKAGE, leakage_table(self.leaks))
         run.write_table(results.FAILURES, results.failures_table(self.failures, self.symbols))
         why = "feature selection gave no features"
@@ -431,7 +434,9 @@ def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> No
 
 def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -> EvaluatedRow:
     """Give a job its figures; those of a portfolio for returns alone."""
-    values: dict[str, Any] = {field.name: math.nan for field in fields(EvaluatedRow)}
+    values: dict[str, Any] = {
+        each.name: math.nan for each in fields(EvaluatedRow) if each.default is MISSING
+    }
     values |= {"task": "regression", "horizon_bars": 5, "n_rows": 7500, "n_timestamps": 1500}
     values |= {"spread": 0.04, "spread_std_error": 0.006, "spread_p_value": 1e-9}
     values |= {"monotonicity": 1.0, "hit_rate": 0.527, "hit_rate_by_chance": 0.5}

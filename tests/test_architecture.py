@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("inspecting",),
     ("samples",),
     ("leakage", "ranking", "user_stages"),
-    ("selection",),
+    ("doubt", "selection"),
     ("routing",),
     ("training",),
     ("evaluating",),
@@ -54,6 +54,7 @@ KNOWS_ONLY = {
 """Entries that know less than all the rows below them."""
 
 STAGES = (
+    "doubt",
     "evaluating",
     "inspecting",
     "leakage",
@@ -110,7 +111,9 @@ PURE = (
     "comparing.lines",
     "comparing.settings",
     "discovery.layout",
+    "doubt.carriers",
     "evaluating.deflation",
+    "evaluating.doubt",
     "evaluating.measure",
     "evaluating.ranked",
     "evaluating.records",
@@ -128,6 +131,7 @@ PURE = (
     "panel.time_axis",
     "predicting.serving",
     "ranking.decide",
+    "ranking.doubt",
     "samples.evidence",
     "ranking.multiplicity",
     "ranking.shifts",

@@ -75,7 +75,7 @@ def test_check_for_people(
     assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day"
     assert "features  3: noise_a, noise_b, signal" in lines
     assert "          never features, they know the future: p_up_5d" in lines
-    assert f"          {TARGET}: regression, horizon 1 bars" in lines
+    assert f"          {TARGET}: regression, horizon 1 bars; no figure of it is doubted" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
     assert lines[-1] == (
         f"would run cross_sectional, symbol_specific with ridge into {tmp_path / 'run'}"
@@ -168,6 +168,24 @@ def test_bars_give_what_labeling_names(tmp_path: Path) -> None:
     labeling = {"features": ["gap"], "targets": ["y_will_peak_10d_1.0"]}
     found = check_config(quick_config(data_dir, tmp_path / "run", labeling=labeling))
     assert (found["kind"], found["roles"]["features"]) == ("bars", ["gap"])
-    assert found["targets"] == [
-        {"name": "y_will_peak_10d_1.0", "horizon_bars": 10, "task": "binary", "problem": None}
-    ]
+    (target,) = found["targets"]
+    known = {"name": "y_will_peak_10d_1.0", "horizon_bars": 10, "task": "binary", "problem": None}
+    assert target.items() >= known.items()
+
+
+def test_check_says_beyond_which_figures_a_target_is_doubtful(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    """Of its kind, or as the config says; a pattern that no target has is told."""
+    limits = {"max_skill": {"fwd_ret_1d": 0.4}, "max_hit_rate": {"fwd_*": None}}
+    doubt = limits | {"max_sharpe": {"fwd_rat_*": 2.0}}
+    found = check_config(quick_config(data_dir, tmp_path / "run", doubt=doubt))
+    by_name = {target["name"]: target["doubted_beyond"] for target in found["targets"]}
+    assert by_name[TARGET] == {"skill": 0.4, "hit_rate": None, "sharpe": 7.0}
+    assert by_name["fwd_ret_250d"] == {"skill": 0.2, "hit_rate": None, "sharpe": 7.0}
+    lines = check_lines(found)
+    assert (
+        f"          {TARGET}: regression, horizon 1 bars; doubted beyond skill 0.4, Sharpe ratio 7"
+    ) in lines
+    unused = "doubt.max_sharpe: no target is called 'fwd_rat_*', so that entry does nothing"
+    assert f"warning   {unused}" in lines

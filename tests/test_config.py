@@ -282,6 +282,12 @@ WRONG_VALUES = [
     ("target_ranking: {min_cs: 2}", "found 2; must be at least 3"),
     ("target_ranking: {top_n_targets: 0}", "found 0; must be at least 1"),
     ("leakage: {policy: Drop}", "must be 'drop', 'fail' or 'warn'. Did you mean 'drop'?"),
+    ("doubt: {max_skill: {fwd_ret_*: 1.5}}", "found 1.5; must be at most 1.0"),
+    ("doubt: {max_skill: {fwd_ret_*: 0}}", "found 0; must be above 0.0"),
+    ("doubt: {max_hit_rate: {fwd_ret_*: 0.5}}", "found 0.5; must be above 0.5"),
+    ("doubt: {max_sharpe: {fwd_ret_*: high}}", "found 'high'; must be a number"),
+    ("doubt: {max_skill: 0.3}", "found 0.3; must be a mapping of keys to values"),
+    ("doubt: {std_errors: -1}", "found -1; must be at least 0.0"),
     ("leakage: {max_abs_correlation: 0}", "found 0; must be above 0.0"),
     ("leakage: {behaviour_min_correlation: 1.5}", "found 1.5; must be at most 1.0"),
     ("feature_selection: {methods: [gain, gain]}", "'gain' named more than once"),
@@ -344,7 +350,7 @@ class TestKeys:
             ),
             (
                 MINIMAL + "true: 1",
-                "run.yaml:2: unknown key 'true'. The keys of a config are columns, data, "
+                "run.yaml:2: unknown key 'true'. The keys of a config are columns, data, doubt, "
                 "evaluation, execution, experiment, feature_selection, labeling, leakage, output, "
                 "routing, stages, target_ranking, tracking, training, validation",
             ),

@@ -68,6 +68,7 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
         "leakage",
         "pool",
         "target_ranking",
+        "doubt",
         "feature_selection",
         "routing",
         "training",
@@ -157,3 +158,12 @@ def test_run_whose_driver_died(run_dir: Path, tmp_path: Path) -> None:
         f"its driver, process {here.pid} on {here.host}, has ended; the same command continues "
         "the run"
     )
+
+
+def test_status_of_a_running_run_tells_what_is_in_doubt() -> None:
+    """Before there is a last line to say so."""
+    record = {"status": "running", "name": "new", "counts": {"doubtful_targets": 2}}
+    found = {"run": record, "driver": None, "units": {}, "failures": [], "attempt": None}
+    assert "2 targets are doubtful so far, see doubt.parquet" in status_lines(found)
+    done = found | {"run": record | {"status": "done", "message": "2 are doubtful: skill"}}
+    assert not any("so far" in line for line in status_lines(done))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
@@ -18,6 +18,7 @@ from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
 from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
 from ray_pipeline.pipeline import check_families, find_user_stages
+from ray_pipeline.ranking.doubt import DoubtLimits, TargetLimits, unused_limits
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory, open_filesystem
@@ -53,6 +54,7 @@ def check_config(
     summary = summarise({inspection.symbol: inspection}, config, batch.interval)
     roles = summary.roles
     problems = _fold_problems(config, summary.targets, inspection.n_rows)
+    doubt = DoubtLimits.from_config(config, summary.bar_seconds, summary.session_bars)
     ranked = [target for target in summary.targets if target.name not in problems]
     return {
         "data_dir": batch.discovery.data_dir,
@@ -84,6 +86,7 @@ def check_config(
                 "horizon_bars": target.horizon_bars,
                 "task": target.task,
                 "problem": problems.get(target.name),
+                "doubted_beyond": _limits(doubt.of(target)),
             }
             for target in summary.targets
         ],
@@ -91,6 +94,7 @@ def check_config(
         "warnings": [
             *batch.warnings,
             *summary.warnings,
+            *unused_limits(config, [target.name for target in summary.targets]),
             *_search_warnings(config, ranked, inspection.n_rows),
             *_standing_warnings(config),
         ],
@@ -102,6 +106,12 @@ def check_config(
         "families": list(config.target_ranking.families),
         "run_dir": config.output.run_dir,
     }
+
+
+def _limits(limits: TargetLimits) -> dict[str, float | None]:
+    """Return the figures beyond which a target is doubtful, None for those without a limit."""
+    known = limits.limits
+    return {"skill": known.skill, "hit_rate": known.hit_rate, "sharpe": known.sharpe}
 
 
 def _first_usable(
@@ -203,6 +213,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     lines.append(f"targets   {len(found['targets'])}")
     lines.extend(
         f"          {target['name']}: {target['task']}, horizon {target['horizon_bars']} bars"
+        + _doubted(target["doubted_beyond"])
         + (f"; not ranked: {target['problem']}" if target["problem"] else "")
         for target in found["targets"]
     )
@@ -220,6 +231,13 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"{found['run_dir']}"
     )
     return lines
+
+
+def _doubted(limits: Mapping[str, float | None]) -> str:
+    """Say beyond which figures a target is doubtful."""
+    names = {"skill": "skill", "hit_rate": "hit rate", "sharpe": "Sharpe ratio"}
+    told = [f"{name} {limits[key]:g}" for key, name in names.items() if limits[key] is not None]
+    return f"; doubted beyond {', '.join(told)}" if told else "; no figure of it is doubted"
 
 
 def _listed(title: str, names: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from ray_pipeline.config.data_sections import (
     LabelingConfig,
     ValidationConfig,
 )
+from ray_pipeline.config.doubt_section import DoubtConfig
 from ray_pipeline.config.experiment import (
     ExecutionConfig,
     ExperimentConfig,
@@ -36,6 +37,7 @@ from ray_pipeline.config.stage_sections import (
 __all__ = [
     "ColumnsConfig",
     "DataConfig",
+    "DoubtConfig",
     "EvaluationConfig",
     "ExecutionConfig",
     "ExperimentConfig",

@@ -15,6 +15,7 @@ from ray_pipeline.config.data_sections import (
     LabelingConfig,
     ValidationConfig,
 )
+from ray_pipeline.config.doubt_section import DoubtConfig
 from ray_pipeline.config.fields import (
     ByteCount,
     Count,
@@ -128,6 +129,7 @@ class ExperimentConfig(Section):
     validation: ValidationConfig = ValidationConfig()
     target_ranking: TargetRankingConfig = TargetRankingConfig()
     leakage: LeakageConfig = LeakageConfig()
+    doubt: DoubtConfig = DoubtConfig()
     stages: UserStages = Field(
         default={},
         description="Functions of your own, by the name of their table in stages/: called for "

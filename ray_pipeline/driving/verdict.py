@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ray_pipeline.errors import ExecutionError
+from ray_pipeline.ranking.doubt import DoubtedFigure, doubt_sentence
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.routing.jobs import TrainingPlan
 
@@ -10,12 +13,22 @@ __all__ = ["verdict"]
 
 
 def verdict(
-    ranking: Ranking, plan: TrainingPlan, n_models: int, n_failed: int, alpha: float
+    ranking: Ranking,
+    plan: TrainingPlan,
+    n_models: int,
+    n_failed: int,
+    alpha: float,
+    doubted: Sequence[DoubtedFigure] = (),
 ) -> str:
-    """Say what was found and trained.
+    """Say what was found, trained and doubted.
 
     That nothing can be predicted is a result. That nothing could be trained although something
     can be predicted is a failure, and never called anything else.
+
+    Parameters
+    ----------
+    doubted
+        Targets that their trained models make doubtful, beside those that ranking does.
 
     Raises
     ------
@@ -23,21 +36,25 @@ def verdict(
         When models were wanted and not one was trained.
     """
     n_targets = len({row.target for row in ranking.targets})
-    n_predictable = len({row.target for row in ranking.targets if row.predictable})
+    every = [*ranking.doubted, *doubted]
+    doubtful = {each.target for each in every}
+    n_predictable = len({row.target for row in ranking.targets if row.predictable} - doubtful)
+    in_doubt = f"; {doubt_sentence(every)}" if every else ""
     units = "1 unit" if n_failed == 1 else f"{n_failed} units"
     failed = f"; {units} failed, see failures.parquet" if n_failed else ""
     if n_predictable == 0:
+        trained = f"{n_models} models trained" if n_models else "nothing was trained"
         return (
             f"none of {n_targets} targets is predictable at a false-discovery rate of {alpha:g}; "
-            f"nothing was trained{failed}"
+            f"{trained}{in_doubt}{failed}"
         )
     found = f"{n_predictable} of {n_targets} targets predictable"
     n_wanted = len(plan.jobs) + len(plan.left_out)
     if n_wanted == 0:
-        return f"{found}, but no route leads to a model; nothing was trained{failed}"
+        return f"{found}, but no route leads to a model; nothing was trained{in_doubt}{failed}"
     if n_models == 0:
         raise ExecutionError(
             f"{found}, but not one of {n_wanted} models could be trained; failures.parquet and "
             "training_plan.json say why."
         )
-    return f"{found}, {n_models} of {n_wanted} models trained{failed}"
+    return f"{found}, {n_models} of {n_wanted} models trained{in_doubt}{failed}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ExecutionError
 from ray_pipeline.evaluating.deflation import count_trials, deflate
+from ray_pipeline.evaluating.doubt import doubt_worth, doubted_worth
 from ray_pipeline.evaluating.records import (
     DecayRow,
     EvaluatedJob,
@@ -26,6 +28,7 @@ from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import Subject
 from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.ranking.doubt import DoubtedFigure, DoubtLimits
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, first_match
 from ray_pipeline.routing.jobs import Job, TrainingPlan
@@ -50,6 +53,10 @@ DECAY = f"{_FOLDER}/decay.parquet"
 EQUITY = f"{_FOLDER}/equity.parquet"
 
 
+MAX_WARNED = 10
+"""Doubtful models that are told of one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Figures of the trained jobs, in the order of the plan.
@@ -62,6 +69,11 @@ class Evaluation:
     decay: tuple[DecayRow, ...]
     curves: str | None
 
+    @property
+    def doubted(self) -> list[DoubtedFigure]:
+        """A doubted figure of each target that its trained models make doubtful."""
+        return doubted_worth(asdict(row) for row in self.jobs)
+
 
 def evaluate_models(
     runner: UnitRunner,
@@ -70,11 +82,17 @@ def evaluate_models(
     plan: TrainingPlan,
     training: Training,
     config: ExperimentConfig,
+    doubt: DoubtLimits,
 ) -> Evaluation:
     """Evaluate every trained job on its out-of-sample predictions.
 
     Pooled jobs are one unit each, the jobs of a symbol one together. A job whose unit failed is
     missing.
+
+    Parameters
+    ----------
+    doubt
+        What no figure is believed beyond.
     """
     settings = EvaluationSettings.from_config(config)
     targets = {target.name: target for target in frame.targets}
@@ -109,10 +127,13 @@ def evaluate_models(
         len(training.results),
         sum(map(_n_searched, training.results.values())),
     )
+    decay = tuple(DecayRow(**row) for each in evaluated for row in each["decay"])
+    deflated = deflate([EvaluatedRow(**each["job"]) for each in evaluated], n_trials)
+    limits = {target.name: doubt.of(target) for target in frame.targets}
     return Evaluation(
-        jobs=tuple(deflate([EvaluatedRow(**each["job"]) for each in evaluated], n_trials)),
+        jobs=tuple(doubt_worth(deflated, decay, limits, doubt.std_errors)),
         quantiles=tuple(QuantileRow(**row) for each in evaluated for row in each["quantiles"]),
-        decay=tuple(DecayRow(**row) for each in evaluated for row in each["decay"]),
+        decay=decay,
         curves=_join(runner, records),
     )
 
@@ -154,14 +175,17 @@ def _join(runner: UnitRunner, records: Sequence[Mapping[str, Any]]) -> str | Non
 
 def _evaluate(context: StageContext) -> None:
     """Tell what the predictions would have been worth."""
+    subject = context.get(Subject)
     evaluation = evaluate_models(
         context.runner,
-        context.get(Subject).frame,
+        subject.frame,
         context.get(Ranking),
         context.get(TrainingPlan),
         context.get(Training),
         context.config,
+        DoubtLimits.from_config(context.config, subject.bar_seconds, subject.session_bars),
     )
+    context.put(evaluation)
     context.write.rows(EVALUATED_JOBS, EvaluatedRow, evaluation.jobs)
     context.write.rows(QUANTILES, QuantileRow, evaluation.quantiles)
     context.write.rows(DECAY, DecayRow, evaluation.decay)
@@ -169,6 +193,37 @@ def _evaluate(context: StageContext) -> None:
         context.write.table(EQUITY, curves_schema().empty_table())
     else:
         context.write.copy(evaluation.curves, EQUITY)
+    _doubt(context, evaluation)
+
+
+def _doubt(context: StageContext, evaluation: Evaluation) -> None:
+    """Say which models' figures are not believed; end the run for them if the policy is to fail.
+
+    Raises
+    ------
+    ExecutionError
+        When a target is doubtful and ``leakage.policy`` is ``fail``.
+    """
+    doubtful = [row for row in evaluation.jobs if row.doubtful]
+    context.account.warn([f"doubtful: {row.job_id}: {row.doubt}" for row in doubtful[:MAX_WARNED]])
+    if len(doubtful) > MAX_WARNED:
+        context.account.warn([f"{len(doubtful)} models are doubtful; {EVALUATED_JOBS} has them"])
+    ranked = context.get(Ranking)
+    targets = {each.target for each in (*ranked.doubted, *evaluation.doubted)}
+    predictable = {row.target for row in ranked.targets if row.predictable} - targets
+    context.account.count(
+        predictable_targets=len(predictable),
+        doubtful_targets=len(targets),
+        doubtful_models=len(doubtful),
+    )
+    if evaluation.doubted and context.config.leakage.policy == "fail":
+        first = evaluation.doubted[0]
+        raise ExecutionError(
+            f"{len(evaluation.doubted)} targets are doubtful by their trained models, and "
+            f"leakage.policy is 'fail'. The first: {first}. Look for features that know the future "
+            f"among those of its models and leave them out by columns.exclude_features, or raise "
+            f"the limit in doubt, or set leakage.policy to 'drop'."
+        )
 
 
 EVALUATION = Stage(
@@ -179,7 +234,7 @@ EVALUATION = Stage(
         UnitKind("evaluate_symbol", "evaluating, per symbol"),
         UnitKind("join_curves", "joining curves"),
     ),
-    sections=("evaluation", "target_ranking"),
+    sections=("evaluation", "target_ranking", "doubt", "leakage"),
     tables=(EVALUATED_JOBS, QUANTILES, DECAY, EQUITY),
     needs=("training",),
 )

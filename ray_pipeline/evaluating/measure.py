@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def _row(
 ) -> EvaluatedRow:
     known = {**_identity(job), "task": job.task, "horizon_bars": job.horizon_bars}
     counts = {"n_rows": 0, "n_timestamps": 0, "n_trials": 0, "cost_bps": settings.cost_bps}
-    values = {field.name: math.nan for field in fields(EvaluatedRow)}
+    values = {field.name: math.nan for field in fields(EvaluatedRow) if field.default is MISSING}
     return EvaluatedRow(**(values | known | counts | dict(figures) | asdict(why)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ __all__ = [
     "NOTHING_MISSING",
     "Curve",
     "DecayRow",
+    "Doubted",
     "EvaluatedJob",
     "EvaluatedRow",
     "EvaluationSettings",
@@ -40,6 +42,10 @@ WorthVerdict = Literal[
     "no Sharpe ratio",
 ]
 """What keeps figures from being measured."""
+
+
+Doubted = Literal["", "skill", "hit rate", "Sharpe ratio"]
+"""The figure of a trained model that is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,9 @@ class EvaluatedRow:
         Why there are figures missing, empty when there are none.
     verdict
         The kind of that reason; empty too in tables of version 0.1.0.
+    doubtful, doubted, doubted_value, doubted_limit, doubt
+        Whether a figure is beyond what such a target has ever shown; which, its size and its limit,
+        and the same in a sentence.
     """
 
     job_id: str
@@ -213,6 +222,11 @@ class EvaluatedRow:
     max_drawdown: float
     reason: str
     verdict: WorthVerdict = ""
+    doubtful: bool = False
+    doubted: Doubted = ""
+    doubted_value: float = math.nan
+    doubted_limit: float = math.nan
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from ray_pipeline.explaining.verdicts import (
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.opening import open_run
-from ray_pipeline.results.tables import LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
+from ray_pipeline.results.tables import DOUBT, LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
 
 __all__ = ["explain_target"]
 
@@ -67,6 +67,7 @@ def explain_target(
         "symbol": symbol,
         "rules": rules,
         "ranking": _ranking(contents, target, rules),
+        "doubt": _doubt(contents, symbol),
         "leaks": _leaks(contents, target),
         "features": explain_features(contents, target, symbol, rules["symbol_alpha"]),
         "routes": _routes(contents, symbol, rules),
@@ -104,7 +105,13 @@ def _ranking(contents: RunContents, target: str, rules: Mapping[str, Any]) -> di
     p_values = [row.p_value for row in ranked if not math.isnan(row.p_value)]
     return {
         "absent": "",
-        "verdict": headline(target, rows, contents.chosen, rules),
+        "verdict": headline(
+            target,
+            rows,
+            contents.chosen,
+            rules,
+            next((each for each in contents.doubted if each.target == target), None),
+        ),
         "chosen": contents.chosen,
         "n_targets": len({row.target for row in ranked}),
         "n_tests": len(p_values),
@@ -126,6 +133,17 @@ def _plain(row: TargetRow) -> dict[str, Any]:
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in asdict(row).items()
     }
+
+
+def _doubt(contents: RunContents, symbol: str | None) -> dict[str, Any]:
+    """Tell what carries a doubtful skill; of one symbol, what is its own or of the pooled model."""
+    table = contents.doubts
+    rows = [] if table is None else table.to_pylist()
+    kept = [row for row in rows if symbol is None or row["symbol"] in (None, symbol)]
+    absent = contents.why_absent(DOUBT) if table is None else ""
+    if not kept and not absent:
+        absent = "No skill of this target is in doubt."
+    return {"absent": absent, "rows": kept}
 
 
 def _leaks(contents: RunContents, target: str) -> dict[str, Any]:

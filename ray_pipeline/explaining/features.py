@@ -73,6 +73,8 @@ def _why_none(contents: RunContents, target: str, view: View, needed: str) -> st
     if contents.features is None:
         return contents.why_absent(FEATURES)
     rows = [row for row in contents.targets or () if row.target == target]
+    if any(row.doubtful for row in rows):
+        return "None were selected: the target is doubtful."
     if not any(row.predictable for row in rows):
         return "None were selected: the target is not predictable."
     if target not in contents.chosen:

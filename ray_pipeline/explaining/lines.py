@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.explaining.doubt_lines import doubt_lines
 from ray_pipeline.explaining.feature_lines import own_feature_lines, pooled_feature_lines
 from ray_pipeline.explaining.model_lines import model_lines
 from ray_pipeline.explaining.route_lines import route_lines
@@ -40,10 +41,12 @@ def explanation_lines(found: Found) -> list[str]:
 
     Lists are bounded and say what they leave out; the document has everything.
     """
+    doubt = [doubt_lines(found)] if found["doubt"]["rows"] else []
     worth = [worth_lines(found)] if found["models"]["jobs"] else []
     if found["symbol"] is None:
         parts = [
             list(_ranking_lines(found)),
+            *doubt,
             list(_leak_lines(found)),
             pooled_feature_lines(found),
             own_feature_lines(found),
@@ -55,6 +58,7 @@ def explanation_lines(found: Found) -> list[str]:
         views = {job["view"] for job in found["models"]["jobs"]}
         parts = [
             figure_lines(found),
+            *doubt,
             own_feature_lines(found),
             *([pooled_feature_lines(found)] if "cross_sectional" in views else []),
             model_lines(found),

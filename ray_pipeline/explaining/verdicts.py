@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.doubt import DoubtedFigure
 from ray_pipeline.results.figures import is_measured, probability, signed
 from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.routing.comparison import better_model
@@ -21,7 +22,11 @@ _CORRECTIONS = {
 
 
 def headline(
-    target: str, rows: Sequence[TargetRow], chosen: Sequence[str], rules: Mapping[str, Any]
+    target: str,
+    rows: Sequence[TargetRow],
+    chosen: Sequence[str],
+    rules: Mapping[str, Any],
+    doubted: DoubtedFigure | None = None,
 ) -> str:
     """Say in one sentence whether a target is predictable, where, and what followed.
 
@@ -33,7 +38,13 @@ def headline(
         Targets that features were selected for, strongest first.
     rules
         As in the document of `explain_target`.
+    doubted
+        The figure for which the target is doubtful; None where it is not.
     """
+    if doubted is not None:
+        in_ranking = any(row.doubtful for row in rows)
+        why = "nothing is trained for it" if in_ranking else "it was known after training"
+        return f"{target} is doubtful, and {why}: {doubted}."
     holds = [_in_view(row) for row in rows if row.predictable]
     others = [_in_view(row) for row in rows if not row.predictable]
     if not holds:
@@ -88,6 +99,10 @@ def view_verdict(row: TargetRow, p_values: Sequence[float], alpha: float) -> str
 
 
 def _conclusion(row: TargetRow, alpha: float) -> str:
+    if row.doubtful:
+        limit = "" if math.isnan(row.max_skill) else f" (limit of skill {row.max_skill:g})"
+        side = "is above" if row.q_value > alpha else "at most"
+        return f"{side} alpha {alpha:g}, but the target is doubtful{limit}"
     if row.q_value > alpha:
         return f"is above alpha {alpha:g}: no evidence"
     if not row.predictable:

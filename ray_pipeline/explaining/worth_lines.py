@@ -47,6 +47,9 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
             "traded; deflated: probability that the true Sharpe ratio is above 0 for the best of "
             f"{count(rows[0]['n_trials'])} trials; market impact and capacity are not looked at"
         )
+    for row in shown.rows:
+        if row["doubtful"]:
+            yield from wrapped(f"doubtful: {row['job_id']}: {row['doubt']}")
     for reason in dict.fromkeys(row["reason"] for row in shown.rows if row["reason"]):
         yield from wrapped(reason)
     if shown.note:

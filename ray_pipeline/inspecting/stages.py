@@ -31,7 +31,16 @@ def _inspect(context: StageContext) -> None:
     panel = build_panel(context.run, inspections, summary, config)
     context.account.warn([*panel.warnings, *_unequal_columns(summary)])
     _describe(context, panel, summary, inspections)
-    context.put(Subject(panel.frame, partitions, summary.roles, panel.rows_per_position))
+    context.put(
+        Subject(
+            panel.frame,
+            partitions,
+            summary.roles,
+            panel.rows_per_position,
+            summary.bar_seconds,
+            summary.session_bars,
+        )
+    )
 
 
 def _unequal_columns(summary: PanelSummary) -> Iterator[str]:

@@ -35,12 +35,16 @@ class Subject:
         Roles of the columns.
     rows_per_position
         Symbols at each timestamp, shape (n_timestamps,).
+    bar_seconds, session_bars
+        Length of a bar, and bars of a session.
     """
 
     frame: PanelFrame
     partitions: Mapping[str, SymbolPartition]
     roles: ColumnRoles
     rows_per_position: NDArray[np.int64]
+    bar_seconds: int
+    session_bars: int
 
 
 def current_subject(context: StageContext) -> Subject:

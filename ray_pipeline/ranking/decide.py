@@ -19,9 +19,11 @@ from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 __all__ = [
     "Null",
     "RankVerdict",
+    "Row",
     "SymbolRow",
     "TargetRow",
     "choose_targets",
+    "in_order",
     "is_hinted",
     "symbol_rows",
     "target_row",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 Null = Literal["analytic", "circular_shift"]
-RankVerdict = Literal["", "predictable", "no evidence", "too little data"]
+RankVerdict = Literal["", "predictable", "doubtful", "no evidence", "too little data"]
 """What `reason` begins with; empty before rows are judged, and in tables of version 0.1.0."""
 
 
@@ -38,7 +40,8 @@ class TargetRow:
     """One row of ``target_ranking/targets.parquet``; figures are NaN where nothing was measured.
 
     `null` says where the p-value comes from: the HAC t-test, or labels rolled around the
-    time axis. `degrees_of_freedom` are those of `t_stat`.
+    time axis. `degrees_of_freedom` are those of `t_stat`. `max_skill` is the limit beyond which
+    such a target is `doubtful`, NaN where there is none.
     """
 
     target: str
@@ -59,6 +62,8 @@ class TargetRow:
     null: Null = "analytic"
     degrees_of_freedom: float = math.nan
     verdict: RankVerdict = ""
+    doubtful: bool = False
+    max_skill: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class SymbolRow:
     null: Null = "analytic"
     degrees_of_freedom: float = math.nan
     verdict: RankVerdict = ""
+    doubtful: bool = False
+    max_skill: float = math.nan
 
 
 Row = TypeVar("Row", TargetRow, SymbolRow)
@@ -234,9 +241,14 @@ def with_verdicts(
         for row, value in zip(rows, q, strict=True)
         for verdict, why in (_judged(row, float(value), alpha, n_tests),)
     ]
+    return in_order(judged)
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Rank rows within their view: predictable ones first, then by skill."""
     ranked: list[Row] = []
     for view in ("cross_sectional", "symbol_specific"):
-        members = [row for row in judged if row.view == view]
+        members = [row for row in rows if row.view == view]
         members.sort(key=_order)
         ranked.extend(replace(row, rank=place) for place, row in enumerate(members, start=1))
     return ranked
@@ -284,6 +296,7 @@ def is_hinted(skill: float, p_value: float, alpha: float) -> bool:
 def choose_targets(rows: Sequence[TargetRow], top_n: int) -> list[str]:
     """Return the targets worth going on with: predictable in some view, strongest first.
 
+    A target that is doubtful in any view is predictable in none.
     Ordered by the smaller q-value of the two views, then by the larger t-statistic, then by name.
     """
     strongest: dict[str, tuple[float, float, str]] = {}

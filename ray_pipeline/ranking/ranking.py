@@ -22,6 +22,13 @@ from ray_pipeline.ranking.decide import (
     target_row,
     with_verdicts,
 )
+from ray_pipeline.ranking.doubt import (
+    DoubtedFigure,
+    DoubtLimits,
+    doubted_skills,
+    unused_limits,
+    with_doubt,
+)
 from ray_pipeline.ranking.null import OwnNull, Statistics, draw_null, own_null, pooled_null
 from ray_pipeline.ranking.own import SymbolRankingSpec, rank_symbol
 from ray_pipeline.ranking.pooled import (
@@ -65,6 +72,11 @@ class Ranking:
     chosen: list[str]
     records: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def doubted(self) -> list[DoubtedFigure]:
+        """The figure for which each doubtful target is doubtful, most doubtful first."""
+        return doubted_skills(self.targets)
+
 
 def rank_targets(
     runner: UnitRunner,
@@ -73,6 +85,7 @@ def rank_targets(
     partitions: Mapping[str, SymbolPartition],
     pool: PooledPanel | None,
     config: ExperimentConfig,
+    doubt: DoubtLimits,
 ) -> Ranking:
     """Rank the targets in every view that the config asks for.
 
@@ -80,6 +93,8 @@ def rank_targets(
     ----------
     pool
         None when the cross-sectional view is not asked for.
+    doubt
+        What no skill is believed beyond.
     """
     section, settings = config.target_ranking, RankingSettings.from_config(config)
     rows: list[TargetRow] = []
@@ -114,6 +129,8 @@ def rank_targets(
     rows = with_verdicts(
         rows, section.alpha, section.correction, lambda row: by_view[row.view][row.target]
     )
+    limits = {target.name: doubt.of(target) for target in frame.targets}
+    rows = with_doubt(rows, limits, doubt.std_errors)
     pooled_family = {
         row.target: row.family
         for row in rows
@@ -128,7 +145,9 @@ def rank_targets(
     )
     return Ranking(
         targets=rows,
-        symbols=_judged_by_view(per_symbol, config, own_shifted),
+        symbols=with_doubt(
+            _judged_by_view(per_symbol, config, own_shifted), limits, doubt.std_errors
+        ),
         chosen=choose_targets(rows, section.top_n_targets),
         records=records,
     )
@@ -275,17 +294,31 @@ def _mean_over_symbols(
 def _rank(context: StageContext) -> None:
     """Find out which targets can be predicted, in both views."""
     subject, pool = current_subject(context), context.find(PooledPanel)
+    names = [target.name for target in subject.frame.targets]
+    context.account.warn(list(unused_limits(context.config, names)))
     ranking = rank_targets(
-        context.runner, context.run, subject.frame, subject.partitions, pool, context.config
+        context.runner,
+        context.run,
+        subject.frame,
+        subject.partitions,
+        pool,
+        context.config,
+        DoubtLimits.from_config(context.config, subject.bar_seconds, subject.session_bars),
     )
     context.healthy(subject.partitions)  # raises when none is left, before anything is published
     context.put(ranking)
     context.write.rows(RANKED_TARGETS, TargetRow, ranking.targets)
     context.write.rows(RANKED_SYMBOLS, SymbolRow, ranking.symbols)
     predictable = {row.target for row in ranking.targets if row.predictable}
-    context.account.count(predictable_targets=len(predictable), chosen_targets=len(ranking.chosen))
+    doubted = ranking.doubted
+    context.account.count(
+        predictable_targets=len(predictable),
+        doubtful_targets=len(doubted),
+        chosen_targets=len(ranking.chosen),
+    )
     n_targets = len(subject.frame.targets)
-    context.account.say(f"{len(predictable)} of {n_targets} targets predictable")
+    doubtful = f", {len(doubted)} doubtful: {doubted[0]}" if doubted else ""
+    context.account.say(f"{len(predictable)} of {n_targets} targets predictable{doubtful}")
 
 
 RANKING = Stage(
@@ -299,7 +332,7 @@ RANKING = Stage(
         UnitKind("rank_symbol_shifted", "ranking shifted labels, per symbol"),
         UnitKind("rank_symbols_shifted", "ranking shifted labels, per symbol"),
     ),
-    sections=("target_ranking", "routing"),
+    sections=("target_ranking", "routing", "doubt", "evaluation"),
     tables=(RANKED_TARGETS, RANKED_SYMBOLS),
     needs=("inspect", "leakage", "pool"),
 )

@@ -39,7 +39,7 @@ _SURE = 0.95
 class EvaluatedModel:
     """A trained model and what its predictions would have been worth.
 
-    `reason` says why figures are missing, `why` of which kind that is.
+    `reason` says why figures are missing or in doubt, `why` of which kind that is.
     """
 
     job_id: str
@@ -55,6 +55,7 @@ class EvaluatedModel:
     deflated: str
     is_sure: bool
     drawdown: str
+    is_doubtful: bool
     why: str
     reason: str
 
@@ -145,8 +146,9 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         deflated=percentage(deflated),
         is_sure=is_measured(deflated) and deflated >= _SURE,
         drawdown=unsigned(row["max_drawdown"]),
-        why=row["verdict"] or row["reason"],
-        reason=row["reason"],
+        why=f"doubtful: {row['doubted']}" if row["doubtful"] else row["verdict"] or row["reason"],
+        is_doubtful=row["doubtful"],
+        reason=row["doubt"] if row["doubtful"] else row["reason"],
     )
 
 

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ray_pipeline.display import escaped
 from ray_pipeline.report.data_section import write_data_section
+from ray_pipeline.report.doubt_section import write_doubt_section
 from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
 from ray_pipeline.report.model_section import write_model_section
@@ -60,6 +61,7 @@ def render_page(contents: RunContents) -> str:
             headline=write_headline(contents),
             run=write_run_section(contents),
             targets=write_target_section(contents),
+            doubt=write_doubt_section(contents),
             symbols=write_symbol_section(contents),
             features=write_feature_section(contents),
             routes=write_route_section(contents),

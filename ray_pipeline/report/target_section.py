@@ -45,6 +45,7 @@ class RankedTarget:
     n_symbols: str
     n_rows: str
     predictable: bool
+    doubtful: bool
     chosen: bool
     verdict: str
     reason: str
@@ -59,6 +60,7 @@ class RankedView:
     meaning: str
     n_targets: int
     n_predictable: int
+    n_doubtful: int
     targets: Capped[RankedTarget]
 
 
@@ -110,6 +112,7 @@ def _view(view: str, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[
         meaning=_MEANINGS[view],
         n_targets=len(rows),
         n_predictable=sum(row.predictable for row in rows),
+        n_doubtful=sum(row.doubtful for row in rows),
         targets=Capped(
             tuple(_target(row, scale, row.target in chosen) for row in rows[:MAX_TARGETS]),
             len(rows),
@@ -136,6 +139,7 @@ def _target(row: TargetRow, scale: Scale, chosen: bool) -> RankedTarget:
         n_symbols=count(row.n_symbols),
         n_rows=count(row.n_rows),
         predictable=row.predictable,
+        doubtful=row.doubtful,
         chosen=chosen,
         verdict=row.verdict,
         reason=row.reason,

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.evaluating.doubt import doubted_worth
 from ray_pipeline.ranking.decide import TargetRow, choose_targets
+from ray_pipeline.ranking.doubt import DoubtedFigure, doubted_skills
 from ray_pipeline.results import tables as results
 from ray_pipeline.results.documents import (
     LeftOutJob,
@@ -74,6 +76,8 @@ class RunContents:
         Tables of user-defined stages; none are read for one target.
     evaluated
         Figures of the trained jobs, None where missing.
+    doubts
+        What carries doubtful skills, None where missing.
     charted
         Jobs whose evaluation is drawn: the first pooled ones, then the others.
     quantiles, decay, equity
@@ -93,6 +97,7 @@ class RunContents:
     models: Mapping[str, ModelRecord]
     stages: Mapping[str, pa.Table]
     evaluated: pa.Table | None = None
+    doubts: pa.Table | None = None
     charted: tuple[str, ...] = ()
     quantiles: pa.Table | None = None
     decay: pa.Table | None = None
@@ -119,6 +124,13 @@ class RunContents:
         rows = self.targets or ()
         n_chosen = self.count("chosen_targets")
         return choose_targets(rows, len(rows) if n_chosen is None else n_chosen)
+
+    @property
+    def doubted(self) -> list[DoubtedFigure]:
+        """A figure for which each doubtful target is doubtful, those of the ranking first."""
+        of_models = [] if self.evaluated is None else doubted_worth(self.evaluated.to_pylist())
+        found = [*doubted_skills(self.targets or ()), *of_models]
+        return list({each.target: each for each in reversed(found)}.values())[::-1]
 
     def count(self, name: str) -> int | None:
         """Return a count of ``run.json``, None where the run did not come so far."""
@@ -185,6 +197,7 @@ def read_contents(
         models=models,
         stages=run.user_tables() if target is None else {},
         evaluated=evaluated,
+        doubts=_rows(run, results.DOUBT, None, target),
         charted=charted,
         quantiles=_rows_of_jobs(run, results.QUANTILES, charted),
         decay=_rows_of_jobs(run, results.DECAY, charted),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.doubt import doubt_sentence
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import (
     count,
@@ -50,7 +51,7 @@ def write_headline(contents: RunContents) -> Headline:
     """Say how the run ended and what it found, or found until then."""
     rows = contents.targets
     found = _finding(contents, rows) if rows else ""
-    detail = _detail(rows) if rows else ""
+    detail = _detail(rows, {each.target for each in contents.doubted}) if rows else ""
     error = contents.record.error or ""
     if contents.status == "done":
         sentence = found or "The run is done, but it left no target ranking."
@@ -71,20 +72,24 @@ def write_headline(contents: RunContents) -> Headline:
 
 def _finding(contents: RunContents, rows: Sequence[TargetRow]) -> str:
     n_targets = len({row.target for row in rows})
-    predictable = {row.target for row in rows if row.predictable}
+    doubted = contents.doubted
+    doubtful = {each.target for each in doubted}
+    believed = [row for row in rows if row.predictable and row.target not in doubtful]
+    predictable = {row.target for row in believed}
+    in_doubt = f"; {doubt_sentence(doubted)}" if doubted else ""
     n_models = len(contents.trained)
     if not predictable:
         trained = "nothing was trained" if not n_models else f"{plural(n_models, 'model')} trained"
-        return f"No target is predictable: {trained}."
+        return f"No target is predictable: {trained}{in_doubt}."
     views = [
         f"{count(n)} in the {name} view"
         for view, name in VIEW_NAMES.items()
-        if (n := sum(row.predictable for row in rows if row.view == view))
+        if (n := sum(row.view == view for row in believed))
     ]
     is_are = "is" if len(predictable) == 1 else "are"
     return (
         f"{count(len(predictable))} of {plural(n_targets, 'target')} {is_are} predictable "
-        f"({', '.join(views)}); {_trained(n_models, _n_wanted(contents))}."
+        f"({', '.join(views)}); {_trained(n_models, _n_wanted(contents))}{in_doubt}."
     )
 
 
@@ -102,11 +107,14 @@ def _trained(n_models: int, n_wanted: int) -> str:
     return f"{plural(n_models, 'model')} {was} trained"
 
 
-def _detail(rows: Sequence[TargetRow]) -> str:
+def _detail(rows: Sequence[TargetRow], doubtful: Container[str]) -> str:
     measured = [row for row in rows if is_measured(row.q_value) and is_measured(row.skill)]
     if not measured:
         return "No target could be measured: see the reasons in the ranking."
-    predictable = [row for row in measured if row.predictable]
+    predictable = [row for row in measured if row.predictable and row.target not in doubtful]
+    measured = [row for row in measured if row.target not in doubtful]
+    if not measured:
+        return "doubt.parquet names the features that carry what is in doubt."
     best = min(predictable or measured, key=lambda row: (row.q_value, -row.t_stat, row.target))
     place = f"{best.target} ({VIEW_NAMES[best.view]})"
     if predictable:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.results import tables
@@ -110,6 +111,7 @@ TABLES: Mapping[str, Columns] = {
         "action": _TEXT,
         "reason": _TEXT_OR_NULL,
     },
+    tables.DOUBT: _columns_of(DoubtRow),
     tables.ROUTES: {
         **_columns_of(RouteRow),
         # The first runs did not draw differences together.

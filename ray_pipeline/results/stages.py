@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ray_pipeline.doubt.doubting import DOUBT
 from ray_pipeline.evaluating.evaluating import EVALUATION
 from ray_pipeline.inspecting.stages import CROSS_SECTION, INSPECT
 from ray_pipeline.leakage.screening import LEAKAGE
@@ -24,6 +25,7 @@ STAGES: tuple[Stage, ...] = (
     USER_STAGES,
     POOL,
     RANKING,
+    DOUBT,
     SELECTION,
     ROUTING,
     SEARCH,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from ray_pipeline.doubt.doubting import DOUBT_TABLE as DOUBT
 from ray_pipeline.evaluating.evaluating import DECAY, EQUITY, EVALUATED_JOBS, QUANTILES
 from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.leakage.screening import LEAKAGE_TABLE as LEAKAGE
@@ -22,6 +23,7 @@ __all__ = [
     "ACCOUNT",
     "CONFIG",
     "DECAY",
+    "DOUBT",
     "EQUITY",
     "EVALUATED_JOBS",
     "EVALUATION",

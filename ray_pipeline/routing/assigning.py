@@ -61,6 +61,9 @@ def _obstacle(
     """Say what keeps a target from being served at all, if anything does."""
     if target in ranking.chosen:
         return None
+    doubted = next((each for each in ranking.doubted if each.target == target), None)
+    if doubted is not None:
+        return Obstacle("the target is doubtful", f"the target is doubtful ({doubted})", True)
     if any(row.predictable for row in by_view.values()):
         verdict: RouteVerdict = "the target is predictable but not among the top_n_targets"
         return Obstacle(verdict, f"{verdict}={top_n}")

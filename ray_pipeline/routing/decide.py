@@ -36,10 +36,12 @@ RouteVerdict = Literal[
     "evidence before the multiplicity correction only",
     "too little data for an own model and no pooled evidence",
     "no evidence",
+    "a skill on this symbol is beyond what such a target has ever shown",
     "the target is predictable but not among the top_n_targets",
     "the target is not predictable over the batch",
+    "the target is doubtful",
 ]
-"""What `reason` begins with; empty in tables of version 0.1.0. The last two are of a target."""
+"""What `reason` begins with; empty in tables of version 0.1.0. The last three are of a target."""
 
 ROUTE_ORDER: tuple[Route, ...] = (
     "CROSS_SECTIONAL",
@@ -72,10 +74,14 @@ NOT_SERVED: tuple[Route, ...] = tuple(route for route in ROUTE_ORDER if not serv
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why no symbol of a target may be served: the kind of reason, and the reason in full."""
+    """Why no symbol of a target may be served: the kind of reason, and the reason in full.
+
+    What is in doubt is not even experimental.
+    """
 
     verdict: RouteVerdict
     reason: str
+    is_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +184,14 @@ def _route_row(
     thresholds: RoutingThresholds,
     obstacle: Obstacle | None,
 ) -> RouteRow:
-    route, why = _decide(pooled, own, verdict.better, thresholds.alpha, obstacle)
+    route, why = _decide(pooled, shared, own, verdict.better, thresholds.alpha, obstacle)
     facts = _facts(pooled, shared, own, difference, verdict)
     nan = math.nan
     return RouteRow(
         target=target,
         symbol=symbol,
         route=route,
-        reason=f"{obstacle.reason if obstacle else why}: {facts}",
+        reason=f"{obstacle.reason if obstacle and why == obstacle.verdict else why}: {facts}",
         pooled_predictable=pooled is not None and pooled.predictable,
         pooled_family=pooled.family if pooled else None,
         pooled_skill=pooled.skill if pooled else nan,
@@ -212,6 +218,7 @@ def _route_row(
 
 def _decide(  # noqa: PLR0911 (one return per line of the table of routes)
     pooled: TargetRow | None,
+    shared: SymbolRow | None,
     own: SymbolRow | None,
     better: int,
     alpha: float,
@@ -222,6 +229,11 @@ def _decide(  # noqa: PLR0911 (one return per line of the table of routes)
     hinted = any(
         row is not None and is_hinted(row.skill, row.p_value, alpha) for row in (own, pooled)
     )
+    if obstacle is not None and obstacle.is_doubt:
+        return "BLOCKED", obstacle.verdict
+    if any(row is not None and row.doubtful for row in (shared, own)):
+        # Its table alone may be at fault: no model that was measured on it is trusted there.
+        return "BLOCKED", "a skill on this symbol is beyond what such a target has ever shown"
     if obstacle is not None:
         return ("EXPERIMENTAL_ONLY" if own_holds or hinted else "BLOCKED"), obstacle.verdict
     if pooled_holds and own_holds:
@@ -258,9 +270,11 @@ def _facts(
     if pooled is not None and not math.isnan(pooled.skill):
         parts.append(f"pooled {pooled.skill:+.3f} (q {pooled.q_value:.2g})")
     if shared is not None and not math.isnan(shared.skill):
-        parts.append(f"pooled on this symbol {shared.skill:+.3f}")
+        doubt = f" (beyond {shared.max_skill:g})" if shared.doubtful else ""
+        parts.append(f"pooled on this symbol {shared.skill:+.3f}{doubt}")
     if own is not None and not math.isnan(own.p_value):
-        parts.append(f"own {own.skill:+.3f} (q {own.q_value:.2g})")
+        doubt = f", beyond {own.max_skill:g}" if own.doubtful else ""
+        parts.append(f"own {own.skill:+.3f} (q {own.q_value:.2g}{doubt})")
     elif own is not None:
         parts.append(f"own: {own.reason}")
     if not math.isnan(verdict.q_value):

@@ -162,7 +162,7 @@ def _symbol_units(
 ) -> list[Unit]:
     hopeful: dict[str, list[str]] = {}
     for row in ranking.symbols:
-        hinted = is_hinted(row.skill, row.p_value, alpha)
+        hinted = is_hinted(row.skill, row.p_value, alpha) and not row.doubtful
         if row.view == "symbol_specific" and hinted and row.target in ranking.chosen:
             hopeful.setdefault(row.symbol, []).append(row.target)
     return [

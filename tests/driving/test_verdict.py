@@ -10,12 +10,13 @@ import pytest
 from ray_pipeline.driving.verdict import verdict
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.doubt import DoubtedFigure
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import Job, LeftOutModel, TrainingPlan
 
 
-def _row(target: str, view: View, predictable: bool) -> TargetRow:
+def _row(target: str, view: View, predictable: bool, **more: Any) -> TargetRow:
     figures: dict[str, Any] = dict.fromkeys(
         ("skill", "std_error", "t_stat", "p_value", "q_value"), math.nan
     )
@@ -27,8 +28,7 @@ def _row(target: str, view: View, predictable: bool) -> TargetRow:
         task="regression",
         predictable=predictable,
         reason="",
-        **figures,
-        **counts,
+        **{**figures, **counts, **more},
     )
 
 
@@ -98,3 +98,37 @@ def test_wanted_and_not_trained_is_a_failure(plan: TrainingPlan) -> None:
         r"failures\.parquet and training_plan\.json say why\.",
     ):
         verdict(_ranking(a=True), plan, 0, 2, alpha=0.05)
+
+
+SKILL = {"skill": 0.52, "max_skill": 0.25, "doubtful": True, "verdict": "doubtful"}
+
+
+def _in_doubt(*doubtful: str, predictable: tuple[str, ...] = ()) -> Ranking:
+    rows = [_row(name, "cross_sectional", False, **SKILL) for name in doubtful]
+    rows += [_row(name, "cross_sectional", True) for name in predictable]
+    return Ranking(rows, [], list(predictable), {})
+
+
+def test_doubtful_targets_are_counted_apart_and_the_first_is_told() -> None:
+    """With its figure and limit; none of them counts as predictable."""
+    beyond = "skill +0.52 on a is beyond what such a target has ever shown (0.25)"
+    assert verdict(_in_doubt("a", predictable=("b",)), _plan(2), 2, 0, 0.05) == (
+        f"1 of 2 targets predictable, 2 of 2 models trained; 1 is doubtful: {beyond}"
+    )
+    assert verdict(_in_doubt("a", "b"), _plan(0), 0, 1, 0.05) == (
+        "none of 2 targets is predictable at a false-discovery rate of 0.05; nothing was trained; "
+        f"2 are doubtful: {beyond}, and 1 more; 1 unit failed, see failures.parquet"
+    )
+
+
+def test_a_target_that_its_trained_models_make_doubtful() -> None:
+    """It was ranked as predictable and trained, and is counted as doubtful all the same."""
+    worth = DoubtedFigure("b", "Sharpe ratio", 73.4, 12.0)
+    told = "Sharpe ratio +73.40 on b is beyond what such a target has ever shown (12)"
+    assert verdict(_ranking(a=True, b=True), _plan(2), 2, 0, 0.05, [worth]) == (
+        f"1 of 2 targets predictable, 2 of 2 models trained; 1 is doubtful: {told}"
+    )
+    assert verdict(_ranking(b=True), _plan(2), 2, 0, 0.05, [worth]) == (
+        "none of 1 targets is predictable at a false-discovery rate of 0.05; 2 models trained; "
+        f"1 is doubtful: {told}"
+    )

@@ -15,6 +15,7 @@ from ray_pipeline.evaluating.measure import evaluate_job
 from ray_pipeline.evaluating.units import evaluate_unit
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.ranking.doubt import DoubtLimits
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, View
 from ray_pipeline.routing.jobs import Job, TrainingPlan
@@ -115,7 +116,8 @@ def evaluate(
     given: Any = runner
     ranking = Ranking(targets=rows, symbols=[], chosen=[], records={})
     training = Training(TRAINED if results is None else results)
-    return evaluate_models(given, frame, ranking, PLAN, training, config)
+    doubt = DoubtLimits.from_config(config, bar_seconds=86_400, session_bars=1)
+    return evaluate_models(given, frame, ranking, PLAN, training, config, doubt)
 
 
 def test_pooled_jobs_are_a_unit_each_and_a_symbols_jobs_are_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ray_pipeline.explaining.verdicts import (
     view_verdict,
 )
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.doubt import DoubtedFigure
 
 RULES: dict[str, Any] = {
     "alpha": 0.05,
@@ -157,3 +159,25 @@ def test_sources_of_p_and_q() -> None:
 def test_verdict_of_a_difference(figures: dict[str, Any], sentence: str) -> None:
     """A model is better where q and the shrunk difference say so; older runs did not shrink."""
     assert difference_verdict({"difference": 0.1} | figures, 7, RULES) == sentence
+
+
+def test_doubtful_targets_are_never_called_predictable() -> None:
+    """In the headline, and on the way from a p-value to the verdict."""
+    beyond = row(skill=0.52, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful")
+    figure = DoubtedFigure("fwd_ret_5d", "skill", 0.52, 0.2)
+    told = "skill +0.52 on fwd_ret_5d is beyond what such a target has ever shown (0.2)"
+    assert headline("fwd_ret_5d", [beyond], [], RULES, figure) == (
+        f"fwd_ret_5d is doubtful, and nothing is trained for it: {told}."
+    )
+    worth = DoubtedFigure("fwd_ret_5d", "Sharpe ratio", 73.4, 7.0)
+    assert headline("fwd_ret_5d", [row()], ["fwd_ret_5d"], RULES, worth).startswith(
+        "fwd_ret_5d is doubtful, and it was known after training: Sharpe ratio +73.40 on "
+    )
+    assert view_verdict(beyond, [0.001], 0.05) == (
+        "p is the smallest, q 0.012 at most alpha 0.05, but the target is doubtful (limit of "
+        "skill 0.2)"
+    )
+    unsure = replace(beyond, q_value=0.2)
+    assert view_verdict(unsure, [0.001], 0.05).endswith(
+        "q 0.200 is above alpha 0.05, but the target is doubtful (limit of skill 0.2)"
+    )

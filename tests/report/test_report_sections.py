@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal, get_args
 
+import pyarrow as pa
 import pytest
 from sample_runs import SampleRun
 
+from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.report import feature_section, route_section
 from ray_pipeline.report.data_section import merge_findings
+from ray_pipeline.report.doubt_section import write_doubt_section
+from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
 from ray_pipeline.report.model_section import write_model_section
+from ray_pipeline.report.page import render_page
 from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
 from ray_pipeline.report.symbol_section import write_symbol_section
@@ -28,6 +34,8 @@ from ray_pipeline.results.documents import (
 from ray_pipeline.results.headline import write_headline
 from ray_pipeline.results.reading import Results
 from ray_pipeline.routing.decide import ROUTE_ORDER, Route
+
+NAN = math.nan
 
 
 @pytest.fixture
@@ -332,3 +340,105 @@ def test_absent_tables_are_told_apart(contents: RunContents) -> None:
     assert write_feature_section(empty).absent == "No feature was selected for any target."
     gone = write_feature_section(replace(contents, features=None)).absent
     assert gone == f"{results.FEATURES} is missing from the run directory."
+
+
+# doubt
+
+
+def doubted(contents: RunContents, *targets: str) -> RunContents:
+    """Return the contents with these targets in doubt in the pooled view."""
+    rows = tuple(
+        replace(row, skill=0.52, max_skill=0.2, predictable=False, doubtful=True)
+        if row.target in targets and row.view == "cross_sectional"
+        else replace(row, predictable=row.predictable and row.target not in targets)
+        for row in contents.targets or ()
+    )
+    return replace(contents, targets=rows)
+
+
+def test_headline_tells_doubtful_targets_apart(contents: RunContents) -> None:
+    """They are not among the predictable ones, and the first is told with figure and limit."""
+    found = write_headline(doubted(contents, "fwd_ret_5d"))
+    assert found.sentence.startswith("2 of 8 targets are predictable (2 in the cross-sectional ")
+    assert found.sentence.endswith(
+        "; 1 is doubtful: skill +0.52 on fwd_ret_5d is beyond what such a target has ever shown "
+        "(0.2)."
+    )
+    assert "fwd_ret_5d" not in found.detail
+
+
+def test_headline_of_nothing_but_doubt(contents: RunContents) -> None:
+    """No target is predictable, and the strongest figure is no evidence of anything."""
+    names = {row.target for row in contents.targets or ()}
+    found = write_headline(replace(doubted(contents, *names), trained=frozenset()))
+    assert found.sentence.startswith("No target is predictable: nothing was trained; 8 are doubt")
+    assert found.sentence.endswith(", and 7 more.")
+    assert found.detail == "doubt.parquet names the features that carry what is in doubt."
+
+
+def test_trained_models_make_a_target_doubtful_in_the_headline(contents: RunContents) -> None:
+    """Known only after the evaluation, it counts all the same."""
+    evaluated = contents.evaluated
+    assert evaluated is not None
+    rows = evaluated.to_pylist()
+    first = next(row for row in rows if row["symbol"] is None)
+    first |= {"doubtful": True, "doubted": "Sharpe ratio", "doubted_value": 73.4}
+    first |= {"doubted_limit": 7.0, "doubt": "Sharpe ratio 73.4 ± 4 is beyond 7"}
+    table = pa.Table.from_pylist(rows, schema=evaluated.schema)
+    changed = replace(contents, evaluated=table)
+    name = first["target"]
+    assert write_headline(changed).sentence.endswith(
+        f"; 1 is doubtful: Sharpe ratio +73.40 on {name} is beyond what such a target has ever "
+        "shown (7)."
+    )
+    models = write_evaluation_section(changed).models.rows
+    (model,) = (model for model in models if model.is_doubtful)
+    assert (model.job_id, model.why) == (first["job_id"], "doubtful: Sharpe ratio")
+    assert model.reason == "Sharpe ratio 73.4 ± 4 is beyond 7"
+
+
+def test_section_of_doubt(run_uri: str) -> None:
+    """What carries each doubtful skill, most doubtful first; bounded."""
+    figures = {"family": "ridge", "horizon_bars": 3, "skill": 0.5, "skill_std_error": 0.01}
+    figures |= {"bar_late": 0.3, "bar_late_std_error": 0.01, "horizon_late": 0.0}
+    figures |= {"horizon_late_std_error": 0.02, "without": -0.01, "without_std_error": 0.02}
+    rows = [
+        DoubtRow(
+            target="fwd_ret_5d",
+            view="symbol_specific" if symbol else "cross_sectional",
+            symbol=symbol,
+            feature=feature,
+            carries=feature != "noise",
+            importance=0.1 if feature == "noise" else 0.9,
+            reason="" if feature else "oracle is 90% of the importance",
+            **(
+                figures
+                if feature is None
+                else figures | dict.fromkeys(("skill", "skill_std_error"), NAN)
+            ),
+        )
+        for symbol in (None, *(f"S{i:02d}" for i in range(30)))
+        for feature in (None, "oracle", "noise")
+    ]
+    contents = read_contents(Results(SampleRun(doubts=rows).write(run_uri)))
+    section = write_doubt_section(doubted(contents, "fwd_ret_5d"))
+    assert section.sentences == (
+        "Skill +0.52 on fwd_ret_5d is beyond what such a target has ever shown (0.2).",
+    )
+    assert (len(section.doubted.rows), section.doubted.n_total) == (20, 31)
+    first, second = section.doubted.rows[:2]
+    assert (first.whose, first.horizon) == ("cross-sectional, ridge", "3 bars")
+    assert second.whose == "own models of S00, ridge"
+    assert [row.name for row in first.features] == ["all that carry it", "oracle", "noise"]
+    assert [row.carries for row in first.features] == [True, True, False]
+    assert first.features[0].horizon_late == "0.000 ± 0.020"
+    assert first.features[1].skill == "–"
+
+
+def test_most_runs_have_no_section_of_doubt(contents: RunContents) -> None:
+    """Nor a link to it."""
+    section = write_doubt_section(contents)
+    assert (section.sentences, section.doubted.rows) == ((), ())
+    page = render_page(contents)
+    assert 'href="#doubt"' not in page
+    assert 'id="doubt"' not in page

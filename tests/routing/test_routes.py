@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -264,3 +265,27 @@ def test_a_route_says_which_views_serve() -> None:
         "BLOCKED": (),
     }
     assert NOT_SERVED == ("EXPERIMENTAL_ONLY", "BLOCKED")
+
+
+DOUBT = Obstacle("the target is doubtful", "the target is doubtful (skill +0.52 …)", is_doubt=True)
+BEYOND: RouteVerdict = "a skill on this symbol is beyond what such a target has ever shown"
+
+
+@pytest.mark.parametrize("own", [OWN, OWN_HINT, OWN_NOTHING, None])
+def test_a_doubtful_target_is_not_even_experimental(own: SymbolRow | None) -> None:
+    """Whatever a symbol's own model shows: the same features are at work there."""
+    row = decide(replace(POOLED, predictable=False, doubtful=True), own, obstacle=DOUBT)
+    assert (row.route, row.verdict) == ("BLOCKED", "the target is doubtful")
+    assert row.reason.startswith("the target is doubtful (skill +0.52 …): ")
+
+
+def test_a_symbol_in_doubt_is_served_by_no_model() -> None:
+    """Its own skill, or the pooled model's over its time: its table may be at fault."""
+    own = replace(OWN, skill=0.6, predictable=False, doubtful=True, max_skill=0.2)
+    row = decide(POOLED, own, OWN_BETTER)
+    assert (row.route, row.verdict) == ("BLOCKED", BEYOND)
+    assert "own +0.600 (q 0.002, beyond 0.2)" in row.reason
+    shared = replace(symbol_row(view="cross_sectional", skill=0.6), doubtful=True, max_skill=0.2)
+    row = decide(POOLED, OWN, ALIKE, shared=shared)
+    assert (row.route, row.verdict) == ("BLOCKED", BEYOND)
+    assert "pooled on this symbol +0.600 (beyond 0.2)" in row.reason

@@ -84,3 +84,16 @@ def test_alpha_of_routing_replaces_that_of_ranking() -> None:
     """With an alpha below the q-value of the difference neither model is better."""
     given = ranking([TARGET])
     assert route_symbols(given, ["A"], config(alpha=1e-9))[0].route == "BOTH"
+
+
+def test_a_doubtful_target_blocks_all_its_symbols_with_its_figure() -> None:
+    """Not the lack of a place among the best: the skill that nobody has ever shown."""
+    row = replace(pooled_row(skill=0.52, predictable=False), doubtful=True, max_skill=0.2)
+    routes = route_symbols(replace(ranking([]), targets=[row]), ["A", "B"], config())
+    assert [(each.route, each.verdict) for each in routes] == [
+        ("BLOCKED", "the target is doubtful")
+    ] * 2
+    assert routes[0].reason.startswith(
+        "the target is doubtful (skill +0.52 on fwd_ret_1d is beyond what such a target has ever "
+        "shown (0.2)): pooled +0.520"
+    )

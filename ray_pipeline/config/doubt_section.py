@@ -1,0 +1,61 @@
+"""When a figure is too good to be believed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from ray_pipeline.config.section import Section
+
+__all__ = ["DoubtConfig"]
+
+_Skill = Annotated[float, Field(gt=0, le=1)]
+_HitRate = Annotated[float, Field(gt=0.5, le=1)]
+_Sharpe = Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+def _null_as_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+_Skills = Annotated[
+    dict[str, _Skill | None],
+    BeforeValidator(_null_as_empty, json_schema_input_type=dict[str, _Skill | None] | None),
+]
+_HitRates = Annotated[
+    dict[str, _HitRate | None],
+    BeforeValidator(_null_as_empty, json_schema_input_type=dict[str, _HitRate | None] | None),
+]
+_Sharpes = Annotated[
+    dict[str, _Sharpe | None],
+    BeforeValidator(_null_as_empty, json_schema_input_type=dict[str, _Sharpe | None] | None),
+]
+
+
+class DoubtConfig(Section):
+    """Figures that are too good to be believed: what they make doubtful is not trained."""
+
+    max_skill: _Skills = Field(
+        default={},
+        description="Skill beyond which a target is doubtful, by target pattern, the first that "
+        "matches; null for no limit. What is not named has the limit of its kind: 0.25 for the "
+        "direction of prices within a session, 0.2 for a session or longer, 0.7 under a minute, "
+        "0.8 for barriers, 0.9 for largest rises and falls, none for targets of your own.",
+    )
+    max_hit_rate: _HitRates = Field(
+        default={},
+        description="The same for the share of a trained model's calls that are right, where half "
+        "of them would be by chance: 0.62 within a session, 0.6 for a session or longer, 0.85 "
+        "under a minute, for the direction of prices alone.",
+    )
+    max_sharpe: _Sharpes = Field(
+        default={},
+        description="The same for the annual Sharpe ratio of a trained model after costs: 12 "
+        "within a session, 7 for a session or longer, 25 under a minute.",
+    )
+    std_errors: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=2.0,
+        description="Standard errors by which a figure must be beyond its limit: a short, noisy "
+        "sample is not doubted for its luck.",
+    )
