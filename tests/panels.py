@@ -34,6 +34,9 @@ UNDOUBTED: dict[str, dict[str, None]] = {
 }
 """No limits: what is planted to be found in a few hundred rows is stronger than any market."""
 
+USUAL_DOUBT: dict[str, dict[str, float]] = {name: {} for name in UNDOUBTED}
+"""The limits of the package."""
+
 QUICK: dict[str, dict[str, Any]] = {
     "experiment": {"name": "planted", "seed": 7},
     "data": {"min_rows_per_symbol": 100},

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panels import quick_config, symbol_folder, write_panel
+from panels import USUAL_DOUBT, quick_config, symbol_folder, write_panel
 
 from ray_pipeline.commands.labeling import label_panel
 from ray_pipeline.driving.progress import Silent
@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "validation": {"n_splits": 3},
     "target_ranking": FEW_TREES,
     "training": FEW_TREES,
+    "doubt": USUAL_DOUBT,
 }
 
 
@@ -144,6 +145,7 @@ def test_daily_stocks(market_data: Path, tmp_path: Path) -> None:
         ("y_will_peak_10d_1.0", "binary", 10),
     }
     assert all(-1 <= row["skill"] <= 1 and 0 <= row["q_value"] <= 1 for row in ranked)
+    _require_no_doubt(tmp_path / "run")
     routes = _rows(tmp_path / "run", "routing/routes")
     assert [(row["target"], row["symbol"]) for row in routes] == [
         (target, symbol)
@@ -171,6 +173,30 @@ def test_crypto_at_five_minutes(market_data: Path, tmp_path: Path) -> None:
         ("fwd_ret_60m", 12),
         ("y_will_peak_60m_0.8", 12),
     }
+    _require_no_doubt(tmp_path / "run")
+
+
+def test_the_bounce_of_thin_stocks_is_not_doubted(market_data: Path, tmp_path: Path) -> None:
+    """The largest skill on returns that is known to be honest, and the one on barriers."""
+    config = quick_config(
+        market_data / "us_stocks_5m_2024",
+        tmp_path / "run",
+        data={"symbols": ["FDS", "NVR", "TDY", "TYL"]},
+        labeling={"features": FEATURES, "targets": ["fwd_ret_5m", "y_will_peak_60m_1.0"]},
+        **SMALL,
+    )
+    run_pipeline(config, Silent())
+    ranked = _rows(tmp_path / "run", "target_ranking/targets")
+    assert max(row["skill"] for row in ranked if row["target"] == "fwd_ret_5m") > 0.1
+    assert all(row["predictable"] for row in ranked if row["view"] == "cross_sectional")
+    _require_no_doubt(tmp_path / "run")
+
+
+def _require_no_doubt(run_dir: Path) -> None:
+    """Assert that nothing of an honest run is doubted: no target, symbol or model."""
+    assert _json(run_dir / "run.json")["counts"]["doubtful_targets"] == 0
+    for name in ("target_ranking/targets", "target_ranking/symbols", "evaluation/jobs"):
+        assert not any(row["doubtful"] for row in _rows(run_dir, name)), name
 
 
 def test_returns_of_another_time_are_not_predictable(
@@ -247,4 +273,8 @@ def test_features_of_later_rows_are_found(
     assert not any(row["predictable"] for row in honest)
     _run(leaky, market, tmp_path / "warn", leakage={"policy": "warn"})
     warned = _rows(tmp_path / "warn" / "run", "target_ranking/targets")
-    assert all(row["predictable"] and row["skill"] > 0.2 for row in warned)
+    assert all(row["doubtful"] and row["skill"] > 0.2 for row in warned)
+    carried = _rows(tmp_path / "warn" / "run", "doubt")
+    places = [place for place, row in enumerate(carried) if row["feature"] is None]
+    assert places
+    assert all(carried[place + 1]["feature"].startswith("joined_") for place in places)

@@ -10,7 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panels import DAY_NS, FIRST_NS, quick_config, read_json, read_rows, write_config, write_panel
+from panels import (
+    DAY_NS,
+    FIRST_NS,
+    USUAL_DOUBT,
+    quick_config,
+    read_json,
+    read_rows,
+    write_config,
+    write_panel,
+)
 
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
@@ -57,8 +66,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(**sections: Any) -> dict[str, Any]:
     """Return sections with the limits of the package, and without the screening for leaks."""
     quiet = {"policy": "warn"}
-    limits: dict[str, Any] = {"max_skill": {}, "max_hit_rate": {}, "max_sharpe": {}}
-    return {"leakage": quiet, "doubt": limits, "training": {"families": ["ridge"]}} | sections
+    return {"leakage": quiet, "doubt": USUAL_DOUBT, "training": {"families": ["ridge"]}} | sections
 
 
 @pytest.fixture(scope="module")

@@ -402,6 +402,7 @@ def test_section_of_doubt(run_uri: str) -> None:
     figures = {"family": "ridge", "horizon_bars": 3, "skill": 0.5, "skill_std_error": 0.01}
     figures |= {"bar_late": 0.3, "bar_late_std_error": 0.01, "horizon_late": 0.0}
     figures |= {"horizon_late_std_error": 0.02, "without": -0.01, "without_std_error": 0.02}
+    unmeasured = dict.fromkeys(("skill", "skill_std_error"), NAN)
     rows = [
         DoubtRow(
             target="fwd_ret_5d",
@@ -411,11 +412,7 @@ def test_section_of_doubt(run_uri: str) -> None:
             carries=feature != "noise",
             importance=0.1 if feature == "noise" else 0.9,
             reason="" if feature else "oracle is 90% of the importance",
-            **(
-                figures
-                if feature is None
-                else figures | dict.fromkeys(("skill", "skill_std_error"), NAN)
-            ),
+            **(figures if feature is None else figures | unmeasured),
         )
         for symbol in (None, *(f"S{i:02d}" for i in range(30)))
         for feature in (None, "oracle", "noise")
