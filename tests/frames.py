@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,10 +23,17 @@ __all__ = ["MemoryReader", "make_frame", "make_table", "partition_of", "pool_of"
 
 
 class MemoryRun:
-    """Tables by name: the part of a run directory that these units use."""
+    """Tables and documents by name: the part of a run directory that these units use."""
 
     def __init__(self) -> None:
         self.tables: dict[str, pa.Table] = {}
+        self.documents: dict[str, str] = {}
+
+    def write_json(self, name: str, document: object) -> None:
+        self.documents[name] = json.dumps(document)
+
+    def read_json(self, name: str) -> Any:
+        return json.loads(self.documents[name])
 
     def write_table(self, name: str, table: pa.Table) -> None:
         self.tables[name] = table

@@ -43,7 +43,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "validation": {"n_splits": 2},
     "target_ranking": {"families": ["ridge"]},
     "doubt": UNDOUBTED,
-    "feature_selection": {"methods": ["linear", "univariate"]},
+    # Whatever it keeps: so that units of all kinds are there, and models of few features.
+    "feature_selection": {"methods": ["linear", "univariate"], "accept": "always"},
     "training": {
         "families": ["ridge", "lightgbm"],
         "hyperparameters": {"lightgbm": {"n_estimators": 5}},

@@ -25,6 +25,7 @@ from ray_pipeline.routing.comparison import RoutingThresholds
 from ray_pipeline.routing.decide import Obstacle, RouteRow, RouteVerdict, decide_routes
 from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.samples.evidence import Evidence
+from ray_pipeline.selection.kept import KeptRow, judge_kept
 from ray_pipeline.selection.selecting import features_table
 from ray_pipeline.stages.writing import rows_table
 from ray_pipeline.storage import RunDirectory
@@ -89,6 +90,7 @@ class SampleRun:
         features = feature_rows(self, chosen, routes)
         run.write_table(results.FEATURES, features_table(features, ["gain", "linear"]))
         run.write_table(results.DOUBT, rows_table(DoubtRow, self.doubts))
+        run.write_table(results.KEPT, rows_table(KeptRow, kept_rows(self, features)))
         run.write_table(results.LEAKAGE, leakage_table(self.leaks))
         run.write_table(results.FAILURES, results.failures_table(self.failures, self.symbols))
         why = "feature selection gave no features"
@@ -324,6 +326,35 @@ def feature_rows(
                         "verdict": "stable" if selected else "unstable",
                     }
                 )
+    return rows
+
+
+def kept_rows(sample: SampleRun, features: Sequence[Mapping[str, Any]]) -> list[KeptRow]:
+    """Prove each selection: ridge loses nothing by it, trees a third, own trees were not tried."""
+    symbols = {
+        (row["target"], row["view"]): {
+            other["symbol"]
+            for other in features
+            if (other["target"], other["view"]) == (row["target"], row["view"])
+        }
+        for row in features
+    }
+    rows = []
+    for (target, view), of in symbols.items():
+        n_symbols = len(sample.symbols) if None in of else len(of)
+        for family, skills in (("ridge", (0.06, 0.061)), ("lightgbm", (0.06, 0.04))):
+            tried = None if (view, family) == (VIEWS[1], "lightgbm") else skills
+            difference = Evidence(skills[1] - skills[0], 0.004, 0.0, 0.5, 900, 40.0)
+            rows.append(
+                judge_kept(
+                    (target, view, family),
+                    (sample.n_features, 8.0),
+                    n_symbols,
+                    tried,
+                    Evidence.none() if tried is None else difference,
+                    "if_no_worse",
+                )
+            )
     return rows
 
 

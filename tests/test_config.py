@@ -291,6 +291,8 @@ WRONG_VALUES = [
     ("leakage: {max_abs_correlation: 0}", "found 0; must be above 0.0"),
     ("leakage: {behaviour_min_correlation: 1.5}", "found 1.5; must be at most 1.0"),
     ("feature_selection: {methods: [gain, gain]}", "'gain' named more than once"),
+    ("feature_selection: {accept: if_better}", "must be 'if_no_worse', 'always' or 'never'"),
+    ("feature_selection: {top_m_features: 0}", "found 0; must be at least 1"),
     ("feature_selection: {min_stability: -0.1}", "found -0.1; must be at least 0.0"),
     ("routing: {train_experimental: yes}", "found 'yes'; must be true or false"),
     ("routing: {train_experimental: 1}", "found 1; must be true or false"),

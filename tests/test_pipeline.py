@@ -78,6 +78,7 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
         "target_ranking/targets.parquet",
         "target_ranking/symbols.parquet",
         "feature_selection/features.parquet",
+        "feature_selection/kept.parquet",
         "leakage.parquet",
         "doubt.parquet",
         "routing/routes.parquet",
@@ -174,7 +175,7 @@ def test_worth_of_planted_predictions(done_run: Path) -> None:
     assert {row["job_id"] for row in curves} == {row["job_id"] for row in own}
     decay = read_rows(done_run, "evaluation/decay")
     assert len(decay) == 10 * 4
-    assert all(row["rank_ic"] > 0.1 for row in decay if row["lag_bars"] == 0)
+    assert all(row["rank_ic"] > 0.05 for row in decay if row["lag_bars"] == 0)
 
 
 def test_metadata_tells_what_a_model_is(done_run: Path) -> None:

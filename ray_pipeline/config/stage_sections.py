@@ -166,16 +166,29 @@ class FeatureSelectionConfig(Section):
     methods: Choices[
         Literal["gain", "permutation", "linear", "univariate", "mutual_information"]
     ] = Field(
-        default=("gain", "permutation", "linear", "univariate", "mutual_information"),
-        description="Ways to score a feature; the selection is their consensus.",
+        default=("gain", "linear", "univariate"),
+        description="Ways to score a feature. One that no method puts above what features without "
+        "meaning get is left out. gain: of the boosted trees of the ranking, linear: coefficients "
+        "beside those for labels rolled in time, univariate: rank correlations beside the same; "
+        "mutual_information: the same for relations of any shape, permutation: skill lost, both "
+        "for several times the time.",
     )
-    top_m_features: Count = Field(default=50, description="At most this many features for a model.")
+    top_m_features: Count | None = Field(
+        default=None,
+        description="At most this many features for a model, the strongest; null: no limit.",
+    )
     min_stability: Share = Field(
-        default=0.6, description="Share of the folds that must choose a feature."
+        default=0.4, description="Share of the folds that must choose a feature."
     )
     redundancy: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.98,
         description="A feature with this |rank correlation| with a chosen one is dropped.",
+    )
+    accept: Literal["if_no_worse", "always", "never"] = Field(
+        default="if_no_worse",
+        description="Which features models are trained on. if_no_worse: those selected, where the "
+        "same models lose by them, out of sample, no more than the error of the difference and "
+        "than a twentieth of the skill, else all; always: those selected; never: all.",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.records import View
 from ray_pipeline.results.capping import capped
 from ray_pipeline.results.figures import (
     DASH,
@@ -30,8 +31,8 @@ _METHOD_WIDTH = 11
 """Of "permutation"; and what is left of mutual_information is what the field calls it."""
 
 _LEGEND = (
-    "A score of 0.5 is as strong as the best shadow (a feature moved in time, so without meaning), "
-    "on average over the methods, which have units of their own."
+    "A score of 0.5 is as strong as a feature that means nothing, over the methods, which have "
+    "units of their own; features that no method finds stronger are left out."
 )
 
 
@@ -41,7 +42,10 @@ def pooled_feature_lines(found: Row) -> list[str]:
     title = "features of the pooled models"
     if pooled["absent"]:
         return [title, *wrapped(pooled["absent"])]
-    return list(_table(title, pooled["rows"], found["rules"]["methods"]))
+    return [
+        *_table(title, pooled["rows"], found["rules"]["methods"]),
+        *_kept_lines(found["features"]["kept"], "cross_sectional"),
+    ]
 
 
 def own_feature_lines(found: Row) -> list[str]:
@@ -52,13 +56,28 @@ def own_feature_lines(found: Row) -> list[str]:
         title = f"features of the own models of {found['symbol']}"
     if own["absent"]:
         return [title, *wrapped(own["absent"])]
+    kept = _kept_lines(found["features"]["kept"], "symbol_specific")
     if found["symbol"] is not None:
-        return list(_table(title, own["rows"], found["rules"]["methods"]))
+        return [*_table(title, own["rows"], found["rules"]["methods"]), *kept]
     agreement = _agreement(own["agreement"], "the symbols")
     named = [f"{row['feature']} {percentage(row['symbol_frequency'])}" for row in own["frequency"]]
     chosen = some_of(named, MAX_FEATURES)
     n_symbols = plural(own["n_symbols"], "symbol")
-    return [f"{title}: {n_symbols}{agreement}", *wrapped(f"share of them that use it: {chosen}")]
+    return [
+        f"{title}: {n_symbols}{agreement}",
+        *wrapped(f"share of them that it is selected for: {chosen}"),
+        *kept,
+    ]
+
+
+def _kept_lines(rows: Sequence[Row], view: View) -> Iterator[str]:
+    """Say, by family, what the features selected keep of the skill, and what models use."""
+    for row in rows:
+        if row["view"] == view:
+            measured = row["skill_selected"] is not None
+            some = plural(row["n_symbols"], "symbol")
+            over = f", over {some}" if measured and view == "symbol_specific" else ""
+            yield from wrapped(f"{row['family']} uses {row['reason']}{over}")
 
 
 def _agreement(figure: float | None, of: str) -> str:

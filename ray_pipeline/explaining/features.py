@@ -66,6 +66,8 @@ def explain_features(
             ],
             "rows": own.get(symbol, []) if symbol is not None else [],
         },
+        # Runs of version 0.2.0 and before did not measure what their selections kept.
+        "kept": [] if contents.kept is None else contents.kept.to_pylist(),
     }
 
 

@@ -86,8 +86,17 @@ class OutOfSample:
 
 def walk_symbol(
     rows: SymbolRows, frame: PanelFrame, families: tuple[FamilySettings, ...]
-) -> dict[tuple[str, str], OutOfSample]:
-    """Predict a symbol's test rows by models of its own, by (family, target)."""
+) -> tuple[dict[tuple[str, str], OutOfSample], dict[str, Floats]]:
+    """Predict a symbol's test rows by models of its own, by (family, target).
+
+    Returns
+    -------
+    tuple
+        The predictions, and the models' importances by family, place of the target and fold,
+        joined by underscores.
+    """
+    importances: dict[str, Floats] = {}
+    place = {target.name: index for index, target in enumerate(frame.targets)}
     X, n_rows = rows.table.features, len(rows.positions)
     keys = [(family.name, target.name) for family in families for target in frame.targets]
     percentiles = {key: np.full(n_rows, np.nan) for key in keys}
@@ -108,11 +117,13 @@ def walk_symbol(
         for family, by_target in predictions.items():
             for target, prediction in by_target.items():
                 percentiles[family, target.name][tested] = prediction.centred_percentile
+                name = f"{family}_{place[target.name]}_{fold.index}"
+                importances[name] = prediction.importances
     outcomes = outcomes_of(rows, frame)
     return {
         key: OutOfSample.where_known(rows.positions, values, outcomes[key[1]])
         for key, values in percentiles.items()
-    }
+    }, importances
 
 
 def outcomes_of(rows: SymbolRows, frame: PanelFrame) -> dict[str, Floats]:
@@ -164,7 +175,7 @@ def rank_symbol(
     """
     frame, symbol = spec.frame, spec.partition.symbol
     rows = reader.rows(spec.partition, frame)
-    own = walk_symbol(rows, frame, spec.families)
+    own, importances = walk_symbol(rows, frame, spec.families)
     shared = {} if pooled is None else _pooled_on_symbol(rows, spec, pooled)
     spacing = 1.0 if pooled is None else pooled.spacing
     n_positions = frame.folds[-1].test_end - frame.test_start
@@ -196,13 +207,15 @@ def rank_symbol(
                 if len(own[settings.name, target.name].positions)
             }
         targets[target.name] = record
-    name = table_name("series")
+    name, carried = table_name("series"), table_name("importances")
     reader.run.write_table(name, pa.table(series))
+    reader.run.write_table(carried, pa.table(importances))
     return {
         "symbol": symbol,
         "own_families": [settings.name for settings in spec.families],
         "targets": targets,
         "series": name,
+        "importances": carried,
     }
 
 

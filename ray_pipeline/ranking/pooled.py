@@ -114,12 +114,14 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
     """Fit all families and targets on a fold and write their predictions (unit function).
 
     The table has, by family and target, the predictions of the model that is judged across
-    symbols, and the centred percentiles of the one that is judged over each symbol's time.
+    symbols, and the centred percentiles of the one that is judged over each symbol's time. Another
+    one has the importances of the first.
     """
     fold = spec.frame.folds[spec.fold]
     # The pool is sorted by position: both sides of the split are views, not copies.
     start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
     columns: dict[str, Any] = {"row": np.arange(start, end)}
+    importances: dict[str, Any] = {}
     nothing = np.full(end - start, np.nan)
     for settings in spec.families:
         across, found = _predict_family(spec, pool, start, end, settings)
@@ -129,9 +131,12 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
             percentiles = nothing if second is None else second.centred_percentile
             columns[f"{settings.name}_{index}"] = values.astype(np.float32)
             columns[f"{settings.name}_{index}_percentile"] = percentiles.astype(np.float32)
-    name = table_name("predictions")
+            if first is not None:
+                importances[f"{settings.name}_{index}"] = first.importances
+    name, carried = table_name("predictions"), table_name("importances")
     reader.run.write_table(name, pa.table(columns))
-    return {"table": name, "n_rows": end - start}
+    reader.run.write_table(carried, pa.table(importances))
+    return {"table": name, "importances": carried, "n_rows": end - start}
 
 
 def _predict_family(

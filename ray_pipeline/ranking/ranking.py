@@ -65,12 +65,15 @@ class Ranking:
         Targets that go on, strongest first.
     records
         Results of `rank_symbol` by symbol, for routing.
+    pooled_folds
+        Results of `rank_pooled_fold` by fold; none where nothing pooled was ranked.
     """
 
     targets: list[TargetRow]
     symbols: list[SymbolRow]
     chosen: list[str]
     records: Mapping[str, Mapping[str, Any]]
+    pooled_folds: Sequence[Mapping[str, Any]] = ()
 
     @property
     def doubted(self) -> list[DoubtedFigure]:
@@ -99,6 +102,7 @@ def rank_targets(
     section, settings = config.target_ranking, RankingSettings.from_config(config)
     rows: list[TargetRow] = []
     pooled_spec, predictions = None, None
+    pooled_folds: Sequence[Mapping[str, Any]] = ()
     shifts = draw_null(config, frame, 1.0 if pool is None else pool.spacing)
     pooled_shifted: Statistics = {}
     own_shifted = OwnNull({}, {})
@@ -107,7 +111,9 @@ def rank_targets(
     # it answers the question across symbols as well, it costs nothing.
     over_time = bool(own) or settings.comparison is None
     if pool is not None:
-        pooled_spec = _rank_pooled(runner, frame, pool, settings, over_time)
+        pooled_folds = _rank_pooled_folds(runner, frame, pool, settings, over_time)
+        tables = tuple(record["table"] for record in pooled_folds)
+        pooled_spec = PooledSpec(frame, pool.tables, tables, settings)
         predictions = SharedValue(
             Unit("pooled_predictions", "pooled", assemble_predictions, pooled_spec), [pool.value]
         )
@@ -150,6 +156,7 @@ def rank_targets(
         ),
         chosen=choose_targets(rows, section.top_n_targets),
         records=records,
+        pooled_folds=pooled_folds,
     )
 
 
@@ -171,13 +178,13 @@ def _judged_by_view(
     return judged
 
 
-def _rank_pooled(
+def _rank_pooled_folds(
     runner: UnitRunner,
     frame: PanelFrame,
     pool: PooledPanel,
     settings: RankingSettings,
     over_time: bool,
-) -> PooledSpec:
+) -> list[dict[str, Any]]:
     units = [
         Unit(
             "rank_pooled_fold",
@@ -190,12 +197,7 @@ def _rank_pooled(
         for fold in frame.folds
     ]
     records = runner.run_required(units, [pool.value])
-    return PooledSpec(
-        frame=frame,
-        pool=pool.tables,
-        tables=tuple(records[unit.key]["table"] for unit in units),
-        settings=settings,
-    )
+    return [records[unit.key] for unit in units]
 
 
 def _pooled_rows(

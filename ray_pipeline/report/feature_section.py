@@ -14,14 +14,23 @@ from markupsafe import Markup
 from ray_pipeline.report.charts import bar
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.figures import count, percentage, plural, signed, unsigned
+from ray_pipeline.results.figures import (
+    DASH,
+    count,
+    is_measured,
+    percentage,
+    plural,
+    signed,
+    unsigned,
+    with_error,
+)
 from ray_pipeline.results.tables import FEATURES
 
-__all__ = ["FeatureSection", "PooledFeature", "SymbolFeature", "write_feature_section"]
+__all__ = ["FeatureSection", "KeptSkill", "PooledFeature", "SymbolFeature", "write_feature_section"]
 
 MAX_TARGETS = 20
 MAX_FEATURES = 50
-"""Selected features listed per target: the default of ``feature_selection.top_m_features``."""
+"""Selected features listed per target."""
 MAX_SYMBOL_FEATURES = 20
 _AGREEMENT = "Agreement beyond chance (1 is full, 0 is that of random choices)"
 
@@ -49,6 +58,18 @@ class SymbolFeature:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSkill:
+    """What the features selected keep of a family's skill; skills are ``all → selected``."""
+
+    models: str
+    family: str
+    n_features: str
+    skills: str
+    difference: str
+    uses: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFeatures:
     """One target's features, pooled and per symbol; either may be absent.
 
@@ -60,6 +81,8 @@ class TargetFeatures:
         A sentence on how far the folds chose the same features, and how far the symbols did.
     n_symbols
         Symbols whose own models had features selected.
+    kept
+        By view and family; none in runs that did not measure it.
     """
 
     target: str
@@ -70,6 +93,7 @@ class TargetFeatures:
     agreement: str
     own: Capped[SymbolFeature]
     n_symbols: int
+    kept: tuple[KeptSkill, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +119,14 @@ def write_feature_section(contents: RunContents) -> FeatureSection:
     targets += sorted(selected_for - frozenset(chosen))
     own = _own_counts(table)
     agreements = _agreements(table)
+    kept = [] if contents.kept is None else contents.kept.to_pylist()
     shown = tuple(
         _target(
             target,
             _pooled_rows(table, target),
             *own.get(target, ((), 0)),
             agreements.get(target, ""),
+            tuple(_kept(row) for row in kept if row["target"] == target),
         )
         for target in targets[:MAX_TARGETS]
     )
@@ -153,6 +179,7 @@ def _target(
     own: Sequence[tuple[str, int]],
     n_symbols: int,
     agreement: str,
+    kept: tuple[KeptSkill, ...],
 ) -> TargetFeatures:
     selected = [row for row in pooled if row["selected"]]
     return TargetFeatures(
@@ -171,6 +198,20 @@ def _target(
             FEATURES,
         ),
         n_symbols=n_symbols,
+        kept=kept,
+    )
+
+
+def _kept(row: Mapping[str, Any]) -> KeptSkill:
+    own = f"own models of {plural(row['n_symbols'], 'symbol')}"
+    both = row["skill_all"], row["skill_selected"]
+    return KeptSkill(
+        models="pooled" if row["view"] == "cross_sectional" else own,
+        family=row["family"],
+        n_features=f"{count(round(row['n_features']))} of {count(row['n_features_all'])}",
+        skills=f"{signed(both[0])} → {signed(both[1])}" if is_measured(both[1]) else DASH,
+        difference=with_error(row["difference"], row["std_error"]),
+        uses=row["reason"],
     )
 
 

@@ -66,7 +66,7 @@ class RunContents:
         ``symbols.json`` and ``training_plan.json``, None where missing.
     targets
         Rows of the target ranking, by view and rank; none where the table is missing.
-    skills, features, leaks, routes, failures
+    skills, features, kept, leaks, routes, failures
         Tables, None where missing.
     trained
         Planned jobs that left a finished model.
@@ -102,6 +102,7 @@ class RunContents:
     quantiles: pa.Table | None = None
     decay: pa.Table | None = None
     equity: pa.Table | None = None
+    kept: pa.Table | None = None
 
     @property
     def status(self) -> str:
@@ -202,6 +203,7 @@ def read_contents(
         quantiles=_rows_of_jobs(run, results.QUANTILES, charted),
         decay=_rows_of_jobs(run, results.DECAY, charted),
         equity=_rows_of_jobs(run, results.EQUITY, charted),
+        kept=_rows(run, results.KEPT, None, target),
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field
 
 from ray_pipeline.records import View
-from ray_pipeline.routing.jobs import JobVerdict
+from ray_pipeline.routing.jobs import FeatureSet, JobVerdict
 
 __all__ = [
     "FORMAT_VERSION",
@@ -195,6 +195,7 @@ class PlannedJob(ToldRecord):
     why: str
     members: Items[str] = ()
     verdict: JobVerdict = ""
+    feature_set: FeatureSet = ""
 
 
 class LeftOutJob(ToldRecord):

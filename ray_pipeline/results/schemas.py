@@ -18,6 +18,7 @@ from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.results import tables
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.selection.consensus import FeatureVerdict
+from ray_pipeline.selection.kept import KeptRow
 from ray_pipeline.storage import type_name
 
 __all__ = ["TABLES", "Column", "Columns", "check_columns", "check_values", "completed"]
@@ -103,6 +104,7 @@ TABLES: Mapping[str, Columns] = {
         "reason": _TEXT_OR_NULL,
         "verdict": Column("string", values=get_args(FeatureVerdict), required=False, default=""),
     },
+    tables.KEPT: _columns_of(KeptRow),
     tables.LEAKAGE: {
         "target": _TEXT,
         "feature": _TEXT,

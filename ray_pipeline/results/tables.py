@@ -13,7 +13,7 @@ from ray_pipeline.leakage.screening import LEAKAGE_TABLE as LEAKAGE
 from ray_pipeline.ranking.ranking import RANKED_SYMBOLS, RANKED_TARGETS
 from ray_pipeline.results.stages import STAGES, table_place
 from ray_pipeline.routing.assigning import PLAN, ROUTES
-from ray_pipeline.selection.selecting import FEATURES
+from ray_pipeline.selection.selecting import FEATURES, KEPT
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.entry import MODELS, PREDICTIONS
 from ray_pipeline.training.search.searching import TRIALS
@@ -29,6 +29,7 @@ __all__ = [
     "EVALUATION",
     "FAILURES",
     "FEATURES",
+    "KEPT",
     "LEAKAGE",
     "MODELS",
     "PLAN",

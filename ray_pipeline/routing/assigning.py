@@ -16,7 +16,7 @@ from ray_pipeline.routing.decide import Obstacle, RouteRow, RouteVerdict, decide
 from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.routing.plan import plan_training
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.selection.selecting import Selection
+from ray_pipeline.selection.selected import Selection
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage
 

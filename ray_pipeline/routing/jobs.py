@@ -8,10 +8,22 @@ from typing import Any, Literal
 from ray_pipeline.records import View
 from ray_pipeline.routing.decide import Route
 
-__all__ = ["MIN_MEMBERS", "RANK_AVERAGE", "Job", "JobVerdict", "LeftOutModel", "TrainingPlan"]
+__all__ = [
+    "MIN_MEMBERS",
+    "RANK_AVERAGE",
+    "FeatureSet",
+    "Job",
+    "JobVerdict",
+    "LeftOutModel",
+    "TrainingPlan",
+]
 
 RANK_AVERAGE = "rank_average"
 """In ``training.families``: the mean of the other families' percentiles, which fits nothing."""
+
+FeatureSet = Literal["", "selected", "all"]
+"""Whether a model has the features selected or all; empty in plans of version 0.2.0 and before,
+where it was always those selected."""
 
 JobVerdict = Literal["", "predictable across symbols"] | Route
 """Why there is a job: what its target is, or the route of its symbol; empty in old plans."""
@@ -44,6 +56,8 @@ class Job:
         1 is the most important: the order of the targets, pooled models first.
     members
         Jobs whose models an average is made of; none for every other job.
+    feature_set
+        Which features these are: those selected, or all where selection costs skill.
     """
 
     job_id: str
@@ -59,6 +73,7 @@ class Job:
     why: str
     members: tuple[str, ...] = ()
     verdict: JobVerdict = ""
+    feature_set: FeatureSet = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ray_pipeline.routing.jobs import (
     LeftOutModel,
     TrainingPlan,
 )
-from ray_pipeline.selection.selecting import SelectedFeatures, Selection
+from ray_pipeline.selection.selected import ModelFeatures, Selection
 
 __all__ = ["plan_training", "without_lonely_averages"]
 
@@ -53,20 +53,20 @@ def plan_training(
             if _uses_own(row, config.routing.train_experimental, config.symbol_alpha)
         )
         for model in wanted:
-            choice = selection.choices.get((target, model.symbol))
-            if choice is None or not choice.final:
+            planned = {
+                family: _job(model, family, features, config)
+                for family in config.training.families
+                if (features := selection.features(target, model.symbol, family)) is not None
+            }
+            if not planned:
                 why = "feature selection gave no features; see failures.parquet"
                 left_out.append(LeftOutModel(target, model.symbol, None, why))
                 continue
-            of_route = [
-                _job(model, family, choice, config)
-                for family in config.training.families
-                if family != RANK_AVERAGE
-            ]
-            jobs.extend(of_route)
-            if RANK_AVERAGE in config.training.families:
-                average = _job(model, RANK_AVERAGE, choice, config)
-                jobs.append(replace(average, members=tuple(job.job_id for job in of_route)))
+            average = planned.pop(RANK_AVERAGE, None)
+            jobs.extend(planned.values())
+            if average is not None:
+                members = tuple(job.job_id for job in planned.values())
+                jobs.append(replace(average, members=members))
     kept = jobs[: config.training.max_jobs]
     left_out.extend(
         LeftOutModel.of(job, f"beyond training.max_jobs={config.training.max_jobs}")
@@ -170,7 +170,7 @@ class _Wanted:
         )
 
 
-def _job(model: _Wanted, family: str, choice: SelectedFeatures, config: ExperimentConfig) -> Job:
+def _job(model: _Wanted, family: str, features: ModelFeatures, config: ExperimentConfig) -> Job:
     symbol = model.symbol
     parts = [model.target, family] if symbol is None else [model.target, symbol, family]
     prefix = "cs" if symbol is None else "sym"
@@ -182,10 +182,11 @@ def _job(model: _Wanted, family: str, choice: SelectedFeatures, config: Experime
         symbols=model.trained_on,
         serves=model.serves,
         family=family,
-        features=choice.final,
-        fold_features=tuple(sorted(choice.folds.items())),
+        features=features.final,
+        fold_features=tuple(sorted(features.folds.items())),
         hyperparameters=tuple(sorted(hyperparameters.items())),
         priority=0,
         why=model.why,
         verdict=model.verdict,
+        feature_set="selected" if features.are_selected else "all",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,11 +66,13 @@ class FamilySettings:
 class FoldPrediction:
     """Predictions of a fold's test rows, and their percentiles among those of its training rows.
 
-    Both have shape (n_test,); percentiles that were not asked for are NaN.
+    Both have shape (n_test,); percentiles that were not asked for are NaN. `importances` are those
+    of the model, shape (n_features,).
     """
 
     values: Floats
     centred_percentile: Floats
+    importances: Floats
 
 
 def fold_problem(
@@ -154,12 +156,13 @@ def predict_fold(
         by_name = dict(zip(fitted, models, strict=True))
         predictions[settings.name] = found = {}
         for name, values in _predicted(family, by_name, X_test):
-            found[name] = FoldPrediction(values, np.full(len(values), np.nan))
+            unknown = np.full(len(values), np.nan)
+            found[name] = FoldPrediction(values, unknown, by_name[name].importances)
         ranked = {name: model for name, model in by_name.items() if name not in unranked}
         for name, known in _predicted(family, ranked, X_before):
             problem, values = fitted[name], found[name].values
             percentile = percentile_of(problem, known[problem.rows], values)
-            found[name] = FoldPrediction(values, percentile)
+            found[name] = replace(found[name], centred_percentile=percentile)
     return predictions
 
 

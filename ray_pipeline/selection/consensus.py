@@ -14,20 +14,40 @@ from ray_pipeline.statistics.tails import average_ranks
 __all__ = [
     "FeatureRow",
     "FoldChoice",
+    "Scored",
     "choose_in_fold",
     "chosen_kinds",
     "consensus_of_folds",
     "find_twins",
+    "own_features",
 ]
 
 Floats = NDArray[np.float64]
-FeatureVerdict = Literal["stable", "kept by rank", "redundant", "beyond top_m_features", "unstable"]
+FeatureVerdict = Literal[
+    "stable", "kept by rank", "redundant", "beyond top_m_features", "unstable", "useless"
+]
 """The first two are of selected features."""
 
-MIN_WINS = 2
-"""Methods in which a feature has to beat every shadow, or half of them where there are fewer than
-four. Not half of many: a feature that matters only together with another one shows in the two
-methods of the trees and in no other."""
+MAX_MULTIPLE = 1e9
+"""Of a bar, where chance shows nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a method says of each feature, and what it says of features that mean nothing.
+
+    Both have shape (n_features,) and are not negative.
+    """
+
+    score: Floats
+    bar: Floats
+
+    @property
+    def multiple(self) -> Floats:
+        """Score as a multiple of the bar; 0 for 0, whatever the bar."""
+        found = np.full(len(self.score), MAX_MULTIPLE)
+        np.divide(self.score, self.bar, out=found, where=self.bar > 0)
+        return np.where(self.score > 0, np.minimum(found, MAX_MULTIPLE), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +57,10 @@ class FoldChoice:
     Attributes
     ----------
     scores
-        By method, of the real features, shape (n_features,).
+        By method, shape (n_features,).
     consensus
-        Strength beside the best shadow, mean over methods, shape (n_features,), in [0, 1]; 0.5
-        is as strong as the best shadow.
+        Strength beside what means nothing, over all methods, shape (n_features,), in [0, 1]; 0.5
+        is as strong as that.
     chosen
         Indices of the features chosen, best first: at most `top_m` kinds, with their twins.
     """
@@ -65,100 +85,90 @@ class FeatureRow:
 
 
 def choose_in_fold(
-    scores: Mapping[str, Floats],
-    top_m: int,
-    X: NDArray[np.float32] | None = None,
+    scores: Mapping[str, Scored],
+    top_m: int | None = None,
+    alike: Floats | None = None,
     limit: float = 1.0,
 ) -> FoldChoice:
-    """Choose the features that beat every shadow in at least `MIN_WINS` methods.
+    """Leave out the features that no method puts above what meaningless features get.
 
-    A method's score counts as its multiple r of the best shadow's, brought into [0, 1) by
-    ``r / (1 + r)``: at 0.5 a feature carries as much as the best of the meaningless ones. The
-    consensus is the mean over methods, so that a feature which only trees can use is not voted
-    down by linear methods that cannot see it.
+    Where signals are weak, no single feature is certainly useful: what many say a little each is
+    lost when each has to prove itself. What can be told is which are certainly useless.
+
+    A method's score counts as its multiple r of the bar; the consensus is the mean r over methods,
+    brought into [0, 1) by ``r / (1 + r)``. The mean of the multiples, and not of what they are
+    brought to: a feature that only trees can use, and they above all others, is not voted down
+    by linear methods that cannot see it.
 
     Parameters
     ----------
-    scores
-        By method, of the features and then of their shadows, shape (2 · n_features,).
     top_m
-        Different features to choose: what says the same as a better one takes no place.
-    X, limit
-        Rows to compare features on, shape (n_rows, n_features), and the |rank correlation| of
-        twins; without rows none are looked for.
+        Different features to choose: what says the same as a better one takes no place. None: as
+        many as there are.
+    alike, limit
+        Likeness of features (`ray_pipeline.selection.sample.likeness`), shape (n_features,
+        n_features), and that of twins; without it none are looked for.
     """
-    n_features = len(next(iter(scores.values()))) // 2
-    shares, n_won = [], np.zeros(n_features)
-    for values in scores.values():
-        real, best = values[:n_features], float(values[n_features:].max())
-        total = real + best
-        shares.append(np.divide(real, total, out=np.zeros(n_features), where=total > 0))
-        n_won += real > best
-    consensus = np.mean(shares, axis=0)
-    # Where no shadow carries anything every share is 1: ranks order such equals, then columns do.
-    ranks = np.mean([average_ranks(values[:n_features]) for values in scores.values()], axis=0)
-    order = np.lexsort((np.arange(n_features), -ranks, -consensus))
-    wins = min(MIN_WINS, -(-len(scores) // 2))
-    chosen = _first_kinds([int(j) for j in order if n_won[j] >= wins], top_m, X, limit)
+    multiples = np.array([each.multiple for each in scores.values()])
+    strength = multiples.mean(axis=0)
+    consensus = strength / (1.0 + strength)
+    # Where chance shows nothing all multiples are the same: ranks order such equals, then columns.
+    ranks = np.mean([average_ranks(each.score) for each in scores.values()], axis=0)
+    order = np.lexsort((np.arange(len(strength)), -ranks, -consensus))
+    useful = multiples.max(axis=0) > 1.0
     return FoldChoice(
-        scores={method: values[:n_features] for method, values in scores.items()},
+        scores={method: each.score for method, each in scores.items()},
         consensus=consensus,
-        chosen=chosen,
+        chosen=_first_kinds([int(j) for j in order if useful[j]], top_m, alike, limit),
     )
 
 
 def _first_kinds(
-    ranked: Sequence[int], top_m: int, X: NDArray[np.float32] | None, limit: float
+    ranked: Sequence[int], top_m: int | None, alike: Floats | None, limit: float
 ) -> list[int]:
     """Cut a list after `top_m` different features.
 
     Their twins stay: which of two twins comes first changes from fold to fold, and dropping the
     other here would make both look unstable.
     """
-    twins = {} if X is None else find_twins(ranked, X, limit)
+    twins = {} if alike is None else find_twins(ranked, alike, limit)
     kinds = [j for j in ranked if j not in twins][:top_m]
     return [j for j in ranked if twins.get(j, j) in kinds]
 
 
-def find_twins(ranked: Sequence[int], X: NDArray[np.float32], limit: float) -> dict[int, int]:
+def find_twins(ranked: Sequence[int], alike: Floats, limit: float) -> dict[int, int]:
     """Find features that say the same as a better one.
 
     Parameters
     ----------
     ranked
         Feature indices, best first.
-    X
-        Rows to compare on, shape (n_rows, n_features).
+    alike
+        |Rank correlation| of each pair of features, shape (n_features, n_features).
     limit
-        |Rank correlation| from which two features are twins.
+        Likeness from which two features are twins.
 
     Returns
     -------
     dict
         Redundant feature → the better one that is kept.
     """
-    if len(ranked) < 2:
-        return {}
-    filled = np.empty((len(X), len(ranked)))
-    for place, j in enumerate(ranked):
-        column = X[:, j].astype(np.float64)
-        missing = np.isnan(column)
-        ranks = np.zeros(len(column))
-        ranks[~missing] = average_ranks(column[~missing])
-        if not missing.all():
-            ranks[~missing] -= ranks[~missing].mean()
-        norm = np.sqrt(ranks @ ranks)
-        filled[:, place] = ranks / norm if norm > 0 else 0.0
-    likeness = np.abs(filled.T @ filled)
     twins: dict[int, int] = {}
     kept: list[int] = []
-    for place, j in enumerate(ranked):
-        same = [k for k in kept if likeness[place, k] >= limit]
+    for j in ranked:
+        same = [k for k in kept if alike[j, k] >= limit]
         if same:
-            twins[j] = ranked[same[0]]
+            twins[j] = same[0]
         else:
-            kept.append(place)
+            kept.append(j)
     return twins
+
+
+def own_features(choice: FoldChoice, alike: Floats, limit: float, top_m: int | None) -> list[int]:
+    """Features that a fold's own model is fitted on, best first: no other fold has a say."""
+    ranked = choice.chosen or np.argsort(-choice.consensus, kind="stable").tolist()
+    twins = find_twins(ranked, alike, limit)
+    return [j for j in ranked if j not in twins][:top_m]
 
 
 def _first_of_each_kind(ranked: Sequence[int], twins: Mapping[int, int]) -> dict[int, int]:
@@ -192,7 +202,7 @@ def consensus_of_folds(
     feature_names: Sequence[str],
     folds: Sequence[FoldChoice],
     twins: Mapping[int, int],
-    top_m: int,
+    top_m: int | None,
     min_stability: float,
 ) -> list[FeatureRow]:
     """Join the folds' choices into the final list, best first.
@@ -220,14 +230,19 @@ def consensus_of_folds(
         elif j in selected and none_stable:
             verdict, reason = (
                 "kept by rank",
-                f"kept by rank: no feature beat its shadows in {min_stability:.0%} of the folds",
+                f"kept by rank: no feature carries anything in {min_stability:.0%} of the folds",
             )
         elif j in selected:
             verdict, reason = "stable", often
         elif j in candidates:
             verdict, reason = "beyond top_m_features", f"beyond top_m_features={top_m}"
-        else:
+        elif stability[j] > 0:
             verdict, reason = "unstable", f"unstable: {often}, min_stability is {min_stability:.0%}"
+        else:
+            verdict, reason = (
+                "useless",
+                f"useless: in none of {len(folds)} folds above what means nothing",
+            )
         methods = {
             method: float(np.mean([fold.scores[method][j] for fold in folds]))
             for method in folds[0].scores

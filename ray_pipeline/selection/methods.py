@@ -1,4 +1,4 @@
-"""How much each feature carries, by several methods, on training rows alone."""
+"""How much each feature carries, by several methods, beside what meaningless features carry."""
 
 from __future__ import annotations
 
@@ -11,13 +11,37 @@ from numpy.typing import NDArray
 
 from ray_pipeline.families import Model, Problem, load_family
 from ray_pipeline.records import Task
-from ray_pipeline.selection.consensus import find_twins
+from ray_pipeline.selection.consensus import Scored, find_twins
+from ray_pipeline.selection.rolling import roll_labels
+from ray_pipeline.selection.sample import FoldSample, likeness
+from ray_pipeline.statistics.ridge import solve_ridge
+from ray_pipeline.statistics.scaling import fit_feature_scaling, winsorise_label
 from ray_pipeline.statistics.skill import grouped_skill
 from ray_pipeline.statistics.tails import average_ranks
 
-__all__ = ["ScoringRows", "families_of", "mutual_information", "score_features"]
+__all__ = ["IMPORTANCES_OF", "TargetRows", "families_of", "mutual_information", "score_features"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+N_ROLLS = 16
+"""Rolled labels that say what chance shows: their root mean square errs by 1 / √32, a sixth."""
+
+INFORMATION_ROLLS = 8
+"""The same for mutual information, which is counted anew for each."""
+
+PENALTY = 0.1
+"""Of the linear method, per sample. Fixed: one that is learnt would be larger for labels that mean
+nothing, and make all features look strong beside them."""
+
+MIN_MEANINGLESS = 5
+"""Features that say nothing by themselves, from which it is known what trees make of such."""
+
+LEAST_SHARE = 0.1
+"""Of an even share of what all features carry: less is nothing, though noise be less still."""
+
+TREE_DEVIATIONS = 3.0
+"""Robust standard deviations above these from which trees have found more."""
 
 MAX_VALIDATION_ROWS = 4_000
 """Rows a permutation is scored on, drawn by the seed."""
@@ -36,169 +60,181 @@ INFORMATION_BINS = 10
 """Equally full bins of a feature and of an ordered label: few enough that a bin's overlapping
 labels still hold independent ones, enough for a relation that turns twice."""
 
+INFORMATION_ROWS = 30_000
+"""Rows of mutual information, evenly spaced."""
+
+IMPORTANCES_OF = {"gain": "lightgbm"}
+"""Methods that are the importances of a family's model, as ranking fitted it on the same rows."""
+
+FITTED_BY = {**IMPORTANCES_OF, "permutation": "lightgbm"}
+
 
 @dataclass(frozen=True, slots=True)
-class ScoringRows:
-    """What a fold may learn from, split for permutation importance.
+class TargetRows:
+    """What a fold may learn of a target.
 
     Attributes
     ----------
-    X
-        Features of the rows before the test fold, shape (n_rows, n_features).
     y
-        Labels, shape (n_rows,).
+        Labels of the fold's sample, shape (n_rows,).
     rows
-        Purged rows of the whole training range.
+        Purged rows of the sample, sorted.
     inner
-        Its earlier part, purged against `validation`.
+        Their earlier part, purged against `validation`.
     validation
-        Its later part.
+        Their later part.
     task, seed
         Of the target and the fold.
+    importances
+        By family, of the models that ranking fitted to the fold, shape (n_features,).
     """
 
-    X: NDArray[np.float32]
     y: Floats
-    rows: NDArray[np.int64]
-    inner: NDArray[np.int64]
-    validation: NDArray[np.int64]
+    rows: Ints
+    inner: Ints
+    validation: Ints
     task: Task
     seed: int
-
-
-FITTED_BY = {"gain": "lightgbm", "permutation": "lightgbm", "linear": "ridge"}
-"""Families that methods fit; the other methods fit none."""
+    importances: Mapping[str, Floats]
 
 
 def families_of(methods: Sequence[str]) -> tuple[str, ...]:
-    """Name the families that some methods fit, sorted."""
+    """Name the families that some methods rest on, sorted."""
     return tuple(sorted({FITTED_BY[method] for method in methods if method in FITTED_BY}))
 
 
 def score_features(
-    data: ScoringRows, methods: Sequence[str], hyperparameters: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Floats]:
-    """Score every feature by every method; higher carries more, 0 carries nothing.
+    sample: FoldSample,
+    targets: Mapping[str, TargetRows],
+    methods: Sequence[str],
+    hyperparameters: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Scored]]:
+    """Score every feature by every method, beside what meaningless features get.
 
-    ``gain``: total split gain of gradient boosting. ``permutation``: skill lost on later rows
-    of the training range when the feature is permuted (Breiman 2001), together with those that
-    say nearly the same, each of which is credited with the loss of all. ``linear``: absolute ridge
-    coefficient of the scaled feature. ``univariate``: absolute Spearman correlation.
-    ``mutual_information``: in nats, of feature and label by equally full bins; it sees relations
-    that rise and fall.
+    ``univariate``: absolute Spearman correlation. ``linear``: absolute ridge coefficient of the
+    scaled feature. ``mutual_information``: in nats, of feature and label by equally full bins; it
+    sees relations that rise and fall. Their bar is what the feature itself shows of labels rolled
+    in time (`roll_labels`): the root mean square of the first two, so that a feature passes whose
+    squared t-statistic is above 1, the point from which it adds more to a forecast than its
+    estimation costs; the mean and a standard deviation of the third.
+
+    ``gain``: total split gain of gradient boosting, as ranking fitted it. ``permutation``: skill
+    lost on later rows of the training range when the feature is permuted (Breiman 2001), together
+    with those that say nearly the same, each of which is credited with the loss of all. Trees use
+    noise as well, so that their bar is what they make of the features that say nothing by the
+    other methods, or of the `MIN_MEANINGLESS` that say least: median and `TREE_DEVIATIONS` robust
+    deviations.
 
     Parameters
     ----------
     hyperparameters
-        Of the families that the methods fit (`families_of`), by family.
+        Of the families that the methods rest on (`families_of`), by family.
 
     Returns
     -------
     dict
-        Scores by method, shape (n_features,).
+        By target and method.
     """
-    scores: dict[str, Floats] = {}
-    if "gain" in methods or "permutation" in methods:
-        booster = _fit("lightgbm", data, data.inner, hyperparameters)
-        gain = booster.importances
-        if "gain" in methods:
-            scores["gain"] = gain
-        if "permutation" in methods:
-            scores["permutation"] = _permutation(data, booster, gain)
-    if "linear" in methods:
-        scores["linear"] = _fit("ridge", data, data.rows, hyperparameters).importances
-    if "univariate" in methods or "mutual_information" in methods:
-        scores |= _one_by_one(data)
-    return {method: scores[method] for method in methods}
+    rolled = {
+        name: roll_labels(given.y[given.rows], sample.symbol_index[given.rows], N_ROLLS, given.seed)
+        for name, given in targets.items()
+    }
+    lines = _linear(sample, targets, rolled) if "linear" in methods else {}
+    found: dict[str, dict[str, Scored]] = {}
+    for name, given in targets.items():
+        scores = {"univariate": _univariate(sample, given, rolled[name])}
+        if "linear" in methods:
+            scores["linear"] = lines[name]
+        if "mutual_information" in methods:
+            scores["mutual_information"] = _information(sample, given, rolled[name])
+        strongest = np.max([each.multiple for each in scores.values()], axis=0)
+        trees = _by_trees(sample, given, methods, hyperparameters)
+        for method, score in trees.items():
+            scores[method] = Scored(score, np.full(len(score), _tree_bar(score, strongest)))
+        found[name] = {method: scores[method] for method in methods}
+    return found
 
 
-def _fit(
-    family: str,
-    data: ScoringRows,
-    rows: NDArray[np.int64],
-    hyperparameters: Mapping[str, Mapping[str, Any]],
-) -> Model:
-    names = [f"f{j}" for j in range(data.X.shape[1])]
-    problem = Problem(y=data.y, rows=rows, task=data.task, seed=data.seed)
-    (model,) = load_family(family).fit(data.X, names, [problem], hyperparameters[family])
-    return model
+def _tree_bar(score: Floats, strongest: Floats) -> float:
+    """Say what trees make of features that mean nothing.
+
+    Parameters
+    ----------
+    strongest
+        Largest multiple of the other methods, shape (n_features,).
+    """
+    weakest = np.argsort(strongest, kind="stable")
+    n_meaningless = max(MIN_MEANINGLESS, int((strongest <= 1.0).sum()))
+    chance = score[weakest[:n_meaningless]]
+    median = float(np.median(chance))
+    deviation = 1.4826 * float(np.median(np.abs(chance - median)))
+    return max(median + TREE_DEVIATIONS * deviation, LEAST_SHARE * float(score.mean()))
 
 
-def _permutation(data: ScoringRows, model: Model, gain: Floats) -> Floats:
-    generator = np.random.default_rng(data.seed)
-    rows = data.validation
-    if len(rows) > MAX_VALIDATION_ROWS:
-        # Not every n-th: in a pooled panel these would be the same symbols again and again.
-        rows = np.sort(generator.choice(rows, MAX_VALIDATION_ROWS, replace=False))
-    X, y = data.X[rows], data.y[rows]
-    whole = np.zeros(len(rows), dtype=np.int64)
-
-    def skill(prediction: Floats) -> float:
-        measured = grouped_skill(prediction, y, whole, data.task).skills
-        return float(measured[0]) if len(measured) else 0.0
-
-    before = skill(model.predict(X))
-    order = generator.permutation(len(rows))
-    lost = np.zeros(X.shape[1])
-    clusters = _clusters(data, gain)
-    # One call for many clusters: on small data a call costs more than its rows.
-    at_once = max(1, PERMUTED_ROWS_AT_ONCE // len(rows))
-    for start in range(0, len(clusters), at_once):
-        block = clusters[start : start + at_once]
-        copies = np.repeat(X[np.newaxis], len(block), axis=0)
-        for place, members in enumerate(block):
-            copies[place][:, members] = X[order][:, members]
-        predictions = model.predict(copies.reshape(-1, X.shape[1])).reshape(len(block), -1)
-        for place, members in enumerate(block):
-            lost[members] = max(before - skill(predictions[place]), 0.0)
-    return lost
+def _univariate(sample: FoldSample, given: TargetRows, rolled: Floats) -> Scored:
+    ranks = sample.ranks[given.rows]
+    labels = np.stack([average_ranks(column) for column in rolled.T], axis=1)
+    labels -= labels.mean(axis=0)
+    labels /= np.maximum(np.sqrt((labels * labels).sum(axis=0)), np.finfo(float).tiny)
+    size = np.sqrt(
+        np.maximum((ranks * ranks).sum(axis=0) - len(ranks) * ranks.mean(axis=0) ** 2, 0.0)
+    ).astype(np.float64)
+    products = (ranks.T @ labels.astype(np.float32)).astype(np.float64)
+    # Too few present rows make a strong relation by chance: weigh by what is present.
+    present = np.sqrt(1.0 - np.isnan(sample.X[given.rows]).mean(axis=0))
+    scale = np.divide(present, size, out=np.zeros(len(size)), where=size > 1e-6)
+    return _beside_rolled(np.abs(products) * scale[:, np.newaxis])
 
 
-def _clusters(data: ScoringRows, gain: Floats) -> list[list[int]]:
-    """Features that the model uses, those nearly alike together, by the training rows."""
-    used = [int(j) for j in np.argsort(-gain, kind="stable") if gain[j] > 0]
-    n_kept = min(len(data.inner), CLUSTER_ROWS)
-    rows = data.inner[np.linspace(0, len(data.inner) - 1, n_kept).astype(np.int64)]
-    leader = find_twins(used, data.X[rows], CLUSTER_CORRELATION)
-    clusters: dict[int, list[int]] = {}
-    for j in used:
-        clusters.setdefault(leader.get(j, j), []).append(j)
-    return list(clusters.values())
+def _beside_rolled(found: Floats) -> Scored:
+    """Hold each feature against itself on rolled labels, shape (n_features, 1 + n_rolls)."""
+    return Scored(found[:, 0], np.sqrt((found[:, 1:] ** 2).mean(axis=1)))
 
 
-def _one_by_one(data: ScoringRows) -> dict[str, Floats]:
-    """Score each feature by itself, from one ranking of its rows."""
-    rows = data.rows
-    labels = data.y[rows]
-    label_ranks = average_ranks(labels)
-    n_features = data.X.shape[1]
-    scores = {name: np.zeros(n_features) for name in ("univariate", "mutual_information")}
-    for j in range(n_features):
-        column = data.X[rows, j].astype(np.float64)
+def _linear(
+    sample: FoldSample, targets: Mapping[str, TargetRows], rolled: Mapping[str, Floats]
+) -> dict[str, Scored]:
+    """Solve for all targets and all of their rolls at once: they share their cross-products."""
+    Z = fit_feature_scaling(sample.X).transform(sample.X)
+    Y = np.full((len(Z), len(targets) * (1 + N_ROLLS)), np.nan)
+    rows: list[Ints] = []
+    for place, (name, given) in enumerate(targets.items()):
+        columns = rolled[name]
+        if given.task == "regression":
+            columns = np.stack([winsorise_label(column) for column in columns.T], axis=1)
+        first = place * (1 + N_ROLLS)
+        Y[given.rows, first : first + 1 + N_ROLLS] = columns
+        rows += [given.rows] * (1 + N_ROLLS)
+    coefficients = solve_ridge(Z, Y, rows, PENALTY).coefficients
+    each = np.split(np.abs(coefficients), len(targets), axis=1)
+    return {name: _beside_rolled(found) for name, found in zip(targets, each, strict=True)}
+
+
+def _information(sample: FoldSample, given: TargetRows, rolled: Floats) -> Scored:
+    n_rows = len(given.rows)
+    some = np.linspace(0, n_rows - 1, min(n_rows, INFORMATION_ROWS)).astype(np.int64)
+    columns = rolled[some, : 1 + INFORMATION_ROLLS]
+    labels = [average_ranks(column) for column in columns.T]
+    found = np.zeros((sample.X.shape[1], len(labels)))
+    for j in range(sample.X.shape[1]):
+        column = sample.X[given.rows[some], j].astype(np.float64)
         present = ~np.isnan(column)
         if present.sum() < 3:
             continue
-        x = average_ranks(column[present])
-        y = label_ranks if present.all() else average_ranks(labels[present])
-        # Too few present rows make a strong relation by chance: weigh by what is present.
-        weight = float(present.mean())
-        scores["univariate"][j] = abs(_correlation(x, y)) * weight
-        scores["mutual_information"][j] = mutual_information(_bins(x), _bins(y)) * weight
-    return scores
+        x, weight = _bins(average_ranks(column[present])), float(present.mean())
+        for k, ranked in enumerate(labels):
+            y = ranked if present.all() else average_ranks(ranked[present])
+            found[j, k] = mutual_information(x, _bins(y)) * weight
+    chance = found[:, 1:]
+    return Scored(found[:, 0], chance.mean(axis=1) + chance.std(axis=1))
 
 
-def _correlation(x: Floats, y: Floats) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    spread = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / spread if spread > 0 else 0.0
-
-
-def _bins(ranks: Floats) -> NDArray[np.int64]:
+def _bins(ranks: Floats) -> Ints:
     """Equally full bins of average ranks; equal values share one, so that classes stay whole."""
     return ((ranks - 0.5) * INFORMATION_BINS / len(ranks)).astype(np.int64)
 
 
-def mutual_information(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
+def mutual_information(x: Ints, y: Ints) -> float:
     """Estimate the mutual information of two binned variables, in nats, at least 0.
 
     The plug-in estimate less its bias by Miller & Madow, ``(K_xy − K_x − K_y + 1) / 2n`` with K
@@ -221,3 +257,79 @@ def mutual_information(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
         entropies.append(float(-(share * np.log(share)).sum()) + (len(share) - 1) / (2 * n_rows))
     both, of_y, of_x = entropies
     return max(of_x + of_y - both, 0.0)
+
+
+def _by_trees(
+    sample: FoldSample,
+    given: TargetRows,
+    methods: Sequence[str],
+    hyperparameters: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Floats]:
+    """Score by trees: by those of ranking where it fitted them, and by our own where it did not."""
+    scores: dict[str, Floats] = {}
+    if "gain" in methods:
+        family = IMPORTANCES_OF["gain"]
+        known = given.importances.get(family)
+        if known is None:
+            known = _fit(family, sample, given, given.rows, hyperparameters).importances
+        scores["gain"] = known
+    if "permutation" in methods:
+        family = FITTED_BY["permutation"]
+        booster = _fit(family, sample, given, given.inner, hyperparameters)
+        scores["permutation"] = _permutation(sample, given, booster)
+    return scores
+
+
+def _fit(
+    family: str,
+    sample: FoldSample,
+    given: TargetRows,
+    rows: Ints,
+    hyperparameters: Mapping[str, Mapping[str, Any]],
+) -> Model:
+    names = [f"f{j}" for j in range(sample.X.shape[1])]
+    problem = Problem(y=given.y, rows=rows, task=given.task, seed=given.seed)
+    (model,) = load_family(family).fit(sample.X, names, [problem], hyperparameters[family])
+    return model
+
+
+def _permutation(sample: FoldSample, given: TargetRows, model: Model) -> Floats:
+    generator = np.random.default_rng(given.seed)
+    rows = given.validation
+    if len(rows) > MAX_VALIDATION_ROWS:
+        # Not every n-th: in a pooled panel these would be the same symbols again and again.
+        rows = np.sort(generator.choice(rows, MAX_VALIDATION_ROWS, replace=False))
+    X, y = sample.X[rows], given.y[rows]
+    whole = np.zeros(len(rows), dtype=np.int64)
+
+    def skill(prediction: Floats) -> float:
+        measured = grouped_skill(prediction, y, whole, given.task).skills
+        return float(measured[0]) if len(measured) else 0.0
+
+    before = skill(model.predict(X))
+    order = generator.permutation(len(rows))
+    lost = np.zeros(X.shape[1])
+    clusters = _clusters(sample, given, model.importances)
+    # One call for many clusters: on small data a call costs more than its rows.
+    at_once = max(1, PERMUTED_ROWS_AT_ONCE // len(rows))
+    for start in range(0, len(clusters), at_once):
+        block = clusters[start : start + at_once]
+        copies = np.repeat(X[np.newaxis], len(block), axis=0)
+        for place, members in enumerate(block):
+            copies[place][:, members] = X[order][:, members]
+        predictions = model.predict(copies.reshape(-1, X.shape[1])).reshape(len(block), -1)
+        for place, members in enumerate(block):
+            lost[members] = max(before - skill(predictions[place]), 0.0)
+    return lost
+
+
+def _clusters(sample: FoldSample, given: TargetRows, gain: Floats) -> list[list[int]]:
+    """Features that the model uses, those nearly alike together, by the training rows."""
+    used = [int(j) for j in np.argsort(-gain, kind="stable") if gain[j] > 0]
+    n_kept = min(len(given.inner), CLUSTER_ROWS)
+    rows = given.inner[np.linspace(0, len(given.inner) - 1, n_kept).astype(np.int64)]
+    leader = find_twins(used, likeness(sample.X[rows]), CLUSTER_CORRELATION)
+    clusters: dict[int, list[int]] = {}
+    for j in used:
+        clusters.setdefault(leader.get(j, j), []).append(j)
+    return list(clusters.values())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from ray_pipeline.config import ExperimentConfig
@@ -17,105 +14,48 @@ from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.ranking.ranking import Ranking
-from ray_pipeline.records import SymbolPartition, View
+from ray_pipeline.ranking.settings import RankingSettings
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.selection.units import (
-    SelectionSettings,
-    SelectionSpec,
+from ray_pipeline.selection.choosing import SelectionSettings
+from ray_pipeline.selection.kept import KeptRow
+from ray_pipeline.selection.own import SymbolSelectionSpec, select_symbol
+from ray_pipeline.selection.pooled import (
+    PooledFoldChoiceSpec,
+    PooledSelectionSpec,
     select_pooled,
-    select_symbol,
+    select_pooled_fold,
 )
+from ray_pipeline.selection.proving import prove_own_models, prove_pooled_models
+from ray_pipeline.selection.selected import SelectedFeatures, Selection
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.stages.writing import nulls
-from ray_pipeline.statistics.stability import selection_stability
+from ray_pipeline.storage import RunDirectory
 
 __all__ = [
     "FEATURES",
+    "KEPT",
     "SELECTION",
-    "SelectedFeatures",
-    "Selection",
     "features_table",
     "select_features",
 ]
 
 FEATURES = "feature_selection/features.parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class SelectedFeatures:
-    """The choice for one (target, view, symbol).
-
-    Attributes
-    ----------
-    rows
-        Records of `FeatureRow`, best first.
-    folds
-        Features that each fold chose for itself, by fold.
-    set_stability
-        How much the folds' choices agree beyond chance; see `selection_stability`. None where
-        there is nothing to compare.
-    """
-
-    rows: tuple[Mapping[str, Any], ...]
-    folds: Mapping[int, tuple[str, ...]]
-    set_stability: float | None = None
-
-    @property
-    def final(self) -> tuple[str, ...]:
-        """Selected features, best first."""
-        return tuple(row["feature"] for row in self.rows if row["selected"])
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Choices by (target, symbol); the symbol is None for the pooled models."""
-
-    choices: Mapping[tuple[str, str | None], SelectedFeatures]
-
-    def table_rows(self) -> list[dict[str, Any]]:
-        """Rows of ``feature_selection/features.parquet``."""
-        across = {target: self._across_symbols(target) for target, _ in self.choices}
-        rows = []
-        for (target, symbol), choice in self.choices.items():
-            frequency, agreement = across[target] if symbol is not None else ({}, None)
-            view: View = "cross_sectional" if symbol is None else "symbol_specific"
-            for row in choice.rows:
-                plain = {key: value for key, value in row.items() if key != "methods"}
-                key = {"target": target, "view": view, "symbol": symbol}
-                stability = {
-                    "set_stability": choice.set_stability,
-                    "symbol_frequency": frequency.get(row["feature"]),
-                    "symbols_stability": agreement,
-                }
-                rows.append(key | plain | dict(row["methods"]) | stability)
-        return rows
-
-    def _across_symbols(self, target: str) -> tuple[dict[str, float], float | None]:
-        """Share of a target's own models that use each feature, and how much they agree."""
-        own = [c for (name, symbol), c in self.choices.items() if name == target and symbol]
-        own = [choice for choice in own if choice.rows]
-        if not own:
-            return {}, None
-        names = sorted(row["feature"] for row in own[0].rows)
-        place = {name: j for j, name in enumerate(names)}
-        chosen = np.zeros((len(own), len(names)), dtype=bool)
-        for i, choice in enumerate(own):
-            chosen[i, [place[name] for name in choice.final]] = True
-        agreement = selection_stability(chosen)
-        frequency = dict(zip(names, chosen.mean(axis=0).tolist(), strict=True))
-        return frequency, None if math.isnan(agreement) else agreement
+KEPT = "feature_selection/kept.parquet"
 
 
 def select_features(
     runner: UnitRunner,
+    run: RunDirectory,
     frame: PanelFrame,
     partitions: Mapping[str, SymbolPartition],
     pool: PooledPanel | None,
     ranking: Ranking,
     config: ExperimentConfig,
 ) -> Selection:
-    """Select features for the chosen targets.
+    """Select features for the chosen targets, and measure what they keep of the skill of all.
 
     The pooled models of every target that is predictable in the cross-sectional view; a
     symbol's own models where they show evidence even before the multiplicity correction, since
@@ -123,34 +63,65 @@ def select_features(
     """
     settings = SelectionSettings.from_config(config)
     choices: dict[tuple[str, str | None], SelectedFeatures] = {}
-    if pool is not None:
-        units = _pooled_units(frame, pool, ranking, settings)
-        for target, record in runner.run_required(units, [pool.value]).items():
-            choices[target, None] = _choice(record["targets"][target])
+    kept: list[KeptRow] = []
+    pooled = _predictable_pooled(ranking) if pool is not None else ()
+    if pool is not None and pooled:
+        comparison = RankingSettings.from_config(config).comparison
+        found = _select_pooled(runner, frame, pool, ranking, pooled, settings, comparison)
+        choices |= {(target, None): choice for target, choice in found.items()}
+        kept += prove_pooled_models(runner, frame, pool, ranking, found, config)
     units = _symbol_units(frame, partitions, ranking, settings, config.symbol_alpha)
     for symbol, record in runner.run(units).items():
-        for target, found in record["targets"].items():
-            choices[target, symbol] = _choice(found)
+        for target, found_own in record["targets"].items():
+            choices[target, symbol] = SelectedFeatures.from_record(found_own)
+    kept += prove_own_models(runner, run, frame, partitions, ranking, choices, config)
     ordered = sorted(choices, key=lambda key: (ranking.chosen.index(key[0]), key[1] or ""))
-    return Selection({key: choices[key] for key in ordered})
+    return Selection(
+        choices={key: choices[key] for key in ordered},
+        kept=tuple(sorted(kept, key=lambda row: (ranking.chosen.index(row.target), row.view))),
+        every=frame.request.features,
+    )
 
 
-def _pooled_units(
-    frame: PanelFrame, pool: PooledPanel, ranking: Ranking, settings: SelectionSettings
-) -> list[Unit]:
+def _predictable_pooled(ranking: Ranking) -> tuple[str, ...]:
     pooled = {
         row.target for row in ranking.targets if row.view == "cross_sectional" and row.predictable
     }
-    return [
+    return tuple(target for target in ranking.chosen if target in pooled)
+
+
+def _select_pooled(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    ranking: Ranking,
+    targets: tuple[str, ...],
+    settings: SelectionSettings,
+    comparison: LabelComparison | None,
+) -> dict[str, SelectedFeatures]:
+    units = [
         Unit(
-            "select_pooled",
-            target,
-            select_pooled,
-            SelectionSpec(frame, (target,), settings, pool=pool.tables),
+            "select_pooled_fold",
+            f"fold {fold.index}",
+            select_pooled_fold,
+            PooledFoldChoiceSpec(
+                frame,
+                targets,
+                settings,
+                pool.tables,
+                fold.index,
+                record["importances"],
+                comparison,
+            ),
         )
-        for target in ranking.chosen
-        if target in pooled
+        for fold, record in zip(frame.folds, ranking.pooled_folds, strict=True)
     ]
+    records = runner.run_required(units, [pool.value])
+    choices = tuple(records[unit.key]["choices"] for unit in units)
+    spec = PooledSelectionSpec(frame, targets, settings, pool.tables, choices, comparison)
+    unit = Unit("select_pooled", "all folds", select_pooled, spec)
+    found = runner.run_required([unit], [pool.value])[unit.key]["targets"]
+    return {target: SelectedFeatures.from_record(found[target]) for target in targets}
 
 
 def _symbol_units(
@@ -170,18 +141,16 @@ def _symbol_units(
             "select_symbol",
             symbol,
             select_symbol,
-            SelectionSpec(frame, tuple(sorted(targets)), settings, partition=partitions[symbol]),
+            SymbolSelectionSpec(
+                partitions[symbol],
+                frame,
+                tuple(sorted(targets)),
+                settings,
+                ranking.records[symbol]["importances"],
+            ),
         )
         for symbol, targets in sorted(hopeful.items())
     ]
-
-
-def _choice(record: Mapping[str, Any]) -> SelectedFeatures:
-    return SelectedFeatures(
-        rows=tuple(record["features"]),
-        folds={int(index): tuple(names) for index, names in record["folds"].items()},
-        set_stability=record["set_stability"],
-    )
 
 
 def features_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> pa.Table:
@@ -212,6 +181,7 @@ def _select(context: StageContext) -> None:
     subject, pool = current_subject(context), context.find(PooledPanel)
     selection = select_features(
         context.runner,
+        context.run,
         subject.frame,
         subject.partitions,
         pool,
@@ -221,16 +191,21 @@ def _select(context: StageContext) -> None:
     context.put(selection)
     methods = context.config.feature_selection.methods
     context.write.table(FEATURES, features_table(selection.table_rows(), methods))
+    context.write.rows(KEPT, KeptRow, selection.kept)
 
 
 SELECTION = Stage(
     name="feature_selection",
     run=_select,
     units=(
+        UnitKind("select_pooled_fold", "selecting, pooled"),
         UnitKind("select_pooled", "selecting, pooled"),
+        UnitKind("prove_pooled_fold", "proving the selection, pooled"),
+        UnitKind("prove_pooled", "proving the selection, pooled"),
         UnitKind("select_symbol", "selecting, per symbol"),
+        UnitKind("prove_symbol", "proving the selection, per symbol"),
     ),
     sections=("feature_selection", "target_ranking", "routing"),
-    tables=(FEATURES,),
+    tables=(FEATURES, KEPT),
     needs=("target_ranking",),
 )

@@ -125,6 +125,7 @@ def test_the_reference_has_every_kind_of_unit(every_kind: EveryKind) -> None:
         *("join_curves", "join_predictions", "pool", "pool_slice", "pooled_predictions"),
         *("rank_pool_shifted", "rank_pooled", "rank_pooled_fold", "rank_symbol"),
         *("rank_symbol_shifted", "rank_symbols_shifted", "search_trials", "select_pooled"),
+        *("select_pooled_fold", "prove_pooled_fold", "prove_pooled", "prove_symbol"),
         *("select_symbol", "stage_shape", "train_average", "train_pooled", "train_symbol"),
         "training_slice",
     }

@@ -84,7 +84,11 @@ def test_another_lightgbm_redoes_what_it_fitted(
         ("report.page", set()),
         ("execution.ray_pool", set()),
         ("statistics.sharpe", {"evaluate_pooled", "evaluate_symbol", "join_curves"}),
-        ("selection.methods", {"select_pooled", "select_symbol"}),
+        (
+            "selection.methods",
+            {"select_pooled_fold", "select_pooled", "prove_pooled_fold", "prove_pooled"}
+            | {"select_symbol", "prove_symbol"},
+        ),
     ],
 )
 def test_an_edit_redoes_what_reaches_it(

@@ -22,8 +22,12 @@ STAGES = [
     "rank_pooled",
     "pooled_predictions",
     "rank_symbol",
+    "select_pooled_fold",
     "select_pooled",
+    "prove_pooled_fold",
+    "prove_pooled",
     "select_symbol",
+    "prove_symbol",
     "train_pooled",
     "train_symbol",
     "join_predictions",
@@ -126,7 +130,7 @@ def test_changed_routing_redoes_routing_and_later(
     executed.clear()
     strict = {"min_difference": 0.5, "alpha": 1e-4}
     run_pipeline(quick_config(data_dir, run_dir, **one, routing=strict), Silent(), replace=True)
-    assert _stages(executed) in ([], ["train_symbol", "join_predictions", *EVALUATES[1:]])
+    assert set(_stages(executed)) <= {"train_symbol", "join_predictions", *EVALUATES[1:]}
     assert _record(run_dir)["config_sha256"] != before
     executed.clear()
     loose = quick_config(data_dir, run_dir, routing={"min_difference": 0.0})

@@ -15,7 +15,7 @@ from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.explaining.columns import WIDTH
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
-from ray_pipeline.results.tables import EVALUATION, FEATURES, PLAN, ROUTES
+from ray_pipeline.results.tables import EVALUATION, FEATURES, KEPT, PLAN, ROUTES
 from ray_pipeline.routing.assigning import plan_document
 from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.storage import RunDirectory
@@ -211,6 +211,24 @@ def test_features_that_were_kept_by_rank_say_so(tmp_path: Path) -> None:
     run.write_table(FEATURES, table.from_pylist(rows, schema=table.schema))
     lines = explanation_lines(explain_target(run.uri, TARGET))
     assert section(lines, "features of the pooled models").count(f"  {reason}") == 1
+
+
+def test_what_a_selection_costs_is_told_by_family(tmp_path: Path) -> None:
+    """Skills, difference and error, what models use for it, and where nothing was tried."""
+    run = SampleRun().write(tmp_path)
+    lines = explanation_lines(explain_target(run.uri, TARGET))
+    pooled = " ".join(" ".join(section(lines, "features of the pooled models")).split())
+    assert (
+        "ridge uses those selected: skill +0.0610 with those selected, +0.0600 with all: "
+        "+0.0010 ± 0.0040"
+    ) in pooled
+    assert "lightgbm uses all features: skill +0.0400 with those selected" in pooled
+    assert "-0.0200 ± 0.0040, a loss beyond its error" in pooled
+    own = " ".join(" ".join(section(lines, "features of the symbols' own models")).split())
+    assert "lightgbm uses all features: what those selected keep was not measured" in own
+    run.remove(KEPT)
+    told = "\n".join(explanation_lines(explain_target(run.uri, TARGET)))
+    assert "ridge uses" not in told
 
 
 def test_many_reasons_to_leave_features_out(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def _own(tables: list[SymbolTable], frame: PanelFrame) -> RecordingFamily:
     reader = MemoryReader(tables)
     with recorded() as family:
         for symbol in sorted(reader.tables):
-            walk_symbol(reader.rows(partition_of(symbol), frame), frame, FAMILIES)
+            walk_symbol(reader.rows(partition_of(symbol), frame), frame, FAMILIES)[0]
     return family
 
 

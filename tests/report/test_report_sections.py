@@ -188,6 +188,27 @@ def test_features_are_listed_best_first_with_the_rejected_counted(contents: RunC
     )
 
 
+def test_what_the_selection_keeps_is_told_by_family(contents: RunContents) -> None:
+    """Skills with all and with those selected, their difference, and what models use."""
+    first = write_feature_section(contents).targets.rows[0]
+    pooled = [row for row in first.kept if row.models == "pooled"]
+    assert [(row.family, row.n_features, row.skills) for row in pooled] == [
+        ("ridge", "8 of 30", "+0.060 → +0.061"),
+        ("lightgbm", "8 of 30", "+0.060 → +0.040"),
+    ]
+    assert pooled[1].difference == "−0.020 ± 0.004"
+    assert [row.uses.partition(":")[0] for row in pooled] == ["those selected", "all features"]
+    own = [row for row in first.kept if row.models != "pooled"]
+    assert own[0].models.startswith("own models of ")
+    assert (own[1].skills, own[1].difference) == ("–", "–")
+
+
+def test_runs_that_did_not_prove_their_selection_have_no_table_of_it(contents: RunContents) -> None:
+    """Version 0.2.0 and before."""
+    section = write_feature_section(replace(contents, kept=None))
+    assert all(target.kept == () for target in section.targets.rows)
+
+
 def test_own_features_count_the_symbols_that_selected_them(contents: RunContents) -> None:
     """Counted over the symbols with own models, most frequent first."""
     first = write_feature_section(contents).targets.rows[0]

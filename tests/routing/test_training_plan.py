@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from routing_rows import TARGET, route_row
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.records import View
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.routing.plan import plan_training, without_lonely_averages
-from ray_pipeline.selection.selecting import SelectedFeatures, Selection
+from ray_pipeline.samples.evidence import Evidence
+from ray_pipeline.selection.kept import KeptRow, judge_kept
+from ray_pipeline.selection.selected import SelectedFeatures, Selection
 
 POOL = ("A", "B", "C", "D")
+EVERY = ("e", "f", "g")
 
 
 def config(families: tuple[str, ...] = ("ridge",), **sections: Any) -> ExperimentConfig:
@@ -36,12 +41,34 @@ def plan(
     choices: dict[tuple[str, str | None], SelectedFeatures] | None = None,
     targets: tuple[str, ...] = (TARGET,),
     settings: ExperimentConfig | None = None,
+    accepted: tuple[str, ...] = ("ridge", "lightgbm"),
 ) -> TrainingPlan:
-    """Plan with features selected for everything that has a route, unless they are given."""
+    """Plan with features selected for everything that has a route, unless they are given.
+
+    Parameters
+    ----------
+    accepted
+        Families that lose nothing by them.
+    """
     if choices is None:
         choices = {(row.target, None): choice("f", "g") for row in routes}
         choices |= {(row.target, row.symbol): choice("g") for row in routes}
-    return plan_training(routes, Selection(choices), targets, POOL, settings or config())
+    selection = Selection(choices, kept_rows(targets, accepted), EVERY)
+    return plan_training(routes, selection, targets, POOL, settings or config())
+
+
+def kept_rows(targets: tuple[str, ...], accepted: tuple[str, ...]) -> list[KeptRow]:
+    """Say which families may use the features selected, in both views."""
+    views: tuple[View, ...] = ("cross_sectional", "symbol_specific")
+    return [
+        replace(
+            judge_kept((target, view, family), (3, 2.0), 4, None, Evidence.none(), "always"),
+            accepted=family in accepted,
+        )
+        for target in targets
+        for view in views
+        for family in ("ridge", "lightgbm")
+    ]
 
 
 def test_a_pooled_model_is_trained_on_the_pool_and_serves_those_routed_to_it() -> None:
@@ -135,6 +162,17 @@ def test_job_ids_can_be_a_folder(symbol: str, job_id: str) -> None:
     (job,) = plan([route_row("SYMBOL_SPECIFIC", symbol)]).jobs
     assert job.job_id == job_id
     assert job.symbols == (symbol,)
+
+
+def test_a_family_that_selection_costs_skill_has_all_features() -> None:
+    """In the folds as well; the plan says which set it is, and an average has those of both."""
+    settings = config(("ridge", "lightgbm", "rank_average"))
+    routes = [route_row("CROSS_SECTIONAL", "A")]
+    ridge, trees, average = plan(routes, settings=settings, accepted=("ridge",)).jobs
+    assert (ridge.features, ridge.feature_set) == (("f", "g"), "selected")
+    assert (trees.features, trees.feature_set) == (EVERY, "all")
+    assert dict(trees.fold_features) == {0: EVERY, 1: EVERY}
+    assert (average.features, average.feature_set) == (EVERY, "all")
 
 
 def test_features_and_folds_come_from_the_selection() -> None:

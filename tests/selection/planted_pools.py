@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,16 @@ from numpy.typing import NDArray
 from ray_pipeline.panel import TableRequest
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import TargetSpec, Task
+from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings
-from ray_pipeline.selection.units import SelectionSettings, SelectionSpec, select_pooled
+from ray_pipeline.selection.choosing import (
+    Designs,
+    Importances,
+    SelectionSettings,
+    agreed,
+    choose_in,
+)
 from ray_pipeline.statistics.folds import Fold
 
 TARGET = "y"
@@ -83,23 +92,30 @@ def planted_rows(
     return X, strength * (X[:, 0] - X[:, 1]).astype(np.float64) + noise
 
 
-def selection_spec(frame: PanelFrame, **changes: Any) -> SelectionSpec:
-    """Ask for all methods, with few rounds, unless `changes` of the settings say otherwise."""
-    settings = SelectionSettings(
-        methods=("gain", "permutation", "linear", "univariate"),
-        top_m=50,
-        min_stability=0.6,
+def settings(**changes: Any) -> SelectionSettings:
+    """Ask for the default methods, with few rounds, unless `changes` say otherwise."""
+    default = SelectionSettings(
+        methods=("gain", "linear", "univariate"),
+        top_m=None,
+        min_stability=0.4,
         redundancy=0.98,
-        families=(
-            FamilySettings("lightgbm", (("learning_rate", 0.1), ("n_estimators", 15))),
-            FamilySettings("ridge"),
-        ),
+        families=(FamilySettings("lightgbm", (("learning_rate", 0.1), ("n_estimators", 15))),),
     )
-    return SelectionSpec(frame, (TARGET,), replace(settings, **changes))
+    return replace(default, **changes)
 
 
-def select(pool: Pool, spec: SelectionSpec) -> dict[str, Any]:
-    """Return what selection finds for the target."""
-    nobody: Any = None  # a pool is at hand: nothing is read
-    found: dict[str, Any] = select_pooled(nobody, spec, pool)["targets"][TARGET]
-    return found
+def select(
+    pool: Pool,
+    frame: PanelFrame,
+    asked: SelectionSettings,
+    importances: Mapping[int, Importances] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return what selection finds for the target: every fold's choice, and what they agree on."""
+    target = next(target for target in frame.targets if target.name == TARGET)
+    designs = Designs(frame.targets, [Design.of_pool(pool, t, frame) for t in frame.targets], frame)
+    choices, own = {}, {}
+    for fold in frame.folds:
+        found = choose_in(fold, designs, frame, asked, importances.get(fold.index, {}))
+        if target.name in found:
+            choices[fold.index], own[fold.index] = found[target.name]
+    return agreed(pool.feature_names, choices, own, designs.alike(TARGET), asked)

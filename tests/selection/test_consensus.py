@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from ray_pipeline.selection.consensus import (
     FeatureRow,
     FoldChoice,
+    Scored,
     choose_in_fold,
     consensus_of_folds,
     find_twins,
+    own_features,
 )
+from ray_pipeline.selection.sample import likeness
 
 NAMES = ("a", "b", "c", "d")
 
@@ -29,65 +32,76 @@ def by_name(rows: list[FeatureRow]) -> dict[str, FeatureRow]:
     return {row.feature: row for row in rows}
 
 
+def scored(score: list[float], bar: float | list[float] = 1.0) -> Scored:
+    """Return a method's scores beside their bars."""
+    return Scored(np.array(score), np.broadcast_to(np.array(bar, dtype=float), len(score)))
+
+
 class TestChooseInFold:
-    def test_the_best_shadow_is_the_bar(self) -> None:
-        """Features 9, 0.2 and 4 against shadows of at most 5: shares 9/14, 0.2/5.2 and 4/9."""
-        choice = choose_in_fold({"gain": np.array([9.0, 0.2, 4.0, 0.1, 3.0, 5.0])}, top_m=10)
-        assert choice.consensus.tolist() == pytest.approx([9 / 14, 0.2 / 5.2, 4 / 9])
+    def test_what_means_nothing_is_the_bar(self) -> None:
+        """Features 9, 0.2 and 4 beside a bar of 5: multiples 1.8, 0.04 and 0.8."""
+        choice = choose_in_fold({"gain": scored([9.0, 0.2, 4.0], 5.0)})
+        assert choice.consensus.tolist() == pytest.approx([1.8 / 2.8, 0.04 / 1.04, 0.8 / 1.8])
         assert choice.chosen == [0]
         assert choice.scores["gain"].tolist() == [9.0, 0.2, 4.0]
 
-    def test_consensus_is_the_mean_of_the_methods(self) -> None:
-        """Two methods with other units weigh the same."""
+    def test_each_feature_has_its_own_bar(self) -> None:
+        """A persistent feature shows more by chance than one without memory."""
+        choice = choose_in_fold({"univariate": scored([0.3, 0.2], [0.4, 0.1])})
+        assert choice.chosen == [1]
+
+    def test_consensus_is_by_the_mean_of_the_multiples(self) -> None:
+        """Two methods with other units weigh the same: multiples (3, 2) and (1.5, 9)."""
         choice = choose_in_fold(
-            {"gain": np.array([6e6, 3e6, 1e6, 2e6]), "linear": np.array([0.2, 0.9, 0.3, 0.1])},
-            top_m=10,
+            {"gain": scored([6e6, 3e6], 2e6), "linear": scored([0.2, 0.9], 0.1)}
         )
-        assert choice.consensus.tolist() == pytest.approx(
-            [(6 / 8 + 2 / 5) / 2, (3 / 5 + 3 / 4) / 2]
-        )
+        means = np.array([(3 + 2) / 2, (1.5 + 9) / 2])
+        assert choice.consensus.tolist() == pytest.approx((means / (1 + means)).tolist())
         assert choice.chosen == [1, 0]
 
-    def test_methods_that_cannot_see_a_feature_do_not_veto_it(self) -> None:
-        """A feature that only trees can use beats the shadows of two methods of four, or five."""
-        blind = np.array([0.1, 0.5, 1.0, 0.9])
-        sharp = np.array([12.0, 0.5, 1.0, 0.9])
-        scores = {"gain": sharp, "permutation": sharp, "linear": blind, "univariate": blind}
-        assert choose_in_fold(scores, top_m=10).chosen == [0]
-        assert choose_in_fold(scores | {"mutual_information": blind}, top_m=10).chosen == [0]
-        assert choose_in_fold({**scores, "gain": blind}, top_m=10).chosen == []
+    def test_one_method_is_enough_and_none_has_a_veto(self) -> None:
+        """What only trees can use is kept, and ahead of what two others find a little above."""
+        blind, sharp = [0.2, 2.1, 0.5], [30.0, 0.5, 0.9]
+        found = {"gain": scored(sharp), "linear": scored(blind), "univariate": scored(blind)}
+        assert choose_in_fold(found).chosen == [0, 1]
+        assert choose_in_fold({**found, "gain": scored([0.5] * 3)}).chosen == [1]
 
-    def test_a_feature_level_with_the_best_shadow_is_not_chosen(self) -> None:
+    def test_a_feature_level_with_the_bar_is_not_chosen(self) -> None:
         """Where nothing carries anything, all ranks are equal and nothing is chosen."""
-        assert choose_in_fold({"gain": np.zeros(8)}, top_m=10).chosen == []
+        assert choose_in_fold({"gain": scored([1.0] * 4)}).chosen == []
+        assert choose_in_fold({"gain": scored([0.0] * 4, 0.0)}).chosen == []
+
+    def test_where_chance_shows_nothing_all_that_carries_is_chosen(self) -> None:
+        """Without a bar multiples are equal, and scores order the features."""
+        assert choose_in_fold({"gain": scored([1.0, 0.0, 3.0], 0.0)}).chosen == [2, 0]
 
     def test_top_m_keeps_the_best(self) -> None:
-        """Features above the shadows, best first, at most top_m; equals in column order."""
-        scores = {"gain": np.array([5.0, 9.0, 7.0, 9.0, 0.0, 0.0, 0.0, 0.0])}
-        assert choose_in_fold(scores, top_m=10).chosen == [1, 3, 2, 0]
-        assert choose_in_fold(scores, top_m=3).chosen == [1, 3, 2]
+        """Features above the bar, best first, at most top_m; equals in column order."""
+        found = {"gain": scored([5.0, 9.0, 7.0, 9.0])}
+        assert choose_in_fold(found).chosen == [1, 3, 2, 0]
+        assert choose_in_fold(found, top_m=3).chosen == [1, 3, 2]
 
     def test_twins_take_no_place(self) -> None:
         """Columns 0 and 1 say the same: two different features are those two and the third."""
         random = np.random.default_rng(0)
         X = random.standard_normal((50, 4)).astype(np.float32)
         X[:, 1] = 2.0 * X[:, 0]
-        scores = {"gain": np.array([9.0, 8.0, 7.0, 6.0, 0.0, 0.0, 0.0, 0.0])}
-        assert choose_in_fold(scores, 2, X, 0.98).chosen == [0, 1, 2]
-        assert choose_in_fold(scores, 2).chosen == [0, 1]
+        found = {"gain": scored([9.0, 8.0, 7.0, 6.0])}
+        choice = choose_in_fold(found, 2, likeness(X), 0.98)
+        assert choice.chosen == [0, 1, 2]
+        assert own_features(choice, likeness(X), 0.98, 2) == [0, 2]
+        assert choose_in_fold(found, 2).chosen == [0, 1]
 
     @given(
-        st.integers(1, 6).flatmap(
-            lambda n: st.lists(st.floats(0, 1e3), min_size=2 * n, max_size=2 * n)
-        ),
+        st.lists(st.tuples(st.floats(0, 1e3), st.floats(0.1, 1e3)), min_size=1, max_size=6),
         st.sampled_from([2.0**-10, 4.0, 2.0**20]),
     )
-    def test_units_do_not_count(self, values: list[float], unit: float) -> None:
+    def test_units_do_not_count(self, values: list[tuple[float, float]], unit: float) -> None:
         """A change of a method's units changes nothing."""
-        scores = np.round(np.array(values), 3)
-        plain, scaled = (choose_in_fold({"m": v}, 10) for v in (scores, scores * unit))
-        assert plain.chosen == scaled.chosen
-        assert plain.consensus.tolist() == scaled.consensus.tolist()
+        score, bar = np.round(np.array(values), 3).T
+        plain, changed = (choose_in_fold({"m": Scored(score * by, bar * by)}) for by in (1.0, unit))
+        assert plain.chosen == changed.chosen
+        assert plain.consensus.tolist() == changed.consensus.tolist()
 
 
 class TestConsensusOfFolds:
@@ -113,7 +127,7 @@ class TestConsensusOfFolds:
         assert rows["a"].reason == "chosen in 100% of 3 folds"
         assert rows["b"].reason == "chosen in 67% of 3 folds"
         assert rows["c"].reason == "unstable: chosen in 33% of 3 folds, min_stability is 60%"
-        assert rows["d"].reason == "unstable: chosen in 0% of 3 folds, min_stability is 60%"
+        assert rows["d"].reason == "useless: in none of 3 folds above what means nothing"
 
     def test_stability_at_the_limit_is_enough(self) -> None:
         """Three thirds add up to 1 and two thirds reach 2/3, whatever the rounding."""
@@ -146,7 +160,7 @@ class TestConsensusOfFolds:
         folds = (fold([0.4, 0.9, 0.3, 0.8], []), fold([0.4, 0.7, 0.3, 0.8], [1]))
         rows = consensus_of_folds(NAMES, folds, {}, 2, 0.6)
         assert [row.feature for row in rows if row.selected] == ["b", "d"]
-        expected = "kept by rank: no feature beat its shadows in 60% of the folds"
+        expected = "kept by rank: no feature carries anything in 60% of the folds"
         assert {row.reason for row in rows if row.selected} == {expected}
         assert rows[2].reason == "beyond top_m_features=2"
 
@@ -190,31 +204,31 @@ class TestFindTwins:
 
     def test_the_better_one_is_kept(self, columns: np.ndarray) -> None:
         """Monotone copies, rising or falling, are twins of whichever ranks first."""
-        assert find_twins([1, 0, 2, 3], columns, 0.98) == {0: 1, 2: 1}
-        assert find_twins([3, 2, 1, 0], columns, 0.98) == {1: 2, 0: 2}
+        assert find_twins([1, 0, 2, 3], likeness(columns), 0.98) == {0: 1, 2: 1}
+        assert find_twins([3, 2, 1, 0], likeness(columns), 0.98) == {1: 2, 0: 2}
 
     def test_likeness_below_the_limit_is_none(self, columns: np.ndarray) -> None:
         """A noisy copy with a rank correlation of about 0.9 is a twin at 0.8 only."""
         noise = np.random.default_rng(1).standard_normal(200)
         columns[:, 1] = columns[:, 0] + 0.5 * noise
-        assert find_twins([0, 1], columns, 0.98) == {}
-        assert find_twins([0, 1], columns, 0.8) == {1: 0}
+        assert find_twins([0, 1], likeness(columns), 0.98) == {}
+        assert find_twins([0, 1], likeness(columns), 0.8) == {1: 0}
 
     def test_only_ranked_features_are_compared(self, columns: np.ndarray) -> None:
         """A copy that is not in the list drops nothing."""
-        assert find_twins([1, 3], columns, 0.98) == {}
-        assert find_twins([1], columns, 0.98) == {}
-        assert find_twins([], columns, 0.98) == {}
+        assert find_twins([1, 3], likeness(columns), 0.98) == {}
+        assert find_twins([1], likeness(columns), 0.98) == {}
+        assert find_twins([], likeness(columns), 0.98) == {}
 
     def test_empty_and_constant_columns_are_nobodys_twin(self, columns: np.ndarray) -> None:
         """Two constants have no rank correlation, nor have two empty columns."""
         columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3] = 1.0, 2.0, np.nan, np.nan
-        assert find_twins([0, 1, 2, 3], columns, 0.98) == {}
+        assert find_twins([0, 1, 2, 3], likeness(columns), 0.98) == {}
 
     def test_a_copy_with_the_same_holes_is_a_twin(self, columns: np.ndarray) -> None:
         """Missing rows are left out of the ranks."""
         columns[::3, :2] = np.nan
-        assert find_twins([0, 1], columns, 0.98) == {1: 0}
+        assert find_twins([0, 1], likeness(columns), 0.98) == {1: 0}
 
     @given(st.permutations(range(5)), st.floats(0.05, 1.0))
     def test_what_is_kept_is_not_alike(self, ranked: list[int], limit: float) -> None:
@@ -222,13 +236,13 @@ class TestFindTwins:
         random = np.random.default_rng(3)
         X = random.standard_normal((60, 5)) @ random.standard_normal((5, 5))
         sample = X.astype(np.float32)
-        twins = find_twins(ranked, sample, limit)
+        twins = find_twins(ranked, likeness(sample), limit)
         ranks = np.argsort(np.argsort(sample, axis=0), axis=0)
-        likeness = np.abs(np.corrcoef(ranks.T))
+        alike = np.abs(np.corrcoef(ranks.T))
         kept = [j for j in ranked if j not in twins]
         for twin, better in twins.items():
             assert better in kept
             assert ranked.index(better) < ranked.index(twin)
-            assert likeness[twin, better] >= limit - 1e-9
+            assert alike[twin, better] >= limit - 1e-9
         for place, j in enumerate(kept):
-            assert all(likeness[j, k] < limit + 1e-9 for k in kept[:place])
+            assert all(alike[j, k] < limit + 1e-9 for k in kept[:place])

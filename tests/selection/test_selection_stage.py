@@ -14,7 +14,8 @@ from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.selection.selecting import SelectedFeatures, Selection, select_features
+from ray_pipeline.selection.selected import SelectedFeatures, Selection
+from ray_pipeline.selection.selecting import select_features
 from ray_pipeline.statistics.stability import selection_stability
 
 FOUND = {
@@ -29,7 +30,7 @@ FOUND = {
 
 
 class Runner:
-    """Answers every unit with `FOUND` for each of its targets."""
+    """Answers every unit that selects with `FOUND` for each of its targets."""
 
     def __init__(self, lost: tuple[str, ...] = ()) -> None:
         self.units: list[Any] = []
@@ -38,7 +39,9 @@ class Runner:
     def run(self, units: Any, shared: Any = ()) -> dict[str, Any]:
         self.units += units
         return {
-            unit.key: {"targets": dict.fromkeys(unit.spec.targets, FOUND)}
+            unit.key: {"choices": f"choices of {unit.key}"}
+            if unit.stage == "select_pooled_fold"
+            else {"targets": dict.fromkeys(unit.spec.targets, FOUND)}
             for unit in units
             if unit.key not in self._lost
         }
@@ -96,7 +99,8 @@ RANKING = Ranking(
         symbol_row("x", "D", float("nan"), float("nan")),
     ],
     chosen=["y", "x"],
-    records={},
+    records={symbol: {"importances": f"importances of {symbol}"} for symbol in "ABCD"},
+    pooled_folds=tuple({"importances": f"importances {i}", "table": f"fold {i}"} for i in range(3)),
 )
 
 
@@ -104,11 +108,18 @@ def run_stage(
     runner: Runner, pool: PooledPanel | None, **routing: float
 ) -> tuple[Selection, PanelFrame]:
     """Select features for `RANKING`."""
-    config = ExperimentConfig.model_validate({"data": {"data_dir": "nowhere"}, "routing": routing})
+    config = ExperimentConfig.model_validate(
+        {
+            "data": {"data_dir": "nowhere"},
+            "routing": routing,
+            "feature_selection": {"accept": "never"},
+        }
+    )
     frame = panel_frame(3)
     partitions = {name: SymbolPartition(name, ()) for name in "ABCD"}
     given: Any = runner
-    return select_features(given, frame, partitions, pool, RANKING, config), frame
+    nothing: Any = None
+    return select_features(given, nothing, frame, partitions, pool, RANKING, config), frame
 
 
 @pytest.fixture
@@ -122,10 +133,13 @@ def test_pooled_models_of_predictable_targets_that_go_on(pool: PooledPanel) -> N
     """Target x is predictable pooled and chosen; y is not predictable pooled, z not chosen."""
     runner = Runner()
     run_stage(runner, pool)
-    pooled = [unit for unit in runner.units if unit.stage == "select_pooled"]
-    assert [(unit.key, unit.spec.targets, unit.spec.pool) for unit in pooled] == [
-        ("x", ("x",), ("slice-a", "slice-b"))
+    folds = [unit for unit in runner.units if unit.stage == "select_pooled_fold"]
+    assert [(unit.key, unit.spec.targets, unit.spec.importances) for unit in folds] == [
+        (f"fold {i}", ("x",), f"importances {i}") for i in range(3)
     ]
+    (joined,) = [unit for unit in runner.units if unit.stage == "select_pooled"]
+    assert joined.spec.choices == tuple(f"choices of fold {i}" for i in range(3))
+    assert {unit.spec.pool for unit in [*folds, joined]} == {("slice-a", "slice-b")}
 
 
 def test_own_models_with_any_evidence(pool: PooledPanel) -> None:
@@ -135,6 +149,7 @@ def test_own_models_with_any_evidence(pool: PooledPanel) -> None:
     own = [unit for unit in runner.units if unit.stage == "select_symbol"]
     assert [(unit.key, unit.spec.targets) for unit in own] == [("B", ("x", "y")), ("C", ("y",))]
     assert [unit.spec.partition.symbol for unit in own] == ["B", "C"]
+    assert [unit.spec.importances for unit in own] == ["importances of B", "importances of C"]
 
 
 def test_alpha_of_routing_decides_what_is_evidence(pool: PooledPanel) -> None:
@@ -146,12 +161,12 @@ def test_alpha_of_routing_decides_what_is_evidence(pool: PooledPanel) -> None:
 
 
 def test_settings_come_from_the_config(pool: PooledPanel) -> None:
-    """Methods, limits, and the ranking's hyperparameters for both families."""
+    """Methods, limits, and the ranking's hyperparameters for the trees."""
     runner = Runner()
     run_stage(runner, pool)
     settings = runner.units[0].spec.settings
-    assert (settings.top_m, settings.min_stability, settings.redundancy) == (50, 0.6, 0.98)
-    assert [family.name for family in settings.families] == ["lightgbm", "ridge"]
+    assert (settings.top_m, settings.min_stability, settings.redundancy) == (None, 0.4, 0.98)
+    assert [family.name for family in settings.families] == ["lightgbm"]
     assert dict(settings.families[0].hyperparameters)["n_estimators"] == 50
 
 

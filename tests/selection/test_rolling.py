@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_pipeline.selection.shadows import shift_within_symbols
+from ray_pipeline.selection.rolling import shift_within_symbols
 
 symbol_indices = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(
     lambda values: np.array(values, dtype=np.int32)

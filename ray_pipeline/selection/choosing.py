@@ -1,0 +1,240 @@
+"""What each training fold chooses, and what the folds agree on: for targets of one design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.families import LabelForm, Problem
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.walk import FamilySettings
+from ray_pipeline.selection.consensus import (
+    FoldChoice,
+    choose_in_fold,
+    chosen_kinds,
+    consensus_of_folds,
+    find_twins,
+    own_features,
+)
+from ray_pipeline.selection.methods import TargetRows, families_of, score_features
+from ray_pipeline.selection.sample import TWIN_ROWS, FoldSample, likeness, thinned
+from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.statistics.stability import selection_stability
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
+
+__all__ = ["Designs", "Importances", "SelectionSettings", "agreed", "choose_in"]
+
+INNER_FRACTION = 0.75
+"""Share of a training range that fits the model whose permutation importance the rest measures."""
+
+Floats = NDArray[np.float64]
+Importances = Mapping[str, Mapping[str, Floats]]
+"""By target and family, of the models that ranking fitted to a fold, shape (n_features,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionSettings:
+    """The config's section, with the hyperparameters of the families that the methods rest on."""
+
+    methods: tuple[str, ...]
+    top_m: int | None
+    min_stability: float
+    redundancy: float
+    families: tuple[FamilySettings, ...]
+
+    @classmethod
+    def from_config(cls, config: ExperimentConfig) -> SelectionSettings:
+        """Take what the config says; the families of the methods are fitted as in the ranking."""
+        section = config.feature_selection
+        return cls(
+            methods=section.methods,
+            top_m=section.top_m_features,
+            min_stability=section.min_stability,
+            redundancy=section.redundancy,
+            families=FamilySettings.from_config(
+                families_of(section.methods), config.target_ranking.hyperparameters
+            ),
+        )
+
+
+class Designs:
+    """Targets of one table of rows: they share its features and what is measured of these.
+
+    Parameters
+    ----------
+    comparison
+        How labels are compared within their timestamp, as ranking's models for the question of the
+        view learn them; None: as they are.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[TargetSpec],
+        designs: Sequence[Design],
+        frame: PanelFrame,
+        comparison: LabelComparison | None = None,
+    ) -> None:
+        self.targets = {target.name: target for target in targets}
+        self._designs = dict(zip(self.targets, designs, strict=True))
+        self._frame = frame
+        self._comparison = comparison
+        self._learned: dict[tuple[str, LabelForm], LearnedLabels] = {}
+        self._alike: dict[int, Floats] = {}
+
+    def __iter__(self) -> Iterator[tuple[TargetSpec, Design]]:
+        """Go through the targets in their order."""
+        for name, target in self.targets.items():
+            yield target, self._designs[name]
+
+    def of(self, target: str) -> Design:
+        """Return a target's design."""
+        return self._designs[target]
+
+    def learned(self, target: str, form: LabelForm = "residuals") -> LearnedLabels:
+        """Return a target's labels as models learn them, of all rows."""
+        if (target, form) not in self._learned:
+            design, task = self._designs[target], self.targets[target].task
+            if self._comparison is None:
+                found = LearnedLabels.as_they_are(design.y, design.label_ends, task)
+            else:
+                found = LearnedLabels.compared(
+                    design.y, design.positions, design.label_ends, task, self._comparison, form
+                )
+            self._learned[target, form] = found
+        return self._learned[target, form]
+
+    def problem(
+        self, target: str, fold: Fold, form: LabelForm = "residuals", seed: int = 0
+    ) -> Problem | None:
+        """Return what ranking fits a fold's model to, None when the rows are too few."""
+        start, _ = self._designs[target].split(fold)
+        before = self.learned(target, form).at(slice(0, start))
+        return before.fold_problem(fold, self._frame.embargo, seed)
+
+    def alike(self, target: str) -> Floats:
+        """Return the |rank correlations| of a target's features, (n_features, n_features).
+
+        They are a property of the features alone. They are measured before the first test row of
+        the first fold that can be trained, so that all folds know the same twins and none has
+        seen its test.
+        """
+        design, folds = self._designs[target], self._frame.folds
+        first = next((fold for fold in folds if self.problem(target, fold) is not None), folds[0])
+        before, _ = design.split(first)
+        if before not in self._alike:
+            rows = thinned(design.positions[:before], TWIN_ROWS)
+            self._alike[before] = likeness(design.X[rows])
+        return self._alike[before]
+
+
+def choose_in(
+    fold: Fold,
+    designs: Designs,
+    frame: PanelFrame,
+    settings: SelectionSettings,
+    importances: Importances,
+    symbol: str = "",
+) -> dict[str, tuple[FoldChoice, list[int]]]:
+    """Choose a fold's features for each target that has rows to train on.
+
+    Returns
+    -------
+    dict
+        By target: the fold's choice, and the features of its own model, best first.
+    """
+    some = next(iter(designs), None)
+    if some is None or some[1].split(fold)[0] == 0:
+        return {}
+    sample = FoldSample.before(some[1], some[1].split(fold)[0])
+    rows: dict[str, TargetRows] = {}
+    for target, design in designs:
+        seed = derive_seed(
+            frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}"
+        )
+        given = _target_rows(
+            sample.rows,
+            designs.learned(target.name),
+            design,
+            frame.embargo,
+            fold,
+            seed,
+            importances.get(target.name, {}),
+        )
+        if given is not None and ("permutation" not in settings.methods or len(given.inner)):
+            rows[target.name] = given
+    if not rows:
+        return {}
+    hyperparameters = {f.name: dict(f.hyperparameters) for f in settings.families}
+    scores = score_features(sample, rows, settings.methods, hyperparameters)
+    found = {}
+    for name, scored in scores.items():
+        alike = designs.alike(name)
+        choice = choose_in_fold(scored, settings.top_m, alike, settings.redundancy)
+        own = own_features(choice, alike, settings.redundancy, settings.top_m)
+        found[name] = choice, own
+    return found
+
+
+def _target_rows(
+    rows: NDArray[np.int64],
+    learned: LearnedLabels,
+    design: Design,
+    embargo: int,
+    fold: Fold,
+    seed: int,
+    importances: Mapping[str, Floats],
+) -> TargetRows | None:
+    """Return what the fold may learn of a target; `inner` is empty where that would be too few."""
+    labels, positions = learned.at(rows), design.positions[rows]
+    whole = labels.fold_problem(fold, embargo, seed)
+    if whole is None:
+        return None
+    cut = int(positions[whole.rows[int(len(whole.rows) * INNER_FRACTION)]])
+    inner = labels.fold_problem(Fold(0, cut, cut), embargo, seed)
+    return TargetRows(
+        y=labels.y,
+        rows=whole.rows,
+        inner=np.empty(0, dtype=np.int64) if inner is None else inner.rows,
+        validation=whole.rows[positions[whole.rows] >= cut],
+        task=labels.task,
+        seed=seed,
+        importances=importances,
+    )
+
+
+def agreed(
+    names: Sequence[str],
+    folds: Mapping[int, FoldChoice],
+    own: Mapping[int, Sequence[int]],
+    alike: Floats,
+    settings: SelectionSettings,
+) -> dict[str, Any]:
+    """Join the folds' choices into the record of a target.
+
+    Parameters
+    ----------
+    own
+        Features of each fold's own model, best first.
+    """
+    if not folds:
+        return {"features": [], "folds": {}, "set_stability": None}
+    choices = [folds[index] for index in sorted(folds)]
+    score = np.mean([choice.consensus for choice in choices], axis=0)
+    by_consensus = np.argsort(-score, kind="stable").tolist()
+    twins = find_twins(by_consensus, alike, settings.redundancy)
+    rows = consensus_of_folds(names, choices, twins, settings.top_m, settings.min_stability)
+    agreement = selection_stability(chosen_kinds(choices, twins, len(names)))
+    return {
+        "features": [asdict(row) for row in rows],
+        "folds": {str(index): [names[j] for j in own[index]] for index in sorted(own)},
+        "set_stability": None if np.isnan(agreement) else agreement,
+    }

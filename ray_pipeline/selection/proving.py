@@ -1,0 +1,252 @@
+"""The proof of a selection: which models are fitted for it, and what comes of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.frame import PanelFrame, derive_seed
+from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.ranking.settings import RankingSettings
+from ray_pipeline.records import SymbolPartition, TargetSpec, View
+from ray_pipeline.samples.evidence import Evidence, series_evidence
+from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.selection.kept import MIN_DROPPED, KeptRow, judge_kept
+from ray_pipeline.selection.own import SymbolProofSpec, prove_symbol
+from ray_pipeline.selection.pooled import (
+    PooledProofFoldSpec,
+    PooledProofSpec,
+    prove_pooled,
+    prove_pooled_fold,
+)
+from ray_pipeline.selection.selected import SelectedFeatures
+from ray_pipeline.statistics.hac import overlapping_mean
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["prove_own_models", "prove_pooled_models"]
+
+MIN_PROVEN, MAX_PROVEN = 6, 32
+"""Symbols whose own models of a target are fitted anew, drawn by the seed. One verdict serves all
+own models of a target, since that of a single symbol would be noise."""
+
+SHARE_PROVEN = 0.1
+"""Of the own models that ranking fitted: what the proof may cost beside it, within these bounds."""
+
+Choices = Mapping[tuple[str, str | None], SelectedFeatures]
+
+
+def prove_pooled_models(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    ranking: Ranking,
+    choices: Mapping[str, SelectedFeatures],
+    config: ExperimentConfig,
+) -> list[KeptRow]:
+    """Measure what the pooled models keep, of the targets whose selection leaves enough out."""
+    settings = RankingSettings.from_config(config)
+    accept, n_all = config.feature_selection.accept, len(frame.request.features)
+    measured = {
+        target: choice
+        for target, choice in choices.items()
+        if choice.final and _is_worth_it(choice.n_in_folds, n_all, config)
+    }
+    records = _prove_pooled(runner, frame, pool, ranking, measured, settings) if measured else {}
+    rows = []
+    for target, choice in choices.items():
+        for family in settings.family_names:
+            if not choice.final:
+                continue
+            of_family = records.get(target, {}).get(family)
+            skills, difference = None, Evidence.none()
+            if of_family is not None:
+                skills = of_family["all"]["skill"], of_family["selected"]["skill"]
+                difference = Evidence.from_record(of_family["difference"])
+            key: tuple[str, View, str] = (target, "cross_sectional", family)
+            sizes = n_all, float(len(choice.final))
+            rows.append(judge_kept(key, sizes, len(pool.symbols), skills, difference, accept))
+    return rows
+
+
+def _is_worth_it(n_selected: float, n_all: int, config: ExperimentConfig) -> bool:
+    accept = config.feature_selection.accept
+    return accept == "always" or (
+        accept == "if_no_worse" and n_all - n_selected >= MIN_DROPPED * n_all
+    )
+
+
+def _prove_pooled(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    ranking: Ranking,
+    choices: Mapping[str, SelectedFeatures],
+    settings: RankingSettings,
+) -> Mapping[str, Mapping[str, Any]]:
+    """Fit the folds' models anew, and return evidence by target and family."""
+    units = [
+        Unit(
+            "prove_pooled_fold",
+            f"fold {fold.index}",
+            prove_pooled_fold,
+            PooledProofFoldSpec(
+                frame=frame,
+                features=tuple(
+                    (target, choice.folds[fold.index])
+                    for target, choice in sorted(choices.items())
+                    if fold.index in choice.folds
+                ),
+                settings=settings,
+                pool=pool.tables,
+                fold=fold.index,
+                predictions=record["table"],
+            ),
+        )
+        for fold, record in zip(frame.folds, ranking.pooled_folds, strict=True)
+    ]
+    records = runner.run_required(units, [pool.value])
+    series = tuple(records[unit.key]["table"] for unit in units)
+    spec = PooledProofSpec(frame, tuple(sorted(choices)), settings, pool.spacing, series)
+    unit = Unit("prove_pooled", "all folds", prove_pooled, spec)
+    found: Mapping[str, Any] = runner.run_required([unit])[unit.key]["targets"]
+    return found
+
+
+def prove_own_models(
+    runner: UnitRunner,
+    run: RunDirectory,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    ranking: Ranking,
+    choices: Choices,
+    config: ExperimentConfig,
+) -> list[KeptRow]:
+    """Measure what own models keep, by target and family, on some of the symbols."""
+    settings = RankingSettings.from_config(config)
+    by_target = _symbols_of(choices)
+    n_all = len(frame.request.features)
+    worth = {
+        target: symbols
+        for target, symbols in by_target.items()
+        if _is_worth_it(_mean_size(choices, target, symbols), n_all, config)
+    }
+    n_ranked = len(ranking.records) * len(frame.targets)
+    n_proven = int(SHARE_PROVEN * n_ranked / max(len(worth), 1))
+    n_proven = min(max(n_proven, MIN_PROVEN), MAX_PROVEN)
+    asked = {name: _drawn(symbols, n_proven, frame.seed, name) for name, symbols in worth.items()}
+    measured = _prove_symbols(runner, run, frame, partitions, ranking, choices, asked, settings)
+    rows = []
+    for target in frame.targets:
+        for family in settings.family_names if target.name in by_target else ():
+            key: tuple[str, View, str] = (target.name, "symbol_specific", family)
+            symbols = by_target[target.name]
+            final = [len(choices[target.name, symbol].final) for symbol in symbols]
+            sizes = len(frame.request.features), float(np.mean(final))
+            pairs = measured.get((target.name, family), [])
+            skills, difference = _mean_over_symbols(pairs, target, frame)
+            accept = config.feature_selection.accept
+            n_symbols = len(pairs) or len(symbols)
+            rows.append(judge_kept(key, sizes, n_symbols, skills, difference, accept))
+    return rows
+
+
+def _symbols_of(choices: Choices) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for (target, symbol), choice in sorted(choices.items(), key=lambda item: item[0][1] or ""):
+        if symbol is not None and choice.final:
+            found.setdefault(target, []).append(symbol)
+    return found
+
+
+def _drawn(symbols: Sequence[str], n_drawn: int, seed: int, target: str) -> list[str]:
+    """Draw the symbols of a proof: by the set of symbols and the seed alone."""
+    if len(symbols) <= n_drawn:
+        return sorted(symbols)
+    generator = random.Random(derive_seed(seed, "feature_selection", "proof", target))
+    return sorted(generator.sample(sorted(symbols), n_drawn))
+
+
+def _mean_size(choices: Choices, target: str, symbols: Sequence[str]) -> float:
+    return float(np.mean([choices[target, symbol].n_in_folds for symbol in symbols]))
+
+
+Pairs = list[tuple[NDArray[np.float64], NDArray[np.float64], int]]
+"""Of each symbol: its series of skill with all features, with those selected, and its rows."""
+
+
+def _prove_symbols(
+    runner: UnitRunner,
+    run: RunDirectory,
+    frame: PanelFrame,
+    partitions: Mapping[str, SymbolPartition],
+    ranking: Ranking,
+    choices: Choices,
+    asked: Mapping[str, Sequence[str]],
+    settings: RankingSettings,
+) -> dict[tuple[str, str], Pairs]:
+    """Fit the symbols' models anew, and pair their series with those of ranking."""
+    by_symbol: dict[str, list[str]] = {}
+    for target, symbols in asked.items():
+        for symbol in symbols:
+            by_symbol.setdefault(symbol, []).append(target)
+    units = [
+        Unit(
+            "prove_symbol",
+            symbol,
+            prove_symbol,
+            SymbolProofSpec(
+                partitions[symbol],
+                frame,
+                tuple(
+                    (target, tuple(sorted(choices[target, symbol].folds.items())))
+                    for target in sorted(targets)
+                ),
+                settings,
+            ),
+        )
+        for symbol, targets in sorted(by_symbol.items())
+    ]
+    found: dict[tuple[str, str], Pairs] = {}
+    names = [target.name for target in frame.targets]
+    for symbol, record in sorted(runner.run(units).items()):
+        of_all = run.read_table(ranking.records[symbol]["series"])
+        selected = run.read_table(record["series"])
+        for column, n_rows in record["n_rows"].items():
+            family, index = column.rsplit("_", 1)
+            target = names[int(index)]
+            ranked = ranking.records[symbol]["targets"][target]["own"].get(family)
+            # Only the same rows can be compared.
+            if ranked is not None and n_rows == ranked["n_rows"]:
+                both = (each.column(column).to_numpy() for each in (of_all, selected))
+                found.setdefault((target, family), []).append((*both, n_rows))
+    return found
+
+
+def _mean_over_symbols(
+    pairs: Pairs, target: TargetSpec, frame: PanelFrame
+) -> tuple[tuple[float, float] | None, Evidence]:
+    """Return the mean skills of both and their difference, with the error of a mean over symbols.
+
+    As for the mean skill in the ranking, the error comes from the symbols' summed series.
+    """
+    if not pairs:
+        return None, Evidence.none()
+    n_blocks = len(pairs[0][0])
+    per_block = (frame.folds[-1].test_end - frame.test_start) / n_blocks
+    horizon = frame.positions_of(target.horizon_bars)
+    differences = [with_selected - with_all for with_all, with_selected, _ in pairs]
+    errors = [
+        overlapping_mean(each * n_blocks, horizon, per_block).std_error for each in differences
+    ]
+    n_rows = sum(n for _, _, n in pairs)
+    mean = np.mean(differences, axis=0)
+    evidence = series_evidence(mean, horizon, per_block, n_rows, errors)
+    of_all = float(np.mean([each.sum() for each, _, _ in pairs]))
+    return (of_all, float(np.mean([each.sum() for _, each, _ in pairs]))), evidence
