@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ray_pipeline.doubt.carriers import DoubtRow
+from ray_pipeline.evaluating.comparison import OverfittingRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, Unit
@@ -460,7 +461,28 @@ def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> No
     run.write_table(results.EVALUATED_JOBS, rows_table(EvaluatedRow, rows))
     run.write_table(results.QUANTILES, rows_table(QuantileRow, quantiles))
     run.write_table(results.DECAY, rows_table(DecayRow, decay))
+    run.write_table(results.OVERFITTING, rows_table(OverfittingRow, _overfitting(rows)))
     run.write_table(results.EQUITY, pa.concat_tables(curves))
+
+
+def _overfitting(rows: Sequence[EvaluatedRow]) -> list[OverfittingRow]:
+    """All models together, and those of each target that has several."""
+    priced = [row.target for row in rows if not math.isnan(row.sharpe)]
+    several = [name for name in dict.fromkeys(priced) if priced.count(name) > 1]
+    return [
+        OverfittingRow(
+            target=target,
+            n_models=len(priced) if target is None else priced.count(target),
+            n_left_out=0,
+            n_slices=240,
+            n_blocks=16,
+            probability=0.12 if target is None else 0.31,
+            loss_probability=0.03,
+            degradation=-0.2,
+            reason="",
+        )
+        for target in (None, *several)
+    ]
 
 
 def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -> EvaluatedRow:
@@ -472,10 +494,12 @@ def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -
     values |= {"spread": 0.04, "spread_std_error": 0.006, "spread_p_value": 1e-9}
     values |= {"monotonicity": 1.0, "hit_rate": 0.527, "hit_rate_by_chance": 0.5}
     values |= {"turnover_top": 0.41, "turnover_bottom": 0.38, "cost_bps": 5.0, "n_trials": 70}
+    values |= {"n_effective_trials": 31.25}
     if is_return:
         values |= {"gross": 0.004, "net": 0.003, "net_std_error": 0.0008, "break_even_bps": 21.3}
         values |= {"sharpe": 1.9, "sharpe_std_error": 0.4, "max_drawdown": 0.12}
         values |= {"deflated_sharpe": 0.97 if priority == 1 else 0.64}
+        values |= {"sharpe_p_value": 0.004 if priority == 1 else 0.12}
     pooled = known["symbol"] is None
     for name in () if pooled else ("turnover_top", "turnover_bottom"):
         values[name] = math.nan

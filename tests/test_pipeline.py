@@ -87,6 +87,7 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
         "evaluation/jobs.parquet",
         "evaluation/quantiles.parquet",
         "evaluation/decay.parquet",
+        "evaluation/overfitting.parquet",
         "evaluation/equity.parquet",
         "failures.parquet",
         "report.html",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ExecutionError
-from ray_pipeline.evaluating.deflation import count_trials, deflate
+from ray_pipeline.evaluating.comparison import Likeness, OverfittingRow, TestRange
+from ray_pipeline.evaluating.deflation import Trials, deflate
 from ray_pipeline.evaluating.doubt import doubt_worth, doubted_worth
+from ray_pipeline.evaluating.overfitting import (
+    ComparedJob,
+    ComparisonSpec,
+    compare_models,
+)
 from ray_pipeline.evaluating.records import (
     DecayRow,
     EvaluatedJob,
@@ -41,6 +48,7 @@ __all__ = [
     "EQUITY",
     "EVALUATED_JOBS",
     "EVALUATION",
+    "OVERFITTING",
     "QUANTILES",
     "Evaluation",
     "evaluate_models",
@@ -51,6 +59,7 @@ EVALUATED_JOBS = f"{_FOLDER}/jobs.parquet"
 QUANTILES = f"{_FOLDER}/quantiles.parquet"
 DECAY = f"{_FOLDER}/decay.parquet"
 EQUITY = f"{_FOLDER}/equity.parquet"
+OVERFITTING = f"{_FOLDER}/overfitting.parquet"
 
 
 MAX_WARNED = 10
@@ -67,6 +76,7 @@ class Evaluation:
     jobs: tuple[EvaluatedRow, ...]
     quantiles: tuple[QuantileRow, ...]
     decay: tuple[DecayRow, ...]
+    overfitting: tuple[OverfittingRow, ...]
     curves: str | None
 
     @property
@@ -95,6 +105,7 @@ def evaluate_models(
         What no figure is believed beyond.
     """
     settings = EvaluationSettings.from_config(config)
+    tested = TestRange(frame.test_start, frame.folds[-1].test_end - frame.test_start)
     targets = {target.name: target for target in frame.targets}
     pooled: list[Unit] = []
     own: dict[str, list[EvaluatedJob]] = {}
@@ -105,7 +116,7 @@ def evaluate_models(
         result = training.results[job.job_id]
         wanted = _job(job, targets[job.target], frame, is_return, result)
         if wanted.symbol is None:
-            spec = EvaluationSpec(frame.axis, (wanted,), settings)
+            spec = EvaluationSpec(frame.axis, tested, (wanted,), settings)
             pooled.append(Unit("evaluate_pooled", job.job_id, evaluate_unit, spec))
         else:
             own.setdefault(wanted.symbol, []).append(wanted)
@@ -114,26 +125,32 @@ def evaluate_models(
             "evaluate_symbol",
             symbol,
             evaluate_unit,
-            EvaluationSpec(frame.axis, tuple(jobs), settings),
+            EvaluationSpec(frame.axis, tested, tuple(jobs), settings),
         )
         for symbol, jobs in own.items()
     ]
     records = [*runner.run(pooled).values(), *runner.run(units).values()]
     found = {job_id: each for record in records for job_id, each in record["jobs"].items()}
     evaluated = [found[job.job_id] for job in plan.jobs if job.job_id in found]
-    n_trials = count_trials(
-        sum(row.family is not None for row in ranking.targets),
-        len(config.target_ranking.families),
-        len(training.results),
-        sum(map(_n_searched, training.results.values())),
+    rows = [EvaluatedRow(**each["job"]) for each in evaluated]
+    compared = _compare(runner, [job for job in plan.jobs if job.job_id in found], records)
+    trained = [job for job in plan.jobs if job.job_id in training.results]
+    trials = Trials(
+        n_ranked=sum(row.family is not None for row in ranking.targets),
+        n_families=len(config.target_ranking.families),
+        n_trained=len({(job.target, job.view) for job in trained}),
+        n_questions=len({(job.target, job.view, job.symbols) for job in trained}),
+        n_jobs=len(training.results),
+        n_searched=sum(map(_n_searched, training.results.values())),
     )
     decay = tuple(DecayRow(**row) for each in evaluated for row in each["decay"])
-    deflated = deflate([EvaluatedRow(**each["job"]) for each in evaluated], n_trials)
+    deflated = deflate(rows, trials, Likeness(**compared["likeness"]))
     limits = {target.name: doubt.of(target) for target in frame.targets}
     return Evaluation(
         jobs=tuple(doubt_worth(deflated, decay, limits, doubt.std_errors)),
         quantiles=tuple(QuantileRow(**row) for each in evaluated for row in each["quantiles"]),
         decay=decay,
+        overfitting=tuple(OverfittingRow(**row) for row in compared["rows"]),
         curves=_join(runner, records),
     )
 
@@ -149,7 +166,7 @@ def _job(
         job_id=job.job_id,
         target=job.target,
         view=job.view,
-        symbol=None if job.view == "cross_sectional" else job.symbols[0],
+        symbol=_symbol_of(job),
         family=job.family,
         task=target.task,
         horizon_bars=target.horizon_bars,
@@ -160,9 +177,28 @@ def _job(
     )
 
 
+def _symbol_of(job: Job) -> str | None:
+    return None if job.view == "cross_sectional" else job.symbols[0]
+
+
 def _n_searched(result: Mapping[str, Any]) -> int:
     """Trials of the search for hyperparameters behind a job."""
     return int((result.get("search") or {}).get("n_trials", 0))
+
+
+def _compare(
+    runner: UnitRunner, jobs: Sequence[Job], records: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Put the returns of all jobs side by side."""
+    compared = tuple(
+        ComparedJob(job.job_id, job.target, job.view, _symbol_of(job), job.family) for job in jobs
+    )
+    tables = tuple(str(each["slices"]) for each in records if each["slices"] is not None)
+    if not tables:
+        return {"rows": [], "likeness": asdict(Likeness(math.nan, math.nan))}
+    unit = Unit("compare_models", "all", compare_models, ComparisonSpec(compared, tables))
+    found: Mapping[str, Any] = runner.run_required([unit])["all"]
+    return found
 
 
 def _join(runner: UnitRunner, records: Sequence[Mapping[str, Any]]) -> str | None:
@@ -189,6 +225,7 @@ def _evaluate(context: StageContext) -> None:
     context.write.rows(EVALUATED_JOBS, EvaluatedRow, evaluation.jobs)
     context.write.rows(QUANTILES, QuantileRow, evaluation.quantiles)
     context.write.rows(DECAY, DecayRow, evaluation.decay)
+    context.write.rows(OVERFITTING, OverfittingRow, evaluation.overfitting)
     if evaluation.curves is None:
         context.write.table(EQUITY, curves_schema().empty_table())
     else:
@@ -232,9 +269,10 @@ EVALUATION = Stage(
     units=(
         UnitKind("evaluate_pooled", "evaluating, pooled"),
         UnitKind("evaluate_symbol", "evaluating, per symbol"),
+        UnitKind("compare_models", "comparing models"),
         UnitKind("join_curves", "joining curves"),
     ),
     sections=("evaluation", "target_ranking", "doubt", "leakage"),
-    tables=(EVALUATED_JOBS, QUANTILES, DECAY, EQUITY),
+    tables=(EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY),
     needs=("training",),
 )

@@ -49,13 +49,13 @@ def evaluate_job(
         why_not = ranked.why_not
         if why_not == NOTHING_MISSING:
             why_not = WhyNot("no labels", "no prediction has both a quantile and a known label")
-        return JobEvaluation(_row(job, settings, {}, why_not), (), decay, None)
+        return JobEvaluation(_row(job, settings, {}, why_not), (), decay, None, None)
     figures, quantiles = _quantiles(rows, ranked, job, settings)
     figures |= _hits(rows, ranked, job)
     cohorts = form_cohorts(rows, ranked, job, settings)
     if job.view == "cross_sectional":
         figures["turnover_top"], figures["turnover_bottom"] = turnover_of_legs(cohorts)
-    curve = None
+    curve = returns = None
     if len(cohorts.gross) == 0:
         why_not = WhyNot(
             "predictions tie", "predictions tie: no timestamp has both a top and a bottom quantile"
@@ -67,9 +67,11 @@ def evaluate_job(
             "no portfolio", "no portfolio: the target is not among evaluation.return_targets"
         )
     else:
-        traded, curve, why_not = trade(cohorts, job, settings)
-        figures |= traded
-    return JobEvaluation(_row(job, settings, figures, why_not), quantiles, decay, curve)
+        traded = trade(cohorts, job, settings)
+        figures |= traded.figures
+        curve, returns, why_not = traded.curve, traded.returns, traded.why_not
+    row = _row(job, settings, figures, why_not)
+    return JobEvaluation(row, quantiles, decay, curve, returns)
 
 
 def _row(

@@ -25,6 +25,7 @@ __all__ = [
     "JobEvaluation",
     "Predictions",
     "QuantileRow",
+    "Returns",
     "WhyNot",
     "WorthVerdict",
 ]
@@ -167,8 +168,8 @@ class EvaluatedRow:
     probabilistic_sharpe
         Probability that the true ratio is above 0, of one trial.
     deflated_sharpe, sharpe_by_luck, n_trials
-        The same for the best of so many trials, and the ratio a year that the best of them is
-        expected to show when all are worthless.
+        The same for the best of the trials, the ratio a year that the best of them is expected
+        to show when all are worthless, and how many were counted.
     min_track_record_years
         Years after which a ratio like this is above 0 with 95 % confidence.
     max_drawdown
@@ -180,6 +181,14 @@ class EvaluatedRow:
     doubtful, doubted, doubted_value, doubted_limit, doubt
         Whether a figure is beyond what such a target has ever shown; which, its size and its limit,
         and the same in a sentence.
+    n_effective_trials
+        Independent trials that are as many chances as the `n_trials` that were counted, which
+        resemble each other; NaN in tables of version 0.2.0 and before, whose deflated ratio is
+        that of all `n_trials`.
+    sharpe_degrees_of_freedom
+        Of the ratio's error, which is HAC; NaN where there were too few returns for that.
+    sharpe_p_value
+        Probability that the best of so many worthless trials shows a ratio like this.
     """
 
     job_id: str
@@ -227,6 +236,9 @@ class EvaluatedRow:
     doubted_value: float = math.nan
     doubted_limit: float = math.nan
     doubt: str = ""
+    n_effective_trials: float = math.nan
+    sharpe_degrees_of_freedom: float = math.nan
+    sharpe_p_value: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +303,19 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Returns:
+    """Net returns of all sub-portfolios, when each was formed, both of shape (n_cohorts,)."""
+
+    time_ns: Ints
+    net: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class JobEvaluation:
-    """All figures of one job; `curve` is None without a portfolio."""
+    """All figures of one job; `curve` and `returns` are None without a portfolio."""
 
     job: EvaluatedRow
     quantiles: tuple[QuantileRow, ...]
     decay: tuple[DecayRow, ...]
     curve: Curve | None
+    returns: Returns | None

@@ -15,6 +15,7 @@ from ray_pipeline.evaluating.records import (
     EvaluatedJob,
     EvaluationSettings,
     Predictions,
+    Returns,
     WhyNot,
 )
 from ray_pipeline.statistics.hac import overlapping_mean
@@ -33,7 +34,7 @@ from ray_pipeline.statistics.sharpe import (
     sharpe_ratio,
 )
 
-__all__ = ["Cohorts", "form_cohorts", "trade", "turnover_of_legs"]
+__all__ = ["Cohorts", "Traded", "form_cohorts", "trade", "turnover_of_legs"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,6 +70,16 @@ class Cohorts:
     weights: Floats
     owners: Ints
     symbols: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """Figures by the names of `EvaluatedRow`, the curve and the returns, and what is missing."""
+
+    figures: dict[str, float]
+    curve: Curve | None
+    returns: Returns | None
+    why_not: WhyNot
 
 
 def form_cohorts(
@@ -133,29 +144,22 @@ def turnover_of_legs(cohorts: Cohorts) -> tuple[float, float]:
     return top, bottom
 
 
-def trade(
-    cohorts: Cohorts, job: EvaluatedJob, settings: EvaluationSettings
-) -> tuple[dict[str, float], Curve | None, WhyNot]:
+def trade(cohorts: Cohorts, job: EvaluatedJob, settings: EvaluationSettings) -> Traded:
     """Follow the portfolio with and without costs.
 
     The ratio a year is that of holding periods: mean and moments are taken over all cohorts, the
     number of periods that do not overlap is what counts as evidence (see `sharpe_ratio`), and it
     grows with the root of the periods in a year (Lo 2002, for returns of periods that are not
     correlated; `net_std_error` is HAC and does not need that).
-
-    Returns
-    -------
-    tuple
-        Figures by the names of `EvaluatedRow`, the curve, and why there is something missing.
     """
     n = len(cohorts.gross)
     n_periods = n * min(1.0, job.spacing / job.span)
     if n_periods < MIN_PERIODS:
         too_few = f"{n_periods:.0f} holding periods are fewer than {MIN_PERIODS}"
-        return {}, None, WhyNot("too few periods", too_few)
+        return Traded({}, None, None, WhyNot("too few periods", too_few))
     if not cohorts.weights.any():
         never = "no position is ever taken: the predictions do not reach the outer quantiles"
-        return {}, None, WhyNot("no portfolio", never)
+        return Traded({}, None, None, WhyNot("no portfolio", never))
     traded = traded_weight(cohorts.weights, cohorts.owners, cohorts.symbols, cohorts.before)
     net = cohorts.gross - traded * settings.cost_bps * _PER_BPS
     n_parts = int((cohorts.before < 0).sum())
@@ -173,18 +177,22 @@ def trade(
         "n_periods": n_periods,
         "periods_per_year": per_year,
         "max_drawdown": max_drawdown(curve),
-        **_ratios(cohorts.gross, net, n_periods, per_year),
+        **_ratios(cohorts.gross, net, n_periods, per_year, job),
     }
     why_not = NOTHING_MISSING
     if "sharpe" not in figures:
         why_not = WhyNot("no Sharpe ratio", "no Sharpe ratio: the returns do not vary")
     points = thinned(n, MAX_POINTS)
     drawn = Curve(cohorts.time_ns[points], booked(cohorts.gross, n_parts)[points], curve[points])
-    return figures, drawn, why_not
+    return Traded(figures, drawn, Returns(cohorts.time_ns, net), why_not)
 
 
-def _ratios(gross: Floats, net: Floats, n_periods: float, per_year: float) -> dict[str, float]:
-    of_gross, of_net = sharpe_ratio(gross, n_periods), sharpe_ratio(net, n_periods)
+def _ratios(
+    gross: Floats, net: Floats, n_periods: float, per_year: float, job: EvaluatedJob
+) -> dict[str, float]:
+    of_gross, of_net = (
+        sharpe_ratio(returns, n_periods, job.span, job.spacing) for returns in (gross, net)
+    )
     if of_net is None or of_gross is None:
         return {}
     root = math.sqrt(per_year)
@@ -192,6 +200,9 @@ def _ratios(gross: Floats, net: Floats, n_periods: float, per_year: float) -> di
         "gross_sharpe": of_gross.ratio * root,
         "sharpe": of_net.ratio * root,
         "sharpe_std_error": of_net.std_error * root,
+        "sharpe_degrees_of_freedom": (
+            math.nan if of_net.hac_error is None else of_net.degrees_of_freedom
+        ),
         "skewness": of_net.skewness,
         "kurtosis": of_net.kurtosis,
         "probabilistic_sharpe": probabilistic_sharpe_ratio(of_net),

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from ray_pipeline.evaluating.comparison import TestRange
 from ray_pipeline.evaluating.measure import evaluate_job
 from ray_pipeline.evaluating.records import (
     Curve,
     EvaluatedJob,
     EvaluationSettings,
     Predictions,
+    Returns,
 )
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.reader import PanelReader
@@ -27,7 +30,10 @@ __all__ = [
     "evaluate_unit",
     "join_curves",
     "read_predictions",
+    "sliced_returns",
 ]
+
+Floats = NDArray[np.float64]
 
 _COLUMNS = ("ts", "symbol", "fold", "prediction", "actual")
 
@@ -37,6 +43,7 @@ class EvaluationSpec:
     """One pooled job, or all jobs of a symbol; `axis` names the panel's timestamps."""
 
     axis: str
+    tested: TestRange
     jobs: tuple[EvaluatedJob, ...]
     settings: EvaluationSettings
 
@@ -62,7 +69,7 @@ def curves_schema() -> pa.Schema:
 
 def evaluate_unit(reader: PanelReader, spec: EvaluationSpec) -> dict[str, Any]:
     """Evaluate jobs one after the other (unit function)."""
-    jobs, curves = {}, []
+    jobs, curves, slices = {}, [], {}
     for job in spec.jobs:
         found = evaluate_job(read_predictions(reader, job, spec.axis), job, spec.settings)
         jobs[job.job_id] = {
@@ -72,7 +79,27 @@ def evaluate_unit(reader: PanelReader, spec: EvaluationSpec) -> dict[str, Any]:
         }
         if found.curve is not None:
             curves.append(_curve_table(job.job_id, found.curve))
-    return {"jobs": jobs, "curves": _write_curves(reader, spec, curves)}
+        if found.returns is not None:
+            axis = reader.axis(spec.axis)
+            slices[job.job_id] = sliced_returns(found.returns, axis, spec.tested)
+    return {
+        "jobs": jobs,
+        "curves": _write(reader, "equity", curves),
+        "slices": _write(reader, "slices", [pa.table(slices)] if slices else []),
+    }
+
+
+def sliced_returns(returns: Returns, axis: NDArray[np.int64], tested: TestRange) -> Floats:
+    """Sum net returns over slices of the test range, shape (n_slices,).
+
+    A slice in which nothing was formed earned nothing; before the first one and after the last
+    the job did not trade, which is NaN.
+    """
+    slices = tested.slices_of(np.searchsorted(axis, returns.time_ns))
+    found: Floats = np.zeros(tested.n_slices)
+    np.add.at(found, slices, returns.net)
+    found[: slices[0]] = found[slices[-1] + 1 :] = np.nan
+    return found
 
 
 def join_curves(reader: PanelReader, spec: CurvesSpec) -> dict[str, Any]:
@@ -116,11 +143,9 @@ def _curve_table(job_id: str, curve: Curve) -> pa.Table:
     return pa.table(columns, schema=curves_schema())
 
 
-def _write_curves(
-    reader: PanelReader, spec: EvaluationSpec, curves: Sequence[pa.Table]
-) -> str | None:
-    if not curves:
+def _write(reader: PanelReader, kind: str, tables: Sequence[pa.Table]) -> str | None:
+    if not tables:
         return None
-    name = table_name("equity")
-    reader.run.write_table(name, pa.concat_tables(curves))
+    name = table_name(kind)
+    reader.run.write_table(name, pa.concat_tables(tables))
     return name

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.documents import ModelRecord
+from ray_pipeline.results.overfitting import overfitting_of
 from ray_pipeline.results.tables import PLAN
 
 __all__ = ["explain_models"]
@@ -52,5 +53,15 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
     return {
         "absent": contents.why_absent(PLAN) if contents.plan is None else absent,
         "jobs": described,
+        "overfitting": _overfitting(contents, target),
         "left_out": [item.told() for item in contents.left_out if item.is_of(target, symbol)],
     }
+
+
+def _overfitting(contents: RunContents, target: str) -> dict[str, Any] | None:
+    """Return the figure of a target's own models, else that of all models of the run."""
+    if contents.overfitting is None:
+        return None
+    rows = contents.overfitting.to_pylist()
+    found = overfitting_of(rows, target) or overfitting_of(rows)
+    return dict(found) if found is not None else None

@@ -8,13 +8,13 @@ from typing import Any
 from ray_pipeline.explaining.columns import aligned, wrapped
 from ray_pipeline.results.capping import capped
 from ray_pipeline.results.figures import (
-    count,
     is_measured,
     probability,
     signed,
     significant,
     unsigned,
 )
+from ray_pipeline.results.overfitting import overfitting_sentence, trials_of
 from ray_pipeline.results.tables import EVALUATED_JOBS
 
 __all__ = ["MAX_EVALUATED", "worth_lines"]
@@ -27,17 +27,17 @@ MAX_EVALUATED = 10
 def worth_lines(found: Mapping[str, Any]) -> list[str]:
     """List what the planned models' out-of-sample predictions would have been worth."""
     rows = [job["evaluation"] for job in found["models"]["jobs"] if job["evaluation"]]
-    return list(_lines(rows))
+    return list(_lines(rows, found["models"]["overfitting"]))
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[str]:
+def _lines(rows: Sequence[Row], overfitting: Row | None) -> Iterator[str]:
     yield "worth of the predictions"
     if not rows:
         yield from wrapped("No model's predictions were evaluated.")
         return
     shown = capped(rows, MAX_EVALUATED, "most important first", EVALUATED_JOBS)
     yield from aligned(
-        ["job", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated"],
+        ["job", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated", "luck"],
         [_row(row) for row in shown.rows],
     )
     yield from wrapped("spread: mean label of the top quantile of predictions less the bottom one")
@@ -45,11 +45,14 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
         yield from wrapped(
             f"net: a holding period's return after {rows[0]['cost_bps']:g} basis points of what is "
             "traded; deflated: probability that the true Sharpe ratio is above 0 for the best of "
-            f"{count(rows[0]['n_trials'])} trials; market impact and capacity are not looked at"
+            f"{trials_of(rows[0])}; luck: probability that worthless ones show such a ratio; "
+            "market impact and capacity are not looked at"
         )
     for row in shown.rows:
         if row["doubtful"]:
             yield from wrapped(f"doubtful: {row['job_id']}: {row['doubt']}")
+    if overfitting is not None:
+        yield from wrapped(overfitting_sentence(overfitting))
     for reason in dict.fromkeys(row["reason"] for row in shown.rows if row["reason"]):
         yield from wrapped(reason)
     if shown.note:
@@ -66,4 +69,5 @@ def _row(row: Row) -> list[str]:
         significant(row["net"]),
         f"{signed(ratio, 2)} ± {unsigned(error, 2)}" if is_measured(error) else signed(ratio, 2),
         probability(row["deflated_sharpe"]),
+        probability(row.get("sharpe_p_value")),
     ]

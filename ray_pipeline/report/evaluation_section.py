@@ -20,19 +20,21 @@ from ray_pipeline.results.figures import (
     is_measured,
     moment,
     percentage,
+    probability,
     signed,
     significant,
     unsigned,
     with_error,
 )
+from ray_pipeline.results.overfitting import overfitting_of, overfitting_sentence, trials_of
 from ray_pipeline.results.tables import EVALUATED_JOBS, EVALUATION
 
 __all__ = ["ChartedJob", "EvaluatedModel", "EvaluationSection", "write_evaluation_section"]
 
 MAX_ROWS = 100
 
-_SURE = 0.95
-"""Deflated probability from which a Sharpe ratio is marked."""
+_LUCK = 0.05
+"""Probability under luck below which a Sharpe ratio is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class EvaluatedModel:
     break_even: str
     sharpe: str
     deflated: str
+    luck: str
     is_sure: bool
     drawdown: str
     is_doubtful: bool
@@ -81,12 +84,15 @@ class EvaluationSection:
         Why there is none, empty where there are some.
     cost_bps, n_trials
         What all rows have in common.
+    overfitting
+        A sentence, empty where there is nothing to compare.
     """
 
     absent: str
     cost_bps: str
     n_trials: str
     has_portfolios: bool
+    overfitting: str
     models: Capped[EvaluatedModel]
     charts: Capped[ChartedJob]
 
@@ -99,7 +105,7 @@ def write_evaluation_section(contents: RunContents) -> EvaluationSection:
         if table is not None:
             absent = "No model was trained, so there are no predictions to evaluate."
         nothing: Capped[Any] = Capped((), 0, "", EVALUATION)
-        return EvaluationSection(absent, "", "", False, nothing, nothing)
+        return EvaluationSection(absent, "", "", False, "", nothing, nothing)
     rows = _pooled_first(table)
     models = tuple(map(_model, rows))
     charts = tuple(_charts(contents, row) for row in rows if row["job_id"] in contents.charted)
@@ -107,11 +113,19 @@ def write_evaluation_section(contents: RunContents) -> EvaluationSection:
     return EvaluationSection(
         absent="",
         cost_bps=significant(rows[0]["cost_bps"]),
-        n_trials=count(rows[0]["n_trials"]),
+        n_trials=trials_of(rows[0]),
         has_portfolios=bool(pc.any(table.column("net").is_valid()).as_py()),
+        overfitting=_overfitting(contents),
         models=Capped(models, table.num_rows, order, EVALUATED_JOBS),
         charts=Capped(charts, table.num_rows, order, f"{EVALUATION}/"),
     )
+
+
+def _overfitting(contents: RunContents) -> str:
+    if contents.overfitting is None:
+        return ""
+    row = overfitting_of(contents.overfitting.to_pylist())
+    return overfitting_sentence(row) if row is not None else ""
 
 
 def _pooled_first(table: pa.Table) -> list[Mapping[str, Any]]:
@@ -132,6 +146,9 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
     if is_measured(error):
         sharpe += f" ± {unsigned(error, 2)}"
     deflated = row["deflated_sharpe"]
+    luck = row.get("sharpe_p_value")
+    # A version of before has no p-value, and its deflated ratio is all that can be marked by.
+    judged = luck if is_measured(luck) or not is_measured(deflated) else 1.0 - deflated
     return EvaluatedModel(
         job_id=row["job_id"],
         spread=_figure_with_error(row["spread"], row["spread_std_error"]),
@@ -144,7 +161,8 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         break_even=unsigned(row["break_even_bps"], 1),
         sharpe=sharpe,
         deflated=percentage(deflated),
-        is_sure=is_measured(deflated) and deflated >= _SURE,
+        luck=probability(luck),
+        is_sure=is_measured(judged) and judged < _LUCK,
         drawdown=unsigned(row["max_drawdown"]),
         why=f"doubtful: {row['doubted']}" if row["doubtful"] else row["verdict"] or row["reason"],
         is_doubtful=row["doubtful"],

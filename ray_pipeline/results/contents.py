@@ -82,6 +82,9 @@ class RunContents:
         Jobs whose evaluation is drawn: the first pooled ones, then the others.
     quantiles, decay, equity
         Tables of the evaluation, for these jobs alone; not read for one target.
+    overfitting
+        How often the best model of a half of the time disappointed in the other: a row of all
+        models, and of each target with several; None where missing.
     """
 
     record: RunRecord
@@ -103,6 +106,7 @@ class RunContents:
     decay: pa.Table | None = None
     equity: pa.Table | None = None
     kept: pa.Table | None = None
+    overfitting: pa.Table | None = None
 
     @property
     def status(self) -> str:
@@ -204,6 +208,7 @@ def read_contents(
         decay=_rows_of_jobs(run, results.DECAY, charted),
         equity=_rows_of_jobs(run, results.EQUITY, charted),
         kept=_rows(run, results.KEPT, None, target),
+        overfitting=run.table(results.OVERFITTING),
     )
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ray_pipeline.doubt.carriers import DoubtRow
+from ray_pipeline.evaluating.comparison import OverfittingRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.results import tables
@@ -131,6 +132,7 @@ TABLES: Mapping[str, Columns] = {
     tables.EVALUATED_JOBS: _columns_of(EvaluatedRow),
     tables.QUANTILES: _columns_of(QuantileRow),
     tables.DECAY: _columns_of(DecayRow),
+    tables.OVERFITTING: _columns_of(OverfittingRow),
     tables.EQUITY: {
         "job_id": _TEXT,
         "ts": Column("timestamp[ns, tz=UTC]"),

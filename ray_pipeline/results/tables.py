@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from ray_pipeline.doubt.doubting import DOUBT_TABLE as DOUBT
-from ray_pipeline.evaluating.evaluating import DECAY, EQUITY, EVALUATED_JOBS, QUANTILES
+from ray_pipeline.evaluating.evaluating import (
+    DECAY,
+    EQUITY,
+    EVALUATED_JOBS,
+    OVERFITTING,
+    QUANTILES,
+)
 from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.leakage.screening import LEAKAGE_TABLE as LEAKAGE
 from ray_pipeline.ranking.ranking import RANKED_SYMBOLS, RANKED_TARGETS
@@ -32,6 +38,7 @@ __all__ = [
     "KEPT",
     "LEAKAGE",
     "MODELS",
+    "OVERFITTING",
     "PLAN",
     "PREDICTIONS",
     "QUANTILES",

@@ -29,10 +29,12 @@ from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results.stages import table_place
 from ray_pipeline.results.tables import (
     DECAY,
+    DOUBT,
     EQUITY,
     EVALUATED_JOBS,
     FEATURES,
     LEAKAGE,
+    OVERFITTING,
     PLAN,
     PREDICTIONS,
     QUANTILES,
@@ -352,8 +354,8 @@ def test_unreadable_file(
 def test_any_filesystem(runs: Path, tmp_path: Path) -> None:
     """A run in a store of another kind is compared like one on the disk."""
     local, memory = SampleRun().write(tmp_path), SampleRun().write("memory://compared")
-    names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, ROUTES, PLAN}
-    names |= {EVALUATED_JOBS, QUANTILES, DECAY, EQUITY}
+    names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, DOUBT, ROUTES, PLAN}
+    names |= {EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY}
     found = compare_runs(local.uri, memory.uri)
     assert found["equal"]
     assert {file["name"] for file in found["files"]} == names

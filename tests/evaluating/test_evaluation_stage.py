@@ -10,8 +10,10 @@ import numpy as np
 from prediction_panels import SETTINGS, panel, persistent
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.evaluating.comparison import Likeness, OverfittingRow, TestRange
 from ray_pipeline.evaluating.evaluating import Evaluation, evaluate_models
 from ray_pipeline.evaluating.measure import evaluate_job
+from ray_pipeline.evaluating.overfitting import ComparedJob, compare_models
 from ray_pipeline.evaluating.units import evaluate_unit
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
@@ -19,15 +21,21 @@ from ray_pipeline.ranking.doubt import DoubtLimits
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, View
 from ray_pipeline.routing.jobs import Job, TrainingPlan
+from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.training.training import Training
 
 TARGETS = (TargetSpec("fwd_ret_1d", 4, "regression"), TargetSpec("y_up_2d", 2, "binary"))
 
 
+COMPARED = OverfittingRow(None, 5, 0, 240, 16, 0.25, 0.125, -0.5, "")
+UNLIKE = Likeness(float("nan"), float("nan"))
+
+
 class Runner:
     """Evaluates one and the same panel for every job, less those that are lost."""
 
-    def __init__(self, lost: Sequence[str] = ()) -> None:
+    def __init__(self, lost: Sequence[str] = (), alike: Likeness = UNLIKE) -> None:
+        self.alike = alike
         self.units: list[Any] = []
         self.joined: list[Any] = []
         self._lost = lost
@@ -50,11 +58,14 @@ class Runner:
                     "decay": [asdict(row) for row in found.decay],
                 }
             has_curve = any(job.is_return for job in unit.spec.jobs)
-            records[unit.key] = {"jobs": jobs, "curves": unit.key if has_curve else None}
+            left = unit.key if has_curve else None
+            records[unit.key] = {"jobs": jobs, "curves": left, "slices": left}
         return records
 
     def run_required(self, units: Sequence[Any]) -> dict[str, Any]:
         self.joined += units
+        if units[0].function is compare_models:
+            return {"all": {"rows": [asdict(COMPARED)], "likeness": asdict(self.alike)}}
         return {"all": {"table": "joined"}}
 
 
@@ -108,7 +119,8 @@ def evaluate(
     """Evaluate the plan's jobs on a panel with two positions a bar, of which half were sampled."""
     names = tuple(target.name for target in TARGETS)
     request = TableRequest("labeled", "ts", ("a",), names, None, 1, 86_400, 1)
-    frame = PanelFrame("axis", 400, (), 0, request, TARGETS, 7, bar_positions=1.5)
+    folds = (Fold(0, 100, 200), Fold(1, 200, 390))
+    frame = PanelFrame("axis", 400, folds, 0, request, TARGETS, 7, bar_positions=1.5)
     rows: Any = [Ranked("ridge"), Ranked("lightgbm"), Ranked(None), Ranked("ridge")]
     config = ExperimentConfig.model_validate(
         {"data": {"data_dir": "nowhere"}, "evaluation": evaluation}
@@ -159,20 +171,43 @@ def test_rows_come_back_in_the_order_of_the_plan() -> None:
 
 
 def test_ratios_are_deflated_by_all_trials_of_the_run() -> None:
-    """Three ranked pairs by two families, five trained jobs, and the trials of the searches."""
+    """Three ranked pairs by two families, five trained jobs, and the trials of the searches.
+
+    Of the pairs, the three that were trained count once: by default two families each, whether
+    ranked or trained, resemble nothing.
+    """
     assert {row.n_trials for row in evaluate(Runner()).jobs} == {3 * 2 + 5}
+    assert {row.n_effective_trials for row in evaluate(Runner()).jobs} == {5}
     searched = {name: {**result, "search": {"n_trials": 20}} for name, result in TRAINED.items()}
     searched["cs_1"]["search"] = None
     found = evaluate(Runner(), searched)
     assert {row.n_trials for row in found.jobs} == {3 * 2 + 5 + 4 * 20}
+    assert {row.n_effective_trials for row in found.jobs} == {5 + 4 * 20}
     assert found.jobs[0].deflated_sharpe < evaluate(Runner()).jobs[0].deflated_sharpe
+
+
+def test_models_that_are_alike_count_as_fewer_trials() -> None:
+    """All of one correlation: the four questions of five jobs are worth one."""
+    found = evaluate(Runner(alike=Likeness(1.0, 1.0)))
+    assert {row.n_effective_trials for row in found.jobs} == {1.0}
+
+
+def test_models_are_compared_in_the_order_of_the_plan() -> None:
+    """All evaluated jobs are named, whichever of them has returns; the rows come back."""
+    runner = Runner()
+    assert evaluate(runner).overfitting == (COMPARED,)
+    jobs = runner.joined[0].spec.jobs
+    assert [job.job_id for job in jobs] == list(TRAINED)
+    assert jobs[2] == ComparedJob("sym_B", "fwd_ret_1d", "symbol_specific", "B", "ridge")
+    assert runner.units[0].spec.tested == TestRange(100, 290)
 
 
 def test_curves_of_all_units_are_joined() -> None:
     """Only of units that left some; without any there is nothing to join."""
     runner = Runner()
     assert evaluate(runner).curves == "joined"
-    assert runner.joined[0].spec.tables == ("cs_2", "B")
+    compared, joined = runner.joined
+    assert joined.spec.tables == compared.spec.tables == ("cs_2", "B")
     without = Runner()
     assert evaluate(without, return_targets=[]).curves is None
     assert without.joined == []
@@ -181,5 +216,5 @@ def test_curves_of_all_units_are_joined() -> None:
 def test_nothing_trained_is_nothing_evaluated() -> None:
     """Empty tables, no unit."""
     runner = Runner()
-    assert evaluate(runner, {}) == Evaluation((), (), (), None)
+    assert evaluate(runner, {}) == Evaluation((), (), (), (), None)
     assert runner.units == []

@@ -13,8 +13,9 @@ import pytest
 from prediction_panels import DAY_NS, OWN, POOLED, SETTINGS, panel, persistent
 from unit_calls import call
 
+from ray_pipeline.evaluating.comparison import TestRange
 from ray_pipeline.evaluating.measure import evaluate_job
-from ray_pipeline.evaluating.records import EvaluatedJob, Predictions
+from ray_pipeline.evaluating.records import EvaluatedJob, Predictions, Returns
 from ray_pipeline.evaluating.units import (
     CurvesSpec,
     EvaluationSpec,
@@ -22,12 +23,14 @@ from ray_pipeline.evaluating.units import (
     evaluate_unit,
     join_curves,
     read_predictions,
+    sliced_returns,
 )
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.predictions import predictions_schema
 
 AXIS = "axis.parquet"
+TESTED = TestRange(2, 300)
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def test_record_is_small_plain_and_that_of_the_rows(reader: PanelReader) -> None
     """JSON can hold it; its figures are those of `evaluate_job`; curves are in a table."""
     rows = noisy_panel()
     write(reader, rows)
-    spec = EvaluationSpec(AXIS, (POOLED,), SETTINGS)
+    spec = EvaluationSpec(AXIS, TESTED, (POOLED,), SETTINGS)
     record = call(evaluate_unit, reader, spec)
     expected = evaluate_job(read_predictions(reader, POOLED, AXIS), POOLED, SETTINGS)
     found = record["jobs"][POOLED.job_id]
@@ -116,12 +119,12 @@ def test_order_of_rows_and_jobs_changes_nothing(reader: PanelReader) -> None:
     rows = noisy_panel()
     write(reader, rows)
     other = replace(POOLED, job_id="other", horizon_bars=3, span=3)
-    first = call(evaluate_unit, reader, EvaluationSpec(AXIS, (POOLED, other), SETTINGS))
+    first = call(evaluate_unit, reader, EvaluationSpec(AXIS, TESTED, (POOLED, other), SETTINGS))
     table = reader.run.read_table(POOLED.table)
     reader.run.write_table(
         POOLED.table, table.take(np.random.default_rng(1).permutation(len(table)))
     )
-    second = call(evaluate_unit, reader, EvaluationSpec(AXIS, (other, POOLED), SETTINGS))
+    second = call(evaluate_unit, reader, EvaluationSpec(AXIS, TESTED, (other, POOLED), SETTINGS))
     for job_id in (POOLED.job_id, "other"):
         assert json.dumps(first["jobs"][job_id]) == json.dumps(second["jobs"][job_id])
 
@@ -130,16 +133,45 @@ def test_jobs_without_a_portfolio_leave_no_curve(reader: PanelReader) -> None:
     """No empty table is written for them."""
     write(reader, noisy_panel())
     job = replace(POOLED, is_return=False)
-    record = call(evaluate_unit, reader, EvaluationSpec(AXIS, (job,), SETTINGS))
+    record = call(evaluate_unit, reader, EvaluationSpec(AXIS, TESTED, (job,), SETTINGS))
     assert record["curves"] is None
+    assert record["slices"] is None
 
 
 def test_curves_are_joined_in_their_order(reader: PanelReader) -> None:
     """One table after the other, of one schema."""
     write(reader, noisy_panel())
     jobs: list[EvaluatedJob] = [replace(POOLED, job_id=name) for name in ("b", "a")]
-    specs = [EvaluationSpec(AXIS, (job,), SETTINGS) for job in jobs]
+    specs = [EvaluationSpec(AXIS, TESTED, (job,), SETTINGS) for job in jobs]
     tables = [call(evaluate_unit, reader, spec)["curves"] for spec in specs]
     joined = reader.run.read_table(call(join_curves, reader, CurvesSpec(tuple(tables)))["table"])
     assert joined.schema == curves_schema()
     assert joined.column("job_id").unique().to_pylist() == ["b", "a"]
+
+
+def test_slices_stand_side_by_side_and_keep_all_returns(reader: PanelReader) -> None:
+    """A table with a column for each job; a slice sums what was formed in it."""
+    write(reader, noisy_panel())
+    jobs = tuple(replace(POOLED, job_id=name, span=n) for name, n in (("a", 1), ("b", 3)))
+    record = call(evaluate_unit, reader, EvaluationSpec(AXIS, TESTED, jobs, SETTINGS))
+    table = reader.run.read_table(record["slices"])
+    assert table.column_names == ["a", "b"]
+    assert len(table) == TESTED.n_slices == 240
+    for job in jobs:
+        found = evaluate_job(read_predictions(reader, job, AXIS), job, SETTINGS).returns
+        assert found is not None
+        assert np.nansum(table.column(job.job_id).to_numpy()) == pytest.approx(found.net.sum())
+
+
+def test_time_without_returns_is_nothing_between_and_unknown_outside() -> None:
+    """By hand: a range of six positions from the second on, returns at three of them."""
+    axis = np.arange(10) * DAY_NS
+    returns = Returns(np.array([3, 4, 6]) * DAY_NS, np.array([0.1, 0.2, -0.3]))
+    found = sliced_returns(returns, axis, TestRange(2, 6))
+    np.testing.assert_allclose(found, [np.nan, 0.1, 0.2, 0.0, -0.3, np.nan])
+
+
+def test_long_ranges_have_slices_of_several_positions() -> None:
+    """Of 480 positions two make a slice, the first from the range's own first."""
+    tested = TestRange(100, 480)
+    assert tested.slices_of(np.array([100, 101, 102, 579])).tolist() == [0, 0, 1, 239]

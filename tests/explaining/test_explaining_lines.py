@@ -89,10 +89,23 @@ def test_worth_of_the_predictions_is_told_with_what_it_leaves_out(many: RunDirec
     jobs = found["models"]["jobs"]
     assert {job["evaluation"]["job_id"] for job in jobs} == {job["job_id"] for job in jobs}
     told = section(explanation_lines(found), "worth of the predictions")
-    assert told[1].split()[1:] == ["0.04", "0.527", "0.500", "0.003", "+1.90", "±", "0.40", "0.970"]
+    assert told[1].split()[1:] == [
+        "0.04",
+        "0.527",
+        "0.500",
+        "0.003",
+        "+1.90",
+        "±",
+        "0.40",
+        "0.970",
+        "0.004",
+    ]
     text = " ".join(line.strip() for line in told)
     assert "after 5 basis points of what is traded" in text
-    assert "for the best of 70 trials; market impact and capacity are not looked at" in text
+    assert "for the best of 70 trials, which are worth 31.2 independent ones; luck: " in text
+    assert "market impact and capacity are not looked at" in text
+    assert "Probability of backtest overfitting 31%: in so many of the ways" in text
+    assert f"models of {TARGET} with the best net Sharpe ratio" in text
     assert f"Showing 10 of {len(jobs)}, most important first" in text
 
 

@@ -26,16 +26,32 @@ def contents(run_uri: str) -> RunContents:
 def test_figures_of_a_return(contents: RunContents) -> None:
     """Each with its error where it has one; the Sharpe ratio with its deflated probability."""
     section = write_evaluation_section(contents)
-    assert (section.absent, section.cost_bps, section.n_trials) == ("", "5", "70")
+    assert (section.absent, section.cost_bps) == ("", "5")
+    assert section.n_trials == "70 trials, which are worth 31.2 independent ones"
+    assert section.overfitting.startswith("Probability of backtest overfitting 12%: ")
     first = section.models.rows[0]
     assert first.job_id == contents.jobs[0].job_id
     assert (first.spread, first.monotonicity) == ("0.04 ± 0.006", "+1.00")
     assert (first.hit_rate, first.by_chance, first.turnover) == ("52.7%", "50.0%", "41% / 38%")
     assert (first.gross, first.net, first.break_even) == ("0.004", "0.003 ± 0.0008", "21.3")
-    assert (first.sharpe, first.deflated, first.is_sure) == ("+1.90 ± 0.40", "97%", True)
+    assert (first.sharpe, first.deflated) == ("+1.90 ± 0.40", "97%")
+    assert (first.luck, first.is_sure) == ("0.004", True)
     assert (first.drawdown, first.why) == ("0.120", "")
     second = section.models.rows[1]
-    assert (second.deflated, second.is_sure) == ("64%", False)
+    assert (second.deflated, second.luck, second.is_sure) == ("64%", "0.120", False)
+
+
+def test_tables_of_before_are_marked_by_their_deflated_ratio(contents: RunContents) -> None:
+    """They have neither a p-value nor a count of independent trials, nor overfitting."""
+    table = contents.evaluated
+    assert table is not None
+    for name in ("sharpe_p_value", "n_effective_trials"):
+        nothing = pa.nulls(table.num_rows, pa.float64())
+        table = table.set_column(table.schema.get_field_index(name), name, nothing)
+    section = write_evaluation_section(replace(contents, evaluated=table, overfitting=None))
+    assert (section.n_trials, section.overfitting) == ("70 trials", "")
+    first, second = section.models.rows[:2]
+    assert (first.luck, first.is_sure, second.is_sure) == ("–", True, False)
 
 
 def test_other_targets_say_why_they_have_no_portfolio(contents: RunContents) -> None:

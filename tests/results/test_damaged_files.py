@@ -43,6 +43,7 @@ READERS: dict[str, frozenset[str]] = {
     "evaluation/jobs.parquet": frozenset({"report", "explain", "compare"}),
     "evaluation/quantiles.parquet": frozenset({"report", "compare"}),
     "evaluation/decay.parquet": frozenset({"report", "compare"}),
+    "evaluation/overfitting.parquet": frozenset({"report", "explain", "compare"}),
     "evaluation/equity.parquet": frozenset({"report", "compare"}),
     f"{POOLED}/metadata.json": frozenset({"report", "explain", "predict"}),
     f"{POOLED}/model.json": frozenset({"predict", "compare"}),
@@ -63,6 +64,7 @@ COLUMNS = {
     "evaluation/jobs.parquet": ("job_id", "reason"),
     "evaluation/quantiles.parquet": ("quantile", "job_id"),
     "evaluation/decay.parquet": ("lag_bars", "job_id"),
+    "evaluation/overfitting.parquet": ("n_models", "probability"),
     "evaluation/equity.parquet": ("ts", "job_id"),
 }
 KEYS = {

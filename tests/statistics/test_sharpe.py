@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import purgedcv
 import pytest
-from scipy import stats
+from scipy import signal, stats
 
 from ray_pipeline.statistics.sharpe import (
     SharpeRatio,
+    best_ratio_p_value,
     deflated_sharpe_ratio,
+    effective_trials,
     expected_maximum,
     min_track_record_length,
     probabilistic_sharpe_ratio,
@@ -100,15 +103,70 @@ def test_expected_maximum_is_that_of_normal_draws(n_trials: int) -> None:
 def test_the_best_of_many_worthless_trials_is_not_believed() -> None:
     """Undeflated, the best of 50 looks certain nearly always; deflated, seldom."""
     rng = np.random.default_rng(6)
-    plain, deflated = [], []
+    plain, deflated, luck = [], [], []
     for _ in range(80):
         trials = [estimate(returns) for returns in rng.standard_normal((50, 250))]
         best = max(trials, key=lambda found: found.ratio)
         variance = float(np.var([found.ratio for found in trials], ddof=1))
         plain.append(probabilistic_sharpe_ratio(best) > 0.95)
         deflated.append(deflated_sharpe_ratio(best, 50, variance)[0] > 0.95)
-    assert np.mean(plain) > 0.85
+        luck.append(best_ratio_p_value(best, 50) < 0.05)
+    assert np.mean(plain) > 0.75
     assert np.mean(deflated) < 0.05
+    assert np.mean(luck) < 0.05 + 3 * 0.024
+
+
+def test_the_best_of_independent_trials_passes_as_often_as_it_says() -> None:
+    """Its p-value is uniform: the share below a level is that level, whatever their number."""
+    best = np.random.default_rng(8).standard_normal((20_000, 7)).max(axis=1)
+    ratios = [SharpeRatio(z / 10.0, 0.0, 1.0, 101.0) for z in best]
+    p_values = np.array([best_ratio_p_value(found, 7) for found in ratios])
+    for level in (0.01, 0.05, 0.5):
+        error = math.sqrt(level * (1 - level) / len(best))
+        assert np.mean(p_values < level) == pytest.approx(level, abs=4 * error)
+
+
+def test_p_value_of_the_best_keeps_its_digits() -> None:
+    """Nine deviations are no rounding error of 1; none at all is certain to be luck."""
+    assert best_ratio_p_value(SharpeRatio(0.9, 0.0, 1.0, 101.0), 10) == pytest.approx(
+        10 * stats.norm.sf(9), rel=1e-6
+    )
+    assert best_ratio_p_value(SharpeRatio(-9.0, 0.0, 1.0, 101.0), 10) == 1.0
+
+
+def test_positions_that_change_within_a_period_are_worth_more_than_its_length() -> None:
+    """Worthless bets on 20 bars that last for about ten: 5 % pass, give or take, not 1 %.
+
+    The standard error of a share of 5 % in 1,500 histories is 0.6 points.
+    """
+    rng = np.random.default_rng(9)
+    passed: dict[str, list[bool]] = {"hac": [], "periods": []}
+    for _ in range(1_500):
+        bars, noise = rng.standard_normal((2, 700))
+        side = np.sign(signal.lfilter([1.0], [1.0, -0.9], noise)[200:680])
+        returns = side * np.convolve(bars, np.ones(20), "valid")[200:680]
+        found = sharpe_ratio(returns, 24.0, horizon=20.0)
+        assert found is not None
+        by_periods = replace(found, hac_error=None, degrees_of_freedom=math.inf)
+        for kind, each in (("hac", found), ("periods", by_periods)):
+            passed[kind].append(probabilistic_sharpe_ratio(each) > 0.95)
+    assert np.mean(passed["periods"]) < 0.025
+    assert np.mean(passed["hac"]) == pytest.approx(0.06, abs=0.02)
+
+
+def test_too_few_returns_are_taken_for_independent() -> None:
+    """Fifteen have no HAC error that could be believed; fifty have."""
+    rng = np.random.default_rng(10)
+    few, more = estimate(rng.standard_normal(15)), estimate(rng.standard_normal(50))
+    assert (few.hac_error, few.degrees_of_freedom) == (None, math.inf)
+    assert more.hac_error is not None
+    assert more.degrees_of_freedom < 10
+
+
+@pytest.mark.parametrize(("n", "correlation", "expected"), [(21, 0.5, 11), (8, 1, 1), (8, 0, 8)])
+def test_alike_trials_count_as_fewer(n: int, correlation: float, expected: float) -> None:
+    """Copies are one trial, strangers are all of them."""
+    assert effective_trials(n, correlation) == expected
 
 
 def test_a_true_ratio_survives_deflation() -> None:
