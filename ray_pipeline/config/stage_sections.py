@@ -147,13 +147,13 @@ class LeakageConfig(Section):
         "raise it for targets that are easy.",
     )
     clock_min_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.35,
+        default=0.3,
         description="By other clocks: from the first half of an hour, session, week or month, a "
         "higher |rank correlation| with the bars of its second half, that ends with it, is a "
         "leak. Nothing honest says as much of them; lower catches what is diluted.",
     )
     present_min_explained: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.12,
+        default=0.05,
         description="By other clocks: a feature whose last change bars to come, from the next but "
         "one on, explain by a larger share, beyond what its own memory predicts, was smoothed "
         "with them.",

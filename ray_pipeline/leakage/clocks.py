@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.bars.sessions import Sessions
 
-__all__ = ["Clock", "natural_clocks"]
+__all__ = ["Clock", "held_clock", "natural_clocks"]
 
 Ints = NDArray[np.int64]
 
@@ -20,7 +20,10 @@ _PERIODS = (
     (3_600, "hour"),
     *((3_600 * n, f"{n} hours") for n in (2, 3, 4, 6, 8, 12)),
 )
-_ROW_COUNTS = (2, 3, 4, 5, 6, 10, 12, 20, 21)
+_REGULAR = 0.95
+"""Of a feature's changes, the share that has to keep to one beat."""
+
+_MIN_CHANGES = 25
 
 _MONDAY_DAYS = 4
 """The first of January 1970 was a Thursday: the Monday after it came four days later."""
@@ -68,12 +71,15 @@ def natural_clocks(time_ns: Ints, bar_seconds: int) -> list[Clock]:
             seen.add(key)
             clocks.append(Clock(name, block))
 
+    if bar_seconds < _DAY_S:
+        sessions = Sessions(time_ns, bar_seconds)
+        days = time_ns // (_DAY_S * _SECOND_NS)
+        is_day = np.array_equal(np.diff(days) > 0, np.diff(sessions.number) > 0)
+        add("day" if is_day and _is_round_the_clock(time_ns) else "session", sessions.number)
     for seconds, name in _PERIODS:
         if seconds >= 2 * bar_seconds:
             for stamp in stamps:
                 add(name, stamp // (seconds * _SECOND_NS))
-    if bar_seconds < _DAY_S:
-        add("session", Sessions(time_ns, bar_seconds).number)
     for stamp in stamps:
         days = stamp // (_DAY_S * _SECOND_NS)
         add("day", days)
@@ -84,3 +90,32 @@ def natural_clocks(time_ns: Ints, bar_seconds: int) -> list[Clock]:
         if bar_seconds >= _DAY_S:
             add("quarter", months // 3)
     return clocks
+
+
+def held_clock(values: NDArray[np.float64]) -> Clock | None:
+    """Return the blocks of so many rows that a feature is held over; None where it is not.
+
+    Natural blocks have natural names; of twelve bars, that began somewhere, only the feature
+    itself tells. Where the market decides when it changes, as with a trend that turns, there is no
+    beat, and the ends of its runs would say what happened then.
+
+    Parameters
+    ----------
+    values
+        Shape (n_rows,), NaN = missing.
+    """
+    same = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+    changes = np.flatnonzero(~same) + 1
+    if len(changes) < _MIN_CHANGES or 2 * len(changes) > len(values):
+        return None
+    length = int(np.bincount(np.diff(changes)).argmax())
+    beats = np.bincount(changes % length)
+    if length < 2 or beats.max() < _REGULAR * len(changes):
+        return None
+    rows = np.arange(len(values), dtype=np.int64)
+    return Clock(f"{length} bars", (rows - int(beats.argmax())) // length)
+
+
+def _is_round_the_clock(time_ns: Ints) -> bool:
+    """Tell whether bars come at all hours of the day."""
+    return len(np.unique(time_ns // (3_600 * _SECOND_NS) % 24)) == 24

@@ -120,7 +120,7 @@ def screen_features(
         if suspects
     ]
     by_structure = structural_leaks(roles, config.columns.features)
-    by_figures = merge_leaks(list(runner.run(units).values()))
+    by_figures = merge_leaks(list(runner.run(units).values()), look_ahead)
     if section.policy == "fail" and (by_structure or by_figures):
         first = (by_structure + by_figures)[0]
         raise ExecutionError(

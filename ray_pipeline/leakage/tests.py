@@ -106,7 +106,9 @@ def _reads_earlier_bars(target: str) -> bool:
     return label is not None and label.lookback > 1
 
 
-def merge_leaks(records: Sequence[Mapping[str, Any]]) -> list[LeakFinding]:
+def merge_leaks(
+    records: Sequence[Mapping[str, Any]], look_ahead: LookAheadLimits
+) -> list[LeakFinding]:
     """Join the findings of all symbols (pure), sorted by target and feature.
 
     What value or behaviour accuses needs no other witness.
@@ -128,7 +130,9 @@ def merge_leaks(records: Sequence[Mapping[str, Any]]) -> list[LeakFinding]:
         value = float(np.mean([f["value"] for f in findings]))
         merged.append(LeakFinding(target, feature, test, value, _reason(test, findings, n_tested)))
     known = {finding.feature for finding in merged}
-    by_time = merge_look_aheads([each["look_ahead"] for each in records if "look_ahead" in each])
+    by_time = merge_look_aheads(
+        [each["look_ahead"] for each in records if "look_ahead" in each], look_ahead
+    )
     merged += [finding for finding in by_time if finding.feature not in known]
     return sorted(merged, key=lambda finding: (finding.target, finding.feature, finding.test))
 

@@ -2,40 +2,50 @@
 
 A block is an hour, a session, a week: bars from `start` to `end`. A feature made of all of them, as
 the hour's candle joined by the time at which it opens, knows at the block's first bar what its last
-will bring. Two figures tell:
+will bring. Three figures tell, all from rows in the block's first half but the second:
 
-- *inside*: from rows in the block's first half, the correlation with what the bars of its second
-  half bring that nobody expected;
+- *inside*: the correlation with what the bars of its second half bring;
 - *outside*: from rows in its second half, the same with the bars after its end, at the same
-  distances.
+  distances;
+- *rest*: the correlation with all that the block has still to come, which has the most to say.
 
-Who predicts the market does so at any minute of the hour: both are the same, however strong, slow
-or smooth the prediction is. What is known when the block begins, as the last block's candle, says
-of its second half what a prediction can, and no more. Who knows the block is at home inside and
-lost outside.
+Who predicts the market does so at any minute of the hour: inside and outside are the same, however
+strong, slow or smooth the prediction is. What is known when the block begins, as the last block's
+candle, says of its second half what a prediction can, and no more. Who knows the block is at home
+inside and lost outside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.statistics.lagged import normal_scores
-from ray_pipeline.statistics.surprises import Surprises
 
-__all__ = ["ClockScores", "FeatureRanks", "block_starts", "rank_features", "score_clock"]
+__all__ = [
+    "Brought",
+    "ClockScores",
+    "ClockView",
+    "FeatureRanks",
+    "block_starts",
+    "rank_features",
+    "score_clock",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PLACES = 4
+PLACES = 3
 """Rows of a half that are looked from, at most: neighbours say the same."""
 
 MIN_BLOCKS = 25
 """Fewer show nothing."""
+
+
+MANY_BLOCKS = 200
+"""From which on a few more coefficients cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +61,28 @@ class FeatureRanks:
 
 @dataclass(frozen=True, slots=True)
 class ClockScores:
-    """Figures of all features against one clock and one surprise, each of shape (n_features,).
+    """Figures of all features against one clock, each of shape (n_features,).
 
     Attributes
     ----------
-    inside, outside
+    inside, outside, rest
         Mean correlation over the places of a half; see the module.
-    n_blocks
-        Blocks that the feature has rows in.
+    freedom
+        Blocks that the feature has rows in, less what was fitted to them.
     """
 
     inside: Floats
     outside: Floats
-    n_blocks: Floats
+    rest: Floats
+    freedom: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the bars brought: their returns, and how surprising their size was; each (n_rows,)."""
+
+    returns: Floats
+    sizes: Floats
 
 
 def rank_features(features: Floats) -> FeatureRanks:
@@ -110,53 +129,95 @@ class _Blocks:
         return [self.start + i * half // n_places for i in range(n_places)]
 
 
-def score_clock(
-    features: FeatureRanks, starts: Ints, surprises: Sequence[Surprises]
-) -> list[tuple[ClockScores, ClockScores]] | None:
-    """Score features against one clock.
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A row of each block to look from, what comes after it, and what is known there.
 
-    Parameters
-    ----------
-    features
-        Ranks, n_features of them.
-    starts
-        As `block_starts` gives them.
-    surprises
-        What the bars brought: returns, ranges, volumes.
+    `lasts` are the rows at which the last two blocks ended, `basis` is orthonormal, of shape
+    (n_blocks, n_known), and `outcomes` has two columns, of returns and sizes, for each figure.
+    """
+
+    rows: Ints
+    lasts: tuple[Ints, Ints]
+    basis: Floats
+    outcomes: Floats
+    figures: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockView:
+    """A clock with what the bars brought: all that its scores need of other than the features."""
+
+    looks: tuple[_Look, ...]
+    n_places: int
+
+    @classmethod
+    def of(cls, starts: Ints, brought: Brought) -> ClockView | None:
+        """Prepare a clock; None where it has too few blocks.
+
+        Parameters
+        ----------
+        starts
+            As `block_starts` gives them.
+        brought
+            What the bars brought, 0 where it is not known.
+        """
+        if len(starts) < MIN_BLOCKS + 5:
+            return None
+        blocks = _Blocks.of(starts)
+        if len(blocks.start) < MIN_BLOCKS:
+            return None
+        sums = np.column_stack(
+            [np.r_[0.0, np.cumsum(values)] for values in (brought.returns, brought.sizes)]
+        )
+        n_rows, width = len(sums) - 1, blocks.end - blocks.middle
+        inside = _ranked(sums[blocks.end] - sums[blocks.middle])
+        outside = _ranked(sums[np.minimum(blocks.end + width, n_rows)] - sums[blocks.end])
+        places = blocks.places()
+        lasts = (blocks.start - 1, blocks.before - 1)
+        looks = []
+        for first in places:
+            rest = _ranked(sums[blocks.end] - sums[first + 1])
+            for rows, outcomes, figures in (
+                (first, np.column_stack([inside, rest]), (0, 2)),
+                (first + width, outside, (1,)),
+            ):
+                known = _known_bars(rows, blocks, sums)
+                looks.append(_Look(rows, lasts, known, outcomes, figures))
+        return cls(tuple(looks), len(places))
+
+
+def score_clock(features: FeatureRanks, view: ClockView) -> list[tuple[ClockScores, ClockScores]]:
+    """Score features against one clock.
 
     Returns
     -------
-    list or None
-        For each surprise the scores of the features as they are, and of what is new in them: less
-        what their values in the two blocks before and the known bars explain. None where there are
-        too few blocks.
+    list
+        For the returns and the sizes of the bars the scores of the features as they are, and of
+        what is new in them: less what their values in the two blocks before and the bars that are
+        known explain.
     """
-    if len(starts) < MIN_BLOCKS + 5:
-        return None
-    blocks = _Blocks.of(starts)
-    if len(blocks.start) < MIN_BLOCKS:
-        return None
-    sums = np.column_stack([np.r_[0.0, np.cumsum(each.values)] for each in surprises])
-    n_rows, width = len(sums) - 1, blocks.end - blocks.middle
-    inside = _ranked(sums[blocks.end] - sums[blocks.middle])
-    outside = _ranked(sums[np.minimum(blocks.end + width, n_rows)] - sums[blocks.end])
-    places = blocks.places()
-    found = np.zeros((2, 2, len(surprises), features.scores.shape[1]))
-    n_blocks = np.full(features.scores.shape[1], np.inf)
-    for first in places:
-        for side, (rows, outcome) in enumerate(((first, inside), (first + width, outside))):
-            values, known = features.scores[rows], features.known[rows]
-            found[0, side] += _correlation(values, known, outcome)
-            new, is_new = _new(features, rows, blocks, sums)
-            found[1, side] += _correlation(new, is_new, outcome)
-            n_blocks = np.minimum(n_blocks, is_new.sum(axis=0))
-    found /= len(places)
+    n_features = features.scores.shape[1]
+    found = np.zeros((2, 3, 2, n_features))
+    freedom = np.full((2, n_features), np.inf)
+    for look in view.looks:
+        new, is_new = _new(features, look)
+        n_fitted = look.basis.shape[1] + 2
+        values, known = features.scores[look.rows], features.known[look.rows]
+        for form, (of_form, mask, fitted) in enumerate(
+            ((values, known, 0), (new, is_new, n_fitted))
+        ):
+            correlations = _correlation(of_form, mask, look.outcomes)
+            for k, figure in enumerate(look.figures):
+                found[form, figure] += correlations[2 * k : 2 * k + 2]
+            freedom[form] = np.minimum(freedom[form], mask.sum(axis=0) - fitted)
+    found /= view.n_places
     return [
         (
-            ClockScores(found[0, 0, k], found[0, 1, k], n_blocks),
-            ClockScores(found[1, 0, k], found[1, 1, k], n_blocks),
+            ClockScores(*found[0, :, outcome], freedom[0]),
+            ClockScores(*found[1, :, outcome], freedom[1]),
         )
-        for k in range(len(surprises))
+        for outcome in range(2)
     ]
 
 
@@ -177,27 +238,39 @@ def _correlation(values: Floats, known: Floats, outcomes: Floats) -> Floats:
     return found
 
 
-def _new(
-    features: FeatureRanks, rows: Ints, blocks: _Blocks, sums: Floats
-) -> tuple[Floats, Floats]:
+def _new(features: FeatureRanks, look: _Look) -> tuple[Floats, Floats]:
     """Take from features what they were when the last two blocks ended, and the known bars."""
-    lasts = (blocks.start - 1, blocks.before - 1)
-    known = features.known[rows] * features.known[lasts[0]] * features.known[lasts[1]]
-    bars = np.column_stack(
-        [
-            np.ones(len(rows)),
-            sums[rows + 1] - sums[blocks.start],
-            sums[blocks.start] - sums[blocks.before],
-        ]
+    known = (
+        features.known[look.rows] * features.known[look.lasts[0]] * features.known[look.lasts[1]]
     )
-    basis, _ = np.linalg.qr(bars)
     value, last, second = (
-        part - basis @ (basis.T @ part)
-        for part in (features.scores[row] * known for row in (rows, *lasts))
+        part - look.basis @ (look.basis.T @ part)
+        for part in (features.scores[rows] * known for rows in (look.rows, *look.lasts))
     )
     for regressor in (last, second - _projected(second, last)):
         value = value - _projected(value, regressor)
     return value * known, known
+
+
+def _known_bars(rows: Ints, blocks: _Blocks, sums: Floats) -> Floats:
+    """Return an orthonormal basis of what is known of the bars at each row.
+
+    Returns of the last 1, 2, 4 … bars (of few blocks, 1, 4, 16 …) as far back as the last two
+    blocks and more, of the block so far and of the two before it; the sizes of these bars.
+    """
+    so_far = sums[rows + 1] - sums[blocks.start]
+    last = sums[blocks.start] - sums[blocks.before]
+    second = sums[blocks.before] - sums[blocks.before_that]
+    parts = [so_far, last, second[:, :1]]
+    length, window = 4 * float(np.median(blocks.end - blocks.start)), 1
+    step = 2 if len(rows) >= MANY_BLOCKS else 4
+    while window <= length:
+        parts.append((sums[rows + 1] - sums[np.maximum(rows + 1 - window, 0)])[:, :1])
+        window *= step
+    known = np.column_stack(parts)
+    known /= np.maximum(known.std(axis=0), 1e-30)
+    basis, triangle = np.linalg.qr(np.column_stack([np.ones(len(rows)), known.clip(-4.0, 4.0)]))
+    return basis[:, np.abs(np.diag(triangle)) > 1e-6 * len(rows) ** 0.5]
 
 
 def _projected(values: Floats, on: Floats) -> Floats:

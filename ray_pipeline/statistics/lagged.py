@@ -77,7 +77,10 @@ class LaggedCorrelation:
 
     def prepare(self, values: Floats) -> RankedSeries:
         """Rank and transform a series, shape (n_rows,)."""
-        scores, known = normal_scores(values)
+        return self.prepare_scores(*normal_scores(values))
+
+    def prepare_scores(self, scores: Floats, known: NDArray[np.bool_]) -> RankedSeries:
+        """Transform a series of standardised scores, 0 where it is not known."""
         n_known = np.concatenate([[0], np.cumsum(known)])
         rows = np.flatnonzero(known)
         whole = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)

@@ -8,24 +8,47 @@ of the bars to come ends where the block ends that it is made of.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ray_pipeline.statistics.present_scores import PresentScore
 
-__all__ = ["LookAheadLimits", "clock_z", "is_clock_leak", "is_smooth_present"]
+__all__ = [
+    "WEAKER",
+    "ClockFigures",
+    "LookAheadLimits",
+    "clock_z",
+    "is_clock_leak",
+    "is_clock_suspect",
+    "is_smooth_present",
+]
+
+SUSPECT_Z = 1.5
+"""Standard errors, in one symbol, of what a feature says of the rest of its block."""
 
 MIN_CLOCK_Z = 4.5
-"""Standard errors, of some hundred looks at each feature of each symbol."""
+"""The same of all symbols: one look in 150,000, and there are some hundred at each feature."""
 
-MIN_CONTRAST_Z = 4.0
+SUSPECT_CONTRAST_Z = 0.5
+MIN_CONTRAST_Z = 1.8
+"""Standard errors of the difference between inside and outside, in one symbol and of all."""
+
+COMMON = 0.5
+"""Correlation that figures of two symbols are taken to have: their bars move together, and many
+features are the same for all."""
 
 MOST_OUTSIDE = 0.4
-"""Of what a feature says inside its block, the share that a leak may seem to say across its end. A
-prediction that is known at the block's start and forgotten so fast as to say less says too little
-of the block's second half."""
+"""Of what a feature says inside its block, the share that a leak may seem to say across its end.
+What drives the next bar at a correlation of 0.3, and is known when the block begins, says of its
+second half 0.2 where it is forgotten as fast as that, and of the whole block 0.4."""
+
+WEAKER = 2.0 / 3.0
+STRONGER = 2.0
+"""Of the least correlation: a leak whose values move with the present bar, as the price over the
+day's high, may say less of the second half if it says so much more of the whole rest."""
 
 MIN_PRESENT_Z = 6.0
-MIN_LARGEST = 0.1
+MIN_LARGEST = 0.15
 """|Correlation| with one bar to come: many tiny ones are what slow series have by luck."""
 
 
@@ -33,23 +56,74 @@ MIN_LARGEST = 0.1
 class LookAheadLimits:
     """Of the config's section ``leakage``; see there for what each trades."""
 
-    clock_min_correlation: float = 0.35
-    present_min_explained: float = 0.12
+    clock_min_correlation: float = 0.3
+    present_min_explained: float = 0.05
 
 
-def clock_z(inside: float, n_blocks: float) -> float:
-    """Return a correlation in standard errors (Fisher 1921)."""
-    bounded = min(abs(inside), 1.0 - 1e-9)
-    return math.atanh(bounded) * math.sqrt(max(n_blocks - 3.0, 0.0))
+def clock_z(correlation: float, freedom: float) -> float:
+    """Return a correlation in standard errors (Fisher 1921), with its sign."""
+    bounded = min(max(correlation, -1.0 + 1e-9), 1.0 - 1e-9)
+    return math.atanh(bounded) * math.sqrt(max(freedom - 3.0, 0.0))
 
 
-def is_clock_leak(inside: float, outside: float, n_blocks: float, limits: LookAheadLimits) -> bool:
+@dataclass(frozen=True, slots=True)
+class ClockFigures:
+    """What a feature says of its block, in one symbol or on average; see `clock_scores`.
+
+    `z` is `rest`, `contrast` what `inside` has more than `outside`, in standard errors.
+    """
+
+    inside: float
+    outside: float
+    rest: float
+    z: float
+    contrast: float
+
+    @classmethod
+    def of(cls, inside: float, outside: float, rest: float, freedom: float) -> ClockFigures:
+        """Turn correlations over so many blocks towards a positive `inside`."""
+        sign = math.copysign(1.0, inside)
+        inside, outside, rest = abs(inside), sign * outside, sign * rest
+        contrast = clock_z(inside, freedom) - clock_z(outside, freedom)
+        return cls(inside, outside, rest, clock_z(rest, freedom), contrast / math.sqrt(2.0))
+
+    @classmethod
+    def pooled(cls, figures: Sequence[ClockFigures], n_symbols: int) -> ClockFigures:
+        """Average those of some symbols, of so many that could have had any."""
+        n_found = len(figures)
+        inside, outside, rest = (
+            sum(getattr(each, name) for each in figures) / n_found
+            for name in ("inside", "outside", "rest")
+        )
+        error = math.sqrt(n_symbols * (1.0 + (n_symbols - 1) * COMMON))
+        z, contrast = (
+            sum(getattr(each, name) for each in figures) / error for name in ("z", "contrast")
+        )
+        return cls(inside, outside, rest, z, contrast)
+
+
+def is_clock_suspect(figures: ClockFigures, limits: LookAheadLimits) -> bool:
+    """Say whether one symbol's figures may be those of a leak."""
+    return (
+        figures.inside >= WEAKER * limits.clock_min_correlation
+        and figures.outside < figures.inside
+        and figures.z >= SUSPECT_Z
+        and figures.contrast >= SUSPECT_CONTRAST_Z
+    )
+
+
+def is_clock_leak(figures: ClockFigures, limits: LookAheadLimits) -> bool:
     """Say whether a feature knows its block: what it says is strong, and ends with the block."""
-    strength, across = abs(inside), math.copysign(1.0, inside) * outside
-    if strength < limits.clock_min_correlation or across > MOST_OUTSIDE * strength:
-        return False
-    contrast = clock_z(strength, n_blocks) - math.copysign(1.0, across) * clock_z(across, n_blocks)
-    return clock_z(strength, n_blocks) >= MIN_CLOCK_Z and contrast >= MIN_CONTRAST_Z * math.sqrt(2)
+    least = limits.clock_min_correlation
+    is_strong = figures.inside >= least or (
+        figures.inside >= WEAKER * least and figures.rest >= STRONGER * least
+    )
+    return (
+        is_strong
+        and figures.outside <= MOST_OUTSIDE * figures.inside
+        and figures.z >= MIN_CLOCK_Z
+        and figures.contrast >= MIN_CONTRAST_Z
+    )
 
 
 def is_smooth_present(score: PresentScore, limits: LookAheadLimits) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ray_pipeline.leakage.clocks import Clock, natural_clocks
+from ray_pipeline.leakage.clocks import Clock, held_clock, natural_clocks
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
@@ -23,7 +23,8 @@ def test_five_minute_bars_around_the_clock() -> None:
     assert np.flatnonzero(np.diff(by_open)).tolist()[:2] == [11, 23]
     assert np.flatnonzero(np.diff(by_close)).tolist()[:2] == [0, 12]
     names = {clock.name for clock in clocks}
-    assert {"10 minutes", "30 minutes", "4 hours", "session", "week"} <= names
+    assert {"10 minutes", "30 minutes", "4 hours", "day", "week"} <= names
+    assert "session" not in names
     assert "5 minutes" not in names
     assert "3 minutes" not in names
 
@@ -51,3 +52,22 @@ def test_no_two_clocks_agree_everywhere() -> None:
     times = MONDAY * DAY + np.arange(3_000) * 900 * SECOND
     cuts = [np.flatnonzero(np.diff(clock.block)).tolist() for clock in natural_clocks(times, 900)]
     assert len({tuple(cut) for cut in cuts}) == len(cuts)
+
+
+def test_a_feature_held_over_twelve_bars_tells_its_own_clock() -> None:
+    """Where the blocks begin too; equal neighbours leave a longer gap, no other beat."""
+    values = np.repeat(np.random.default_rng(0).integers(0, 9, 300).astype(float), 12)[5:]
+    clock = held_clock(values)
+    assert clock is not None
+    assert clock.name == "12 bars"
+    assert np.flatnonzero(np.diff(clock.block)).tolist()[:3] == [6, 18, 30]
+
+
+def test_what_keeps_to_no_beat_has_no_clock() -> None:
+    """A trend that turns when the market does, what changes at every bar, and a constant."""
+    random = np.random.default_rng(1)
+    walk = np.cumsum(random.standard_normal(4_000))
+    assert held_clock(np.sign(walk - np.roll(walk, 40))) is None
+    assert held_clock(walk) is None
+    assert held_clock(np.ones(4_000)) is None
+    assert held_clock(np.full(4_000, np.nan)) is None

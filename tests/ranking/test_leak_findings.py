@@ -78,19 +78,22 @@ def test_a_leak_of_half_of_the_symbols_is_a_property_of_the_feature() -> None:
     """Two of four accuse; one of three does not."""
     leaky = [_table(f"L{i}", i) for i in range(2)]
     clean = [_table(f"C{i}", 10 + i, leaks=False) for i in range(2)]
-    found = merge_leaks(_records(*leaky, *clean))
+    found = merge_leaks(_records(*leaky, *clean), LookAheadLimits())
     assert [(f.target, f.feature, f.test) for f in found] == [
         ("y5", "copy", "value"),
         ("y5", "later", "value"),
         ("y5", "noisy copy", "behaviour"),
     ]
-    assert merge_leaks(_records(leaky[0], *clean)) == []
-    assert merge_leaks([]) == []
+    assert merge_leaks(_records(leaky[0], *clean), LookAheadLimits()) == []
+    assert merge_leaks([], LookAheadLimits()) == []
 
 
 def test_reasons_name_the_row_and_the_figures() -> None:
     """Which row's label it is, how closely, and in how many symbols."""
-    found = {f.feature: f for f in merge_leaks(_records(_table("A", 0), _table("B", 1)))}
+    found = {
+        f.feature: f
+        for f in merge_leaks(_records(_table("A", 0), _table("B", 1)), LookAheadLimits())
+    }
     assert found["copy"].reason.startswith("equals the target of its own row up to a monotone map")
     assert found["copy"].reason.endswith("with anything known at the time) in 2 of 2 symbols")
     assert "equals the target of the row 2 later up to a monotone map" in found["later"].reason
@@ -126,7 +129,7 @@ def test_value_outweighs_behaviour_when_symbols_disagree() -> None:
         }
         for test, evidence, value in (("behaviour", "vanishes", 0.6), ("value", "copy", 1.0))
     ]
-    assert merge_leaks(records) == [
+    assert merge_leaks(records, LookAheadLimits()) == [
         LeakFinding(
             target="y",
             feature="x",
