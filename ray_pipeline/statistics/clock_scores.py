@@ -212,13 +212,19 @@ def score_clock(features: FeatureRanks, view: ClockView) -> list[tuple[ClockScor
                 found[form, figure] += correlations[2 * k : 2 * k + 2]
             freedom[form] = np.minimum(freedom[form], mask.sum(axis=0) - fitted)
     found /= view.n_places
-    return [
-        (
-            ClockScores(*found[0, :, outcome], freedom[0]),
-            ClockScores(*found[1, :, outcome], freedom[1]),
+    of_outcomes = []
+    for outcome in range(2):
+        plain, new_only = (
+            ClockScores(
+                found[form, 0, outcome],
+                found[form, 1, outcome],
+                found[form, 2, outcome],
+                freedom[form],
+            )
+            for form in range(2)
         )
-        for outcome in range(2)
-    ]
+        of_outcomes.append((plain, new_only))
+    return of_outcomes
 
 
 def _ranked(outcomes: Floats) -> Floats:
