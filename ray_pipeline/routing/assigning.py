@@ -76,7 +76,7 @@ def plan_document(plan: TrainingPlan) -> dict[str, Any]:
     jobs = []
     for job in plan.jobs:
         plain = asdict(job) | {"hyperparameters": dict(job.hyperparameters)}
-        del plain["fold_features"]
+        del plain["fold_features"], plain["n_feature_sets"]
         if not job.members:
             del plain["members"]
         jobs.append(plain)

@@ -58,6 +58,8 @@ class Job:
         Jobs whose models an average is made of; none for every other job.
     feature_set
         Which features these are: those selected, or all where selection costs skill.
+    n_feature_sets
+        Sets that these were chosen from on the rows that its skill is measured on.
     """
 
     job_id: str
@@ -74,6 +76,7 @@ class Job:
     members: tuple[str, ...] = ()
     verdict: JobVerdict = ""
     feature_set: FeatureSet = ""
+    n_feature_sets: int = 1
 
 
 @dataclass(frozen=True, slots=True)

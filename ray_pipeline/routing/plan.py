@@ -189,4 +189,5 @@ def _job(model: _Wanted, family: str, features: ModelFeatures, config: Experimen
         why=model.why,
         verdict=model.verdict,
         feature_set="selected" if features.are_selected else "all",
+        n_feature_sets=features.n_sets,
     )

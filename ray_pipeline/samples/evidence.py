@@ -85,6 +85,12 @@ class Evidence:
         """Plain values for a unit's record."""
         return asdict(self)
 
+    def paid(self, n_tries: int) -> Evidence:
+        """Let the winner of some tries, chosen on these rows, pay for all of them (Bonferroni)."""
+        if math.isnan(self.p_value):
+            return self
+        return replace(self, p_value=min(1.0, n_tries * self.p_value))
+
 
 @dataclass(frozen=True, slots=True)
 class SkillMeasure:

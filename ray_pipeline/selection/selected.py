@@ -68,11 +68,17 @@ class ModelFeatures:
         Those of each fold's model, by fold.
     are_selected
         Whether these are the features selected, or all.
+    n_sets
+        2 where that was decided on the rows that the skill of the model is measured on: what is
+        reported afterwards is the skill of the winner. The own models of a target share one
+        decision, made on some of their symbols, that no single one of them has a say in to speak
+        of: there is nothing to pay for.
     """
 
     final: tuple[str, ...]
     folds: Mapping[int, tuple[str, ...]]
     are_selected: bool
+    n_sets: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +109,12 @@ class Selection:
         view: View = "cross_sectional" if symbol is None else "symbol_specific"
         rows = [row for row in self.kept if (row.target, row.view) == (target, view)]
         of_family = [row for row in rows if row.family == family] or rows
+        is_decided = any(row.verdict in ("no worse", "worse") for row in of_family)
+        n_sets = 2 if is_decided and symbol is None else 1
         if of_family and all(row.accepted for row in of_family):
-            return ModelFeatures(choice.final, choice.folds, are_selected=True)
-        return ModelFeatures(self.every, dict.fromkeys(choice.folds, self.every), False)
+            return ModelFeatures(choice.final, choice.folds, True, n_sets)
+        every = dict.fromkeys(choice.folds, self.every)
+        return ModelFeatures(self.every, every, False, n_sets)
 
     def table_rows(self) -> list[dict[str, Any]]:
         """Rows of ``feature_selection/features.parquet``."""

@@ -73,7 +73,7 @@ def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
     tables = [reader.run.read_table(member.predictions) for member in spec.members]
     documents = [reader.run.read_json(member.metadata) for member in spec.members]
     table = _averaged(job, tables)
-    evidence = _evidence(table, target, spec, reader.axis(frame.axis))
+    evidence = _evidence(table, target, spec, reader.axis(frame.axis)).paid(job.n_feature_sets)
     files = {
         _FILE: strict_json(
             {
@@ -167,6 +167,7 @@ def _metadata(
         "view": spec.job.view,
         "family": spec.job.family,
         **feature_facts(features, request),
+        "feature_set": spec.job.feature_set,
         "hyperparameters": {},
         "seed": None,
         "serves": list(first["serves"]),

@@ -15,7 +15,7 @@ from ray_pipeline.families import Model, Problem, family_identity, load_family
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import TargetSpec, View
-from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.routing.jobs import RANK_AVERAGE, FeatureSet
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import (
     Evidence,
@@ -43,6 +43,8 @@ class JobSpec:
     """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`.
 
     `search` holds what a search for hyperparameters chose inside each fold, if there was one.
+    `n_feature_sets` counts the sets of features that these were chosen from on the test rows, for
+    which the evidence pays; `feature_set` names the one that was.
     `identity` is that of the family's code, and of the interpreter, which the metadata name; an
     average has none, it fits nothing.
     """
@@ -55,6 +57,8 @@ class JobSpec:
     fold_features: tuple[tuple[int, tuple[str, ...]], ...]
     hyperparameters: tuple[tuple[str, Any], ...]
     search: JobSearch | None = None
+    feature_set: FeatureSet = ""
+    n_feature_sets: int = 1
     identity: Identity | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +158,7 @@ def fit_job(
     return FittedJob(
         model=fit.model,
         out_of_sample=table,
-        evidence=evidence if verdict is None else verdict.paid(evidence),
+        evidence=(evidence if verdict is None else verdict.paid(evidence)).paid(job.n_feature_sets),
         seed=seed,
         n_rows=fit.n_rows,
         first=fit.first,

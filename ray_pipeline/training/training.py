@@ -139,4 +139,6 @@ def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
         fold_features=job.fold_features,
         hyperparameters=job.hyperparameters,
         search=searches.get(job.job_id),
+        feature_set=job.feature_set,
+        n_feature_sets=job.n_feature_sets,
     )

@@ -130,6 +130,7 @@ def _metadata(
         "view": job.view,
         "family": job.family,
         **feature_facts(job.features, request),
+        "feature_set": job.feature_set,
         "hyperparameters": dict(fitted.hyperparameters),
         "seed": fitted.seed,
         "fitting": fitted.fitting,

@@ -237,6 +237,22 @@ class TestFeaturesOfModels:
         """A verdict on own models says nothing of the pooled one; without one all are used."""
         assert self.features("ridge", row("ridge", True, "symbol_specific")) == ("a", "b")
 
+    def test_a_choice_on_the_test_rows_is_counted(self) -> None:
+        """Two sets were tried for a pooled model; configured ones were not, and own ones share."""
+        decided = Selection({("y", None): self.CHOICE}, [row("ridge", True)], ("a", "b"))
+        found = decided.features("y", None, "ridge")
+        assert found is not None
+        assert found.n_sets == 2
+        configured = replace(row("ridge", True), verdict="as configured")
+        found = replace(decided, kept=[configured]).features("y", None, "ridge")
+        assert found is not None
+        assert found.n_sets == 1
+        own = replace(row("ridge", True), view="symbol_specific")
+        shared = Selection({("y", "S0"): self.CHOICE}, [own], ("a", "b"))
+        found = shared.features("y", "S0", "ridge")
+        assert found is not None
+        assert found.n_sets == 1
+
     def test_no_choice_no_features(self) -> None:
         """A model that nothing was selected for is not planned."""
         assert Selection({}, (), ("a",)).features("y", None, "ridge") is None

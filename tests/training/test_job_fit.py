@@ -406,3 +406,11 @@ class TestEvidence:
         earlier = np.arange(100)
         assert before.column("prediction").take(earlier) == after.column("prediction").take(earlier)
         assert before.column("prediction") != after.column("prediction")
+
+
+def test_a_choice_between_two_sets_of_features_is_paid_for(family: RecordingFamily) -> None:
+    """It was made on the rows that the skill is measured on: twice the p-value, the same skill."""
+    design = design_of(labels(900), marked_features(900), 3)
+    one, two = (fit(design, job_spec(n_feature_sets=n)).evidence for n in (1, 2))
+    assert 0.0 < one.p_value < 1.0
+    assert two == replace(one, p_value=min(1.0, 2.0 * one.p_value))

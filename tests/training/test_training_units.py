@@ -105,6 +105,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "view": "symbol_specific",
         "family": "ridge",
         "features": ["c", "b"],
+        "feature_set": "",
         "feature_dtype": "float32",
         "feature_lookback_bars": {"c": None, "b": None},
         "first_predictable_row": 0,
