@@ -20,7 +20,12 @@ from ray_pipeline.families.linear import LinearModel, load_linear, predict_linea
 from ray_pipeline.families.protocol import Model, Problem
 from ray_pipeline.families.searching import SearchDimension
 from ray_pipeline.families.streaming import StreamedProblem
-from ray_pipeline.statistics.ridge import RidgeSolution, solve_ridge, solve_ridge_in_blocks
+from ray_pipeline.statistics.ridge import (
+    RidgeSolution,
+    choose_ridge_in_blocks,
+    solve_ridge,
+    solve_ridge_in_blocks,
+)
 from ray_pipeline.statistics.ridge_penalty import parts_in_time
 from ray_pipeline.statistics.scaling import FeatureScaling, fit_feature_scaling, winsorise_label
 
@@ -65,11 +70,12 @@ class RidgeFamily:
         """Sum the cross-products as the rows come; see `StreamingFamily.fit_streamed`."""
         scaling = fit_feature_scaling(sample)
         labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
-        solution = solve_ridge_in_blocks(
-            _scaled_blocks(problem, labels, scaling),
-            len(feature_names),
-            _penalty(hyperparameters),
-            _parts(problem),
+        blocks = _scaled_blocks(problem, labels, scaling)
+        penalty = _penalty(hyperparameters)
+        solution = (
+            choose_ridge_in_blocks(blocks, _parts(problem))
+            if penalty is None
+            else solve_ridge_in_blocks(blocks, len(feature_names), penalty)
         )
         return self._model(feature_names, scaling, solution, 0)
 

@@ -11,7 +11,7 @@ from scipy import linalg
 
 from ray_pipeline.statistics.ridge_penalty import PartSums, choose_penalties, parts_in_time
 
-__all__ = ["RidgeSolution", "solve_ridge", "solve_ridge_in_blocks"]
+__all__ = ["RidgeSolution", "choose_ridge_in_blocks", "solve_ridge", "solve_ridge_in_blocks"]
 
 BLOCK_ROWS = 32_768
 """Rows of one block of the cross-products: a fixed order of summation, bounded memory."""
@@ -20,6 +20,7 @@ NEARLY_ALL = 0.9
 """Share of the design's rows from which on a target's penalty is chosen by all of them."""
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class RidgeSolution:
     penalties: Floats
 
 
-def _gram(Z: Floats, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def _gram(Z: Floats, rows: Ints) -> tuple[Floats, Floats]:
     gram, total = np.zeros((Z.shape[1], Z.shape[1])), np.zeros(Z.shape[1])
     for start in range(0, len(rows), BLOCK_ROWS):
         z = Z[rows[start : start + BLOCK_ROWS]]
@@ -40,7 +41,7 @@ def _gram(Z: Floats, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
     return gram, total
 
 
-def _moments(Z: Floats, Y: Floats, rows: NDArray[np.int64]) -> Floats:
+def _moments(Z: Floats, Y: Floats, rows: Ints) -> Floats:
     moments = np.zeros((Z.shape[1], Y.shape[1]))
     for start in range(0, len(rows), BLOCK_ROWS):
         block = rows[start : start + BLOCK_ROWS]
@@ -51,7 +52,7 @@ def _moments(Z: Floats, Y: Floats, rows: NDArray[np.int64]) -> Floats:
 def solve_ridge(
     Z: Floats,
     Y: Floats,
-    rows: Sequence[NDArray[np.int64]],
+    rows: Sequence[Ints],
     penalty: float | None,
     weights: Sequence[Floats | None] = (),
 ) -> RidgeSolution:
@@ -80,7 +81,9 @@ def solve_ridge(
         that a row of weight 2 is two rows.
     """
     problems = _Problems(Z, Y, rows, weights)
-    penalties = np.full(Y.shape[1], penalty) if penalty is not None else _penalties(problems)
+    penalties = np.full(Y.shape[1], np.nan if penalty is None else penalty)
+    if penalty is None:
+        _choose_alike(problems, penalties)
     coefficients = np.zeros((Z.shape[1], Y.shape[1]))
     intercepts = np.zeros(Y.shape[1])
     labels = np.zeros(Y.shape)
@@ -93,9 +96,16 @@ def solve_ridge(
             labels[index[:, np.newaxis], members] = Y[index[:, np.newaxis], members]
             used[index] = True
             continue
+        if penalty is None:
+            by_part = PartSums()
+            by_part.add(Z[index], Y[index][:, members], parts_in_time(weight), weight)
+            found = _chosen(by_part)
+            coefficients[:, members], intercepts[members] = found.coefficients, found.intercepts
+            penalties[members] = found.penalties
+            continue
         sums = _Weighted(Z.shape[1], len(members))
         sums.add(Z[index], Y[index][:, members], weight)
-        coefficients[:, members], intercepts[members] = sums.solve(penalties[members])
+        coefficients[:, members], intercepts[members] = sums.solve(penalty)
     union = np.flatnonzero(used)
     moments, y_sums = _moments(Z, labels, union), labels.sum(axis=0)
     whole = _gram(Z, union)
@@ -112,10 +122,7 @@ def solve_ridge(
 
 
 def solve_ridge_in_blocks(
-    blocks: Iterable[tuple[Floats, Floats, Floats]],
-    n_features: int,
-    penalty: float | None,
-    parts: NDArray[np.int64] | None = None,
+    blocks: Iterable[tuple[Floats, Floats, Floats]], n_features: int, penalty: float
 ) -> RidgeSolution:
     """Fit one target on rows that come block by block; otherwise like `solve_ridge`.
 
@@ -124,20 +131,31 @@ def solve_ridge_in_blocks(
     blocks
         Scaled features (n, n_features), labels (n,) and weights (n,), all finite. With weights
         that are not all 1, n is their sum.
-    parts
-        Of `parts_in_time`, for each row in the order of the blocks, shape (n_rows,): needed where
-        the penalty is to be chosen.
     """
-    sums, by_part = _Weighted(n_features, 1), PartSums()
-    start = 0
+    sums = _Weighted(n_features, 1)
     for Z, y, weights in blocks:
         sums.add(Z, y[:, np.newaxis], weights)
-        if penalty is None and parts is not None:
-            by_part.add(Z, y[:, np.newaxis], parts[start : start + len(Z)], weights)
+    return RidgeSolution(*sums.solve(penalty), np.array([penalty]))
+
+
+def choose_ridge_in_blocks(
+    blocks: Iterable[tuple[Floats, Floats, Floats]], parts: Ints
+) -> RidgeSolution:
+    """Fit one target, its penalty chosen, on rows that come block by block.
+
+    Parameters
+    ----------
+    blocks
+        As of `solve_ridge_in_blocks`.
+    parts
+        Of `parts_in_time`, for each row in the order of the blocks, shape (n_rows,).
+    """
+    sums = PartSums()
+    start = 0
+    for Z, y, weights in blocks:
+        sums.add(Z, y[:, np.newaxis], parts[start : start + len(Z)], weights)
         start += len(Z)
-    penalties = np.array([penalty]) if penalty is not None else choose_penalties(by_part)
-    coefficients, intercepts = sums.solve(penalties)
-    return RidgeSolution(coefficients, intercepts, penalties)
+    return _chosen(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +164,10 @@ class _Problems:
 
     Z: Floats
     Y: Floats
-    rows: Sequence[NDArray[np.int64]]
+    rows: Sequence[Ints]
     weights: Sequence[Floats | None]
 
-    def of(self, target: int) -> tuple[NDArray[np.int64], Floats | None]:
+    def of(self, target: int) -> tuple[Ints, Floats | None]:
         """Rows of a target, and their weights."""
         index = self.rows[target]
         weight = self.weights[target] if self.weights else None
@@ -165,23 +183,23 @@ class _Problems:
         return list(found.values())
 
 
-def _penalties(problems: _Problems) -> Floats:
-    """Choose every target's penalty.
+def _choose_alike(problems: _Problems, penalties: Floats) -> None:
+    """Fill in the penalties of targets that count all their rows alike.
 
-    Targets that count all rows alike and lack few of them share the cross-products of all; a
-    label that is missing is taken for the mean of those that are not.
+    Those that lack few of the design's rows share the cross-products of all; a label that is
+    missing is taken for the mean of those that are not.
     """
     Z, Y = problems.Z, problems.Y
-    penalties = np.empty(Y.shape[1])
     nearly: list[int] = []
     for members in problems.groups():
         index, weight = problems.of(members[0])
-        if weight is None and len(index) >= NEARLY_ALL * len(Z):
+        if weight is not None:
+            continue
+        if len(index) >= NEARLY_ALL * len(Z):
             nearly += members
             continue
         sums = PartSums()
-        parts = parts_in_time(np.ones(len(index)) if weight is None else weight)
-        sums.add(Z[index], Y[index][:, members], parts, weight)
+        sums.add(Z[index], Y[index][:, members], parts_in_time(np.ones(len(index))))
         penalties[members] = choose_penalties(sums)
     if nearly:
         labels = np.zeros((len(Z), len(nearly)))
@@ -191,7 +209,14 @@ def _penalties(problems: _Problems) -> Floats:
         sums = PartSums()
         sums.add(Z, labels, parts_in_time(np.ones(len(Z))))
         penalties[nearly] = choose_penalties(sums)
-    return penalties
+
+
+def _chosen(sums: PartSums) -> RidgeSolution:
+    """Choose each target's penalty and solve with it."""
+    penalties, total = choose_penalties(sums), sums.total()
+    features, labels, _ = total.centred()
+    coefficients = _solve(features, labels, penalties)
+    return RidgeSolution(coefficients, (total.y - total.z @ coefficients) / total.n, penalties)
 
 
 class _Weighted:
@@ -214,12 +239,15 @@ class _Weighted:
                 self._moments[:, k] += weighted.T @ Y[part, k]
                 self._y[k] += float(weights[part] @ Y[part, k])
 
-    def solve(self, penalties: Floats) -> tuple[Floats, Floats]:
+    def solve(self, penalty: float) -> tuple[Floats, Floats]:
         """Coefficients (n_features, n_targets) and intercepts (n_targets,)."""
         gram = self._gram - np.outer(self._z, self._z) / self._n
         moments = self._moments - np.outer(self._z, self._y / self._n)
         coefficients = np.column_stack(
-            [_solve(gram, moments[:, [k]], penalties[[k]] * self._n) for k in range(len(penalties))]
+            [
+                _solve(gram, moments[:, [k]], np.array([penalty * self._n]))
+                for k in range(len(self._y))
+            ]
         )
         return coefficients, (self._y - self._z @ coefficients) / self._n
 
@@ -236,7 +264,7 @@ def _solve(gram: Floats, moments: Floats, penalties: Floats) -> Floats:
 
 
 def _gram_of(
-    Z: Floats, index: NDArray[np.int64], union: NDArray[np.int64], whole: tuple[Floats, Floats]
+    Z: Floats, index: Ints, union: Ints, whole: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     """Cross-products of some rows of the union: from the rows left out where these are fewer."""
     if 2 * len(index) < len(union):
