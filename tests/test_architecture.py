@@ -79,7 +79,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "fsspec": ("storage",),
     "grpc": ("execution.ray_token",),
     "jinja2": ("report",),
-    "lightgbm": ("families.lightgbm", "families.lightgbm_streaming"),
+    "lightgbm": (
+        "families.lightgbm",
+        "families.lightgbm_capacity",
+        "families.lightgbm_streaming",
+    ),
     "markupsafe": ("report",),
     "mlflow": ("driving.tracking",),
     "optuna": ("training.search.optimiser",),

@@ -50,7 +50,7 @@ class TargetRankingConfig(Section):
         description="Model families that try; the better one counts, its p-value adjusted.",
     )
     hyperparameters: HyperparametersByFamily = Field(
-        default={"lightgbm": {"n_estimators": 50, "learning_rate": 0.1, "feature_fraction": 0.5}},
+        default={"lightgbm": {"n_estimators": 50, "feature_fraction": 0.5}},
         description="Hyperparameters of the ranking models, by family; replaces the default as a "
         "whole. Ranking asks whether there is skill, not how much can be had: small models do.",
     )

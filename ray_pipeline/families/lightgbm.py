@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.families.hyperparameters import (
+    AUTO,
     EARLY_STOPPING,
     MOST_PENALTY,
     MOST_ROUNDS,
+    Automatic,
     Flag,
     Number,
     check_hyperparameters,
@@ -24,6 +26,12 @@ from ray_pipeline.families.hyperparameters import (
 )
 from ray_pipeline.families.label_forms import LabelForm
 from ray_pipeline.families.labels import clipped_labels, weights_of
+from ray_pipeline.families.lightgbm_capacity import (
+    ADAPTIVE,
+    LabelledRows,
+    left_open,
+    settled,
+)
 from ray_pipeline.families.lightgbm_streaming import binned_stream
 from ray_pipeline.families.model_files import only_file, reading
 from ray_pipeline.families.protocol import Model, Problem, Stopping, predict_each
@@ -51,11 +59,13 @@ DEFAULTS: dict[str, Any] = {
     "feature_fraction": 0.7,
     "lambda_l2": 1.0,
 }
+"""Of whatever is boosted here; the family lightgbm leaves `ADAPTIVE` to the training rows."""
+
 _SHARE = Number(1e-3, 1.0)
-ALLOWED: Mapping[str, Number | Flag] = {
+ALLOWED: Mapping[str, Number | Flag | Automatic] = {
     "n_estimators": Number(1, MOST_ROUNDS, whole=True),
-    "learning_rate": Number(1e-6, 10),
-    "num_leaves": Number(2, 131_072, whole=True),
+    "learning_rate": Automatic(Number(1e-6, 10)),
+    "num_leaves": Automatic(Number(2, 131_072, whole=True)),
     "max_bin": Number(2, 65_535, whole=True),
     "feature_fraction": _SHARE,
     "feature_fraction_bynode": _SHARE,
@@ -124,6 +134,15 @@ class LightGBMModel:
         """Trees."""
         return int(self._booster.num_trees())
 
+    @property
+    def chosen(self) -> Mapping[str, float]:
+        """Leaves and learning rate, configured or not; see `TunedModel`."""
+        found = dict(
+            re.findall(r"^\[(learning_rate|num_leaves): (\S+)\]$", self.text, re.MULTILINE)
+        )
+        kinds = {"learning_rate": float, "num_leaves": int}
+        return {name: kind(found[name]) for name, kind in kinds.items() if name in found}
+
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw scores: for binary targets the log-odds, in the order of the probabilities."""
         return np.asarray(self._booster.predict(X, raw_score=True), dtype=np.float64)
@@ -169,8 +188,18 @@ class Boosting:
             Of this problem alone, over those of all.
         """
         labels = clipped_labels(problem)
-        params = self._binning | _objective(
-            self._settings | dict(settings or {}), problem.task, problem.seed, len(problem.rows)
+        n_rows = len(problem.rows)
+        settings = self._settings | dict(settings or {})
+        if quantile is not None:
+            settings |= {name: DEFAULTS[name] for name in left_open(settings)}
+
+        def params_by(settings: Mapping[str, Any]) -> dict[str, Any]:
+            return self._binning | _objective(settings, problem.task, problem.seed, n_rows)
+
+        rows = LabelledRows(problem.rows, labels, problem.task, problem.weights, problem.offsets)
+        stops_early = self._patience is not None and problem.stopping is not None
+        params = params_by(
+            settled(settings, self._data, params_by, rows, self._n_rounds, stops_early)
         )
         if quantile is not None:
             params |= {"objective": "quantile", "alpha": quantile}
@@ -274,7 +303,7 @@ class LightGBMFamily:
         hyperparameters: Mapping[str, Any],
     ) -> list[Model]:
         """Bin once, then boost each problem on its own rows; see `Family.fit`."""
-        boosting = Boosting(X, hyperparameters)
+        boosting = Boosting(X, {**dict.fromkeys(ADAPTIVE, AUTO), **hyperparameters})
         return [boosting.fit(problem) for problem in problems]
 
     def fit_streamed(
@@ -285,22 +314,31 @@ class LightGBMFamily:
         hyperparameters: Mapping[str, Any],
     ) -> Model:
         """Bin the rows as they come, then boost; see `StreamingFamily.fit_streamed`."""
-        settings, _ = without_stopping({**DEFAULTS, **hyperparameters})
+        given = {**DEFAULTS, **dict.fromkeys(ADAPTIVE, AUTO), **hyperparameters}
+        settings, _ = without_stopping(given)
         n_rounds = int(settings.pop("n_estimators"))
         binning = {**_binning(settings), "force_row_wise": False, "force_col_wise": True}
         data = binned_stream(sample, problem.rows, binning)
         labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
         data.set_label(labels.astype(np.float32))
-        del labels  # of every row, through all of the boosting
         data.set_weight(problem.weights)
         if problem.offsets is not None:
             data.set_init_score(problem.offsets)
-        params = binning | _objective(settings, problem.task, problem.seed, len(problem.y))
+        rows = LabelledRows(
+            problem.in_time(), labels, problem.task, problem.weights, problem.offsets
+        )
+
+        def params_by(settings: Mapping[str, Any]) -> dict[str, Any]:
+            return binning | _objective(settings, problem.task, problem.seed, len(problem.y))
+
+        params = params_by(settled(settings, data, params_by, rows, n_rounds, stops_early=False))
+        del labels, rows  # of every row, through all of the boosting
         return LightGBMModel.of_booster(lgb.train(params, data, n_rounds))
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how large and how cautious the model is; see `Searchable`."""
-        return with_defaults(SEARCHED, DEFAULTS)
+        known = {name: value for name, value in DEFAULTS.items() if name not in ADAPTIVE}
+        return with_defaults(SEARCHED, known)
 
     def predict(self, models: Sequence[Model], X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict by each model; see `Family.predict`."""

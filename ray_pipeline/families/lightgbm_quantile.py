@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families.hyperparameters import Number, check_hyperparameters
+from ray_pipeline.families.hyperparameters import AUTO, Number, check_hyperparameters
 from ray_pipeline.families.label_forms import LabelForm
 from ray_pipeline.families.lightgbm import (
     ALLOWED,
@@ -20,6 +20,7 @@ from ray_pipeline.families.lightgbm import (
     LightGBMModel,
     load_booster,
 )
+from ray_pipeline.families.lightgbm_capacity import ADAPTIVE
 from ray_pipeline.families.model_files import reading, unpack_document
 from ray_pipeline.families.protocol import Model, Problem, predict_each
 from ray_pipeline.families.searching import SearchDimension, with_defaults
@@ -100,10 +101,11 @@ class LightGBMQuantileFamily:
         settings = {**_DEFAULTS, **hyperparameters}
         quantiles = float(settings.pop("lower")), 0.5, float(settings.pop("upper"))
         boosting = Boosting(X, settings)
+        open_ = {name: AUTO for name in ADAPTIVE if name not in hyperparameters}
         models: list[Model] = []
         for problem in problems:
             if problem.task != "regression":
-                models.append(boosting.fit(problem))
+                models.append(boosting.fit(problem, settings=open_))
                 continue
             low, middle, high = (boosting.fit(problem, quantile) for quantile in quantiles)
             models.append(QuantileBoosters(quantiles, (low, middle, high)))

@@ -116,12 +116,9 @@ def _penalty(hyperparameters: Mapping[str, Any]) -> float | None:
 
 def _parts(problem: StreamedProblem) -> NDArray[np.int64]:
     """Return each streamed row's part of the time, in the order in which the rows come."""
-    n_rows = len(problem.y)
-    weights = np.ones(n_rows) if problem.weights is None else problem.weights
-    if problem.positions is None:
-        return parts_in_time(weights)
-    order = np.argsort(problem.positions, kind="stable")
-    parts = np.empty(n_rows, dtype=np.int64)
+    weights = np.ones(len(problem.y)) if problem.weights is None else problem.weights
+    order = problem.in_time()
+    parts = np.empty(len(order), dtype=np.int64)
     parts[order] = parts_in_time(weights[order])
     return parts
 

@@ -57,6 +57,12 @@ class StreamedProblem:
     positions: NDArray[np.int64] | None = None
     offsets: NDArray[np.float64] | None = None
 
+    def in_time(self) -> NDArray[np.int64]:
+        """Return the rows in the order of time, those of a position in the order of the blocks."""
+        if self.positions is None:
+            return np.arange(len(self.y))
+        return np.argsort(self.positions, kind="stable")
+
 
 @runtime_checkable
 class StreamingFamily(Protocol):

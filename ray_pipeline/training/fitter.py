@@ -166,6 +166,8 @@ def columns_of(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _with_rounds(hyperparameters: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    """Fix the number of rounds that early stopping found."""
+    """Fix the number of rounds that early stopping found, and what else the pool decided."""
     kept, _ = without_stopping(hyperparameters)
-    return kept | ({"n_estimators": model.n_rounds} if isinstance(model, IterativeModel) else {})
+    chosen = dict(model.chosen) if isinstance(model, TunedModel) else {}
+    rounds = {"n_estimators": model.n_rounds} if isinstance(model, IterativeModel) else {}
+    return kept | chosen | rounds

@@ -170,8 +170,8 @@ def test_a_text_is_not_a_number() -> None:
     """YAML reads ``1e-1`` as text; the message shows it."""
     with pytest.raises(
         ConfigError,
-        match=r"^lightgbm: learning_rate is '1e-1'; a number of at least 1e-06 and at most 10 is "
-        r"needed\.$",
+        match=r"^lightgbm: learning_rate is '1e-1'; a number of at least 1e-06 and at most 10, or "
+        r"auto, is needed\.$",
     ):
         LightGBMFamily().check_hyperparameters({"learning_rate": "1e-1"})
 

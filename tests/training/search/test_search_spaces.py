@@ -29,8 +29,9 @@ def test_without_a_word_in_the_config_the_families_decide() -> None:
 
 def test_a_range_narrows_and_the_rest_stays() -> None:
     """The given hyperparameter is replaced with its default kept; the others are the family's."""
-    space = trees(num_leaves=(4, 8))
-    assert space["num_leaves"] == SearchDimension("int", 4, 8, default=15)
+    space = trees(num_leaves=(4, 8), feature_fraction=(0.5, 0.9))
+    assert space["num_leaves"] == SearchDimension("int", 4, 8)  # the rows decide: no default
+    assert space["feature_fraction"] == SearchDimension("float", 0.5, 0.9, default=0.7)
     assert space["learning_rate"] == trees()["learning_rate"]
 
 
@@ -44,7 +45,7 @@ def test_ranges_choices_and_null() -> None:
         path_smooth=(0, 2.5),
         num_leaves=None,
     )
-    assert space["learning_rate"] == SearchDimension("float", 0.05, 0.1, log=True, default=0.05)
+    assert space["learning_rate"] == SearchDimension("float", 0.05, 0.1, log=True)
     assert space["lambda_l2"].kind == "float"
     assert space["max_depth"] == SearchDimension("choice", choices=(3, 5, 7))
     assert space["extra_trees"].choices == (True, False)
@@ -74,7 +75,7 @@ def test_ranges_choices_and_null() -> None:
         (
             {"lightgbm": {"num_leaves": (1, 8)}},
             r"^training\.search\.spaces\.lightgbm\.num_leaves: lightgbm: num_leaves is 1; a "
-            r"whole number of at least 2 and at most 131,072 is needed\.$",
+            r"whole number of at least 2 and at most 131,072, or auto, is needed\.$",
         ),
         ({"lightgbm": {"num_trees": (1, 8)}}, r"hyperparameter 'num_trees' is not supported"),
         (
