@@ -154,6 +154,7 @@ class TestRows:
             "sample_weights": "none",
             "n_rounds": None,
             "chosen": {},
+            "compare": "raw",
             "early_stopping": {"n_fitted": 660, "n_watched": 225},
         }
 
