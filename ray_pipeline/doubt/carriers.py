@@ -110,7 +110,7 @@ Figures = tuple[float, float, float, float, float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class LateSkills:
-    """Skill with features as they are, late, and left out; see `measure_late`."""
+    """Skill with features as they are, late, and left out; see `DoubtedWalk.measure`."""
 
     skill: Evidence
     bar: Evidence
@@ -119,7 +119,7 @@ class LateSkills:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> LateSkills:
-        """Rebuild from the records of `measure_late`."""
+        """Rebuild from the records of `DoubtedWalk.measure`."""
         return cls(*(Evidence.from_record(record[name]) for name in cls.__slots__))
 
     def figures(self) -> Figures:
@@ -144,7 +144,7 @@ def doubt_rows(
     Parameters
     ----------
     measured
-        Of `measure_late`, its parts by feature under their names.
+        Of `DoubtedWalk.measure`.
     """
     together = LateSkills.from_record(measured["together"])
     known = (target, view, symbol, family, horizon_bars)

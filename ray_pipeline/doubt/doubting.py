@@ -63,7 +63,14 @@ def carry_pooled(
     """
     families = {family.name: family for family in settings.families}
     specs = {
-        row.target: DoubtSpec(frame, row.target, families[row.family], settings.min_cs, pool.tables)
+        row.target: DoubtSpec(
+            frame,
+            row.target,
+            families[row.family],
+            settings.min_cs,
+            settings.comparison,
+            pool.tables,
+        )
         for row in rows
         if row.family is not None
     }
