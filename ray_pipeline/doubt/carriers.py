@@ -81,7 +81,7 @@ class DoubtRow:
     skill, bar_late, horizon_late, without
         Skill of models fitted on at most 30,000 evenly spaced rows: with all features as they are;
         with this one as it was one bar, and one horizon, before; and without it. NaN where it was
-        not measured: a lone carrier's figures are those of the row of all carriers.
+        not measured: only the carriers together are left out.
     reason
         What that says, on the row of all carriers; empty elsewhere.
     """
@@ -154,7 +154,9 @@ def doubt_rows(
     rows = [DoubtRow(*known, None, True, whole, *together.figures(), text)]
     for place, (feature, share) in enumerate(carriers.shares):
         found = LateSkills(nothing, nothing, nothing, nothing)
-        if feature in measured["alone"]:
+        if carriers.names == (feature,):
+            found = together
+        elif feature in measured["alone"]:
             alone = {
                 when: Evidence.from_record(record)
                 for when, record in measured["alone"][feature].items()

@@ -74,7 +74,7 @@ def test_reading(found: LateSkills, horizon: int, start: str) -> None:
 
 
 def test_rows_have_the_carriers_together_and_each_alone() -> None:
-    """A lone carrier's figures are those of the row of all; others have their importance alone."""
+    """Others have their importance alone."""
     carriers = Carriers((("a", 0.4), ("b", 0.3), ("c", 0.2)), 2)
     together = {
         name: evidence(skill).to_record()
@@ -99,3 +99,14 @@ def test_rows_have_the_carriers_together_and_each_alone() -> None:
     assert math.isnan(rows[3].skill)
     assert rows[0].reason.startswith("a, b are 70% of the importance")
     assert {row.reason for row in rows[1:]} == {""}
+
+
+def test_a_lone_carrier_has_the_figures_of_all() -> None:
+    """They were measured once."""
+    together = {name: evidence(0.3).to_record() for name in ("skill", "bar", "horizon", "without")}
+    carriers = Carriers((("a", 0.9), ("b", 0.1)), 1)
+    measured = {"together": together, "alone": {}}
+    every, lone, other = doubt_rows("t", "symbol_specific", "S", "r", 1, 0.2, carriers, measured)
+    assert (lone.feature, lone.reason) == ("a", "")
+    assert lone.without == every.without == 0.3
+    assert math.isnan(other.skill)
