@@ -171,11 +171,12 @@ def reading(carriers: Carriers, found: LateSkills, horizon_bars: int, limit: flo
     """Say in words what carries a skill, and what its going or staying points to."""
     share = sum(share for _, share in carriers.shares[: carriers.n_carriers])
     are, they = ("are", "they come") if carriers.n_carriers > 1 else ("is", "it comes")
+    late = f"{found.bar.skill:+.2f} when {they} one bar late"
+    if horizon_bars > 1:
+        late += f", {found.horizon.skill:+.2f} one horizon ({horizon_bars} bars) late"
     told = (
         f"{some_of(carriers.names)} {are} {share:.0%} of the importance; skill "
-        f"{found.skill.skill:+.2f}, {found.bar.skill:+.2f} when {they} one bar late, "
-        f"{found.horizon.skill:+.2f} one horizon ({horizon_bars} bars) late, "
-        f"{found.without.skill:+.2f} without"
+        f"{found.skill.skill:+.2f}, {late}, {found.without.skill:+.2f} without"
     )
     return f"{told}. {_meaning(found, horizon_bars, limit)}"
 
@@ -186,7 +187,7 @@ def _meaning(found: LateSkills, horizon_bars: int, limit: float) -> str:
 
     if found.without.skill > limit:
         return "Without, the skill is still beyond its limit: other features carry it as well"
-    if is_gone(found.bar) and horizon_bars > 1:
+    if is_gone(found.bar):
         return (
             "Most of it is gone one bar late: a look-ahead of one bar looks so, and so does what "
             "lasts a bar, such as the bid-ask bounce"

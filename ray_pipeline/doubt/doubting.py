@@ -218,8 +218,8 @@ def _carry(context: StageContext) -> None:
         first = doubted[0]
         told = next((row.reason for row in rows if row.target == first.target and row.reason), "")
         raise ExecutionError(
-            f"{len(doubted)} of {len({row.target for row in ranking.targets})} targets are "
-            f"doubtful, and leakage.policy is 'fail'. The first: {first}. {told}. Leave out by "
+            f"{len(doubted)} of {len({row.target for row in ranking.targets})} targets "
+            f"{'is' if len(doubted) == 1 else 'are'} doubtful, and leakage.policy is 'fail'. The first: {first}. {told}. Leave out by "
             "columns.exclude_features what knows the future; or raise doubt.max_skill for "
             f"{first.target}, if you know why its skill is so high; or set leakage.policy to "
             "'drop', to go on without the doubtful targets."

@@ -115,8 +115,10 @@ def doubt_late(reader: PanelReader, spec: PooledLateSpec, pool: Pool) -> dict[st
     """Measure what is left of a pooled skill when its carriers come late (unit function)."""
     walk = _pooled(spec.doubted, pool)
     columns = tuple(walk.design.feature_names.index(name) for name in spec.carriers)
-    lags = (1, walk.target.horizon_bars)
-    return walk.measure(Late(columns, *(_gathered(reader, spec, pool, lag) for lag in lags)))
+    bars = walk.target.horizon_bars
+    bar = _gathered(reader, spec, pool, 1)
+    horizon = bar if bars == 1 else _gathered(reader, spec, pool, bars)
+    return walk.measure(Late(columns, bar, horizon))
 
 
 def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
@@ -131,8 +133,9 @@ def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
         carriers = find_carriers(design.feature_names, walk.shares())
         columns = tuple(design.feature_names.index(each) for each in carriers.names)
         some = design.X[:, list(columns)]
-        late = Late(columns, earlier(some, 1), earlier(some, target.horizon_bars))
-        found[name] = carriers.to_record() | walk.measure(late)
+        bar = earlier(some, 1)
+        horizon = bar if target.horizon_bars == 1 else earlier(some, target.horizon_bars)
+        found[name] = carriers.to_record() | walk.measure(Late(columns, bar, horizon))
     return {"targets": found}
 
 

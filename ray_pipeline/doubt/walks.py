@@ -38,12 +38,24 @@ class Late:
     columns
         Places of the features in the design, shape (n_late,).
     bar, horizon
-        Their values one bar and one horizon before, NaN where there are none.
+        Their values one bar and one horizon before, NaN where there are none; one array where a
+        horizon is a bar.
     """
 
     columns: tuple[int, ...]
     bar: Matrix
     horizon: Matrix
+
+    @property
+    def is_several(self) -> bool:
+        """Whether there is more than one feature."""
+        return len(self.columns) > 1
+
+    def alone(self, place: int) -> Late:
+        """Return one of the features by itself."""
+        bar = self.bar[:, [place]]
+        horizon = bar if self.horizon is self.bar else self.horizon[:, [place]]
+        return Late((self.columns[place],), bar, horizon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +149,20 @@ class DoubtedWalk:
         left = [j for j in range(len(names)) if j not in late.columns]
         together = {
             "skill": self._skill(X, names),
-            "bar": self._skill(_replaced(X, late.columns, late.bar), names),
-            "horizon": self._skill(_replaced(X, late.columns, late.horizon), names),
+            **self._late(late),
             "without": self._skill(X[:, left], [names[j] for j in left]),
         }
-        alone = {
-            names[column]: {
-                when: self._skill(_replaced(X, (column,), values[:, [j]]), names)
-                for when, values in (("bar", late.bar), ("horizon", late.horizon))
-            }
-            for j, column in enumerate(late.columns)
-            if len(late.columns) > 1
-        }
+        several = [late.alone(j) for j in range(len(late.columns))] if late.is_several else []
+        alone = {names[each.columns[0]]: self._late(each) for each in several}
         return {"together": together, "alone": alone}
+
+    def _late(self, late: Late) -> dict[str, Any]:
+        X, names = self.design.X, self.design.feature_names
+        bar = self._skill(_replaced(X, late.columns, late.bar), names)
+        if late.horizon is late.bar:
+            return {"bar": bar, "horizon": bar}
+        horizon = self._skill(_replaced(X, late.columns, late.horizon), names)
+        return {"bar": bar, "horizon": horizon}
 
     def _fit(self, X: Matrix, names: Sequence[str], fold: FoldRows) -> Model:
         hyperparameters: dict[str, Any] = dict(self.family.hyperparameters)

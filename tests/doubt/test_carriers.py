@@ -58,7 +58,7 @@ def test_carriers_are_few() -> None:
     [
         (late(0.5, 0.05, 0.01, 0.0), 12, "Most of it is gone one bar late"),
         (late(0.5, 0.4, 0.01, 0.0), 12, "Most of it is gone one horizon late"),
-        (late(0.5, 0.01, 0.01, 0.0), 1, "Most of it is gone one horizon late"),
+        (late(0.5, 0.01, 0.01, 0.0), 1, "Most of it is gone one bar late"),
         (late(0.5, 0.45, 0.4, 0.0), 3, "Most of it is left one horizon late"),
         (late(0.5, 0.1, 0.1, 0.45), 3, "Without, the skill is still beyond its limit"),
         (late(0.5, math.nan, math.nan, 0.0), 3, "Most of it is gone one bar late"),
@@ -69,7 +69,8 @@ def test_reading(found: LateSkills, horizon: int, start: str) -> None:
     text = reading(Carriers((("body_1h", 0.9),), 1), found, horizon, 0.25)
     told, _, meaning = text.partition(". ")
     assert told.startswith("body_1h is 90% of the importance; skill +0.50, ")
-    assert f"one horizon ({horizon} bars) late" in told
+    # A horizon of one bar is told once.
+    assert (f"one horizon ({horizon} bars) late" in told) == (horizon > 1)
     assert meaning.startswith(start)
 
 

@@ -187,3 +187,15 @@ def test_an_honest_feature_of_memory_stays(frame: PanelFrame) -> None:
     assert carriers["shares"][0][0] == "noise"  # the name of the column, and what holds the level
     found = skills(measured)
     assert found["horizon"] > 0.7 * found["skill"] > 0.3
+
+
+def test_a_horizon_of_one_bar_is_measured_once(reader: MemoryReader) -> None:
+    """One walk tells both, and both are told."""
+    target = TargetSpec(TARGET.name, 1, "regression")
+    state: Any = reader
+    spec = SymbolDoubtSpec(
+        make_frame(N_ROWS, (target,), FEATURES), partition_of("S0"), ((target.name, RIDGE),), 3
+    )
+    record = call(doubt_symbol, state, spec)["targets"][target.name]
+    assert record["together"]["bar"] == record["together"]["horizon"]
+    assert record["together"]["bar"]["skill"] < record["together"]["skill"]["skill"]
