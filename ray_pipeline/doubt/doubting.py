@@ -220,8 +220,9 @@ def _carry(context: StageContext) -> None:
         n_targets = len({row.target for row in ranking.targets})
         raise ExecutionError(
             f"{len(doubted)} of {n_targets} targets {'is' if len(doubted) == 1 else 'are'} "
-            f"doubtful, and leakage.policy is 'fail'. The first: {first}.{''.join(told[:1])} Leave out by "
-            "columns.exclude_features what knows the future; or raise doubt.max_skill for "
+            f"doubtful, and leakage.policy is 'fail'. The first: {first}."
+            f"{''.join(told[:1])} Leave out by columns.exclude_features what knows the future; or "
+            "raise doubt.max_skill for "
             f"{first.target}, if you know why its skill is so high; or set leakage.policy to "
             "'drop', to go on without the doubtful targets."
         )
