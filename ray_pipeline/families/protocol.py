@@ -70,6 +70,9 @@ class Problem:
         Log-odds that each row has before the model says anything, shape (n_samples,), finite on
         `rows`; the model adds to them, and its predictions leave them out. Only of binary tasks,
         and only for families that take them; see `ray_pipeline.families.label_forms`.
+    groups
+        Timestamp of each row where labels are compared within it, shape (n_samples,): only the
+        order of predictions within a group matters. None where all rows are compared.
     """
 
     y: NDArray[np.float64]
@@ -79,6 +82,7 @@ class Problem:
     weights: NDArray[np.float64] | None = None
     stopping: Stopping | None = None
     offsets: NDArray[np.float64] | None = None
+    groups: NDArray[np.int64] | None = None
 
 
 class Model(Protocol):

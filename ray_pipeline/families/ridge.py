@@ -28,6 +28,7 @@ from ray_pipeline.statistics.ridge import (
 )
 from ray_pipeline.statistics.ridge_penalty import parts_in_time
 from ray_pipeline.statistics.scaling import FeatureScaling, fit_feature_scaling, winsorise_label
+from ray_pipeline.statistics.within_groups import GroupMeans, subtract_group_means
 
 __all__ = ["RidgeFamily"]
 
@@ -49,16 +50,18 @@ class RidgeFamily:
         problems: Sequence[Problem],
         hyperparameters: Mapping[str, Any],
     ) -> list[Model]:
-        """Fit all problems on one scaled matrix; see `Family.fit`."""
+        """Fit all problems on one scaled matrix; see `Family.fit`.
+
+        Features of labels that are compared within their timestamp are taken less its mean.
+        """
         scaling = fit_feature_scaling(X)
-        solution = solve_ridge(
-            scaling.transform(X),
-            np.stack([clipped_labels(problem) for problem in problems], axis=1),
-            [problem.rows for problem in problems],
-            _penalty(hyperparameters),
-            [problem.weights for problem in problems],
-        )
-        return [self._model(feature_names, scaling, solution, k) for k in range(len(problems))]
+        models: dict[int, LinearModel] = {}
+        for members in _solved_together(problems):
+            group = [problems[k] for k in members]
+            solution = _solve(X, scaling, group, _penalty(hyperparameters))
+            for place, k in enumerate(members):
+                models[k] = self._model(feature_names, scaling, solution, place)
+        return [models[k] for k in range(len(problems))]
 
     def fit_streamed(
         self,
@@ -70,7 +73,7 @@ class RidgeFamily:
         """Sum the cross-products as the rows come; see `StreamingFamily.fit_streamed`."""
         scaling = fit_feature_scaling(sample)
         labels = winsorise_label(problem.y) if problem.task == "regression" else problem.y
-        blocks = _scaled_blocks(problem, labels, scaling)
+        blocks = _scaled_blocks(problem, labels, scaling, _means(problem, scaling))
         penalty = _penalty(hyperparameters)
         solution = (
             choose_ridge_in_blocks(blocks, _parts(problem))
@@ -108,6 +111,42 @@ class RidgeFamily:
         return load_linear(self.name, files)
 
 
+def _solved_together(problems: Sequence[Problem]) -> list[list[int]]:
+    """Group the indices of problems that share a scaled matrix, in the order of their first.
+
+    Those whose labels are as they are share that of all rows. What a timestamp has in common is a
+    matter of the rows that train.
+    """
+    found: dict[bytes | None, list[int]] = {}
+    for k, problem in enumerate(problems):
+        key = None if problem.groups is None else problem.rows.tobytes()
+        found.setdefault(key, []).append(k)
+    return list(found.values())
+
+
+def _solve(
+    X: NDArray[np.float32],
+    scaling: FeatureScaling,
+    problems: Sequence[Problem],
+    penalty: float | None,
+) -> RidgeSolution:
+    """Solve problems of one scaled matrix; see `_solved_together`."""
+    labels = np.stack([clipped_labels(problem) for problem in problems], axis=1)
+    first = problems[0]
+    if first.groups is None:
+        rows, weights = [p.rows for p in problems], [p.weights for p in problems]
+        return solve_ridge(scaling.transform(X), labels, rows, penalty, weights)
+    Z = scaling.transform(X[first.rows])
+    subtract_group_means(Z, first.groups[first.rows])
+    return solve_ridge(
+        Z,
+        labels[first.rows],
+        [np.arange(len(Z))] * len(problems),
+        penalty,
+        [None if p.weights is None else p.weights[p.rows] for p in problems],
+    )
+
+
 def _penalty(hyperparameters: Mapping[str, Any]) -> float | None:
     """Return the penalty that is configured, None where the training rows decide."""
     penalty = hyperparameters.get("penalty", AUTO)
@@ -123,12 +162,32 @@ def _parts(problem: StreamedProblem) -> NDArray[np.int64]:
     return parts
 
 
-def _scaled_blocks(
-    problem: StreamedProblem, labels: NDArray[np.float64], scaling: FeatureScaling
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+def _means(problem: StreamedProblem, scaling: FeatureScaling) -> GroupMeans | None:
+    """Average the features of each timestamp, where labels are compared within it."""
+    if problem.groups is None:
+        return None
+    means = GroupMeans(problem.groups, len(scaling.mean))
+    for index, part in enumerate(_parts_of_blocks(problem)):
+        means.add(scaling.transform(problem.rows.block(index)), problem.groups[part])
+    return means
+
+
+def _parts_of_blocks(problem: StreamedProblem) -> Iterator[slice]:
     start = 0
-    for index, n_rows in enumerate(problem.rows.block_rows):
-        part = slice(start, start + n_rows)
+    for n_rows in problem.rows.block_rows:
+        yield slice(start, start + n_rows)
         start += n_rows
-        weights = np.ones(n_rows) if problem.weights is None else problem.weights[part]
-        yield scaling.transform(problem.rows.block(index)), labels[part], weights
+
+
+def _scaled_blocks(
+    problem: StreamedProblem,
+    labels: NDArray[np.float64],
+    scaling: FeatureScaling,
+    means: GroupMeans | None,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    for index, part in enumerate(_parts_of_blocks(problem)):
+        Z = scaling.transform(problem.rows.block(index))
+        if means is not None and problem.groups is not None:
+            means.subtract(Z, problem.groups[part])
+        weights = np.ones(len(Z)) if problem.weights is None else problem.weights[part]
+        yield Z, labels[part], weights

@@ -45,7 +45,7 @@ class StreamedProblem:
     positions
         Panel position of each row, best ascending within a block, shape (n_rows,); None: the rows
         come in the order of time.
-    offsets
+    offsets, groups
         As in `Problem`, shape (n_rows,).
     """
 
@@ -56,6 +56,7 @@ class StreamedProblem:
     weights: NDArray[np.float64] | None = None
     positions: NDArray[np.int64] | None = None
     offsets: NDArray[np.float64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def in_time(self) -> NDArray[np.int64]:
         """Return the rows in the order of time, those of a position in the order of the blocks."""

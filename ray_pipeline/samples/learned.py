@@ -55,7 +55,7 @@ class LearnedLabels:
         Of the fit: what is compared is real-valued, except binary labels beside `offsets`.
     target_task
         Of the target.
-    weights, offsets
+    weights, offsets, groups
         See `Problem`; None where there are none.
     how
         How they were compared.
@@ -67,6 +67,7 @@ class LearnedLabels:
     target_task: Task
     weights: Floats | None = None
     offsets: Floats | None = None
+    groups: Ints | None = None
     how: Compare = "raw"
 
     @classmethod
@@ -88,10 +89,11 @@ class LearnedLabels:
         if form == "as_they_are":
             return cls.as_they_are(y, label_ends, task)
         found = compare_labels(y, positions, label_ends, comparison.how, comparison.min_labels)
-        return replace(cls.from_compared(y, found, task, form), how=comparison.how)
+        learned = cls._from_compared(y, found, task, form)
+        return replace(learned, groups=positions, how=comparison.how)
 
     @classmethod
-    def from_compared(
+    def _from_compared(
         cls, y: Floats, found: ComparedLabels, task: Task, form: LabelForm
     ) -> LearnedLabels:
         """Give compared labels the form of a family; `y` are the labels as they are."""
@@ -110,6 +112,7 @@ class LearnedLabels:
             label_ends=self.label_ends[rows],
             weights=None if self.weights is None else self.weights[rows],
             offsets=None if self.offsets is None else self.offsets[rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
 
     def fold_problem(self, fold: Fold, embargo: int, seed: int) -> Problem | None:
@@ -134,6 +137,7 @@ class LearnedLabels:
             seed=seed,
             weights=_even_out(self.weights, rows),
             offsets=self.offsets,
+            groups=self.groups,
         )
 
 

@@ -137,6 +137,7 @@ class PooledStream:
             weights=weights,
             positions=positions,
             offsets=None if problem.offsets is None else problem.offsets[problem.rows],
+            groups=None if problem.groups is None else positions,
         )
         return streamed, Span(int(positions.min()), int(positions.max()))
 

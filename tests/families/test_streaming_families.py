@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -64,6 +64,19 @@ def test_a_streamed_model_is_that_of_the_same_rows_in_memory(
     (whole,) = load_family(name).fit(X, NAMES, [Problem(y, np.arange(len(X)), task, 11)], {})
     tolerance = 0.0 if name == "lightgbm" else 1e-12
     np.testing.assert_allclose(model.predict(X), whole.predict(X), rtol=0, atol=tolerance)
+
+
+def test_what_a_timestamp_shares_is_taken_off_streamed_rows_too(X: NDArray[np.float32]) -> None:
+    """Blocks are symbols: a timestamp's rows lie in several of them."""
+    y = labels(X, "regression")
+    X[:, 2] += np.float32(0.5) * (np.arange(len(X)) % 1_000).astype(np.float32)
+    groups = np.arange(len(X)) % 1_000
+    model, blocks = streamed("ridge", X, y, "regression", groups=groups)
+    problem = Problem(y, np.arange(len(X)), "regression", 11, groups=groups)
+    whole, plain = load_family("ridge").fit(X, NAMES, [problem, replace(problem, groups=None)], {})
+    np.testing.assert_allclose(model.predict(X), whole.predict(X), rtol=0, atol=1e-10)
+    assert np.abs(whole.predict(X) - plain.predict(X)).max() > 0.01
+    assert blocks.read == [0, 1, 2, 0, 1, 2]
 
 
 @pytest.mark.parametrize("name", STREAMING)
