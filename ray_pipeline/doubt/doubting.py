@@ -205,7 +205,7 @@ def _carry(context: StageContext) -> None:
     rows = _rows(context, ranking)
     context.put(Carried(rows))
     context.write.rows(DOUBT_TABLE, DoubtRow, rows)
-    context.account.warn(list(_warnings(ranking, rows)))
+    context.account.warn([*_warnings(ranking, rows), *_elsewhere(ranking, rows)])
     doubted = ranking.doubted
     if doubted and context.config.leakage.policy == "fail":
         first = doubted[0]
@@ -252,6 +252,23 @@ def _warnings(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
                 f"{max(row.skill for row in found):+.2f} is beyond what such a target has ever "
                 f"shown ({found[0].max_skill:g}), and no model serves them{carried}"
             )
+
+
+def _elsewhere(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
+    """Say which targets are called predictable by models that have the same features.
+
+    Less of a look-ahead reaches a target of another horizon: its skill may stay below its limit.
+    """
+    doubtful = {each.target for each in ranking.doubted}
+    features = sorted({row.feature for row in rows if row.feature and row.carries})
+    others = sorted({row.target for row in ranking.targets if row.predictable} - doubtful)
+    if doubtful and features and others:
+        they, are = ("they", "are") if len(features) > 1 else ("it", "is")
+        yield (
+            f"doubtful: what is in doubt is carried by {some_of(features, 5)}, which the models of "
+            f"{some_of(others, 5)} have as well. If {they} {are} found to know the future, leave "
+            f"{'them' if len(features) > 1 else 'it'} out and run again before you believe these"
+        )
 
 
 def _named(row: DoubtRow) -> str:

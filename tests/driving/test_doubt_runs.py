@@ -121,6 +121,11 @@ def test_the_run_says_so_everywhere(run_dir: Path, capsys: pytest.CaptureFixture
     assert (counts["predictable_targets"], counts["doubtful_targets"]) == (2, 1)
     (warning,) = [text for text in record["warnings"] if text.startswith("doubtful: skill")]
     assert "Pooled: oracle is " in warning
+    # Less of a look-ahead reaches other horizons: what rests on the same feature is told.
+    (elsewhere,) = [text for text in record["warnings"] if "have as well" in text]
+    assert elsewhere.startswith("doubtful: what is in doubt is carried by ")
+    assert "oracle" in elsewhere
+    assert f"which the models of {HONEST}, {OWN} have as well" in elsewhere
     assert main(["status", str(run_dir)]) == 0
     assert "1 is doubtful" in capsys.readouterr().out
     assert main(["explain", str(run_dir), "--target", DOUBTFUL]) == 0
