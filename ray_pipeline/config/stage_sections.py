@@ -178,7 +178,7 @@ class FeatureSelectionConfig(Section):
         description="At most this many features for a model, the strongest; null: no limit.",
     )
     min_stability: Share = Field(
-        default=0.4, description="Share of the folds that must choose a feature."
+        default=0.6, description="Share of the folds that must choose a feature."
     )
     redundancy: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.98,

@@ -27,6 +27,7 @@ from ray_pipeline.selection.pooled import (
     prove_pooled_fold,
 )
 from ray_pipeline.selection.selected import SelectedFeatures
+from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.storage import RunDirectory
 
@@ -36,7 +37,7 @@ MIN_PROVEN, MAX_PROVEN = 6, 32
 """Symbols whose own models of a target are fitted anew, drawn by the seed. One verdict serves all
 own models of a target, since that of a single symbol would be noise."""
 
-SHARE_PROVEN = 0.1
+SHARE_PROVEN = 0.05
 """Of the own models that ranking fitted: what the proof may cost beside it, within these bounds."""
 
 Choices = Mapping[tuple[str, str | None], SelectedFeatures]
@@ -109,7 +110,7 @@ def _prove_pooled(
                 predictions=record["table"],
             ),
         )
-        for fold, record in zip(frame.folds, ranking.pooled_folds, strict=True)
+        for fold, record in _proven_folds(frame.folds, ranking.pooled_folds)
     ]
     records = runner.run_required(units, [pool.value])
     series = tuple(records[unit.key]["table"] for unit in units)
@@ -117,6 +118,18 @@ def _prove_pooled(
     unit = Unit("prove_pooled", "all folds", prove_pooled, spec)
     found: Mapping[str, Any] = runner.run_required([unit])[unit.key]["targets"]
     return found
+
+
+def _proven_folds(
+    folds: Sequence[Fold], records: Sequence[Mapping[str, Any]]
+) -> list[tuple[Fold, Mapping[str, Any]]]:
+    """Take every second fold, counted from the last: what the proof of pooled models costs.
+
+    The difference of two models on the same rows is known far better than the skill of either, so
+    that half of the rows do; and the last folds train on what is most like the final model's rows.
+    """
+    n_proven = max(1, len(folds) // 2)
+    return list(zip(folds, records, strict=True))[::-2][:n_proven][::-1]
 
 
 def prove_own_models(

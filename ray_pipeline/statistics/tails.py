@@ -46,7 +46,8 @@ def average_ranks(values: ArrayLike) -> Floats:
     given = np.asarray(values)
     if np.isnan(given).any():
         return np.full(len(given), np.nan)
-    order = np.argsort(given, kind="stable")
+    # Not stable: equal values share their rank in whatever order, and it is six times slower.
+    order = np.argsort(given)
     in_order = given[order]
     starts = np.flatnonzero(np.concatenate(([True], in_order[1:] != in_order[:-1])))
     sizes = np.diff(np.append(starts, len(given)))

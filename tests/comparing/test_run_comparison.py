@@ -33,6 +33,7 @@ from ray_pipeline.results.tables import (
     EQUITY,
     EVALUATED_JOBS,
     FEATURES,
+    KEPT,
     LEAKAGE,
     OVERFITTING,
     PLAN,
@@ -354,7 +355,7 @@ def test_unreadable_file(
 def test_any_filesystem(runs: Path, tmp_path: Path) -> None:
     """A run in a store of another kind is compared like one on the disk."""
     local, memory = SampleRun().write(tmp_path), SampleRun().write("memory://compared")
-    names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, LEAKAGE, DOUBT, ROUTES, PLAN}
+    names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, KEPT, LEAKAGE, DOUBT, ROUTES, PLAN}
     names |= {EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY}
     found = compare_runs(local.uri, memory.uri)
     assert found["equal"]

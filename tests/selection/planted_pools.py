@@ -97,7 +97,7 @@ def settings(**changes: Any) -> SelectionSettings:
     default = SelectionSettings(
         methods=("gain", "linear", "univariate"),
         top_m=None,
-        min_stability=0.4,
+        min_stability=0.6,
         redundancy=0.98,
         families=(FamilySettings("lightgbm", (("learning_rate", 0.1), ("n_estimators", 15))),),
     )

@@ -117,7 +117,9 @@ class TestTheProof:
         pooled, own = proof(panel, tuple(reversed(panel.frame.request.features)))
         ranked = {row.view: row.skill for row in panel.ranking.targets}
         assert (pooled.difference, pooled.std_error, pooled.kept) == (0.0, 0.0, 1.0)
-        assert pooled.skill_all == ranked["cross_sectional"]
+        # Of three folds the last one is proven.
+        assert pooled.n_rows == 99
+        assert pooled.skill_all == pytest.approx(ranked["cross_sectional"], abs=0.05)
         assert (own.difference, own.std_error) == (0.0, 0.0)
         assert own.n_symbols == 6
         assert own.skill_all == pytest.approx(ranked["symbol_specific"], abs=0.05)

@@ -165,7 +165,7 @@ def test_settings_come_from_the_config(pool: PooledPanel) -> None:
     runner = Runner()
     run_stage(runner, pool)
     settings = runner.units[0].spec.settings
-    assert (settings.top_m, settings.min_stability, settings.redundancy) == (None, 0.4, 0.98)
+    assert (settings.top_m, settings.min_stability, settings.redundancy) == (None, 0.6, 0.98)
     assert [family.name for family in settings.families] == ["lightgbm"]
     assert dict(settings.families[0].hyperparameters)["n_estimators"] == 50
 
