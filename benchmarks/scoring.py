@@ -38,6 +38,7 @@ CONFIG = """
 data: {{data_dir: {data}, symbols: [{symbols}], max_rows_per_symbol: 3000}}
 validation: {{n_splits: 2}}
 target_ranking: {{families: [ridge]}}
+doubt: {{max_skill: {{"*": null}}, max_hit_rate: {{"*": null}}, max_sharpe: {{"*": null}}}}
 feature_selection: {{methods: [linear, univariate], min_stability: 0.0}}
 training: {{families: [ridge, lightgbm], hyperparameters: {{lightgbm: {{n_estimators: {trees}}}}}}}
 execution: {{executor: serial}}

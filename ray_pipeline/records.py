@@ -10,6 +10,7 @@ from typing import Any, Literal
 __all__ = [
     "BAR_FIELDS",
     "LARGEST_VALUE",
+    "QUESTIONS",
     "TARGET_PATTERNS",
     "TIME_COLUMNS",
     "ColumnRoles",
@@ -34,10 +35,17 @@ __all__ = [
 Task = Literal["regression", "binary", "ordinal"]
 Compare = Literal["z_score", "rank", "demean", "raw"]
 """How pooled models see labels beside those of the other symbols at the same timestamp."""
-Question = Literal["across symbols", "over time"]
-"""What a figure answers: who beats whom at a timestamp, or what a symbol does over its own time."""
+Question = Literal["", "across symbols", "over time"]
+"""What a figure answers: who beats whom at a timestamp, or what a symbol does over its own time.
+Empty in what version 0.2.0 and earlier ones wrote."""
 SampleWeights = Literal["none", "average_uniqueness"]
 View = Literal["cross_sectional", "symbol_specific"]
+
+QUESTIONS: Mapping[View, Question] = {
+    "cross_sectional": "across symbols",
+    "symbol_specific": "over time",
+}
+"""What the skill of a view's models answers."""
 
 TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
 BAR_FIELDS = ("open", "high", "low", "close", "volume")

@@ -503,6 +503,7 @@ def evaluated_row(known: Mapping[str, Any], priority: int, *, is_return: bool) -
     pooled = known["symbol"] is None
     for name in () if pooled else ("turnover_top", "turnover_bottom"):
         values[name] = math.nan
+    values["question"] = "across symbols" if pooled else "over time"
     verdict = "" if is_return else "no portfolio"
     reason = "" if is_return else "no portfolio: the target is not among evaluation.return_targets"
     return EvaluatedRow(**{**values, **known, "reason": reason, "verdict": verdict})

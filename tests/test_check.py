@@ -77,6 +77,7 @@ def test_check_for_people(
     assert "          never features, they know the future: p_up_5d" in lines
     assert f"          {TARGET}: regression, horizon 1 bars; no figure of it is doubted" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
+    assert "labels    pooled models learn ranks within the timestamp" in lines
     assert lines[-1] == (
         f"would run cross_sectional, symbol_specific with ridge into {tmp_path / 'run'}"
     )

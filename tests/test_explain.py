@@ -232,8 +232,13 @@ def test_lines_of_one_symbol(run_dir: Path, capsys: pytest.CaptureFixture[str]) 
     assert lines[0] == f"{symbol}, {TARGET}: {route['route']}"
     assert route["reason"] in _text(lines)
     at = lines.index("figures")
-    models = [line[2:23].strip() for line in lines[at + 2 : at + 6]]
-    assert models == ["pooled, all symbols", "pooled, over its time", "own", "own − pooled"]
+    models = [line[2:24].strip() for line in lines[at + 2 : at + 6]]
+    assert models == [
+        "pooled, across symbols",
+        "pooled, over its time",
+        "own, over its time",
+        "own − pooled",
+    ]
     assert lines[at + 5].split()[-1] == str(route["n_paired_rows"])
     titles = [line.partition(":")[0] for line in lines[at:] if line and not line.startswith(" ")]
     assert titles == [

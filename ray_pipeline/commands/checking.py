@@ -19,7 +19,7 @@ from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.ranking.doubt import DoubtLimits, TargetLimits, unused_limits
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import Compare, TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory, open_filesystem
 
@@ -29,6 +29,13 @@ _MAX_TRIED = 20
 """Unusable symbols after which the look for a usable one ends: it must not read a whole panel."""
 
 _WIDTH = 100
+
+_COMPARED: Mapping[Compare, str] = {
+    "rank": "pooled models learn ranks within the timestamp",
+    "z_score": "pooled models learn z-scores within the timestamp",
+    "demean": "pooled models learn labels less the mean of the timestamp",
+    "raw": "pooled models learn labels as they are, not compared within the timestamp",
+}
 
 
 def check_config(
@@ -104,6 +111,7 @@ def check_config(
         ],
         "views": list(config.target_ranking.views),
         "families": list(config.target_ranking.families),
+        "compare": config.target_ranking.compare,
         "run_dir": config.output.run_dir,
     }
 
@@ -217,6 +225,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         + (f"; not ranked: {target['problem']}" if target["problem"] else "")
         for target in found["targets"]
     )
+    if "cross_sectional" in found["views"]:
+        lines.append(f"labels    {_COMPARED[found['compare']]}")
     lines.extend(
         f"stage     {stage['name']}: {stage['function']}"
         f"({', '.join(['table', *(f'{k}={v!r}' for k, v in stage['options'].items())])})"

@@ -81,7 +81,7 @@ class DoubtRow:
     skill, bar_late, horizon_late, without
         Skill of models fitted on at most 30,000 evenly spaced rows: with all features as they are;
         with this one as it was one bar, and one horizon, before; and without it. NaN where it was
-        not measured: a lone carrier's figures are those of the row of all carriers.
+        not measured: only the carriers together are left out.
     reason
         What that says, on the row of all carriers; empty elsewhere.
     """
@@ -110,7 +110,7 @@ Figures = tuple[float, float, float, float, float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class LateSkills:
-    """Skill with features as they are, late, and left out; see `measure_late`."""
+    """Skill with features as they are, late, and left out; see `DoubtedWalk.measure`."""
 
     skill: Evidence
     bar: Evidence
@@ -119,7 +119,7 @@ class LateSkills:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> LateSkills:
-        """Rebuild from the records of `measure_late`."""
+        """Rebuild from the records of `DoubtedWalk.measure`."""
         return cls(*(Evidence.from_record(record[name]) for name in cls.__slots__))
 
     def figures(self) -> Figures:
@@ -144,7 +144,7 @@ def doubt_rows(
     Parameters
     ----------
     measured
-        Of `measure_late`, its parts by feature under their names.
+        Of `DoubtedWalk.measure`.
     """
     together = LateSkills.from_record(measured["together"])
     known = (target, view, symbol, family, horizon_bars)
@@ -154,7 +154,9 @@ def doubt_rows(
     rows = [DoubtRow(*known, None, True, whole, *together.figures(), text)]
     for place, (feature, share) in enumerate(carriers.shares):
         found = LateSkills(nothing, nothing, nothing, nothing)
-        if feature in measured["alone"]:
+        if carriers.names == (feature,):
+            found = together
+        elif feature in measured["alone"]:
             alone = {
                 when: Evidence.from_record(record)
                 for when, record in measured["alone"][feature].items()
@@ -169,11 +171,12 @@ def reading(carriers: Carriers, found: LateSkills, horizon_bars: int, limit: flo
     """Say in words what carries a skill, and what its going or staying points to."""
     share = sum(share for _, share in carriers.shares[: carriers.n_carriers])
     are, they = ("are", "they come") if carriers.n_carriers > 1 else ("is", "it comes")
+    late = f"{found.bar.skill:+.2f} when {they} one bar late"
+    if horizon_bars > 1:
+        late += f", {found.horizon.skill:+.2f} one horizon ({horizon_bars} bars) late"
     told = (
         f"{some_of(carriers.names)} {are} {share:.0%} of the importance; skill "
-        f"{found.skill.skill:+.2f}, {found.bar.skill:+.2f} when {they} one bar late, "
-        f"{found.horizon.skill:+.2f} one horizon ({horizon_bars} bars) late, "
-        f"{found.without.skill:+.2f} without"
+        f"{found.skill.skill:+.2f}, {late}, {found.without.skill:+.2f} without"
     )
     return f"{told}. {_meaning(found, horizon_bars, limit)}"
 
@@ -184,7 +187,7 @@ def _meaning(found: LateSkills, horizon_bars: int, limit: float) -> str:
 
     if found.without.skill > limit:
         return "Without, the skill is still beyond its limit: other features carry it as well"
-    if is_gone(found.bar) and horizon_bars > 1:
+    if is_gone(found.bar):
         return (
             "Most of it is gone one bar late: a look-ahead of one bar looks so, and so does what "
             "lasts a bar, such as the bid-ask bounce"

@@ -63,7 +63,14 @@ def carry_pooled(
     """
     families = {family.name: family for family in settings.families}
     specs = {
-        row.target: DoubtSpec(frame, row.target, families[row.family], settings.min_cs, pool.tables)
+        row.target: DoubtSpec(
+            frame,
+            row.target,
+            families[row.family],
+            settings.min_cs,
+            settings.comparison,
+            pool.tables,
+        )
         for row in rows
         if row.family is not None
     }
@@ -209,11 +216,13 @@ def _carry(context: StageContext) -> None:
     doubted = ranking.doubted
     if doubted and context.config.leakage.policy == "fail":
         first = doubted[0]
-        told = next((row.reason for row in rows if row.target == first.target and row.reason), "")
+        told = [f" {row.reason}." for row in rows if row.target == first.target and row.reason]
+        n_targets = len({row.target for row in ranking.targets})
         raise ExecutionError(
-            f"{len(doubted)} of {len({row.target for row in ranking.targets})} targets are "
-            f"doubtful, and leakage.policy is 'fail'. The first: {first}. {told}. Leave out by "
-            "columns.exclude_features what knows the future; or raise doubt.max_skill for "
+            f"{len(doubted)} of {n_targets} targets {'is' if len(doubted) == 1 else 'are'} "
+            f"doubtful, and leakage.policy is 'fail'. The first: {first}."
+            f"{''.join(told[:1])} Leave out by columns.exclude_features what knows the future; or "
+            "raise doubt.max_skill for "
             f"{first.target}, if you know why its skill is so high; or set leakage.policy to "
             "'drop', to go on without the doubtful targets."
         )

@@ -10,12 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.doubt.carriers import find_carriers
-from ray_pipeline.doubt.walks import Late, Question, measure_late, shares_of
+from ray_pipeline.doubt.walks import DoubtedWalk, Late
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings
 
@@ -41,6 +42,7 @@ class DoubtSpec:
     target: str
     family: FamilySettings
     min_cs: int
+    comparison: LabelComparison | None
     pool: tuple[str, ...]
 
 
@@ -90,8 +92,8 @@ class SymbolDoubtSpec:
 def doubt_pooled(reader: PanelReader, spec: DoubtSpec, pool: Pool) -> dict[str, Any]:
     """Find the features that carry a pooled skill (unit function)."""
     del reader
-    question, design = _pooled(spec, pool)
-    return find_carriers(design.feature_names, shares_of(design, question)).to_record()
+    walk = _pooled(spec, pool)
+    return find_carriers(walk.design.feature_names, walk.shares()).to_record()
 
 
 def doubt_slice(reader: PanelReader, spec: LateSliceSpec) -> dict[str, Any]:
@@ -111,11 +113,12 @@ def doubt_slice(reader: PanelReader, spec: LateSliceSpec) -> dict[str, Any]:
 
 def doubt_late(reader: PanelReader, spec: PooledLateSpec, pool: Pool) -> dict[str, Any]:
     """Measure what is left of a pooled skill when its carriers come late (unit function)."""
-    question, design = _pooled(spec.doubted, pool)
-    columns = tuple(design.feature_names.index(name) for name in spec.carriers)
-    bars = question.target.horizon_bars
-    late = Late(columns, *(_gathered(reader, spec, pool, lag) for lag in (1, bars)))
-    return _by_name(measure_late(design, question, late), design)
+    walk = _pooled(spec.doubted, pool)
+    columns = tuple(walk.design.feature_names.index(name) for name in spec.carriers)
+    bars = walk.target.horizon_bars
+    bar = _gathered(reader, spec, pool, 1)
+    horizon = bar if bars == 1 else _gathered(reader, spec, pool, bars)
+    return walk.measure(Late(columns, bar, horizon))
 
 
 def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
@@ -125,14 +128,14 @@ def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, family in spec.targets:
         target = targets[name]
-        question = Question(target, spec.frame, family, spec.min_cs, (name, spec.partition.symbol))
         design = Design.of_symbol(rows, target, spec.frame)
-        carriers = find_carriers(design.feature_names, shares_of(design, question))
+        walk = DoubtedWalk.of(design, target, spec.frame, family, spec.min_cs)
+        carriers = find_carriers(design.feature_names, walk.shares())
         columns = tuple(design.feature_names.index(each) for each in carriers.names)
         some = design.X[:, list(columns)]
-        late = Late(columns, earlier(some, 1), earlier(some, target.horizon_bars))
-        measured = _by_name(measure_late(design, question, late), design)
-        found[name] = carriers.to_record() | measured
+        bar = earlier(some, 1)
+        horizon = bar if target.horizon_bars == 1 else earlier(some, target.horizon_bars)
+        found[name] = carriers.to_record() | walk.measure(Late(columns, bar, horizon))
     return {"targets": found}
 
 
@@ -149,10 +152,10 @@ def late_column(feature: str, bars: int) -> str:
     return f"{bars} before: {feature}"
 
 
-def _pooled(spec: DoubtSpec, pool: Pool) -> tuple[Question, Design]:
+def _pooled(spec: DoubtSpec, pool: Pool) -> DoubtedWalk:
     (target,) = (target for target in spec.frame.targets if target.name == spec.target)
-    question = Question(target, spec.frame, spec.family, spec.min_cs, (target.name,))
-    return question, Design.of_pool(pool, target, spec.frame)
+    design = Design.of_pool(pool, target, spec.frame)
+    return DoubtedWalk.of(design, target, spec.frame, spec.family, spec.min_cs, spec.comparison)
 
 
 def _gathered(reader: PanelReader, spec: PooledLateSpec, pool: Pool, bars: int) -> Matrix:
@@ -168,8 +171,3 @@ def _gathered(reader: PanelReader, spec: PooledLateSpec, pool: Pool, bars: int) 
             for j, feature in enumerate(spec.carriers):
                 values[rows, j] = table.column(late_column(feature, bars)).to_numpy()
     return values
-
-
-def _by_name(measured: dict[str, Any], design: Design) -> dict[str, Any]:
-    names = design.feature_names
-    return measured | {"alone": {names[int(j)]: each for j, each in measured["alone"].items()}}

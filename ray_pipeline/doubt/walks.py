@@ -9,63 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families import Model, Problem, load_family
+from ray_pipeline.families import Model, Problem, label_form, load_family
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import Evidence, PredictedRows, evidence_of
-from ray_pipeline.samples.walk import FamilySettings, fold_problem
-from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.skill import centred_percentile, outcome
 
-__all__ = ["Late", "Question", "measure_late", "shares_of"]
+__all__ = ["DoubtedWalk", "FoldRows", "Late"]
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 TRAINING_ROWS = 30_000
 """Rows of a training range that models are fitted on, whole timestamps, evenly spaced: a skill that
 is in doubt needs no more to show."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of one design.
-
-    Attributes
-    ----------
-    family
-        The one whose skill is in doubt.
-    names
-        What the seeds are derived from.
-    """
-
-    target: TargetSpec
-    frame: PanelFrame
-    family: FamilySettings
-    min_cs: int
-    names: tuple[str, ...]
-
-    def problem(self, design: Design, fold: Fold) -> tuple[NDArray[np.int64], Problem | None]:
-        """Return the rows before a test fold that are kept, and the training problem on them."""
-        start, _ = design.split(fold)
-        kept = _thinned(design.positions[:start])
-        seed = derive_seed(self.frame.seed, "doubt", *self.names, f"fold {fold.index}")
-        problem = fold_problem(
-            design.y[kept],
-            design.label_ends[kept],
-            self.target.task,
-            fold,
-            self.frame.embargo,
-            seed,
-        )
-        return kept, problem
-
-    def fit(self, X: Matrix, names: Sequence[str], problem: Problem) -> Model:
-        """Fit one model."""
-        hyperparameters: dict[str, Any] = dict(self.family.hyperparameters)
-        (model,) = load_family(self.family.name).fit(X, names, [problem], hyperparameters)
-        return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,56 +38,169 @@ class Late:
     columns
         Places of the features in the design, shape (n_late,).
     bar, horizon
-        Their values one bar and one horizon before, NaN where there are none.
+        Their values one bar and one horizon before, NaN where there are none; one array where a
+        horizon is a bar.
     """
 
     columns: tuple[int, ...]
     bar: Matrix
     horizon: Matrix
 
+    @property
+    def is_several(self) -> bool:
+        """Whether there is more than one feature."""
+        return len(self.columns) > 1
 
-def shares_of(design: Design, question: Question) -> Floats:
-    """Return how much of the models' importance each feature has, shape (n_features,).
+    def alone(self, place: int) -> Late:
+        """Return one of the features by itself."""
+        bar = self.bar[:, [place]]
+        horizon = bar if self.horizon is self.bar else self.horizon[:, [place]]
+        return Late((self.columns[place],), bar, horizon)
 
-    The mean over folds of the shares within a model; zeros where nothing could be fitted.
+
+@dataclass(frozen=True, slots=True)
+class FoldRows:
+    """A fold's training problem on the kept rows before it, and its test rows ``[start:end]``."""
+
+    kept: Ints
+    problem: Problem
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtedWalk:
+    """A design, with what its models learn in each fold and how their skill is measured.
+
+    Attributes
+    ----------
+    family
+        The one whose skill is in doubt.
+    folds
+        Those that can be trained on.
     """
-    shares = []
-    for fold in question.frame.folds:
-        kept, problem = question.problem(design, fold)
-        if problem is not None:
-            found = question.fit(design.X[kept], design.feature_names, problem).importances
+
+    design: Design
+    target: TargetSpec
+    family: FamilySettings
+    min_cs: int
+    folds: tuple[FoldRows, ...]
+
+    @classmethod
+    def of(
+        cls,
+        design: Design,
+        target: TargetSpec,
+        frame: PanelFrame,
+        family: FamilySettings,
+        min_cs: int,
+        comparison: LabelComparison | None = None,
+    ) -> DoubtedWalk:
+        """Lay out the folds.
+
+        Parameters
+        ----------
+        comparison
+            How pooled models see labels; None: as they are.
+        """
+        learned = LearnedLabels.as_they_are(design.y, design.label_ends, target.task)
+        if comparison is not None and design.view == "cross_sectional":
+            learned = LearnedLabels.compared(
+                design.y,
+                design.positions,
+                design.label_ends,
+                target.task,
+                comparison,
+                label_form(family.name),
+            )
+        names = (target.name, design.symbols[0] if design.view == "symbol_specific" else "")
+        folds = []
+        for fold in frame.folds:
+            start, end = design.split(fold)
+            kept = _thinned(design.positions[:start])
+            seed = derive_seed(frame.seed, "doubt", *names, f"fold {fold.index}")
+            problem = learned.at(kept).fold_problem(fold, frame.embargo, seed)
+            if problem is not None and start < end:
+                folds.append(FoldRows(kept, problem, start, end))
+        return cls(design, target, family, min_cs, tuple(folds))
+
+    def shares(self) -> Floats:
+        """Return how much of the models' importance each feature has, shape (n_features,).
+
+        The mean over folds of the shares within a model; zeros where nothing could be fitted.
+        """
+        names, shares = self.design.feature_names, []
+        for fold in self.folds:
+            found = self._fit(self.design.X, names, fold).importances
             shares.append(found / total if (total := float(found.sum())) > 0 else 0.0 * found)
-    return np.mean(shares, axis=0) if shares else np.zeros(len(design.feature_names))
+        return np.mean(shares, axis=0) if shares else np.zeros(len(names))
 
+    def measure(self, late: Late) -> dict[str, Any]:
+        """Measure the skill with features as they are, late and left out.
 
-def measure_late(design: Design, question: Question, late: Late) -> dict[str, Any]:
-    """Measure the skill with features as they are, late and left out.
-
-    Returns
-    -------
-    dict
-        Records of `Evidence`: ``skill`` as they are; ``bar``, ``horizon`` and ``without`` for all
-        of `late` together; and the first two for each of them alone, by its place in the design.
-    """
-    names = list(design.feature_names)
-    together: dict[str, Any] = {
-        "skill": _skill(design, question, design.X, names),
-        "bar": _skill(design, question, _replaced(design.X, late.columns, late.bar), names),
-        "horizon": _skill(design, question, _replaced(design.X, late.columns, late.horizon), names),
-    }
-    left = [j for j in range(len(names)) if j not in late.columns]
-    nothing = Evidence.none().to_record()
-    kept = [names[j] for j in left]
-    together["without"] = _skill(design, question, design.X[:, left], kept) if left else nothing
-    alone = {
-        str(column): {
-            when: _skill(design, question, _replaced(design.X, (column,), values[:, [j]]), names)
-            for when, values in (("bar", late.bar), ("horizon", late.horizon))
+        Returns
+        -------
+        dict
+            Records of `Evidence`. ``together``: ``skill`` as they are; ``bar``, ``horizon`` and
+            ``without`` for all of `late`. ``alone``: by feature ``bar`` and ``horizon`` of each
+            by itself, where there are several.
+        """
+        X, names = self.design.X, list(self.design.feature_names)
+        left = [j for j in range(len(names)) if j not in late.columns]
+        together = {
+            "skill": self._skill(X, names),
+            **self._late(late),
+            "without": self._skill(X[:, left], [names[j] for j in left]),
         }
-        for j, column in enumerate(late.columns)
-        if len(late.columns) > 1
-    }
-    return {"together": together, "alone": alone}
+        several = [late.alone(j) for j in range(len(late.columns))] if late.is_several else []
+        alone = {names[each.columns[0]]: self._late(each) for each in several}
+        return {"together": together, "alone": alone}
+
+    def _late(self, late: Late) -> dict[str, Any]:
+        X, names = self.design.X, self.design.feature_names
+        bar = self._skill(_replaced(X, late.columns, late.bar), names)
+        if late.horizon is late.bar:
+            return {"bar": bar, "horizon": bar}
+        horizon = self._skill(_replaced(X, late.columns, late.horizon), names)
+        return {"bar": bar, "horizon": horizon}
+
+    def _fit(self, X: Matrix, names: Sequence[str], fold: FoldRows) -> Model:
+        hyperparameters: dict[str, Any] = dict(self.family.hyperparameters)
+        family = load_family(self.family.name)
+        (model,) = family.fit(X[fold.kept], names, [fold.problem], hyperparameters)
+        return model
+
+    def _skill(self, X: Matrix, names: Sequence[str]) -> Mapping[str, Any]:
+        if not names or not self.folds:
+            return Evidence.none().to_record()
+        design = self.design
+        parts = zip(*self._predictions(X, names), strict=True)
+        rows, prediction, percentile, outcomes = map(np.concatenate, parts)
+        known = np.isfinite(prediction) & np.isfinite(design.y[rows])
+        predicted = PredictedRows(
+            prediction[known],
+            design.y[rows][known],
+            design.positions[rows][known],
+            percentile[known],
+            outcomes[known],
+        )
+        return evidence_of(design.measure(self.target.task, self.min_cs), predicted).to_record()
+
+    def _predictions(
+        self, X: Matrix, names: Sequence[str]
+    ) -> Iterator[tuple[Ints, Floats, Floats, Floats]]:
+        """Yield a fold's test rows, their predictions, and both as skill over time needs them."""
+        for fold in self.folds:
+            model, tested = self._fit(X, names, fold), slice(fold.start, fold.end)
+            prediction = model.predict(X[tested])
+            percentile = outcomes = np.full(fold.end - fold.start, np.nan)
+            if self.design.view == "symbol_specific":
+                problem = fold.problem
+                known = model.predict(X[fold.kept][problem.rows])
+                percentile = centred_percentile(prediction, known)
+                labels = problem.y[problem.rows]
+                outcomes = outcome(self.design.y[tested], labels, problem.task)
+            yield np.arange(fold.start, fold.end), prediction, percentile, outcomes
 
 
 def _replaced(X: Matrix, columns: Sequence[int], values: Matrix) -> Matrix:
@@ -135,46 +209,7 @@ def _replaced(X: Matrix, columns: Sequence[int], values: Matrix) -> Matrix:
     return replaced
 
 
-def _skill(
-    design: Design, question: Question, X: Matrix, names: Sequence[str]
-) -> Mapping[str, Any]:
-    pieces = list(_walk(design, question, X, names))
-    if not pieces:
-        return Evidence.none().to_record()
-    rows, prediction, percentile, outcomes = map(np.concatenate, zip(*pieces, strict=True))
-    known = np.isfinite(prediction) & np.isfinite(design.y[rows])
-    predicted = PredictedRows(
-        prediction[known],
-        design.y[rows][known],
-        design.positions[rows][known],
-        percentile[known],
-        outcomes[known],
-    )
-    measure = design.measure(question.target.task, question.min_cs)
-    return evidence_of(measure, predicted).to_record()
-
-
-def _walk(
-    design: Design, question: Question, X: Matrix, names: Sequence[str]
-) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, Floats]]:
-    """Yield a fold's test rows, their predictions, and both as the skill over time needs them."""
-    for fold in question.frame.folds:
-        start, end = design.split(fold)
-        kept, problem = question.problem(design, fold)
-        if problem is None or start == end:
-            continue
-        model = question.fit(X[kept], names, problem)
-        prediction = model.predict(X[start:end])
-        percentile = outcomes = np.full(end - start, np.nan)
-        if design.view == "symbol_specific":
-            labels = problem.y[problem.rows]
-            known = model.predict(X[kept][problem.rows])
-            percentile = centred_percentile(prediction, known)
-            outcomes = outcome(design.y[start:end], labels, problem.task)
-        yield np.arange(start, end), prediction, percentile, outcomes
-
-
-def _thinned(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+def _thinned(positions: Ints) -> Ints:
     """Rows of evenly spaced timestamps, whole ones, so that few enough are left."""
     timestamps = np.unique(positions)
     if len(positions) <= TRAINING_ROWS or len(timestamps) == 0:

@@ -254,12 +254,14 @@ def _doubt(context: StageContext, evaluation: Evaluation) -> None:
         doubtful_models=len(doubtful),
     )
     if evaluation.doubted and context.config.leakage.policy == "fail":
-        first = evaluation.doubted[0]
+        first, n_doubted = evaluation.doubted[0], len(evaluation.doubted)
         raise ExecutionError(
-            f"{len(evaluation.doubted)} targets are doubtful by their trained models, and "
+            f"{n_doubted} of {len({row.target for row in ranked.targets})} targets "
+            f"{'is' if n_doubted == 1 else 'are'} doubtful by their trained models, and "
             f"leakage.policy is 'fail'. The first: {first}. Look for features that know the future "
-            f"among those of its models and leave them out by columns.exclude_features, or raise "
-            f"the limit in doubt, or set leakage.policy to 'drop'."
+            "among those of its models and leave them out by columns.exclude_features; or raise "
+            f"the limit for {first.target} (section doubt of the config), if you know why it is "
+            "so high; or set leakage.policy to 'drop'."
         )
 
 

@@ -23,6 +23,7 @@ from ray_pipeline.evaluating.records import (
     WhyNot,
 )
 from ray_pipeline.evaluating.trading import form_cohorts, trade, turnover_of_legs
+from ray_pipeline.records import QUESTIONS
 from ray_pipeline.statistics.decay import decay_lags, later_rows
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.statistics.hits import agreement, agreement_by_chance
@@ -78,6 +79,7 @@ def _row(
     job: EvaluatedJob, settings: EvaluationSettings, figures: Mapping[str, Any], why: WhyNot
 ) -> EvaluatedRow:
     known = {**_identity(job), "task": job.task, "horizon_bars": job.horizon_bars}
+    known["question"] = QUESTIONS[job.view]
     counts = {"n_rows": 0, "n_timestamps": 0, "n_trials": 0, "cost_bps": settings.cost_bps}
     values = {field.name: math.nan for field in fields(EvaluatedRow) if field.default is MISSING}
     return EvaluatedRow(**(values | known | counts | dict(figures) | asdict(why)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.records import Task, View
+from ray_pipeline.records import Question, Task, View
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -189,6 +189,8 @@ class EvaluatedRow:
         Of the ratio's error, which is HAC; NaN where there were too few returns for that.
     sharpe_p_value
         Probability that the best of so many worthless trials shows a ratio like this.
+    question
+        What the model answers.
     """
 
     job_id: str
@@ -239,6 +241,7 @@ class EvaluatedRow:
     n_effective_trials: float = math.nan
     sharpe_degrees_of_freedom: float = math.nan
     sharpe_p_value: float = math.nan
+    question: Question = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ray_pipeline.explaining.model_lines import model_lines
 from ray_pipeline.explaining.route_lines import route_lines
 from ray_pipeline.explaining.symbol_lines import data_lines, figure_lines, route_of_symbol_lines
 from ray_pipeline.explaining.worth_lines import worth_lines
+from ray_pipeline.records import QUESTIONS
 from ray_pipeline.results.figures import (
     DASH,
     count,
@@ -114,7 +115,8 @@ def _ranking_lines(found: Found) -> Iterator[str]:
         told = [f"{source} in the {view} view" for source, view in sources.items()]
     yield from wrapped(f"{'; '.join([*told, ranking['source_of_q']])}.")
     for row in views:
-        yield from wrapped(f"{VIEW_NAMES[row['view']]}: {row['conclusion']}.")
+        question = QUESTIONS[row["view"]]
+        yield from wrapped(f"{VIEW_NAMES[row['view']]} ({question}): {row['conclusion']}.")
 
 
 def _leak_lines(found: Found) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.records import QUESTIONS
 from ray_pipeline.results.capping import capped
 from ray_pipeline.results.figures import count, probability, with_error
 from ray_pipeline.results.tables import PLAN
@@ -33,8 +34,9 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     shown = capped(jobs, MAX_MODELS, "most important first", PLAN)
     if shown.rows:
         yield from aligned(
-            ["job", "serves", "features", "out-of-sample skill", "p"],
+            ["job", "question", "serves", "features", "out-of-sample skill", "p"],
             [_row(job) for job in shown.rows],
+            n_left=2,
         )
     if shown.note:
         yield from wrapped(shown.note)
@@ -52,6 +54,7 @@ def _row(job: Mapping[str, Any]) -> list[str]:
     evidence = job["out_of_sample"] or {}
     return [
         job["job_id"],
+        QUESTIONS[job["view"]],
         count(len(job["serves"])),
         count(len(job["features"])),
         with_error(evidence.get("skill"), evidence.get("std_error")),

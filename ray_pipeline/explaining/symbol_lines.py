@@ -31,9 +31,9 @@ def figure_lines(found: Row) -> list[str]:
     views = {row["view"]: row for row in found["ranking"]["views"]}
     skills = {row["view"]: row for row in found["skills"]["rows"]}
     models = {
-        "pooled, all symbols": views.get("cross_sectional"),
+        "pooled, across symbols": views.get("cross_sectional"),
         "pooled, over its time": skills.get("cross_sectional"),
-        "own": skills.get("symbol_specific"),
+        "own, over its time": skills.get("symbol_specific"),
     }
     measured = {name: row for name, row in models.items() if row is not None}
     if not measured:

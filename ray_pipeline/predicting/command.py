@@ -30,7 +30,7 @@ from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
-from ray_pipeline.records import BAR_FIELDS, SymbolPartition
+from ray_pipeline.records import BAR_FIELDS, QUESTIONS, SymbolPartition
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory, open_filesystem
@@ -131,6 +131,8 @@ def predict_panel(
         "since": options.since,
         "targets": list(targets),
         "columns": ["ts", *targets, *raw],
+        # What the models answer, by the column of their raw predictions.
+        "questions": {job.column: QUESTIONS[job.view] for job in jobs},
         "warnings": list(batch.warnings),
     }
     request = _request(trained, config, batch, served, import_folders)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.ranking.multiplicity import Correction, SingleTest, corrected_p_values
 from ray_pipeline.ranking.shifts import shift_p_value
-from ray_pipeline.records import TargetSpec, Task, View
+from ray_pipeline.records import QUESTIONS, Question, TargetSpec, Task, View
 from ray_pipeline.samples.evidence import Evidence, best_family, strongest_family
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
@@ -41,7 +41,8 @@ class TargetRow:
 
     `null` says where the p-value comes from: the HAC t-test, or labels rolled around the
     time axis. `degrees_of_freedom` are those of `t_stat`. `max_skill` is the limit beyond which
-    such a target is `doubtful`, NaN where there is none.
+    such a target is `doubtful`, NaN where there is none. `question` is what the
+    figures answer.
     """
 
     target: str
@@ -64,14 +65,16 @@ class TargetRow:
     verdict: RankVerdict = ""
     doubtful: bool = False
     max_skill: float = math.nan
+    question: Question = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRow:
     """One row of ``target_ranking/symbols.parquet``.
 
-    In the cross-sectional view the skill is the pooled model's over this symbol's own time, and
-    its `null` is always the analytic one.
+    In the cross-sectional view the skill is that of a pooled model of labels as they are over this
+    symbol's own time, and its `null` is always the analytic one: in both views the `question` is
+    what the symbol does over time.
     """
 
     target: str
@@ -94,6 +97,7 @@ class SymbolRow:
     verdict: RankVerdict = ""
     doubtful: bool = False
     max_skill: float = math.nan
+    question: Question = ""
 
 
 Row = TypeVar("Row", TargetRow, SymbolRow)
@@ -116,7 +120,7 @@ def target_row(
     """
     best, null = _best_by(families, shifted)
     family, evidence = best if best is not None else (None, Evidence.none())
-    shared = _unjudged(target, view, family, evidence)
+    shared = _unjudged(target, view, QUESTIONS[view], family, evidence)
     return TargetRow(**shared, n_symbols=n_symbols, null=null)
 
 
@@ -170,7 +174,7 @@ def symbol_rows(
             fallback = own[min(own)] if own else Evidence.none()
             family, evidence = best if best is not None else (None, fallback)
             if records[symbol]["own_families"]:
-                own_row = _unjudged(target, "symbol_specific", family, evidence)
+                own_row = _unjudged(target, "symbol_specific", "over time", family, evidence)
                 rows.append(SymbolRow(**own_row, symbol=symbol, null=null))
             if target.name in pooled_family:
                 name = pooled_family[target.name]
@@ -178,7 +182,7 @@ def symbol_rows(
                 if name in record["pooled"]:
                     shared = Evidence.from_record(record["pooled"][name])
                 shared = _enough(shared, min_oos_rows)
-                pooled_row = _unjudged(target, "cross_sectional", name, shared)
+                pooled_row = _unjudged(target, "cross_sectional", "over time", name, shared)
                 rows.append(SymbolRow(**pooled_row, symbol=symbol))
     return rows
 
@@ -190,7 +194,7 @@ def _enough(evidence: Evidence, min_rows: int) -> Evidence:
 
 
 def _unjudged(
-    target: TargetSpec, view: View, family: str | None, evidence: Evidence
+    target: TargetSpec, view: View, question: Question, family: str | None, evidence: Evidence
 ) -> dict[str, Any]:
     """Fields that rows of both tables have, before verdicts."""
     return {
@@ -209,6 +213,7 @@ def _unjudged(
         "predictable": False,
         "rank": 0,
         "reason": "",
+        "question": question,
     }
 
 

@@ -23,8 +23,8 @@ MAX_STRIPS = 20
 """Targets that are drawn, per view."""
 
 _MEANINGS = {
-    "cross_sectional": "The pooled model's skill over each symbol's own time.",
-    "symbol_specific": "Each symbol's own model over its own time.",
+    "cross_sectional": "Over time: a pooled model of labels as they are, over each symbol's time.",
+    "symbol_specific": "Over time: each symbol's own model.",
 }
 
 

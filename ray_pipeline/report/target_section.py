@@ -22,8 +22,10 @@ MAX_TARGETS = 100
 """Targets per view that are drawn and listed."""
 
 _MEANINGS = {
-    "cross_sectional": "One pooled model; skill across symbols, averaged over timestamps.",
-    "symbol_specific": "One model per symbol; skill over its own time, averaged over symbols.",
+    "cross_sectional": "Across symbols: who beats whom at a timestamp. One pooled model; skill "
+    "averaged over timestamps.",
+    "symbol_specific": "Over time: what a symbol does over its own time. One model per symbol; "
+    "skill averaged over symbols.",
 }
 
 

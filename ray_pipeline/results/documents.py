@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ray_pipeline.records import View
+from ray_pipeline.records import Question, View
 from ray_pipeline.routing.jobs import FeatureSet, JobVerdict
 
 __all__ = [
@@ -196,6 +196,7 @@ class PlannedJob(ToldRecord):
     members: Items[str] = ()
     verdict: JobVerdict = ""
     feature_set: FeatureSet = ""
+    question: Question = ""
 
 
 class LeftOutJob(ToldRecord):

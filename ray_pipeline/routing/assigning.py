@@ -10,7 +10,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.ranking.ranking import Ranking
-from ray_pipeline.records import View
+from ray_pipeline.records import QUESTIONS, View
 from ray_pipeline.routing.comparison import RoutingThresholds
 from ray_pipeline.routing.decide import Obstacle, RouteRow, RouteVerdict, decide_routes
 from ray_pipeline.routing.jobs import TrainingPlan
@@ -76,6 +76,7 @@ def plan_document(plan: TrainingPlan) -> dict[str, Any]:
     jobs = []
     for job in plan.jobs:
         plain = asdict(job) | {"hyperparameters": dict(job.hyperparameters)}
+        plain["question"] = QUESTIONS[job.view]
         del plain["fold_features"], plain["n_feature_sets"]
         if not job.members:
             del plain["members"]

@@ -268,10 +268,10 @@ def _facts(
 ) -> str:
     parts = []
     if pooled is not None and not math.isnan(pooled.skill):
-        parts.append(f"pooled {pooled.skill:+.3f} (q {pooled.q_value:.2g})")
+        parts.append(f"pooled across symbols {pooled.skill:+.3f} (q {pooled.q_value:.2g})")
     if shared is not None and not math.isnan(shared.skill):
         doubt = f" (beyond {shared.max_skill:g})" if shared.doubtful else ""
-        parts.append(f"pooled on this symbol {shared.skill:+.3f}{doubt}")
+        parts.append(f"pooled over this symbol's time {shared.skill:+.3f}{doubt}")
     if own is not None and not math.isnan(own.p_value):
         doubt = f", beyond {own.max_skill:g}" if own.doubtful else ""
         parts.append(f"own {own.skill:+.3f} (q {own.q_value:.2g}{doubt})")

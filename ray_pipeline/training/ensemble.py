@@ -20,7 +20,7 @@ from ray_pipeline.execution.artifacts import unit_folder
 from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import QUESTIONS, TargetSpec
 from ray_pipeline.samples.evidence import Evidence, PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.statistics.percentile_scale import mean_percentile, percentile_of
 from ray_pipeline.storage.documents import strict_json
@@ -165,6 +165,7 @@ def _metadata(
         "job_id": spec.job.job_id,
         **request_facts(target, request),
         "view": spec.job.view,
+        "question": QUESTIONS[spec.job.view],
         "family": spec.job.family,
         **feature_facts(features, request),
         "feature_set": spec.job.feature_set,

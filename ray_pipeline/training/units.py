@@ -14,7 +14,7 @@ from ray_pipeline.execution.artifacts import unit_folder
 from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.records import QUESTIONS, SymbolPartition, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
@@ -128,6 +128,7 @@ def _metadata(
         "job_id": job.job_id,
         **request_facts(target, request),
         "view": job.view,
+        "question": QUESTIONS[job.view],
         "family": job.family,
         **feature_facts(job.features, request),
         "feature_set": job.feature_set,

@@ -58,7 +58,7 @@ def test_carriers_are_few() -> None:
     [
         (late(0.5, 0.05, 0.01, 0.0), 12, "Most of it is gone one bar late"),
         (late(0.5, 0.4, 0.01, 0.0), 12, "Most of it is gone one horizon late"),
-        (late(0.5, 0.01, 0.01, 0.0), 1, "Most of it is gone one horizon late"),
+        (late(0.5, 0.01, 0.01, 0.0), 1, "Most of it is gone one bar late"),
         (late(0.5, 0.45, 0.4, 0.0), 3, "Most of it is left one horizon late"),
         (late(0.5, 0.1, 0.1, 0.45), 3, "Without, the skill is still beyond its limit"),
         (late(0.5, math.nan, math.nan, 0.0), 3, "Most of it is gone one bar late"),
@@ -69,12 +69,13 @@ def test_reading(found: LateSkills, horizon: int, start: str) -> None:
     text = reading(Carriers((("body_1h", 0.9),), 1), found, horizon, 0.25)
     told, _, meaning = text.partition(". ")
     assert told.startswith("body_1h is 90% of the importance; skill +0.50, ")
-    assert f"one horizon ({horizon} bars) late" in told
+    # A horizon of one bar is told once.
+    assert (f"one horizon ({horizon} bars) late" in told) == (horizon > 1)
     assert meaning.startswith(start)
 
 
 def test_rows_have_the_carriers_together_and_each_alone() -> None:
-    """A lone carrier's figures are those of the row of all; others have their importance alone."""
+    """Others have their importance alone."""
     carriers = Carriers((("a", 0.4), ("b", 0.3), ("c", 0.2)), 2)
     together = {
         name: evidence(skill).to_record()
@@ -99,3 +100,14 @@ def test_rows_have_the_carriers_together_and_each_alone() -> None:
     assert math.isnan(rows[3].skill)
     assert rows[0].reason.startswith("a, b are 70% of the importance")
     assert {row.reason for row in rows[1:]} == {""}
+
+
+def test_a_lone_carrier_has_the_figures_of_all() -> None:
+    """They were measured once."""
+    together = {name: evidence(0.3).to_record() for name in ("skill", "bar", "horizon", "without")}
+    carriers = Carriers((("a", 0.9), ("b", 0.1)), 1)
+    measured = {"together": together, "alone": {}}
+    every, lone, other = doubt_rows("t", "symbol_specific", "S", "r", 1, 0.2, carriers, measured)
+    assert (lone.feature, lone.reason) == ("a", "")
+    assert lone.without == every.without == 0.3
+    assert math.isnan(other.skill)

@@ -24,8 +24,10 @@ OWN_STAGE = "def shape(table):\n    return {'rows': table.num_rows, 'name': 'é'
 _SECTIONS: dict[str, Any] = {
     "labeling": {
         "features": ["gap", "log_return_1", "cs_rank_log_return_1"],
-        "targets": ["excess_ret_1d"],
+        "targets": ["excess_ret_1d", "fwd_ret_1d"],
     },
+    # One of the two, which are alike, is in doubt.
+    "doubt": {"max_skill": {"excess_ret_*": None, "fwd_ret_*": 0.05}},
     "target_ranking": {
         "families": ["ridge"],
         "max_cs_rows": 800,

@@ -121,7 +121,8 @@ def test_the_reference_has_every_kind_of_unit(every_kind: EveryKind) -> None:
     """What is not there is not tested: pooled and own, in every stage, and all that they leave."""
     stages = {unit.stage for unit in every_kind.units}
     assert stages == {
-        *("cross_section", "cross_section_base", "evaluate_pooled", "evaluate_symbol", "inspect"),
+        *("cross_section", "cross_section_base", "doubt_late", "doubt_pooled", "doubt_slice"),
+        *("doubt_symbol", "evaluate_pooled", "evaluate_symbol", "inspect"),
         *("join_curves", "join_predictions", "pool", "pool_slice", "pooled_predictions"),
         *("rank_pool_shifted", "rank_pooled", "rank_pooled_fold", "rank_symbol"),
         *("rank_symbol_shifted", "rank_symbols_shifted", "search_trials", "select_pooled"),

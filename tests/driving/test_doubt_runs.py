@@ -166,7 +166,7 @@ def test_the_policy_fail_ends_the_run_once_the_carriers_are_known(
     )
     with pytest.raises(
         ExecutionError,
-        match=rf"^1 of 3 targets are doubtful, and leakage\.policy is 'fail'\. The first: skill "
+        match=rf"^1 of 3 targets is doubtful, and leakage\.policy is 'fail'\. The first: skill "
         rf"\+0\.\d\d on {DOUBTFUL} is beyond what such a target has ever shown \(0\.2\)\. oracle "
         r"is \d+% of the importance; .* raise doubt\.max_skill for fwd_ret_5d",
     ):

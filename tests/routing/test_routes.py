@@ -140,7 +140,8 @@ def test_reason_holds_the_figures() -> None:
     row = decide(POOLED, OWN, OWN_BETTER, shared=shared)
     assert row.reason == (
         "both hold up and the own model is better: "
-        "pooled +0.100 (q 0.002), pooled on this symbol +0.042, own +0.100 (q 0.002), "
+        "pooled across symbols +0.100 (q 0.002), pooled over this symbol's time +0.042, "
+        "own +0.100 (q 0.002), "
         f"own - pooled +0.150 ± 0.010 (q {row.difference_q_value:.2g}, shrunk +0.149, 300 rows)"
     )
 
@@ -288,4 +289,4 @@ def test_a_symbol_in_doubt_is_served_by_no_model() -> None:
     shared = replace(symbol_row(view="cross_sectional", skill=0.6), doubtful=True, max_skill=0.2)
     row = decide(POOLED, OWN, ALIKE, shared=shared)
     assert (row.route, row.verdict) == ("BLOCKED", BEYOND)
-    assert "pooled on this symbol +0.600 (beyond 0.2)" in row.reason
+    assert "pooled over this symbol's time +0.600 (beyond 0.2)" in row.reason

@@ -58,7 +58,7 @@ def test_a_predictable_target_beyond_the_best_is_not_served() -> None:
     row = route_symbols(ranking([]), ["A"], config())[0]
     assert row.route == "EXPERIMENTAL_ONLY"
     assert row.reason.startswith(
-        "the target is predictable but not among the top_n_targets=10: pooled +0.100"
+        "the target is predictable but not among the top_n_targets=10: pooled across symbols +0.100"
     )
     assert row.verdict == "the target is predictable but not among the top_n_targets"
 
@@ -95,5 +95,5 @@ def test_a_doubtful_target_blocks_all_its_symbols_with_its_figure() -> None:
     ] * 2
     assert routes[0].reason.startswith(
         "the target is doubtful (skill +0.52 on fwd_ret_1d is beyond what such a target has ever "
-        "shown (0.2)): pooled +0.520"
+        "shown (0.2)): pooled across symbols +0.520"
     )

@@ -120,7 +120,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
             "sample_weights": "none",
             "n_rounds": None,
             "chosen": {"penalty": 0.2},
-                "compare": "raw",
+            "compare": "raw",
             "early_stopping": None,
         },
         "input_fingerprint": "fingerprint",
