@@ -16,6 +16,7 @@ from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.comparison import OverfittingRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
+from ray_pipeline.records import Question
 from ray_pipeline.results import tables
 from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.selection.consensus import FeatureVerdict
@@ -104,6 +105,7 @@ TABLES: Mapping[str, Columns] = {
         "selected": _FLAG,
         "reason": _TEXT_OR_NULL,
         "verdict": Column("string", values=get_args(FeatureVerdict), required=False, default=""),
+        "question": Column("string", values=get_args(Question), required=False, default=""),
     },
     tables.KEPT: _columns_of(KeptRow),
     tables.LEAKAGE: {

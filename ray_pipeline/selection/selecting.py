@@ -15,7 +15,7 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import is_hinted
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.ranking.settings import RankingSettings
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import QUESTIONS, SymbolPartition
 from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.selection.choosing import SelectionSettings
@@ -171,9 +171,11 @@ def features_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) ->
             ("selected", pa.bool_()),
             ("reason", pa.string()),
             ("verdict", pa.string()),
+            ("question", pa.string()),
         ]
     )
-    return pa.Table.from_pylist([nulls(row) for row in rows], schema=schema)
+    told = [nulls(row) | {"question": QUESTIONS[row["view"]]} for row in rows]
+    return pa.Table.from_pylist(told, schema=schema)
 
 
 def _select(context: StageContext) -> None:

@@ -43,6 +43,9 @@ def test_every_table_of_figures_says_what_they_answer(run_dir: Path) -> None:
     symbols = read_rows(run_dir, "target_ranking/symbols")
     assert {row["view"] for row in symbols} == set(BY_VIEW)
     assert {row["question"] for row in symbols} == {OVER_TIME}
+    features = read_rows(run_dir, "feature_selection/features")
+    assert {row["view"] for row in features} == set(BY_VIEW)
+    assert all(row["question"] == BY_VIEW[row["view"]] for row in features)
     jobs = read_rows(run_dir, "evaluation/jobs")
     assert {row["view"] for row in jobs} == set(BY_VIEW)
     assert all(row["question"] == BY_VIEW[row["view"]] for row in jobs)
