@@ -103,6 +103,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "session_bars": 24,
         "kind": "labeled",
         "view": "symbol_specific",
+        "question": "over time",
         "family": "ridge",
         "features": ["c", "b"],
         "feature_set": "",
