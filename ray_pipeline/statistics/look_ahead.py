@@ -30,7 +30,7 @@ MIN_CLOCK_Z = 4.5
 """The same of all symbols: one look in 150,000, and there are some hundred at each feature."""
 
 SUSPECT_CONTRAST_Z = 0.5
-MIN_CONTRAST_Z = 1.8
+MIN_CONTRAST_Z = 2.3
 """Standard errors of the difference between inside and outside, in one symbol and of all."""
 
 COMMON = 0.5

@@ -95,7 +95,7 @@ def test_figures_are_turned_towards_a_positive_inside() -> None:
 
 def test_weak_suspicions_of_many_symbols_are_strong_together() -> None:
     """Less so than if they were independent, and those without one count as nothing."""
-    weak = ClockFigures.of(0.4, 0.05, 0.6, 35)
+    weak = ClockFigures.of(0.4, -0.1, 0.6, 35)
     limits = LookAheadLimits()
     assert is_clock_suspect(weak, limits)
     assert not is_clock_leak(ClockFigures.pooled([weak], 1), limits)
