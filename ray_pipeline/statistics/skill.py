@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from ray_pipeline.records import Task
 
@@ -212,9 +211,13 @@ def even_bets(predicted: Floats) -> Floats:
     >>> even_bets(np.full(100, 0.02))[-1].round(2)
     np.float64(1.0)
     """
-    weight = 1.0 / BETS_REMEMBERED
-    before = np.array([(1.0 - weight) * UNIFORM_SIZE])
-    usual, _ = signal.lfilter([weight], [1.0, weight - 1.0], np.abs(predicted), zi=before)
+    n_rows, decay = len(predicted), 1.0 - 1.0 / BETS_REMEMBERED
+    if n_rows == 0:
+        return np.zeros(0)
+    fading = decay ** np.arange(n_rows + 1)
+    # What a bet weighs after so many others is below the last bit of a sum.
+    kernel = (1.0 - decay) * fading[: min(n_rows, 40 * BETS_REMEMBERED)]
+    usual = np.convolve(np.abs(predicted), kernel)[:n_rows] + UNIFORM_SIZE * fading[1:]
     even: Floats = np.divide(predicted, usual, out=np.zeros(len(predicted)), where=usual > 0)
     return even
 

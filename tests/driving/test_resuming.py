@@ -33,9 +33,10 @@ STAGES = [
     "join_predictions",
     "evaluate_pooled",
     "evaluate_symbol",
+    "compare_models",
     "join_curves",
 ]
-EVALUATES = STAGES[-3:]
+EVALUATES = STAGES[-4:]
 
 
 class Interrupting(Silent):
@@ -159,6 +160,7 @@ def test_changed_training_redoes_training(
         "join_predictions/all",
         f"evaluate_pooled/cs_{TARGET}__lightgbm",
         *(f"evaluate_symbol/S{i:02d}" for i in range(4)),
+        "compare_models/all",
         "join_curves/all",
     ]
 
