@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from panels import quick_config, read_json, symbol_folder
-from trained_runs import FAMILIES, POOLED, TARGET, Trained, arguments, predict
+from trained_runs import FAMILIES, ONE_FEATURE, POOLED, TARGET, Trained, arguments, predict
 
 from ray_pipeline import load_run
 from ray_pipeline.cli import main
@@ -32,7 +32,8 @@ def other(labeled: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained
     run_dir = tmp_path_factory.mktemp("other") / "run"
     hyperparameters = {"lightgbm": {"n_estimators": 5}, "ridge": {"penalty": 1e3}}
     training = FAMILIES | {"hyperparameters": hyperparameters}
-    run_pipeline(quick_config(labeled.data_dir, run_dir, training=training), Silent())
+    config = quick_config(labeled.data_dir, run_dir, **ONE_FEATURE, training=training)
+    run_pipeline(config, Silent())
     return replace(labeled, run_dir=run_dir)
 
 

@@ -18,6 +18,7 @@ from ray_pipeline.predicting import PredictOptions, predict_panel
 FAMILIES = {"families": ["ridge", "lightgbm", "rank_average"]}
 TARGET = "fwd_ret_1d"
 POOLED = f"cs_{TARGET}__ridge"
+ONE_FEATURE: Mapping[str, Any] = {"feature_selection": {"top_m_features": 1, "accept": "always"}}
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Trained:
 
 
 def labeled_run(root: Path) -> Trained:
-    """Run on four labeled symbols, all of which both views serve."""
+    """Run on four labeled symbols, all of which both views serve; models have one feature."""
     tables = planted_panel(symbol_names(4))
     data_dir = write_panel(root / "data", tables)
-    run_pipeline(quick_config(data_dir, root / "run", training=FAMILIES), Silent())
+    run_pipeline(quick_config(data_dir, root / "run", **ONE_FEATURE, training=FAMILIES), Silent())
     return Trained(data_dir, root / "run", tables)
 
 
