@@ -332,14 +332,9 @@ def feature_rows(
 
 def kept_rows(sample: SampleRun, features: Sequence[Mapping[str, Any]]) -> list[KeptRow]:
     """Prove each selection: ridge loses nothing by it, trees a third, own trees were not tried."""
-    symbols = {
-        (row["target"], row["view"]): {
-            other["symbol"]
-            for other in features
-            if (other["target"], other["view"]) == (row["target"], row["view"])
-        }
-        for row in features
-    }
+    symbols: dict[tuple[Any, Any], set[Any]] = {}
+    for row in features:
+        symbols.setdefault((row["target"], row["view"]), set()).add(row["symbol"])
     rows = []
     for (target, view), of in symbols.items():
         n_symbols = len(sample.symbols) if None in of else len(of)

@@ -123,7 +123,14 @@ def test_the_reference_has_every_kind_of_unit(every_kind: EveryKind) -> None:
     assert stages == {
         *("cross_section", "cross_section_base", "doubt_late", "doubt_pooled", "doubt_slice"),
         *("doubt_symbol", "evaluate_pooled", "evaluate_symbol", "inspect"),
-        *("join_curves", "join_predictions", "pool", "pool_slice", "pooled_predictions"),
+        *(
+            "compare_models",
+            "join_curves",
+            "join_predictions",
+            "pool",
+            "pool_slice",
+            "pooled_predictions",
+        ),
         *("rank_pool_shifted", "rank_pooled", "rank_pooled_fold", "rank_symbol"),
         *("rank_symbol_shifted", "rank_symbols_shifted", "search_trials", "select_pooled"),
         *("select_pooled_fold", "prove_pooled_fold", "prove_pooled", "prove_symbol"),

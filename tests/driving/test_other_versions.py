@@ -68,7 +68,7 @@ def test_another_lightgbm_redoes_what_it_fitted(
     run_pipeline(every_kind.config(run_dir), counting)
     assert counting.stages == {
         *("search_trials", "train_pooled", "train_symbol", "train_average", "join_predictions"),
-        *("evaluate_pooled", "evaluate_symbol", "join_curves"),
+        *("evaluate_pooled", "evaluate_symbol", "compare_models", "join_curves"),
     }
     told = f"lightgbm {before} → 4.6.0 since the last run here: what depends on that is done again"
     assert told in counting.said
@@ -83,7 +83,10 @@ def test_another_lightgbm_redoes_what_it_fitted(
     [
         ("report.page", set()),
         ("execution.ray_pool", set()),
-        ("statistics.sharpe", {"evaluate_pooled", "evaluate_symbol", "join_curves"}),
+        (
+            "statistics.sharpe",
+            {"evaluate_pooled", "evaluate_symbol", "compare_models", "join_curves"},
+        ),
         (
             "selection.methods",
             {"select_pooled_fold", "select_pooled", "prove_pooled_fold", "prove_pooled"}
