@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,13 +212,14 @@ def even_bets(predicted: Floats) -> Floats:
     >>> even_bets(np.full(100, 0.02))[-1].round(2)
     np.float64(1.0)
     """
-    n_rows, decay = len(predicted), 1.0 - 1.0 / BETS_REMEMBERED
-    if n_rows == 0:
-        return np.zeros(0)
-    fading = decay ** np.arange(n_rows + 1)
-    # What a bet weighs after so many others is below the last bit of a sum.
-    kernel = (1.0 - decay) * fading[: min(n_rows, 40 * BETS_REMEMBERED)]
-    usual = np.convolve(np.abs(predicted), kernel)[:n_rows] + UNIFORM_SIZE * fading[1:]
+    weight = 1.0 / BETS_REMEMBERED
+    # SciPy's filters would be faster, but their import takes a third of a second of every process.
+    faded = accumulate(
+        np.abs(predicted).tolist(),
+        lambda usual, size: usual + weight * (size - usual),
+        initial=UNIFORM_SIZE,
+    )
+    usual = np.fromiter(faded, dtype=np.float64, count=len(predicted) + 1)[1:]
     even: Floats = np.divide(predicted, usual, out=np.zeros(len(predicted)), where=usual > 0)
     return even
 
