@@ -15,6 +15,7 @@ from ray_pipeline.leakage.other_clocks import merge_look_aheads, search_look_ahe
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition, TargetSpec, Task
+from ray_pipeline.statistics.bar_path import is_unforeseeable
 from ray_pipeline.statistics.leak_scores import score_leaks
 from ray_pipeline.statistics.leakage import LeakLimits, leak_verdict
 from ray_pipeline.statistics.look_ahead import LookAheadLimits
@@ -63,20 +64,27 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
             if score is not None
         ]
         tested[target.name] = [name for name, _ in measured]
+        labels = table.targets[:, table.target_names.index(target.name)]
+        # What remembers itself is told by honest features too, and by its hour and weekday.
+        is_known = find_label(target.name) is not None
+        by_behaviour = is_known or is_unforeseeable(labels, target.horizon_bars)
         for name, score in measured:
             verdict = leak_verdict(score, spec.limits)
-            if verdict is not None:
+            if verdict is not None and (verdict.test == "value" or by_behaviour):
                 finding = {"target": target.name, "feature": name} | asdict(verdict)
                 findings.append(finding | asdict(score))
     record = {"symbol": spec.partition.symbol, "findings": findings, "tested": tested}
     path = path_target(targets)
     if path is None:
         return record
+    labels = table.targets[:, table.target_names.index(path.name)]
+    if not path.name.startswith(_ADD_UP) and not is_unforeseeable(labels, path.horizon_bars):
+        return record
     return record | {
         "look_ahead": search_look_aheads(
             table.features[:, suspects],
             spec.features,
-            table.targets[:, table.target_names.index(path.name)],
+            labels,
             path,
             table.time_ns,
             spec.frame.request.bar_seconds,
@@ -89,7 +97,7 @@ def path_target(targets: Sequence[TargetSpec]) -> TargetSpec | None:
     """Return the target whose labels tell best what path the bars took (pure).
 
     Returns add up; of them the shortest, whose labels overlap least. Without one, the shortest of
-    those with the most values: of anything that bars do, more is done where more of them do it.
+    those with the most values, whose labels are asked whether they can be foreseen.
     """
     order: dict[Task, int] = {"regression": 1, "ordinal": 2, "binary": 3}
 
@@ -130,9 +138,10 @@ def merge_leaks(
         value = float(np.mean([f["value"] for f in findings]))
         merged.append(LeakFinding(target, feature, test, value, _reason(test, findings, n_tested)))
     known = {finding.feature for finding in merged}
-    by_time = merge_look_aheads(
-        [each["look_ahead"] for each in records if "look_ahead" in each], look_ahead
-    )
+    asked = [each["look_ahead"] for each in records if "look_ahead" in each]
+    # Where most symbols' labels can be foreseen, so can the others', in a longer history.
+    enough = len(asked) >= MIN_SYMBOL_SHARE * len(records)
+    by_time = merge_look_aheads(asked, look_ahead) if enough else []
     merged += [finding for finding in by_time if finding.feature not in known]
     return sorted(merged, key=lambda finding: (finding.target, finding.feature, finding.test))
 

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["returns_behind"]
+from ray_pipeline.statistics.tails import average_ranks
+
+__all__ = ["is_unforeseeable", "returns_behind"]
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +22,50 @@ from being blown up at the periods that sums over its horizon do not see."""
 
 LARGEST_GAIN = 2.0
 """Variance that the bars of a horizon may have together, in that of the label."""
+
+MOST_MEMORY = 0.1
+"""|Rank correlation| of a label with the one that starts where it ends, beyond chance, up to which
+what it adds up could not be foreseen: returns have 0.03 at most, volumes and loads 0.3 to 0.9."""
+
+MIN_PAIRS = 100
+
+LAGS = 8
+"""Horizons back that a label may remember: a week of days among them, and a day of three hours."""
+
+
+def is_unforeseeable(labels: Floats, horizon: int) -> bool:
+    """Tell whether labels are about something that their own past hardly tells.
+
+    The tests by other clocks take what bars do after a row for news. It is none where a series
+    remembers itself: a load, a volume or a level says much of its next hours, and so do the hour,
+    the weekday, and all that honest features are made of.
+
+    Parameters
+    ----------
+    labels
+        Shape (n_rows,), NaN = missing.
+    horizon
+        Bars that a label looks ahead.
+
+    Examples
+    --------
+    >>> walk = np.random.default_rng(0).standard_normal(2_000).cumsum()
+    >>> is_unforeseeable(walk[1:] - walk[:-1], 1), is_unforeseeable(walk[1:], 1)
+    (True, False)
+    """
+    for lag in range(horizon, (LAGS + 1) * horizon, horizon):
+        early, late = labels[:-lag], labels[lag:]
+        both = np.isfinite(early) & np.isfinite(late)
+        n_pairs = int(both.sum())
+        if n_pairs < MIN_PAIRS:
+            return lag > horizon
+        early, late = average_ranks(early[both]), average_ranks(late[both])
+        if early.min() == early.max() or late.min() == late.max():
+            return False
+        chance = 2.0 * np.sqrt(horizon / n_pairs)
+        if abs(float(np.corrcoef(early, late)[0, 1])) > MOST_MEMORY + chance:
+            return False
+    return True
 
 
 def returns_behind(labels: Floats, horizon: int) -> Floats:
