@@ -35,8 +35,9 @@ from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import Subject
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.doubt import DoubtedFigure, DoubtLimits
-from ray_pipeline.ranking.ranking import Ranking
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.doubt import DoubtedFigure, DoubtLimits, with_doubted_models
+from ray_pipeline.ranking.ranking import RANKED_TARGETS, Ranking
 from ray_pipeline.records import TargetSpec, first_match
 from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.stages.context import StageContext
@@ -230,6 +231,9 @@ def _evaluate(context: StageContext) -> None:
         context.write.table(EQUITY, curves_schema().empty_table())
     else:
         context.write.copy(evaluation.curves, EQUITY)
+    if evaluation.doubted:
+        rows = with_doubted_models(context.get(Ranking).targets, evaluation.doubted)
+        context.write.rows(RANKED_TARGETS, TargetRow, rows)
     _doubt(context, evaluation)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.documents import ModelRecord
+from ray_pipeline.results.figures import is_measured
 from ray_pipeline.results.overfitting import overfitting_of
 from ray_pipeline.results.tables import PLAN
 
@@ -59,9 +60,12 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
 
 
 def _overfitting(contents: RunContents, target: str) -> dict[str, Any] | None:
-    """Return the figure of a target's own models, else that of all models of the run."""
-    if contents.overfitting is None:
+    """Return the figure of a target's models, else that of all where its own are among them."""
+    if contents.overfitting is None or contents.evaluated is None:
         return None
     rows = contents.overfitting.to_pylist()
-    found = overfitting_of(rows, target) or overfitting_of(rows)
+    traded = {row["target"] for row in contents.evaluated.to_pylist() if is_measured(row["sharpe"])}
+    found = overfitting_of(rows, target)
+    if found is None and target in traded:
+        found = overfitting_of(rows)
     return dict(found) if found is not None else None

@@ -42,8 +42,7 @@ def headline(
         The figure for which the target is doubtful; None where it is not.
     """
     if doubted is not None:
-        in_ranking = any(row.doubtful for row in rows)
-        why = "nothing is trained for it" if in_ranking else "it was known after training"
+        why = "its trained models showed it" if target in chosen else "nothing is trained for it"
         return f"{target} is doubtful, and {why}: {doubted}."
     holds = [_in_view(row) for row in rows if row.predictable]
     others = [_in_view(row) for row in rows if not row.predictable]

@@ -159,7 +159,10 @@ def _screen(context: StageContext) -> None:
     context.write.table(LEAKAGE_TABLE, leakage_table(screening.rows))
     context.account.count(leaks=len(screening.rows))
     context.account.warn(
-        [f"leak, {row['action']}: {row['feature']} {row['reason']}" for row in screening.rows]
+        [
+            f"leak of {row['target']}, {row['action']}: {row['feature']} {row['reason']}"
+            for row in screening.rows
+        ]
     )
     frame = subject.frame.without_features(screening.dropped)
     if not frame.request.features:

@@ -278,7 +278,7 @@ def _judged(
     """Return the verdict and the figures that led to it."""
     if math.isnan(q):
         if row.n_rows == 0:
-            return "too little data", "no fold had enough labelled rows to train and test on"
+            return "too little data", "no fold had enough labels that differ to train and test on"
         return "too little data", f"{row.n_rows} out-of-sample rows"
     figures = f"skill {row.skill:+.4f} (t {row.t_stat:.2f}), q {q:.2g}"
     if math.isnan(row.std_error):

@@ -31,6 +31,7 @@ __all__ = [
     "doubted_skills",
     "unused_limits",
     "with_doubt",
+    "with_doubted_models",
 ]
 
 Overrides = tuple[tuple[str, float | None], ...]
@@ -260,15 +261,44 @@ def _by_its_other_view(row: Row, views: Mapping[str, View]) -> Row:
     )
 
 
+def with_doubted_models(
+    rows: Sequence[TargetRow], doubted: Sequence[DoubtedFigure]
+) -> list[TargetRow]:
+    """Call no target predictable whose trained models make it doubtful.
+
+    Parameters
+    ----------
+    rows
+        With verdicts, and in their order.
+    doubted
+        Figures of trained models.
+    """
+    first = {figure.target: figure for figure in reversed(doubted)}
+    return [
+        replace(
+            row,
+            predictable=False,
+            doubtful=True,
+            verdict="doubtful",
+            reason=f"doubtful: {first[row.target]}, as its trained models showed (skill "
+            f"{row.skill:+.4f}, q {row.q_value:.2g})",
+        )
+        if row.predictable and row.target in first
+        else row
+        for row in rows
+    ]
+
+
 def doubted_skills(rows: Iterable[TargetRow]) -> list[DoubtedFigure]:
-    """Return the figure for which each doubtful target is doubtful: its largest beyond a limit.
+    """Return the skill for which each target that ranking doubts is doubtful: its largest.
 
     The target whose skill is furthest beyond its limit comes first.
     """
     largest: dict[str, TargetRow] = {}
     for row in sorted(rows, key=lambda row: (row.target, row.view)):
         known = largest.get(row.target)
-        if row.doubtful and (known is None or _at_least(row) > _at_least(known)):
+        is_beyond = row.doubtful and row.skill > row.max_skill
+        if is_beyond and (known is None or _at_least(row) > _at_least(known)):
             largest[row.target] = row
     found = [
         DoubtedFigure(row.target, "skill", row.skill, row.max_skill) for row in largest.values()

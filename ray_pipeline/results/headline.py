@@ -114,7 +114,7 @@ def _detail(rows: Sequence[TargetRow], doubtful: Container[str]) -> str:
     predictable = [row for row in measured if row.predictable and row.target not in doubtful]
     measured = [row for row in measured if row.target not in doubtful]
     if not measured:
-        return "doubt.parquet names the features that carry what is in doubt."
+        return "Leave out what carries it, or raise the limit if you know why it is so high."
     best = min(predictable or measured, key=lambda row: (row.q_value, -row.t_stat, row.target))
     place = f"{best.target} ({VIEW_NAMES[best.view]})"
     if predictable:

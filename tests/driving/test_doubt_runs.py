@@ -204,6 +204,11 @@ def test_a_sharpe_ratio_is_doubted_after_training(data_dir: Path, tmp_path: Path
         "Sharpe ratio",
         7.0,
     )
+    ranked = read_rows(tmp_path / "run", "target_ranking/targets")
+    found = [r for r in ranked if r["target"] == DOUBTFUL and r["verdict"] == "doubtful"]
+    assert found, "a reader of the table alone has to see it"
+    assert not any(r["predictable"] for r in ranked if r["target"] == DOUBTFUL)
+    assert all("Sharpe ratio" in r["reason"] for r in found)
     record = read_json(tmp_path / "run" / "run.json")
     assert record["message"].startswith("2 of 3 targets predictable, ")
     assert "; 1 is doubtful: Sharpe ratio +" in record["message"]

@@ -272,7 +272,7 @@ def test_a_target_without_a_figure(tmp_path: Path) -> None:
     told = section(lines, "ranking: regression, horizon 40 bars, 8 targets")
     assert told[1].split()[:6] == ["cross-sectional", "–", "–", "–", "–", "–"]
     assert found["ranking"]["views"][0]["skill"] is None
-    why = "too little data: no fold had enough labelled rows to train and test on."
+    why = "too little data: no fold had enough labels that differ to train and test on."
     text = " ".join(line.strip() for line in told)
     assert f"cross-sectional (across symbols): {why}" in text
     assert f"symbol-specific (over time): {why}" in text

@@ -171,7 +171,7 @@ def test_doubtful_targets_are_never_called_predictable() -> None:
     )
     worth = DoubtedFigure("fwd_ret_5d", "Sharpe ratio", 73.4, 7.0)
     assert headline("fwd_ret_5d", [row()], ["fwd_ret_5d"], RULES, worth).startswith(
-        "fwd_ret_5d is doubtful, and it was known after training: Sharpe ratio +73.40 on "
+        "fwd_ret_5d is doubtful, and its trained models showed it: Sharpe ratio +73.40 on "
     )
     assert view_verdict(beyond, [0.001], 0.05) == (
         "p is the smallest, q 0.012 at most alpha 0.05, but the target is doubtful (limit of "

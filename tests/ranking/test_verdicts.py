@@ -116,7 +116,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
         ),
         (
             _row("y", nan, n_rows=0),
-            "too little data: no fold had enough labelled rows to train and test on",
+            "too little data: no fold had enough labels that differ to train and test on",
         ),
         (
             _row("y", 1.0, std_error=nan, n_rows=90),
