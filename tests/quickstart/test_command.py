@@ -181,7 +181,7 @@ def test_the_command_runs_on_ray(in_folder: Path) -> None:
 
     The second is without Ray, which makes no difference to what is finished.
     """
-    sample = make_sample(n_symbols=4, n_bars=400, truth=NOTHING_PLANTED)
+    sample = make_sample(n_symbols=4, n_bars=480, truth=NOTHING_PLANTED)
     small = (*SMALL[1:], "target_ranking.families=[ridge]")
     first, second = Watching(), Watching()
     for watching, execution in ((first, "n_workers=2"), (second, "executor=serial")):
