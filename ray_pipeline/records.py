@@ -13,6 +13,7 @@ __all__ = [
     "QUESTIONS",
     "TARGET_PATTERNS",
     "TIME_COLUMNS",
+    "VIEW_NAMES",
     "ColumnRoles",
     "Compare",
     "Discovery",
@@ -46,6 +47,12 @@ QUESTIONS: Mapping[View, Question] = {
     "symbol_specific": "over time",
 }
 """What the skill of a view's models answers."""
+
+VIEW_NAMES: Mapping[View, str] = {
+    "cross_sectional": "cross-sectional",
+    "symbol_specific": "symbol-specific",
+}
+"""Views in the words of messages and of the report."""
 
 TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
 BAR_FIELDS = ("open", "high", "low", "close", "volume")

@@ -1,7 +1,7 @@
 """What targets have ever shown: limits of skill, hit rate and Sharpe ratio, and their sources.
 
 A limit is what nobody is known to have shown, about twice the largest figure that is known to be
-honest. A figure beyond it is no proof of a mistake, only more likely one than a discovery.
+honest. A figure beyond it does not prove a mistake, but a mistake is likelier than a discovery.
 
 What is known of the direction of prices, as rank correlation out of sample:
 

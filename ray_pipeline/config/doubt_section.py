@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from ray_pipeline.config.fields import null_as_empty_mapping
 from ray_pipeline.config.section import Section
 
 __all__ = ["DoubtConfig"]
@@ -15,26 +16,24 @@ _HitRate = Annotated[float, Field(gt=0.5, le=1)]
 _Sharpe = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
-def _null_as_empty(value: object) -> object:
-    return {} if value is None else value
-
-
 _Skills = Annotated[
     dict[str, _Skill | None],
-    BeforeValidator(_null_as_empty, json_schema_input_type=dict[str, _Skill | None] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, _Skill | None] | None),
 ]
 _HitRates = Annotated[
     dict[str, _HitRate | None],
-    BeforeValidator(_null_as_empty, json_schema_input_type=dict[str, _HitRate | None] | None),
+    BeforeValidator(
+        null_as_empty_mapping, json_schema_input_type=dict[str, _HitRate | None] | None
+    ),
 ]
 _Sharpes = Annotated[
     dict[str, _Sharpe | None],
-    BeforeValidator(_null_as_empty, json_schema_input_type=dict[str, _Sharpe | None] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, _Sharpe | None] | None),
 ]
 
 
 class DoubtConfig(Section):
-    """Figures that are too good to be believed: what they make doubtful is not trained."""
+    """Figures that are too good to be believed: what they make doubtful is not predictable."""
 
     max_skill: _Skills = Field(
         default={},

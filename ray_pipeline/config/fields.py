@@ -44,6 +44,7 @@ __all__ = [
     "Tasks",
     "Text",
     "Uri",
+    "null_as_empty_mapping",
 ]
 
 T = TypeVar("T")
@@ -87,7 +88,8 @@ def _null_as_empty_list(value: Any) -> Any:
     return () if value is None else value
 
 
-def _null_as_empty_mapping(value: Any) -> Any:
+def null_as_empty_mapping(value: Any) -> Any:
+    """Take a key without a value for one that holds nothing."""
     return {} if value is None else value
 
 
@@ -248,13 +250,13 @@ Horizons = Annotated[
         str,
         Annotated[int | str, BeforeValidator(_checked_horizon, json_schema_input_type=int | str)],
     ],
-    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, int | str] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, int | str] | None),
 ]
 """Target pattern to horizon: bars as a number, or a duration."""
 
 Tasks = Annotated[
     dict[str, Task],
-    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, Task] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, Task] | None),
 ]
 """Target pattern to what kind of values it has."""
 
@@ -265,14 +267,14 @@ _Hyperparameter = Annotated[
 _Hyperparameters = Annotated[
     dict[str, _Hyperparameter],
     BeforeValidator(
-        _null_as_empty_mapping,
+        null_as_empty_mapping,
         json_schema_input_type=dict[str, bool | int | float | str] | None,
     ),
 ]
 HyperparametersByFamily = Annotated[
     dict[str, _Hyperparameters],
     BeforeValidator(
-        _null_as_empty_mapping,
+        null_as_empty_mapping,
         json_schema_input_type=dict[str, dict[str, bool | int | float | str] | None] | None,
     ),
 ]
@@ -284,12 +286,12 @@ _SearchSpace = Annotated[
 ]
 _SearchSpacesOfFamily = Annotated[
     dict[str, _SearchSpace],
-    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, _Range | None] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, _Range | None] | None),
 ]
 SearchSpaces = Annotated[
     dict[str, _SearchSpacesOfFamily],
     BeforeValidator(
-        _null_as_empty_mapping,
+        null_as_empty_mapping,
         json_schema_input_type=dict[str, dict[str, _Range | None] | None] | None,
     ),
 ]
@@ -300,7 +302,7 @@ StageName = Annotated[str, StringConstraints(min_length=1, max_length=100, patte
 
 StageOptions = Annotated[
     dict[str, JsonValue],
-    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
 ]
 """Keyword arguments of a user-defined function."""
 
@@ -309,6 +311,6 @@ OwnStorageOptions = Annotated[dict[str, JsonValue], AfterValidator(_checked_stor
 
 StorageOptions = Annotated[
     OwnStorageOptions,
-    BeforeValidator(_null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
+    BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
 ]
 """The same, and an empty key counts as no options."""

@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+_Positive = Annotated[float, Field(gt=0, le=1)]
+"""A correlation or a share: above 0, at most 1."""
+
+
 class TargetRankingConfig(Section):
     """Which targets can be predicted at all."""
 
@@ -129,30 +133,30 @@ class LeakageConfig(Section):
     policy: Literal["drop", "fail", "warn"] = Field(
         default="drop", description="Drop the leaking feature, fail the run, or only warn."
     )
-    max_abs_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+    max_abs_correlation: _Positive = Field(
         default=0.95,
         description="By value: a higher |rank correlation| with the target, at a shift that uses "
         "the future, is a leak. Lower, and good models of smooth targets are accused.",
     )
-    behaviour_min_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+    behaviour_min_correlation: _Positive = Field(
         default=0.25,
         description="By behaviour: a higher correlation that ends as that of a copy of the label "
         "would, and not as the feature's own memory does. Lower catches noisier copies; signals "
         "without memory on overlapping labels come into doubt.",
     )
-    implausible_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+    implausible_correlation: _Positive = Field(
         default=0.5,
         description="By behaviour: a higher correlation that vanishes once the feature is taken "
         "a horizon earlier is a leak whatever its course. No honest feature of prices is as good; "
         "raise it for targets that are easy.",
     )
-    clock_min_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+    clock_min_correlation: _Positive = Field(
         default=0.3,
         description="By other clocks: from the first half of an hour, session, week or month, a "
         "higher |rank correlation| with the bars of its second half, that ends with it, is a "
         "leak. Nothing honest says as much of them; lower catches what is diluted.",
     )
-    present_min_explained: Annotated[float, Field(gt=0, le=1)] = Field(
+    present_min_explained: _Positive = Field(
         default=0.05,
         description="By other clocks: a feature whose last change bars to come, from the next but "
         "one on, explain by a larger share, beyond what its own memory predicts, was smoothed "
@@ -180,7 +184,7 @@ class FeatureSelectionConfig(Section):
     min_stability: Share = Field(
         default=0.6, description="Share of the folds that must choose a feature."
     )
-    redundancy: Annotated[float, Field(gt=0, le=1)] = Field(
+    redundancy: _Positive = Field(
         default=0.98,
         description="A feature with this |rank correlation| with a chosen one is dropped.",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ray_pipeline.doubt.carriers import Carriers, DoubtRow, doubt_rows
 from ray_pipeline.doubt.units import (
@@ -22,6 +21,7 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
+from ray_pipeline.ranking.doubt import surely
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import SymbolPartition
@@ -31,19 +31,12 @@ from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.wording import some_of
 
-__all__ = ["DOUBT", "DOUBT_TABLE", "Carried", "carry_pooled", "carry_symbols"]
+__all__ = ["DOUBT", "DOUBT_TABLE", "carry_pooled", "carry_symbols"]
 
 DOUBT_TABLE = "doubt.parquet"
 
 MAX_SYMBOLS = 5
 """Symbols of a target whose own models are looked at: those that are furthest beyond."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """Rows of the table, most doubtful targets first."""
-
-    rows: list[DoubtRow]
 
 
 def carry_pooled(
@@ -77,28 +70,7 @@ def carry_pooled(
     units = [Unit("doubt_pooled", name, doubt_pooled, spec) for name, spec in specs.items()]
     found = runner.run_required(units, [pool.value])
     carriers = {name: Carriers.from_record(record) for name, record in found.items()}
-    horizons = {target.name: target.horizon_bars for target in frame.targets}
-    late = sorted(
-        {
-            (feature, bars)
-            for name, each in carriers.items()
-            for feature in each.names
-            for bars in (1, horizons[name])
-        }
-    )
-    slices = runner.run(
-        [
-            Unit(
-                "doubt_slice",
-                symbol,
-                doubt_slice,
-                LateSliceSpec(frame, partitions[symbol], table, tuple(late)),
-            )
-            for symbol, table in zip(pool.symbols, pool.tables, strict=True)
-            if late and symbol in partitions
-        ]
-    )
-    tables = tuple(slices[symbol]["table"] if symbol in slices else "" for symbol in pool.symbols)
+    tables = _late_slices(runner, frame, pool, partitions, carriers)
     units = [
         Unit(
             "doubt_late",
@@ -124,6 +96,38 @@ def carry_pooled(
             measured[row.target],
         )
     ]
+
+
+def _late_slices(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    pool: PooledPanel,
+    partitions: Mapping[str, SymbolPartition],
+    carriers: Mapping[str, Carriers],
+) -> tuple[str, ...]:
+    """Have every symbol of the pool write down the carriers of all targets as they were before."""
+    horizons = {target.name: target.horizon_bars for target in frame.targets}
+    late = sorted(
+        {
+            (feature, bars)
+            for name, each in carriers.items()
+            for feature in each.names
+            for bars in (1, horizons[name])
+        }
+    )
+    slices = runner.run(
+        [
+            Unit(
+                "doubt_slice",
+                symbol,
+                doubt_slice,
+                LateSliceSpec(frame, partitions[symbol], table, tuple(late)),
+            )
+            for symbol, table in zip(pool.symbols, pool.tables, strict=True)
+            if late and symbol in partitions
+        ]
+    )
+    return tuple(slices[symbol]["table"] if symbol in slices else "" for symbol in pool.symbols)
 
 
 def carry_symbols(
@@ -195,7 +199,7 @@ def symbols_to_look_at(ranking: Ranking) -> list[SymbolRow]:
             if row.target == target and row.view == "symbol_specific" and row.t_stat > 0
         ]
         members = [row for row in own if row.doubtful] or (own if target in in_mean else [])
-        members.sort(key=lambda row: (-(row.skill - 2.0 * row.std_error), row.symbol))
+        members.sort(key=lambda row: (-surely(row), row.symbol))
         chosen += members[:MAX_SYMBOLS]
     return chosen
 
@@ -210,7 +214,6 @@ def _carry(context: StageContext) -> None:
     """
     ranking = context.get(Ranking)
     rows = _rows(context, ranking)
-    context.put(Carried(rows))
     context.write.rows(DOUBT_TABLE, DoubtRow, rows)
     context.account.warn([*_warnings(ranking, rows), *_elsewhere(ranking, rows)])
     doubted = ranking.doubted

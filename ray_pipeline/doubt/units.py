@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,10 +116,8 @@ def doubt_late(reader: PanelReader, spec: PooledLateSpec, pool: Pool) -> dict[st
     """Measure what is left of a pooled skill when its carriers come late (unit function)."""
     walk = _pooled(spec.doubted, pool)
     columns = tuple(walk.design.feature_names.index(name) for name in spec.carriers)
-    bars = walk.target.horizon_bars
-    bar = _gathered(reader, spec, pool, 1)
-    horizon = bar if bars == 1 else _gathered(reader, spec, pool, bars)
-    return walk.measure(Late(columns, bar, horizon))
+    late = _gathered(reader, spec, pool, dict.fromkeys((1, walk.target.horizon_bars)))
+    return walk.measure(Late(columns, late[1], late[walk.target.horizon_bars]))
 
 
 def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
@@ -158,9 +157,18 @@ def _pooled(spec: DoubtSpec, pool: Pool) -> DoubtedWalk:
     return DoubtedWalk.of(design, target, spec.frame, spec.family, spec.min_cs, spec.comparison)
 
 
-def _gathered(reader: PanelReader, spec: PooledLateSpec, pool: Pool, bars: int) -> Matrix:
-    """Join what the symbols' slices say into the order of the pool, shape (n_rows, n_carriers)."""
-    values = np.full((len(pool.positions), len(spec.carriers)), np.nan, dtype=np.float32)
+def _gathered(
+    reader: PanelReader, spec: PooledLateSpec, pool: Pool, delays: Iterable[int]
+) -> dict[int, Matrix]:
+    """Join what the symbols' slices say into the order of the pool, by how many bars late.
+
+    Returns
+    -------
+    dict
+        Shape (n_rows, n_carriers) each.
+    """
+    shape = len(pool.positions), len(spec.carriers)
+    late = {bars: np.full(shape, np.nan, dtype=np.float32) for bars in delays}
     # By symbol, and by position within one, as the slices are.
     by_symbol = np.argsort(pool.symbol_index, kind="stable")
     ends = np.cumsum(np.bincount(pool.symbol_index, minlength=len(pool.symbols)))
@@ -168,6 +176,7 @@ def _gathered(reader: PanelReader, spec: PooledLateSpec, pool: Pool, bars: int) 
         if name:
             rows = by_symbol[(ends[index - 1] if index else 0) : ends[index]]
             table = reader.run.read_table(name)
-            for j, feature in enumerate(spec.carriers):
-                values[rows, j] = table.column(late_column(feature, bars)).to_numpy()
-    return values
+            for bars, values in late.items():
+                for j, feature in enumerate(spec.carriers):
+                    values[rows, j] = table.column(late_column(feature, bars)).to_numpy()
+    return late

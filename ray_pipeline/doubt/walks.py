@@ -15,6 +15,7 @@ from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import Evidence, PredictedRows, evidence_of
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.thinning import thinned
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.statistics.skill import centred_percentile, outcome
 
@@ -117,7 +118,7 @@ class DoubtedWalk:
         folds = []
         for fold in frame.folds:
             start, end = design.split(fold)
-            kept = _thinned(design.positions[:start])
+            kept = thinned(design.positions[:start], TRAINING_ROWS)
             seed = derive_seed(frame.seed, "doubt", *names, f"fold {fold.index}")
             problem = learned.at(kept).fold_problem(fold, frame.embargo, seed)
             if problem is not None and start < end:
@@ -196,7 +197,7 @@ class DoubtedWalk:
             percentile = outcomes = np.full(fold.end - fold.start, np.nan)
             if self.design.view == "symbol_specific":
                 problem = fold.problem
-                known = model.predict(X[fold.kept][problem.rows])
+                known = model.predict(X[fold.kept[problem.rows]])
                 percentile = centred_percentile(prediction, known)
                 labels = problem.y[problem.rows]
                 outcomes = outcome(self.design.y[tested], labels, problem.task)
@@ -207,13 +208,3 @@ def _replaced(X: Matrix, columns: Sequence[int], values: Matrix) -> Matrix:
     replaced = X.copy()
     replaced[:, list(columns)] = values
     return replaced
-
-
-def _thinned(positions: Ints) -> Ints:
-    """Rows of evenly spaced timestamps, whole ones, so that few enough are left."""
-    timestamps = np.unique(positions)
-    if len(positions) <= TRAINING_ROWS or len(timestamps) == 0:
-        return np.arange(len(positions))
-    n_kept = max(1, len(timestamps) * TRAINING_ROWS // len(positions))
-    places = np.linspace(0, len(timestamps) - 1, n_kept).astype(np.int64)
-    return np.flatnonzero(np.isin(positions, timestamps[places]))

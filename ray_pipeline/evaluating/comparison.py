@@ -80,7 +80,7 @@ class OverfittingRow:
     degradation
         Slope of its ratio in the other half on that in the first.
     reason
-        Why there is no probability, else empty.
+        Why no probability was measured; empty where one was.
     """
 
     target: str | None

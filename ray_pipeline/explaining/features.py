@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ray_pipeline.records import View
+from ray_pipeline.records import VIEW_NAMES, View
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.results.tables import FEATURES
 
 __all__ = ["explain_features"]

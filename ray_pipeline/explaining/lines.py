@@ -12,7 +12,7 @@ from ray_pipeline.explaining.model_lines import model_lines
 from ray_pipeline.explaining.route_lines import route_lines
 from ray_pipeline.explaining.symbol_lines import data_lines, figure_lines, route_of_symbol_lines
 from ray_pipeline.explaining.worth_lines import worth_lines
-from ray_pipeline.records import QUESTIONS
+from ray_pipeline.records import QUESTIONS, VIEW_NAMES
 from ray_pipeline.results.figures import (
     DASH,
     count,
@@ -22,7 +22,6 @@ from ray_pipeline.results.figures import (
     unsigned,
     with_error,
 )
-from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.wording import some_of
 
 __all__ = ["explanation_lines"]

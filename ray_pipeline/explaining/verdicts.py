@@ -8,8 +8,8 @@ from typing import Any
 
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.ranking.doubt import DoubtedFigure
+from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.results.figures import is_measured, probability, signed
-from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.routing.comparison import better_model
 
 __all__ = ["difference_verdict", "headline", "source_of_p", "source_of_q", "view_verdict"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,16 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
         [target.horizon_bars for target in targets],
         scaled=[_reads_earlier_bars(target.name) for target in targets],
     )
+    labels = dict(
+        zip((target.name for target in targets), table.targets[:, columns].T, strict=True)
+    )
+
+    @cache
+    def is_news(target: TargetSpec) -> bool:
+        """Deny what remembers itself: honest features tell it too, and its hour and weekday."""
+        is_known = find_label(target.name) is not None
+        return is_known or is_unforeseeable(labels[target.name], target.horizon_bars)
+
     findings: list[dict[str, Any]] = []
     tested: dict[str, list[str]] = {}
     for target, of_target in zip(targets, scores, strict=True):
@@ -64,27 +75,23 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
             if score is not None
         ]
         tested[target.name] = [name for name, _ in measured]
-        labels = table.targets[:, table.target_names.index(target.name)]
-        # What remembers itself is told by honest features too, and by its hour and weekday.
-        is_known = find_label(target.name) is not None
-        by_behaviour = is_known or is_unforeseeable(labels, target.horizon_bars)
         for name, score in measured:
             verdict = leak_verdict(score, spec.limits)
-            if verdict is not None and (verdict.test == "value" or by_behaviour):
+            if verdict is not None and (verdict.test == "value" or is_news(target)):
                 finding = {"target": target.name, "feature": name} | asdict(verdict)
                 findings.append(finding | asdict(score))
     record = {"symbol": spec.partition.symbol, "findings": findings, "tested": tested}
     path = path_target(targets)
     if path is None:
         return record
-    labels = table.targets[:, table.target_names.index(path.name)]
-    if not path.name.startswith(_ADD_UP) and not is_unforeseeable(labels, path.horizon_bars):
+    of_path = labels[path.name]
+    if not path.name.startswith(_ADD_UP) and not is_unforeseeable(of_path, path.horizon_bars):
         return record
     return record | {
         "look_ahead": search_look_aheads(
             table.features[:, suspects],
             spec.features,
-            labels,
+            of_path,
             path,
             table.time_ns,
             spec.frame.request.bar_seconds,

@@ -16,7 +16,7 @@ from ray_pipeline.bars.plausible import (
 )
 from ray_pipeline.panel.cautions import unused_patterns
 from ray_pipeline.ranking.decide import Row, SymbolRow, TargetRow, in_order
-from ray_pipeline.records import TargetSpec, View, first_match
+from ray_pipeline.records import VIEW_NAMES, TargetSpec, View, first_match
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -29,6 +29,7 @@ __all__ = [
     "beyond",
     "doubt_sentence",
     "doubted_skills",
+    "surely",
     "unused_limits",
     "with_doubt",
     "with_doubted_models",
@@ -53,10 +54,6 @@ _REACHES: Mapping[Reach, str] = {
     "within a session": "less than a session ahead",
     "a session or longer": "a session or more ahead",
 }
-_VIEW_NAMES: Mapping[View, str] = {
-    "cross_sectional": "cross-sectional",
-    "symbol_specific": "symbol-specific",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class TargetLimits:
     subject
         What the target is about, as far as its name tells; empty where it does not.
     limits
-        None where there is no limit.
+        Of each figure; None: no limit.
     given
         Figures whose limit the config gives.
     """
@@ -255,7 +252,7 @@ def _by_its_other_view(row: Row, views: Mapping[str, View]) -> Row:
         predictable=False,
         doubtful=True,
         verdict="doubtful",
-        reason=f"doubtful: its skill in the {_VIEW_NAMES[views[row.target]]} view is beyond what "
+        reason=f"doubtful: its skill in the {VIEW_NAMES[views[row.target]]} view is beyond what "
         f"such a target has ever shown, and the same features are at work here (skill "
         f"{row.skill:+.4f}, q {row.q_value:.2g})",
     )
@@ -298,7 +295,7 @@ def doubted_skills(rows: Iterable[TargetRow]) -> list[DoubtedFigure]:
     for row in sorted(rows, key=lambda row: (row.target, row.view)):
         known = largest.get(row.target)
         is_beyond = row.doubtful and row.skill > row.max_skill
-        if is_beyond and (known is None or _at_least(row) > _at_least(known)):
+        if is_beyond and (known is None or surely(row) > surely(known)):
             largest[row.target] = row
     found = [
         DoubtedFigure(row.target, "skill", row.skill, row.max_skill) for row in largest.values()
@@ -306,7 +303,7 @@ def doubted_skills(rows: Iterable[TargetRow]) -> list[DoubtedFigure]:
     return sorted(found, key=lambda each: (each.limit - each.value, each.target))
 
 
-def _at_least(row: TargetRow) -> float:
+def surely(row: TargetRow | SymbolRow) -> float:
     """Return what a skill surely is; the larger one may be the noisier."""
     return row.skill - 2.0 * row.std_error
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import percentage, with_error
-from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.results.tables import DOUBT
 
 __all__ = ["CarryingFeature", "DoubtSection", "DoubtedSkill", "write_doubt_section"]

@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow.compute as pc
 from markupsafe import Markup
 
+from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.report.charts import StripPoint, scale_axis, strip
 from ray_pipeline.report.scales import Scale, skill_scale
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import count, is_measured, signed
-from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.results.tables import RANKED_SYMBOLS
 
 __all__ = ["SymbolSection", "SymbolStrip", "write_symbol_section"]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.records import VIEW_NAMES, View
 from ray_pipeline.report.charts import interval, scale_axis
 from ray_pipeline.report.scales import Scale, skill_scale
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import count, is_measured, probability, signed, unsigned
-from ray_pipeline.results.headline import VIEW_NAMES
 from ray_pipeline.results.tables import RANKED_TARGETS
 
 __all__ = ["RankedTarget", "RankedView", "TargetSection", "interval_scale", "write_target_section"]
@@ -107,7 +107,9 @@ def interval_scale(rows: Sequence[TargetRow]) -> Scale:
     return skill_scale([*skills, *(min(limit, max(-limit, end)) for end in ends)])
 
 
-def _view(view: str, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str]) -> RankedView:
+def _view(
+    view: View, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str]
+) -> RankedView:
     return RankedView(
         key=view,
         title=VIEW_NAMES[view].capitalize(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.ranking.doubt import doubt_sentence
+from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import (
     count,
@@ -18,9 +19,8 @@ from ray_pipeline.results.figures import (
     unsigned,
 )
 
-__all__ = ["VIEW_NAMES", "Headline", "write_headline"]
+__all__ = ["Headline", "write_headline"]
 
-VIEW_NAMES = {"cross_sectional": "cross-sectional", "symbol_specific": "symbol-specific"}
 
 _MAX_ERROR = 2000
 

@@ -14,6 +14,7 @@ from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.thinning import thinned
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.consensus import (
     FoldChoice,
@@ -24,7 +25,7 @@ from ray_pipeline.selection.consensus import (
     own_features,
 )
 from ray_pipeline.selection.methods import TargetRows, families_of, score_features
-from ray_pipeline.selection.sample import TWIN_ROWS, FoldSample, likeness, thinned
+from ray_pipeline.selection.sample import TWIN_ROWS, FoldSample, likeness
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.stability import selection_stability
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ray_pipeline.records import Question, View
+from ray_pipeline.records import QUESTIONS, Question, View
 from ray_pipeline.samples.evidence import Evidence
 
 __all__ = ["MIN_DROPPED", "MIN_KEPT", "Accept", "KeptRow", "KeptVerdict", "judge_kept"]
@@ -107,7 +107,7 @@ def judge_kept(
     return KeptRow(
         target=target,
         view=view,
-        question="across symbols" if view == "cross_sectional" else "over time",
+        question=QUESTIONS[view],
         symbol=None,
         family=family,
         n_features_all=n_all,

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.thinning import thinned
 from ray_pipeline.statistics.tails import average_ranks
 
-__all__ = ["FoldSample", "likeness", "rank_columns", "thinned"]
+__all__ = ["FoldSample", "likeness", "rank_columns"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,15 +56,6 @@ class FoldSample:
         X = design.X[rows]
         ranks = rank_columns(X).astype(np.float32)
         return cls(rows, X, ranks, design.symbol_index[rows])
-
-
-def thinned(positions: Ints, most: int) -> Ints:
-    """Rows of evenly spaced timestamps, whole ones: every symbol as often as any other."""
-    timestamps = np.unique(positions)
-    n_kept = max(1, min(len(timestamps), len(timestamps) * most // max(len(positions), 1)))
-    places = np.linspace(0, len(timestamps) - 1, n_kept).astype(np.int64)
-    kept = timestamps[places] if len(timestamps) else timestamps
-    return np.flatnonzero(np.isin(positions, kept))
 
 
 def rank_columns(X: NDArray[np.float32]) -> Floats:

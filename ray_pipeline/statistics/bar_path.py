@@ -17,7 +17,7 @@ LONGEST_SOLVED = 128
 of it."""
 
 RIDGES = (0.01, 0.1, 1.0, 10.0)
-"""Penalties, of which the first serves returns. The others keep a label that is no sum of returns
+"""Penalties, of which the first serves returns. The others keep labels that are not sums of returns
 from being blown up at the periods that sums over its horizon do not see."""
 
 LARGEST_GAIN = 2.0

@@ -192,7 +192,7 @@ def expected_maximum(n_trials: float) -> float:
 
     ``(1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))`` with Euler's γ, the approximation of Bailey &
     López de Prado (2014), "The Deflated Sharpe Ratio", J. Portf. Manag. 40; 0 for one
-    trial, which is no choice. Between one and two, where the approximation fails, it is on the
+    trial, which is not a choice. Between one and two, where the approximation fails, it is on the
     line.
     """
     if n_trials < 2:

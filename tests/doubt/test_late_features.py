@@ -172,7 +172,7 @@ def test_earlier_than_the_first_row_there_is_nothing() -> None:
 
 
 def test_an_honest_feature_of_memory_stays(frame: PanelFrame) -> None:
-    """What lasts is not gone a horizon late: being late is no proof by itself."""
+    """What lasts is not gone a horizon late: being late does not prove anything."""
     random = np.random.default_rng(3)
     tables = []
     for symbol in SYMBOLS:

@@ -35,7 +35,7 @@ DOUBTFUL, HONEST, OWN = "fwd_ret_5d", "fwd_ret_1d", "y_sensor_1d"
 def table_of(symbol: str) -> pa.Table:
     """Return a symbol whose `oracle` is the coming week's return with as much noise in it.
 
-    Tomorrow's return follows `signal` with a correlation of 0.08, and a target of the user's own,
+    Tomorrow's return follows `signal` with a correlation of 0.08, and a user-defined target,
     which no market is known to limit, with 0.8.
     """
     random = np.random.default_rng([11, *symbol.encode()])

@@ -58,7 +58,7 @@ def decay(job_id: str, lag_bars: int, skill: float) -> DecayRow:
             "hit rate",
             0.7,
         ),
-        # Prices rose in two thirds of these periods, and always calling that is no skill.
+        # Prices rose in two thirds of these periods, and always saying so takes no skill.
         (
             {"hit_rate": 0.7, "hit_rate_std_error": 0.01, "hit_rate_by_chance": 0.66},
             "",
