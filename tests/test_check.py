@@ -22,6 +22,7 @@ from panels import (
 from ray_pipeline.cli import main
 from ray_pipeline.commands.checking import check_config, check_lines
 from ray_pipeline.errors import ConfigError, DiscoveryError
+from ray_pipeline.records import BAR_FIELDS
 
 SYMBOLS = symbol_names(3)
 
@@ -35,6 +36,33 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wide = table.append_column("p_up_5d", table["signal"])
         tables[symbol] = wide.append_column("sector", pa.array(["tech"] * table.num_rows))
     return write_panel(tmp_path_factory.mktemp("data"), tables)
+
+
+def test_check_of_columns_with_other_names(tmp_path: Path) -> None:
+    """What is read, and that the adjusted close is not, is said; the user may choose it."""
+    names = {"ts": "Date", **{field: field.capitalize() for field in BAR_FIELDS}}
+    tables = {}
+    for symbol in SYMBOLS:
+        table = bars_table(symbol)
+        table = table.rename_columns([names[name] for name in table.column_names])
+        tables[symbol] = table.append_column("Adj Close", table["Close"])
+    data_dir = write_panel(tmp_path / "data", tables)
+    config = quick_config(data_dir, tmp_path / "run")
+    found = check_config(config)
+    assert (found["kind"], found["roles"]["time"]) == ("bars", "date")
+    (ignored,) = found["roles"]["ignored"]
+    assert ignored["column"] == "Adj Close"
+    assert "no feature unless columns.features names it exactly" in ignored["reason"]
+    (warning,) = [text for text in found["warnings"] if "Adj Close" in text]
+    assert warning.endswith("To use it set data.columns: {close: Adj Close}")
+    found = check_config(
+        quick_config(data_dir, tmp_path / "run", data={"columns": {"close": "Adj Close"}})
+    )
+    assert not [text for text in found["warnings"] if "Adj Close" in text]
+    assert (
+        "open, high and low were multiplied by the adjusted close over that as traded"
+        in (found["findings"])
+    )
 
 
 def test_check_as_json(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,8 +142,8 @@ def test_long_lists_are_wrapped(tmp_path: Path) -> None:
         (
             {"data": {"time_column": "when"}},
             DiscoveryError,
-            r"None of the 3 selected symbols can be used: symbol S00: data\.time_column='when' is "
-            r"not a column; found fwd_ret_1d, ",
+            r"None of the 3 selected symbols can be used: symbol S00: data\.columns\.time='when' "
+            r"is not a column; found fwd_ret_1d, ",
         ),
         (
             {

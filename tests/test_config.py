@@ -161,6 +161,14 @@ class TestText:
         assert config.columns.horizons == {"on": "5d", "1e3": 12}
         assert config.labeling.features == ("1", "yes")
 
+    def test_columns_by_role(self, load: Load) -> None:
+        """The time may be named under either key; a symbol of null is one not to be looked at."""
+        data = load(under_data("columns: {time: on, close: Adj Close, symbol: , open: null}")).data
+        assert data.time_name == "on"
+        assert data.column_names == (("close", "Adj Close"), ("symbol", None), ("time", "on"))
+        data = load(under_data("time_column: t")).data
+        assert (data.time_name, data.column_names) == ("t", (("time", "t"),))
+
     def test_free_values_follow_yaml_1_2(self, load: Load) -> None:
         """Hyperparameters are numbers, booleans or text by the rules of YAML 1.2, not 1.1."""
         values = "{a: 1e-3, b: 5, c: 5.0, d: true, e: no, f: 010, g: 1:30, h: '5', i: 1_000}"
@@ -215,6 +223,16 @@ WRONG_VALUES = [
         "data: {data_dir: p, interval: interval=5m}",
         "found 'interval=5m'; must be the interval alone, such as 5m",
     ),
+    ("data: {data_dir: p, columns: {opne: o}}", "found 'opne'; must be 'time', 'open'"),
+    (
+        "data: {data_dir: p, columns: {open: c, close: c}}",
+        "columns: close and open are both 'c'; a column has one role",
+    ),
+    (
+        "data: {data_dir: p, time_column: ts, columns: {time: t}}",
+        "time_column (ts) and columns.time (t) name different columns; leave one of them out",
+    ),
+    ("data: {data_dir: p, price_scale: 0}", "found 0; must be above 0.0"),
     ("data: {data_dir: p, symbols: AAPL}", "found 'AAPL'; must be a list, such as [AAPL]"),
     ("data: {data_dir: p, symbols: {A: 1}}", "found a mapping; must be a list"),
     ("data: {data_dir: p, symbols: [A, '']}", "found ''; must not be empty"),

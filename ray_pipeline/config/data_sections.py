@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from ray_pipeline.config.fields import (
     BarCount,
     Choices,
+    ColumnNames,
     Count,
     ExperimentName,
     FeatureNames,
@@ -18,6 +19,7 @@ from ray_pipeline.config.fields import (
     NameList,
     Probability,
     RowCount,
+    Scale,
     Seed,
     StorageOptions,
     SymbolList,
@@ -72,8 +74,20 @@ class DataConfig(Section):
         default="auto",
         description="labeled, bars, or auto: bars when no target but all five bar fields exist.",
     )
+    columns: ColumnNames = Field(
+        default={},
+        description="Columns by role: time, open, high, low, close, volume, symbol. Without an "
+        "entry a column is found by its role's name, the time by ts, timestamp, datetime or date; "
+        "capital letters do not matter. symbol: null does not look at a symbol column.",
+    )
+    price_scale: Scale = Field(
+        default=1.0,
+        description="What open, high, low and close are multiplied by: 1e-9 for fixed-point "
+        "prices in whole numbers.",
+    )
     time_column: Text | None = Field(
-        default=None, description="Time column; null: the first of ts, timestamp, datetime, date."
+        default=None,
+        description="The same as columns.time; null: the first of ts, timestamp, datetime, date.",
     )
     max_rows_per_symbol: RowCount | None = Field(
         default=None, description="Keep the newest rows of each symbol; null: all of them."
@@ -85,6 +99,38 @@ class DataConfig(Section):
         default={},
         description="fsspec options that are not secrets; credentials come from the environment.",
     )
+
+    @property
+    def time_name(self) -> str | None:
+        """Name of the time column in the files, or None where it is one of the usual ones."""
+        return self.columns.get("time") or self.time_column
+
+    @property
+    def column_names(self) -> tuple[tuple[str, str | None], ...]:
+        """(role, name in the files) of the roles that the config names a column for, sorted."""
+        named = {role: name for role, name in self.columns.items() if name or role == "symbol"}
+        time = {} if self.time_name is None else {"time": self.time_name}
+        return tuple(sorted({**named, **time}.items()))
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> Self:
+        time = self.columns.get("time")
+        if None not in (time, self.time_column) and time != self.time_column:
+            raise PydanticCustomError(
+                "columns",
+                "time_column ({time_column}) and columns.time ({time}) name different columns; "
+                "leave one of them out",
+                {"time_column": self.time_column, "time": time},
+            )
+        roles: dict[str, str] = {}
+        for role, name in self.column_names:
+            if name is not None and roles.setdefault(name, role) != role:
+                raise PydanticCustomError(
+                    "columns",
+                    "columns: {first} and {second} are both {name}; a column has one role",
+                    {"first": roles[name], "second": role, "name": repr(name)},
+                )
+        return self
 
     @model_validator(mode="after")
     def _rows_are_possible(self) -> Self:

@@ -22,6 +22,7 @@ __all__ = [
     "BarCount",
     "ByteCount",
     "Choices",
+    "ColumnNames",
     "Count",
     "ExperimentName",
     "FeatureNames",
@@ -33,6 +34,7 @@ __all__ = [
     "Patience",
     "Probability",
     "RowCount",
+    "Scale",
     "SearchSpaces",
     "Seconds",
     "Seed",
@@ -196,6 +198,8 @@ Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 Patience = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Seed = Annotated[int, Field(ge=0, le=MAX_INT)]
 
+Scale = Annotated[float, Field(gt=0, le=MAX_COUNT)]
+
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -244,6 +248,15 @@ FeatureNames = Annotated[
     ),
 ]
 """A set of features or a user-defined function, or a list of these and of feature names."""
+
+_ColumnRole = Literal["time", "open", "high", "low", "close", "volume", "symbol"]
+ColumnNames = Annotated[
+    dict[_ColumnRole, Text | None],
+    BeforeValidator(
+        null_as_empty_mapping, json_schema_input_type=dict[_ColumnRole, Text | None] | None
+    ),
+]
+"""Role to the name of its column in the files; null: as if it were not there."""
 
 Horizons = Annotated[
     dict[

@@ -24,6 +24,7 @@ from ray_pipeline.panel.inspection import (
     inspection_request,
 )
 from ray_pipeline.panel.misfits import find_misfits
+from ray_pipeline.panel.reading_rules import ReadingRules
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.records import SymbolPartition, TargetSpec
@@ -38,6 +39,7 @@ __all__ = [
     "build_panel",
     "inspect_panel",
     "request_of",
+    "rules_of",
     "summarise",
 ]
 
@@ -65,14 +67,20 @@ class Panel:
         return replace(self, frame=self.frame.without_features(dropped))
 
 
+def rules_of(config: ExperimentConfig) -> ReadingRules:
+    """Return how every symbol's files are read."""
+    return ReadingRules(columns=config.data.column_names, price_scale=config.data.price_scale)
+
+
 def request_of(config: ExperimentConfig) -> InspectionRequest:
     """Return what every symbol is inspected for."""
     return inspection_request(
         config.columns,
-        time_column=config.data.time_column,
+        time_column=config.data.time_name,
         kind=config.data.kind,
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
+        rules=rules_of(config),
     )
 
 
@@ -113,7 +121,7 @@ def summarise(
         label_targets=config.labeling.targets,
         label_features=config.labeling.features,
         interval=interval,
-        time_column=config.data.time_column,
+        time_column=config.data.time_name,
     )
 
 
@@ -157,6 +165,7 @@ def build_panel(
         summary,
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
+        rules=rules_of(config),
         targets=[target.name for target in kept],
     )
     frame = PanelFrame(

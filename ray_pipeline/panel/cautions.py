@@ -9,6 +9,7 @@ import numpy as np
 
 from ray_pipeline.panel.columns import MergedColumns
 from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.roles import ADJUSTED_IGNORED
 from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
 from ray_pipeline.records import ColumnRoles, first_match
 from ray_pipeline.wording import some_of
@@ -39,6 +40,7 @@ def panel_warnings(
         Length of a bar.
     """
     yield from _time_warnings(inspections, bar_seconds)
+    yield from _adjusted_prices(inspections, roles)
     for name in sorted(merged.conflicts):
         if name not in (roles.time, roles.symbol):
             yield f"column {name!r} is ignored: {merged.conflicts[name]}"
@@ -84,6 +86,17 @@ def _time_warnings(inspections: Sequence[SymbolInspection], bar_seconds: int) ->
                 f"{inspection.symbol} lacks {absent} of the panel's {expected} timestamps "
                 "between its first and its last"
             )
+
+
+def _adjusted_prices(inspections: Sequence[SymbolInspection], roles: ColumnRoles) -> Iterator[str]:
+    """Say which prices are used where adjusted ones stand beside those as traded."""
+    unused = [name for name, reason in roles.ignored if reason == ADJUSTED_IGNORED]
+    closes = [name for name in unused if "close" in name.casefold()]
+    if closes and inspections[0].kind == "bars":
+        yield (
+            f"prices are used as traded: column {closes[0]!r} beside them, adjusted for splits or "
+            f"dividends, is not. To use it set data.columns: {{close: {closes[0]}}}"
+        )
 
 
 def empty_columns(names: Sequence[str], inspections: Sequence[SymbolInspection]) -> dict[str, str]:

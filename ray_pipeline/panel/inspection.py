@@ -12,9 +12,11 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
+from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import ColumnPatterns, missing_bar_fields, resolve_roles
 from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
+from ray_pipeline.panel.vendors import propose_columns
 from ray_pipeline.records import BAR_FIELDS, ColumnRoles, SymbolPartition, TimeRun
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.wording import some_of
@@ -43,6 +45,8 @@ class InspectionRequest:
         ``data.min_rows_per_symbol``.
     targets, exclude_targets, features, exclude_features, by_products
         The glob patterns of the config's ``columns``.
+    rules
+        How the files are read.
     """
 
     time_column: str | None
@@ -54,6 +58,7 @@ class InspectionRequest:
     features: tuple[str, ...]
     exclude_features: tuple[str, ...]
     by_products: tuple[str, ...]
+    rules: ReadingRules = AS_THEY_ARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ def inspection_request(
     kind: Literal["auto", "labeled", "bars"],
     max_rows: int | None,
     min_rows: int,
+    rules: ReadingRules = AS_THEY_ARE,
 ) -> InspectionRequest:
     """Build the request from the ``columns`` section of a config and four keys of ``data``."""
     return InspectionRequest(
@@ -165,6 +171,7 @@ def inspection_request(
         features=tuple(patterns.features),
         exclude_features=tuple(patterns.exclude_features),
         by_products=tuple(patterns.by_products),
+        rules=rules,
     )
 
 
@@ -183,7 +190,7 @@ def inspect_symbol(
         When the storage fails.
     """
     with naming_symbol(partition.symbol):
-        with PartitionReader(partition, fs) as reader:
+        with PartitionReader(partition, fs, request.rules) as reader:
             # In the order of their names: that of the file is an accident of who wrote it.
             columns = tuple(sorted(reader.columns))
             roles = resolve_roles(columns, request, request.time_column)
@@ -250,11 +257,17 @@ def _kind_of(
     if request.kind == "labeled" and not roles.targets:
         raise DataError(f"{tried}; {found}. Set columns.targets, or data.kind=bars.")
     if request.kind == "bars" and missing:
-        raise DataError(f"{bars}; {found}.")
+        raise DataError(f"{bars}; {found}.{_proposal(columns)}")
     if request.kind != "auto":
         return request.kind
     if roles.targets:
         return "labeled"
     if missing:
-        raise DataError(f"neither labeled nor bars ({tried}; {bars}); {found}.")
+        raise DataError(f"neither labeled nor bars ({tried}; {bars}); {found}.{_proposal(columns)}")
     return "bars"
+
+
+def _proposal(columns: Sequence[tuple[str, str]]) -> str:
+    """Say which columns could be the bars, as a sentence that begins with a space."""
+    proposal = propose_columns([name for name, _ in columns], dict(columns))
+    return "" if proposal.missing else proposal.advice

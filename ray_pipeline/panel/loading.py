@@ -17,13 +17,10 @@ from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
 from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
+from ray_pipeline.panel.memory_table import TableReader
 from ray_pipeline.panel.quality import require_rows, within_range
-from ray_pipeline.panel.reading import (
-    ColumnReader,
-    PartitionReader,
-    TableReader,
-    naming_symbol,
-)
+from ray_pipeline.panel.reading import ColumnReader, PartitionReader, naming_symbol
+from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import resolve_time_column
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import BAR_FIELDS, SymbolPartition
@@ -62,6 +59,8 @@ class TableRequest:
         Where those of the columns are that the batch decides, None where there are none.
     functions
         User-defined functions that compute features of bars.
+    rules
+        How the files are read.
     """
 
     kind: TableKind
@@ -74,6 +73,7 @@ class TableRequest:
     session_bars: int
     cross_section: CrossSection | None = None
     functions: tuple[FeatureFunction, ...] = ()
+    rules: ReadingRules = AS_THEY_ARE
 
 
 def load_symbol_table(
@@ -106,7 +106,7 @@ def load_symbol_table(
     ConfigError
         When cross-sectional columns are asked for that were not computed.
     """
-    with naming_symbol(partition.symbol), PartitionReader(partition, fs) as reader:
+    with naming_symbol(partition.symbol), PartitionReader(partition, fs, request.rules) as reader:
         return _load(partition.symbol, reader, request, run)
 
 
@@ -124,7 +124,7 @@ def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> Symb
         When it cannot be used. The message names the symbol.
     """
     with naming_symbol(symbol):
-        return _load(symbol, TableReader(table), request, None)
+        return _load(symbol, TableReader(table, request.rules), request, None)
 
 
 def labeled_table(
@@ -161,7 +161,7 @@ def labeled_table(
     names, arrays = ["ts"], []
     if request.kind == "bars":
         with naming_symbol(partition.symbol):
-            with PartitionReader(partition, fs) as reader:
+            with PartitionReader(partition, fs, request.rules) as reader:
                 bars = _read_bars(reader, request)
             if table is None:
                 table = _labeled_bars(partition.symbol, bars, request, run)

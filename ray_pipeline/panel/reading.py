@@ -16,15 +16,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.panel.cells import UNION_TYPES, cast, own_type, plain_type
 from ray_pipeline.panel.columns import column_kind, unified_type
 from ray_pipeline.panel.fetching import FetchedPiece, ParquetSource, Piece, ahead, pieces_of
+from ray_pipeline.panel.naming import Naming, name_columns, name_findings, require_mapped
+from ray_pipeline.panel.prices import columns_in_file, read_column, read_type
 from ray_pipeline.panel.quality import QualityFinding
+from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 from ray_pipeline.wording import some_of
 
-__all__ = ["ColumnReader", "PartitionReader", "TableReader", "naming_symbol", "read_columns"]
+__all__ = ["ColumnReader", "PartitionReader", "naming_symbol", "read_columns"]
 
 # Files kept open between looking at the footers and reading the columns; a symbol with a file per
 # hour would otherwise run into the limit of open files of a process.
@@ -50,46 +54,6 @@ class ColumnReader(Protocol):
         ...
 
 
-class TableReader:
-    """The columns of a table in memory, given as `PartitionReader` gives those of files.
-
-    Raises
-    ------
-    DataError
-        When it has two columns of the same name.
-    """
-
-    def __init__(self, table: pa.Table) -> None:
-        twice = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
-        if twice:
-            raise DataError(f"the table holds two columns of the same name: {some_of(twice)}")
-        self._table = table
-        self.columns = tuple(
-            (field.name, unified_type([str(field.type)])) for field in table.schema
-        )
-        self.n_rows = table.num_rows
-
-    def read(self, columns: Sequence[str]) -> pa.Table:
-        """Return `columns`, in the types that `PartitionReader.read` hands over."""
-        arrays = []
-        for name in columns:
-            if name not in self._table.column_names:
-                raise DataError(
-                    f"no column {name!r}; found {some_of(list(self._table.column_names))}."
-                )
-            column = self._table.column(name)
-            own = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-            arrays.append(_cast(column, _plain_type(own), f"column {name!r}"))
-        return pa.table(arrays, names=list(columns))
-
-    def blocks(
-        self, columns: Sequence[str], max_cells: int | None = None
-    ) -> Iterator[tuple[int, pa.Table]]:
-        """Give all rows in one block: they are in memory already."""
-        del max_cells
-        yield 0, self.read(columns)
-
-
 class PartitionReader:
     """The files of one symbol, opened; use it as a context manager.
 
@@ -103,6 +67,8 @@ class PartitionReader:
         The symbol and its files as listed.
     fs
         File system that holds them.
+    rules
+        What the columns are called, and how they are read.
 
     Attributes
     ----------
@@ -112,7 +78,7 @@ class PartitionReader:
     n_rows
         Rows of all files.
     findings
-        Columns that only some of the files have.
+        Columns that are called otherwise in the files, or that only some of them have.
 
     Raises
     ------
@@ -123,9 +89,13 @@ class PartitionReader:
         When the storage fails; not the data's fault, so worth another try.
     """
 
-    def __init__(self, partition: SymbolPartition, fs: FileSystem) -> None:
+    def __init__(
+        self, partition: SymbolPartition, fs: FileSystem, rules: ReadingRules = AS_THEY_ARE
+    ) -> None:
         self._partition = partition
         self._fs = fs
+        self._rules = rules
+        self._namings: dict[str, Naming] = {}
         self._stack = ExitStack()
         self._open_files: dict[str, ParquetSource] = {}
         self._footers: dict[str, pq.FileMetaData] = {}
@@ -143,6 +113,7 @@ class PartitionReader:
             )
             for file, source in started:
                 self._look_at(file, source)
+            require_mapped(self._namings.values(), self._rules.columns)
             until_complete.pop_all()
         types: dict[str, list[str]] = {}
         for schema in self._schemas.values():
@@ -151,7 +122,7 @@ class PartitionReader:
         self.columns = tuple((name, unified_type(seen)) for name, seen in types.items())
         self.n_rows = sum(footer.num_rows for footer in self._footers.values())
         n_files = len(self._schemas)
-        self.findings = tuple(
+        self.findings = name_findings(self._namings.values()) + tuple(
             QualityFinding(
                 "column_missing_in_files",
                 name,
@@ -262,7 +233,12 @@ class PartitionReader:
                     f"{source.uri} holds two columns of the same name: {some_of(twice)}"
                 )
             self._footers[file.path] = source.parquet.metadata
-            self._schemas[file.path] = schema
+            naming = name_columns(schema.names, dict(self._rules.columns), source.uri)
+            self._namings[file.path] = naming
+            self._schemas[file.path] = pa.schema(
+                (inside, read_type(inside, schema.field(own).type, naming, self._rules))
+                for inside, own in naming.own.items()
+            )
             limit = _MAX_OPEN_OBJECTS if source.is_remote else _MAX_OPEN_FILES
             if len(self._open_files) < limit:
                 self._open_files[file.path] = source
@@ -270,10 +246,9 @@ class PartitionReader:
 
     def _start_piece(self, piece: Piece, columns: Sequence[str]) -> tuple[FetchedPiece, int]:
         path = piece.file.path
-        names = set(self._schemas[path].names)
         fetched = FetchedPiece(
             piece,
-            [name for name in columns if name in names],
+            columns_in_file(columns, self._namings[path]),
             self._open_files.get(path) or ParquetSource(self._fs, piece.file, self._footers[path]),
             stays_open=path in self._open_files,
         )
@@ -284,12 +259,16 @@ class PartitionReader:
     ) -> pa.Table:
         with closing(fetched):
             table = fetched.read()
+        naming = self._namings[fetched.piece.file.path]
         arrays = []
         for name in columns:
             target = types[name]
-            is_there = name in fetched.columns
-            column = table.column(name) if is_there else pa.nulls(fetched.piece.n_rows, target)
-            arrays.append(_cast(column, target, f"{fetched.source.uri}: column {name!r}"))
+            if name not in naming.own:
+                arrays.append(pa.nulls(fetched.piece.n_rows, target))
+                continue
+            subject = f"{fetched.source.uri}: column {name!r}"
+            column = read_column(table, name, naming, self._rules, subject)
+            arrays.append(cast(column, target, subject))
         return pa.table(arrays, names=list(columns))
 
     def _handed_over(self, columns: Sequence[str]) -> dict[str, pa.DataType]:
@@ -298,14 +277,14 @@ class PartitionReader:
         found: dict[str, pa.DataType] = {}
         for schema in self._schemas.values():
             for field in schema:
-                own = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+                own = own_type(field.type)
                 if str(own) == unions[field.name]:
                     found.setdefault(field.name, own)
             if len(found) == len(unions):
                 break  # most often with the first file
         made_up = ((name, unions[name]) for name in columns if name not in found)
-        found |= {name: _UNION_TYPES[union] for name, union in made_up}
-        return {name: _plain_type(found[name]) for name in columns}
+        found |= {name: UNION_TYPES[union] for name, union in made_up}
+        return {name: plain_type(found[name]) for name in columns}
 
     def _types_by_file(self, name: str) -> str:
         seen: dict[str, str] = {}
@@ -318,14 +297,17 @@ class PartitionReader:
 
 
 def read_columns(
-    partition: SymbolPartition, fs: FileSystem, columns: Sequence[str] | None = None
+    partition: SymbolPartition,
+    fs: FileSystem,
+    columns: Sequence[str] | None = None,
+    rules: ReadingRules = AS_THEY_ARE,
 ) -> pa.Table:
     """Read columns of a symbol (None: all of them) from all its files, as they are on disk.
 
     Rows come in the order of the files' paths; nothing is sorted or cleaned. See
     `PartitionReader` for types and errors.
     """
-    with PartitionReader(partition, fs) as reader:
+    with PartitionReader(partition, fs, rules) as reader:
         names = [name for name, _ in reader.columns] if columns is None else columns
         return reader.read(names)
 
@@ -337,33 +319,3 @@ def naming_symbol(symbol: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"symbol {symbol}: {error}") from error
-
-
-# Every type that `unified_type` makes up when files differ.
-_UNION_TYPES = {
-    "null": pa.null(),
-    "int64": pa.int64(),
-    "double": pa.float64(),
-    "large_string": pa.large_string(),
-    "timestamp[ns, tz=UTC]": pa.timestamp("ns", "UTC"),
-}
-
-
-def _plain_type(arrow_type: pa.DataType) -> pa.DataType:
-    if pa.types.is_boolean(arrow_type) or pa.types.is_decimal(arrow_type):
-        return pa.float64()
-    if pa.types.is_float16(arrow_type):
-        return pa.float32()
-    return arrow_type
-
-
-def _cast(
-    column: pa.ChunkedArray | pa.Array, target: pa.DataType, subject: str
-) -> pa.ChunkedArray | pa.Array:
-    if column.type == target:
-        return column
-    try:
-        # Integers beyond 2**53 lose their last digits as float64, which no model could use.
-        return column.cast(target, safe=not pa.types.is_floating(target))
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{subject} cannot be read as {target}: {error}") from error

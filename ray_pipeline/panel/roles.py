@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind
+from ray_pipeline.panel.naming import UNMAPPED, adjusted_price
+from ray_pipeline.panel.vendors import propose_columns
 from ray_pipeline.records import (
     BAR_FIELDS,
     TARGET_PATTERNS,
@@ -17,11 +19,17 @@ from ray_pipeline.records import (
 from ray_pipeline.wording import some_of
 
 __all__ = [
+    "ADJUSTED_IGNORED",
     "ColumnPatterns",
     "missing_bar_fields",
     "resolve_roles",
     "resolve_time_column",
 ]
+
+ADJUSTED_IGNORED = (
+    "an adjusted price or volume, which is no feature unless columns.features names it exactly"
+)
+"""Why such a column beside bars is not used; it may be read in the place of another, though."""
 
 _Role = Literal["time", "symbol", "bars", "targets", "by_products", "features"]
 _NOT_NUMBERS = {
@@ -65,9 +73,9 @@ def resolve_roles(
     4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So
        does a column that is a target by default where ``columns.targets`` asks for fewer, unless
        ``columns.features`` names it without a wildcard.
-    5. The bar fields. Raw price and volume levels say which year it is, and differ between symbols
-       by their unit alone, so they are no features of a model that has to hold out of sample,
-       unless ``columns.features`` names one without a wildcard.
+    5. The bar fields, and adjusted prices beside them. Raw price and volume levels say which year
+       it is, and differ between symbols by their unit alone, so they are no features of a model
+       that has to hold out of sample, unless ``columns.features`` names one without a wildcard.
     6. Features: every other numeric or boolean column that ``columns.features`` matches and
        ``columns.exclude_features`` does not. Everything else is ignored with its reason.
 
@@ -123,14 +131,14 @@ def resolve_time_column(names: Sequence[str], time_column: str | None) -> str:
         if time_column in names:
             return time_column
         raise DataError(
-            f"data.time_column={time_column!r} is not a column; found {some_of(names)}."
+            f"data.columns.time={time_column!r} is not a column; found {some_of(names)}."
         )
     for candidate in TIME_COLUMNS:
         if candidate in names:
             return candidate
+    advice = propose_columns(names).advice or " Set data.columns.time."
     raise DataError(
-        f"no time column: looked for {', '.join(TIME_COLUMNS)}; found {some_of(names)}. "
-        "Set data.time_column."
+        f"no time column: looked for {', '.join(TIME_COLUMNS)}; found {some_of(names)}.{advice}"
     )
 
 
@@ -146,7 +154,7 @@ def _role_of(
     """Return the role, or None with the reason why the column is ignored."""
     kind = column_kind(arrow_type)
     unusable = None if kind in ("numeric", "bool") else _NOT_NUMBERS[kind]
-    if name in (time, *TIME_COLUMNS):
+    if name == time or name.casefold() in TIME_COLUMNS:
         second = f"a second time column; the time axis is {time}"
         return ("time", "") if name == time else (None, second)
     if name == "symbol":
@@ -181,6 +189,8 @@ def _feature_role(
         return None, f"feature excluded by columns.exclude_features {excluded_by!r}"
     if not first_match(name, patterns.features):
         return None, "matched by no pattern of columns.features"
+    if name not in patterns.features and (name.endswith(UNMAPPED) or adjusted_price(name)):
+        return None, "left aside by data.columns" if name.endswith(UNMAPPED) else ADJUSTED_IGNORED
     usual = first_match(name, TARGET_PATTERNS)
     if usual and name not in patterns.features:
         return None, (

@@ -15,6 +15,7 @@ from ray_pipeline.panel.columns import MergedColumns, merge_columns
 from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
 from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.time_axis import session_bars, step_counts
@@ -169,6 +170,7 @@ def table_request(
     *,
     max_rows: int | None,
     min_rows: int,
+    rules: ReadingRules = AS_THEY_ARE,
     features: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
 ) -> TableRequest:
@@ -183,6 +185,7 @@ def table_request(
         bar_seconds=summary.bar_seconds,
         session_bars=summary.session_bars,
         functions=summary.functions,
+        rules=rules,
     )
 
 

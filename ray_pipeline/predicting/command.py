@@ -338,7 +338,7 @@ def _request(
     refusal: ArtifactError | None = None
     for symbol, partition in islice(batch.partitions.items(), _N_LOOKED_AT):
         try:
-            with PartitionReader(partition, fs) as reader:
+            with PartitionReader(partition, fs, request.rules) as reader:
                 columns = [name for name, _ in reader.columns]
             check_input(request.kind, needed, columns, f"symbol {symbol}")
         except DataError:

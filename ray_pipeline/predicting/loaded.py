@@ -10,6 +10,7 @@ import pyarrow as pa
 from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
+from ray_pipeline.panel.naming import name_columns
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.predicting.scoring import score_table, scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
@@ -156,8 +157,9 @@ class LoadedRun:
             raise ArtifactError(f"no model serves symbol {symbol}: {'; '.join(serving.notes)}.")
         columns = _as_table(table, symbol)
         models = {job.job_id: self.model(job.job_id) for job in serving.jobs}
-        self._check(columns.column_names, serving, models)
         request = self._trained.request(serving.features)
+        names = list(name_columns(columns.column_names, dict(request.rules.columns), symbol).own)
+        self._check(names, serving, models)
         symbol_table = symbol_table_of(columns, symbol, request)
         check_table(symbol_table, request, self._trained.interval)
         wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ArtifactError, ConfigError, DamagedFileError
+from ray_pipeline.inspecting.panel import rules_of
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.serving import ServedJob, ServingTable, models_of
 from ray_pipeline.results.documents import TrainedRecord
@@ -117,7 +118,7 @@ class TrainedRun:
         data = self.record.data
         return TableRequest(
             kind=data.kind,
-            time_column=self.config.data.time_column,
+            time_column=self.config.data.time_name,
             features=tuple(features),
             targets=(),
             max_rows=None,
@@ -125,6 +126,7 @@ class TrainedRun:
             bar_seconds=data.bar_seconds,
             session_bars=data.session_bars,
             functions=self._functions(import_folders),
+            rules=rules_of(self.config),
         )
 
     @property

@@ -80,7 +80,7 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     table = reader.table(spec.partition, spec.request)
     if spec.request.kind == "labeled" and np.isnan(table.features).all(axis=0).any():
         # A column that is not there and one without a value look alike by now.
-        with PartitionReader(spec.partition, reader.fs) as file:
+        with PartitionReader(spec.partition, reader.fs, spec.request.rules) as file:
             columns = [name for name, _ in file.columns]
         for model in models.values():
             check_columns(model.metadata, columns, table.symbol)

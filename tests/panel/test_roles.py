@@ -157,14 +157,15 @@ def test_missing_time_columns_are_errors() -> None:
     columns = [("time", "int64"), ("f", "double")]
     expected = (
         "no time column: looked for ts, timestamp, datetime, date; found time, f. "
-        "Set data.time_column."
+        "Set data.columns: {time: time}."
     )
     with pytest.raises(DataError) as error:
         resolve_roles(columns, ColumnsConfig(), None)
     assert str(error.value) == expected
     with pytest.raises(DataError) as error:
         resolve_roles(columns, ColumnsConfig(), "when")
-    assert str(error.value) == "data.time_column='when' is not a column; found time, f."
+    expected = "data.columns.time='when' is not a column; found time, f."
+    assert str(error.value) == expected
 
 
 def test_bar_fields_have_to_be_numbers() -> None:

@@ -1,0 +1,249 @@
+"""What vendors call their columns, and a proposal of ``data.columns`` for names met in a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ray_pipeline.panel.naming import bare, name_columns
+from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
+
+__all__ = [
+    "VENDORS",
+    "ColumnProposal",
+    "Vendor",
+    "beside_bars",
+    "propose_columns",
+]
+
+FIXED_POINT = 1e-9
+"""Price of one unit of the whole numbers that Databento writes for prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """The columns of bars as a vendor, or its usual client, writes them.
+
+    Attributes
+    ----------
+    name
+        As people call it, in small letters.
+    columns
+        Role to name. Where a role has two usual names, the table has two entries of the vendor.
+    note
+        What the names do not tell.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    note: str = ""
+
+
+def _vendor(name: str, names: str, note: str = "") -> Vendor:
+    """Return a vendor whose names of time, open, high, low, close, volume, symbol are given."""
+    roles = ("time", *BAR_FIELDS, "symbol")
+    return Vendor(name, dict(zip(roles, names.split("|"), strict=False)), note)
+
+
+_ADJUSTED = "prices are as traded; adjusted ones stand beside them"
+_TWO_COLUMNS = (
+    "the clock is in a column of its own, <TIME>: as it is, only daily and longer bars can be read"
+)
+VENDORS: tuple[Vendor, ...] = (
+    _vendor("yfinance", "Date|Open|High|Low|Close|Volume", _ADJUSTED),
+    _vendor("yfinance", "Datetime|Open|High|Low|Close|Volume"),
+    _vendor("alpaca", "t|o|h|l|c|v", "Polygon's aggregates have the same names"),
+    _vendor("alpaca", "timestamp|open|high|low|close|volume|symbol"),
+    _vendor("polygon", "window_start|open|high|low|close|volume|ticker"),
+    _vendor("binance", "open_time|open|high|low|close|volume"),
+    _vendor("databento", "ts_event|open|high|low|close|volume|symbol"),
+    _vendor("tushare", "trade_date|open|high|low|close|vol|ts_code"),
+    _vendor("tiingo", "date|open|high|low|close|volume", _ADJUSTED),
+    _vendor("freqtrade", "date|open|high|low|close|volume"),
+    _vendor("stooq", "<DATE>|<OPEN>|<HIGH>|<LOW>|<CLOSE>|<VOL>|<TICKER>", _TWO_COLUMNS),
+    _vendor("stooq", "Date|Open|High|Low|Close|Volume"),
+)
+"""Of entries that fit equally well the first one counts."""
+
+# Names without capital letters, spaces and signs, the likeliest first.
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "time": (
+        *TIME_COLUMNS,
+        *("time", "opentime", "tsevent", "windowstart", "tradedate", "bartime", "starttime"),
+        *("t", "day", "month", "unnamed0", "indexlevel0", "index"),
+    ),
+    "open": ("open", "openprice", "pxopen", "priceopen", "1open", "o"),
+    "high": ("high", "highprice", "pxhigh", "pricehigh", "2high", "h"),
+    "low": ("low", "lowprice", "pxlow", "pricelow", "3low", "l"),
+    "close": (
+        *("close", "closeprice", "pxclose", "pxlast", "priceclose", "4close", "last", "c"),
+        *("adjclose", "adjustedclose", "closeadj"),
+    ),
+    "volume": ("volume", "vol", "pxvolume", "tickvol", "5volume", "6volume", "basevolume", "v"),
+    "symbol": ("symbol", "ticker", "tscode", "sym", "instrument", "asset"),
+}
+
+_BESIDE: Mapping[str, str] = {
+    **dict.fromkeys(("vwap", "vw", "preclose"), "a price level that vendors give beside bars"),
+    **dict.fromkeys(
+        (
+            *("quoteassetvolume", "quotevolume", "takerbuybaseassetvolume", "takerbuyvolume"),
+            *("takerbuyquoteassetvolume", "takerbuyquotevolume", "numberoftrades", "numtrades"),
+            *("n", "tradecount", "transactions", "barcount", "openint", "ignore"),
+        ),
+        "a volume level that vendors give beside bars",
+    ),
+    **dict.fromkeys(
+        ("dividends", "divcash", "stocksplits", "splitfactor", "splitcoefficient", "capitalgains"),
+        "a corporate action",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProposal:
+    """What names look like.
+
+    Attributes
+    ----------
+    vendor
+        Whose names they are, or None.
+    columns
+        Role to name, of every role that was recognised.
+    needed
+        Those of them that have to be told, as ``data.columns`` does.
+    ambiguous
+        Role to further columns that could be it.
+    missing
+        Roles of bars, and the time, that no name looks like.
+    notes
+        Sentences on what the names do not tell.
+    price_scale
+        ``data.price_scale``, where prices are whole numbers of a known unit, else None.
+    """
+
+    vendor: str | None
+    columns: Mapping[str, str]
+    needed: Mapping[str, str]
+    ambiguous: Mapping[str, tuple[str, ...]]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+    price_scale: float | None
+
+    @property
+    def advice(self) -> str:
+        """A sentence that begins with a space and says what to set, empty where nothing helps."""
+        if not self.line:
+            return ""
+        whose = "" if self.vendor is None else f" It looks like {self.vendor}:"
+        notes = f" ({'; '.join(self.notes)})" if self.notes else ""
+        return f"{whose} {'set' if whose else 'Set'} {self.line}{notes}."
+
+    @property
+    def line(self) -> str:
+        """The line of a config that says it, empty where none is needed.
+
+        Examples
+        --------
+        >>> propose_columns(["t", "o", "h", "l", "c", "v"]).line
+        'data.columns: {time: t, open: o, high: h, low: l, close: c, volume: v}'
+        """
+        if not self.needed:
+            return ""
+        pairs = ", ".join(f"{role}: {_yaml(name)}" for role, name in self.needed.items())
+        scale = f", and data.price_scale: {self.price_scale:g}" if self.price_scale else ""
+        return f"data.columns: {{{pairs}}}{scale}"
+
+
+def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None) -> ColumnProposal:
+    """Tell which columns are the time and the bars, by the names of vendors and by likeness.
+
+    Parameters
+    ----------
+    names
+        Names of a file's columns.
+    types
+        Arrow type strings by name, where known: fixed-point prices are told by theirs.
+
+    Raises
+    ------
+    DataError
+        As `ray_pipeline.panel.naming.name_columns`.
+    """
+    known = name_columns(names, {}, "the table")
+    plain = {inside: own for inside, own in known.own.items() if inside != own}
+    candidates = {role: _candidates(role, known.own) for role in _SYNONYMS}
+    vendor = _best_vendor(names)
+    columns = {role: found[0] for role, found in candidates.items() if found}
+    if vendor is not None:
+        columns |= {role: name for role, name in vendor.columns.items() if name in names}
+    columns = {role: columns[role] for role in _SYNONYMS if role in columns}
+    # What naming finds by itself needs no line: equal names, and those of other capital letters.
+    needed = {
+        role: name
+        for role, name in columns.items()
+        if name not in ((*TIME_COLUMNS,) if role == "time" else (role,))
+        and not any(own == name and _is_of(role, inside) for inside, own in plain.items())
+    }
+    scale = None
+    if types is not None and vendor is not None and vendor.name == "databento":
+        scale = FIXED_POINT if types.get(columns["close"]) == "int64" else None
+    notes = [vendor.note] if vendor is not None and vendor.note else []
+    if scale is not None:
+        notes.append("prices are whole numbers of 1e-9: data.price_scale: 1e-09")
+    return ColumnProposal(
+        vendor=None if vendor is None else vendor.name,
+        columns=columns,
+        needed=needed,
+        ambiguous={
+            role: others
+            for role, name in columns.items()
+            if (others := tuple(other for other in candidates[role] if other != name))
+        },
+        missing=tuple(role for role in ("time", *BAR_FIELDS) if role not in columns),
+        notes=tuple(notes),
+        price_scale=scale,
+    )
+
+
+def beside_bars(name: str) -> str | None:
+    """Say what a column is that vendors deliver beside bars, None for any other.
+
+    Levels of price and volume tell which year it is, and corporate actions belong to the prices:
+    neither is a feature unless it is named.
+    """
+    return _BESIDE.get(bare(name))
+
+
+def _best_vendor(names: Sequence[str]) -> Vendor | None:
+    """Return the vendor most of whose names are there: time and prices all of them."""
+    here = set(names)
+    fitting = [
+        vendor
+        for vendor in VENDORS
+        if here.issuperset(
+            vendor.columns[role] for role in ("time", "open", "high", "low", "close")
+        )
+    ]
+    return max(fitting, key=lambda each: len(here & set(each.columns.values())), default=None)
+
+
+def _candidates(role: str, own: Mapping[str, str]) -> list[str]:
+    """Return names in the file that look like a role, the likeliest first."""
+    order = _SYNONYMS[role]
+    found = [
+        (order.index(alike), place, name)
+        for place, (inside, name) in enumerate(own.items())
+        if (alike := bare(inside)) in order
+    ]
+    return [name for _, _, name in sorted(found)]
+
+
+def _is_of(role: str, inside: str) -> bool:
+    return inside in TIME_COLUMNS if role == "time" else inside == role
+
+
+def _yaml(name: str) -> str:
+    return name if re.fullmatch(r"<?[A-Za-z_][\w. ]*>?", name) else json.dumps(name)
