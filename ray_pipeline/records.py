@@ -145,9 +145,9 @@ class Discovery:
     data_dir
         The root as the user gave it.
     interval
-        The bar interval that the layout names (``5m``), or None in the legacy layout.
+        The bar interval that the layout names (``5m``), or None where it names none.
     layout
-        ``interval=/symbol=`` ("current") or ``symbol=`` ("legacy").
+        ``interval=/symbol=`` ("current"), ``symbol=`` ("legacy"), or the pattern of the paths.
     partitions
         Usable symbols, sorted by code point.
     rejected
@@ -156,7 +156,7 @@ class Discovery:
 
     data_dir: str
     interval: str | None
-    layout: Literal["current", "legacy"]
+    layout: str
     partitions: tuple[SymbolPartition, ...]
     rejected: tuple[Rejection, ...]
 

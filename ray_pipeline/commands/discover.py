@@ -16,6 +16,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data_dir", metavar="DATA_DIR")
     parser.add_argument("--interval", help="bar interval, such as 5m")
     parser.add_argument(
+        "--layout",
+        metavar="PATTERN",
+        help="what paths tell, such as 'ticker={symbol}' or '{symbol}.parquet'",
+    )
+    parser.add_argument(
         "--batch-size",
         type=whole_number(1, MAX_COUNT),
         metavar="N",
@@ -35,7 +40,8 @@ def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.discovery import discover, select_symbol_batch
     from ray_pipeline.driving.progress import Progress
 
-    found = discover(options.data_dir, options.interval, None, Progress(sys.stderr).listed)
+    listed = Progress(sys.stderr).listed
+    found = discover(options.data_dir, options.interval, None, listed, options.layout)
     seed = options.seed
     selected = select_symbol_batch(found.symbols, options.batch_size, seed)
     n_files = sum(len(partition.files) for partition in found.partitions)

@@ -19,6 +19,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="URI", required=True, help="the new data")
     parser.add_argument("--out", metavar="URI", required=True, help="where to write the scores")
     parser.add_argument("--interval", help="of the new data; that of the run, where it has one")
+    parser.add_argument(
+        "--layout",
+        metavar="PATTERN",
+        help="of the new data's paths; that of the run, where it has one; '': none",
+    )
     for name in ("targets", "symbols"):
         text = f"score these {name} alone"
         parser.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)

@@ -16,6 +16,7 @@ from ray_pipeline.config.fields import (
     FeatureNames,
     Horizons,
     Interval,
+    Layout,
     NameList,
     Probability,
     RowCount,
@@ -61,6 +62,12 @@ class DataConfig(Section):
     )
     interval: Interval | None = Field(
         default=None, description="Bar interval, such as 5m; null: the only one on disk."
+    )
+    layout: Layout | None = Field(
+        default=None,
+        description="Pattern of the paths below data_dir, such as ticker={symbol}, "
+        "{symbol}.parquet or {exchange}/{symbol}/{interval}/*.parquet; null: "
+        "[interval=5m/]symbol=AAPL/.",
     )
     symbols: SymbolList = Field(
         default=(),

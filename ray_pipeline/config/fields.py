@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, 
 from pydantic_core import PydanticCustomError
 
 from ray_pipeline.bounds import MAX_BARS, MAX_BYTES, MAX_COUNT, MAX_INT, MAX_ROWS, MAX_SECONDS
+from ray_pipeline.config.layout_text import layout_fault
 from ray_pipeline.credentials import credential_keys, secret_in_address
 from ray_pipeline.records import Task
 from ray_pipeline.wording import some_of
@@ -29,6 +30,7 @@ __all__ = [
     "Horizons",
     "HyperparametersByFamily",
     "Interval",
+    "Layout",
     "NameList",
     "OwnStorageOptions",
     "Patience",
@@ -105,6 +107,13 @@ def _checked_uri(value: str) -> str:
     return value
 
 
+def _checked_layout(value: str) -> str:
+    fault = layout_fault(value)
+    if fault is not None:
+        raise PydanticCustomError("layout", "{fault}", {"fault": fault})
+    return value
+
+
 def _checked_horizon(value: Any) -> Any:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     is_bars = is_whole and 1 <= value <= MAX_BARS
@@ -175,6 +184,9 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_
 
 Interval = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_INTERVAL)]
 """What stands after ``interval=`` in the layout."""
+
+Layout = Annotated[Text, AfterValidator(_checked_layout)]
+"""A pattern of the paths below the data directory."""
 
 ExperimentName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=_EXPERIMENT_NAME)

@@ -50,7 +50,9 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
     data = config.data
     warnings: list[str] = []
     if data.symbols:
-        found = resolve_symbols(data.data_dir, data.symbols, data.interval, data.storage_options)
+        found = resolve_symbols(
+            data.data_dir, data.symbols, data.interval, data.storage_options, data.layout
+        )
         selected = found.symbols
         if data.symbol_batch_size is not None:
             warnings.append(
@@ -69,7 +71,7 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
                 "discover them."
             )
     else:
-        found = discover(data.data_dir, data.interval, data.storage_options, progress)
+        found = discover(data.data_dir, data.interval, data.storage_options, progress, data.layout)
         selected = select_symbol_batch(
             found.symbols, data.symbol_batch_size, config.experiment.seed
         )

@@ -12,16 +12,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, unquote
 
+from ray_pipeline.discovery.bar_sizes import several_sizes
 from ray_pipeline.records import PartitionFile, Rejection, SymbolPartition, Unlisted
 
 __all__ = [
     "INTERVAL_PREFIX",
     "SYMBOL_PREFIX",
     "decode_name",
+    "hides_data",
     "interval_counts",
+    "is_hidden",
+    "is_parquet",
+    "name_fault",
     "read_symbols",
     "sort_intervals",
+    "spellings",
     "symbol_folders",
+    "why_unusable",
 ]
 
 INTERVAL_PREFIX = "interval="
@@ -101,11 +108,16 @@ def symbol_folders(symbol: str) -> list[str]:
     >>> symbol_folders("BRK/B")
     ['symbol=BRK%2FB', 'symbol=BRK%2fB']
     """
+    return [SYMBOL_PREFIX + text for text in spellings(symbol)]
+
+
+def spellings(symbol: str) -> list[str]:
+    """Spell a symbol as the name of a folder may: as it is, or URL-encoded either way."""
     encoded = quote(symbol, safe="")
     lower = re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
     # Neither can be part of a name on a disk.
     usable = (text for text in (symbol, encoded, lower) if not {"/", "\0"} & set(text))
-    return [SYMBOL_PREFIX + text for text in dict.fromkeys(usable) if decode_name(text) == symbol]
+    return [text for text in dict.fromkeys(usable) if decode_name(text) == symbol]
 
 
 def sort_intervals(intervals: Iterable[str]) -> list[str]:
@@ -135,46 +147,42 @@ def _read_symbol(
     obstacles: Mapping[str, list[Unlisted]],
     start: int,
 ) -> SymbolPartition | Rejection:
-    fault = _name_fault(symbol, same)
+    fault = name_fault(symbol, same)
     if fault is not None:
         return Rejection(symbol, fault)
     below = start + len(same[0]) + 1
     for each in obstacles.get(same[0], ()):
         inside = each.path[below:]
-        if _hides_data(inside, each):
+        if hides_data(inside, each):
             what = inside.rstrip("/") or "its folder"
             return Rejection(symbol, f"{what} cannot be listed: {each.reason}")
     entries = folders[same[0]]
-    usable = (
-        entry for entry in entries if entry.size_bytes > 0 and _is_parquet(entry.path[below:])
-    )
+    usable = (entry for entry in entries if entry.size_bytes > 0 and is_parquet(entry.path[below:]))
     files = sorted(usable, key=lambda file: file.path)
     if not files:
-        return Rejection(symbol, _why_unusable(entry.path[below:] for entry in entries))
-    intervals = {
-        part.removeprefix(INTERVAL_PREFIX)
-        for file in files
-        for part in file.path[below:].split("/")[:-1]
-        if part.startswith(INTERVAL_PREFIX)
-    }
-    if len(intervals) > 1:
-        listed = ", ".join(sort_intervals(intervals))
+        return Rejection(symbol, why_unusable(entry.path[below:] for entry in entries))
+    sizes = several_sizes(file.path[below:] for file in files)
+    if sizes is not None:
+        found, level = sizes
         return Rejection(
             symbol,
-            f"several intervals below one symbol ({listed}): interval= must come before symbol=",
+            f"several bar sizes below one symbol ({', '.join(found)}): set data.layout to "
+            f"{SYMBOL_PREFIX}{{symbol}}/{level}, and data.interval to one of them",
         )
     return SymbolPartition(symbol, tuple(files))
 
 
-def _hides_data(inside: str, obstacle: Unlisted) -> bool:
+def hides_data(inside: str, obstacle: Unlisted) -> bool:
+    """Whether what could not be looked at may hold data; `inside` is its path below a symbol."""
     if not inside:
         return True  # the symbol's own folder
-    if _is_hidden(inside) or obstacle.kind == "circle":
+    if is_hidden(inside) or obstacle.kind == "circle":
         return False
-    return inside.endswith("/") or _is_parquet(inside)
+    return inside.endswith("/") or is_parquet(inside)
 
 
-def _name_fault(symbol: str, same: Sequence[str]) -> str | None:
+def name_fault(symbol: str, same: Sequence[str]) -> str | None:
+    """Say why a name is no symbol; `same` are the spellings that decode to it."""
     if symbol == "":
         return "the folder names no symbol"
     if symbol == _HIVE_NULL:
@@ -186,18 +194,21 @@ def _name_fault(symbol: str, same: Sequence[str]) -> str | None:
     return None
 
 
-def _is_parquet(inside: str) -> bool:
-    return inside.lower().endswith(_SUFFIX) and not _is_hidden(inside)
+def is_parquet(inside: str) -> bool:
+    """Whether a path is that of a Parquet file that counts."""
+    return inside.lower().endswith(_SUFFIX) and not is_hidden(inside)
 
 
-def _is_hidden(inside: str) -> bool:
+def is_hidden(inside: str) -> bool:
+    """Whether a level of a path begins with a dot or an underscore."""
     return _HIDDEN.search(inside) is not None
 
 
-def _why_unusable(inside: Iterable[str]) -> str:
+def why_unusable(inside: Iterable[str]) -> str:
+    """Say what there is in place of a Parquet file."""
     names = [name for name in inside if name and not name.endswith("/")]
-    n_hidden = sum(map(_is_hidden, names))
-    n_zero_byte = sum(map(_is_parquet, names))
+    n_hidden = sum(map(is_hidden, names))
+    n_zero_byte = sum(map(is_parquet, names))
     n_other = len(names) - n_hidden - n_zero_byte
     if not names:
         return "empty folder"

@@ -12,6 +12,7 @@ from ray_pipeline.discovery.layout import (
     decode_name,
     interval_counts,
 )
+from ray_pipeline.discovery.proposing import CURRENT, propose_layout
 from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
 from ray_pipeline.storage import (
     FileSystem,
@@ -24,11 +25,19 @@ from ray_pipeline.storage import (
     uri_of,
 )
 
-__all__ = ["SymbolRoot", "locate_symbols", "nothing_found"]
+__all__ = [
+    "SymbolRoot",
+    "locate_symbols",
+    "nothing_fits",
+    "nothing_found",
+    "proposal",
+    "refuse_symbol_folder",
+]
 
 _N_SHOWN = 5
 # More than one, because the markers that some tools leave (``symbol=A_$folder$``) are no folders.
 _N_PROBED = 20
+_N_LEVELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +81,8 @@ def locate_symbols(
     StorageError
         When the store refuses or cannot be reached; which prefixes would have to be allowed.
     """
+    refuse_symbol_folder(fs, path)
     last = posixpath.basename(path)
-    if last.startswith(SYMBOL_PREFIX):
-        symbol = decode_name(last.removeprefix(SYMBOL_PREFIX))
-        raise ConfigError(
-            f"{uri_of(fs, path)} is the folder of one symbol. Set data_dir to its parent "
-            f"{uri_of(fs, posixpath.dirname(path))} and data.symbols to [{symbol}]."
-        )
     if last.startswith(INTERVAL_PREFIX):
         return _own_interval(fs, path, decode_name(last.removeprefix(INTERVAL_PREFIX)), interval)
     try:
@@ -103,6 +107,17 @@ def locate_symbols(
     return _among(fs, path, interval, folders, {name: n for name, n in counts.items() if n})
 
 
+def refuse_symbol_folder(fs: FileSystem, path: str) -> None:
+    """Raise `ConfigError` when the data directory is the folder of one symbol."""
+    last = posixpath.basename(path)
+    if last.startswith(SYMBOL_PREFIX):
+        symbol = decode_name(last.removeprefix(SYMBOL_PREFIX))
+        raise ConfigError(
+            f"{uri_of(fs, path)} is the folder of one symbol. Set data_dir to its parent "
+            f"{uri_of(fs, posixpath.dirname(path))} and data.symbols to [{symbol}]."
+        )
+
+
 def nothing_found(fs: FileSystem, path: str, root: SymbolRoot, interval: str | None) -> str:
     """Say that no symbol is there, what was searched, and what is there instead."""
     address = uri_of(fs, path)
@@ -115,8 +130,41 @@ def nothing_found(fs: FileSystem, path: str, root: SymbolRoot, interval: str | N
         )
     return (
         f"No symbol partition with parquet files under {address}: searched {searched}. "
-        f"{_what_is_there(fs, path)}"
+        f"{_what_is_there(fs, path)}{proposal(fs, path)}"
     )
+
+
+def nothing_fits(fs: FileSystem, path: str, layout: str) -> str:
+    """Say that no file fits a pattern, what is there instead, and which pattern would fit."""
+    address = uri_of(fs, path)
+    return (
+        f"No Parquet file under {address} fits the layout {layout}. "
+        f"{_what_is_there(fs, path)}{proposal(fs, path)}"
+    )
+
+
+def proposal(fs: FileSystem, path: str) -> str:
+    """Say which pattern would fit what is there, or that it has to be imported."""
+    levels: list[list[str]] = []
+    folder = path
+    with storage_errors("look at", uri_of(fs, path)):
+        while len(levels) < _N_LEVELS and (names := list_names(fs, folder, limit=_N_PROBED)):
+            levels.append(names)
+            below = [name for name in names if name[-1] == "/" and name[0] not in "._"]
+            if not below:
+                break
+            folder = join(folder, below[0])
+    layout = propose_layout(levels)
+    if layout is None:
+        return ""
+    if layout == "":
+        return (
+            " These paths do not tell the symbol, or are not Parquet: "
+            f"ray-pipeline import {uri_of(fs, path)} --out NEW_FOLDER brings them into the layout."
+        )
+    if layout in CURRENT:
+        return " Leave the layout out: this is read without one."
+    return f' This looks like data.layout: "{layout}" (discover: --layout).'
 
 
 def _own_interval(fs: FileSystem, path: str, own: str, interval: str | None) -> SymbolRoot:

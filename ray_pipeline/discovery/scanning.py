@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ray_pipeline.discovery.layout import SYMBOL_PREFIX, read_symbols, symbol_folders
-from ray_pipeline.discovery.location import SymbolRoot, locate_symbols, nothing_found
+from ray_pipeline.discovery.location import SymbolRoot, locate_symbols, nothing_found, proposal
+from ray_pipeline.discovery.matching import Matched, list_where_allowed, match_layout
+from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
-from ray_pipeline.records import Discovery, PartitionFile, Rejection, SymbolPartition, Unlisted
+from ray_pipeline.records import Discovery, Rejection, SymbolPartition
 from ray_pipeline.storage import (
     FileSystem,
     Listing,
-    folder_at_fault,
     join,
     list_entries,
-    listing_denied,
     open_filesystem,
-    reason_of,
     uri_of,
 )
 
@@ -33,6 +32,7 @@ def discover(
     interval: str | None = None,
     storage_options: Mapping[str, object] | None = None,
     progress: Callable[[int], None] | None = None,
+    layout: str | None = None,
 ) -> Discovery:
     """Find every symbol under a data directory, with its Parquet files.
 
@@ -52,6 +52,9 @@ def discover(
         As for `ray_pipeline.storage.open_filesystem`.
     progress
         Called with the number of files listed so far, for listings that take long.
+    layout
+        Pattern of the paths below `data_dir`, where they are not as above:
+        ``{exchange}/{symbol}/{interval}/*.parquet``, ``ticker={symbol}``, ``{symbol}.parquet``.
 
     Returns
     -------
@@ -62,19 +65,22 @@ def discover(
     ------
     ConfigError
         When the interval is missing and several are there, or contradicts `data_dir`, or
-        `data_dir` is the folder of one symbol.
+        `data_dir` is the folder of one symbol, or the layout has no ``{symbol}``.
     DiscoveryError
         When no symbol has a usable file: what was searched and what is there instead.
     StorageError
         When the store refuses or cannot be reached.
     """
     fs, path = open_filesystem(data_dir, storage_options)
+    if layout is not None:
+        matched = match_layout(fs, path, LayoutPattern(layout), interval, progress=progress)
+        return _matched(data_dir, layout, matched, fs, path)
     root = locate_symbols(fs, path, interval)
     found = list_entries(fs, root.path, prefix=SYMBOL_PREFIX, progress=progress)
     partitions, rejected = read_symbols(found.entries, root.path, found.unlisted)
     if not partitions and not rejected:
         raise DiscoveryError(nothing_found(fs, path, root, interval))
-    return _discovery(data_dir, root, partitions, rejected, uri_of(fs, root.path))
+    return _discovery(data_dir, root, partitions, rejected, fs)
 
 
 def discover_symbols_from_data_dir(
@@ -82,6 +88,7 @@ def discover_symbols_from_data_dir(
     interval: str | None = None,
     *,
     storage_options: Mapping[str, object] | None = None,
+    layout: str | None = None,
 ) -> list[str]:
     """Return the names of the symbols under a data directory, or ``[]`` where there are none.
 
@@ -89,7 +96,7 @@ def discover_symbols_from_data_dir(
     is a `ConfigError` here too.
     """
     try:
-        return discover(data_dir, interval, storage_options).symbols
+        return discover(data_dir, interval, storage_options, layout=layout).symbols
     except DiscoveryError:
         return []
 
@@ -99,6 +106,7 @@ def resolve_symbols(
     symbols: Iterable[str],
     interval: str | None = None,
     storage_options: Mapping[str, object] | None = None,
+    layout: str | None = None,
 ) -> Discovery:
     """Find the files of the named symbols without looking at any other symbol.
 
@@ -107,8 +115,8 @@ def resolve_symbols(
 
     Parameters
     ----------
-    data_dir, interval, storage_options
-        As for `discover`.
+    data_dir, interval, storage_options, layout
+        As for `discover`. With a layout that gives symbols no folder of their own, all is listed.
     symbols
         Names as text, in any order; repeated ones count once. They are looked for under their
         own name and URL-encoded.
@@ -129,6 +137,9 @@ def resolve_symbols(
     """
     names = _checked_names(symbols)
     fs, path = open_filesystem(data_dir, storage_options)
+    if layout is not None:
+        matched = match_layout(fs, path, LayoutPattern(layout), interval, names)
+        return _matched(data_dir, layout, matched, fs, path)
     root = locate_symbols(fs, path, interval, symbols_named=True)
     with ThreadPoolExecutor(_N_THREADS) as pool:
         listed = list(pool.map(lambda name: _named_entries(fs, root.path, name), names))
@@ -146,33 +157,21 @@ def resolve_symbols(
         if name not in seen
     ]
     ordered = tuple(sorted([*rejected, *missing], key=lambda item: item.symbol))
-    return _discovery(data_dir, root, partitions, ordered, address)
+    return _discovery(data_dir, root, partitions, ordered, fs)
 
 
 def _named_entries(fs: FileSystem, root: str, symbol: str) -> tuple[Listing, StorageError | None]:
-    """List the folders in which a symbol may be, and return what denied it where that hides all.
+    return list_where_allowed(fs, [join(root, folder) for folder in symbol_folders(symbol)])
 
-    Other spellings of a name may be denied, or too long for the disk.
-    """
-    entries: list[PartitionFile] = []
-    unlisted: list[Unlisted] = []
-    obstacles: list[Unlisted] = []
-    denial: StorageError | None = None
-    for folder in symbol_folders(symbol):
-        path = join(root, folder)
-        try:
-            found = list_entries(fs, path)
-        except StorageError as error:
-            if not folder_at_fault(error):
-                raise
-            obstacles.append(Unlisted(f"{path}/", reason_of(error), "blocked"))
-            denial = denial or (error if listing_denied(error) else None)
-        else:
-            entries += found.entries
-            unlisted += found.unlisted
-    if entries or unlisted:
-        return Listing(tuple(entries), tuple(unlisted)), None
-    return Listing((), tuple(obstacles[:1])), denial
+
+def _matched(
+    data_dir: str | os.PathLike[str], layout: str, matched: Matched, fs: FileSystem, path: str
+) -> Discovery:
+    if not matched.partitions:
+        raise DiscoveryError(_none_usable(matched.rejected, fs, path))
+    return Discovery(
+        os.fspath(data_dir), matched.interval, layout, matched.partitions, matched.rejected
+    )
 
 
 def _discovery(
@@ -180,16 +179,25 @@ def _discovery(
     root: SymbolRoot,
     partitions: tuple[SymbolPartition, ...],
     rejected: tuple[Rejection, ...],
-    address: str,
+    fs: FileSystem,
 ) -> Discovery:
     if not partitions:
-        shown = "; ".join(f"{item.symbol}: {item.reason}" for item in rejected[:_N_SHOWN])
-        more = f"; and {len(rejected) - _N_SHOWN} more" if len(rejected) > _N_SHOWN else ""
-        raise DiscoveryError(
-            f"No symbol partition with parquet files under {address}: of {len(rejected)} symbols "
-            f"none is usable ({shown}{more})."
-        )
+        raise DiscoveryError(_none_usable(rejected, fs, root.path))
     return Discovery(os.fspath(data_dir), root.interval, root.layout, partitions, rejected)
+
+
+def _none_usable(rejected: Sequence[Rejection], fs: FileSystem, path: str) -> str:
+    if len(rejected) > 1 and len({item.reason for item in rejected}) == 1:
+        shown = f"{rejected[0].symbol} and all others: {rejected[0].reason}"
+    else:
+        shown = "; ".join(f"{item.symbol}: {item.reason}" for item in rejected[:_N_SHOWN])
+        if len(rejected) > _N_SHOWN:
+            shown += f"; and {len(rejected) - _N_SHOWN} more"
+    other = proposal(fs, path) if all("no parquet file" in item.reason for item in rejected) else ""
+    return (
+        f"No symbol partition with parquet files under {uri_of(fs, path)}: of {len(rejected)} "
+        f"symbols none is usable ({shown}).{other}"
+    )
 
 
 def _checked_names(symbols: Iterable[str]) -> list[str]:

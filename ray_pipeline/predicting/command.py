@@ -60,6 +60,8 @@ class PredictOptions:
         Workers; 0: in this process, without Ray.
     address
         Of the Ray cluster.
+    layout
+        Pattern of the new data's paths; an empty text: they need none.
     """
 
     interval: str | None = None
@@ -68,6 +70,7 @@ class PredictOptions:
     since: str | None = None
     n_workers: int | None = None
     address: str | None = None
+    layout: str | None = None
 
 
 def predict_panel(
@@ -295,6 +298,7 @@ def _config(
     data = {
         "data_dir": data_dir,
         "interval": options.interval or trained.interval,
+        "layout": config.data.layout if options.layout is None else options.layout or None,
         "symbols": tuple(options.symbols),
         "symbol_batch_size": None,
         "storage_options": data_options_for(data_dir, config),

@@ -94,7 +94,8 @@ def test_symbols_are_sorted_by_code_point() -> None:
         ),
         (
             ["symbol=X/interval=5m/a.parquet", "symbol=X/interval=1m/a.parquet"],
-            "several intervals below one symbol (1m, 5m): interval= must come before symbol=",
+            "several bar sizes below one symbol (interval=1m, interval=5m): set data.layout to "
+            "symbol={symbol}/interval={interval}, and data.interval to one of them",
         ),
         (
             ["symbol=X/a.parquet", "symbol=%58/a.parquet"],

@@ -163,7 +163,8 @@ def test_only_unusable_symbols_are_an_error(store: Store) -> None:
     store.put_many(f"interval=5m/symbol=S{i}/x.csv" for i in range(7))
     message = (
         rf"^No symbol partition with parquet files under {store.uri}/interval=5m: of 7 symbols "
-        r"none is usable \(S0: no parquet file \(1 other file\); S1: .*; and 2 more\)\.$"
+        r"none is usable \(S0 and all others: no parquet file \(1 other file\)\)\. These paths do "
+        rf"not tell .*: ray-pipeline import {store.uri}/interval=5m --out NEW_FOLDER brings "
     )
     with pytest.raises(DiscoveryError, match=message):
         _discover(store)
@@ -195,10 +196,18 @@ def test_missing_data_dir_names_the_nearest_folder(store: Store) -> None:
     assert discover_symbols_from_data_dir(f"{store.uri}/no", storage_options=store.options) == []
 
 
+def test_the_first_few_reasons_are_told(store: Store) -> None:
+    """Symbols that cannot be used for different reasons."""
+    store.put_many(f"interval=5m/symbol=S{i}/{'x' * i}_.csv" for i in range(6))
+    store.put_folder("interval=5m/symbol=T")
+    with pytest.raises(DiscoveryError, match=r"\(S0: .*; S1: .*; S4: [^;]*; and 2 more\)\.$"):
+        _discover(store)
+
+
 def test_empty_interval_folder_is_searched_for_symbols_only(store: Store) -> None:
     """With the interval in the path there is one layout to search."""
     store.put("interval=5m/x.parquet")
-    message = rf"searched {store.uri}/interval=5m/symbol=\*\. That folder holds x\.parquet\.$"
+    message = rf"searched {store.uri}/interval=5m/symbol=\*\. That folder holds x\.parquet\. "
     with pytest.raises(DiscoveryError, match=message):
         _discover(store, below="/interval=5m")
 

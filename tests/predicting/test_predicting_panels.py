@@ -359,6 +359,19 @@ def test_columns_are_found_by_name(labeled: Trained, tmp_path: Path) -> None:
     )
 
 
+def test_new_data_have_a_layout_of_their_own(labeled: Trained, tmp_path: Path) -> None:
+    """A pattern reads what the run's own layout does not; an empty one takes it back."""
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for symbol, table in labeled.tables.items():
+        pq.write_table(table, folder / f"{symbol}.parquet")
+    scored = predict(labeled, tmp_path / "out", folder, layout="{symbol}.parquet")
+    usual = predict(labeled, tmp_path / "usual", layout="")
+    assert list(scored["symbols"]) == list(usual["symbols"])
+    with pytest.raises(DiscoveryError, match=r'data\.layout: "\{symbol\}\.parquet"'):
+        predict(labeled, tmp_path / "refused", folder)
+
+
 def test_another_interval_is_refused(labeled: Trained, tmp_path: Path) -> None:
     """By its name, by the layout, and by the rows themselves; another spelling is none."""
     legacy = write_panel(tmp_path / "legacy", labeled.tables, interval=None)
