@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ class Bars:
         Timestamps, strictly increasing.
     open, high, low, close, volume : float64 (n_rows,)
         NaN where missing.
+    columns
+        Further columns of the table, float64 (n_rows,) by name: those that are features as they
+        are. Functions of your own read them here.
 
     Raises
     ------
@@ -40,6 +44,7 @@ class Bars:
     low: FloatArray
     close: FloatArray
     volume: FloatArray
+    columns: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check shapes, types and the order of time."""
@@ -47,8 +52,9 @@ class Bars:
             ("open", "high", "low", "close", "volume"), np.float64
         )
         shape = (len(self.time_ns),)
-        for name, dtype in expected.items():
-            column = getattr(self, name)
+        own = {name: getattr(self, name) for name in expected} | dict(self.columns)
+        for name, column in own.items():
+            dtype = expected.get(name, np.float64)
             if column.shape != shape or column.dtype != dtype:
                 raise DataError(
                     f"Bars: column {name!r} is {column.dtype} of shape {column.shape}; "
@@ -69,6 +75,7 @@ class Bars:
             self.low[part],
             self.close[part],
             self.volume[part],
+            {name: column[part] for name, column in self.columns.items()},
         )
 
     def read_only(self) -> Bars:
@@ -76,6 +83,8 @@ class Bars:
         bars = self.rows(0, len(self))
         for name in ("time_ns", "open", "high", "low", "close", "volume"):
             getattr(bars, name).flags.writeable = False
+        for column in bars.columns.values():
+            column.flags.writeable = False
         return bars
 
     def __len__(self) -> int:

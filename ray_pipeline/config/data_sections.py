@@ -115,9 +115,12 @@ class DataConfig(Section):
     @property
     def column_names(self) -> tuple[tuple[str, str | None], ...]:
         """(role, name in the files) of the roles that the config names a column for, sorted."""
-        named = {role: name for role, name in self.columns.items() if name or role == "symbol"}
-        time = {} if self.time_name is None else {"time": self.time_name}
-        return tuple(sorted({**named, **time}.items()))
+        named: dict[str, str | None] = {
+            role: name for role, name in self.columns.items() if name or role == "symbol"
+        }
+        if self.time_name is not None:
+            named["time"] = self.time_name
+        return tuple(sorted(named.items()))
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:

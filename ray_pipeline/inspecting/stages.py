@@ -80,6 +80,7 @@ def _describe(
             "bar_seconds": summary.bar_seconds,
             "session_bars": summary.session_bars,
             "feature_functions": [asdict(function) for function in summary.functions],
+            "own_columns": list(summary.own_columns),
             "n_timestamps": frame.n_timestamps,
             "n_rows": n_rows,
             "first_ts": iso_time(int(axis[0])),

@@ -77,6 +77,7 @@ def suspected_features(request: TableRequest) -> tuple[str, ...]:
     if request.kind == "labeled":
         return request.features
     own = {name for function in request.functions for name in function.names}
+    own |= set(request.own_columns)
     return tuple(
         name
         for name in request.features

@@ -13,7 +13,12 @@ from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
-from ray_pipeline.panel.roles import ColumnPatterns, missing_bar_fields, resolve_roles
+from ray_pipeline.panel.roles import (
+    ColumnPatterns,
+    columns_beside_bars,
+    missing_bar_fields,
+    resolve_roles,
+)
 from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.panel.vendors import propose_columns
@@ -195,7 +200,8 @@ def inspect_symbol(
             columns = tuple(sorted(reader.columns))
             roles = resolve_roles(columns, request, request.time_column)
             kind = _kind_of(columns, roles, request)
-            used = BAR_FIELDS if kind == "bars" else (*roles.features, *roles.targets)
+            beside, _ = columns_beside_bars(roles, request)
+            used = (*BAR_FIELDS, *beside) if kind == "bars" else (*roles.features, *roles.targets)
             targets = () if kind == "bars" else roles.targets
             plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows)
             tallies = {name: ColumnTally(name, lists_values=name in targets) for name in used}

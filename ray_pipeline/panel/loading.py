@@ -61,6 +61,9 @@ class TableRequest:
         User-defined functions that compute features of bars.
     rules
         How the files are read.
+    own_columns
+        Columns beside bars that are features; functions may read them whether or not they are
+        among ``features``.
     """
 
     kind: TableKind
@@ -74,6 +77,7 @@ class TableRequest:
     cross_section: CrossSection | None = None
     functions: tuple[FeatureFunction, ...] = ()
     rules: ReadingRules = AS_THEY_ARE
+    own_columns: tuple[str, ...] = ()
 
 
 def load_symbol_table(
@@ -184,8 +188,13 @@ def _load(
 
 
 def _read_bars(reader: ColumnReader, request: TableRequest) -> Bars:
-    time_ns, _, fields = _read_clean(reader, request, (), BAR_FIELDS)
-    return Bars(time_ns, *np.ascontiguousarray(fields.T))
+    wanted = set(request.own_columns)
+    if not _asked_for(request):
+        wanted &= set(request.features)
+    beside = [name for name in request.own_columns if name in wanted]
+    time_ns, _, cells = _read_clean(reader, request, (), (*BAR_FIELDS, *beside))
+    fields, others = np.split(np.ascontiguousarray(cells.T), [len(BAR_FIELDS)])
+    return Bars(time_ns, *fields, columns=dict(zip(beside, others, strict=True)))
 
 
 def _read_clean(
@@ -202,8 +211,8 @@ def _read_clean(
         # A mixture of types is for the reader to name, with the files.
         if column_kind(types[name]) not in ("numeric", "bool", "null", "mixed"):
             raise DataError(f"column {name!r} is {types[name]}; numbers are needed.")
-    if request.kind == "bars" and len(present) < len(BAR_FIELDS):
-        missing = [name for name in BAR_FIELDS if name not in types]
+    missing = [name for name in BAR_FIELDS if name not in types]
+    if request.kind == "bars" and missing:
         raise DataError(f"not bars: no column {', '.join(missing)}.")
     plan, blocks = clean_blocks(reader, time_column, present, request.max_rows)
     single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
@@ -238,7 +247,7 @@ def _labeled_bars(
 
 
 def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
-    """Compute the features of a request, of the catalogue and of user-defined functions.
+    """Return the features of a request: columns, of the catalogue, of user-defined functions.
 
     Returns
     -------
@@ -250,16 +259,21 @@ def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
     DataError
         When a user-defined function gives other columns than it should, or looks ahead.
     """
-    asked_for = [each for each in request.functions if set(each.names) & set(request.features)]
-    if not asked_for:
+    own = {name: bars.columns[name] for name in request.features if name in bars.columns}
+    own |= compute_own_features(_asked_for(request), bars)
+    if not own:
         return within_range(
             compute_features(bars, request.features, request.bar_seconds), np.float32
         )
-    own = compute_own_features(asked_for, bars)
     names = [name for name in request.features if name not in own]
     computed = dict(zip(names, compute_features(bars, names, request.bar_seconds).T, strict=True))
     columns = [own[name] if name in own else computed[name] for name in request.features]
     return within_range(np.column_stack(columns), np.float32)
+
+
+def _asked_for(request: TableRequest) -> list[FeatureFunction]:
+    """Return the functions of which a request has features."""
+    return [each for each in request.functions if set(each.names) & set(request.features)]
 
 
 def _symbol_table(

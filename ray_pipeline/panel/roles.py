@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind
+from ray_pipeline.panel.cross_section.names import is_cross_sectional
 from ray_pipeline.panel.naming import UNMAPPED, adjusted_price
-from ray_pipeline.panel.vendors import propose_columns
+from ray_pipeline.panel.vendors import beside_bars, propose_columns
 from ray_pipeline.records import (
     BAR_FIELDS,
     TARGET_PATTERNS,
@@ -21,6 +22,7 @@ from ray_pipeline.wording import some_of
 __all__ = [
     "ADJUSTED_IGNORED",
     "ColumnPatterns",
+    "columns_beside_bars",
     "missing_bar_fields",
     "resolve_roles",
     "resolve_time_column",
@@ -140,6 +142,33 @@ def resolve_time_column(names: Sequence[str], time_column: str | None) -> str:
     raise DataError(
         f"no time column: looked for {', '.join(TIME_COLUMNS)}; found {some_of(names)}.{advice}"
     )
+
+
+def columns_beside_bars(
+    roles: ColumnRoles, patterns: ColumnPatterns
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return which features of a table of bars are columns of it, and which of them are none.
+
+    Returns
+    -------
+    features
+        Numeric columns beside the bars that ``columns.features`` takes.
+    ignored
+        (column, reason) of what vendors deliver beside bars, unless it is named exactly.
+    """
+    features, ignored = [], []
+    for name in roles.features:
+        if name in BAR_FIELDS:
+            continue
+        what = beside_bars(name)
+        if is_cross_sectional(name):
+            ignored.append((name, "its name is that of a column which compares symbols"))
+        elif what is not None and name not in patterns.features:
+            reason = f"{what}, which is no feature unless columns.features names it exactly"
+            ignored.append((name, reason))
+        else:
+            features.append(name)
+    return tuple(features), tuple(ignored)
 
 
 def missing_bar_fields(columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
-from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
+from ray_pipeline.panel.roles import ColumnPatterns, columns_beside_bars, resolve_roles
 from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.time_axis import session_bars, step_counts
 from ray_pipeline.records import BAR_FIELDS, ColumnRoles, TargetSpec, Task
@@ -63,6 +63,8 @@ class PanelSummary:
         Sentences for the user.
     functions
         User-defined functions that compute features of bars.
+    own_columns
+        Columns beside bars that are features as they are.
     """
 
     kind: TableKind
@@ -75,6 +77,7 @@ class PanelSummary:
     dropped: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     functions: tuple[FeatureFunction, ...] = ()
+    own_columns: tuple[str, ...] = ()
 
 
 def summarise_panel(
@@ -121,12 +124,15 @@ def summarise_panel(
     roles = _union_roles(merged, inspections, columns_config, time_column)
     dropped: tuple[tuple[str, str], ...] = ()
     functions: dict[str, FeatureFunction] = {}
+    own_columns: tuple[str, ...] = ()
     if kind == "bars":
+        roles, own_columns, dropped = _with_own_columns(roles, inspections, columns_config)
         paths = function_paths(label_features)
-        functions = find_feature_functions(paths, bar_seconds, label_targets)
+        functions = find_feature_functions(paths, bar_seconds, label_targets, own_columns)
         own = {path: function.names for path, function in functions.items()}
         computed = named_features(label_features, own, bar_seconds)
-        roles = _roles_of_bars(roles, tuple(label_targets), computed)
+        own_columns = tuple(name for name in own_columns if name not in computed)
+        roles = _roles_of_bars(roles, tuple(label_targets), computed, own_columns)
         tasks = {name: computed_task(name) for name in roles.targets}
     else:
         roles, dropped = _without_empty_features(roles, inspections)
@@ -152,8 +158,8 @@ def summarise_panel(
         targets=targets,
         lacking=tuple(
             (name, merged.lacking[name])
-            for name in (*roles.features, *roles.targets)
-            if name in merged.lacking and kind == "labeled"
+            for name in (own_columns if kind == "bars" else (*roles.features, *roles.targets))
+            if name in merged.lacking
         ),
         dropped=dropped,
         warnings=(
@@ -162,6 +168,7 @@ def summarise_panel(
             *unused_patterns("columns.tasks", columns_config.tasks, roles.targets),
         ),
         functions=tuple(functions.values()),
+        own_columns=own_columns,
     )
 
 
@@ -186,6 +193,7 @@ def table_request(
         session_bars=summary.session_bars,
         functions=summary.functions,
         rules=rules,
+        own_columns=summary.own_columns,
     )
 
 
@@ -251,19 +259,32 @@ def _union_roles(
     return replace(roles, ignored=ignored)
 
 
+def _with_own_columns(
+    roles: ColumnRoles, inspections: Sequence[SymbolInspection], patterns: ColumnPatterns
+) -> tuple[ColumnRoles, tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return the roles of bars, the columns beside them that are features, and those dropped."""
+    features, ignored = columns_beside_bars(roles, patterns)
+    roles = replace(roles, features=features, ignored=(*roles.ignored, *ignored))
+    roles, dropped = _without_empty_features(roles, inspections)
+    return roles, roles.features, dropped
+
+
 def _roles_of_bars(
-    roles: ColumnRoles, targets: tuple[str, ...], features: tuple[str, ...]
+    roles: ColumnRoles,
+    targets: tuple[str, ...],
+    computed: tuple[str, ...],
+    own_columns: tuple[str, ...],
 ) -> ColumnRoles:
-    """Replace features and targets by those computed; the table's own columns are not used."""
-    own = (*roles.targets, *roles.features)
-    unused = [name for name in own if name not in (*BAR_FIELDS, *targets, *features)]
-    reason = "the table is read as bars: features and targets are computed"
+    """Put the computed features and targets in the place of the table's, beside its own columns."""
+    reasons = dict.fromkeys(roles.targets, "the table is read as bars: targets are computed")
+    reasons |= dict.fromkeys(roles.features, "labeling computes a feature of this name")
+    kept = {*own_columns, *targets}
     return replace(
         roles,
         bars=BAR_FIELDS,
         targets=targets,
-        features=features,
-        ignored=(*roles.ignored, *((name, reason) for name in unused)),
+        features=(*computed, *own_columns),
+        ignored=(*roles.ignored, *(pair for pair in reasons.items() if pair[0] not in kept)),
     )
 
 

@@ -16,7 +16,7 @@ from ray_pipeline.predicting.scoring import score_table, scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
-from ray_pipeline.predicting.units import check_table
+from ray_pipeline.predicting.units import check_table, columns_read
 from ray_pipeline.records import BAR_FIELDS
 from ray_pipeline.training.model_checks import check_columns, check_input
 from ray_pipeline.training.models import TrainedModel
@@ -159,7 +159,7 @@ class LoadedRun:
         models = {job.job_id: self.model(job.job_id) for job in serving.jobs}
         request = self._trained.request(serving.features)
         names = list(name_columns(columns.column_names, dict(request.rules.columns), symbol).own)
-        self._check(names, serving, models)
+        self._check(names, serving, models, columns_read(request))
         symbol_table = symbol_table_of(columns, symbol, request)
         check_table(symbol_table, request, self._trained.interval)
         wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
@@ -168,14 +168,18 @@ class LoadedRun:
         return score_table(symbol_table, serving.jobs, models, schema, start).table
 
     def _check(
-        self, columns: Sequence[str], serving: Serving, models: Mapping[str, TrainedModel]
+        self,
+        columns: Sequence[str],
+        serving: Serving,
+        models: Mapping[str, TrainedModel],
+        read: Sequence[str] | None,
     ) -> None:
         kind = self._trained.record.data.kind
         needed = BAR_FIELDS if kind == "bars" else serving.features
         check_input(kind, needed, columns, f"symbol {serving.symbol}")
+        for model in models.values():
+            check_columns(model.metadata, columns, serving.symbol, read)
         if kind == "labeled":
-            for model in models.values():
-                check_columns(model.metadata, columns, serving.symbol)
             return
         across = [name for name in serving.features if is_cross_sectional(name)]
         if across:

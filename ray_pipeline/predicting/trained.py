@@ -127,6 +127,7 @@ class TrainedRun:
             session_bars=data.session_bars,
             functions=self._functions(import_folders),
             rules=rules_of(self.config),
+            own_columns=data.own_columns,
         )
 
     @property

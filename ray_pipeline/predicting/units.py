@@ -20,7 +20,7 @@ from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import check_columns, check_interval
 from ray_pipeline.training.models import TrainedModel, changed_libraries
 
-__all__ = ["PredictSpec", "check_table", "predict_symbol", "replay_record"]
+__all__ = ["PredictSpec", "check_table", "columns_read", "predict_symbol", "replay_record"]
 
 _NS = 10**9
 
@@ -78,12 +78,13 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     run = RunDirectory(spec.run_uri, spec.run_options)
     models = {job.job_id: reader.models.get(run, job.job_id, spec.seals) for job in spec.jobs}
     table = reader.table(spec.partition, spec.request)
-    if spec.request.kind == "labeled" and np.isnan(table.features).all(axis=0).any():
+    read = columns_read(spec.request)
+    if (read is None or read) and np.isnan(table.features).all(axis=0).any():
         # A column that is not there and one without a value look alike by now.
         with PartitionReader(spec.partition, reader.fs, spec.request.rules) as file:
             columns = [name for name, _ in file.columns]
         for model in models.values():
-            check_columns(model.metadata, columns, table.symbol)
+            check_columns(model.metadata, columns, table.symbol, read)
     check_table(table, spec.request, spec.interval)
     schema = scores_schema(spec.targets, spec.raw)
     scores = score_table(table, spec.jobs, models, schema, spec.since_ns)
@@ -99,6 +100,11 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
         "models": {name: dict(model.metadata["files"]) for name, model in models.items()},
         "replay": replay_record(table, models),
     }
+
+
+def columns_read(request: TableRequest) -> tuple[str, ...] | None:
+    """Return the features that are columns of a table, None where all of them are."""
+    return None if request.kind == "labeled" else request.own_columns
 
 
 def check_table(table: SymbolTable, request: TableRequest, interval: str | None) -> None:

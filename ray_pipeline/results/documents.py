@@ -78,6 +78,7 @@ class DataFacts(Record):
     bar_seconds: int | None = None
     session_bars: int | None = None
     feature_functions: Items[FeatureFunctionRecord] = ()
+    own_columns: Items[str] = ()
     n_timestamps: int | None = None
     n_rows: int | None = None
     first_ts: str | None = None

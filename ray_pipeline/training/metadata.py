@@ -47,6 +47,7 @@ def request_facts(target: TargetSpec, request: TableRequest) -> dict[str, Any]:
         "kind": request.kind,
         "time_column": request.time_column,
         "feature_functions": [asdict(function) for function in request.functions],
+        "own_columns": list(request.own_columns),
     }
 
 
@@ -63,7 +64,7 @@ def feature_facts(features: Sequence[str], request: TableRequest) -> dict[str, A
         "feature_dtype": "float32",
         "feature_lookback_bars": lookbacks,
         "first_predictable_row": max((n or 1 for n in lookbacks.values()), default=1) - 1,
-        "input_columns": list(BAR_FIELDS if request.kind == "bars" else features),
+        "input_columns": [*BAR_FIELDS, *_own(features, request)] if is_bars else list(features),
     }
 
 
@@ -113,6 +114,13 @@ def library_versions(libraries: Sequence[str]) -> Mapping[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }
+
+
+def _own(features: Sequence[str], request: TableRequest) -> tuple[str, ...]:
+    """Return the columns beside bars that features are, or that functions may make them of."""
+    if any(set(function.names) & set(features) for function in request.functions):
+        return request.own_columns
+    return tuple(name for name in request.own_columns if name in features)
 
 
 def _lookback(name: str, request: TableRequest) -> int | None:

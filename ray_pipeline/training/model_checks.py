@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.errors import ArtifactError
@@ -142,8 +142,13 @@ def check_features(
         )
 
 
-def check_columns(metadata: Mapping[str, Any], columns: Sequence[str], symbol: str) -> None:
-    """Refuse a labeled table that lacks a feature's column.
+def check_columns(
+    metadata: Mapping[str, Any],
+    columns: Sequence[str],
+    symbol: str,
+    read: Collection[str] | None = None,
+) -> None:
+    """Refuse a table that lacks a feature's column.
 
     A symbol that lacked it in training may lack it now: the model knows it without.
 
@@ -153,12 +158,16 @@ def check_columns(metadata: Mapping[str, Any], columns: Sequence[str], symbol: s
         Of the table, in any order.
     symbol
         Whose table it is.
+    read
+        Features that are columns, where others are computed of bars; None: all.
     """
     absent = metadata["absent_features"]
     missing = [
         name
         for name in metadata["features"]
-        if name not in columns and symbol not in absent.get(name, ())
+        if (read is None or name in read)
+        and name not in columns
+        and symbol not in absent.get(name, ())
     ]
     if missing:
         raise ArtifactError(

@@ -1,9 +1,9 @@
 """Features computed by a user-defined function: from a symbol's bars to named columns.
 
 The function is called with `Bars` and returns a mapping from names to columns of numbers, one
-value per bar. It may be written as ``my_module:my_features`` or ``my_module.my_features`` in
-``labeling.features``, and may say by an attribute ``lookback`` how many bars a value reads, its
-own included::
+value per bar. ``bars.columns["name"]`` is a numeric column of your own beside them. The function
+may be written as ``my_module:my_features`` or ``my_module.my_features`` in ``labeling.features``,
+and may say by an attribute ``lookback`` how many bars a value reads, its own included::
 
     def my_features(bars):
         return {"close_to_open": bars.close / bars.open - 1.0}
@@ -63,7 +63,7 @@ class FeatureFunction:
 
 
 def find_feature_functions(
-    paths: Sequence[str], bar_seconds: int, taken: Iterable[str]
+    paths: Sequence[str], bar_seconds: int, taken: Iterable[str], columns: Sequence[str] = ()
 ) -> dict[str, FeatureFunction]:
     """Import functions, and learn by a sample of bars what they give and that it looks back only.
 
@@ -75,6 +75,8 @@ def find_feature_functions(
         Length of a bar of the sample.
     taken
         Names that no feature may have, those of the targets; the bars' fields are added.
+    columns
+        Columns that every symbol's bars have beside their fields.
 
     Returns
     -------
@@ -87,8 +89,8 @@ def find_feature_functions(
         When a function cannot be imported, fails, gives no columns of numbers, one whose name is
         taken or one that looks ahead.
     """
-    reserved = {*BAR_FIELDS, *TIME_COLUMNS, "symbol", *taken}
-    return {path: _find(path, _sample_bars(bar_seconds), reserved) for path in paths}
+    reserved = {*BAR_FIELDS, *TIME_COLUMNS, "symbol", *taken, *columns}
+    return {path: _find(path, _sample_bars(bar_seconds, columns), reserved) for path in paths}
 
 
 def compute_own_features(functions: Sequence[FeatureFunction], bars: Bars) -> _Columns:
@@ -152,7 +154,7 @@ def _find(given: str, bars: Bars, reserved: set[str]) -> FeatureFunction:
     if clashes:
         raise ConfigError(
             f"{subject}: {path} gives {some_of(clashes)}, which names the time, the symbol, a "
-            "field of the bars or a target. Give the feature another name."
+            "field of the bars, a column beside them or a target. Give the feature another name."
         )
     return FeatureFunction(path, source_sha256, tuple(columns), lookback)
 
@@ -167,8 +169,8 @@ def _stated_lookback(path: str, function: Callable[..., Any]) -> int | None:
     )
 
 
-def _sample_bars(bar_seconds: int) -> Bars:
-    """Return bars of a random walk without gaps, always the same."""
+def _sample_bars(bar_seconds: int, columns: Sequence[str]) -> Bars:
+    """Return bars of a random walk without gaps, and noise in each column, always the same."""
     rng = np.random.default_rng(0)
     close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, _SAMPLE_ROWS)))
     opening = close * np.exp(rng.normal(0.0, 0.005, _SAMPLE_ROWS))
@@ -176,7 +178,8 @@ def _sample_bars(bar_seconds: int) -> Bars:
     low = np.minimum(opening, close) * np.exp(-rng.exponential(0.004, _SAMPLE_ROWS))
     volume = np.exp(rng.normal(10.0, 1.0, _SAMPLE_ROWS))
     time_ns = _SAMPLE_START_NS + np.arange(_SAMPLE_ROWS) * (bar_seconds * 10**9)
-    return Bars(time_ns, opening, high, low, close, volume)
+    beside = {name: rng.standard_normal(_SAMPLE_ROWS) for name in columns}
+    return Bars(time_ns, opening, high, low, close, volume, beside)
 
 
 def _call(path: str, function: Callable[..., Any], bars: Bars) -> _Columns:

@@ -96,8 +96,9 @@ def test_a_labeled_panel() -> None:
 
 
 def test_a_panel_of_bars() -> None:
-    """Features and targets are those of the labeling; the table's own columns are not used."""
-    extra = {"rsi": "double", "y_1d": "double", "p_up_1d": "double", "fwd_ret_5d": "double"}
+    """Features are those of the labeling and the table's own; targets those of the labeling."""
+    extra = {"pe": "double", "log_return_1": "double", "vwap": "double", "note": "string"}
+    extra |= {"y_1d": "double", "p_up_1d": "double", "fwd_ret_5d": "double"}
     summary = summarise(
         [bars("A", extra=extra), bars("B")],
         label_targets=["fwd_ret_5d", "y_will_peak_10d_1.0"],
@@ -105,15 +106,33 @@ def test_a_panel_of_bars() -> None:
     )
     assert summary.kind == "bars"
     assert summary.roles.bars == FIELDS
-    assert summary.roles.features == ("log_return_1",)
+    assert summary.roles.features == ("log_return_1", "pe")
+    assert summary.own_columns == ("pe",)
     assert summary.roles.targets == ("fwd_ret_5d", "y_will_peak_10d_1.0")
     assert summary.roles.by_products == ("p_up_1d",)
-    reason = "the table is read as bars: features and targets are computed"
-    assert summary.roles.ignored == (("y_1d", reason), ("rsi", reason))
+    assert dict(summary.roles.ignored) == {
+        "note": "text",
+        "vwap": "a price level that vendors give beside bars, which is no feature unless "
+        "columns.features names it exactly",
+        "y_1d": "the table is read as bars: targets are computed",
+        "log_return_1": "labeling computes a feature of this name",
+    }
     assert [target.task for target in summary.targets] == ["regression", "binary"]
     assert [target.horizon_bars for target in summary.targets] == [5, 10]
-    assert summary.lacking == ()
+    assert summary.lacking == (("pe", ("B",)),)
     assert summarise([bars("A")]).roles.features == feature_names("standard")
+
+
+def test_which_columns_beside_bars_are_features() -> None:
+    """Patterns decide as they do for labeled tables, and a constant tells nothing."""
+    extra = {"pe": "double", "mood": "double", "vwap": "double", "lot": "double"}
+    panel = [bars("A", extra=extra, constant=(("lot", 1.0),))]
+    summary = summarise(panel, label_features=["log_return_1"])
+    assert summary.own_columns == ("mood", "pe")
+    assert summary.dropped == (("lot", "always 1, in every symbol"),)
+    summary = summarise(panel, label_features=["log_return_1"], features=("p*", "vwap"))
+    assert summary.own_columns == ("pe", "vwap")
+    assert dict(summary.roles.ignored)["mood"] == "matched by no pattern of columns.features"
 
 
 def test_columns_that_some_symbols_lack() -> None:

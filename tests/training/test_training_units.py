@@ -112,6 +112,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "first_predictable_row": 0,
         "input_columns": ["c", "b"],
         "feature_functions": [],
+        "own_columns": [],
         "absent_features": {},
         "time_column": "ts",
         "serves": ["A/B"],
