@@ -18,6 +18,7 @@ __all__ = [
     "Compare",
     "Discovery",
     "FinishedUnit",
+    "MembershipSpans",
     "PartitionFile",
     "Question",
     "Rejection",
@@ -115,12 +116,20 @@ class Unlisted:
     kind: Literal["blocked", "gone", "circle", "special"]
 
 
+MembershipSpans = tuple[tuple[int, int], ...]
+"""Spans [start, end) in nanoseconds since 1970, UTC; sorted, and apart from each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolPartition:
-    """A symbol and its Parquet files, sorted by path."""
+    """A symbol and its Parquet files, sorted by path.
+
+    `membership` says when the symbol belongs to the universe; None: always.
+    """
 
     symbol: str
     files: tuple[PartitionFile, ...]
+    membership: MembershipSpans | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -8,9 +8,34 @@ from difflib import get_close_matches
 
 from ray_pipeline.display import escaped
 
-__all__ = ["closest", "iso_time", "some_of"]
+__all__ = ["agreeing", "closest", "iso_time", "plural", "some_of"]
 
 _EPOCH = datetime(1970, 1, 1)
+
+
+def plural(n: int, noun: str, several: str | None = None) -> str:
+    """Write a count with its noun.
+
+    Parameters
+    ----------
+    several
+        The noun of any count but 1; None: with an s.
+
+    Examples
+    --------
+    >>> plural(1, "model"), plural(2000, "model"), plural(0, "branch", "branches")
+    ('1 model', '2,000 models', '0 branches')
+    """
+    return f"{n:,} {agreeing(n, noun, several or f'{noun}s')}"
+
+
+def agreeing(n: int, one: str, several: str) -> str:
+    """Return the word that agrees with a count.
+
+    >>> agreeing(1, "is", "are"), agreeing(3, "it", "them")
+    ('is', 'them')
+    """
+    return one if n == 1 else several
 
 
 def some_of(names: Sequence[str], at_most: int = 20) -> str:

@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 KNOWS_ONLY = {
     "bars": ("bounds", "errors", "records", "wording"),
-    "discovery": ("config", "errors", "records", "storage"),
+    "discovery": ("config", "errors", "records", "storage", "wording"),
     "families": ("errors", "identity", "records", "statistics"),
 }
 """Entries that know less than all the rows below them."""

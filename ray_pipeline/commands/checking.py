@@ -67,6 +67,7 @@ def check_config(
         "data_dir": batch.discovery.data_dir,
         "interval": batch.interval,
         "layout": batch.discovery.layout,
+        "universe": config.data.universe,
         "n_discovered": len(batch.discovery.symbols),
         "selected": list(batch.partitions),
         "rejected": [
@@ -207,6 +208,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"symbols   {len(found['selected'])} of {found['n_discovered']} selected, "
         f"{len(found['rejected'])} rejected",
         *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
+        *([f"universe  members by {found['universe']}"] if found["universe"] else []),
         f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
         f"{found['bar_seconds']} s, {found['session_bars']} a day",
         *(f"          {item['symbol']}: {item['reason']}" for item in found["unusable"][:10]),

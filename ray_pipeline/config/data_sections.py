@@ -77,6 +77,11 @@ class DataConfig(Section):
         default=None,
         description="Seeded random sample of this many discovered symbols; null: all of them.",
     )
+    universe: Uri | None = Field(
+        default=None,
+        description="Table of symbol, from and to (Parquet or CSV): when each symbol belongs to "
+        "the universe, both ends included; null: always.",
+    )
     kind: Literal["auto", "labeled", "bars"] = Field(
         default="auto",
         description="labeled, bars, or auto: bars when no target but all five bar fields exist.",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.config import DataConfig, ExperimentConfig
 from ray_pipeline.discovery import discover, resolve_symbols, select_symbol_batch
+from ray_pipeline.discovery.universe import Universe, read_universe
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.records import Discovery, SymbolPartition
+from ray_pipeline.wording import agreeing, plural, some_of
 
 __all__ = ["Batch", "choose_batch", "file_names", "fingerprint"]
 
@@ -49,6 +51,7 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
     """
     data = config.data
     warnings: list[str] = []
+    universe = None if data.universe is None else _read_universe(data.universe, data)
     if data.symbols:
         found = resolve_symbols(
             data.data_dir, data.symbols, data.interval, data.storage_options, data.layout
@@ -70,24 +73,72 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
                 f"{data.data_dir} ({named}). Correct the names, or leave data.symbols empty to "
                 "discover them."
             )
+        if universe is not None:
+            selected, warnings_here = _members_of(universe, selected, data)
+            warnings += warnings_here
     else:
         found = discover(data.data_dir, data.interval, data.storage_options, progress, data.layout)
-        selected = select_symbol_batch(
-            found.symbols, data.symbol_batch_size, config.experiment.seed
-        )
+        selected = found.symbols
+        if universe is not None:
+            selected, warnings_here = _members_of(universe, selected, data)
+            warnings += warnings_here
+        selected = select_symbol_batch(selected, data.symbol_batch_size, config.experiment.seed)
     partitions = {partition.symbol: partition for partition in found.partitions}
     return Batch(
         discovery=found,
-        partitions={symbol: partitions[symbol] for symbol in selected},
+        partitions={symbol: _member(partitions[symbol], universe) for symbol in selected},
         interval=found.interval or data.interval,
         warnings=tuple(warnings),
     )
 
 
+def _read_universe(uri: str, data: DataConfig) -> Universe:
+    same_store = uri.partition("://")[0] == data.data_dir.partition("://")[0] and "://" in uri
+    return read_universe(uri, data.storage_options if same_store else {})
+
+
+def _members_of(
+    universe: Universe, symbols: Sequence[str], data: DataConfig
+) -> tuple[list[str], list[str]]:
+    """Return the symbols that the universe names, and what to say of all others."""
+    members = [symbol for symbol in symbols if symbol in universe.spans]
+    if not members:
+        raise DiscoveryError(
+            f"data.universe: none of the {len(symbols)} symbols under {data.data_dir} "
+            f"({some_of(symbols, at_most=5)}) is in {universe.uri}, which has "
+            f"{some_of(list(universe.spans), at_most=5)}. Spell them alike, or leave data.universe "
+            "empty."
+        )
+    warnings = []
+    if strangers := sorted(set(symbols) - set(members)):
+        warnings.append(
+            f"data.universe: {plural(len(strangers), 'symbol')} with data never belonged to it and "
+            f"{agreeing(len(strangers), 'is', 'are')} left out: {some_of(strangers, at_most=5)}."
+        )
+    if not data.symbols and (absent := sorted(set(universe.spans) - set(symbols))):
+        warnings.append(
+            f"data.universe: {len(absent)} of its {plural(len(universe.spans), 'symbol')} "
+            f"{agreeing(len(absent), 'has', 'have')} no data under {data.data_dir}: "
+            f"{some_of(absent, at_most=5)}. If these left the market, what follows is the skill "
+            "among those that stayed."
+        )
+    return members, warnings
+
+
+def _member(partition: SymbolPartition, universe: Universe | None) -> SymbolPartition:
+    if universe is None:
+        return partition
+    return replace(partition, membership=universe.spans[partition.symbol])
+
+
 def fingerprint(partitions: Mapping[str, SymbolPartition]) -> str:
-    """Hash the names, sizes and versions of all input files."""
+    """Hash the names, sizes and versions of all input files, and who belongs to the universe."""
     listing = [
-        [symbol, [[file.path, file.size_bytes, file.version] for file in partition.files]]
+        [
+            symbol,
+            [[file.path, file.size_bytes, file.version] for file in partition.files],
+            *([] if partition.membership is None else [partition.membership]),
+        ]
         for symbol, partition in sorted(partitions.items())
     ]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()

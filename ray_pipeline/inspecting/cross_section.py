@@ -22,6 +22,7 @@ from ray_pipeline.panel.cross_section.reference import CrossSection
 from ray_pipeline.panel.cross_section.spans import time_spans
 from ray_pipeline.panel.cross_section.values import MIN_MEMBERS
 from ray_pipeline.panel.loading import TableRequest, load_symbol_table
+from ray_pipeline.panel.membership import labelled_inside
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.records import SymbolPartition, TimeRun
@@ -75,7 +76,8 @@ class BlockSpec:
 def write_base(reader: PanelReader, spec: BaseSpec) -> dict[str, Any]:
     """Write a symbol's base columns (unit function); the record holds its time axis."""
     request = spec.request
-    table = load_symbol_table(spec.partition, reader.fs, request)
+    found = load_symbol_table(spec.partition, reader.fs, request)
+    table = labelled_inside(found, spec.partition.membership, features_too=True)
     horizons = tuple(
         resolve_horizon(name, request.bar_seconds, request.session_bars, {})
         for name in request.targets

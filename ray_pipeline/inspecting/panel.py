@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,12 @@ from ray_pipeline.panel.inspection import (
     inspect_one,
     inspection_request,
 )
+from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.misfits import find_misfits
 from ray_pipeline.panel.reading_rules import ReadingRules
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
-from ray_pipeline.records import SymbolPartition, TargetSpec
+from ray_pipeline.records import MembershipSpans, SymbolPartition, TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory
 
@@ -130,8 +132,14 @@ def build_panel(
     inspections: Mapping[str, SymbolInspection],
     summary: PanelSummary,
     config: ExperimentConfig,
+    memberships: Mapping[str, MembershipSpans | None] = MappingProxyType({}),
 ) -> Panel:
     """Lay the time axis and the folds, and keep the targets that they can hold.
+
+    Parameters
+    ----------
+    memberships
+        By symbol, when it belongs to the universe; always where there is none.
 
     Raises
     ------
@@ -139,7 +147,7 @@ def build_panel(
         When the panel is too short for the folds of any target.
     """
     axis = merge_axes(inspection.runs for inspection in inspections.values())
-    rows_per_position, bar_positions = _place_on(axis, inspections)
+    rows_per_position, bar_positions = _place_on(axis, inspections, memberships)
     targets, warnings = _limited(summary.targets, config)
     validation = config.validation
     embargo = positions_spanned(validation.embargo_bars, bar_positions)
@@ -182,18 +190,23 @@ def build_panel(
 
 
 def _place_on(
-    axis: NDArray[np.int64], inspections: Mapping[str, SymbolInspection]
+    axis: NDArray[np.int64],
+    inspections: Mapping[str, SymbolInspection],
+    memberships: Mapping[str, MembershipSpans | None],
 ) -> tuple[NDArray[np.int64], float]:
-    """Count the symbols at each timestamp, and the positions from one bar to the next.
+    """Count the members at each timestamp, and the positions from one bar to the next.
 
     The latter is the largest of the symbols' medians. Symbols of one market share their
     timestamps: each different axis is placed once.
     """
     rows_per_position = np.zeros(len(axis), dtype=np.int64)
     bar_positions = 1.0
-    for runs, n_symbols in Counter(item.runs for item in inspections.values()).items():
-        positions = np.searchsorted(axis, decode_runs(runs))
-        rows_per_position[positions] += n_symbols
+    places = Counter((item.runs, memberships.get(name)) for name, item in inspections.items())
+    for (runs, membership), n_symbols in places.items():
+        time_ns = decode_runs(runs)
+        positions = np.searchsorted(axis, time_ns)
+        inside = members_at(membership, time_ns)
+        rows_per_position[positions if inside is None else positions[inside]] += n_symbols
         if len(positions) > 1:
             bar_positions = max(bar_positions, float(np.median(np.diff(positions))))
     return rows_per_position, bar_positions

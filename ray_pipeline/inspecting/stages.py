@@ -28,7 +28,8 @@ def _inspect(context: StageContext) -> None:
     context.put(Inspections(inspections))
     partitions = context.healthy(batch.partitions)
     summary = summarise(inspections, config, batch.interval)
-    panel = build_panel(context.run, inspections, summary, config)
+    memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
+    panel = build_panel(context.run, inspections, summary, config, memberships)
     context.account.warn([*panel.warnings, *_unequal_columns(summary)])
     _describe(context, panel, summary, inspections)
     context.put(
@@ -76,6 +77,7 @@ def _describe(
             "data_dir": found.data_dir,
             "interval": found.interval,
             "layout": found.layout,
+            "universe": context.config.data.universe,
             "kind": summary.kind,
             "bar_seconds": summary.bar_seconds,
             "session_bars": summary.session_bars,
@@ -139,6 +141,7 @@ CROSS_SECTION = Stage(
         UnitKind("cross_section_base", "comparing symbols, their columns"),
         UnitKind("cross_section", "comparing symbols, blocks of time"),
     ),
+    sections=("data",),
     needs=("inspect",),
     applies=_has_cross_section,
 )

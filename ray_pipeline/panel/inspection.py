@@ -10,6 +10,7 @@ import numpy as np
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.blocks import clean_blocks
+from ray_pipeline.panel.membership import membership_findings
 from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
@@ -219,6 +220,8 @@ def inspect_symbol(
             _require_values("target has a value", [tallies[name] for name in targets])
             _require_values("feature has a value", [tallies[name] for name in roles.features])
     findings = [*reader.findings, *plan.findings]
+    with naming_symbol(partition.symbol):
+        findings += membership_findings(partition.membership, plan.time_ns)
     findings += [finding for tally in tallies.values() for finding in tally.findings()]
     if kind == "bars":
         findings += bar_findings(bars)

@@ -17,6 +17,7 @@ from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
 from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
+from ray_pipeline.panel.membership import labelled_inside
 from ray_pipeline.panel.memory_table import TableReader
 from ray_pipeline.panel.quality import require_rows, within_range
 from ray_pipeline.panel.reading import ColumnReader, PartitionReader, naming_symbol
@@ -89,7 +90,7 @@ def load_symbol_table(
     """Read a symbol's features and targets.
 
     A column that this symbol does not have is missing in every row; so is every cell beyond
-    `LARGEST_VALUE`.
+    `LARGEST_VALUE`, and every label of a row outside the symbol's membership.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def load_symbol_table(
         When cross-sectional columns are asked for that were not computed.
     """
     with naming_symbol(partition.symbol), PartitionReader(partition, fs, request.rules) as reader:
-        return _load(partition.symbol, reader, request, run)
+        table = _load(partition.symbol, reader, request, run)
+    return labelled_inside(table, partition.membership)
 
 
 def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> SymbolTable:
@@ -168,7 +170,8 @@ def labeled_table(
             with PartitionReader(partition, fs, request.rules) as reader:
                 bars = _read_bars(reader, request)
             if table is None:
-                table = _labeled_bars(partition.symbol, bars, request, run)
+                labeled = _labeled_bars(partition.symbol, bars, request, run)
+                table = labelled_inside(labeled, partition.membership)
         names += BAR_FIELDS
         arrays += [_nullable(getattr(bars, field)) for field in BAR_FIELDS]
     elif table is None:

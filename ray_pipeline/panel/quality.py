@@ -34,7 +34,8 @@ class QualityFinding:
         ``columns_named``, ``prices_adjusted``, ``column_missing_in_files``,
         ``time_unit_assumed``, ``missing_time``, ``out_of_order``,
         ``duplicate_rows``, ``infinite_values``, ``out_of_range``, ``constant_column``,
-        ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars`` or ``nonpositive_prices``.
+        ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars``, ``nonpositive_prices`` or
+        ``outside_universe``.
     column
         The column concerned, or None when it concerns rows.
     count

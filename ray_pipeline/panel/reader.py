@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ray_pipeline.memory import give_back
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest, labeled_table, load_symbol_table
+from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.statistics.folds import label_end_positions
@@ -37,10 +38,13 @@ class SymbolRows:
         Its features and targets.
     positions
         Panel position of each row, shape (n_rows,), strictly increasing.
+    is_member
+        Whether each row belongs to the universe, shape (n_rows,); None: all do.
     """
 
     table: SymbolTable
     positions: NDArray[np.int64]
+    is_member: NDArray[np.bool_] | None = None
 
     def label_ends(self, horizon: int) -> NDArray[np.int64]:
         """Last position that each row's label saw, shape (n_rows,)."""
@@ -93,7 +97,8 @@ class PanelReader:
     def rows(self, partition: SymbolPartition, frame: PanelFrame) -> SymbolRows:
         """Read a symbol's table and place its rows on the panel's time axis."""
         table = self.table(partition, frame.request)
-        return SymbolRows(table, np.searchsorted(self.axis(frame.axis), table.time_ns))
+        positions = np.searchsorted(self.axis(frame.axis), table.time_ns)
+        return SymbolRows(table, positions, members_at(partition.membership, table.time_ns))
 
     def axis(self, name: str) -> NDArray[np.int64]:
         """Return the panel's unique timestamps in nanoseconds, shape (n_timestamps,)."""

@@ -110,6 +110,8 @@ def prediction_lines(document: Record) -> list[str]:
 def _row_notes(record: Record | None) -> list[str]:
     if record is None or record["n_rows"]:
         return []
+    if record["n_outside_universe"]:
+        return ["no row to predict: all lie outside data.universe"]
     first = record["first_predictable_row"]
     if record["first_predictable_time_ns"] is None:
         return [f"no row to predict: the features look back on {first} rows before the first"]

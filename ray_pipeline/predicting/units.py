@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.models import ScoringReader
@@ -88,11 +90,16 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     check_table(table, spec.request, spec.interval)
     schema = scores_schema(spec.targets, spec.raw)
     scores = score_table(table, spec.jobs, models, schema, spec.since_ns)
-    reader.run.write_table(spec.name, scores.table)
-    first = scores.first_row
-    times = scores.table.column("ts").cast("int64").to_numpy()
+    first, written = scores.first_row, scores.table
+    times = written.column("ts").cast("int64").to_numpy()
+    inside = members_at(spec.partition.membership, times)
+    if inside is not None:
+        # Where a symbol is no member it has no standing.
+        written, times = written.filter(pa.array(inside)), times[inside]
+    reader.run.write_table(spec.name, written)
     return {
-        "n_rows": scores.table.num_rows,
+        "n_rows": written.num_rows,
+        "n_outside_universe": scores.table.num_rows - written.num_rows,
         "first_time_ns": int(times[0]) if len(times) else None,
         "last_time_ns": int(times[-1]) if len(times) else None,
         "first_predictable_row": first,

@@ -78,6 +78,7 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
         ("Interval", f"{data.interval or 'not in the path'}{bars}"),
         ("Tables", f"{layout} layout" if layout else DASH),
         ("Symbols", _symbols(contents)),
+        ("Universe", _universe(data)),
         ("Rows", _rows(data)),
         ("Period", period(data.first_ts, data.last_ts)),
         (
@@ -97,6 +98,15 @@ def _n(contents: RunContents, name: str) -> str:
 def _symbols(contents: RunContents) -> str:
     names = ("discovered", "selected", "used", "rejected", "quarantined")
     return ", ".join(f"{_n(contents, name)} {name}" for name in names)
+
+
+def _universe(data: DataFacts) -> str:
+    if data.universe is not None:
+        return f"members by {data.universe}, a symbol only while it belonged to it"
+    return (
+        "the symbols that have data, at all times: if they are those that are left today, figures "
+        "leave out the ones that did badly enough to go (data.universe takes members by date)"
+    )
 
 
 def _rows(data: DataFacts) -> str:

@@ -74,6 +74,7 @@ class DataFacts(Record):
     data_dir: str | None = None
     interval: str | None = None
     layout: str | None = None
+    universe: str | None = None
     kind: Literal["bars", "labeled"] | None = None
     bar_seconds: int | None = None
     session_bars: int | None = None

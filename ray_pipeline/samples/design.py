@@ -58,16 +58,18 @@ class Design:
 
     @classmethod
     def of_symbol(cls, rows: SymbolRows, target: TargetSpec, frame: PanelFrame) -> Design:
-        """Return the rows of one symbol."""
+        """Return the rows of one symbol inside its membership in the universe."""
+        kept = slice(None) if rows.is_member is None else rows.is_member
+        positions = rows.positions[kept]
         return cls(
             view="symbol_specific",
             symbols=(rows.table.symbol,),
             feature_names=rows.table.feature_names,
-            X=rows.table.features,
-            y=rows.target(target.name),
-            positions=rows.positions,
-            label_ends=rows.label_ends(target.horizon_bars),
-            symbol_index=np.zeros(len(rows.positions), dtype=np.int32),
+            X=rows.table.features[kept],
+            y=rows.target(target.name)[kept],
+            positions=positions,
+            label_ends=rows.label_ends(target.horizon_bars)[kept],
+            symbol_index=np.zeros(len(positions), dtype=np.int32),
             span=frame.span_of(target, "symbol_specific"),
             spacing=1.0,
         )

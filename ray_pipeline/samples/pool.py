@@ -131,6 +131,8 @@ def write_slice(reader: PanelReader, spec: SliceSpec) -> dict[str, Any]:
     rows = reader.rows(spec.partition, frame)
     sampled = sample_positions(frame.n_timestamps, spec.n_sampled, frame.seed)
     kept = np.isin(rows.positions, sampled, assume_unique=True)
+    if rows.is_member is not None:
+        kept &= rows.is_member
     columns: dict[str, Any] = {"position": rows.positions[kept]}
     for horizon in _horizons(frame):
         columns[f"end_{horizon}"] = rows.label_ends(horizon)[kept]

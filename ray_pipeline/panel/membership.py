@@ -1,0 +1,86 @@
+"""Rows of a symbol that lie inside its membership in the universe, and what holds outside.
+
+Outside it a row has no label, no rank and no place in the cross-section. Its bars stay: features
+look back on them, and a label that starts inside may end outside, as a holding would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.quality import QualityFinding
+from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.records import MembershipSpans
+from ray_pipeline.wording import iso_time
+
+__all__ = ["labelled_inside", "members_at", "membership_findings"]
+
+
+def members_at(
+    membership: MembershipSpans | None, time_ns: NDArray[np.int64]
+) -> NDArray[np.bool_] | None:
+    """Tell which timestamps, shape (n_rows,), lie inside; None: all do.
+
+    Examples
+    --------
+    >>> members_at(((10, 20), (30, 40)), np.array([5, 10, 20, 35])).tolist()
+    [False, True, False, True]
+    """
+    if membership is None:
+        return None
+    bounds = np.array(membership, dtype=np.int64).ravel()
+    # Spans lie apart: inside one an odd number of bounds has been passed.
+    inside: NDArray[np.bool_] = np.searchsorted(bounds, time_ns, side="right") % 2 == 1
+    return None if inside.all() else inside
+
+
+def labelled_inside(
+    table: SymbolTable, membership: MembershipSpans | None, *, features_too: bool = False
+) -> SymbolTable:
+    """Return the table without the labels of rows outside, and with `features_too` without theirs.
+
+    Parameters
+    ----------
+    features_too
+        For columns that are compared across symbols: nothing is to be compared with such a row.
+    """
+    inside = members_at(membership, table.time_ns)
+    if inside is None:
+        return table
+    targets = np.where(inside[:, None], table.targets, np.nan)
+    features = table.features
+    if features_too:
+        features = np.where(inside[:, None], features, np.float32(np.nan))
+    for array in (features, targets):
+        array.flags.writeable = False
+    return replace(table, features=features, targets=targets)
+
+
+def membership_findings(
+    membership: MembershipSpans | None, time_ns: NDArray[np.int64]
+) -> list[QualityFinding]:
+    """Report rows outside the universe.
+
+    Raises
+    ------
+    DataError
+        When none lies inside it.
+    """
+    inside = members_at(membership, time_ns)
+    if inside is None:
+        return []
+    n_outside = int((~inside).sum())
+    if n_outside == len(time_ns):
+        raise DataError(
+            f"no row lies inside its membership in data.universe: rows from "
+            f"{iso_time(int(time_ns[0]))} to {iso_time(int(time_ns[-1]))}."
+        )
+    message = (
+        f"{n_outside} of {len(time_ns)} rows lie outside data.universe: they have no label and no "
+        "place in the cross-section; features look back on them"
+    )
+    return [QualityFinding("outside_universe", None, n_outside, message)]
