@@ -32,6 +32,7 @@ from ray_pipeline.config import fields as config_fields
 from ray_pipeline.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+TEMPLATE = CONFIGS.parent / "ray_pipeline" / "config" / "template.yaml"
 MINIMAL = "data: {data_dir: panel}\n"
 
 Load = Callable[..., ExperimentConfig]
@@ -811,7 +812,9 @@ class TestSchema:
 
 
 class TestShippedConfigs:
-    @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+    @pytest.mark.parametrize(
+        "path", [TEMPLATE, *sorted(CONFIGS.glob("*.yaml"))], ids=lambda path: path.name
+    )
     def test_it_loads_and_fits_the_schema(self, path: Path) -> None:
         """Every config that we ship is a valid one."""
         load_experiment_config(path)
@@ -823,7 +826,7 @@ class TestShippedConfigs:
 
     def test_template_has_every_key_with_its_default_and_a_comment(self) -> None:
         """The template is the complete reference: nothing missing, nothing outdated."""
-        path = CONFIGS / "template.yaml"
+        path = TEMPLATE
         text = path.read_text("utf-8")
         written = yaml.safe_load(text)
         loaded = load_experiment_config(path)
@@ -838,7 +841,7 @@ class TestShippedConfigs:
 
     def test_template_tells_the_ways_to_choose_symbols(self) -> None:
         """Discovery, discovery with a batch limit, and explicit symbols stand side by side."""
-        text = (CONFIGS / "template.yaml").read_text("utf-8")
+        text = TEMPLATE.read_text("utf-8")
         assert re.search(r"symbols: \[\]\s+symbol_batch_size: 15", text)
         assert re.search(r"symbols: \[AAPL, BRK/B, 0700, TRUE\]", text)
 

@@ -8,6 +8,7 @@ from ray_pipeline.commands import (
     discover,
     explain,
     features,
+    init,
     label,
     predict,
     quickstart,
@@ -20,6 +21,7 @@ from ray_pipeline.commands import (
 __all__ = ["COMMANDS"]
 
 COMMANDS = (
+    init.COMMAND,
     run.COMMAND,
     discover.COMMAND,
     check.COMMAND,

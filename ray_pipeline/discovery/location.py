@@ -11,6 +11,7 @@ from ray_pipeline.discovery.layout import (
     SYMBOL_PREFIX,
     decode_name,
     interval_counts,
+    sort_intervals,
 )
 from ray_pipeline.discovery.proposing import CURRENT, propose_layout
 from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
@@ -27,10 +28,12 @@ from ray_pipeline.storage import (
 
 __all__ = [
     "SymbolRoot",
+    "intervals_below",
     "locate_symbols",
     "nothing_fits",
     "nothing_found",
     "proposal",
+    "proposed_layout",
     "refuse_symbol_folder",
 ]
 
@@ -145,16 +148,7 @@ def nothing_fits(fs: FileSystem, path: str, layout: str) -> str:
 
 def proposal(fs: FileSystem, path: str) -> str:
     """Say which pattern would fit what is there, or that it has to be imported."""
-    levels: list[list[str]] = []
-    folder = path
-    with storage_errors("look at", uri_of(fs, path)):
-        while len(levels) < _N_LEVELS and (names := list_names(fs, folder, limit=_N_PROBED)):
-            levels.append(names)
-            below = [name for name in names if name[-1] == "/" and name[0] not in "._"]
-            if not below:
-                break
-            folder = join(folder, below[0])
-    layout = propose_layout(levels)
+    layout = proposed_layout(fs, path)
     if layout is None:
         return ""
     if layout == "":
@@ -165,6 +159,32 @@ def proposal(fs: FileSystem, path: str) -> str:
     if layout in CURRENT:
         return " Leave the layout out: this is read without one."
     return f' This looks like data.layout: "{layout}" (discover: --layout).'
+
+
+def proposed_layout(fs: FileSystem, path: str) -> str | None:
+    """Look at the first names of each level on one way down; see `propose_layout`."""
+    levels: list[list[str]] = []
+    folder = path
+    with storage_errors("look at", uri_of(fs, path)):
+        while len(levels) < _N_LEVELS and (names := list_names(fs, folder, limit=_N_PROBED)):
+            levels.append(names)
+            below = [name for name in names if name[-1] == "/" and name[0] not in "._"]
+            if not below:
+                break
+            folder = join(folder, below[0])
+    return propose_layout(levels)
+
+
+def intervals_below(fs: FileSystem, path: str) -> dict[str, int]:
+    """Count the symbols of each ``interval=`` folder of a data directory, shortest bar first."""
+    counts = {
+        decode_name(name.removeprefix(INTERVAL_PREFIX)): len(
+            list_folders(fs, join(path, name), prefix=SYMBOL_PREFIX)
+        )
+        for name in list_folders(fs, path, prefix=INTERVAL_PREFIX)
+        if name != INTERVAL_PREFIX
+    }
+    return {name: counts[name] for name in sort_intervals(counts) if counts[name]}
 
 
 def _own_interval(fs: FileSystem, path: str, own: str, interval: str | None) -> SymbolRoot:

@@ -1,0 +1,66 @@
+"""``ray-pipeline init``: a config for someone's data."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.terminal import complain, put, put_json
+
+__all__ = ["COMMAND"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", nargs="?", help="folder or URI of the data")
+    parser.add_argument("--vendor", help="whose columns they are, such as yfinance or binance")
+    parser.add_argument("--interval", help="bar interval, such as 5m, where the paths name several")
+    parser.add_argument(
+        "--out", metavar="FILE", default="run.yaml", help="config to write (default run.yaml)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument(
+        "--template", action="store_true", help="print every key with its default, and a comment"
+    )
+    add_json(parser)
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.commands.proposing import propose_config, read_template, write_config
+    from ray_pipeline.driving.progress import Progress
+    from ray_pipeline.errors import ConfigError
+
+    if options.template:
+        put(*read_template().splitlines())
+        return 0
+    if options.source is None:
+        raise ConfigError("init needs SRC, the folder or URI of the data (or --template).")
+    proposed = propose_config(
+        options.source, options.vendor, options.interval, Progress(sys.stderr).listed
+    )
+    write_config(proposed, options.out, force=options.force)
+    if options.json:
+        put_json(
+            {
+                "config": options.out,
+                "found": list(proposed.found),
+                "guesses": list(proposed.guesses),
+                "open": proposed.open,
+            }
+        )
+    else:
+        guesses = (f"guess     {text}" for text in proposed.guesses)
+        written = f"wrote     {options.out}; next: ray-pipeline check {options.out}"
+        put(*proposed.found, *guesses, written)
+    if proposed.open is None:
+        return 0
+    complain(f"a run needs more than was found: {proposed.open} Add it to {options.out}.")
+    return 2
+
+
+COMMAND = Command(
+    name="init",
+    summary="look at your data and write a config for them",
+    add_arguments=_add_arguments,
+    execute=_execute,
+)

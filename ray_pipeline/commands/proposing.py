@@ -1,0 +1,349 @@
+"""``ray-pipeline init``: a look at someone's data, and a config with what was found and guessed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ray_pipeline.commands.checking import check_config
+from ray_pipeline.config.loading import parse_experiment_config
+from ray_pipeline.discovery import discover
+from ray_pipeline.discovery.location import intervals_below, proposed_layout
+from ray_pipeline.discovery.proposing import CURRENT
+from ray_pipeline.display import escaped
+from ray_pipeline.errors import ConfigError, DataError, RayPipelineError
+from ray_pipeline.inspecting.panel import request_of
+from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
+from ray_pipeline.panel.time_axis import modal_step_ns
+from ray_pipeline.panel.vendors import VENDORS, propose_columns
+from ray_pipeline.records import Discovery, SymbolPartition
+from ray_pipeline.storage import FileSystem, open_filesystem
+from ray_pipeline.wording import plural, some_of
+
+__all__ = ["ProposedConfig", "propose_config", "read_template", "write_config"]
+
+_N_LOOKED_AT = 3
+"""Symbols that are read whole: the first, one in the middle, and the last."""
+
+_DAY_S = 86_400
+_MIN_ROWS = 300
+_NS = 10**9
+
+GUESS = "guess"
+"""Marks what a person has to look at: it was not in the data, or could be read otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedConfig:
+    """A config for someone's data.
+
+    Attributes
+    ----------
+    text
+        YAML with a comment on each line that says what was found, and what is a guess.
+    found
+        Sentences on the data.
+    guesses
+        Those of the keys that are guesses, each with its reason.
+    open
+        What stands in the way of a run, as `check` says it; None where nothing does.
+    """
+
+    text: str
+    found: tuple[str, ...]
+    guesses: tuple[str, ...]
+    open: str | None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Keys of the config as they come, by section: value as YAML, and comment."""
+
+    keys: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    guesses: list[str] = field(default_factory=list)
+
+    @property
+    def named(self) -> set[str]:
+        """The keys so far."""
+        return {f"{section}.{name}" for section in self.keys for name, _, _ in self.keys[section]}
+
+    def put(self, key: str, value: str, why: str) -> None:
+        section, _, name = key.partition(".")
+        self.keys.setdefault(section, []).append((name, value, why))
+
+    def guess(self, key: str, value: str, why: str) -> None:
+        self.put(key, value, f"{GUESS}: {why}")
+        self.guesses.append(f"{key}: {value} ({why})")
+
+    def text(self, heading: Iterable[str]) -> str:
+        # Whatever a file's names hold, a comment ends with its line.
+        lines = [f"# {escaped(line, keep='')}".rstrip() for line in heading]
+        for section, keys in self.keys.items():
+            lines += ["", f"{section}:"]
+            width = max(len(f"{name}: {value}") for name, value, _ in keys)
+            for name, value, why in keys:
+                said = f"{name}: {value}"
+                lines.append(f"  {said:{min(width, 60)}}  # {escaped(why, keep='')}")
+        return "\n".join(lines) + "\n"
+
+
+def propose_config(
+    source: str,
+    vendor: str | None = None,
+    interval: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ProposedConfig:
+    """Look at data as they lie there, and write down how they are to be read.
+
+    Names of files and folders are listed, and a few symbols are read. Nothing is changed.
+
+    Parameters
+    ----------
+    source
+        Folder or fsspec URI.
+    vendor
+        Whose columns they are, where names alone do not tell; see `VENDORS`.
+    interval
+        Bar interval, where paths tell several.
+    progress
+        Called with the number of files listed so far.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown vendor, or a vendor whose columns are not there.
+    DiscoveryError
+        When no symbol is found: what is there instead, and whether an import is needed.
+    """
+    if vendor is not None and vendor not in {each.name for each in VENDORS}:
+        names = sorted({each.name for each in VENDORS})
+        raise ConfigError(f"--vendor {vendor}: unknown; known are {', '.join(names)}.")
+    draft = _Draft()
+    draft.put("data.data_dir", _yaml(source), "where the symbols lie")
+    found = _discovered(source, interval, draft, progress)
+    fs, _ = open_filesystem(source)
+    looked_at = _spread(found.partitions)
+    _propose_columns(looked_at, fs, vendor, draft)
+    inspections = _inspected(looked_at, fs, draft)
+    if inspections:
+        _propose_labels(inspections, draft)
+    text = draft.text([])
+    try:
+        facts = check_config(parse_experiment_config(text, "the proposed config"))
+    except RayPipelineError as error:
+        open_question = str(error).replace("the proposed config:", "").strip()
+        heading = _heading(source, draft, f"a run needs more: {open_question}")
+        return ProposedConfig(
+            draft.text(heading), tuple(draft.found), tuple(draft.guesses), open_question
+        )
+    draft.found += _facts(facts)
+    return ProposedConfig(
+        draft.text(_heading(source, draft, None)), tuple(draft.found), tuple(draft.guesses), None
+    )
+
+
+def write_config(proposed: ProposedConfig, path: str, *, force: bool) -> None:
+    """Write a proposed config to a local file.
+
+    Raises
+    ------
+    ConfigError
+        When the file is there and `force` is not asked for, or it cannot be written.
+    """
+    try:
+        with open(path, "w" if force else "x", encoding="utf-8") as file:
+            file.write(proposed.text)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{path} is there already. Give another file with --out, or --force to replace it."
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def read_template() -> str:
+    """Return every key of a config with its default and a comment."""
+    return resources.files("ray_pipeline.config").joinpath("template.yaml").read_text("utf-8")
+
+
+def _heading(source: str, draft: _Draft, still_open: str | None) -> Iterator[str]:
+    yield f"A config for {source}, proposed by `ray-pipeline init`. Look at each line that says"
+    yield f"{GUESS!r}, then `ray-pipeline check` this file."
+    yield "Every key with its default: `ray-pipeline init --template`."
+    yield ""
+    yield from draft.found
+    if still_open is not None:
+        yield still_open
+
+
+def _discovered(
+    source: str, interval: str | None, draft: _Draft, progress: Callable[[int], None] | None
+) -> Discovery:
+    """Find the symbols, by a pattern of their paths where one is needed."""
+    fs, path = open_filesystem(source)
+    intervals = intervals_below(fs, path)
+    layout = None if intervals else proposed_layout(fs, path)
+    if layout in CURRENT:
+        layout = None
+    if interval is None and len(intervals) > 1:
+        interval = next(iter(intervals))
+        others = ", ".join(f"{name} ({plural(n, 'symbol')})" for name, n in intervals.items())
+        draft.guess("data.interval", _yaml(interval), f"the shortest of {others}; --interval")
+    # Where the paths do not tell the symbol, the message says so, and what to do.
+    found = discover(source, interval, None, progress, layout or None)
+    if layout:
+        draft.guess("data.layout", _yaml(layout), "what the names of folders and files look like")
+    if found.interval is not None and "data.interval" not in draft.named:
+        draft.put("data.interval", _yaml(found.interval), "as the paths name it")
+    n_files = sum(len(partition.files) for partition in found.partitions)
+    size = sum(partition.size_bytes for partition in found.partitions)
+    draft.found.append(
+        f"{plural(len(found.symbols), 'symbol')} in {plural(n_files, 'Parquet file')}, "
+        f"{size / 1e6:,.1f} MB: {some_of(found.symbols, at_most=5)}"
+    )
+    if found.rejected:
+        first = found.rejected[0]
+        draft.found.append(
+            f"{plural(len(found.rejected), 'symbol')} cannot be used; {first.symbol}: "
+            f"{first.reason}"
+        )
+    return found
+
+
+def _spread(partitions: Sequence[SymbolPartition]) -> list[SymbolPartition]:
+    places = np.linspace(0, len(partitions) - 1, min(_N_LOOKED_AT, len(partitions)))
+    return [partitions[place] for place in sorted({round(each) for each in places.tolist()})]
+
+
+def _propose_columns(
+    partitions: Sequence[SymbolPartition], fs: FileSystem, vendor: str | None, draft: _Draft
+) -> None:
+    """Say which columns are the time and the bars, where their names alone do not."""
+    columns = _own_columns(partitions, fs)
+    if not columns:
+        return
+    proposal = propose_columns(list(columns), columns)
+    needed, notes, scale = proposal.needed, proposal.notes, proposal.price_scale
+    if vendor is not None:
+        needed, notes = _columns_of(vendor, columns), ()
+    elif proposal.vendor is not None:
+        draft.found.append(f"the columns are called as those of {proposal.vendor}")
+    # Without prices there are no bars, and names like theirs are columns like all others.
+    if needed and (vendor is not None or _is_about_bars(needed, columns)):
+        pairs = ", ".join(f"{role}: {_yaml(name)}" for role, name in needed.items())
+        draft.guess("data.columns", f"{{{pairs}}}", "what their names look like")
+        if scale is not None:
+            draft.guess("data.price_scale", f"{scale:g}", "prices are whole numbers of it")
+    for role, names in proposal.ambiguous.items():
+        draft.found.append(
+            f"{role} could also be {' or '.join(map(repr, names))} (data.columns.{role})"
+        )
+    draft.found += notes
+
+
+def _own_columns(partitions: Sequence[SymbolPartition], fs: FileSystem) -> dict[str, str]:
+    """Return names and types of the first file that can be read, as they stand in it."""
+    for partition in partitions:
+        with suppress(OSError, pa.ArrowException), fs.open(partition.files[0].path, "rb") as file:
+            schema = pq.read_schema(file)
+            return {each.name: str(each.type) for each in schema}
+    return {}
+
+
+def _columns_of(vendor: str, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the vendor's names, of those of its tables that fits best."""
+    best = max(
+        (each.columns for each in VENDORS if each.name == vendor),
+        key=lambda table: len(set(table.values()) & set(columns)),
+    )
+    there = {role: name for role, name in best.items() if name in columns and name != role}
+    missing = [best[role] for role in ("time", "close") if best[role] not in columns]
+    if missing:
+        raise ConfigError(
+            f"--vendor {vendor}: its columns {', '.join(map(repr, missing))} are not there; found "
+            f"{some_of(list(columns))}. Leave --vendor out, or name another one."
+        )
+    return there
+
+
+def _is_about_bars(needed: Mapping[str, str], columns: Mapping[str, str]) -> bool:
+    return set(needed) == {"time"} or "close" in needed or "close" in columns
+
+
+def _inspected(
+    partitions: Sequence[SymbolPartition], fs: FileSystem, draft: _Draft
+) -> list[SymbolInspection]:
+    """Read a few symbols as a run would, however short they are."""
+    text = draft.text([])
+    config = parse_experiment_config(text, "the proposed config", ["data.min_rows_per_symbol=1"])
+    request = request_of(config)
+    inspections, problems = [], {}
+    for partition in partitions:
+        try:
+            inspections.append(inspect_symbol(partition, fs, request))
+        except DataError as error:
+            problems[partition.symbol] = str(error)
+    draft.found += list(problems.values())[:1]
+    for text, n in Counter(
+        finding.message for each in inspections for finding in each.findings
+    ).most_common(8):
+        draft.found.append(text if n == 1 else f"{text} (and in {plural(n - 1, 'other')})")
+    fewest = min((each.n_rows for each in inspections), default=_MIN_ROWS)
+    if fewest < _MIN_ROWS:
+        draft.guess(
+            "data.min_rows_per_symbol",
+            str(max(60, fewest // 2)),
+            f"symbols that were read have {fewest} rows; few rows show strong effects alone",
+        )
+    return inspections
+
+
+def _propose_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
+    """Choose targets that suit bars of this length, where they are to be computed."""
+    steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
+    if not steps or inspections[0].kind != "bars":
+        return
+    seconds = Counter(steps).most_common(1)[0][0] // _NS
+    names, why = _targets_for(seconds)
+    draft.guess("labeling.targets", f"[{', '.join(names)}]", why)
+
+
+def _targets_for(bar_seconds: int) -> tuple[tuple[str, ...], str]:
+    """Return targets for bars of a length, and the reason for them."""
+    if bar_seconds > _DAY_S:
+        return ("fwd_ret_1b", "fwd_ret_3b", "y_will_peak_3b_1.0"), "the next bar, and three of them"
+    if bar_seconds == _DAY_S:
+        return ("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0"), "a week, a month, a barrier"
+    if 3_600 % bar_seconds == 0 and bar_seconds <= 1_800:
+        return ("fwd_ret_60m", "fwd_ret_1d", "y_will_peak_60m_1.0"), "an hour, a day, a barrier"
+    return ("fwd_ret_1d", "fwd_ret_5d", "y_will_peak_1d_1.0"), "a day, a week, a barrier"
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    roles, targets = facts["roles"], facts["targets"]
+    yield (
+        f"{facts['kind']}, bars of {facts['bar_seconds']} s, {facts['session_bars']} a day, "
+        f"{plural(len(roles['features']), 'feature')}, {plural(len(targets), 'target')}: "
+        f"{some_of([target['name'] for target in targets], at_most=6)}"
+    )
+    for item in roles["ignored"]:
+        yield f"not used: {item['column']}: {item['reason']}"
+    yield from facts["warnings"]
+
+
+def _yaml(text: str) -> str:
+    """Write a text so that YAML reads it as that."""
+    plain = text.replace("_", "").replace("/", "").replace(".", "").replace("-", "")
+    is_plain = plain.isascii() and plain.isalnum() and not plain.isdigit() and ":" not in text
+    is_word = text.lower() in {"true", "false", "yes", "no", "null", "on", "off", "y", "n"}
+    return text if is_plain and plain[0].isalpha() and not is_word else json.dumps(text)
