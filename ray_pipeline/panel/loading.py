@@ -196,8 +196,9 @@ def _read_bars(reader: ColumnReader, request: TableRequest) -> Bars:
         wanted &= set(request.features)
     beside = [name for name in request.own_columns if name in wanted]
     time_ns, _, cells = _read_clean(reader, request, (), (*BAR_FIELDS, *beside))
-    fields, others = np.split(np.ascontiguousarray(cells.T), [len(BAR_FIELDS)])
-    return Bars(time_ns, *fields, columns=dict(zip(beside, others, strict=True)))
+    opened, high, low, close, volume, *others = np.ascontiguousarray(cells.T)
+    columns = dict(zip(beside, others, strict=True))
+    return Bars(time_ns, opened, high, low, close, volume, columns)
 
 
 def _read_clean(
