@@ -61,7 +61,7 @@ def test_check_of_columns_with_other_names(tmp_path: Path) -> None:
     assert not [text for text in found["warnings"] if "Adj Close" in text]
     assert (
         "open, high and low were multiplied by the adjusted close over that as traded"
-        in (found["findings"])
+        in (found["assumed"])
     )
 
 

@@ -17,6 +17,8 @@ from ray_pipeline.driving.standing import require_same_config, stands
 from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
 from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
+from ray_pipeline.panel.misfits import find_misfits
+from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.ranking.doubt import DoubtLimits, TargetLimits, unused_limits
 from ray_pipeline.records import Compare, TargetSpec
@@ -98,7 +100,10 @@ def check_config(
             }
             for target in summary.targets
         ],
-        "findings": [finding.message for finding in inspection.findings],
+        "assumed": [each.message for each in inspection.findings if each.rule in ASSUMED_RULES],
+        "findings": [
+            each.message for each in inspection.findings if each.rule not in ASSUMED_RULES
+        ],
         "warnings": [
             *batch.warnings,
             *summary.warnings,
@@ -128,11 +133,15 @@ def _first_usable(
 ) -> tuple[SymbolInspection, list[dict[str, str]]]:
     """Inspect symbols until one can be used; return it, and those that could not be."""
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
-    request = request_of(config)
+    request = request_of(config, batch.interval)
     unusable: list[dict[str, str]] = []
     for partition in list(batch.partitions.values())[:_MAX_TRIED]:
         try:
-            return inspect_symbol(partition, fs, request), unusable
+            inspection = inspect_symbol(partition, fs, request)
+            misfits = find_misfits([inspection], config.columns, batch.partitions)
+            if not misfits:
+                return inspection, unusable
+            unusable.append({"symbol": partition.symbol, "reason": misfits[partition.symbol]})
         except DataError as error:
             unusable.append({"symbol": partition.symbol, "reason": str(error)})
     of_how_many = "" if len(unusable) == len(batch.partitions) else "first "
@@ -234,6 +243,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"({', '.join(['table', *(f'{k}={v!r}' for k, v in stage['options'].items())])})"
         for stage in found["stages"]
     )
+    lines.extend(f"assumed   {text}" for text in found["assumed"])
     lines.extend(f"finding   {text}" for text in found["findings"])
     lines.extend(f"warning   {text}" for text in found["warnings"])
     if all(target["problem"] for target in found["targets"]):

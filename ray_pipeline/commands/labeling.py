@@ -20,7 +20,7 @@ from ray_pipeline.inspecting.cross_section import (
     needs_cross_section,
     require_members,
 )
-from ray_pipeline.inspecting.panel import inspect_panel, rules_of, summarise
+from ray_pipeline.inspecting.panel import inspect_panel, summarise
 from ray_pipeline.panel.loading import TableRequest, labeled_table
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.summary import table_request
@@ -82,14 +82,13 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     store = _Unrecorded()
     with open_executor(config, target, reporter, store) as executor:
         runner = UnitRunner(executor, store, reporter.outcome, ledger.add, reporter.say)
-        inspections = inspect_panel(runner, batch.partitions, config)
+        inspections = inspect_panel(runner, batch.partitions, config, batch.interval)
         ledger.healthy(batch.partitions)
         summary = summarise(inspections, config, batch.interval)
         request = table_request(
             summary,
             max_rows=config.data.max_rows_per_symbol,
             min_rows=config.data.min_rows_per_symbol,
-            rules=rules_of(config),
         )
         for warning in (*batch.warnings, *summary.warnings):
             reporter.say(f"warning: {warning}")

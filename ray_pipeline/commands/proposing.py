@@ -286,7 +286,7 @@ def _inspected(
     """Read a few symbols as a run would, however short they are."""
     text = draft.text([])
     config = parse_experiment_config(text, "the proposed config", ["data.min_rows_per_symbol=1"])
-    request = request_of(config)
+    request = request_of(config, config.data.interval)
     inspections, problems = [], {}
     for partition in partitions:
         try:

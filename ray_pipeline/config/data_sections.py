@@ -26,6 +26,7 @@ from ray_pipeline.config.fields import (
     SymbolList,
     Tasks,
     Text,
+    TimeZone,
     Uri,
 )
 from ray_pipeline.config.section import Section
@@ -100,6 +101,44 @@ class DataConfig(Section):
     time_column: Text | None = Field(
         default=None,
         description="The same as columns.time; null: the first of ts, timestamp, datetime, date.",
+    )
+    time_unit: Literal["s", "ms", "us", "ns", "date"] | None = Field(
+        default=None,
+        description="Of times that are numbers: since 1970, or date (20240131, 202401); null: "
+        "told by each file's own numbers.",
+    )
+    time_format: Text | None = Field(
+        default=None,
+        description="Of times that are text, such as '%d.%m.%Y %H:%M'; null: ISO 8601 and its kin.",
+    )
+    time_zone: TimeZone | None = Field(
+        default=None,
+        description="IANA name of the zone of times that name none, such as America/New_York; "
+        "null: UTC.",
+    )
+    repeated_hour: Literal["rows", "first", "second"] = Field(
+        default="rows",
+        description="With time_zone, in the hour that comes twice: rows, whose order in a file "
+        "tells; first or second, whatever the order.",
+    )
+    missing_hour: Literal["refuse", "shift"] = Field(
+        default="refuse",
+        description="With time_zone, in the hour that clocks are put forward over: refuse, or "
+        "shift: as if they were put forward later.",
+    )
+    stamp: Literal["open", "close"] = Field(
+        default="open",
+        description="Whether a time is when its bar opens or closes; close moves it back by a bar.",
+    )
+    trading_date: bool = Field(
+        default=False,
+        description="Of daily and longer bars: each time is read as the date on which it falls "
+        "where it was traded, at 00:00 UTC, so that exchanges share timestamps.",
+    )
+    duplicates: Literal["refuse", "first", "last", "drop"] = Field(
+        default="refuse",
+        description="Which of the rows of one time counts where they contradict each other: last "
+        "or first in the order of files and rows, drop: none; refuse leaves the symbol out.",
     )
     max_rows_per_symbol: RowCount | None = Field(
         default=None, description="Keep the newest rows of each symbol; null: all of them."

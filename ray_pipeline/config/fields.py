@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from typing import Annotated, Any, Literal, TypeVar, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -47,6 +48,7 @@ __all__ = [
     "SymbolList",
     "Tasks",
     "Text",
+    "TimeZone",
     "Uri",
     "null_as_empty_mapping",
 ]
@@ -111,6 +113,16 @@ def _checked_layout(value: str) -> str:
     fault = layout_fault(value)
     if fault is not None:
         raise PydanticCustomError("layout", "{fault}", {"fault": fault})
+    return value
+
+
+def _checked_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError(
+            "time_zone", "must be the IANA name of a time zone, such as America/New_York"
+        ) from None
     return value
 
 
@@ -209,6 +221,9 @@ ByteCount = Annotated[int, Field(ge=1, le=MAX_BYTES)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 Patience = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Seed = Annotated[int, Field(ge=0, le=MAX_INT)]
+
+TimeZone = Annotated[Text, AfterValidator(_checked_zone)]
+"""IANA name of a time zone."""
 
 Scale = Annotated[float, Field(gt=0, le=MAX_COUNT)]
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
@@ -26,15 +27,18 @@ from ray_pipeline.panel.inspection import (
 )
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.misfits import find_misfits
-from ray_pipeline.panel.reading_rules import ReadingRules
+from ray_pipeline.panel.reading_rules import ReadingRules, TimeRules
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
+from ray_pipeline.panel.time_formats import format_problem
 from ray_pipeline.records import MembershipSpans, SymbolPartition, TargetSpec
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
+
+_DAY_SECONDS = 86_400
 
 __all__ = [
     "Panel",
@@ -69,12 +73,54 @@ class Panel:
         return replace(self, frame=self.frame.without_features(dropped))
 
 
-def rules_of(config: ExperimentConfig) -> ReadingRules:
-    """Return how every symbol's files are read."""
-    return ReadingRules(columns=config.data.column_names, price_scale=config.data.price_scale)
+def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
+    """Return how every symbol's files are read.
+
+    Parameters
+    ----------
+    interval
+        Length of a bar from the config or the layout.
+
+    Raises
+    ------
+    ConfigError
+        When keys do not go together, or not with the interval.
+    """
+    data = config.data
+    is_close = data.stamp == "close"
+    needs_length = (is_close or data.trading_date) and interval is not None
+    bar_seconds = interval_seconds(interval) if needs_length and interval is not None else None
+    if is_close and bar_seconds is None and not data.trading_date:
+        raise ConfigError(
+            "data.stamp: close moves a time back by a bar, and nothing says how long one is. Set "
+            "data.interval."
+        )
+    if data.trading_date and bar_seconds is not None and bar_seconds < _DAY_SECONDS:
+        raise ConfigError(
+            f"data.trading_date is for daily and longer bars; those of interval {interval} would "
+            "all be at the same time of a day. Leave it out."
+        )
+    problem = None if data.time_format is None else format_problem(data.time_format)
+    if problem is not None:
+        raise ConfigError(f"data.time_format={data.time_format!r}: {problem}.")
+    return ReadingRules(
+        columns=data.column_names,
+        price_scale=data.price_scale,
+        time=TimeRules(
+            unit=data.time_unit,
+            format=data.time_format,
+            zone=data.time_zone,
+            repeated_hour=data.repeated_hour,
+            missing_hour=data.missing_hour,
+            stamp=data.stamp,
+            bar_seconds=bar_seconds if is_close else None,
+            trading_date=data.trading_date,
+        ),
+        duplicates=data.duplicates,
+    )
 
 
-def request_of(config: ExperimentConfig) -> InspectionRequest:
+def request_of(config: ExperimentConfig, interval: str | None) -> InspectionRequest:
     """Return what every symbol is inspected for."""
     return inspection_request(
         config.columns,
@@ -82,18 +128,21 @@ def request_of(config: ExperimentConfig) -> InspectionRequest:
         kind=config.data.kind,
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
-        rules=rules_of(config),
+        rules=rules_of(config, interval),
     )
 
 
 def inspect_panel(
-    runner: UnitRunner, partitions: Mapping[str, SymbolPartition], config: ExperimentConfig
+    runner: UnitRunner,
+    partitions: Mapping[str, SymbolPartition],
+    config: ExperimentConfig,
+    interval: str | None = None,
 ) -> dict[str, SymbolInspection]:
     """Inspect every symbol; those that cannot be used are missing from the result.
 
     So are those that do not go together with most others; see `find_misfits`.
     """
-    request = request_of(config)
+    request = request_of(config, interval)
     units = {
         symbol: Unit("inspect", symbol, inspect_one, InspectionSpec(partition, request))
         for symbol, partition in partitions.items()
@@ -107,7 +156,7 @@ def inspect_panel(
         # Most symbols have the same columns, which are most of what is known of one.
         columns = known.setdefault(inspection.columns, inspection.columns)
         inspections[symbol] = replace(inspection, columns=columns)
-    misfits = find_misfits(inspections.values(), config.columns)
+    misfits = find_misfits(inspections.values(), config.columns, partitions)
     if misfits:
         runner.leave_out(units, misfits)
     return {symbol: each for symbol, each in inspections.items() if symbol not in misfits}
@@ -124,6 +173,7 @@ def summarise(
         label_features=config.labeling.features,
         interval=interval,
         time_column=config.data.time_name,
+        rules=rules_of(config, interval),
     )
 
 
@@ -173,7 +223,6 @@ def build_panel(
         summary,
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
-        rules=rules_of(config),
         targets=[target.name for target in kept],
     )
     frame = PanelFrame(

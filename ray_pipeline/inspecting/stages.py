@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from ray_pipeline.inspecting.cross_section import (
     compute_cross_section,
@@ -13,6 +14,7 @@ from ray_pipeline.inspecting.cross_section import (
 from ray_pipeline.inspecting.panel import Panel, build_panel, inspect_panel, summarise
 from ray_pipeline.inspecting.subject import Inspections, Subject, current_subject
 from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.panel.summary import PanelSummary
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
@@ -20,11 +22,15 @@ from ray_pipeline.wording import iso_time, some_of
 
 __all__ = ["CROSS_SECTION", "INSPECT"]
 
+_MOST_ASSUMED = 50
+_MOST_NAMED = 5
+"""What run.json holds of assumptions; symbols.json has all of them, by symbol."""
+
 
 def _inspect(context: StageContext) -> None:
     """Read every symbol once; fix columns, time axis and folds."""
     config, batch = context.config, context.batch
-    inspections = inspect_panel(context.runner, batch.partitions, config)
+    inspections = inspect_panel(context.runner, batch.partitions, config, batch.interval)
     context.put(Inspections(inspections))
     partitions = context.healthy(batch.partitions)
     summary = summarise(inspections, config, batch.interval)
@@ -83,6 +89,7 @@ def _describe(
             "session_bars": summary.session_bars,
             "feature_functions": [asdict(function) for function in summary.functions],
             "own_columns": list(summary.own_columns),
+            "assumptions": _assumptions(inspections),
             "n_timestamps": frame.n_timestamps,
             "n_rows": n_rows,
             "first_ts": iso_time(int(axis[0])),
@@ -101,6 +108,20 @@ def _describe(
         f"{len(inspections)} symbols, {n_rows:,} rows, {len(frame.request.features)} features, "
         f"{len(frame.targets)} targets"
     )
+
+
+def _assumptions(inspections: Mapping[str, SymbolInspection]) -> list[dict[str, Any]]:
+    """Return what was assumed of the data, each with its symbols; that of most symbols first."""
+    by_text: dict[str, list[str]] = {}
+    for symbol, inspection in sorted(inspections.items()):
+        for finding in inspection.findings:
+            if finding.rule in ASSUMED_RULES:
+                by_text.setdefault(finding.message, []).append(symbol)
+    ordered = sorted(by_text.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [
+        {"text": text, "n_symbols": len(symbols), "symbols": symbols[:_MOST_NAMED]}
+        for text, symbols in ordered[:_MOST_ASSUMED]
+    ]
 
 
 def _has_cross_section(context: StageContext) -> bool:

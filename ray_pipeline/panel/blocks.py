@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.panel.quality import to_float, within_range
+from ray_pipeline.panel.quality import QualityFinding, to_float, within_range
 from ray_pipeline.panel.reading import ColumnReader
+from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.rows import RepeatedRows, RowPlan, Rows, plan_rows
 
-__all__ = ["Block", "clean_blocks"]
+__all__ = ["Block", "Blocks", "clean_blocks"]
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
@@ -82,9 +83,33 @@ class Block:
                     matrix[rows, j] = values[some]
 
 
+class Blocks:
+    """The blocks of a symbol, to be iterated over once.
+
+    Attributes
+    ----------
+    findings
+        What was found of rows of one time, after the last block.
+    """
+
+    def __init__(self, repeated: RepeatedRows, blocks: Iterator[Block]) -> None:
+        self._repeated = repeated
+        self._blocks = blocks
+        self.findings: tuple[QualityFinding, ...] = ()
+
+    def __iter__(self) -> Iterator[Block]:
+        """Give block after block, and judge rows of one time after the last."""
+        yield from self._blocks
+        self.findings = self._repeated.judge()
+
+
 def clean_blocks(
-    reader: ColumnReader, time_column: str, columns: Sequence[str], max_rows: int | None
-) -> tuple[RowPlan, Iterator[Block]]:
+    reader: ColumnReader,
+    time_column: str,
+    columns: Sequence[str],
+    max_rows: int | None,
+    rules: ReadingRules = AS_THEY_ARE,
+) -> tuple[RowPlan, Blocks]:
     """Read columns of numbers on a strictly increasing UTC axis.
 
     A short symbol is read in one go. Of a longer one the times are read first, then the columns
@@ -98,6 +123,8 @@ def clean_blocks(
         Names of the time column and of the others.
     max_rows
         Number of newest rows to keep, None for all.
+    rules
+        How times are read, and which of several rows of one time is kept.
 
     Returns
     -------
@@ -111,38 +138,44 @@ def clean_blocks(
     ------
     DataError
         When times or columns cannot be read; after the last block, when rows of one time
-        contradict each other.
+        contradict each other and the config does not say which counts.
     """
-    max_cells = BLOCK_BYTES // _CELL_BYTES
     if (1 + len(columns)) * reader.n_rows * _CELL_BYTES <= WHOLE_BYTES:
-        whole = reader.read((time_column, *columns))
-        plan = plan_rows(whole.column(time_column), time_column, max_rows)
-        return plan, _blocks(plan, columns, max_cells, lambda names: [(0, whole.select(names))])
-    plan = plan_rows(reader.read((time_column,)).column(0), time_column, max_rows)
+        files, whole = reader.read_timed(time_column, columns)
+        plan = plan_rows(files, time_column, max_rows, rules)
+        return plan, _blocks(plan, columns, lambda names, _: [(0, whole.select(names))])
+    files, _ = reader.read_timed(time_column, ())
+    plan = plan_rows(files, time_column, max_rows, rules)
     # Neighbours in a file are neighbours in a block: one range of bytes holds them.
     wanted = set(columns)
     in_file_order = [name for name, _ in reader.columns if name in wanted]
-    return plan, _blocks(
-        plan, in_file_order, max_cells, lambda names: reader.blocks(names, max_cells)
-    )
+    return plan, _blocks(plan, in_file_order, reader.blocks)
 
 
 def _blocks(
     plan: RowPlan,
     columns: Sequence[str],
-    max_cells: int,
-    read: Callable[[list[str]], Iterable[tuple[int, pa.Table]]],
-) -> Iterator[Block]:
+    read: Callable[[list[str], int], Iterable[tuple[int, pa.Table]]],
+) -> Blocks:
     repeated = RepeatedRows(plan)
+    return Blocks(repeated, _placed(plan, columns, read, repeated))
+
+
+def _placed(
+    plan: RowPlan,
+    columns: Sequence[str],
+    read: Callable[[list[str], int], Iterable[tuple[int, pa.Table]]],
+    repeated: RepeatedRows,
+) -> Iterator[Block]:
+    max_cells = BLOCK_BYTES // _CELL_BYTES
     # Their cells stay until all blocks of the columns are read: most often of all columns at once.
     n_columns = max(1, max_cells // max(1, len(repeated)))
     for first in range(0, len(columns), n_columns):
-        for first_row, table in read(list(columns[first : first + n_columns])):
+        for first_row, table in read(list(columns[first : first + n_columns]), max_cells):
             repeated.add(first_row, table)
             yield Block(table, *plan.place(first_row, table.num_rows))
             del table  # before the next is read
         repeated.compare()
-    repeated.require_none_contradict()
 
 
 def _of(rows: Rows, some: slice) -> Rows:

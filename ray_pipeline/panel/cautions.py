@@ -9,15 +9,18 @@ import numpy as np
 
 from ray_pipeline.panel.columns import MergedColumns
 from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.misfits import other_symbols
+from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.roles import ADJUSTED_IGNORED
 from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
 from ray_pipeline.records import ColumnRoles, first_match
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import iso_time, some_of
 
 __all__ = ["empty_columns", "panel_warnings", "unused_patterns"]
 
 # Share of the panel's timestamps that a symbol may lack inside its own span before it is said.
 _NOTABLE_ABSENCE = 0.05
+_DAY_NS = 86_400 * 10**9
 # A bar length that fewer than this share of the steps have is no good description of the data.
 _REGULAR_SHARE = 0.5
 
@@ -27,6 +30,7 @@ def panel_warnings(
     roles: ColumnRoles,
     merged: MergedColumns,
     bar_seconds: int,
+    rules: TimeRules,
 ) -> Iterator[str]:
     """Yield one sentence for each thing a user should know before trusting the panel.
 
@@ -38,9 +42,12 @@ def panel_warnings(
         Roles of the union of the columns, and that union.
     bar_seconds
         Length of a bar.
+    rules
+        How times are read.
     """
-    yield from _time_warnings(inspections, bar_seconds)
+    yield from _time_warnings(inspections, bar_seconds, rules)
     yield from _adjusted_prices(inspections, roles)
+    yield from _other_names(inspections)
     for name in sorted(merged.conflicts):
         if name not in (roles.time, roles.symbol):
             yield f"column {name!r} is ignored: {merged.conflicts[name]}"
@@ -49,19 +56,19 @@ def panel_warnings(
             yield f"target {name!r} cannot be ranked: {reason}"
 
 
-def _time_warnings(inspections: Sequence[SymbolInspection], bar_seconds: int) -> Iterator[str]:
+def _time_warnings(
+    inspections: Sequence[SymbolInspection], bar_seconds: int, rules: TimeRules
+) -> Iterator[str]:
     names = sorted({inspection.time_column for inspection in inspections})
     if len(names) > 1:
         yield f"time columns are called {', '.join(names)} in different symbols"
-    zoned: dict[bool, list[str]] = {}
-    for inspection in inspections:
-        kind = dict(inspection.columns)[inspection.time_column]
-        if kind.startswith("timestamp"):
-            zoned.setdefault("tz=" in kind, []).append(inspection.symbol)
-    if len(zoned) > 1:
+    naive = [each.symbol for each in inspections if "naive" in each.clocks]
+    aware = [each.symbol for each in inspections if "aware" in each.clocks]
+    if naive and aware and rules.zone is None and not rules.trading_date:
         yield (
-            f"times have no zone in {some_of(zoned[False], at_most=5)} and one in "
-            f"{some_of(zoned[True], at_most=5)}; those without are taken as UTC"
+            f"times have no zone in {some_of(naive, at_most=5)} and one in "
+            f"{some_of(aware, at_most=5)}; those without are taken as UTC: data.time_zone says "
+            "what they are"
         )
     other = [
         inspection.symbol
@@ -76,6 +83,15 @@ def _time_warnings(inspections: Sequence[SymbolInspection], bar_seconds: int) ->
     if counts.total() and counts[bar_seconds * 10**9] < _REGULAR_SHARE * counts.total():
         share = counts[bar_seconds * 10**9] / counts.total()
         yield f"only {share:.0%} of the steps between bars are {bar_seconds} s: bars are irregular"
+    apart = _apart(inspections) if bar_seconds * 10**9 >= _DAY_NS else []
+    if len(apart) > 1:
+        groups = [f"{some_of(symbols, at_most=3)} at {clock}" for clock, symbols in apart[:5]]
+        yield (
+            f"symbols never share a timestamp: bars are stamped {'; '.join(groups)} UTC, so "
+            "nothing compares these groups with each other. If these are midnights, or closes, of "
+            "several exchanges, data.trading_date: true reads each as its local date"
+        )
+        return
     axis = merge_axes(inspection.runs for inspection in inspections)
     for inspection in inspections:
         first, last = np.searchsorted(axis, (inspection.first_ts_ns, inspection.last_ts_ns))
@@ -86,6 +102,41 @@ def _time_warnings(inspections: Sequence[SymbolInspection], bar_seconds: int) ->
                 f"{inspection.symbol} lacks {absent} of the panel's {expected} timestamps "
                 "between its first and its last"
             )
+
+
+def _apart(inspections: Sequence[SymbolInspection]) -> list[tuple[str, list[str]]]:
+    """Group symbols by the times of a day at which they have bars; groups share none.
+
+    Returns
+    -------
+    list
+        (a time of the day, symbols), those of most symbols first.
+    """
+    groups: list[tuple[set[int], list[str]]] = []
+    for inspection in inspections:
+        times = {run.start_ns % _DAY_NS for run in inspection.runs}
+        times |= {
+            (run.start_ns + run.step_ns * (run.count - 1)) % _DAY_NS for run in inspection.runs
+        }
+        symbols = [inspection.symbol]
+        for group in [group for group in groups if group[0] & times]:
+            groups.remove(group)
+            times |= group[0]
+            symbols = [*group[1], *symbols]
+        groups.append((times, sorted(symbols)))
+    groups.sort(key=lambda group: (-len(group[1]), group[1]))
+    return [(iso_time(min(times))[11:16], symbols) for times, symbols in groups]
+
+
+def _other_names(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
+    """Say where files call their symbol otherwise than their folder does, as most of them do."""
+    others = other_symbols(inspections)
+    if others:
+        symbol, named = next(iter(others.items()))
+        yield (
+            f"files name other symbols than their folders in {some_of(list(others), at_most=5)} "
+            f"({symbol} is {named[0][0]!r} inside); the names of the folders count"
+        )
 
 
 def _adjusted_prices(inspections: Sequence[SymbolInspection], roles: ColumnRoles) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.membership import membership_findings
+from ray_pipeline.panel.own_symbols import own_symbols_of
 from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
@@ -22,6 +23,7 @@ from ray_pipeline.panel.roles import (
 )
 from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
+from ray_pipeline.panel.time_forms import Clock
 from ray_pipeline.panel.vendors import propose_columns
 from ray_pipeline.records import BAR_FIELDS, ColumnRoles, SymbolPartition, TimeRun
 from ray_pipeline.storage.filesystems import FileSystem
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 TableKind = Literal["labeled", "bars"]
+
+_PAIRS = ("columns", "constant", "n_missing", "own_symbols")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,10 @@ class SymbolInspection:
         (column, its only value) of columns that have one value wherever they have any.
     n_missing
         (column, number of missing cells) of the columns read that have any.
+    clocks
+        What its times say of their zone: ``aware``, ``naive`` or ``date``.
+    own_symbols
+        (symbol, first file that says so) of the symbols that its files name inside, at most five.
     """
 
     symbol: str
@@ -128,13 +136,15 @@ class SymbolInspection:
     target_values: tuple[tuple[str, tuple[float, ...] | None], ...]
     constant: tuple[tuple[str, float], ...]
     n_missing: tuple[tuple[str, int], ...]
+    clocks: tuple[Clock, ...] = ()
+    own_symbols: tuple[tuple[str, str], ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values; runs are ``[start_ns, step_ns, count]``."""
         record: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         record["runs"] = [[run.start_ns, run.step_ns, run.count] for run in self.runs]
         record["findings"] = [asdict(finding) for finding in self.findings]
-        for name in ("columns", "constant", "n_missing"):
+        for name in _PAIRS:
             record[name] = [list(pair) for pair in record[name]]
         record["target_values"] = [
             [name, None if values is None else list(values)] for name, values in self.target_values
@@ -145,9 +155,9 @@ class SymbolInspection:
     def from_record(cls, record: Mapping[str, Any]) -> SymbolInspection:
         """Return the inspection that `to_record` wrote, after JSON as well."""
         changed: dict[str, Any] = {
-            name: tuple(tuple(pair) for pair in record[name])
-            for name in ("columns", "constant", "n_missing")
+            name: tuple(tuple(pair) for pair in record[name]) for name in _PAIRS
         }
+        changed["clocks"] = tuple(record["clocks"])
         changed["runs"] = tuple(TimeRun(*run) for run in record["runs"])
         changed["findings"] = tuple(QualityFinding(**finding) for finding in record["findings"])
         changed["target_values"] = tuple(
@@ -204,7 +214,8 @@ def inspect_symbol(
             beside, _ = columns_beside_bars(roles, request)
             used = (*BAR_FIELDS, *beside) if kind == "bars" else (*roles.features, *roles.targets)
             targets = () if kind == "bars" else roles.targets
-            plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows)
+            own_symbols = own_symbols_of(reader)
+            plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows, request.rules)
             tallies = {name: ColumnTally(name, lists_values=name in targets) for name in used}
             bars = np.empty((plan.n_kept if kind == "bars" else 0, len(BAR_FIELDS)))
             for block in blocks:
@@ -219,7 +230,7 @@ def inspect_symbol(
         else:
             _require_values("target has a value", [tallies[name] for name in targets])
             _require_values("feature has a value", [tallies[name] for name in roles.features])
-    findings = [*reader.findings, *plan.findings]
+    findings = [*reader.findings, *plan.findings, *blocks.findings]
     with naming_symbol(partition.symbol):
         findings += membership_findings(partition.membership, plan.time_ns)
     findings += [finding for tally in tallies.values() for finding in tally.findings()]
@@ -240,6 +251,8 @@ def inspect_symbol(
         target_values=tuple((name, tallies[name].few_values) for name in targets),
         constant=tuple((name, value) for name, value in only_values if value is not None),
         n_missing=tuple((name, count) for name, count in n_missing if count),
+        clocks=plan.clocks,
+        own_symbols=own_symbols,
     )
 
 

@@ -218,7 +218,7 @@ def _read_clean(
     missing = [name for name in BAR_FIELDS if name not in types]
     if request.kind == "bars" and missing:
         raise DataError(f"not bars: no column {', '.join(missing)}.")
-    plan, blocks = clean_blocks(reader, time_column, present, request.max_rows)
+    plan, blocks = clean_blocks(reader, time_column, present, request.max_rows, request.rules)
     single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
     double = np.full((plan.n_kept, len(doubles)), np.nan, dtype=np.float64)
     for block in blocks:

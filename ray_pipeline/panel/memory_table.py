@@ -13,6 +13,7 @@ from ray_pipeline.panel.columns import unified_type
 from ray_pipeline.panel.naming import name_columns, require_mapped
 from ray_pipeline.panel.prices import read_column, read_type
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
+from ray_pipeline.panel.timestamps import FileTimes
 from ray_pipeline.wording import some_of
 
 __all__ = ["TableReader"]
@@ -52,6 +53,13 @@ class TableReader:
             column = read_column(self._table, name, self._naming, self._rules, subject)
             arrays.append(cast(column, plain_type(own_type(column.type)), subject))
         return pa.table(arrays, names=list(columns))
+
+    def read_timed(
+        self, time_column: str, columns: Sequence[str]
+    ) -> tuple[list[FileTimes], pa.Table]:
+        """Return `columns`, and the times as they are."""
+        times = self._table.column(self._naming.own[time_column])
+        return [FileTimes("", times)], self.read(columns)
 
     def blocks(
         self, columns: Sequence[str], max_cells: int | None = None

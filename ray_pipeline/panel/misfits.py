@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ray_pipeline.panel.columns import column_kind, merge_columns
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
+from ray_pipeline.panel.own_symbols import is_same_symbol
 from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
 
-__all__ = ["find_misfits"]
+__all__ = ["find_misfits", "other_symbols"]
 
 _KIND_NAMES: dict[TableKind, str] = {"labeled": "a labeled table", "bars": "bars"}
 
 
 def find_misfits(
-    inspections: Iterable[SymbolInspection], patterns: ColumnPatterns
+    inspections: Iterable[SymbolInspection],
+    patterns: ColumnPatterns,
+    symbols: Collection[str] = (),
 ) -> dict[str, str]:
     """Find symbols that differ from more than half of the batch in what all must share.
 
     That is whether a table is labeled or bars and, of labeled ones, whether a feature or target
     is a number. Without such a majority nobody can tell which side is wrong, and no symbol is
-    named.
+    named. A symbol whose files say inside that they are another one's is named as well: of a
+    symbol of the batch, or of any where most files say the same as their path.
 
     Parameters
     ----------
@@ -29,6 +33,8 @@ def find_misfits(
         Of all symbols that can be read.
     patterns
         The config's ``columns``.
+    symbols
+        All of the batch, those that cannot be read among them.
 
     Returns
     -------
@@ -36,11 +42,41 @@ def find_misfits(
         Symbol to the reason, in the order of the symbols.
     """
     ordered = sorted(inspections, key=lambda each: each.symbol)
-    found = _of_other_kind(ordered)
+    found = _misfiled(ordered, symbols)
+    ordered = [each for each in ordered if each.symbol not in found]
+    found |= _of_other_kind(ordered)
     fitting = [each for each in ordered if each.symbol not in found]
     if fitting and fitting[0].kind == "labeled" and len({each.kind for each in fitting}) == 1:
         found |= _with_other_types(fitting, patterns)
     return dict(sorted(found.items()))
+
+
+def _misfiled(inspections: Sequence[SymbolInspection], symbols: Collection[str]) -> dict[str, str]:
+    others = other_symbols(inspections)
+    n_named = sum(bool(each.own_symbols) for each in inspections)
+    batch = [*symbols, *(each.symbol for each in inspections)]
+    found = {}
+    for symbol, named in others.items():
+        of_batch = [pair for pair in named if any(is_same_symbol(pair[0], each) for each in batch)]
+        if of_batch or 2 * len(others) <= n_named:
+            value, uri = (of_batch or named)[0]
+            found[symbol] = (
+                f"symbol {symbol}: {uri} says inside that it is of {value!r}. Move the file to "
+                "where it belongs; if the column is no symbol, set data.columns: {symbol: null}."
+            )
+    return found
+
+
+def other_symbols(
+    inspections: Iterable[SymbolInspection],
+) -> dict[str, list[tuple[str, str]]]:
+    """Return by symbol what its files call themselves inside, where that is another name."""
+    found = {}
+    for each in inspections:
+        named = [pair for pair in each.own_symbols if not is_same_symbol(pair[0], each.symbol)]
+        if named:
+            found[each.symbol] = named
+    return found
 
 
 def _of_other_kind(inspections: Sequence[SymbolInspection]) -> dict[str, str]:

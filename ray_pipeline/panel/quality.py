@@ -14,12 +14,22 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.records import LARGEST_VALUE
 
 __all__ = [
+    "ASSUMED_RULES",
     "QualityFinding",
     "bar_findings",
     "require_rows",
     "to_float",
     "within_range",
 ]
+
+ASSUMED_RULES = frozenset(
+    {
+        *("columns_named", "prices_adjusted", "time_unit_assumed", "time_zone_assumed"),
+        *("time_zone_given", "trading_date", "stamp", "repeated_hour", "missing_hour"),
+        *("contradicting_rows",),
+    }
+)
+"""Rules of findings that say how data were understood, rather than what is wrong with them."""
 
 _FloatT = TypeVar("_FloatT", bound=np.floating[Any])
 
@@ -32,7 +42,9 @@ class QualityFinding:
     ----------
     rule
         ``columns_named``, ``prices_adjusted``, ``column_missing_in_files``,
-        ``time_unit_assumed``, ``missing_time``, ``out_of_order``,
+        ``time_unit_assumed``, ``time_zone_assumed``, ``time_zone_given``, ``trading_date``,
+        ``stamp``, ``repeated_hour``, ``missing_hour``, ``contradicting_rows``,
+        ``missing_time``, ``out_of_order``,
         ``duplicate_rows``, ``infinite_values``, ``out_of_range``, ``constant_column``,
         ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars``, ``nonpositive_prices`` or
         ``outside_universe``.

@@ -7,7 +7,7 @@ back as the number 700. Files of one symbol may differ in columns and types; the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Protocol, Self
@@ -23,6 +23,7 @@ from ray_pipeline.panel.naming import Naming, name_columns, name_findings, requi
 from ray_pipeline.panel.prices import columns_in_file, read_column, read_type
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
+from ray_pipeline.panel.timestamps import FileTimes
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
@@ -45,6 +46,12 @@ class ColumnReader(Protocol):
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read columns."""
+        ...
+
+    def read_timed(
+        self, time_column: str, columns: Sequence[str]
+    ) -> tuple[list[FileTimes], pa.Table]:
+        """Read columns, and the times as each file has them."""
         ...
 
     def blocks(
@@ -144,6 +151,20 @@ class PartitionReader:
         """Close all files."""
         self._stack.close()
 
+    def files(
+        self,
+    ) -> Iterator[tuple[str, Naming, pq.FileMetaData, Callable[[str], pa.ChunkedArray]]]:
+        """Give each file's URI, names and footer, and what reads one of its columns as it is."""
+        for file in self._partition.files:
+            footer = self._footers[file.path]
+
+            def read(column: str, file: PartitionFile = file) -> pa.ChunkedArray:
+                with ParquetSource(self._fs, file, self._footers[file.path]) as source:
+                    groups = range(source.parquet.metadata.num_row_groups)
+                    return source.read(groups, [column], ()).column(column)
+
+            yield uri_of(self._fs, file.path), self._namings[file.path], footer, read
+
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read `columns` of all files, one below the other in the order of the paths.
 
@@ -166,6 +187,44 @@ class PartitionReader:
         """
         return pa.concat_tables([table for _, table in self.blocks(columns)])
 
+    def read_timed(
+        self, time_column: str, columns: Sequence[str]
+    ) -> tuple[list[FileTimes], pa.Table]:
+        """Read `columns` as `read` does, and in the same go the times of each file.
+
+        Returns
+        -------
+        files
+            The time column of each file in the file's own type; nulls of one that lacks it.
+        table
+            `columns`.
+        """
+        types = self._types_of(columns)
+        times: dict[str, list[pa.ChunkedArray]] = {file.path: [] for file in self._partition.files}
+        tables = []
+        wanted = list(dict.fromkeys((time_column, *columns)))
+        parts = ahead(self._parts(wanted, None), lambda part: self._start_piece(part[1], part[2]))
+        with closing(parts):
+            for (_, piece, _), fetched in parts:
+                with closing(fetched):
+                    read = fetched.read()
+                own = self._namings[piece.file.path].own
+                is_there = time_column in own
+                times[piece.file.path].append(
+                    read.column(own[time_column])
+                    if is_there
+                    else pa.chunked_array([pa.nulls(piece.n_rows)])
+                )
+                tables.append(self._cells(read, piece, columns, types))
+        files = [
+            FileTimes(
+                uri_of(self._fs, path),
+                pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type),
+            )
+            for path, parts in times.items()
+        ]
+        return files, pa.concat_tables(tables)
+
     def blocks(
         self, columns: Sequence[str], max_cells: int | None = None
     ) -> Generator[tuple[int, pa.Table]]:
@@ -187,22 +246,16 @@ class PartitionReader:
         table
             Some or all of `columns`.
         """
-        unions = dict(self.columns)
-        for name in columns:
-            if name not in unions:
-                raise DataError(f"no column {name!r}; found {some_of(list(unions))}.")
-            if column_kind(unions[name]) == "mixed":
-                raise DataError(
-                    f"column {name!r} is {self._types_by_file(name)}; it needs one type. "
-                    "Rewrite the file that differs."
-                )
-        types = self._handed_over(columns)
+        types = self._types_of(columns)
         started = ahead(
             self._parts(columns, max_cells), lambda part: self._start_piece(part[1], part[2])
         )
         with closing(started):
-            for (first_row, _, names), fetched in started:
-                yield first_row, self._read_piece(fetched, names, types)
+            for (first_row, piece, names), fetched in started:
+                with closing(fetched):
+                    read = fetched.read()
+                yield first_row, self._cells(read, piece, names, types)
+                del read  # before the next is read
 
     def _parts(
         self, columns: Sequence[str], max_cells: int | None
@@ -254,22 +307,35 @@ class PartitionReader:
         )
         return fetched, fetched.size_bytes
 
-    def _read_piece(
-        self, fetched: FetchedPiece, columns: Sequence[str], types: dict[str, pa.DataType]
+    def _cells(
+        self, table: pa.Table, piece: Piece, columns: Sequence[str], types: dict[str, pa.DataType]
     ) -> pa.Table:
-        with closing(fetched):
-            table = fetched.read()
-        naming = self._namings[fetched.piece.file.path]
+        """Return columns of what was read of a file, by their names inside."""
+        naming = self._namings[piece.file.path]
+        uri = uri_of(self._fs, piece.file.path)
         arrays = []
         for name in columns:
             target = types[name]
             if name not in naming.own:
-                arrays.append(pa.nulls(fetched.piece.n_rows, target))
+                arrays.append(pa.nulls(piece.n_rows, target))
                 continue
-            subject = f"{fetched.source.uri}: column {name!r}"
+            subject = f"{uri}: column {name!r}"
             column = read_column(table, name, naming, self._rules, subject)
             arrays.append(cast(column, target, subject))
         return pa.table(arrays, names=list(columns))
+
+    def _types_of(self, columns: Sequence[str]) -> dict[str, pa.DataType]:
+        """Return the type in which each column is handed over; refuse those that have none."""
+        unions = dict(self.columns)
+        for name in columns:
+            if name not in unions:
+                raise DataError(f"no column {name!r}; found {some_of(list(unions))}.")
+            if column_kind(unions[name]) == "mixed":
+                raise DataError(
+                    f"column {name!r} is {self._types_by_file(name)}; it needs one type. "
+                    "Rewrite the file that differs."
+                )
+        return self._handed_over(columns)
 
     def _handed_over(self, columns: Sequence[str]) -> dict[str, pa.DataType]:
         """Return the type in which each column is handed over, from the files' own types."""

@@ -1,10 +1,57 @@
-"""What the config says of how files are read: a record of plain values that travels with units."""
+"""What the config says of how files are read: records of plain values that travel with units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-__all__ = ["AS_THEY_ARE", "ReadingRules"]
+__all__ = [
+    "AS_THEY_ARE",
+    "Duplicates",
+    "MissingHour",
+    "ReadingRules",
+    "RepeatedHour",
+    "Stamp",
+    "TimeRules",
+    "TimeUnit",
+]
+
+TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns", "date"]
+RepeatedHour: TypeAlias = Literal["rows", "first", "second"]
+MissingHour: TypeAlias = Literal["refuse", "shift"]
+Stamp: TypeAlias = Literal["open", "close"]
+Duplicates: TypeAlias = Literal["refuse", "first", "last", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRules:
+    """How a time column is read.
+
+    Attributes
+    ----------
+    unit
+        Of whole numbers: since 1970, or calendar dates such as 20240131. None: each file's own
+        numbers tell.
+    format
+        Of text and of whole numbers, in directives of ``strptime``. None: ISO 8601 and its kin.
+    zone
+        IANA name of the zone of times without one, None for UTC.
+    repeated_hour, missing_hour
+        What times without a zone mean where clocks were put back or forward.
+    stamp, bar_seconds
+        Whether a bar is stamped when it opens or closes; a bar's length, which the latter needs.
+    trading_date
+        Whether a time only says the date where it was traded.
+    """
+
+    unit: TimeUnit | None = None
+    format: str | None = None
+    zone: str | None = None
+    repeated_hour: RepeatedHour = "rows"
+    missing_hour: MissingHour = "refuse"
+    stamp: Stamp = "open"
+    bar_seconds: int | None = None
+    trading_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +65,16 @@ class ReadingRules:
         symbol's name is None where it is not to be looked at.
     price_scale
         What open, high, low and close are multiplied by.
+    time
+        How times are read.
+    duplicates
+        Which of the rows of one time counts where they contradict each other.
     """
 
     columns: tuple[tuple[str, str | None], ...] = ()
     price_scale: float = 1.0
+    time: TimeRules = TimeRules()
+    duplicates: Duplicates = "refuse"
 
 
 AS_THEY_ARE = ReadingRules()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.quality import QualityFinding, to_float
-from ray_pipeline.panel.timestamps import utc_ns
+from ray_pipeline.panel.reading_rules import AS_THEY_ARE, Duplicates, ReadingRules
+from ray_pipeline.panel.time_forms import Clock
+from ray_pipeline.panel.timestamps import FileTimes, symbol_times
 from ray_pipeline.wording import iso_time
 
 __all__ = ["RepeatedRows", "RowPlan", "Rows", "plan_rows"]
@@ -39,6 +42,10 @@ class RowPlan:
         int64 (n_repeats, 2): rows that have the time of another row, each with the one before it.
     repeated_ns
         int64 (n_repeats,): that time.
+    duplicates
+        What becomes of rows of one time that contradict each other.
+    clocks
+        What the files say of the zone of their times.
     findings
         What was found in the times, in the order of the rules.
     """
@@ -48,6 +55,8 @@ class RowPlan:
     positions: NDArray[np.int64] | None
     repeats: NDArray[np.int64]
     repeated_ns: NDArray[np.int64]
+    duplicates: Duplicates
+    clocks: tuple[Clock, ...]
     findings: tuple[QualityFinding, ...]
 
     @property
@@ -73,37 +82,43 @@ class RowPlan:
         return kept, positions[kept]
 
 
-def plan_rows(times: pa.ChunkedArray, name: str, max_rows: int | None) -> RowPlan:
+def plan_rows(
+    files: Sequence[FileTimes],
+    name: str,
+    max_rows: int | None,
+    rules: ReadingRules = AS_THEY_ARE,
+) -> RowPlan:
     """Put rows on a strictly increasing UTC axis.
 
     In this order: rows without a time are dropped, rows are sorted by time (stable), of rows of
-    one time the first is kept, and of all rows the newest `max_rows`.
+    one time that one is kept which ``data.duplicates`` names, and of all rows the newest
+    `max_rows`.
 
     Parameters
     ----------
-    times
-        The time column as `read_columns` gives it.
+    files
+        The times of each file, in the order of its rows.
     name
-        Its name, for messages.
+        Of the time column, for messages.
     max_rows
         Number of newest rows to keep, None for all.
+    rules
+        How times are read, and which of the rows of one time is kept.
 
     Raises
     ------
     DataError
         When times cannot be read.
     """
-    n_read = len(times)
+    n_read = sum(len(file.column) for file in files)
     findings: list[QualityFinding] = []
-    rows: NDArray[np.int64] | None = None  # those kept, in their order; None: all as they come
-    if times.null_count:
-        message = f"{times.null_count} rows without a time were dropped"
-        findings.append(QualityFinding("missing_time", name, times.null_count, message))
-        is_there = pc.is_valid(times)
-        times, rows = times.filter(is_there), np.flatnonzero(is_there.to_numpy())
-    time_ns, assumption = utc_ns(times, name)
-    if assumption:
-        findings.append(QualityFinding("time_unit_assumed", name, len(time_ns), assumption))
+    times = symbol_times(files, name, rules.time)
+    time_ns, rows = times.time_ns, times.rows  # those kept, in their order; None: all as they come
+    if rows is not None:
+        n_missing = n_read - len(rows)
+        message = f"{n_missing} rows without a time were dropped"
+        findings.append(QualityFinding("missing_time", name, n_missing, message))
+    findings += times.findings
 
     n_out_of_order = int((time_ns[1:] < time_ns[:-1]).sum())
     if n_out_of_order:
@@ -116,11 +131,11 @@ def plan_rows(times: pa.ChunkedArray, name: str, max_rows: int | None) -> RowPla
     repeated_ns = time_ns[repeated]
     repeats = np.empty((0, 2), dtype=np.int64)
     if len(repeated):
-        message = f"{len(repeated)} rows that repeat another row were dropped"
-        findings.append(QualityFinding("duplicate_rows", None, len(repeated), message))
         rows = np.arange(n_read) if rows is None else rows
         repeats = np.column_stack([rows[repeated], rows[repeated - 1]])
-        time_ns, rows = np.delete(time_ns, repeated), np.delete(rows, repeated)
+        dropped, message = _dropped(repeated, rules.duplicates)
+        findings.append(QualityFinding("duplicate_rows", None, len(dropped), message))
+        time_ns, rows = np.delete(time_ns, dropped), np.delete(rows, dropped)
 
     if max_rows is not None and len(time_ns) > max_rows:
         n_cut = len(time_ns) - max_rows
@@ -131,7 +146,39 @@ def plan_rows(times: pa.ChunkedArray, name: str, max_rows: int | None) -> RowPla
         positions = np.full(n_read, -1, dtype=np.int64)
         positions[rows] = np.arange(len(rows))
     time_ns = np.ascontiguousarray(time_ns)
-    return RowPlan(n_read, time_ns, positions, repeats, repeated_ns, tuple(findings))
+    return RowPlan(
+        n_read=n_read,
+        time_ns=time_ns,
+        positions=positions,
+        repeats=repeats,
+        repeated_ns=repeated_ns,
+        duplicates=rules.duplicates,
+        clocks=times.clocks,
+        findings=tuple(findings),
+    )
+
+
+def _dropped(repeated: NDArray[np.intp], duplicates: Duplicates) -> tuple[NDArray[np.intp], str]:
+    """Return which rows in the order of time are dropped, and a sentence on it.
+
+    Parameters
+    ----------
+    repeated
+        Rows that have the time of the row before them.
+    """
+    match duplicates:
+        case "refuse":
+            return repeated, f"{len(repeated)} rows that repeat another row were dropped"
+        case "first":
+            how = "the first of those of one time was kept"
+        case "last":
+            repeated, how = repeated - 1, "the last of those of one time was kept"
+        case "drop":
+            repeated, how = np.union1d(repeated, repeated - 1), "none of those of one time was kept"
+        case _:
+            assert_never(duplicates)
+    n_rows = "1 row was" if len(repeated) == 1 else f"{len(repeated)} rows were"
+    return repeated, f"{n_rows} dropped: {how}, as data.duplicates says"
 
 
 class RepeatedRows:
@@ -174,20 +221,27 @@ class RepeatedRows:
             later, earlier = (column.take(pa.array(i)) for i in (self._later, self._earlier))
             self._differs |= ~_same_cells(later, earlier)
 
-    def require_none_contradict(self) -> None:
-        """Raise when rows of one time differ: only the owner of the data can tell which is right.
+    def judge(self) -> tuple[QualityFinding, ...]:
+        """Say how many times have rows that differ: only the owner of the data knows which counts.
 
         Raises
         ------
         DataError
-            With the number of such times and the first.
+            With the number of such times and the first, unless the config says which counts.
         """
-        if self._differs.any():
-            conflicting = np.unique(self._plan.repeated_ns[self._differs])
+        if not self._differs.any():
+            return ()
+        conflicting = np.unique(self._plan.repeated_ns[self._differs])
+        found = (
+            f"{len(conflicting)} timestamps have rows that contradict each other, the first at "
+            f"{iso_time(int(conflicting[0]))}"
+        )
+        if self._plan.duplicates == "refuse":
             raise DataError(
-                f"{len(conflicting)} timestamps have rows that contradict each other, the first "
-                f"at {iso_time(int(conflicting[0]))}. Keep one row per timestamp."
+                f"{found}. Keep one row per timestamp, or say which of them counts by "
+                "data.duplicates: last (in the order of files and rows), first, or drop."
             )
+        return (QualityFinding("contradicting_rows", None, len(conflicting), found),)
 
 
 def _same_cells(left: pa.ChunkedArray, right: pa.ChunkedArray) -> NDArray[np.bool_]:

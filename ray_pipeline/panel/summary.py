@@ -65,6 +65,8 @@ class PanelSummary:
         User-defined functions that compute features of bars.
     own_columns
         Columns beside bars that are features as they are.
+    rules
+        How files are read.
     """
 
     kind: TableKind
@@ -78,6 +80,7 @@ class PanelSummary:
     warnings: tuple[str, ...]
     functions: tuple[FeatureFunction, ...] = ()
     own_columns: tuple[str, ...] = ()
+    rules: ReadingRules = AS_THEY_ARE
 
 
 def summarise_panel(
@@ -88,6 +91,7 @@ def summarise_panel(
     label_features: str | Sequence[str],
     interval: str | None,
     time_column: str | None,
+    rules: ReadingRules = AS_THEY_ARE,
 ) -> PanelSummary:
     """Unite what was learned of each symbol; independent of the order of `inspections`.
 
@@ -103,7 +107,9 @@ def summarise_panel(
         Bar interval from the config or the layout (``5m``), or None to take the most frequent
         step of the data.
     time_column
-        The config's ``data.time_column``.
+        Name of the time column in the config.
+    rules
+        How files are read.
 
     Raises
     ------
@@ -163,12 +169,13 @@ def summarise_panel(
         ),
         dropped=dropped,
         warnings=(
-            *panel_warnings(inspections, roles, merged, bar_seconds),
+            *panel_warnings(inspections, roles, merged, bar_seconds, rules.time),
             *unused_patterns("columns.horizons", columns_config.horizons, roles.targets),
             *unused_patterns("columns.tasks", columns_config.tasks, roles.targets),
         ),
         functions=tuple(functions.values()),
         own_columns=own_columns,
+        rules=rules,
     )
 
 
@@ -177,7 +184,6 @@ def table_request(
     *,
     max_rows: int | None,
     min_rows: int,
-    rules: ReadingRules = AS_THEY_ARE,
     features: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
 ) -> TableRequest:
@@ -192,7 +198,7 @@ def table_request(
         bar_seconds=summary.bar_seconds,
         session_bars=summary.session_bars,
         functions=summary.functions,
-        rules=rules,
+        rules=summary.rules,
         own_columns=summary.own_columns,
     )
 

@@ -126,7 +126,7 @@ class TrainedRun:
             bar_seconds=data.bar_seconds,
             session_bars=data.session_bars,
             functions=self._functions(import_folders),
-            rules=rules_of(self.config),
+            rules=rules_of(self.config, self.interval),
             own_columns=data.own_columns,
         )
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.documents import LeftOutSymbol, SymbolFacts
-from ray_pipeline.results.figures import count, period, shortened, size, unsigned
+from ray_pipeline.results.documents import AssumptionFacts, LeftOutSymbol, SymbolFacts
+from ray_pipeline.results.figures import count, period, plural, shortened, size, unsigned
 from ray_pipeline.results.tables import FAILURES, LEAKAGE
 
 __all__ = [
@@ -106,6 +106,7 @@ class DataSection:
     failures: Capped[FailedUnit]
     failures_absent: str
     warnings: Capped[str]
+    assumptions: tuple[str, ...]
 
 
 def write_data_section(contents: RunContents) -> DataSection:
@@ -135,7 +136,14 @@ def write_data_section(contents: RunContents) -> DataSection:
             "in the order they were given",
             "run.json",
         ),
+        assumptions=tuple(map(_assumption, contents.record.data.assumptions)),
     )
+
+
+def _assumption(fact: AssumptionFacts) -> str:
+    more = fact.n_symbols - len(fact.symbols)
+    where = ", ".join(fact.symbols) + (f" and {count(more)} more" if more else "")
+    return f"{fact.text} ({plural(fact.n_symbols, 'symbol')}: {where})"
 
 
 def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[MergedFinding]:

@@ -68,6 +68,14 @@ class FeatureFunctionRecord(Record):
     lookback: int | None
 
 
+class AssumptionFacts(Record):
+    """How the data of some symbols were understood."""
+
+    text: str
+    n_symbols: int
+    symbols: Items[str] = ()
+
+
 class DataFacts(Record):
     """What a run read; nothing of it is known before its symbols were inspected."""
 
@@ -80,6 +88,7 @@ class DataFacts(Record):
     session_bars: int | None = None
     feature_functions: Items[FeatureFunctionRecord] = ()
     own_columns: Items[str] = ()
+    assumptions: Items[AssumptionFacts] = ()
     n_timestamps: int | None = None
     n_rows: int | None = None
     first_ts: str | None = None

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.tallies import ColumnTally
+from ray_pipeline.panel.timestamps import FileTimes
 
 T0 = 1_706_711_400 * 10**9
 MINUTE = 60 * 10**9
@@ -28,6 +29,11 @@ class TableReader:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         return self._table.select(list(columns))
+
+    def read_timed(
+        self, time_column: str, columns: Sequence[str]
+    ) -> tuple[list[FileTimes], pa.Table]:
+        return [FileTimes("", self._table.column(time_column))], self.read(columns)
 
     def blocks(self, columns: Sequence[str], max_cells: int) -> Iterator[tuple[int, pa.Table]]:
         n_columns = max(1, max_cells // self._group_rows)

@@ -45,6 +45,7 @@ def inspection(symbol: str, columns: dict[str, str] | None = None, **changed: An
             "target_values": tuple(values.items()),
             "constant": (),
             "n_missing": (),
+            "clocks": ("aware",),
             **changed,
         }
     )
@@ -343,12 +344,43 @@ def test_time_columns_that_differ() -> None:
     columns = tuple(
         ("date", "timestamp[us]") if name == "ts" else (name, kind) for name, kind in naive.columns
     )
-    naive = SymbolInspection.from_record({**naive.to_record(), "columns": columns})
+    changed = {"columns": columns, "clocks": ["naive"]}
+    naive = SymbolInspection.from_record({**naive.to_record(), **changed})
     summary = summarise([inspection("A"), naive])
     assert summary.time_column is None
     assert summary.warnings == (
         "time columns are called date, ts in different symbols",
-        "times have no zone in B and one in A; those without are taken as UTC",
+        "times have no zone in B and one in A; those without are taken as UTC: data.time_zone says "
+        "what they are",
+    )
+
+
+def test_daily_bars_of_exchanges_that_share_no_timestamp() -> None:
+    """One warning names the groups, and the key; their absences are no warnings of their own."""
+    midnights = {"NY": 5, "NY2": 5, "TOKYO": 15, "UTC": 0}
+    panel = [
+        inspection(symbol, times=np.arange(10) * DAY + hour * 60 * MINUTE)
+        for symbol, hour in midnights.items()
+    ]
+    (warning,) = summarise(panel).warnings
+    assert warning.startswith(
+        "symbols never share a timestamp: bars are stamped NY, NY2 at 05:00; TOKYO at 15:00; UTC "
+        "at 00:00 UTC"
+    )
+    assert "data.trading_date: true" in warning
+    summers = np.r_[np.arange(5) * DAY, np.arange(5, 10) * DAY - 60 * MINUTE]
+    assert summarise([panel[3], inspection("LONDON", times=summers)]).warnings != (warning,)
+
+
+def test_files_that_call_all_symbols_otherwise() -> None:
+    """The folders count, and it is said."""
+    panel = [
+        inspection(name, own_symbols=((f"{name} US Equity", "part.parquet"),)) for name in "AB"
+    ]
+    (warning,) = summarise(panel).warnings
+    assert warning == (
+        "files name other symbols than their folders in A, B (A is 'A US Equity' inside); the "
+        "names of the folders count"
     )
 
 
