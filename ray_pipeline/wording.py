@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from ray_pipeline.display import escaped
 
-__all__ = ["agreeing", "closest", "iso_time", "plural", "some_of"]
+__all__ = ["agreeing", "closest", "iso_time", "plural", "size_text", "some_of"]
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -81,3 +81,16 @@ def iso_time(time_ns: int) -> str:
     second = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     fraction = f".{fraction_ns:09d}".rstrip("0") if fraction_ns else ""
     return f"{second}{fraction}+00:00"
+
+
+def size_text(n_bytes: float) -> str:
+    """Spell a number of bytes.
+
+    >>> size_text(512), size_text(3 * 2**20)
+    ('512 B', '3.0 MiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.1f} TiB"

@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("comparing", "explaining", "report", "status"),
     ("driving",),
     ("pipeline", "predicting"),
+    ("importing",),
     ("quickstart", "terminal"),
     ("commands",),
     ("arguments",),
@@ -90,7 +91,12 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pickle": ("execution",),
     "pydantic": ("config", "results"),
     "pydantic_core": ("config", "results"),
-    "ray": ("execution.ray_private", "execution.ray_session", "execution.ray_workers"),
+    "ray": (
+        "execution.ray_private",
+        "execution.ray_session",
+        "execution.ray_workers",
+        "importing.shuffle",
+    ),
     "s3fs": ("storage",),
     "sklearn": ("families.elastic_net",),
     "threadpoolctl": ("execution.threads",),
@@ -156,6 +162,7 @@ PURE = (
     "training.search.verdict",
     "families.labels",
     "families.watching",
+    "importing.chunks",
     "training.problems",
 )
 """Arrays and plain values in, arrays and records out: no I/O, clock, logging or global chance."""
@@ -582,8 +589,8 @@ def planted(**modules: str) -> tuple[dict[str, Source], list[Import]]:
             "pipeline",
             "def f():\n    import ray.exceptions",
             home_violations,
-            "pipeline:2 imports ray.exceptions: "
-            "its home is execution.ray_private and execution.ray_session and execution.ray_workers",
+            "pipeline:2 imports ray.exceptions: its home is execution.ray_private and "
+            "execution.ray_session and execution.ray_workers and importing.shuffle",
         ),
         (
             "panel__reading",

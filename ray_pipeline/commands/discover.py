@@ -8,6 +8,7 @@ import sys
 from ray_pipeline.bounds import MAX_COUNT, MAX_INT
 from ray_pipeline.commands.command import Command, add_json, whole_number
 from ray_pipeline.terminal import put, put_json
+from ray_pipeline.wording import size_text
 
 __all__ = ["COMMAND"]
 
@@ -62,12 +63,12 @@ def _execute(options: argparse.Namespace) -> int:
         return 0
     interval = f", interval {found.interval}" if found.interval else ""
     where = f"{found.data_dir} ({found.layout} layout{interval})"
-    put(f"{len(found.symbols)} symbols, {n_files} files, {_size(n_bytes)} in {where}")
+    put(f"{len(found.symbols)} symbols, {n_files} files, {size_text(n_bytes)} in {where}")
     width = max(len(partition.symbol) for partition in found.partitions)
     chosen = set(selected)
     for partition in found.partitions:
         mark = "*" if partition.symbol in chosen and options.batch_size else " "
-        size = _size(partition.size_bytes)
+        size = size_text(partition.size_bytes)
         put(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
     for rejection in found.rejected:
         put(f"- {rejection.symbol}: {rejection.reason}")
@@ -75,14 +76,6 @@ def _execute(options: argparse.Namespace) -> int:
         named = ", ".join(selected)
         put(f"* the {len(selected)} symbols that a run with seed {seed} would take: {named}")
     return 0
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 COMMAND = Command(

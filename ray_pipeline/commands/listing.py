@@ -8,6 +8,7 @@ from ray_pipeline.commands import (
     discover,
     explain,
     features,
+    import_data,
     init,
     label,
     predict,
@@ -22,6 +23,7 @@ __all__ = ["COMMANDS"]
 
 COMMANDS = (
     init.COMMAND,
+    import_data.COMMAND,
     run.COMMAND,
     discover.COMMAND,
     check.COMMAND,

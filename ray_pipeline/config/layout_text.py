@@ -15,8 +15,10 @@ FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OTHER_FILES = re.compile(r"\.(csv|tsv|txt|json|feather|gz|zst|zip)$", re.IGNORECASE)
 
 
-def layout_fault(text: str) -> str | None:
+def layout_fault(text: str, *, any_files: bool = False) -> str | None:
     """Say what is wrong with a pattern, as it follows its name; None where nothing is.
+
+    With `any_files` it may be of files other than Parquet.
 
     >>> layout_fault("ticker={symbol}") is None
     True
@@ -48,7 +50,7 @@ def layout_fault(text: str) -> str | None:
             "}{" in text
         ),
         "names files that are not Parquet: ray-pipeline import brings those into the layout": (
-            _OTHER_FILES.search(levels[-1])
+            not any_files and _OTHER_FILES.search(levels[-1])
         ),
     }
     return next((fault for fault, is_there in faults.items() if is_there), None)

@@ -66,6 +66,14 @@ class PathFields:
 class LayoutPattern:
     """A pattern of paths.
 
+    Attributes
+    ----------
+    text
+        As the config or the command line has it.
+    any_files
+        Whether it is of files of any kind, not of Parquet alone; a last level with a dot in it then
+        names the file.
+
     Raises
     ------
     ConfigError
@@ -73,10 +81,11 @@ class LayoutPattern:
     """
 
     text: str
+    any_files: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a text that is no pattern."""
-        fault = layout_fault(self.text)
+        fault = layout_fault(self.text, any_files=self.any_files)
         if fault is not None:
             raise ConfigError(f"The layout {self.text!r} {fault}.")
 
@@ -154,9 +163,10 @@ class LayoutPattern:
     @cached_property
     def _levels(self) -> tuple[str, ...]:
         levels = tuple(self.text.strip("/").split("/"))
-        if levels[-1].lower().endswith(_SUFFIX):
+        if levels[-1].lower().endswith(_SUFFIX) or (self.any_files and "." in levels[-1]):
             return levels
-        return (*levels, *(() if levels[-1] == "**" else ("**",)), "*.parquet")
+        below = () if levels[-1] == "**" else ("**",)
+        return (*levels, *below, "*" if self.any_files else f"*{_SUFFIX}")
 
     @cached_property
     def _at_symbol(self) -> int:

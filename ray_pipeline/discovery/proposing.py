@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ray_pipeline.discovery.bar_sizes import INTERVAL_KEYS, looks_like_interval
 
-__all__ = ["CURRENT", "IMPORTABLE", "propose_layout"]
+__all__ = ["CURRENT", "IMPORTABLE", "SYMBOL_KEYS", "propose_layout"]
 
 CURRENT = ("interval={interval}/symbol={symbol}", "symbol={symbol}")
 """What is read without a pattern."""
@@ -15,10 +15,11 @@ CURRENT = ("interval={interval}/symbol={symbol}", "symbol={symbol}")
 IMPORTABLE = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst", ".txt")
 """Endings of files that ``ray-pipeline import`` reads besides Parquet."""
 
-_SYMBOL_KEYS = (
+SYMBOL_KEYS = (
     *("symbol", "ticker", "sym", "instrument", "asset", "security", "code", "secid", "pair"),
     *("coin", "permno", "figi", "isin", "ric", "underlying", "item_id", "unique_id", "sid"),
 )
+"""Names that people give to the symbol, of levels and of columns."""
 _DATE_KEYS = ("date", "day", "dt", "year", "month", "week", "quarter", "trade_date", "trading_date")
 _DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d([-_.]?\d\d)?)?|\d{1,2}|(19|20)\d\d[-_.]?q[1-4]", re.I)
 _NAMED_BY_A_WRITER = re.compile(
@@ -81,7 +82,7 @@ def _level(names: Sequence[str], groups: Iterator[str]) -> str:
 
 
 def _keyed_level(key: str) -> str:
-    if key.lower() in _SYMBOL_KEYS:
+    if key.lower() in SYMBOL_KEYS:
         return f"{key}={{symbol}}"
     if key.lower() in INTERVAL_KEYS:
         return f"{key}={{interval}}"

@@ -103,6 +103,13 @@ class RaySettings:
 class RaySession:
     """A connection to Ray, and what is to be undone at its end.
 
+    Parameters
+    ----------
+    address
+        As in `RaySettings`.
+    object_store_bytes
+        Of a Ray of our own, where this is less than Ray's default.
+
     Attributes
     ----------
     is_own
@@ -113,7 +120,7 @@ class RaySession:
 
     growth: Growth
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, object_store_bytes: int = _OBJECT_STORE_BYTES) -> None:
         self._opened_here = not ray.is_initialized()
         self._auth_mode = os.environ.get(_AUTH_VARIABLE)
         self.is_own = False
@@ -123,7 +130,7 @@ class RaySession:
         elif address == "local" or (address is None and not _inside_a_cluster()):
             self.is_own = True
             self.growth = "fixed"
-            _start_own()
+            _start_own(object_store_bytes)
         else:
             _join(address)
             self.growth = _growth_of_cluster()
@@ -193,7 +200,7 @@ def _inside_a_cluster() -> bool:
     return bool(os.environ.get("RAY_ADDRESS") or os.environ.get(_JOB_VARIABLE))
 
 
-def _start_own() -> None:
+def _start_own(object_store_bytes: int) -> None:
     variables = {
         "PYTHONPATH": os.pathsep.join(import_paths()),
         "RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0"),
@@ -204,7 +211,7 @@ def _start_own() -> None:
         "address": "local",
         "num_cpus": usable_cpus(),
         "include_dashboard": False,
-        "object_store_memory": min(_OBJECT_STORE_BYTES, int(0.3 * physical)),
+        "object_store_memory": min(object_store_bytes, int(0.3 * physical)),
     }
     root = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     if len(root) > _LONGEST_TEMP_ROOT:

@@ -1,0 +1,78 @@
+"""``ray-pipeline import``: long tables, day files and CSV brought into the layout."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.terminal import put, put_json
+
+__all__ = ["COMMAND"]
+
+_ROLES = ("time", "symbol", "open", "high", "low", "close", "volume")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help="folder or file, or an address of a store")
+    parser.add_argument("--out", metavar="URI", required=True, help="root of the panel")
+    parser.add_argument("--interval", required=True, help="bar interval of the rows, such as 5m")
+    parser.add_argument(
+        "--columns",
+        type=_columns,
+        default={},
+        metavar="ROLE=NAME,...",
+        help="columns that have other names, such as time=Date,symbol=Ticker",
+    )
+    parser.add_argument(
+        "--symbol-from-path",
+        metavar="PATTERN",
+        help="where paths tell the symbol, such as '{symbol}.csv' or 'ticker={symbol}'",
+    )
+    parser.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
+    parser.add_argument("--config", metavar="PATH", help="where the config goes (beside the panel)")
+    parser.add_argument("--address", help="of a Ray cluster, as execution.address of a run")
+    add_json(parser)
+
+
+def _columns(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in text.split(","):
+        role, mark, name = pair.partition("=")
+        if not mark or role.strip() not in _ROLES or not name:
+            raise argparse.ArgumentTypeError(
+                f"found {pair!r}; ROLE=NAME is needed, with a role of {', '.join(_ROLES)}"
+            )
+        found[role.strip()] = name
+    return found
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.driving.progress import Progress
+    from ray_pipeline.importing.command import ImportOptions, import_panel
+    from ray_pipeline.importing.outcome import outcome_lines
+
+    chosen = ImportOptions(
+        interval=options.interval,
+        columns=options.columns,
+        symbol_from_path=options.symbol_from_path,
+        since=options.since,
+        address=options.address,
+        config=options.config,
+    )
+    done = import_panel(options.source, options.out, chosen, Progress(sys.stderr))
+    if options.json:
+        put_json(done.document())
+    else:
+        put(*outcome_lines(done))
+    return 0
+
+
+COMMAND = Command(
+    name="import",
+    summary="bring long tables, day files and CSV into the layout",
+    add_arguments=_add_arguments,
+    execute=_execute,
+    is_resumed=True,
+    lost_code=0,
+)

@@ -1,0 +1,225 @@
+"""Which columns an import takes, what they become, and what is left behind. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ray_pipeline.discovery.proposing import SYMBOL_KEYS
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.naming import name_columns as columns_by_name
+from ray_pipeline.panel.vendors import propose_columns
+from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
+from ray_pipeline.wording import some_of
+
+__all__ = [
+    "ROLES",
+    "TIME",
+    "ColumnPlan",
+    "FileColumns",
+    "name_columns",
+    "plan_columns",
+    "written_type",
+]
+
+TIME = "ts"
+"""What the time is called in what is written; the symbol is in the path alone."""
+
+ROLES = ("time", "symbol", *BAR_FIELDS)
+"""What ``--columns`` may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileColumns:
+    """The columns of one file.
+
+    Attributes
+    ----------
+    time, symbol
+        Their names in the file; no symbol where the path tells it.
+    others
+        (name in what is written, name in the file) of the rest, in the order of the file.
+    """
+
+    time: str
+    symbol: str | None
+    others: tuple[tuple[str, str], ...]
+
+    @property
+    def wanted(self) -> list[str]:
+        """Names in the file of all columns that are read."""
+        symbol = [] if self.symbol is None else [self.symbol]
+        return [self.time, *symbol, *(name for _, name in self.others)]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """What is written, of all files.
+
+    Attributes
+    ----------
+    given
+        (role, name in the files) from the command line.
+    types
+        (name, type) of each column beside the time, sorted by name; the type as Arrow spells it.
+    left_behind
+        (name in a file, why) of columns that are in none of what is written.
+    """
+
+    given: tuple[tuple[str, str], ...]
+    types: tuple[tuple[str, str], ...]
+    left_behind: tuple[tuple[str, str], ...]
+
+
+def name_columns(
+    names: Sequence[str], given: Mapping[str, str], subject: str, *, symbol_in_path: bool
+) -> FileColumns:
+    """Find time, symbol and bar fields among the columns of a file.
+
+    By the rules of ``data.columns``; a role that these do not find is the column that a vendor
+    calls so.
+
+    Parameters
+    ----------
+    names
+        Columns of the file.
+    given
+        Role to name, as on the command line.
+    subject
+        The file, for messages.
+    symbol_in_path
+        Whether the path tells the symbol; a column of it is then left alone.
+
+    Raises
+    ------
+    DataError
+        When a column that was named, a time, or a symbol is not there.
+    """
+    for role, name in given.items():
+        if name not in names and name.lower() not in {each.lower() for each in names}:
+            raise DataError(
+                f"{subject}: --columns {role}={name}: there is no such column; found "
+                f"{some_of(names)}."
+            )
+    guessed = propose_columns(names).needed
+    taken = set(given.values())
+    told = {role: name for role, name in guessed.items() if name not in taken} | dict(given)
+    naming = columns_by_name(names, told, subject)
+    if naming.raw_close is not None:
+        raise DataError(
+            f"{subject}: --columns close={given.get('close')}: an import writes prices as they "
+            "stand. Leave it out, and set data.columns.close in the config of the run, which "
+            "adjusts open, high and low as well."
+        )
+    own = dict(naming.own)
+    times = [told["time"]] if "time" in told else list(TIME_COLUMNS)
+    time = next((own.pop(name) for name in times if name in own), None)
+    if time is None:
+        raise DataError(
+            f"{subject}: no time column: looked for {', '.join(TIME_COLUMNS)}; found "
+            f"{some_of(names)}. Name it: --columns time=NAME."
+        )
+    symbol = None if symbol_in_path else _symbol(own)
+    if symbol is None and not symbol_in_path:
+        raise DataError(
+            f"{subject}: no symbol column: looked for {', '.join(SYMBOL_KEYS[:4])} and the like; "
+            f"found {some_of(names)}. Name it (--columns symbol=NAME), or say where the path tells "
+            "it (--symbol-from-path '{symbol}.csv')."
+        )
+    return FileColumns(time, symbol, tuple(own.items()))
+
+
+def _symbol(own: dict[str, str]) -> str | None:
+    """Take the symbol from columns by their names inside."""
+    by_case = {inside.casefold(): inside for inside in own}
+    found = next((by_case[key] for key in SYMBOL_KEYS if key in by_case), None)
+    return None if found is None else own.pop(found)
+
+
+def plan_columns(
+    files: Mapping[str, tuple[FileColumns, Mapping[str, pa.DataType]]],
+    given: Mapping[str, str],
+) -> ColumnPlan:
+    """Decide the columns of what is written, from those of some or all files.
+
+    Whole numbers stay whole where all files have whole ones, other numbers become float64, decimals
+    too; text, booleans and dates stay what they are.
+
+    Parameters
+    ----------
+    files
+        File to its columns and the types of these by their names in the file.
+    given
+        Role to name, as on the command line.
+
+    Raises
+    ------
+    DataError
+        When one file has numbers where another has text, with both named; or when a price is no
+        number.
+    """
+    types: dict[str, tuple[pa.DataType, str]] = {}
+    left: dict[str, str] = {}
+    for file, (columns, kinds) in files.items():
+        for name, in_file in columns.others:
+            kind = written_type(kinds[in_file])
+            if name in BAR_FIELDS and not (kind is None or _is_number(kind)):
+                raise DataError(
+                    f"{file}: column {in_file!r} is {kinds[in_file]}, and {name} has to be a "
+                    "number."
+                )
+            if kind is None:
+                left[in_file] = f"{kinds[in_file]} is no type that is read"
+            elif name in (TIME, *TIME_COLUMNS):
+                left[in_file] = "a second time"
+            elif in_file.startswith(("__index_level_", "Unnamed: ")):
+                left[in_file] = "the index that pandas wrote"
+            elif name not in types or pa.types.is_null(types[name][0]):
+                types[name] = (kind, file)
+            elif not pa.types.is_null(kind):
+                types[name] = (_wider(name, *types[name], kind, file), types[name][1])
+    known = {name: kind for name, (kind, _) in types.items() if not pa.types.is_null(kind)}
+    left |= {name: "no file has a value" for name in types if name not in known}
+    return ColumnPlan(
+        tuple(sorted(given.items())),
+        tuple(sorted((name, str(kind)) for name, kind in known.items())),
+        tuple(sorted(left.items())),
+    )
+
+
+def written_type(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type that a column is written as, None for one that nothing can be done with."""
+    if pa.types.is_dictionary(kind):
+        return written_type(kind.value_type)
+    types = pa.types
+    written: pa.DataType | None = None
+    if types.is_integer(kind) and kind != pa.uint64():
+        written = pa.int64()
+    elif types.is_floating(kind) or types.is_decimal(kind) or types.is_integer(kind):
+        written = kind if kind == pa.float32() else pa.float64()
+    elif types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        written = pa.string()
+    elif types.is_timestamp(kind) or types.is_date(kind):
+        written = pa.timestamp("ns", kind.tz if types.is_timestamp(kind) else None)
+    elif types.is_boolean(kind) or types.is_null(kind):
+        written = kind
+    return written
+
+
+def _wider(
+    name: str, kind: pa.DataType, file: str, other: pa.DataType, other_file: str
+) -> pa.DataType:
+    if kind == other:
+        return kind
+    if _is_number(kind) and _is_number(other):
+        return pa.float64()
+    raise DataError(
+        f"column {name!r} is {kind} in {file} and {other} in {other_file}. Import them separately, "
+        "or make them agree."
+    )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))

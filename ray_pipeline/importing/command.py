@@ -1,0 +1,243 @@
+"""An import from beginning to end: look, plan, shuffle round by round, account for every row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray_pipeline.bars.horizons import interval_seconds
+from ray_pipeline.discovery.patterns import LayoutPattern
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.errors import ConfigError, ExecutionError
+from ray_pipeline.importing.chunks import Extent, chunks_of, n_buckets_for
+from ray_pipeline.importing.columns import ColumnPlan, plan_columns
+from ray_pipeline.importing.ledger import BOOKS, Ledger, round_name, rounds_of
+from ray_pipeline.importing.outcome import Imported
+from ray_pipeline.importing.panel_files import panel_files
+from ray_pipeline.importing.reading import Tally, look_at
+from ray_pipeline.importing.run_config import config_path, write_config
+from ray_pipeline.importing.shuffle import ray_for_import, shuffled
+from ray_pipeline.importing.sources import SourceFile, find_sources
+from ray_pipeline.importing.tasks import ImportJob, marker_of, record_of
+from ray_pipeline.importing.writing import BucketReport
+from ray_pipeline.predicting.times import since_ns
+from ray_pipeline.storage import (
+    FileSystem,
+    RunDirectory,
+    absolute_uri,
+    open_filesystem,
+    overlap,
+    uri_of,
+)
+from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.wording import plural
+
+__all__ = ["ImportOptions", "import_panel"]
+
+_N_THREADS = 16
+_TELL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What a user chooses.
+
+    Attributes
+    ----------
+    interval
+        Bar interval of all rows, such as ``5m``.
+    columns
+        Role to the name of its column: time, symbol, open, high, low, close, volume.
+    symbol_from_path
+        Pattern of the paths below the source, which tell the symbol.
+    since
+        Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
+    address
+        Of the Ray cluster; None: as for a run.
+    config
+        Where the config goes; None: beside the panel.
+    source_options, out_options
+        fsspec options of the stores that are not secrets.
+    """
+
+    interval: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    symbol_from_path: str | None = None
+    since: str | None = None
+    address: str | None = None
+    config: str | None = None
+    source_options: Mapping[str, Any] = field(default_factory=dict)
+    out_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def import_panel(source: str, out: str, options: ImportOptions, reporter: Reporter) -> Imported:
+    """Bring tables of many symbols into the layout of the project.
+
+    Sources that were imported before, and have not changed since, are passed over. Of rows with
+    one symbol and time the one of the later source counts, and a new one for more than one that is
+    in the panel.
+
+    Raises
+    ------
+    ConfigError
+        When the options contradict each other, or `out` is not free for this.
+    DiscoveryError
+        When there is nothing to import.
+    DataError
+        When a source cannot be read, or sources contradict each other.
+    ExecutionError
+        When Ray fails.
+    StorageError
+        When the storage fails.
+    """
+    start = time.monotonic()
+    interval_seconds(options.interval)
+    since = None if options.since is None else since_ns(options.since)
+    pattern = None
+    if options.symbol_from_path is not None:
+        pattern = LayoutPattern(options.symbol_from_path, any_files=True)
+    panel = RunDirectory(out, options.out_options)
+    _require_apart(source, out, options)
+    fs, path = open_filesystem(source, options.source_options)
+    found = find_sources(fs, path, pattern)
+    books = panel.below(BOOKS)
+    done = Imported(uri_of(fs, path), panel.uri, options.interval, passed_over=found.passed_over)
+    with DriverLease(books, reporter.say, "--out").held() as lease:
+        ledger = Ledger.read(books, options.interval)
+        todo = [each for each in found.files if not ledger.has(_address(fs, each), each, since)]
+        done.n_files, done.n_known_files = len(todo), len(found.files) - len(todo)
+        done.source_bytes = sum(each.file.size_bytes for each in todo)
+        panel_files(panel, options.interval)  # before anything is started
+        if todo:
+            reporter.say(f"looking at {len(todo):,} of {plural(len(found.files), 'file')}")
+            done.plan, extents = _look(fs, todo, options.columns)
+            with ray_for_import(options.address, reporter.say):
+                for files, sizes in rounds_of(todo, extents):
+                    lease.check()
+                    job = _job(source, panel, options, files, sizes, done.plan, since)
+                    _run_round(job, sizes, done, reporter)
+                    for each in files:
+                        ledger.note(_address(fs, each), each, since)
+                    ledger.write(books)
+                    panel.remove(job.round_folder)
+        present = panel_files(panel, options.interval)
+    done.panel_files, done.panel_bytes = len(present), sum(present.values())
+    done.panel_symbols = present.n_symbols
+    columns = () if done.plan is None else [name for name, _ in done.plan.types]
+    config = config_path(out, options.config)
+    done.config = config, write_config(config, out, options.interval, columns)
+    done.seconds = time.monotonic() - start
+    return done
+
+
+def _address(fs: FileSystem, source: SourceFile) -> str:
+    return uri_of(fs, source.file.path)
+
+
+def _require_apart(source: str, out: str, options: ImportOptions) -> None:
+    for uri in (source, out):
+        if uri.startswith("memory://"):
+            raise ConfigError(
+                f"{uri} is in the memory of this process, which Ray's workers cannot read. "
+                "Use a folder or a store."
+            )
+    if overlap(source, out, options.source_options, options.out_options):
+        raise ConfigError(
+            f"--out {out} and the source {source} lie in one another: what is written would be "
+            "read again. Give another folder."
+        )
+
+
+def _look(
+    fs: FileSystem, files: Sequence[SourceFile], given: Mapping[str, str]
+) -> tuple[ColumnPlan, tuple[Extent, ...]]:
+    """Look at the columns and sizes of all files, several at a time."""
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        seen = list(pool.map(lambda each: look_at(fs, each, given), files))
+    columns = {
+        _address(fs, source): (columns, kinds)
+        for source, (columns, kinds, _) in zip(files, seen, strict=True)
+    }
+    return plan_columns(columns, given), tuple(extent for _, _, extent in seen)
+
+
+def _job(
+    source: str,
+    panel: RunDirectory,
+    options: ImportOptions,
+    files: tuple[SourceFile, ...],
+    extents: Sequence[Extent],
+    plan: ColumnPlan,
+    since: int | None,
+) -> ImportJob:
+    """Say what a round does; buckets that it wrote before it was interrupted are finished."""
+    n_buckets = n_buckets_for(extents)
+    settings = [n_buckets, since, plan.given, plan.types]
+    folder = f"{BOOKS}/round-{round_name(options.interval, files, settings)}"
+    names = {marker_of(folder, bucket): bucket for bucket in range(n_buckets)}
+    return ImportJob(
+        source=absolute_uri(source),
+        source_options=options.source_options,
+        out=panel,
+        interval=options.interval,
+        files=files,
+        plan=plan,
+        n_buckets=n_buckets,
+        finished=frozenset(names[name] for name in panel.list(folder) if name in names),
+        existing=frozenset(panel_files(panel, options.interval)),
+        since_ns=since,
+        round_folder=folder,
+    )
+
+
+def _run_round(
+    job: ImportJob, extents: Sequence[Extent], done: Imported, reporter: Reporter
+) -> None:
+    """Run a round and count what became of its rows; each of them has to be accounted for."""
+    chunks = chunks_of(extents)
+    for bucket in sorted(job.finished):
+        _count(record_of(job.out.read_document(marker_of(job.round_folder, bucket))), done)
+    if job.finished:
+        reporter.say(f"{len(job.finished)} of {job.n_buckets} buckets are written already")
+    reporter.say(
+        f"reading {plural(len(job.files), 'file')} in {plural(len(chunks), 'chunk')}, for "
+        f"{plural(job.n_buckets, 'bucket')}"
+    )
+    tally, written, buckets = Tally(), 0, set[int]()
+    told = time.monotonic()
+    for document in shuffled(job, chunks):
+        record = record_of(document)
+        _count(record, done)
+        if isinstance(record, Tally):
+            tally.add(record)
+        else:
+            if record.bucket in buckets:
+                raise ExecutionError(
+                    f"Ray Data told of bucket {record.bucket} twice, so that its files are not "
+                    "whole. Run the same command again."
+                )
+            buckets.add(record.bucket)
+            written += record.written.n_rows
+            if time.monotonic() - told > _TELL_S:
+                told = time.monotonic()
+                reporter.say(
+                    f"{len(buckets) + len(job.finished)} of {job.n_buckets} buckets are written"
+                )
+    accounted = written + tally.n_finished + sum(tally.dropped.values())
+    if accounted != tally.n_read:
+        raise ExecutionError(
+            f"{tally.n_read:,} rows were read and {accounted:,} are accounted for: Ray lost some "
+            "on the way. Run the same command again."
+        )
+
+
+def _count(record: BucketReport | Tally, done: Imported) -> None:
+    if isinstance(record, Tally):
+        done.n_read += record.n_read
+        done.dropped.update(record.dropped)
+    else:
+        done.written.add(record.written)
+        done.symbols.update(record.symbols)

@@ -1,0 +1,104 @@
+"""What an import has read already, and the rounds in which it reads the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray_pipeline.errors import DamagedFileError
+from ray_pipeline.importing.chunks import Extent
+from ray_pipeline.importing.sources import SourceFile
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.documents import canonical_json
+
+__all__ = ["BOOKS", "Ledger", "round_name", "rounds_of"]
+
+BOOKS = "_import"
+"""Folder below the panel's root for what an import notes: no reader of the layout looks into it."""
+
+_VERSION = 1
+_LEDGER = "ledger.json"
+_ROUND_BYTES = 8 << 30
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The sources that are in a panel, as they were when they were read.
+
+    Attributes
+    ----------
+    interval
+        Of the panel.
+    sources
+        Address to what was known of the file: size, version, and the time from which on its rows
+        were read (None: all).
+    """
+
+    interval: str
+    sources: dict[str, list[Any]]
+
+    @classmethod
+    def read(cls, books: RunDirectory, interval: str) -> Ledger:
+        """Read a ledger; an empty one where nothing was imported yet.
+
+        Raises
+        ------
+        DamagedFileError
+            When it cannot be used, or is of a later version.
+        StorageError
+            When the storage fails.
+        """
+        if books.find_bytes(_LEDGER) is None:
+            return cls(interval, {})
+        document = books.read_document(_LEDGER)
+        found = document if isinstance(document, dict) else {}
+        sources = found.get("sources", {}).get(interval, {}) if found.get("sources") else {}
+        if found.get("version") != _VERSION or not isinstance(sources, dict):
+            raise DamagedFileError(
+                f"{books.uri}/{_LEDGER} is not of this version ({found.get('version')!r}, "
+                f"{_VERSION} is needed). Import into another folder."
+            )
+        return cls(interval, sources)
+
+    def write(self, books: RunDirectory) -> None:
+        """Write it; ledgers of other intervals in the same panel stay."""
+        others = {}
+        if books.find_bytes(_LEDGER) is not None:
+            others = books.read_document(_LEDGER)["sources"]
+        document = {"version": _VERSION, "sources": others | {self.interval: self.sources}}
+        books.write_json(_LEDGER, document)
+
+    def has(self, address: str, source: SourceFile, since_ns: int | None) -> bool:
+        """Whether a file, as it is now, has been imported from that time on."""
+        known = self.sources.get(address)
+        if known is None or known[:2] != [source.file.size_bytes, source.file.version]:
+            return False
+        return known[2] is None or (since_ns is not None and known[2] <= since_ns)
+
+    def note(self, address: str, source: SourceFile, since_ns: int | None) -> None:
+        """Note a file that is in the panel now."""
+        self.sources[address] = [source.file.size_bytes, source.file.version, since_ns]
+
+
+def rounds_of(
+    files: Sequence[SourceFile], extents: Sequence[Extent], round_bytes: int = _ROUND_BYTES
+) -> Iterator[tuple[tuple[SourceFile, ...], tuple[Extent, ...]]]:
+    """Cut the sources into rounds that each fit on the disks of the nodes, in their order."""
+    first, size = 0, 0
+    for i, extent in enumerate(extents):
+        n_bytes = sum(extent.groups)
+        if i > first and size + n_bytes > round_bytes:
+            yield tuple(files[first:i]), tuple(extents[first:i])
+            first, size = i, 0
+        size += n_bytes
+    if files[first:]:
+        yield tuple(files[first:]), tuple(extents[first:])
+
+
+def round_name(interval: str, files: Sequence[SourceFile], settings: Any) -> str:
+    """Name a round by all that decides what it writes: an interrupted one is found again."""
+    named = [[each.name, each.file.size_bytes, each.file.version, each.symbol] for each in files]
+    text = canonical_json([interval, named, settings])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,145 @@
+"""What an import has read, written and dropped, as people read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray_pipeline.importing.columns import ColumnPlan
+from ray_pipeline.importing.writing import Written
+from ray_pipeline.wording import plural, size_text
+
+__all__ = ["Imported", "outcome_lines"]
+
+
+@dataclass(slots=True)
+class Imported:
+    """An import that is done.
+
+    Attributes
+    ----------
+    source, out, interval
+        Where from, where to, and the bar interval.
+    n_files, n_known_files
+        Source files that were read, and those that had been read before, as they are.
+    source_bytes
+        Of the files that were read.
+    passed_over
+        Files of the source that are not imported, by why.
+    n_read
+        Rows that were read.
+    dropped
+        Rows that were left out, by why.
+    written
+        What became of the others.
+    symbols
+        Symbols that came with these rows.
+    plan
+        Columns, None where nothing was read.
+    panel_files, panel_bytes, panel_symbols
+        What the panel holds now of this interval.
+    config
+        Path of the config that goes with it, and whether it was written now.
+    seconds
+        That it took.
+    """
+
+    source: str
+    out: str
+    interval: str
+    n_files: int = 0
+    n_known_files: int = 0
+    source_bytes: int = 0
+    passed_over: Sequence[tuple[str, int]] = ()
+    n_read: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    written: Written = field(default_factory=Written)
+    symbols: set[str] = field(default_factory=set)
+    plan: ColumnPlan | None = None
+    panel_files: int = 0
+    panel_bytes: int = 0
+    panel_symbols: int = 0
+    config: tuple[str, bool] = ("", False)
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        written = self.written
+        return {
+            "source": self.source,
+            "out": self.out,
+            "interval": self.interval,
+            "files": {
+                "read": self.n_files,
+                "read_before": self.n_known_files,
+                "bytes": self.source_bytes,
+                "passed_over": dict(self.passed_over),
+            },
+            "rows": {
+                "read": self.n_read,
+                "dropped": dict(sorted(self.dropped.items())),
+                "added": self.n_added,
+                "repeated": written.n_repeated,
+                "replaced": written.n_replaced,
+                "known": written.n_known,
+            },
+            "columns": {
+                "written": {} if self.plan is None else dict(self.plan.types),
+                "left_behind": {} if self.plan is None else dict(self.plan.left_behind),
+            },
+            "symbols": len(self.symbols),
+            "written": {
+                "files": written.n_files,
+                "bytes": written.n_bytes,
+                "unchanged": written.n_unchanged,
+            },
+            "panel": {
+                "symbols": self.panel_symbols,
+                "files": self.panel_files,
+                "bytes": self.panel_bytes,
+            },
+            "config": self.config[0],
+            "seconds": round(self.seconds, 3),
+        }
+
+    @property
+    def n_added(self) -> int:
+        """Rows that the panel did not have."""
+        each = self.written
+        return each.n_rows - each.n_repeated - each.n_replaced - each.n_known
+
+
+def outcome_lines(done: Imported) -> Iterator[str]:
+    """Tell what was read, dropped and written, and what to do next."""
+    before = f" ({done.n_known_files:,} others were imported before)" * bool(done.n_known_files)
+    yield (
+        f"read     {done.n_read:,} rows of {plural(len(done.symbols), 'symbol')} from "
+        f"{plural(done.n_files, 'file')}, {size_text(done.source_bytes)}{before}"
+    )
+    for why, n_rows in sorted(done.dropped.items()):
+        yield f"dropped  {plural(n_rows, 'row')}: {why}"
+    each = done.written
+    for n_rows, why in (
+        (each.n_repeated, "the same symbol and time comes again later, and the last one counts"),
+        (each.n_known, "the panel has them already, just as they are"),
+    ):
+        if n_rows:
+            yield f"dropped  {plural(n_rows, 'row')}: {why}"
+    for why, n_files in done.passed_over:
+        yield f"left     {plural(n_files, 'file')}: {why}"
+    for name, why in () if done.plan is None else done.plan.left_behind:
+        yield f"left     column {name!r}: {why}"
+    yield (
+        f"wrote    {plural(done.n_added, 'new row')}, and {each.n_replaced:,} in place of older "
+        f"ones with the same symbol and time: {plural(each.n_files, 'file')}, "
+        f"{size_text(each.n_bytes)}; {plural(each.n_unchanged, 'file')} stayed as before"
+    )
+    yield (
+        f"panel    {done.out}, interval {done.interval}: {plural(done.panel_symbols, 'symbol')}, "
+        f"{plural(done.panel_files, 'file')}, {size_text(done.panel_bytes)}"
+    )
+    path, is_new = done.config
+    yield f"config   {path}{'' if is_new else ' (was there, and is as it was)'}"
+    yield f"next     ray-pipeline check {path}"
