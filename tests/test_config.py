@@ -224,7 +224,7 @@ WRONG_VALUES = [
         "data: {data_dir: p, interval: interval=5m}",
         "found 'interval=5m'; must be the interval alone, such as 5m",
     ),
-    ("data: {data_dir: p, columns: {opne: o}}", "found 'opne'; must be 'time', 'open'"),
+    ("data: {data_dir: p, columns: {opne: o}}", "found 'opne'; must be 'time', 'time_of_day', 'op"),
     (
         "data: {data_dir: p, columns: {open: c, close: c}}",
         "columns: close and open are both 'c'; a column has one role",

@@ -277,7 +277,7 @@ def _columns_of(vendor: str, columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_about_bars(needed: Mapping[str, str], columns: Mapping[str, str]) -> bool:
-    return set(needed) == {"time"} or "close" in needed or "close" in columns
+    return set(needed) == {"time"} or "close" in needed or "close" in map(str.casefold, columns)
 
 
 def _inspected(

@@ -89,9 +89,10 @@ class DataConfig(Section):
     )
     columns: ColumnNames = Field(
         default={},
-        description="Columns by role: time, open, high, low, close, volume, symbol. Without an "
-        "entry a column is found by its role's name, the time by ts, timestamp, datetime or date; "
-        "capital letters do not matter. symbol: null does not look at a symbol column.",
+        description="Columns by role: time, time_of_day (the clock, where the time is a date), "
+        "open, high, low, close, volume, symbol. Without an entry a column is found by its role's "
+        "name, the time by ts, timestamp, datetime or date; capital letters do not matter. "
+        "symbol: null does not look at a symbol column.",
     )
     price_scale: Scale = Field(
         default=1.0,

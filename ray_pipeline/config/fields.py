@@ -276,7 +276,7 @@ FeatureNames = Annotated[
 ]
 """A set of features or a user-defined function, or a list of these and of feature names."""
 
-_ColumnRole = Literal["time", "open", "high", "low", "close", "volume", "symbol"]
+_ColumnRole = Literal["time", "time_of_day", "open", "high", "low", "close", "volume", "symbol"]
 ColumnNames = Annotated[
     dict[_ColumnRole, Text | None],
     BeforeValidator(

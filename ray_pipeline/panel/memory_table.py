@@ -10,7 +10,7 @@ import pyarrow as pa
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.cells import cast, own_type, plain_type
 from ray_pipeline.panel.columns import unified_type
-from ray_pipeline.panel.naming import name_columns, require_mapped
+from ray_pipeline.panel.naming import TIME_OF_DAY, name_columns, require_mapped
 from ray_pipeline.panel.prices import read_column, read_type
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.timestamps import FileTimes
@@ -58,8 +58,9 @@ class TableReader:
         self, time_column: str, columns: Sequence[str]
     ) -> tuple[list[FileTimes], pa.Table]:
         """Return `columns`, and the times as they are."""
-        times = self._table.column(self._naming.own[time_column])
-        return [FileTimes("", times)], self.read(columns)
+        own = self._naming.own
+        times = [own[name] for name in (time_column, TIME_OF_DAY) if name in own]
+        return [FileTimes("", *map(self._table.column, times))], self.read(columns)
 
     def blocks(
         self, columns: Sequence[str], max_cells: int | None = None

@@ -17,6 +17,7 @@ from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
 from ray_pipeline.wording import some_of
 
 __all__ = [
+    "TIME_OF_DAY",
     "UNMAPPED",
     "Naming",
     "adjusted_price",
@@ -29,6 +30,9 @@ __all__ = [
 
 UNMAPPED = " (unmapped)"
 """Ends the name of a column whose own name is that of a role which the config reads elsewhere."""
+
+TIME_OF_DAY = "time of day (of the time column)"
+"""Name inside of the column that has the clock of dates."""
 
 _ADJUSTED = re.compile(r"(\d*)(adj(usted|ustd)?(open|high|low|close|volume)|closeadj)")
 _KNOWN = frozenset({*BAR_FIELDS, *TIME_COLUMNS, "symbol", "adj close"})
@@ -91,7 +95,7 @@ def name_columns(names: Sequence[str], given: Mapping[str, str | None], subject:
             if found is None and wanted in names:  # a column tuple, written out
                 found = next(name for name, own in plain.items() if own == wanted)
             if found is not None:
-                inside[found] = wanted if role == "time" else role
+                inside[found] = {"time": wanted, "time_of_day": TIME_OF_DAY}.get(role, role)
     looked_for = [field for field in (*BAR_FIELDS, "symbol") if field not in given]
     if "time" not in given and not any(name in plain for name in TIME_COLUMNS):
         looked_for += TIME_COLUMNS
@@ -132,7 +136,8 @@ def require_mapped(namings: Iterable[Naming], given: Iterable[tuple[str, str | N
     columns = {inside: own for naming in namings for inside, own in naming.own.items()}
     for role, wanted in given:
         # The time column is looked for by name, which says what to do without one.
-        if wanted is not None and role != "time" and role not in columns:
+        inside = TIME_OF_DAY if role == "time_of_day" else role
+        if wanted is not None and role != "time" and inside not in columns:
             found = some_of(list(columns.values()))
             raise DataError(f"data.columns.{role}={wanted!r} is not a column; found {found}.")
 

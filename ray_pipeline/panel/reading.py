@@ -19,7 +19,13 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.cells import UNION_TYPES, cast, own_type, plain_type
 from ray_pipeline.panel.columns import column_kind, unified_type
 from ray_pipeline.panel.fetching import FetchedPiece, ParquetSource, Piece, ahead, pieces_of
-from ray_pipeline.panel.naming import Naming, name_columns, name_findings, require_mapped
+from ray_pipeline.panel.naming import (
+    TIME_OF_DAY,
+    Naming,
+    name_columns,
+    name_findings,
+    require_mapped,
+)
 from ray_pipeline.panel.prices import columns_in_file, read_column, read_type
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
@@ -200,27 +206,26 @@ class PartitionReader:
             `columns`.
         """
         types = self._types_of(columns)
-        times: dict[str, list[pa.ChunkedArray]] = {file.path: [] for file in self._partition.files}
+        has_clock = any(TIME_OF_DAY in naming.own for naming in self._namings.values())
+        of_time = (time_column, TIME_OF_DAY) if has_clock else (time_column,)
+        times: dict[str, list[list[pa.ChunkedArray]]] = {
+            file.path: [] for file in self._partition.files
+        }
         tables = []
-        wanted = list(dict.fromkeys((time_column, *columns)))
+        wanted = list(dict.fromkeys((*of_time, *columns)))
         parts = ahead(self._parts(wanted, None), lambda part: self._start_piece(part[1], part[2]))
         with closing(parts):
             for (_, piece, _), fetched in parts:
                 with closing(fetched):
                     read = fetched.read()
                 own = self._namings[piece.file.path].own
-                is_there = time_column in own
+                missing = pa.chunked_array([pa.nulls(piece.n_rows)])
                 times[piece.file.path].append(
-                    read.column(own[time_column])
-                    if is_there
-                    else pa.chunked_array([pa.nulls(piece.n_rows)])
+                    [read.column(own[name]) if name in own else missing for name in of_time]
                 )
                 tables.append(self._cells(read, piece, columns, types))
         files = [
-            FileTimes(
-                uri_of(self._fs, path),
-                pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type),
-            )
+            FileTimes(uri_of(self._fs, path), *map(_joined, zip(*parts, strict=True)))
             for path, parts in times.items()
         ]
         return files, pa.concat_tables(tables)
@@ -376,6 +381,10 @@ def read_columns(
     with PartitionReader(partition, fs, rules) as reader:
         names = [name for name, _ in reader.columns] if columns is None else columns
         return reader.read(names)
+
+
+def _joined(parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
 
 
 @contextmanager

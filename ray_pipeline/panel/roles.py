@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section.names import is_cross_sectional
-from ray_pipeline.panel.naming import UNMAPPED, adjusted_price
+from ray_pipeline.panel.naming import TIME_OF_DAY, UNMAPPED, adjusted_price
 from ray_pipeline.panel.vendors import beside_bars, propose_columns
 from ray_pipeline.records import (
     BAR_FIELDS,
@@ -186,8 +186,8 @@ def _role_of(
     if name == time or name.casefold() in TIME_COLUMNS:
         second = f"a second time column; the time axis is {time}"
         return ("time", "") if name == time else (None, second)
-    if name == "symbol":
-        return "symbol", ""
+    if name in ("symbol", TIME_OF_DAY):
+        return ("symbol", "") if name == "symbol" else (None, f"the clock of {time}")
     if first_match(name, patterns.by_products):
         return "by_products", ""
     if first_match(name, patterns.targets):

@@ -130,6 +130,12 @@ def plan_rows(
     repeated = np.flatnonzero(time_ns[1:] == time_ns[:-1]) + 1
     repeated_ns = time_ns[repeated]
     repeats = np.empty((0, 2), dtype=np.int64)
+    if times.clocks == ("date",) and 2 * len(repeated) > len(time_ns):
+        raise DataError(
+            f"time column {name!r} holds dates alone, and {len(repeated)} of {len(time_ns)} rows "
+            "have that of another row. If these are bars of a day, set data.columns.time_of_day "
+            "to the column that has their clock."
+        )
     if len(repeated):
         rows = np.arange(n_read) if rows is None else rows
         repeats = np.column_stack([rows[repeated], rows[repeated - 1]])

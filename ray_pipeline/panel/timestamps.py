@@ -16,6 +16,7 @@ from ray_pipeline.panel.local_clocks import instants, wall_clock
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.time_forms import Clock, TimeForm, read_form
+from ray_pipeline.panel.time_of_day import with_time_of_day
 from ray_pipeline.wording import iso_time, some_of
 
 __all__ = ["FileTimes", "SymbolTimes", "symbol_times", "utc_ns"]
@@ -40,10 +41,14 @@ it: the date line runs so that New Zealand's 11:00 UTC is the next day's midnigh
 
 @dataclass(frozen=True, slots=True)
 class FileTimes:
-    """The time column of one file; of a file without it, one of nulls."""
+    """The time column of one file; of a file without it, one of nulls.
+
+    `clock` is the column that has the times of the day, where `column` has dates alone.
+    """
 
     uri: str
     column: pa.ChunkedArray
+    clock: pa.ChunkedArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +94,8 @@ def symbol_times(files: Sequence[FileTimes], name: str, rules: TimeRules) -> Sym
     there = [_with_times(file) for file in files]
     subjects = [f"time column {name!r}" + _in(file.uri) for file in files]
     forms = [
-        read_form(column, rules, subject)
-        for (column, _), subject in zip(there, subjects, strict=True)
+        _form_of(file, column, mask, rules, subject)
+        for file, (column, mask), subject in zip(files, there, subjects, strict=True)
     ]
     known = [place for place, (column, _) in enumerate(there) if len(column)]
     used = [forms[place] for place in known]
@@ -140,6 +145,20 @@ def utc_ns(column: pa.ChunkedArray, name: str) -> tuple[_Times, str | None]:
     """
     form = read_form(column, TimeRules(), f"time column {name!r}")
     return form.time_ns, f"time column {name!r}: {form.what}" if form.what else None
+
+
+def _form_of(
+    file: FileTimes,
+    column: pa.ChunkedArray,
+    mask: NDArray[np.bool_] | None,
+    rules: TimeRules,
+    subject: str,
+) -> TimeForm:
+    form = read_form(column, rules, subject)
+    if file.clock is None or not len(column):
+        return form
+    clock = file.clock if mask is None else file.clock.filter(pa.array(mask))
+    return with_time_of_day(form, clock, subject)
 
 
 def _with_times(file: FileTimes) -> tuple[pa.ChunkedArray, NDArray[np.bool_] | None]:

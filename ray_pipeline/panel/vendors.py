@@ -42,15 +42,14 @@ class Vendor:
 
 
 def _vendor(name: str, names: str, note: str = "") -> Vendor:
-    """Return a vendor whose names of time, open, high, low, close, volume, symbol are given."""
-    roles = ("time", *BAR_FIELDS, "symbol")
-    return Vendor(name, dict(zip(roles, names.split("|"), strict=False)), note)
+    """Return a vendor by its names of time, bar fields, symbol and the clock of dates."""
+    roles = ("time", *BAR_FIELDS, "symbol", "time_of_day")
+    pairs = zip(roles, names.split("|"), strict=False)
+    return Vendor(name, {role: name for role, name in pairs if name}, note)
 
 
+_ROLES = ("time", "time_of_day", *BAR_FIELDS, "symbol")
 _ADJUSTED = "prices are as traded; adjusted ones stand beside them"
-_TWO_COLUMNS = (
-    "the clock is in a column of its own, <TIME>: as it is, only daily and longer bars can be read"
-)
 VENDORS: tuple[Vendor, ...] = (
     _vendor("yfinance", "Date|Open|High|Low|Close|Volume", _ADJUSTED),
     _vendor("yfinance", "Datetime|Open|High|Low|Close|Volume"),
@@ -62,7 +61,8 @@ VENDORS: tuple[Vendor, ...] = (
     _vendor("tushare", "trade_date|open|high|low|close|vol|ts_code"),
     _vendor("tiingo", "date|open|high|low|close|volume", _ADJUSTED),
     _vendor("freqtrade", "date|open|high|low|close|volume"),
-    _vendor("stooq", "<DATE>|<OPEN>|<HIGH>|<LOW>|<CLOSE>|<VOL>|<TICKER>", _TWO_COLUMNS),
+    _vendor("metatrader", "<DATE>|<OPEN>|<HIGH>|<LOW>|<CLOSE>|<TICKVOL>||<TIME>"),
+    _vendor("stooq", "<DATE>|<OPEN>|<HIGH>|<LOW>|<CLOSE>|<VOL>|<TICKER>|<TIME>"),
     _vendor("stooq", "Date|Open|High|Low|Close|Volume"),
 )
 """Of entries that fit equally well the first one counts."""
@@ -179,7 +179,11 @@ def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None
     columns = {role: found[0] for role, found in candidates.items() if found}
     if vendor is not None:
         columns |= {role: name for role, name in vendor.columns.items() if name in names}
-    columns = {role: columns[role] for role in _SYNONYMS if role in columns}
+    clock = _clock_beside(columns.get("time"), known.own)
+    if clock is not None:
+        columns["time_of_day"] = clock
+        candidates["time"].remove(clock)
+    columns = {role: columns[role] for role in _ROLES if role in columns}
     # What naming finds by itself needs no line: equal names, and those of other capital letters.
     needed = {
         role: name
@@ -200,7 +204,7 @@ def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None
         ambiguous={
             role: others
             for role, name in columns.items()
-            if (others := tuple(other for other in candidates[role] if other != name))
+            if (others := tuple(each for each in candidates.get(role, ()) if each != name))
         },
         missing=tuple(role for role in ("time", *BAR_FIELDS) if role not in columns),
         notes=tuple(notes),
@@ -239,6 +243,13 @@ def _candidates(role: str, own: Mapping[str, str]) -> list[str]:
         if (alike := bare(inside)) in order
     ]
     return [name for _, _, name in sorted(found)]
+
+
+def _clock_beside(time: str | None, own: Mapping[str, str]) -> str | None:
+    """Return the column that has the clock of dates: ``Time`` beside ``Date``."""
+    if time is None or bare(time) not in ("date", "day", "tradedate"):
+        return None
+    return next((name for inside, name in own.items() if bare(inside) == "time"), None)
 
 
 def _is_of(role: str, inside: str) -> bool:

@@ -12,7 +12,13 @@ import pytest
 
 from ray_pipeline.config import ColumnsConfig
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel import SymbolInspection, inspect_symbol, inspection_request, read_columns
+from ray_pipeline.panel import (
+    SymbolInspection,
+    inspect_symbol,
+    inspection_request,
+    read_columns,
+    resolve_roles,
+)
 from ray_pipeline.panel.memory_table import TableReader
 from ray_pipeline.panel.naming import name_columns, tuple_parts
 from ray_pipeline.panel.reading_rules import ReadingRules
@@ -194,3 +200,17 @@ def test_fixed_point_prices(write_partition: WritePartition, fs: FileSystem) -> 
     ):
         assert reader.column("close").to_pylist() == [pytest.approx(187.15), None]
         assert reader.column("volume").to_pylist() == [5, 6]
+
+
+def test_the_clock_of_dates(write_partition: WritePartition, fs: FileSystem) -> None:
+    """It is read beside the dates, and is no feature."""
+    table = prices().drop(["ts"])
+    table = table.add_column(0, "Time", pa.array(["10:00", "11:00"] * 4))
+    table = table.add_column(0, "Date", pa.array([20240100 + k for k in (1, 1, 2, 2, 3, 3, 4, 4)]))
+    partition = write_partition("A", table)
+    found = inspect(partition, fs, time_of_day="Time")
+    assert (found.n_rows, found.runs[0].step_ns) == (8, 3_600 * 10**9)
+    roles = resolve_roles(found.columns, ColumnsConfig(), None)
+    assert dict(roles.ignored)["time of day (of the time column)"] == "the clock of date"
+    with pytest.raises(DataError, match=r"data\.columns\.time_of_day='Clock' is not a column"):
+        inspect(partition, fs, time_of_day="Clock")

@@ -374,3 +374,58 @@ def test_rows_of_one_time(duplicates: Any, kept: list[int], message: str) -> Non
     assert plan.positions is not None
     assert np.flatnonzero(plan.positions >= 0).tolist() == kept
     assert plan.findings[-1].message == f"{message}, as data.duplicates says"
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        ["09:30", "16:00"],
+        ["09:30:00", " 16:00:00"],
+        ["093000", "160000"],
+        [93000, 160000],
+        [930, 1600],
+        [dt.time(9, 30), dt.time(16)],
+    ],
+)
+def test_the_clock_in_a_column_of_its_own(clock: list[Any]) -> None:
+    """It is added to the date, and then of the zone of the config."""
+    file = FileTimes(
+        "/x/a",
+        pa.chunked_array([pa.array([20240131, 20240131])]),
+        pa.chunked_array([pa.array(clock)]),
+    )
+    times = symbol_times([file], "ts", TimeRules(zone=NEW_YORK))
+    assert times.time_ns.tolist() == [utc("2024-01-31T14:30"), utc("2024-01-31T21:00")]
+    assert times.clocks == ("naive",)
+
+
+def test_a_clock_that_is_always_midnight_leaves_dates() -> None:
+    """As vendors write daily bars in the columns of intraday ones."""
+    columns = (pa.chunked_array([["20240131", None]]), pa.chunked_array([["000000", None]]))
+    times = symbol_times([FileTimes("a", *columns)], "ts", TimeRules())
+    assert (times.time_ns.tolist(), times.clocks) == ([MIDNIGHT_NS], ("date",))
+
+
+@pytest.mark.parametrize(
+    ("dates", "clock", "message"),
+    [
+        (["2024-01-31 09:30"], ["09:30"], "these times have one already"),
+        (["2024-01-31"], ["noon"], "holds 'noon'; 09:30, 09:30:00 or 093000 is needed"),
+        (["2024-01-31"], ["25:00"], "holds 25:00:00, which no clock shows"),
+        (["2024-01-31"], [0.5], "time_of_day is double; times of the day, text or whole"),
+        (["2024-01-31", "2024-01-31"], ["09:30", None], "1 dates have no time of day"),
+    ],
+)
+def test_a_clock_that_is_none(dates: list[str], clock: list[Any], message: str) -> None:
+    """What was found is named."""
+    file = FileTimes("a", pa.chunked_array([dates]), pa.chunked_array([clock]))
+    with pytest.raises(DataError, match=message):
+        symbol_times([file], "ts", TimeRules())
+
+
+def test_bars_of_a_day_that_lost_their_clock() -> None:
+    """Many rows of one date are not repeated downloads; the message names the key."""
+    file = FileTimes("a", pa.chunked_array([["2024-01-31"] * 5 + ["2024-02-01"] * 5]))
+    message = "'ts' holds dates alone, and 8 of 10 rows have that of another row. .*time_of_day"
+    with pytest.raises(DataError, match=message):
+        plan_rows([file], "ts", None, ReadingRules(duplicates="last"))

@@ -40,8 +40,19 @@ from ray_pipeline.panel.vendors import VENDORS, beside_bars, propose_columns
         (
             "<TICKER> <PER> <DATE> <TIME> <OPEN> <HIGH> <LOW> <CLOSE> <VOL>",
             "stooq",
-            "data.columns: {time: <DATE>, open: <OPEN>, high: <HIGH>, low: <LOW>, close: <CLOSE>, "
-            "volume: <VOL>, symbol: <TICKER>}",
+            "data.columns: {time: <DATE>, time_of_day: <TIME>, open: <OPEN>, high: <HIGH>, "
+            "low: <LOW>, close: <CLOSE>, volume: <VOL>, symbol: <TICKER>}",
+        ),
+        (
+            "<DATE> <TIME> <OPEN> <HIGH> <LOW> <CLOSE> <TICKVOL> <VOL> <SPREAD>",
+            "metatrader",
+            "data.columns: {time: <DATE>, time_of_day: <TIME>, open: <OPEN>, high: <HIGH>, "
+            "low: <LOW>, close: <CLOSE>, volume: <TICKVOL>}",
+        ),
+        (
+            "Date Time Open High Low Close Volume",
+            "yfinance",
+            "data.columns: {time_of_day: Time}",
         ),
         (
             "time px_open px_high px_low px_last volume",
