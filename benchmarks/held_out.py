@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ray_pipeline.bars import Bars, compute_targets
+from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.cross_section import base_of
 from ray_pipeline.samples.evidence import (
     Evidence,
@@ -84,7 +85,7 @@ class Labels:
     values: dict[str, Floats]
 
 
-def labels_of(file: Path, targets: list[str], bar_seconds: int, session_bars: int) -> Labels:
+def labels_of(file: Path, targets: list[str], interval: Interval) -> Labels:
     """Compute the targets of a symbol on its whole history."""
     table = _read(file)
     times = _times(table)
@@ -93,7 +94,7 @@ def labels_of(file: Path, targets: list[str], bar_seconds: int, session_bars: in
     columns = [table.column(name).to_numpy().astype(float)[order][first] for name in FIELDS]
     bars = Bars(times, *columns)
     bases = [base_of(name) for name in targets]
-    values = compute_targets(bars, bases, bar_seconds, session_bars)
+    values = compute_targets(bars, bases, interval)
     return Labels(times, {name: values[:, j] for j, name in enumerate(targets)})
 
 
@@ -127,7 +128,7 @@ def later_skill(
         file = next(
             (panel / f"interval={data['interval']}/symbol={quote(symbol, safe='')}").glob("*")
         )
-        labels[symbol] = labels_of(file, targets, data["bar_seconds"], data["session_bars"])
+        labels[symbol] = labels_of(file, targets, Interval(data["bar_seconds"]))
     members = set(record.get("cross_section", {}).get("members", ()))
     for target in targets:
         if target != base_of(target):

@@ -28,6 +28,7 @@ from ray_pipeline.bars import Bars, compute_features, compute_targets, feature_n
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.execution.threads import ThreadLimits
 from ray_pipeline.families import Problem, label_form, load_family
+from ray_pipeline.intervals import Interval
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
 from ray_pipeline.statistics.folds import label_end_positions, walk_forward_folds
@@ -111,9 +112,7 @@ def planted(
     )
 
 
-def real(
-    folder: Path, n_symbols: int, horizons: dict[str, int], seconds: int, session: int, every: int
-) -> Panel:
+def real(folder: Path, n_symbols: int, horizons: dict[str, int], seconds: int, every: int) -> Panel:
     """Read the symbols with the longest histories and keep every so many timestamps."""
     files = sorted(folder.glob("*/*/*.parquet"), key=lambda f: (-pq.read_metadata(f).num_rows, f))
     names = feature_names("standard")
@@ -127,7 +126,7 @@ def real(
         bars = Bars(ts, *[table.column(name).to_numpy().astype(float)[first] for name in fields])
         times.append(ts)
         features.append(compute_features(bars, names, seconds).astype(np.float32))
-        labels.append(compute_targets(bars, list(horizons), seconds, session))
+        labels.append(compute_targets(bars, list(horizons), Interval(seconds)))
     axis = np.unique(np.concatenate(times))
     places = [np.searchsorted(axis, ts) for ts in times]
     ends = {
@@ -298,10 +297,10 @@ PLANTED: dict[str, Callable[[], Panel]] = {
 REAL: dict[str, tuple[str, int, dict[str, int], int, int, int]] = {
     "daily": (
         *("sp500_daily_2013_2018", 60),
-        *({"fwd_ret_5d": 5, "fwd_ret_20d": 20, "y_will_peak_5d_1.0": 5}, 86_400, 1, 2),
+        *({"fwd_ret_5d": 5, "fwd_ret_20d": 20, "y_will_peak_5d_1.0": 5}, 86_400, 2),
     ),
-    "stocks": ("us_stocks_5m_2024", 17, {"fwd_ret_5m": 1, "fwd_ret_60m": 12}, 300, 78, 9),
-    "coins": ("binance_usdt_5m_2024", 8, {"fwd_ret_15m": 3, "fwd_ret_60m": 12}, 300, 288, 20),
+    "stocks": ("us_stocks_5m_2024", 17, {"fwd_ret_5m": 1, "fwd_ret_60m": 12}, 300, 9),
+    "coins": ("binance_usdt_5m_2024", 8, {"fwd_ret_15m": 3, "fwd_ret_60m": 12}, 300, 20),
 }
 
 

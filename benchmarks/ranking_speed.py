@@ -86,7 +86,7 @@ class Panel:
         """Return the rows of all symbols, by timestamp."""
         n_symbols, n_bars = self.X.shape[:2]
         positions = np.repeat(np.arange(n_bars), n_symbols)
-        horizons = tuple(sorted({target.horizon_bars for target in self.frame.targets}))
+        horizons = tuple(sorted({target.horizon for target in self.frame.targets}))
         return Pool(
             symbols=tuple(f"S{i:02d}" for i in range(n_symbols)),
             feature_names=self.names,
@@ -96,7 +96,7 @@ class Panel:
             symbol_index=np.tile(np.arange(n_symbols, dtype=np.int32), n_bars),
             X=np.ascontiguousarray(self.X.swapaxes(0, 1)).reshape(-1, self.X.shape[2]),
             Y=np.ascontiguousarray(self.Y.swapaxes(0, 1)).reshape(-1, self.Y.shape[2]),
-            label_ends=positions[:, np.newaxis] + np.array(horizons),
+            label_ends=positions[:, np.newaxis] + np.array([each.count for each in horizons]),
             spacing=1.0,
         )
 
@@ -172,7 +172,7 @@ def pooled_fold(way: Way, fold: Fold) -> Piece:
     if way.ours:
         values = _our_pooled(panel.frame, pool, fold.index, way.ours)
     else:
-        ends = {t.name: pool.ends(t.horizon_bars) for t in TARGETS}
+        ends = {t.name: pool.ends(t.horizon) for t in TARGETS}
         values = _plain(pool.X, pool.Y, ends, fold, slice(start, end), way)
     values = values.reshape(-1, len(panel.X), panel.Y.shape[2]).swapaxes(0, 1)
     return "pooled", slice(None), slice(fold.test_start, fold.test_end), values
@@ -191,7 +191,7 @@ def own_symbol(way: Way, symbol: int) -> Piece:
             sample = walked[way.ours[-1], target.name]
             values[sample.positions - first, j] = sample.centred_percentile
     else:
-        ends = {t.name: rows.label_ends(t.horizon_bars) for t in TARGETS}
+        ends = {t.name: rows.label_ends(t.horizon) for t in TARGETS}
         for fold in frame.folds:
             tested = slice(fold.test_start, fold.test_end)
             values[fold.test_start - first : fold.test_end - first] = _plain(

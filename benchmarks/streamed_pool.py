@@ -46,7 +46,7 @@ def frame() -> PanelFrame:
 def write_slice(run: RunDirectory) -> None:
     """Write the rows of one symbol as the pipeline does."""
     random = np.random.default_rng(7)
-    columns = {"position": np.arange(SYMBOL_ROWS), "end_12": np.arange(SYMBOL_ROWS) + 12}
+    columns = {"position": np.arange(SYMBOL_ROWS), "end_12rows": np.arange(SYMBOL_ROWS) + 12}
     X = random.standard_normal((SYMBOL_ROWS, N_FEATURES), dtype=np.float32)
     columns |= {f"x_{j}": X[:, j] for j in range(N_FEATURES)}
     columns["y_0"] = X[:, 0] * 0.1 + random.standard_normal(SYMBOL_ROWS)

@@ -18,6 +18,7 @@ __all__ = [
     "Compare",
     "Discovery",
     "FinishedUnit",
+    "Horizon",
     "MembershipSpans",
     "PartitionFile",
     "Question",
@@ -188,13 +189,55 @@ class TimeRun:
     count: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Horizon:
+    """How far a label looks ahead.
+
+    Attributes
+    ----------
+    count
+        At least 1.
+    unit
+        ``rows``: the symbol's next rows, whatever the clock says between them. ``bars`` and
+        ``sessions``: of the clock of the symbol's market, whether the symbol has a row there or
+        not.
+    """
+
+    count: int
+    unit: Literal["rows", "bars", "sessions"] = "rows"
+
+    def in_bars(self, session_bars: int) -> int:
+        """Return it in bars, of which a session has so many."""
+        return self.count * (session_bars if self.unit == "sessions" else 1)
+
+    def __str__(self) -> str:
+        """Spell it as part of a column's name."""
+        return f"{self.count}{self.unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A target column, how far it looks ahead (in bars of its symbol), and its kind."""
+    """A target column, how far it looks ahead, and its kind.
+
+    Attributes
+    ----------
+    horizon_bars
+        Bars that it looks ahead; of days on intraday bars those of the longest session that any
+        symbol of the batch has.
+    clock
+        The horizon of a label that is computed by the clock; None where it looks so many rows
+        ahead, or where nobody knows, as in labeled tables.
+    """
 
     name: str
     horizon_bars: int
     task: Task
+    clock: Horizon | None = None
+
+    @property
+    def horizon(self) -> Horizon:
+        """How far it looks ahead: by the clock, or in rows."""
+        return self.clock or Horizon(self.horizon_bars)
 
 
 @dataclass(frozen=True, slots=True)

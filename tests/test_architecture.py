@@ -22,7 +22,7 @@ PACKAGE = "ray_pipeline"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bounds", "display"),
     ("credentials", "errors", "identity", "memory", "version", "wording"),
-    ("records",),
+    ("intervals", "records"),
     ("config", "execution", "statistics", "storage"),
     ("bars", "discovery", "families"),
     ("stages", "user_code"),
@@ -48,8 +48,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """Low to high. A module imports from its own entry and from lower rows, never from a sibling."""
 
 KNOWS_ONLY = {
-    "bars": ("bounds", "errors", "records", "wording"),
-    "discovery": ("config", "errors", "records", "storage", "wording"),
+    "bars": ("bounds", "errors", "intervals", "records", "wording"),
+    "discovery": ("config", "errors", "intervals", "records", "storage", "wording"),
     "families": ("errors", "identity", "records", "statistics"),
 }
 """Entries that know less than all the rows below them."""

@@ -100,7 +100,7 @@ def test_check_for_people(
     lines = output.out.splitlines()
     assert lines[0] == f"data      {data_dir}  (current layout, interval 1d)"
     assert lines[1] == "symbols   3 of 3 selected, 0 rejected"
-    assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day"
+    assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day, 365 a year"
     assert "features  3: noise_a, noise_b, signal" in lines
     assert "          never features, they know the future: p_up_5d" in lines
     assert f"          {TARGET}: regression, horizon 1 bars; no figure of it is doubted" in lines

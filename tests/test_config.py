@@ -256,7 +256,7 @@ WRONG_VALUES = [
     ("columns: {horizons: {y_*: 0}}", "found 0; must be a number of bars (12, without quotes)"),
     ("columns: {horizons: {y_*: true}}", "found true; must be a number of bars"),
     ("columns: {horizons: {y_*: '12'}}", "found '12'; must be a number of bars"),
-    ("columns: {horizons: {y_*: 60min}}", "or a duration (30s, 60m, 4h, 5d, 2w)"),
+    ("columns: {horizons: {y_*: 60x}}", "or a duration (30s, 60m, 4h, 5d, 12b, 2w, 3mo"),
     ("columns: {tasks: {y_*: grade}}", "'regression', 'binary' or 'ordinal'"),
     ("columns: {tasks: [ordinal]}", "must be a mapping"),
     (

@@ -21,19 +21,19 @@ class Touches:
 
     Attributes
     ----------
-    horizon
-        Number of bars looked at; ``horizon + 1`` stands for no touch.
-    is_defined : bool (n_rows − horizon,)
+    n_bars : int64 (n_labels,)
+        Number of bars looked at; one more stands for no touch.
+    is_defined : bool (n_labels,)
         Whether the row has a level.
-    certain : int64 (n_rows − horizon,)
+    certain : int64 (n_labels,)
         Bars until the first touch by a price that is there.
-    possible : int64 (n_rows − horizon,)
+    possible : int64 (n_labels,)
         The same, taking every missing price for a touch.
-    at_open : bool (n_rows − horizon,)
+    at_open : bool (n_labels,)
         Whether the bar of the certain touch opens at or beyond the level.
     """
 
-    horizon: int
+    n_bars: IntArray
     is_defined: BoolArray
     certain: IntArray
     possible: IntArray
@@ -41,9 +41,9 @@ class Touches:
 
 
 def find_touches(
-    extremes: FloatArray, opens: FloatArray, levels: FloatArray, horizon: int
+    extremes: FloatArray, opens: FloatArray, levels: FloatArray, own: IntArray, last: IntArray
 ) -> Touches:
-    """Find the first bar of t+1 … t+horizon whose extreme is at or above ``levels[t]``.
+    """Find the first bar after each row whose extreme is at or above the row's level.
 
     Parameters
     ----------
@@ -51,26 +51,27 @@ def find_touches(
         Highs and opens, (n_rows,), NaN where missing; for levels below the price negated lows
         and opens.
     levels
-        (n_rows − horizon,); NaN where a row has none.
-    horizon
-        Number of bars after each row to look at, at least 1.
+        (n_labels,); NaN where a row has none.
+    own, last
+        Rows that have a level, and the last row that each looks at, which is a later one,
+        (n_labels,).
     """
     is_missing = np.isnan(extremes)
-    certain = _first_reach(np.where(is_missing, -np.inf, extremes), levels, horizon)
+    certain = _first_reach(np.where(is_missing, -np.inf, extremes), levels, own, last)
     possible = certain
     if is_missing.any():
-        possible = _first_reach(np.where(is_missing, np.inf, extremes), levels, horizon)
+        possible = _first_reach(np.where(is_missing, np.inf, extremes), levels, own, last)
     return Touches(
-        horizon=horizon,
+        n_bars=last - own,
         is_defined=~np.isnan(levels),
         certain=certain,
         possible=possible,
-        at_open=_is_reached_at_open(opens, levels, certain, horizon),
+        at_open=_is_reached_at_open(opens, levels, certain, own, last),
     )
 
 
-def _first_reach(values: FloatArray, levels: FloatArray, horizon: int) -> IntArray:
-    """Find the smallest j in 1 … horizon with ``values[t+j] ≥ levels[t]``, else ``horizon + 1``.
+def _first_reach(values: FloatArray, levels: FloatArray, own: IntArray, last: IntArray) -> IntArray:
+    """Find the smallest j in 1 … last − own with ``values[own+j] ≥ level``, else one more.
 
     Skips over stretches of 2^p rows whose maximum stays below the level, longest first:
     O(n log horizon) time and memory, and exact, since a maximum rounds nothing.
@@ -80,29 +81,27 @@ def _first_reach(values: FloatArray, levels: FloatArray, horizon: int) -> IntArr
     values
         (n_rows,), without NaN.
     levels
-        (n_rows − horizon,); a NaN is never reached.
+        (n_labels,); a NaN is never reached.
     """
-    if not len(levels):
-        return np.zeros(0, dtype=np.int64)
+    lengths = last - own
+    longest = int(lengths.max(initial=0))
     maxima = [values]
-    while 2 ** len(maxima) <= horizon:
+    while 2 ** len(maxima) <= longest:
         block, size = maxima[-1], 2 ** (len(maxima) - 1)
         maxima.append(np.maximum(block[:-size], block[size:]))
-    first_rows = np.arange(1, len(levels) + 1)
     skipped = np.zeros(len(levels), dtype=np.int64)
     for power in reversed(range(len(maxima))):
         size = 2**power
-        fits = skipped + size <= horizon
+        fits = skipped + size <= lengths
         # Where the stretch does not fit, any row in range will do: its answer is not used.
-        starts = first_rows + np.where(fits, skipped, 0)
+        starts = np.where(fits, own + 1 + skipped, 0)
         skipped += size * (fits & ~(maxima[power][starts] >= levels))
     return skipped + 1
 
 
 def _is_reached_at_open(
-    opens: FloatArray, levels: FloatArray, first_touch: IntArray, horizon: int
+    opens: FloatArray, levels: FloatArray, first_touch: IntArray, own: IntArray, last: IntArray
 ) -> BoolArray:
-    bars_after = np.minimum(first_touch, horizon)
-    at_open = opens[np.arange(len(levels)) + bars_after] >= levels
-    reached: BoolArray = at_open & (first_touch <= horizon)
+    at_open = opens[np.minimum(own + first_touch, last)] >= levels
+    reached: BoolArray = at_open & (first_touch <= last - own)
     return reached

@@ -1,7 +1,7 @@
-"""How many bars ahead a target looks, from its name or from the config.
+"""How far a target looks ahead, from its name or from the config.
 
-Purging rests on this number, so nothing here guesses: a name that can be read in two ways is an
-error that says how to give the horizon.
+Purging rests on this, so nothing here guesses: a name that can be read in two ways is an error
+that says how to give the horizon.
 """
 
 from __future__ import annotations
@@ -12,63 +12,28 @@ from typing import Literal
 
 from ray_pipeline.bounds import MAX_BARS
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.records import first_match
+from ray_pipeline.intervals import Duration, Interval, read_duration
+from ray_pipeline.records import Horizon, first_match
 
-__all__ = ["interval_seconds", "resolve_horizon"]
+__all__ = ["resolve_horizon"]
 
-_SECONDS_PER_DAY = 86_400
-_UNIT_SECONDS: Mapping[str, int] = {
-    "s": 1,
-    "m": 60,
-    "min": 60,
-    "h": 3_600,
-    "d": _SECONDS_PER_DAY,
-    "w": 7 * _SECONDS_PER_DAY,
-}
-# [0-9] and not \d: the latter takes any script's digits, which a file name may hold.
-# No more than nine digits: longer ones are not durations, and Python refuses to read 4,301.
-_DURATION = re.compile(r"([0-9]{1,9})([a-z]*)")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_MONTHS = {"mo": 1, "q": 3, "y": 12}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_HORIZON_UNITS = ("s", "m", "min", "h", "d", "w", "b")
-_ACCEPTED = "'30s', '60m', '4h', '5d' (sessions) or '12b' (bars)"
+_ACCEPTED = (
+    "'30s', '60m', '4h', '5d' (sessions), '12b' (bars) or, on bars of weeks or months, "
+    "'2w', '3mo', '1q', '1y'"
+)
 
 
-def interval_seconds(interval: str) -> int:
-    """Return the length of a bar interval in seconds.
+def resolve_horizon(target: str, interval: Interval, overrides: Mapping[str, str | int]) -> Horizon:
+    """Return how far a target looks ahead.
 
-    Parameters
-    ----------
-    interval
-        A positive whole number and a unit: ``s``, ``m`` (or ``min``), ``h``, ``d`` or ``w``.
-
-    Raises
-    ------
-    ConfigError
-        When the text is not of that form.
-
-    Examples
-    --------
-    >>> interval_seconds("5m")
-    300
-    """
-    match = _DURATION.fullmatch(interval)
-    count, unit = (int(match[1]), match[2]) if match else (0, "")
-    if count < 1 or unit not in _UNIT_SECONDS:
-        raise ConfigError(
-            f"Unknown interval {interval!r}: a positive whole number and a unit are needed, "
-            "such as 30s, 5m, 1h, 1d or 1w."
-        )
-    return count * _UNIT_SECONDS[unit]
-
-
-def resolve_horizon(
-    target: str, bar_seconds: int, session_bars: int, overrides: Mapping[str, str | int]
-) -> int:
-    """Return the number of bars that a target looks ahead.
-
-    Seconds, minutes and hours are time spent in bars: 60 minutes at 5-minute bars are the next
-    12 rows, across a session's end as well. Days are sessions on intraday bars
-    (``days · session_bars``) and days of bar time on bars of a day or longer.
+    A number of bars is that many rows. Every other horizon is time of the market's clock, which
+    runs while the market does (see `ray_pipeline.bars.clock`): 60 minutes at 5-minute bars are 12
+    bars of the clock, across a session's end as well. Days are sessions on intraday bars, and
+    bars of the clock on daily ones; weeks are those of weekly bars, months, quarters and years
+    those of the calendar, on bars of months.
 
     Parameters
     ----------
@@ -76,18 +41,16 @@ def resolve_horizon(
         Name of the target. It holds its horizon as one part between underscores (``60m`` in
         ``y_will_peak_60m_0.8``), or ends in a number of bars (``fwd_ret_12``)
         and holds no other number.
-    bar_seconds
-        Length of a bar in seconds.
-    session_bars
-        Bars of one session; it matters only for days on intraday bars.
+    interval
+        Length of a bar.
     overrides
         ``columns.horizons``: glob pattern → ``"60m"``, ``"5d"``, ``"12b"`` or 12 (bars). The
         first pattern that matches wins, and beats the name.
 
     Returns
     -------
-    int
-        The horizon in bars, at least 1.
+    Horizon
+        At least one bar.
 
     Raises
     ------
@@ -97,43 +60,34 @@ def resolve_horizon(
 
     Examples
     --------
-    >>> resolve_horizon("fwd_ret_60m", 300, 288, {})
-    12
-    >>> resolve_horizon("fwd_ret_2d", 300, 78, {})
+    >>> five_minutes = Interval(300)
+    >>> resolve_horizon("fwd_ret_60m", five_minutes, {})
+    Horizon(count=12, unit='bars')
+    >>> resolve_horizon("fwd_ret_2d", five_minutes, {}).in_bars(session_bars=78)
     156
-    >>> resolve_horizon("my_label", 300, 78, {"my_*": "30m"})
-    6
+    >>> resolve_horizon("my_label", five_minutes, {"my_*": 6})
+    Horizon(count=6, unit='rows')
+    >>> resolve_horizon("fwd_ret_1q", Interval(1, "mo"), {})
+    Horizon(count=3, unit='bars')
     """
-    if bar_seconds < 1 or session_bars < 1:
-        raise ConfigError(
-            f"Target {target!r}: a bar of {bar_seconds} s and sessions of {session_bars} bars "
-            "cannot give a horizon; both must be at least 1."
-        )
     pattern = first_match(target, overrides)
-    if pattern is not None:
-        value = overrides[pattern]
-        subject = f"columns.horizons: {pattern!r}: {value!r} (for target {target!r})"
-        return _bars(subject, _text_of_override(pattern, value), bar_seconds, session_bars)
-    subject = f"Target {target!r}"
-    return _bars(subject, _text_in_name(target), bar_seconds, session_bars)
-
-
-def _text_of_override(pattern: str, value: str | int) -> str:
+    if pattern is None:
+        return _horizon(f"Target {target!r}", _text_in_name(target), interval)
+    value = overrides[pattern]
+    subject = f"columns.horizons: {pattern!r}: {value!r}"
     text = str(value)
-    match = _DURATION.fullmatch(text)
-    if not match or match[2] not in (*_HORIZON_UNITS, ""):
-        raise ConfigError(
-            f"columns.horizons: {pattern!r}: {value!r} is not a horizon. "
-            f"Give {_ACCEPTED}, or a number of bars."
-        )
-    return text
+    if read_duration(text) is None:
+        raise ConfigError(f"{subject} is not a horizon. Give {_ACCEPTED}, or a number of bars.")
+    return _horizon(f"{subject} (for target {target!r})", text, interval)
 
 
 def _text_in_name(target: str) -> str:
     """Find the part of the name that holds the horizon."""
     parts = target.split("_")
-    matches = [match for part in parts if (match := _DURATION.fullmatch(part))]
-    with_unit = {match[0] for match in matches if match[2] in _HORIZON_UNITS}
+    read = {part: found for part in parts if (found := read_duration(part)) and part[-1:].isalpha()}
+    # Units of the calendar may be something else beside a horizon, as in y_10y_yield_5d.
+    of_calendar = {part for part, found in read.items() if found.unit in _MONTHS}
+    with_unit = (read.keys() - of_calendar) or of_calendar
     # A decimal number counts too: which of the two in x_0.5_12 is the horizon, no rule can tell.
     numbers = [part for part in parts if _NUMBER.fullmatch(part)]
     if len(with_unit) == 1:
@@ -155,33 +109,56 @@ def _horizon_error(target: str, finding: str, kind: Literal["ambiguous", "unknow
     )
 
 
-def _bars(subject: str, text: str, bar_seconds: int, session_bars: int) -> int:
-    match = _DURATION.fullmatch(text)
-    count, unit = (int(match[1]), match[2]) if match else (MAX_BARS + 1, "b")
-    if unit == "w":
+def _horizon(subject: str, text: str, interval: Interval) -> Horizon:
+    read = read_duration(text) or Duration(MAX_BARS + 1, "b")
+    count, unit = read.count, read.unit
+    if unit in _MONTHS and interval.unit == "s":
+        raise ConfigError(
+            f"{subject}: {text!r} is {_told(read)}, which have as many bars of {interval.told} as "
+            f"the market has sessions in them. Give sessions, such as '{_sessions(read)}d', or "
+            "bars." + (" Minutes are written with a small m." if text.endswith("M") else "")
+        )
+    if unit in _SECONDS and interval.unit == "mo":
+        raise ConfigError(
+            f"{subject}: a horizon of {text!r} is not a whole number of bars of {interval.told}. "
+            "Give months, such as '3mo', or bars."
+        )
+    if unit == "w" and interval.seconds % _SECONDS["w"]:
         raise ConfigError(
             f"{subject}: a week is five sessions in some markets and seven in others, so 'w' is "
             f"not accepted as a horizon. Give sessions, such as '{5 * count}d', or bars."
         )
-    if unit in {"b", ""}:
-        bars, rest = count, 0
-    elif unit == "d" and bar_seconds < _SECONDS_PER_DAY:
-        bars, rest = count * session_bars, 0
+    if unit == "b":
+        found, rest = Horizon(count, "rows"), 0
+    elif unit == "d" and interval.is_intraday:
+        found, rest = Horizon(count, "sessions"), 0
     else:
-        bars, rest = divmod(count * _UNIT_SECONDS[unit], bar_seconds)
-    if bars < 1:
+        length = count * (_MONTHS[unit] if unit in _MONTHS else _SECONDS[unit])
+        bars, rest = divmod(length, interval.count)
+        found = Horizon(bars, "bars")
+    if found.count < 1:
         raise ConfigError(
-            f"{subject}: a horizon of {text!r} is shorter than one bar of {bar_seconds} s. "
+            f"{subject}: a horizon of {text!r} is shorter than one bar of {interval.told}. "
             "Give at least one bar."
         )
-    if bars > MAX_BARS:
+    if found.count > MAX_BARS:
         raise ConfigError(
             f"{subject}: a horizon of {text!r} is more than {MAX_BARS:,} bars of "
-            f"{bar_seconds} s. Give a shorter one."
+            f"{interval.told}. Give a shorter one."
         )
     if rest:
         raise ConfigError(
-            f"{subject}: a horizon of {text!r} is not a whole number of bars of {bar_seconds} s: "
-            f"it lies between {bars} and {bars + 1} bars. Give a multiple of the bar."
+            f"{subject}: a horizon of {text!r} is not a whole number of bars of {interval.told}: "
+            f"it lies between {found.count} and {found.count + 1} bars. Give a multiple of the bar."
         )
-    return bars
+    return found
+
+
+def _told(read: Duration) -> str:
+    word = {"mo": "month", "q": "quarter", "y": "year"}[read.unit]
+    return f"{read.count} {word}{'s' * (read.count != 1)}"
+
+
+def _sessions(read: Duration) -> int:
+    """Return the sessions of an exchange in so many months: 252 a year."""
+    return 21 * _MONTHS[read.unit] * read.count

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ray_pipeline.bars.label_series import SIGMA_RETURNS
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.intervals import read_duration
 from ray_pipeline.records import Task
 
 __all__ = ["LABEL_KINDS", "Label", "LabelKind", "find_label", "is_label_name", "parse_label"]
@@ -61,7 +62,7 @@ LABEL_KINDS = {
 # No kind holds a digit, so a name can be read in one way only. [0-9] and not \d: the latter takes
 # any script's digits.
 _NAME = re.compile(
-    r"(?P<kind>[a-z_]+)_(?P<horizon>[0-9]+(?P<unit>s|m|min|h|d|w|b)?)"
+    r"(?P<kind>[a-z_]+)_(?P<horizon>[0-9]+(?P<unit>[A-Za-z]*))"
     r"(?P<distances>(?:_[0-9]+(?:\.[0-9]+)?)*)"
 )
 
@@ -115,7 +116,7 @@ def find_label(name: str) -> Label | None:
     """
     match = _NAME.fullmatch(name)
     kind = LABEL_KINDS.get(match["kind"]) if match else None
-    if match is None or kind is None:
+    if match is None or kind is None or read_duration(match["horizon"]) is None:
         return None
     distances = tuple(float(part) for part in match["distances"].split("_")[1:])
     if len(distances) not in {len(form) for form in kind.distances}:
@@ -147,7 +148,7 @@ def parse_label(name: str) -> Label:
         raise ConfigError(
             f"labeling.targets: {name!r} is no target that bars give. Accepted are "
             f"{', '.join(forms[:-1])} and {forms[-1]}, where h is a horizon such as 60m, 4h, 5d "
-            "(sessions) or 12b (bars), and k, up and down > 0 are the barriers' distances in "
+            "(sessions), 3mo or 12b (bars), and k, up and down > 0 are the barriers' distances in "
             "deviations: fwd_ret_5d, y_will_peak_60m_0.8, y_first_touch_12b_2.0_1.0."
         )
     return label

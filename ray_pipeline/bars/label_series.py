@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ray_pipeline.bars.barriers import Touches, find_touches
+from ray_pipeline.bars.barriers import IntArray, Touches, find_touches
 from ray_pipeline.bars.bars import Bars, FloatArray
 from ray_pipeline.bars.series import missing_unless_positive
 from ray_pipeline.bars.windows import ratio, rolling_std, shift
+from ray_pipeline.records import Horizon
 
-__all__ = ["SIGMA_RETURNS", "LabelSeries"]
+__all__ = ["SIGMA_RETURNS", "LabelSeries", "Seen"]
 
 SIGMA_RETURNS = 20
 
 # Simple returns carry a rounding error of 1e-16 whatever their size: a deviation below this is
 # that of a price which grows at a constant rate, and its barriers would lie on the close.
 _SMALLEST_SIGMA = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the labels of one horizon see.
+
+    Attributes
+    ----------
+    horizon
+        The horizon.
+    bars
+        H, its length in bars of the clock.
+    own : int64 (n_labels,)
+        Rows that have a label, ascending.
+    last : int64 (n_labels,)
+        Row of the last bar that each sees, after its own: T.
+    """
+
+    horizon: Horizon
+    bars: int
+    own: IntArray
+    last: IntArray
 
 
 class LabelSeries:
@@ -37,45 +61,33 @@ class LabelSeries:
         self.high = missing_unless_positive(bars.high)
         self.low = missing_unless_positive(bars.low)
         self.close = missing_unless_positive(bars.close)
-        self._touches: dict[tuple[int, float], Touches] = {}
+        self._touches: dict[tuple[Horizon, float], Touches] = {}
 
-    def n_labels(self, horizon: int) -> int:
-        """Return the number of rows whose whole interval lies within the data."""
-        return max(len(self.close) - horizon, 0)
-
-    def base(self, horizon: int) -> FloatArray:
-        """Return ``close[t]`` of the rows that can have a label; (n_rows − horizon,)."""
-        return self.close[: self.n_labels(horizon)]
-
-    def sigma(self, horizon: int) -> FloatArray:
-        """Return σ of the rows that can have a label; (n_rows − horizon,).
+    def in_deviations(self, values: FloatArray, seen: Seen) -> FloatArray:
+        """Return ``values / (σ·√H)``: the root of time is that of returns without memory.
 
         σ is the standard deviation (ddof=1) of the last 20 simple returns at t: NaN where it is
         zero, or a close of t−20 … t is missing.
         """
-        return self._sigma[: self.n_labels(horizon)]
+        return values / (math.sqrt(seen.bars) * self._sigma[seen.own])
 
-    def in_deviations(self, values: FloatArray, horizon: int) -> FloatArray:
-        """Return ``values / (σ·√H)``: the root of time is that of returns without memory."""
-        return values / (math.sqrt(horizon) * self.sigma(horizon))
-
-    def upper_touches(self, horizon: int, distance: float) -> Touches:
+    def upper_touches(self, seen: Seen, distance: float) -> Touches:
         """Find when a high first reaches ``close[t]·(1 + distance·σ·√H)``, at equality too."""
-        key = (horizon, distance)
+        key = (seen.horizon, distance)
         if key not in self._touches:
-            width = distance * math.sqrt(horizon) * self.sigma(horizon)
-            levels = self.base(horizon) * (1.0 + width)
-            self._touches[key] = find_touches(self.high, self.open, levels, horizon)
+            width = distance * math.sqrt(seen.bars) * self._sigma[seen.own]
+            levels = self.close[seen.own] * (1.0 + width)
+            self._touches[key] = find_touches(self.high, self.open, levels, seen.own, seen.last)
         return self._touches[key]
 
-    def lower_touches(self, horizon: int, distance: float) -> Touches:
+    def lower_touches(self, seen: Seen, distance: float) -> Touches:
         """Find when a low first reaches ``close[t]·(1 − distance·σ·√H)``, at equality too."""
-        key = (horizon, -distance)
+        key = (seen.horizon, -distance)
         if key not in self._touches:
-            width = distance * math.sqrt(horizon) * self.sigma(horizon)
-            levels = self.base(horizon) * (1.0 - width)
+            width = distance * math.sqrt(seen.bars) * self._sigma[seen.own]
+            levels = self.close[seen.own] * (1.0 - width)
             # A low reaches down to a level where the negated low reaches up to the negated level.
-            self._touches[key] = find_touches(-self.low, -self.open, -levels, horizon)
+            self._touches[key] = find_touches(-self.low, -self.open, -levels, seen.own, seen.last)
         return self._touches[key]
 
     @cached_property

@@ -1,26 +1,28 @@
 """Targets computed from bars; a target's name is its specification.
 
-H is the horizon h in bars; σ the standard deviation (ddof=1) of the last 20 simple returns at t.
-Bars are counted, whatever the clock says between them: an interval goes on over a night.
+H is the horizon h in bars, T the row of the last bar within it; σ the standard deviation (ddof=1)
+of the last 20 simple returns at t. A horizon in bars (``12b``) counts rows: T is t + H. Any other
+is time of the market's clock, which stands still over a night, and T the last row within it;
+`ray_pipeline.bars.clock` has the rule. Where a symbol has every bar, they are the same.
 
 ``fwd_ret_{h}``
-    ``close[t+H] / close[t] − 1``.
+    ``close[T] / close[t] − 1``.
 ``fwd_ret_oc_{h}``
-    ``close[t+H] / open[t+1] − 1``: what one earns who trades at the next open.
+    ``close[T] / open[t+1] − 1``: what one earns who trades at the next open.
 ``ret_zscore_{h}``
     ``fwd_ret / (σ·√H)``.
 ``ret_ord_{h}``
     The class of ``z = ret_zscore``: −2 (z ≤ −1.5), −1 (z ≤ −0.5), 0, 1 (z ≥ 0.5), 2 (z ≥ 1.5).
 ``mfe_{h}``, ``mae_{h}``
-    Maximum favourable excursion ``max(high[t+1], …, high[t+H]) / close[t] − 1`` and maximum
-    adverse excursion ``min(low[t+1], …, low[t+H]) / close[t] − 1``, neither cut at zero.
+    Maximum favourable excursion ``max(high[t+1], …, high[T]) / close[t] − 1`` and maximum
+    adverse excursion ``min(low[t+1], …, low[T]) / close[t] − 1``, neither cut at zero.
 ``mdd_{h}``
     Maximum drawdown: the smallest ``low[t+j] / max(close[t], high[t+1], …, high[t+j−1]) − 1`` of
-    j = 1 … H, at most 0.
+    j = 1 … T − t, at most 0.
 ``mfe_zscore_{h}``, ``mae_zscore_{h}``, ``mdd_zscore_{h}``
     The same over ``σ·√H``.
 ``y_will_peak_{h}_{k}``
-    1 if a high of bars t+1 … t+H reaches the upper barrier ``close[t]·(1 + k·σ·√H)``, whatever
+    1 if a high of bars t+1 … T reaches the upper barrier ``close[t]·(1 + k·σ·√H)``, whatever
     the other barrier does; else 0.
 ``y_will_valley_{h}_{k}``
     1 if a low of those bars reaches the lower barrier ``close[t]·(1 − k·σ·√H)``; else 0.
@@ -29,7 +31,8 @@ Bars are counted, whatever the clock says between them: an interval goes on over
     form gives each barrier its own distance.
 
 A label is NaN where its interval reaches past the data, even if a barrier is reached earlier
-(whether a label exists must not depend on its outcome); where a price of its formula, or σ, is
+(whether a label exists must not depend on its outcome); where the bar that the clock asks for is
+not there, nor one shortly before it; where a price of its formula, or σ, is
 missing (σ is where it is zero, too); and where a price inside the interval is missing that could
 change the value. The modules of returns, excursions and barriers say more.
 """
@@ -42,6 +45,7 @@ import numpy as np
 
 from ray_pipeline.bars.barrier_labels import first_touch, will_peak, will_valley
 from ray_pipeline.bars.bars import Bars, FloatArray
+from ray_pipeline.bars.clock import MarketClock, find_clock, reach_of_labels
 from ray_pipeline.bars.excursion_labels import (
     adverse_excursion,
     adverse_excursion_zscore,
@@ -52,18 +56,19 @@ from ray_pipeline.bars.excursion_labels import (
 )
 from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.bars.label_names import parse_label
-from ray_pipeline.bars.label_series import LabelSeries
+from ray_pipeline.bars.label_series import LabelSeries, Seen
 from ray_pipeline.bars.return_labels import (
     forward_return,
     open_to_close_return,
     ordinal_return,
     return_zscore,
 )
-from ray_pipeline.records import Task
+from ray_pipeline.intervals import Interval
+from ray_pipeline.records import Horizon, Task
 
 __all__ = ["compute_targets", "target_lookback", "target_task"]
 
-# Each takes the series, the horizon in bars and the distances of the name.
+# Each takes the series, what the labels see and the distances of the name.
 _FUNCTIONS: Mapping[str, Callable[..., FloatArray]] = {
     "fwd_ret": forward_return,
     "fwd_ret_oc": open_to_close_return,
@@ -110,12 +115,12 @@ def target_lookback(name: str) -> int:
 
 
 def compute_targets(
-    bars: Bars, targets: Sequence[str], bar_seconds: int, session_bars: int
+    bars: Bars, targets: Sequence[str], interval: Interval, clock: MarketClock | None = None
 ) -> FloatArray:
     """Compute targets of one symbol; the module's docstring defines each.
 
-    The value at row t depends on rows t+1 … t+H and on the ``target_lookback`` closes up to t,
-    to the last bit. A price that is not positive counts as missing.
+    The value at row t depends on rows t+1 … T, on the clock and on the ``target_lookback`` closes
+    up to t, to the last bit. A price that is not positive counts as missing.
 
     Parameters
     ----------
@@ -123,10 +128,10 @@ def compute_targets(
         Bars of one symbol, (n_rows,).
     targets
         Names, such as ``fwd_ret_5d`` or ``y_will_peak_60m_0.8``.
-    bar_seconds
-        Length of a bar in seconds.
-    session_bars
-        Bars of a session: what a day is on intraday bars.
+    interval
+        Length of a bar.
+    clock
+        Of the symbol's market; found from the bars unless given.
 
     Returns
     -------
@@ -139,12 +144,22 @@ def compute_targets(
         When a name is no label's, or its horizon is not a whole number of bars.
     """
     series = LabelSeries(bars)
+    clock = clock or find_clock(bars.time_ns, interval)
+    seen_within: dict[Horizon, Seen] = {}
     values = np.full((len(bars), len(targets)), np.nan, order="F")
     with np.errstate(all="ignore"):
         for column, name in enumerate(targets):
             label = parse_label(name)
-            horizon = resolve_horizon(name, bar_seconds, session_bars, {})
-            outcome = _FUNCTIONS[label.kind](series, horizon, *label.distances)
-            values[: len(outcome), column] = outcome
+            horizon = resolve_horizon(name, interval, {})
+            if horizon not in seen_within:
+                seen_within[horizon] = _seen(bars, horizon, clock)
+            seen = seen_within[horizon]
+            values[seen.own, column] = _FUNCTIONS[label.kind](series, seen, *label.distances)
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def _seen(bars: Bars, horizon: Horizon, clock: MarketClock) -> Seen:
+    reach = reach_of_labels(bars.time_ns, horizon, clock)
+    own = np.flatnonzero(reach.rows >= 0)
+    return Seen(horizon, horizon.in_bars(clock.session_bars), own, reach.rows[own])

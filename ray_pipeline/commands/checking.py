@@ -16,6 +16,7 @@ from ray_pipeline.driving.places import (
 from ray_pipeline.driving.standing import require_same_config, stands
 from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
 from ray_pipeline.inspecting.panel import request_of, summarise
+from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
 from ray_pipeline.panel.misfits import find_misfits
 from ray_pipeline.panel.quality import ASSUMED_RULES
@@ -31,6 +32,8 @@ _MAX_TRIED = 20
 """Unusable symbols after which the look for a usable one ends: it must not read a whole panel."""
 
 _WIDTH = 100
+
+_DAY_SECONDS = 86_400
 
 _COMPARED: Mapping[Compare, str] = {
     "rank": "pooled models learn ranks within the timestamp",
@@ -81,7 +84,9 @@ def check_config(
         "n_rows": inspection.n_rows,
         "kind": summary.kind,
         "bar_seconds": summary.bar_seconds,
+        "interval_found": str(summary.interval),
         "session_bars": summary.session_bars,
+        "periods_per_year": summary.clocks.sessions[0][1],
         "roles": {
             "time": roles.time,
             "symbol": roles.symbol,
@@ -219,7 +224,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
         *([f"universe  members by {found['universe']}"] if found["universe"] else []),
         f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
-        f"{found['bar_seconds']} s, {found['session_bars']} a day",
+        f"{_length(found)}, {found['periods_per_year']:,} a year",
         *(f"          {item['symbol']}: {item['reason']}" for item in found["unusable"][:10]),
         f"time      {roles['time']}",
         *_listed(f"features  {len(roles['features'])}: ", roles["features"]),
@@ -253,6 +258,14 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"{found['run_dir']}"
     )
     return lines
+
+
+def _length(found: Mapping[str, Any]) -> str:
+    """Say how long a bar is, and how many there are in a session."""
+    interval = parse_interval(found["interval_found"])
+    is_within_days = interval.seconds <= _DAY_SECONDS
+    a_day = f", {found['session_bars']} a day" if is_within_days else ""
+    return f"{interval.told}{a_day}"
 
 
 def _doubted(limits: Mapping[str, float | None]) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from ray_pipeline.bounds import MAX_BARS, MAX_BYTES, MAX_COUNT, MAX_INT, MAX_ROWS, MAX_SECONDS
 from ray_pipeline.config.layout_text import layout_fault
 from ray_pipeline.credentials import credential_keys, secret_in_address
+from ray_pipeline.intervals import read_duration
 from ray_pipeline.records import Task
 from ray_pipeline.wording import some_of
 
@@ -60,7 +61,6 @@ _INTERVAL = r"^[^/\\=\x00-\x1f\x7f]+$"
 _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _STAGE_NAME = r"^[A-Za-z0-9_-]+$"
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*[:.][A-Za-z_][A-Za-z0-9_]*")
-_HORIZON = re.compile(r"[1-9][0-9]{0,5}[smhdw]")
 
 PATTERNS: dict[str, str] = {
     _TEXT: "must be text without control characters",
@@ -129,12 +129,13 @@ def _checked_zone(value: str) -> str:
 def _checked_horizon(value: Any) -> Any:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     is_bars = is_whole and 1 <= value <= MAX_BARS
-    is_duration = isinstance(value, str) and _HORIZON.fullmatch(value) is not None
+    duration = read_duration(value) if isinstance(value, str) and value[-1:].isalpha() else None
+    is_duration = duration is not None and 1 <= duration.count < MAX_BARS
     if not (is_bars or is_duration):
         raise PydanticCustomError(
             "horizon",
-            "must be a number of bars (12, without quotes) or a duration (30s, 60m, 4h, 5d, 2w), "
-            f"at most {MAX_BARS:,} bars or six digits",
+            "must be a number of bars (12, without quotes) or a duration (30s, 60m, 4h, 5d, 12b, "
+            f"2w, 3mo, 1q, 1y), at most {MAX_BARS:,} bars or six digits",
         )
     return value
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from ray_pipeline.discovery.bar_sizes import several_sizes
+from ray_pipeline.intervals import find_interval
 from ray_pipeline.records import PartitionFile, Rejection, SymbolPartition, Unlisted
 
 __all__ = [
@@ -39,7 +40,6 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _NOT_UTF8 = "\N{REPLACEMENT CHARACTER}"
 _SUFFIX = ".parquet"
 _HIDDEN = re.compile("(?:^|/)[._]")
-_UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def read_symbols(
@@ -134,10 +134,8 @@ def interval_counts(counts: Mapping[str, int]) -> str:
 
 
 def _interval_key(interval: str) -> tuple[float, str]:
-    match = re.fullmatch(r"(\d+)([a-z]+)", interval.lower())
-    if match is None or match[2] not in _UNIT_SECONDS:
-        return float("inf"), interval
-    return float(int(match[1]) * _UNIT_SECONDS[match[2]]), interval
+    known = find_interval(interval)
+    return (float("inf") if known is None else float(known.seconds)), interval
 
 
 def _read_symbol(

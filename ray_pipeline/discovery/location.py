@@ -15,6 +15,7 @@ from ray_pipeline.discovery.layout import (
 )
 from ray_pipeline.discovery.proposing import CURRENT, propose_layout
 from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
+from ray_pipeline.intervals import same_interval, spelled_as
 from ray_pipeline.storage import (
     FileSystem,
     is_s3,
@@ -100,6 +101,7 @@ def locate_symbols(
         if name != INTERVAL_PREFIX
     }
     wanted = next(iter(folders)) if interval is None and len(folders) == 1 else interval
+    wanted = wanted and spelled_as(wanted, folders)
     if wanted in folders and _holds_symbols(fs, folders[wanted]):
         return SymbolRoot(folders[wanted], wanted, "current")
     counts = {
@@ -188,7 +190,7 @@ def intervals_below(fs: FileSystem, path: str) -> dict[str, int]:
 
 
 def _own_interval(fs: FileSystem, path: str, own: str, interval: str | None) -> SymbolRoot:
-    if interval is not None and interval != own:
+    if interval is not None and not same_interval(own, interval):
         raise ConfigError(
             f"{uri_of(fs, path)} holds interval={own}, but data.interval asks for {interval}. "
             f"Set data.interval to {own}, or data_dir to {uri_of(fs, posixpath.dirname(path))}."

@@ -11,6 +11,7 @@ from ray_pipeline.discovery.layout import INTERVAL_PREFIX, decode_name, interval
 from ray_pipeline.discovery.location import nothing_fits, refuse_symbol_folder
 from ray_pipeline.discovery.patterns import FoundByPattern, LayoutPattern, sort_by_pattern
 from ray_pipeline.errors import ConfigError, DiscoveryError, StorageError
+from ray_pipeline.intervals import same_interval, spelled_as
 from ray_pipeline.records import PartitionFile, Rejection, SymbolPartition, Unlisted
 from ray_pipeline.storage import (
     FileSystem,
@@ -89,6 +90,7 @@ def match_layout(
         raise DiscoveryError(nothing_fits(fs, path, pattern.text))
     counts = found.interval_counts()
     wanted = next(iter(counts)) if interval is None and len(counts) == 1 else interval
+    wanted = wanted and spelled_as(wanted, counts)
     if counts and wanted not in counts:
         _refuse(fs, path, interval, counts)
     partitions, rejected = found.of_interval(wanted, pattern)
@@ -164,7 +166,7 @@ def _fixed_interval(
                 f"data_dir to {uri_of(fs, posixpath.dirname(path))}."
             )
         fixed, where = own, f"{uri_of(fs, path)} holds"
-    if fixed is not None and interval not in (None, fixed):
+    if fixed is not None and interval is not None and not same_interval(fixed, interval):
         raise ConfigError(
             f"{where} interval={fixed}, but data.interval asks for {interval}. Set data.interval "
             f"to {fixed}, or put {{interval}} in its place in the layout."

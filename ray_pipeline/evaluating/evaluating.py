@@ -172,7 +172,7 @@ def _job(
         task=target.task,
         horizon_bars=target.horizon_bars,
         is_return=is_return,
-        span=frame.span_of(target, job.view),
+        span=frame.span_of(target, job.view, _symbol_of(job)),
         spacing=result["spacing"],
         table=str(result["predictions"]),
     )

@@ -49,6 +49,10 @@ _YEAR_NS = 365.25 * 86_400e9
 _PER_BPS = 1e-4
 
 
+# Of the cohorts that a label spans: with fewer, the timestamps in between are none of theirs.
+_SPARSE = 0.8
+
+
 @dataclass(frozen=True, slots=True)
 class Cohorts:
     """Portfolios formed at successive timestamps.
@@ -153,7 +157,7 @@ def trade(cohorts: Cohorts, job: EvaluatedJob, settings: EvaluationSettings) -> 
     correlated; `net_std_error` is HAC and does not need that).
     """
     n = len(cohorts.gross)
-    n_periods = n * min(1.0, job.spacing / job.span)
+    n_periods = _n_periods(cohorts, job)
     if n_periods < MIN_PERIODS:
         too_few = f"{n_periods:.0f} holding periods are fewer than {MIN_PERIODS}"
         return Traded({}, None, None, WhyNot("too few periods", too_few))
@@ -185,6 +189,23 @@ def trade(cohorts: Cohorts, job: EvaluatedJob, settings: EvaluationSettings) -> 
     points = thinned(n, MAX_POINTS)
     drawn = Curve(cohorts.time_ns[points], booked(cohorts.gross, n_parts)[points], curve[points])
     return Traded(figures, drawn, Returns(cohorts.time_ns, net), why_not)
+
+
+def _n_periods(cohorts: Cohorts, job: EvaluatedJob) -> float:
+    """Return how many holding periods there are that do not overlap.
+
+    Where cohorts are formed at every timestamp, a period has as many as a label spans. Where they
+    are formed at some of the day alone, as of stocks beside coins, it has as many as are formed
+    within a span, in the median.
+    """
+    n, per_span = len(cohorts.gross), max(1.0, job.span / job.spacing)
+    ended = np.searchsorted(cohorts.positions, cohorts.positions - job.span, side="right")
+    counts = np.arange(1, n + 1) - ended
+    if (ended > 0).any():
+        formed = float(np.median(counts[ended > 0]))
+        if formed < _SPARSE * per_span:
+            return n / max(formed, 1.0)
+    return n / per_span
 
 
 def _ratios(

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.errors import ConfigError, ExecutionError
@@ -23,6 +22,7 @@ from ray_pipeline.importing.shuffle import ray_for_import, shuffled
 from ray_pipeline.importing.sources import SourceFile, find_sources
 from ray_pipeline.importing.tasks import ImportJob, marker_of, record_of
 from ray_pipeline.importing.writing import BucketReport
+from ray_pipeline.intervals import parse_interval
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.storage import (
     FileSystem,
@@ -94,7 +94,7 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
         When the storage fails.
     """
     start = time.monotonic()
-    interval_seconds(options.interval)
+    parse_interval(options.interval)
     since = None if options.since is None else since_ns(options.since)
     pattern = None
     if options.symbol_from_path is not None:

@@ -7,7 +7,7 @@ import os
 import posixpath
 from collections.abc import Collection
 
-from ray_pipeline.bars.horizons import interval_seconds
+from ray_pipeline.intervals import parse_interval
 from ray_pipeline.records import BAR_FIELDS
 from ray_pipeline.storage import absolute_uri, is_local, open_filesystem
 
@@ -70,7 +70,7 @@ def _text(out: str, interval: str, columns: Collection[str]) -> str:
             "#   targets: [my_target]",
             "#   horizons: {my_target: 5d}",
         ]
-    elif interval_seconds(interval) < _DAY_S:
+    elif parse_interval(interval).is_intraday:
         lines += [
             "",
             "labeling:",
@@ -83,7 +83,7 @@ def _text(out: str, interval: str, columns: Collection[str]) -> str:
             "labeling:",
             "  features: standard",
             "  targets: [fwd_ret_5d, fwd_ret_20d]            # d: sessions; also 12b (bars)"
-            if interval_seconds(interval) == _DAY_S
+            if parse_interval(interval).seconds == _DAY_S
             else "  targets: [fwd_ret_1b, fwd_ret_3b]             # b: bars",
         ]
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ray_pipeline.bars.clock import find_clock, reach_of_labels
 from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.artifacts import table_name
@@ -78,13 +79,13 @@ def write_base(reader: PanelReader, spec: BaseSpec) -> dict[str, Any]:
     request = spec.request
     found = load_symbol_table(spec.partition, reader.fs, request)
     table = labelled_inside(found, spec.partition.membership, features_too=True)
-    horizons = tuple(
-        resolve_horizon(name, request.bar_seconds, request.session_bars, {})
-        for name in request.targets
-    )
+    clock = find_clock(table.time_ns, request.interval)
+    horizons = [resolve_horizon(name, request.interval, {}) for name in request.targets]
+    reaches = [reach_of_labels(table.time_ns, horizon, clock) for horizon in horizons]
+    deadlines = [reach.deadline_ns for reach in reaches]
     name = table_name("rows")
     schema = base_schema(len(request.features), len(request.targets))
-    reader.run.write_tables(name, schema, base_tables(table, horizons, spec.rows_per_group))
+    reader.run.write_tables(name, schema, base_tables(table, deadlines, spec.rows_per_group))
     # As text: an axis that symbols share is one object in the driver.
     runs = [[run.start_ns, run.step_ns, run.count] for run in encode_runs(table.time_ns)]
     return {"table": name, "runs": json.dumps(runs)}

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.frame import PanelFrame, positions_spanned
 from ray_pipeline.panel.inspection import (
     InspectionRequest,
@@ -89,11 +89,17 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
     data = config.data
     is_close = data.stamp == "close"
     needs_length = (is_close or data.trading_date) and interval is not None
-    bar_seconds = interval_seconds(interval) if needs_length and interval is not None else None
+    length = parse_interval(interval) if needs_length and interval is not None else None
+    bar_seconds = None if length is None else length.seconds
     if is_close and bar_seconds is None and not data.trading_date:
         raise ConfigError(
             "data.stamp: close moves a time back by a bar, and nothing says how long one is. Set "
             "data.interval."
+        )
+    if is_close and length is not None and length.unit == "mo":
+        raise ConfigError(
+            f"data.stamp: close moves a time back by a bar, and those of {interval} are not "
+            "all as long. Leave it out: ends of months are read as they are."
         )
     if data.trading_date and bar_seconds is not None and bar_seconds < _DAY_SECONDS:
         raise ConfigError(
@@ -198,6 +204,7 @@ def build_panel(
     """
     axis = merge_axes(inspection.runs for inspection in inspections.values())
     rows_per_position, bar_positions = _place_on(axis, inspections, memberships)
+    clock_positions = _positions_within(axis, summary.bar_seconds)
     targets, warnings = _limited(summary.targets, config)
     validation = config.validation
     embargo = positions_spanned(validation.embargo_bars, bar_positions)
@@ -208,7 +215,9 @@ def build_panel(
                 len(axis),
                 validation.n_splits,
                 validation.min_train_fraction,
-                positions_spanned(target.horizon_bars, bar_positions),
+                positions_spanned(
+                    target.horizon_bars, bar_positions if target.clock is None else clock_positions
+                ),
                 embargo,
             )
         except DataError as error:
@@ -234,6 +243,8 @@ def build_panel(
         targets=tuple(kept),
         seed=config.experiment.seed,
         bar_positions=bar_positions,
+        clock_positions=clock_positions,
+        shorter_sessions=summary.clocks.shorter,
     )
     return Panel(frame, rows_per_position, (*summary.warnings, *warnings))
 
@@ -259,6 +270,12 @@ def _place_on(
         if len(positions) > 1:
             bar_positions = max(bar_positions, float(np.median(np.diff(positions))))
     return rows_per_position, bar_positions
+
+
+def _positions_within(axis: NDArray[np.int64], bar_seconds: int) -> float:
+    """Return the positions within the length of a bar, in the median."""
+    following = np.searchsorted(axis, axis + bar_seconds * 10**9, side="right") - 1
+    return max(1.0, float(np.median(following - np.arange(len(axis)))))
 
 
 def _limited(

@@ -86,7 +86,13 @@ def _describe(
             "universe": context.config.data.universe,
             "kind": summary.kind,
             "bar_seconds": summary.bar_seconds,
+            "bar_months": frame.request.bar_months,
             "session_bars": summary.session_bars,
+            "periods_per_year": summary.clocks.sessions[0][1],
+            "sessions": [
+                {"session_bars": bars, "periods_per_year": periods, "n_symbols": len(symbols)}
+                for bars, periods, symbols in summary.clocks.sessions
+            ],
             "feature_functions": [asdict(function) for function in summary.functions],
             "own_columns": list(summary.own_columns),
             "assumptions": _assumptions(inspections),

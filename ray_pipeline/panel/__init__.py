@@ -19,7 +19,6 @@ from ray_pipeline.panel.time_axis import (
     encode_runs,
     merge_axes,
     modal_step_ns,
-    session_bars,
 )
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     "read_columns",
     "resolve_roles",
     "resolve_task",
-    "session_bars",
     "summarise_panel",
     "table_request",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.columns import MergedColumns
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.misfits import other_symbols
@@ -29,7 +30,7 @@ def panel_warnings(
     inspections: Sequence[SymbolInspection],
     roles: ColumnRoles,
     merged: MergedColumns,
-    bar_seconds: int,
+    interval: Interval,
     rules: TimeRules,
 ) -> Iterator[str]:
     """Yield one sentence for each thing a user should know before trusting the panel.
@@ -40,12 +41,12 @@ def panel_warnings(
         All of one kind, sorted by symbol.
     roles, merged
         Roles of the union of the columns, and that union.
-    bar_seconds
+    interval
         Length of a bar.
     rules
         How times are read.
     """
-    yield from _time_warnings(inspections, bar_seconds, rules)
+    yield from _time_warnings(inspections, interval, rules)
     yield from _adjusted_prices(inspections, roles)
     yield from _other_names(inspections)
     for name in sorted(merged.conflicts):
@@ -57,7 +58,7 @@ def panel_warnings(
 
 
 def _time_warnings(
-    inspections: Sequence[SymbolInspection], bar_seconds: int, rules: TimeRules
+    inspections: Sequence[SymbolInspection], interval: Interval, rules: TimeRules
 ) -> Iterator[str]:
     names = sorted({inspection.time_column for inspection in inspections})
     if len(names) > 1:
@@ -73,17 +74,20 @@ def _time_warnings(
     other = [
         inspection.symbol
         for inspection in inspections
-        if modal_step_ns(inspection.runs) not in (None, bar_seconds * 10**9)
+        if (step := modal_step_ns(inspection.runs)) is not None and not interval.has_step(step)
     ]
     if other:
-        yield f"most steps are not {bar_seconds} s in {some_of(other, at_most=5)}"
+        yield f"most steps are not {interval.told} in {some_of(other, at_most=5)}"
     counts: Counter[int] = Counter()
     for inspection in inspections:
         counts.update(step_counts(inspection.runs))
-    if counts.total() and counts[bar_seconds * 10**9] < _REGULAR_SHARE * counts.total():
-        share = counts[bar_seconds * 10**9] / counts.total()
-        yield f"only {share:.0%} of the steps between bars are {bar_seconds} s: bars are irregular"
-    apart = _apart(inspections) if bar_seconds * 10**9 >= _DAY_NS else []
+    n_regular = sum(n for step, n in counts.items() if interval.has_step(step))
+    if counts.total() and n_regular < _REGULAR_SHARE * counts.total():
+        share = n_regular / counts.total()
+        yield (
+            f"only {share:.0%} of the steps between bars are {interval.told}: bars are irregular"
+        )
+    apart = _apart(inspections) if not interval.is_intraday else []
     if len(apart) > 1:
         groups = [f"{some_of(symbols, at_most=3)} at {clock}" for clock, symbols in apart[:5]]
         yield (

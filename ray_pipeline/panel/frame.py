@@ -42,6 +42,11 @@ class PanelFrame:
     bar_positions
         Positions from one bar of a symbol to its next: 1 where all symbols share their
         timestamps, more where those of other symbols lie in between.
+    clock_positions
+        Positions within the length of a bar by the clock: 1 on a grid that all symbols share.
+    shorter_sessions
+        (bars of a session, symbols) where these are fewer than what the targets' horizons are
+        given in.
     """
 
     axis: str
@@ -52,6 +57,8 @@ class PanelFrame:
     targets: tuple[TargetSpec, ...]
     seed: int
     bar_positions: float = 1.0
+    clock_positions: float = 1.0
+    shorter_sessions: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     @property
     def test_start(self) -> int:
@@ -62,15 +69,26 @@ class PanelFrame:
         """Return the positions that so many bars of a symbol span."""
         return positions_spanned(bars, self.bar_positions)
 
-    def span_of(self, target: TargetSpec, view: View) -> int:
+    def span_of(self, target: TargetSpec, view: View, symbol: str | None = None) -> int:
         """Return what a label of the target spans in the time of a view.
 
         Positions of the panel across symbols, rows of the symbol over its own time.
+
+        Parameters
+        ----------
+        symbol
+            The symbol whose own time it is: a day is its own session.
         """
         match view:
             case "cross_sectional":
+                if target.clock is not None:
+                    return positions_spanned(target.horizon_bars, self.clock_positions)
                 return self.positions_of(target.horizon_bars)
             case "symbol_specific":
+                if symbol is not None and target.clock is not None:
+                    for session_bars, symbols in self.shorter_sessions:
+                        if symbol in symbols:
+                            return target.clock.in_bars(session_bars)
                 return target.horizon_bars
             case _:
                 assert_never(view)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.bars import Bars, compute_features, compute_targets
 from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
@@ -55,7 +56,7 @@ class TableRequest:
     max_rows, min_rows
         Newest rows to keep (None: all), and how few are too few.
     bar_seconds, session_bars
-        Length of a bar and bars of a session, which labels of bars depend on.
+        Length of a bar, and bars of a session of most symbols.
     cross_section
         Where those of the columns are that the batch decides, None where there are none.
     functions
@@ -65,6 +66,8 @@ class TableRequest:
     own_columns
         Columns beside bars that are features; functions may read them whether or not they are
         among ``features``.
+    bar_months
+        Length of a bar in months, 0 where it is one of seconds.
     """
 
     kind: TableKind
@@ -79,6 +82,12 @@ class TableRequest:
     functions: tuple[FeatureFunction, ...] = ()
     rules: ReadingRules = AS_THEY_ARE
     own_columns: tuple[str, ...] = ()
+    bar_months: int = 0
+
+    @property
+    def interval(self) -> Interval:
+        """Length of a bar."""
+        return Interval(self.bar_months, "mo") if self.bar_months else Interval(self.bar_seconds)
 
 
 def load_symbol_table(
@@ -235,7 +244,7 @@ def _labeled_bars(
     own_features = [name for name in request.features if not is_cross_sectional(name)]
     own_targets = [name for name in request.targets if not is_cross_sectional(name)]
     features = features_of_bars(bars, replace(request, features=tuple(own_features)))
-    labels = compute_targets(bars, own_targets, request.bar_seconds, request.session_bars)
+    labels = compute_targets(bars, own_targets, request.interval)
     targets = within_range(labels, np.float64)
     of_batch = [*filter(is_cross_sectional, (*request.features, *request.targets))]
     if of_batch:

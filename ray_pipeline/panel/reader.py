@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.bars.clock import find_clock, reach_of_labels
+from ray_pipeline.intervals import Interval
 from ray_pipeline.memory import give_back
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest, labeled_table, load_symbol_table
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import Horizon, SymbolPartition
 from ray_pipeline.statistics.folds import label_end_positions
 from ray_pipeline.storage import RunDirectory, open_filesystem
 
@@ -40,15 +42,33 @@ class SymbolRows:
         Panel position of each row, shape (n_rows,), strictly increasing.
     is_member
         Whether each row belongs to the universe, shape (n_rows,); None: all do.
+    axis
+        The panel's unique timestamps in nanoseconds, shape (n_timestamps,); for labels by the
+        clock.
+    interval
+        Length of a bar; for labels by the clock.
     """
 
     table: SymbolTable
     positions: NDArray[np.int64]
     is_member: NDArray[np.bool_] | None = None
+    axis: NDArray[np.int64] | None = None
+    interval: Interval | None = None
 
-    def label_ends(self, horizon: int) -> NDArray[np.int64]:
-        """Last position that each row's label saw, shape (n_rows,)."""
-        return label_end_positions(self.positions, horizon)
+    def label_ends(self, horizon: Horizon) -> NDArray[np.int64]:
+        """Last position that each row's label saw, shape (n_rows,).
+
+        By the clock it is that of the last bar which any symbol's label from there could see: an
+        excess return has those of others in it. Where there is no label, it is as many rows on.
+        """
+        if horizon.unit == "rows" or self.axis is None or self.interval is None:
+            return label_end_positions(self.positions, horizon.count)
+        time_ns = self.table.time_ns
+        clock = find_clock(time_ns, self.interval)
+        reach = reach_of_labels(time_ns, horizon, clock)
+        by_rows = label_end_positions(self.positions, horizon.in_bars(clock.session_bars))
+        last = np.searchsorted(self.axis, reach.deadline_ns, side="right") - 1
+        return np.where(reach.rows >= 0, np.maximum(last, self.positions[reach.rows]), by_rows)
 
     def target(self, name: str) -> NDArray[np.float64]:
         """Labels of one target, shape (n_rows,)."""
@@ -97,8 +117,10 @@ class PanelReader:
     def rows(self, partition: SymbolPartition, frame: PanelFrame) -> SymbolRows:
         """Read a symbol's table and place its rows on the panel's time axis."""
         table = self.table(partition, frame.request)
-        positions = np.searchsorted(self.axis(frame.axis), table.time_ns)
-        return SymbolRows(table, positions, members_at(partition.membership, table.time_ns))
+        axis = self.axis(frame.axis)
+        positions = np.searchsorted(axis, table.time_ns)
+        is_member = members_at(partition.membership, table.time_ns)
+        return SymbolRows(table, positions, is_member, axis, frame.request.interval)
 
     def axis(self, name: str) -> NDArray[np.int64]:
         """Return the panel's unique timestamps in nanoseconds, shape (n_timestamps,)."""

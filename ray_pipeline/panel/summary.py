@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ray_pipeline.bars import function_paths
-from ray_pipeline.bars.horizons import interval_seconds, resolve_horizon
+from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.intervals import Interval, parse_interval
 from ray_pipeline.panel.cautions import empty_columns, panel_warnings, unused_patterns
+from ray_pipeline.panel.clocks import PanelClocks, read_clocks
 from ray_pipeline.panel.columns import MergedColumns, merge_columns
 from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
@@ -18,12 +20,22 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import ColumnPatterns, columns_beside_bars, resolve_roles
 from ray_pipeline.panel.tasks import detect_task, resolve_task
-from ray_pipeline.panel.time_axis import session_bars, step_counts
-from ray_pipeline.records import BAR_FIELDS, ColumnRoles, TargetSpec, Task
+from ray_pipeline.panel.time_axis import step_counts
+from ray_pipeline.records import (
+    BAR_FIELDS,
+    ColumnRoles,
+    Horizon,
+    TargetSpec,
+    Task,
+    first_match,
+)
 from ray_pipeline.user_code.features import FeatureFunction, find_feature_functions
 from ray_pipeline.wording import some_of
 
 __all__ = ["ColumnSettings", "PanelSummary", "summarise_panel", "table_request"]
+
+
+_FIXED_SHARE = 0.95  # of equal steps: months differ in length, four weeks do not
 
 
 class ColumnSettings(ColumnPatterns, Protocol):
@@ -48,8 +60,10 @@ class PanelSummary:
     roles
         Roles of the union of all columns. For bars the targets and features are those that the
         labeling computes. Dropped features are among ``ignored``.
-    bar_seconds, session_bars
-        Length of a bar; most frequent number of bars in a UTC day.
+    interval
+        Length of a bar.
+    clocks
+        Sessions of the symbols.
     targets
         Name, horizon and task of each target of `roles`, in the same order.
     lacking
@@ -72,8 +86,8 @@ class PanelSummary:
     kind: TableKind
     time_column: str | None
     roles: ColumnRoles
-    bar_seconds: int
-    session_bars: int
+    interval: Interval
+    clocks: PanelClocks
     targets: tuple[TargetSpec, ...]
     lacking: tuple[tuple[str, tuple[str, ...]], ...]
     dropped: tuple[tuple[str, str], ...]
@@ -81,6 +95,16 @@ class PanelSummary:
     functions: tuple[FeatureFunction, ...] = ()
     own_columns: tuple[str, ...] = ()
     rules: ReadingRules = AS_THEY_ARE
+
+    @property
+    def bar_seconds(self) -> int:
+        """Length of a bar in seconds, of months on average."""
+        return self.interval.seconds
+
+    @property
+    def session_bars(self) -> int:
+        """Bars of a session of most symbols."""
+        return self.clocks.session_bars
 
 
 def summarise_panel(
@@ -124,8 +148,7 @@ def summarise_panel(
         raise DataError("no symbol is left to summarise: every one was rejected.")
     inspections = sorted(inspections, key=lambda inspection: inspection.symbol)
     kind = _one_kind(inspections)
-    bar_seconds = _bar_seconds(inspections, interval)
-    bars_in_session = session_bars(inspection.runs for inspection in inspections)
+    bar = _bar_length(inspections, interval)
     merged = merge_columns({i.symbol: i.columns for i in inspections})
     roles = _union_roles(merged, inspections, columns_config, time_column)
     dropped: tuple[tuple[str, str], ...] = ()
@@ -134,9 +157,9 @@ def summarise_panel(
     if kind == "bars":
         roles, own_columns, dropped = _with_own_columns(roles, inspections, columns_config)
         paths = function_paths(label_features)
-        functions = find_feature_functions(paths, bar_seconds, label_targets, own_columns)
+        functions = find_feature_functions(paths, bar.seconds, label_targets, own_columns)
         own = {path: function.names for path, function in functions.items()}
-        computed = named_features(label_features, own, bar_seconds)
+        computed = named_features(label_features, own, bar.seconds)
         own_columns = tuple(name for name in own_columns if name not in computed)
         roles = _roles_of_bars(roles, tuple(label_targets), computed, own_columns)
         tasks = {name: computed_task(name) for name in roles.targets}
@@ -144,14 +167,19 @@ def summarise_panel(
         roles, dropped = _without_empty_features(roles, inspections)
         tasks = _tasks(roles.targets, inspections)
     _require_columns(kind, roles)
-    horizons = {
-        name: resolve_horizon(name, bar_seconds, bars_in_session, columns_config.horizons)
-        for name in roles.targets
-    }
-    if kind == "bars":
-        _check_overrides(horizons, bar_seconds, bars_in_session)
+    horizons = {name: resolve_horizon(name, bar, columns_config.horizons) for name in roles.targets}
+    computed_here = roles.targets if kind == "bars" else ()
+    of_labels = {name: resolve_horizon(name, bar, {}) for name in computed_here}
+    clocks = read_clocks(inspections, bar, [*of_labels.values()])
+    longest = clocks.longest_session
+    _check_overrides(horizons, of_labels, longest)
     targets = tuple(
-        TargetSpec(name, horizons[name], resolve_task(name, tasks[name], columns_config.tasks))
+        TargetSpec(
+            name,
+            horizons[name].in_bars(longest),
+            resolve_task(name, tasks[name], columns_config.tasks),
+            _by_clock(name, of_labels, columns_config.horizons),
+        )
         for name in roles.targets
     )
     time_columns = {inspection.time_column for inspection in inspections}
@@ -159,8 +187,8 @@ def summarise_panel(
         kind=kind,
         time_column=time_columns.pop() if len(time_columns) == 1 else None,
         roles=roles,
-        bar_seconds=bar_seconds,
-        session_bars=bars_in_session,
+        interval=bar,
+        clocks=clocks,
         targets=targets,
         lacking=tuple(
             (name, merged.lacking[name])
@@ -169,7 +197,8 @@ def summarise_panel(
         ),
         dropped=dropped,
         warnings=(
-            *panel_warnings(inspections, roles, merged, bar_seconds, rules.time),
+            *panel_warnings(inspections, roles, merged, bar, rules.time),
+            *clocks.warnings(of_labels),
             *unused_patterns("columns.horizons", columns_config.horizons, roles.targets),
             *unused_patterns("columns.tasks", columns_config.tasks, roles.targets),
         ),
@@ -200,18 +229,34 @@ def table_request(
         functions=summary.functions,
         rules=summary.rules,
         own_columns=summary.own_columns,
+        bar_months=summary.interval.count if summary.interval.unit == "mo" else 0,
     )
 
 
-def _check_overrides(horizons: Mapping[str, int], bar_seconds: int, session_bars: int) -> None:
+def _check_overrides(
+    horizons: Mapping[str, Horizon], of_labels: Mapping[str, Horizon], session_bars: int
+) -> None:
     """Refuse a horizon shorter than what a computed label looks ahead: it would under-purge."""
-    for name, given in horizons.items():
-        own = resolve_horizon(name, bar_seconds, session_bars, {})
+    for name, looks in of_labels.items():
+        given, own = (each.in_bars(session_bars) for each in (horizons[name], looks))
         if given < own:
             raise ConfigError(
                 f"columns.horizons gives {name!r} {given} bars, but the label looks {own} bars "
                 "ahead and training rows must be purged by as many. Remove the entry."
             )
+
+
+def _by_clock(
+    name: str, of_labels: Mapping[str, Horizon], overrides: Mapping[str, str | int]
+) -> Horizon | None:
+    """Return the horizon by the clock by which a computed label is purged, if it is.
+
+    A horizon from the config purges by rows, which reach at least as far.
+    """
+    own = of_labels.get(name)
+    if own is None or own.unit == "rows" or first_match(name, overrides) is not None:
+        return None
+    return own
 
 
 def _one_kind(inspections: Sequence[SymbolInspection]) -> TableKind:
@@ -227,31 +272,51 @@ def _one_kind(inspections: Sequence[SymbolInspection]) -> TableKind:
     return inspections[0].kind
 
 
-def _bar_seconds(inspections: Sequence[SymbolInspection], interval: str | None) -> int:
+def _bar_length(inspections: Sequence[SymbolInspection], interval: str | None) -> Interval:
     counts: Counter[int] = Counter()
     for inspection in inspections:
         counts.update(step_counts(inspection.runs))
     if not counts:
         if interval is None:
             raise ConfigError("one row per symbol does not tell the bar length: set data.interval.")
-        return interval_seconds(interval)
+        return parse_interval(interval)
     step_ns = min(counts, key=lambda step: (-counts[step], step))
     share = counts[step_ns] / counts.total()
-    if interval is not None:
-        seconds = interval_seconds(interval)
-        if seconds * 10**9 != step_ns:
-            raise ConfigError(
-                f"interval {interval} means {seconds} s between bars, but the most frequent step "
-                f"in the data is {step_ns / 10**9:g} s ({share:.0%} of the steps). Set "
-                "data.interval to what the data hold."
-            )
-        return seconds
+    if interval is None:
+        return _found_length(counts, step_ns, share)
+    length = parse_interval(interval)
+    fitting = sum(n for step, n in counts.items() if length.has_step(step))
+    if not length.has_step(step_ns) or (length.unit == "mo" and 2 * fitting < counts.total()):
+        raise ConfigError(
+            f"interval {interval} means {length.told} between bars, but the most frequent step "
+            f"in the data is {step_ns / 10**9:g} s ({share:.0%} of the steps). Set "
+            f"data.interval to what the data hold.{_which_m(interval, step_ns)}"
+        )
+    return length
+
+
+def _found_length(counts: Counter[int], step_ns: int, share: float) -> Interval:
+    """Tell the length of a bar from the steps between bars."""
+    if share < _FIXED_SHARE:
+        for months in (1, 3, 12):
+            length = Interval(months, "mo")
+            if 2 * sum(n for step, n in counts.items() if length.has_step(step)) > counts.total():
+                return length
     if step_ns % 10**9:
         raise ConfigError(
             f"the most frequent step in the data is {step_ns / 10**9:g} s; bars of whole seconds "
             "are needed."
         )
-    return step_ns // 10**9
+    return Interval(step_ns // 10**9)
+
+
+def _which_m(interval: str, step_ns: int) -> str:
+    """Name the two units that one letter may stand for, where the data are of the other."""
+    number, letter = interval[:-1], interval[-1:]
+    other = {"m": "M", "M": "m"}.get(letter)
+    if other is None or not parse_interval(number + other).has_step(step_ns):
+        return ""
+    return f" A large M is a month, a small m a minute: {number}{other} is meant."
 
 
 def _union_roles(

@@ -21,11 +21,8 @@ __all__ = [
     "merge_axes",
     "modal_step_ns",
     "n_rows_of",
-    "session_bars",
     "step_counts",
 ]
-
-_DAY_NS = 86_400 * 10**9
 
 
 def encode_runs(time_ns: NDArray[np.int64]) -> tuple[TimeRun, ...]:
@@ -116,21 +113,6 @@ def modal_step_ns(runs: Sequence[TimeRun]) -> int | None:
     """
     counts = step_counts(runs)
     return min(counts, key=lambda step: (-counts[step], step)) if counts else None
-
-
-def session_bars(axes: Iterable[Sequence[TimeRun]]) -> int:
-    """Return the most frequent number of bars in a UTC day over all symbols and days.
-
-    Of equally frequent numbers it is the larger: half days and listings in mid-session are what
-    makes a day short. 1 for daily and slower bars, and for no bars at all.
-    """
-    days_with: Counter[int] = Counter()
-    for axis, n_symbols in Counter(tuple(axis) for axis in axes).items():
-        _, bars_per_day = np.unique(decode_runs(axis) // _DAY_NS, return_counts=True)
-        numbers, n_days = np.unique(bars_per_day, return_counts=True)
-        for number, days in zip(numbers.tolist(), n_days.tolist(), strict=True):
-            days_with[number] += days * n_symbols
-    return max(days_with, key=lambda number: (days_with[number], number)) if days_with else 1
 
 
 def n_rows_of(runs: Sequence[TimeRun]) -> int:

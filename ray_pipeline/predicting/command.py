@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from ray_pipeline.bars.horizons import interval_seconds
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.credentials import secret_in_address
 from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
@@ -21,6 +20,7 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.families import family_identity
 from ray_pipeline.identity import Identity
 from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
+from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
@@ -279,7 +279,7 @@ def _config(
     if (
         options.interval
         and trained.interval
-        and interval_seconds(options.interval) != interval_seconds(trained.interval)
+        and parse_interval(options.interval) != parse_interval(trained.interval)
     ):
         raise ArtifactError(
             f"--interval {options.interval}: the models of {trained.run.uri} were trained at "

@@ -128,6 +128,7 @@ class TrainedRun:
             functions=self._functions(import_folders),
             rules=rules_of(self.config, self.interval),
             own_columns=data.own_columns,
+            bar_months=data.bar_months,
         )
 
     @property

@@ -124,7 +124,7 @@ def check_table(table: SymbolTable, request: TableRequest, interval: str | None)
     """
     steps, counts = np.unique(np.diff(table.time_ns), return_counts=True)
     seconds = dict(zip((steps / _NS).tolist(), counts.tolist(), strict=True))
-    check_interval(request.bar_seconds, seconds, f"symbol {table.symbol}", interval or "")
+    check_interval(request.interval, seconds, f"symbol {table.symbol}", interval or "")
 
 
 def replay_record(table: SymbolTable, models: Mapping[str, TrainedModel]) -> dict[str, Any]:

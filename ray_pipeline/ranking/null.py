@@ -56,7 +56,7 @@ def draw_null(config: ExperimentConfig, frame: PanelFrame, spacing: float) -> tu
     return draw_shifts(
         frame.n_timestamps,
         config.target_ranking.n_shifts,
-        frame.positions_of(max(target.horizon_bars for target in frame.targets)),
+        max(frame.span_of(target, "cross_sectional") for target in frame.targets),
         derive_seed(frame.seed, "target_ranking", "circular shifts"),
         spacing,
     )

@@ -154,7 +154,7 @@ def _problem(
     names = ("target_ranking", family, target.name, rows.table.symbol, f"fold {fold.index}")
     return fold_problem(
         rows.target(target.name)[:n_before],
-        rows.label_ends(target.horizon_bars)[:n_before],
+        rows.label_ends(target.horizon)[:n_before],
         target.task,
         fold,
         frame.embargo,
@@ -182,7 +182,7 @@ def rank_symbol(
     targets: dict[str, Any] = {}
     series: dict[str, Floats] = {}
     for index, target in enumerate(frame.targets):
-        span = frame.span_of(target, "symbol_specific")
+        span = frame.span_of(target, "symbol_specific", rows.table.symbol)
         record: dict[str, Any] = {"own": {}, "pooled": {}, "paired": {}}
         for settings in spec.families:
             sample = own[settings.name, target.name]

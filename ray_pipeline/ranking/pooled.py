@@ -155,7 +155,7 @@ def _predict_family(
 
     def problem_of(asked: Asked, family: str) -> Problem | None:
         target = targets[asked[0]]
-        y, ends = pool.target(target.name)[:start], pool.ends(target.horizon_bars)[:start]
+        y, ends = pool.target(target.name)[:start], pool.ends(target.horizon)[:start]
         if asked[1] == "raw" or comparison is None:
             learned = LearnedLabels.as_they_are(y, ends, target.task)
         else:

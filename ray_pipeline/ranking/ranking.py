@@ -283,7 +283,7 @@ def _mean_over_symbols(
             if name in sums:
                 mean = sums[name] / n_symbols[name]
                 per_block = n_positions / len(mean)
-                horizon = frame.positions_of(target.horizon_bars)
+                horizon = frame.span_of(target, "cross_sectional")
                 evidence[family] = series_evidence(
                     mean, horizon, per_block, n_rows[name], errors[name]
                 )

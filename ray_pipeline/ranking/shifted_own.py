@@ -80,7 +80,7 @@ def rank_symbol_shifted(reader: PanelReader, spec: ShiftedSymbolSpec) -> dict[st
     errors: dict[str, list[float]] = {}
     z_scores: dict[str, list[float]] = {}
     for index, target in enumerate(frame.targets):
-        span = frame.span_of(target, "symbol_specific")
+        span = frame.span_of(target, "symbol_specific", rows.table.symbol)
         z_scores[target.name] = []
         for shift in spec.shifts:
             found: list[Evidence] = []
@@ -149,7 +149,7 @@ def _mean_of(
         if column in sums:
             mean = sums[column] / len(errors[column])
             per_block = n_positions / len(mean)
-            horizon = spec.frame.positions_of(target.horizon_bars)
+            horizon = spec.frame.span_of(target, "cross_sectional")
             # The number of predictions is for tables, and this figure goes into none.
             found.append(series_evidence(mean, horizon, per_block, 0, errors[column]))
     return found
@@ -203,7 +203,7 @@ def _roll_symbol(
                 roll,
                 rows.target(target.name),
                 rows.positions,
-                rows.label_ends(target.horizon_bars),
+                rows.label_ends(target.horizon),
                 frame.n_timestamps,
             ),
         )

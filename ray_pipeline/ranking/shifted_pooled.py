@@ -166,7 +166,7 @@ def _roll_pool(
             roll,
             pool.target(target.name),
             pool.positions,
-            pool.ends(target.horizon_bars),
+            pool.ends(target.horizon),
             frame.n_timestamps,
         )
         for target in frame.targets

@@ -76,6 +76,14 @@ class AssumptionFacts(Record):
     symbols: Items[str] = ()
 
 
+class SessionFacts(Record):
+    """Sessions of some symbols: bars of one, and bars of a year."""
+
+    session_bars: int
+    periods_per_year: int
+    n_symbols: int
+
+
 class DataFacts(Record):
     """What a run read; nothing of it is known before its symbols were inspected."""
 
@@ -85,7 +93,10 @@ class DataFacts(Record):
     universe: str | None = None
     kind: Literal["bars", "labeled"] | None = None
     bar_seconds: int | None = None
+    bar_months: int = 0
     session_bars: int | None = None
+    periods_per_year: int | None = None
+    sessions: Items[SessionFacts] = ()
     feature_functions: Items[FeatureFunctionRecord] = ()
     own_columns: Items[str] = ()
     assumptions: Items[AssumptionFacts] = ()

@@ -68,9 +68,9 @@ class Design:
             X=rows.table.features[kept],
             y=rows.target(target.name)[kept],
             positions=positions,
-            label_ends=rows.label_ends(target.horizon_bars)[kept],
+            label_ends=rows.label_ends(target.horizon)[kept],
             symbol_index=np.zeros(len(positions), dtype=np.int32),
-            span=frame.span_of(target, "symbol_specific"),
+            span=frame.span_of(target, "symbol_specific", rows.table.symbol),
             spacing=1.0,
         )
 
@@ -84,7 +84,7 @@ class Design:
             X=pool.X,
             y=pool.target(target.name),
             positions=pool.positions,
-            label_ends=pool.ends(target.horizon_bars),
+            label_ends=pool.ends(target.horizon),
             symbol_index=pool.symbol_index,
             span=frame.span_of(target, "cross_sectional"),
             spacing=pool.spacing,

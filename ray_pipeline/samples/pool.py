@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import Horizon, SymbolPartition
 
 __all__ = [
     "Pool",
@@ -53,7 +53,7 @@ class Pool:
     symbols: tuple[str, ...]
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
-    horizons: tuple[int, ...]
+    horizons: tuple[Horizon, ...]
     positions: Ints
     symbol_index: NDArray[np.int32]
     X: NDArray[np.float32]
@@ -65,7 +65,7 @@ class Pool:
         """Labels of one target, shape (n_rows,)."""
         return self.Y[:, self.target_names.index(name)]
 
-    def ends(self, horizon: int) -> Ints:
+    def ends(self, horizon: Horizon) -> Ints:
         """Last position seen by labels of that horizon, shape (n_rows,)."""
         return self.label_ends[:, self.horizons.index(horizon)]
 
@@ -181,12 +181,12 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
     )
 
 
-def _horizons(frame: PanelFrame) -> tuple[int, ...]:
-    return tuple(sorted({target.horizon_bars for target in frame.targets}))
+def _horizons(frame: PanelFrame) -> tuple[Horizon, ...]:
+    return tuple(sorted({target.horizon for target in frame.targets}))
 
 
 def _scatter(
-    table: pa.Table, prefix: str, suffixes: Sequence[int] | range, into: Any, rows: Ints
+    table: pa.Table, prefix: str, suffixes: Sequence[Horizon] | range, into: Any, rows: Ints
 ) -> None:
     for j, suffix in enumerate(suffixes):
         into[rows, j] = table.column(f"{prefix}_{suffix}").to_numpy()

@@ -253,7 +253,7 @@ def _mean_over_symbols(
         return None, Evidence.none()
     n_blocks = len(pairs[0][0])
     per_block = (frame.folds[-1].test_end - frame.test_start) / n_blocks
-    horizon = frame.positions_of(target.horizon_bars)
+    horizon = frame.span_of(target, "cross_sectional")
     differences = [with_selected - with_all for with_all, with_selected, _ in pairs]
     errors = [
         overlapping_mean(each * n_blocks, horizon, per_block).std_error for each in differences

@@ -142,7 +142,8 @@ def _evidence(
         for name in ("prediction", "actual", "centred_percentile", "outcome")
     )
     view = spec.job.view
-    span, spacing = spec.frame.span_of(target, view), spec.members[0].spacing
+    symbol = str(table.column("symbol")[0]) if view == "symbol_specific" else None
+    span, spacing = spec.frame.span_of(target, view, symbol), spec.members[0].spacing
     positions = np.searchsorted(axis, table.column("ts").cast(pa.int64()).to_numpy())
     return evidence_of(
         SkillMeasure(view, target.task, span, spacing, spec.settings.min_cs),

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.errors import ArtifactError
+from ray_pipeline.intervals import Interval
 from ray_pipeline.records import BAR_FIELDS
 
 __all__ = [
@@ -207,7 +208,7 @@ def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str],
 
 
 def check_interval(
-    bar_seconds: int, step_seconds: Mapping[float, int], name: str, needed: str = ""
+    interval: Interval, step_seconds: Mapping[float, int], name: str, needed: str = ""
 ) -> None:
     """Refuse rows at another interval than the model's.
 
@@ -226,11 +227,13 @@ def check_interval(
     if sum(step_seconds.values()) < _N_TELLING_STEPS:
         return
     usual = min(step_seconds, key=lambda step: (-step_seconds[step], step))
-    if usual < bar_seconds or bar_seconds not in step_seconds:
+    fits = any(interval.has_step(round(step * 10**9)) for step in step_seconds)
+    is_shorter = usual < interval.seconds and not interval.has_step(round(usual * 10**9))
+    if is_shorter or not fits:
         named = f" (interval={needed})" if needed else ""
         raise ArtifactError(
             f"{name} has a row every {usual:g} s, and the models were trained on bars of "
-            f"{bar_seconds} s{named}. Give data at that interval."
+            f"{interval.told}{named}. Give data at that interval."
         )
 
 

@@ -144,7 +144,7 @@ class PooledStream:
     def _labels(self, target: TargetSpec) -> _StreamedLabels:
         """Read the labels of all symbols."""
         label = f"y_{self._spec.frame.request.targets.index(target.name)}"
-        columns = ("position", f"end_{target.horizon_bars}", label)
+        columns = ("position", f"end_{target.horizon}", label)
         parts: dict[str, slice] = {}
         found: list[list[NDArray[Any]]] = [[], [], []]
         start = 0

@@ -5,10 +5,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from ray_pipeline.bars import Bars, compute_targets
+from ray_pipeline.intervals import Interval
 
 from .samples import replace
 
-MINUTE_BARS = {"bar_seconds": 300, "session_bars": 78}
+FIVE_MINUTES = Interval(300)
+
+
+class EveryStep:
+    """A market whose every step of five minutes is a bar, and 78 of them a session."""
+
+    session_bars = 78
+    days_per_year = 252
+
+    def place(self, time_ns: np.ndarray, unit: str) -> np.ndarray:
+        return time_ns // (300 * 10**9)
+
+    def times(self, places: np.ndarray, unit: str) -> np.ndarray:
+        return places * 300 * 10**9
+
+
+MINUTE_BARS = {"interval": FIVE_MINUTES, "clock": EveryStep()}
 
 
 def one_target(bars: Bars, name: str) -> np.ndarray:
@@ -18,7 +35,7 @@ def one_target(bars: Bars, name: str) -> np.ndarray:
 def quiet_bars(n_rows: int = 130) -> Bars:
     """Return closes that alternate between 100 and 100.1; highs and lows are the closes."""
     close = np.where(np.arange(n_rows) % 2, 100.1, 100.0)
-    return Bars(np.arange(n_rows), *(close.copy() for _ in range(4)), np.ones(n_rows))
+    return Bars(np.arange(n_rows) * 300 * 10**9, *(close.copy() for _ in range(4)), np.ones(n_rows))
 
 
 def path_after_row_30(**prices: Sequence[float]) -> Bars:

@@ -49,7 +49,7 @@ class TestNames:
         [
             "rsi_14",
             "fwd_ret_",
-            "fwd_ret_5y",
+            "fwd_ret_5x",
             "fwd_ret_5d_0.8",
             "y_will_peak_60m",
             "y_will_peak_60m_",

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_pipeline.bars import Bars, compute_targets, target_lookback
-from ray_pipeline.panel.time_axis import encode_runs, session_bars
+from ray_pipeline.bars.clock import find_clock
 
-from .label_paths import MINUTE_BARS, one_target, quiet_bars, with_spike
+from .label_paths import FIVE_MINUTES, MINUTE_BARS, one_target, quiet_bars, with_spike
 from .samples import FIVE_MINUTES_NS, bits, random_bars, replace
 
 BARRIER_KINDS = ("y_first_touch", "y_will_peak", "y_will_valley")
@@ -165,14 +165,19 @@ class TestTogether:
             assert not np.isinf(got).any()
 
 
+def by_clock(bars: Bars, name: str) -> np.ndarray:
+    """Return a label by the clock that the bars themselves tell."""
+    return compute_targets(bars, [name], FIVE_MINUTES)[:, 0]
+
+
 class TestSessions:
     def test_bars_are_counted_across_nights(self) -> None:
         """Two hours before the end of a session are followed by the next one's first bars."""
         bars = session_panel()
-        assert session_bars([encode_runs(bars.time_ns)]) == 78
+        assert find_clock(bars.time_ns, FIVE_MINUTES).session_bars == 78
         without_nights = replace(bars, time_ns=np.arange(len(bars)) * FIVE_MINUTES_NS)
-        for name in TARGETS:
-            got, expected = one_target(bars, name), one_target(without_nights, name)
+        for name in [name for name in TARGETS if "d_" not in f"{name}_"]:
+            got, expected = by_clock(bars, name), one_target(without_nights, name)
             np.testing.assert_array_equal(bits(got), bits(expected), name)
 
     @pytest.mark.parametrize(
@@ -180,27 +185,29 @@ class TestSessions:
     )
     def test_night_is_seen_by_the_last_rows_of_a_session(self, name: str) -> None:
         """Three bars from rows 75, 76 and 77 of the first 78 reach into the next session."""
-        got = one_target(session_panel(), name)
+        got = by_clock(session_panel(), name)
         after_nights = [75, 76, 77, 117, 118, 119, 195, 196, 197]
         threshold = {"fwd": 0.09, "mfe": 0.09, "ret": 5.0, "y": 0.5}[name.split("_", maxsplit=1)[0]]
         assert np.flatnonzero(got > threshold).tolist() == after_nights
 
     def test_open_to_close_leaves_out_the_night_before_its_entry(self) -> None:
         """Who decides at a session's last close enters at the next open, after the jump."""
-        got = one_target(session_panel(), "fwd_ret_oc_15m")
+        got = by_clock(session_panel(), "fwd_ret_oc_15m")
         assert np.flatnonzero(got > 0.09).tolist() == [75, 76, 117, 118, 195, 196]
 
-    def test_day_is_as_many_rows_as_a_full_session(self) -> None:
-        """From the first session's last bar a day reaches over the early close: 42 + 36 rows."""
+    def test_day_is_the_same_time_of_the_next_session(self) -> None:
+        """An early close shifts nothing: where the time is not reached, the label is missing."""
         bars = session_panel()
-        got = one_target(bars, "fwd_ret_1d")
-        assert got[77] == bars.close[77 + 78] / bars.close[77] - 1.0
-        assert got[77] == pytest.approx(1.1**2 - 1.0, abs=2e-3)
-        assert got[120] == pytest.approx(1.1 - 1.0, abs=2e-3)
+        got = by_clock(bars, "fwd_ret_1d")
+        assert got[41] == bars.close[78 + 41] / bars.close[41] - 1.0  # the last bar of a half day
+        assert got[60] == bars.close[78 + 41] / bars.close[60] - 1.0  # 19 bars after the close
+        assert np.isnan(got[61:78]).all()
+        assert got[78] == bars.close[120] / bars.close[78] - 1.0
+        assert got[119] == bars.close[120 + 41] / bars.close[119] - 1.0
 
     def test_drawdown_goes_on_over_the_night(self) -> None:
         """A peak in one session and a trough in the next make one fall."""
         bars = session_panel()
         bars = with_spike(with_spike(bars, "high", 76, 200.0), "low", 79, 50.0)
-        got = one_target(bars, "mdd_20m")
+        got = by_clock(bars, "mdd_20m")
         assert np.flatnonzero(got == -0.75).tolist() == [75]

@@ -71,6 +71,34 @@ def test_current_layout_comes_first(store: Store) -> None:
     assert _resolve(store, ["NEW"]).symbols == ["NEW"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "wanted"), [("60min", "1h"), ("1H", "60m"), ("1M", "1mo"), ("daily", "1d")]
+)
+def test_an_interval_is_found_however_it_is_spelled(store: Store, folder: str, wanted: str) -> None:
+    """The folder's own spelling is what the run calls it."""
+    _panel(store, {folder: ["A"], "5m": ["B"]})
+    found = _discover(store, wanted)
+    assert (found.interval, found.symbols) == (folder, ["A"])
+    assert _discover(store, wanted, f"/interval={folder}").symbols == ["A"]
+    assert _resolve(store, ["A"], wanted).symbols == ["A"]
+
+
+def test_two_spellings_of_one_interval_are_not_chosen_among(store: Store) -> None:
+    """Each may be asked for as it stands; a third spelling is answered with both."""
+    _panel(store, {"60min": ["A"], "1h": ["B"]})
+    assert _discover(store, "1h").symbols == ["B"]
+    assert _discover(store, "60min").symbols == ["A"]
+    with pytest.raises(DiscoveryError, match=r"interval=60min \(1 symbol\)"):
+        _discover(store, "1H")
+
+
+def test_a_large_m_is_no_minute(store: Store) -> None:
+    """A month's bars are not a minute's, whatever a disk makes of capital letters."""
+    _panel(store, {"1M": ["A"]})
+    with pytest.raises(DiscoveryError, match=r"for interval=1m; found interval=1M \(1 symbol\)"):
+        _discover(store, "1m")
+
+
 def test_interval_chooses_its_folder(store: Store) -> None:
     """Of several intervals only the one asked for is read."""
     _panel(store, {"1m": ["A"], "5m": ["A", "B"]})

@@ -271,3 +271,29 @@ def test_sampled_timestamps_are_read_as_such() -> None:
     assert [row.lag_bars for row in found.decay] == [0, 4, 8, 16, 40]
     sparse = replace(POOLED, horizon_bars=1, span=1, spacing=4.0)
     assert evaluate_job(rows, sparse, SETTINGS).job.n_periods == N_TIMES
+
+
+def test_a_year_of_stocks_beside_coins_has_their_own_periods() -> None:
+    """A day spans the panel's 288 timestamps; stocks, there at 78 of them, hold once a session."""
+    rng = np.random.default_rng(0)
+    n_days, five_minutes = 60, 300 * 10**9
+    signal = rng.standard_normal((n_days * 288, 6))
+    signal[np.arange(len(signal)) % 288 >= 78] = np.nan
+    rows = panel(signal, 0.01 * signal + 0.01 * rng.standard_normal(signal.shape))
+    rows = replace(rows, time_ns=rows.positions * five_minutes)
+    found = evaluate_job(rows, replace(POOLED, horizon_bars=288, span=288), SETTINGS).job
+    assert found.n_periods == pytest.approx(n_days)
+    assert found.periods_per_year == pytest.approx(365.25, rel=0.02)
+
+
+def test_an_hour_of_five_minute_bars_is_a_twelfth_of_them() -> None:
+    """78 bars on 252 days are 1,638 hours of trading a year, nights and weekends being none."""
+    rng = np.random.default_rng(0)
+    days = np.flatnonzero(np.arange(364) % 7 < 5)[:252]
+    times = (days[:, np.newaxis] * 86_400 + np.arange(78) * 300).ravel() * 10**9
+    signal = rng.standard_normal((len(times), 6))
+    rows = panel(signal, 0.01 * signal + 0.01 * rng.standard_normal(signal.shape))
+    rows = replace(rows, time_ns=times[rows.positions])
+    found = evaluate_job(rows, replace(POOLED, horizon_bars=12, span=12), SETTINGS).job
+    assert found.n_periods == pytest.approx(252 * 78 / 12)
+    assert found.periods_per_year == pytest.approx(261 * 78 / 12, rel=0.02)

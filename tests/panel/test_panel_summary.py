@@ -218,6 +218,61 @@ def test_mixed_kinds_are_an_error() -> None:
     )
 
 
+def _months(step: int, n_rows: int = 60) -> np.ndarray:
+    """Return the last business day of every so many months."""
+    after = (np.arange(n_rows) * step + 1).astype("M8[M]").astype("M8[D]")
+    return np.busday_offset(after, -1, roll="backward").astype("M8[ns]").astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("months", "interval", "target", "horizon", "periods"),
+    [
+        (1, "1mo", "fwd_ret_3mo", 3, 12),
+        (1, "monthly", "fwd_ret_1q", 3, 12),
+        (1, "1M", "fwd_ret_1y", 12, 12),
+        (1, None, "fwd_ret_3M", 3, 12),
+        (3, "1q", "fwd_ret_1y", 4, 4),
+        (3, None, "fwd_ret_2q", 2, 4),
+        (12, "1y", "fwd_ret_2y", 2, 1),
+        (12, None, "fwd_ret_1y", 1, 1),
+    ],
+)
+def test_months_quarters_and_years_are_intervals(
+    months: int, interval: str | None, target: str, horizon: int, periods: int
+) -> None:
+    """A year has 12, 4 or 1 of them, whether the interval is named or found in the data."""
+    columns = {"f": "double", target: "double"}
+    summary = summarise([inspection("A", columns, times=_months(months))], interval=interval)
+    assert str(summary.interval) == f"{months}mo"
+    assert summary.targets == (TargetSpec(target, horizon, "regression"),)
+    assert summary.clocks.sessions == ((1, periods, ("A",)),)
+    assert summary.warnings == ()
+    assert table_request(summary, max_rows=None, min_rows=1).interval == summary.interval
+
+
+@pytest.mark.parametrize(
+    ("step_days", "interval", "periods"), [(7, "1wk", 52), (7, None, 52), (28, None, 13)]
+)
+def test_weeks_are_intervals(step_days: int, interval: str | None, periods: int) -> None:
+    """A year has 52 weeks, and four of them are no month."""
+    times = np.arange(60) * step_days * DAY
+    columns = {"f": "double", "fwd_ret_28d": "double"}
+    summary = summarise([inspection("A", columns, times=times)], interval=interval)
+    assert str(summary.interval) == f"{step_days // 7}w"
+    assert summary.targets[0].horizon_bars == 28 // step_days
+    assert summary.clocks.sessions[0][1] == periods
+
+
+@pytest.mark.parametrize(
+    ("times", "interval", "meant"),
+    [(np.arange(60) * MINUTE, "1M", "1m"), (_months(1), "1m", "1M")],
+)
+def test_a_large_and_a_small_m_are_told_apart(times: np.ndarray, interval: str, meant: str) -> None:
+    """Where the data are of the other unit, the message names it."""
+    with pytest.raises(ConfigError, match=rf"a small m a minute: {meant} is meant\."):
+        summarise([inspection("A", times=times)], interval=interval)
+
+
 def test_an_interval_that_the_data_contradict() -> None:
     """Both lengths are named: horizons and purging depend on it."""
     with pytest.raises(ConfigError) as error:

@@ -12,7 +12,6 @@ from ray_pipeline.panel.time_axis import (
     merge_axes,
     modal_step_ns,
     n_rows_of,
-    session_bars,
     step_counts,
 )
 from ray_pipeline.records import TimeRun
@@ -92,7 +91,6 @@ def test_empty_axes() -> None:
     assert merge_axes([]).tolist() == []
     assert modal_step_ns(()) is None
     assert modal_step_ns((TimeRun(5, 0, 1),)) is None
-    assert session_bars([]) == 1
 
 
 def test_an_unsorted_axis_is_refused() -> None:
@@ -105,25 +103,3 @@ def test_the_modal_step_is_the_most_frequent() -> None:
     """Nights between sessions do not change the bar length; of equals the smallest counts."""
     assert modal_step_ns(encode_runs(sessions([0, 1, 2], bars=3))) == 5 * MINUTE
     assert modal_step_ns(encode_runs(np.array([0, 7, 9, 16, 18]))) == 2
-
-
-def test_bars_of_a_session() -> None:
-    """The most frequent number of bars in a day counts; half days do not."""
-    usual = encode_runs(sessions([0, 1, 2], bars=78))
-    half_day = encode_runs(np.concatenate([sessions([3], bars=42), sessions([4], bars=78)]))
-    assert session_bars([usual, half_day]) == 78
-
-
-def test_bars_of_a_session_over_the_batch() -> None:
-    """Two symbols with whole days outvote one whose days are thin; a tie goes to the larger."""
-    thin = encode_runs(sessions([0, 1, 2], bars=50))
-    whole = encode_runs(sessions([0, 1], bars=78))
-    assert session_bars([thin, whole, whole]) == 78
-    assert session_bars([thin, thin, whole]) == 50
-    assert session_bars([encode_runs(sessions([0], bars=50)), thin[:1], whole]) == 78
-
-
-def test_daily_and_slower_bars_are_sessions_of_one() -> None:
-    """A day of daily or weekly bars has one bar."""
-    assert session_bars([encode_runs(np.arange(10) * DAY)]) == 1
-    assert session_bars([encode_runs(np.arange(10) * 7 * DAY)]) == 1

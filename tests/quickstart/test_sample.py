@@ -8,6 +8,7 @@ from scipy import stats
 
 from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.config import ColumnsConfig
+from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.roles import resolve_roles
 from ray_pipeline.quickstart import NOTHING_PLANTED, PLANTED, PlantedTarget, Truth, make_sample
 from ray_pipeline.quickstart.sample import BY_PRODUCT, FEATURES, GAPPED, LATE
@@ -48,7 +49,7 @@ def test_a_symbol_does_not_depend_on_how_many_there_are(sample: dict[str, pa.Tab
 @pytest.mark.parametrize("target", PLANTED.targets, ids=lambda target: target.name)
 def test_the_name_holds_the_horizon(target: PlantedTarget) -> None:
     """No horizon has to be configured."""
-    assert resolve_horizon(target.name, 3600, 24, {}) == target.horizon_bars
+    assert resolve_horizon(target.name, Interval(3_600), {}).in_bars(24) == target.horizon_bars
 
 
 def test_every_column_has_the_role_that_it_is_made_for(sample: dict[str, pa.Table]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from frames import MemoryReader, make_frame, make_table, partition_of
 
 from ray_pipeline.bars import Bars, compute_features, compute_targets
+from ray_pipeline.intervals import Interval
 from ray_pipeline.leakage.findings import LeakFinding
 from ray_pipeline.leakage.screening import structural_leaks, suspected_features
 from ray_pipeline.leakage.tests import LeakSpec, find_leaks, merge_leaks
@@ -162,7 +163,7 @@ def test_a_label_in_trailing_deviations_accuses_no_volatility() -> None:
     days = np.arange(1_200) * 86_400 * 10**9
     bars = Bars(days, opening, high, low, close, np.full(1_200, 1e6))
     features = compute_features(bars, ["volatility_10"])
-    labels = compute_targets(bars, ["mdd_zscore_10b"], 86_400, 1)[:, 0]
+    labels = compute_targets(bars, ["mdd_zscore_10b"], Interval(86_400))[:, 0]
     for name, n_found in (("my_label_10b", 1), ("mdd_zscore_10b", 0)):
         table = make_table("A", features, {name: labels}, names=("volatility_10",))
         reader: Any = MemoryReader([table])

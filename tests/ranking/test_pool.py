@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import SymbolRows
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import Horizon, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool, count_samples, sample_positions
 from ray_pipeline.statistics.folds import Fold
@@ -80,7 +80,7 @@ def _assert_rows_belong_together(pool: Pool, reader: MemoryReader) -> None:
     for index, symbol in enumerate(pool.symbols):
         mine = pool.symbol_index == index
         rows = SymbolRows(reader.tables[symbol], reader.tables[symbol].time_ns)
-        for horizon in (1, 3):
+        for horizon in (Horizon(1), Horizon(3)):
             ends = dict(zip(rows.positions.tolist(), rows.label_ends(horizon), strict=True))
             expected = [ends[position] for position in pool.positions[mine].tolist()]
             assert pool.ends(horizon)[mine].tolist() == expected
@@ -96,7 +96,7 @@ def test_the_pool_holds_every_row_of_every_symbol(
     assert (pool.feature_names, pool.target_names, pool.horizons) == (
         ("x0", "x1"),
         ("y1", "y3"),
-        (1, 3),
+        (Horizon(1), Horizon(3)),
     )
     assert len(pool.positions) == 200 + 50 + 29
     order = np.lexsort((pool.symbol_index, pool.positions))

@@ -26,7 +26,7 @@ from ray_pipeline.ranking.pooled import (
     summarise_pooled,
 )
 from ray_pipeline.ranking.settings import RankingSettings
-from ray_pipeline.records import TargetSpec
+from ray_pipeline.records import Horizon, TargetSpec
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.pool import Pool
@@ -183,7 +183,7 @@ def test_raw_is_one_model_of_the_labels_as_they_are(settings: FamilySettings) ->
         problems = [
             fold_problem(
                 pool.target(target.name)[:start],
-                pool.ends(1)[:start],
+                pool.ends(Horizon(1))[:start],
                 target.task,
                 fold,
                 0,

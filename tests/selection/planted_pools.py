@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel import TableRequest
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.records import TargetSpec, Task
+from ray_pipeline.records import Horizon, TargetSpec, Task
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings
@@ -72,7 +72,7 @@ def pool_of(
         symbols=tuple(f"S{i}" for i in range(n_symbols)),
         feature_names=frame.request.features,
         target_names=frame.request.targets,
-        horizons=(horizon,),
+        horizons=(Horizon(horizon),),
         positions=positions,
         symbol_index=np.tile(np.arange(n_symbols, dtype=np.int32), n_timestamps),
         X=X,

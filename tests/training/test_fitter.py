@@ -88,7 +88,7 @@ def streamed_hours(folder: Path, n_hours: int = 300) -> PooledStream:
     positions = np.arange(n_hours)
     columns: dict[str, Any] = {
         "position": positions,
-        "end_5": positions + 5,
+        "end_5rows": positions + 5,
         "y_0": positions * 1.0,
     }
     columns |= {f"x_{j}": np.zeros(n_hours, dtype=np.float32) for j in range(len(FEATURES))}

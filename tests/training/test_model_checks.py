@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ray_pipeline.errors import ArtifactError
+from ray_pipeline.intervals import Interval
 from ray_pipeline.training.model_checks import (
     check_checksums,
     check_columns,
@@ -177,7 +178,7 @@ def test_labeled_tables_are_no_bars_and_bars_no_labeled_tables() -> None:
 )
 def test_the_models_own_interval_passes(steps: dict[float, int]) -> None:
     """With gaps, with more gaps than bars, and where there is too little to tell."""
-    check_interval(86_400, steps, "S00")
+    check_interval(Interval(86_400), steps, "S00")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,16 @@ def test_another_interval_is_refused(steps: dict[float, int], usual: str) -> Non
         match=rf"^S00 has a row every {usual} s, and the models were trained on bars of 86400 s "
         r"\(interval=1d\)\. Give data at that interval\.$",
     ):
-        check_interval(86_400, steps, "S00", "1d")
+        check_interval(Interval(86_400), steps, "S00", "1d")
+
+
+def test_months_are_an_interval_of_models() -> None:
+    """Their steps are 28 to 31 days; daily bars and quarters are refused."""
+    month = Interval(1, "mo")
+    check_interval(month, {31.0 * DAY_S: 30, 30.0 * DAY_S: 20, 28.0 * DAY_S: 4}, "S00")
+    for steps in ({DAY_S: 500, 30.0 * DAY_S: 1}, {91.0 * DAY_S: 20, 92.0 * DAY_S: 20}):
+        with pytest.raises(ArtifactError, match="were trained on bars of 1 month"):
+            check_interval(month, steps, "S00")
 
 
 def test_metadata_of_version_0_1_0_are_read_by_the_names_of_this_one() -> None:

@@ -27,7 +27,7 @@ def two_symbols(tmp_path: Path) -> PooledStream:
         positions = np.arange(first, 300)
         y = positions * 1.0 + 1_000 * index
         y[positions == 120] = np.nan if index else y[positions == 120]
-        columns = {"position": positions, "end_5": positions + 5, "y_0": y}
+        columns = {"position": positions, "end_5rows": positions + 5, "y_0": y}
         for j in range(4):
             columns[f"x_{j}"] = (positions + j / 8 + 1_000 * index).astype(np.float32)
         run.write_table(f"slice_{index}.parquet", pa.table(columns))
@@ -85,7 +85,7 @@ def _symbols(folder: Path, n_symbols: int, task: Task) -> tuple[PooledStream, De
     ends = np.arange(300)[:, np.newaxis] + 5 + random.integers(0, 3, y.shape)
     names = []
     for i in range(n_symbols):
-        columns = {"position": np.arange(300), "end_5": ends[:, i], "y_0": y[:, i]}
+        columns = {"position": np.arange(300), "end_5rows": ends[:, i], "y_0": y[:, i]}
         columns |= {f"x_{j}": np.zeros(300, dtype=np.float32) for j in range(4)}
         run.write_table(f"slice_{i}.parquet", pa.table(columns))
         names.append(f"slice_{i}.parquet")

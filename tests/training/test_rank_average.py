@@ -14,7 +14,7 @@ from unit_calls import call
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.records import View
+from ray_pipeline.records import Horizon, View
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.percentile_scale import percentile_of
@@ -63,7 +63,7 @@ def pool() -> Pool:
         symbols=("S0", "S1", "S2", "S3"),
         feature_names=FEATURES,
         target_names=("y",),
-        horizons=(5,),
+        horizons=(Horizon(5),),
         positions=positions,
         symbol_index=np.tile(np.arange(4, dtype=np.int32), 300),
         X=X,

@@ -19,7 +19,7 @@ from unit_calls import call
 from ray_pipeline.errors import DataError
 from ray_pipeline.families import load_family
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.records import PartitionFile, SymbolPartition
+from ray_pipeline.records import Horizon, PartitionFile, SymbolPartition
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.metadata import feature_facts
@@ -74,7 +74,7 @@ def pool() -> Pool:
         symbols=("S0", "S1", "S2", "S3"),
         feature_names=FEATURES,
         target_names=("y",),
-        horizons=(5,),
+        horizons=(Horizon(5),),
         positions=positions,
         symbol_index=np.tile(np.arange(4, dtype=np.int32), 300),
         X=X,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class BaseRows:
     labels
         float64 (n_rows,) each.
     ends_ns
-        int64 (n_rows,) for each of the labels: the time of the last bar that it saw.
+        int64 (n_rows,) for each of the labels: when its horizon ends.
     """
 
     time_ns: NDArray[np.int64]
@@ -52,7 +52,7 @@ def base_schema(n_features: int, n_labels: int) -> pa.Schema:
 
 
 def base_tables(
-    table: SymbolTable, horizons: tuple[int, ...], rows_per_group: int
+    table: SymbolTable, ends_ns: Sequence[NDArray[np.int64]], rows_per_group: int
 ) -> Iterator[pa.Table]:
     """Yield a symbol's rows, some at a time.
 
@@ -60,8 +60,9 @@ def base_tables(
     ----------
     table
         Features and labels of the symbol.
-    horizons
-        Bars that each of its labels looks ahead.
+    ends_ns
+        int64 (n_rows,) for each of its labels: when its horizon ends, beyond the data where there
+        is no label.
     rows_per_group
         Rows at a time: what a block of the second pass reads of the symbol.
     """
@@ -69,10 +70,7 @@ def base_tables(
     columns = {TIME: time_ns}
     columns |= {f"x_{j}": column for j, column in enumerate(table.features.T)}
     columns |= {f"y_{j}": column for j, column in enumerate(table.targets.T)}
-    for j, horizon in enumerate(horizons):
-        ends = np.full(len(time_ns), np.iinfo(np.int64).max)  # where no label is: beyond the data
-        ends[:-horizon] = time_ns[horizon:]
-        columns[f"end_{j}"] = ends
+    columns |= {f"end_{j}": ends for j, ends in enumerate(ends_ns)}
     for start in range(0, len(time_ns), rows_per_group):
         rows = slice(start, start + rows_per_group)
         yield pa.table({name: column[rows] for name, column in columns.items()})

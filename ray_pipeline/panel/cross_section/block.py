@@ -15,7 +15,12 @@ from ray_pipeline.panel.cross_section.base import BaseRows, read_base
 from ray_pipeline.panel.cross_section.joining import SYMBOLS_KEY, TIME
 from ray_pipeline.panel.cross_section.names import RANK_PREFIX, base_of
 from ray_pipeline.panel.cross_section.reference import CrossSection
-from ray_pipeline.panel.cross_section.values import deviations, group_rows, mid_ranks, z_scores
+from ray_pipeline.panel.cross_section.values import (
+    group_rows,
+    mid_ranks,
+    robust_deviations,
+    z_scores,
+)
 from ray_pipeline.panel.quality import within_range
 from ray_pipeline.storage import RunDirectory
 
@@ -79,9 +84,10 @@ def compared(
 ) -> Columns:
     """Compute the cross-sectional columns of a block.
 
-    Values meet where their timestamps are exactly equal. Forward returns meet only where they
-    end at the same time too: a symbol with a gap returns over more than the others, and its
-    label ends after theirs, where the purge of their rows would not reach.
+    Values meet where their timestamps are exactly equal. Forward returns meet only where their
+    horizons end at the same time too: at its close a stock's hour ends in the next session, a
+    coin's does not, and the purge of the coin's rows would not reach there. By the clock, symbols
+    of one market end together whatever bars they lack.
 
     Parameters
     ----------
@@ -108,7 +114,7 @@ def compared(
     for name in cross_section.targets:
         j = labels.index(base_of(name))
         groups, n_groups = group_rows(block.time_ns, block.ends_ns[j])
-        excess = deviations(block.labels[j], groups, block.is_member, n_groups)
+        excess = robust_deviations(block.labels[j], groups, block.is_member, n_groups)
         columns[name] = within_range(excess, np.float64)
     return columns
 

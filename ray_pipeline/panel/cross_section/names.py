@@ -6,19 +6,19 @@
 ``cs_zscore_{feature}``
     The same in standard deviations from the batch's mean.
 ``excess_ret_{h}``
-    The forward return ``fwd_ret_{h}`` minus the batch's mean of it over the same bars' time.
+    The forward return ``fwd_ret_{h}`` minus the batch's robust mean of it over the same time.
 
 `ray_pipeline.panel.cross_section.values` has the formulas.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from ray_pipeline.bars import CATALOGUE, Feature, feature_names, target_task
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.intervals import read_duration
 from ray_pipeline.records import Task
 
 __all__ = [
@@ -37,7 +37,6 @@ RANK_PREFIX = "cs_rank_"
 ZSCORE_PREFIX = "cs_zscore_"
 _EXCESS_PREFIX = "excess_ret_"
 _RETURN_PREFIX = "fwd_ret_"
-_EXCESS_RETURN = re.compile(rf"{_EXCESS_PREFIX}[0-9]+(?:s|m|min|h|d|w|b)?")
 
 CROSS_SECTIONAL_SET = "cross_sectional"
 """Name of the set of features across symbols."""
@@ -139,10 +138,10 @@ def computed_task(target: str) -> Task:
     """
     if not target.startswith(_EXCESS_PREFIX):
         return target_task(target)
-    if _EXCESS_RETURN.fullmatch(target) is None:
+    if read_duration(target.removeprefix(_EXCESS_PREFIX)) is None:
         raise ConfigError(
             f"labeling.targets: {target!r} is no excess return. Write excess_ret_{{h}}, where h "
-            "is a horizon such as 60m, 4h, 5d (sessions) or 12b (bars): excess_ret_5d."
+            "is a horizon such as 60m, 4h, 5d (sessions), 3mo or 12b (bars): excess_ret_5d."
         )
     return "regression"
 

@@ -16,11 +16,29 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_MEMBERS", "deviations", "group_rows", "mid_ranks", "z_scores"]
+__all__ = [
+    "MIN_MEMBERS",
+    "deviations",
+    "group_rows",
+    "mid_ranks",
+    "robust_deviations",
+    "z_scores",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+_WINSOR = 5.0
+"""Robust deviations from the median beyond which a value counts as one at that distance.
+
+A normal value lies there in 6 of 10 million cases, a five-minute return of a stock in 1 or 2 of
+100: where no tick is wrong, the mean is hardly another.
+"""
+
+_WITHIN = 0.75  # of the members lie nearer to the median than the distance that tells the spread
+_DISTANCE_TO_STD = 1 / 1.1503  # of a normal law
+_MEAN_DISTANCE_TO_STD = 1.2533  # the same
 
 MIN_MEMBERS = 3
 """Members that need a value: among two, a rank says no more than which is larger, and a z-score
@@ -143,6 +161,55 @@ def deviations(values: Floats, groups: Ints, is_member: Bools, n_groups: int) ->
         means = np.where(counts >= MIN_MEMBERS, sums / counts, np.nan)
     distances: Floats = values - means[groups]
     return distances
+
+
+def robust_deviations(values: Floats, groups: Ints, is_member: Bools, n_groups: int) -> Floats:
+    """Return each value minus the winsorised mean of its group's members, its own included.
+
+    Members further from the median than five robust standard deviations count as that far: one
+    wrong tick does not decide what the others are held against. Winsorised means go back to Tukey &
+    McLaughlin (1963, *Sankhyā* A 25), limits by the distances from the median to Hampel (1974,
+    *JASA* 69). The deviation is that distance which three quarters of the members do not exceed,
+    and never the largest, over its value under a normal law: in few symbols the median of the
+    distances is small by chance. Where most are equal, the mean distance stands in.
+
+    Parameters
+    ----------
+    values
+        float64 (n_rows,), NaN where missing.
+
+    Returns
+    -------
+    float64 (n_rows,)
+        NaN where the value is missing or fewer than `MIN_MEMBERS` members have one.
+    """
+    counted = np.flatnonzero(is_member & ~np.isnan(values))
+    known, of_group = values[counted], groups[counted]
+    counts = np.bincount(of_group, minlength=n_groups)
+    low = _order_statistics(known, of_group, counts, (counts - 1) // 2)
+    centre = 0.5 * (low + _order_statistics(known, of_group, counts, counts // 2))
+    distances = np.abs(known - centre[of_group])
+    place = np.minimum(np.ceil(_WITHIN * counts).astype(np.int64) - 1, counts - 2)
+    spread = _DISTANCE_TO_STD * _order_statistics(distances, of_group, counts, place)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean_distance = np.bincount(of_group, distances, minlength=n_groups) / counts
+    spread = np.where(spread > 0.0, spread, _MEAN_DISTANCE_TO_STD * mean_distance)
+    limit = _WINSOR * spread
+    clipped = np.clip(known, (centre - limit)[of_group], (centre + limit)[of_group])
+    winsorised = values.copy()
+    winsorised[counted] = clipped
+    # What is left is a mean like any other; a value that was moved is put back into its own place.
+    return deviations(winsorised, groups, is_member, n_groups) + (values - winsorised)
+
+
+def _order_statistics(values: Floats, groups: Ints, counts: Ints, places: Ints) -> Floats:
+    """Return the value at a place of each group's sorted ones, (n_groups,); NaN of an empty one."""
+    in_order = values[np.lexsort((values, groups))]
+    first = np.cumsum(counts) - counts
+    found = np.full(len(counts), np.nan)
+    there = counts > 0
+    found[there] = in_order[first[there] + np.clip(places, 0, counts - 1)[there]]
+    return found
 
 
 def _ordered_bits(values: NDArray[np.float32]) -> NDArray[np.uint64]:

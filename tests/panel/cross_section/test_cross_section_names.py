@@ -91,7 +91,7 @@ def test_tasks_of_targets() -> None:
     assert base_of("excess_ret_5d") == "fwd_ret_5d"
 
 
-@pytest.mark.parametrize("name", ["excess_ret_", "excess_ret_5q", "excess_ret_5d_2", "excess_ret"])
+@pytest.mark.parametrize("name", ["excess_ret_", "excess_ret_5x", "excess_ret_5d_2", "excess_ret"])
 def test_wrong_targets_are_named(name: str) -> None:
     """What is no excess return, and no other label, is refused."""
     with pytest.raises(

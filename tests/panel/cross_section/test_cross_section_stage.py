@@ -135,8 +135,6 @@ def test_pandas_gives_the_same(batch: Batch, request_: TableRequest) -> None:
         table = load_symbol_table(partition, batch.reader.fs, own)
         frame = pd.DataFrame({"ts": table.time_ns, "symbol": symbol})
         frame = frame.assign(**{name: _column(table, name) for name in (*bases, *own.targets)})
-        for bars in (1, 3):
-            frame[f"end_{bars}"] = frame["ts"].shift(-bars).fillna(0).astype(np.int64)
         frames.append(frame)
     panel = pd.concat(frames, ignore_index=True)
     expected = {}
@@ -147,8 +145,8 @@ def test_pandas_gives_the_same(batch: Batch, request_: TableRequest) -> None:
         score = (panel[base] - grouped.transform("mean")) / grouped.transform("std")
         expected[f"cs_zscore_{base}"] = score.where(n >= 3)
     for bars in (1, 3):
-        grouped = panel.groupby(["ts", f"end_{bars}"])[f"fwd_ret_{bars}d"]
-        excess = panel[f"fwd_ret_{bars}d"] - grouped.transform("mean")
+        grouped = panel.groupby("ts")[f"fwd_ret_{bars}d"]
+        excess = panel[f"fwd_ret_{bars}d"] - grouped.transform(_robust_mean)
         expected[f"excess_ret_{bars}d"] = excess.where(grouped.transform("count") >= 3)
     for symbol, table in batch.tables(request_).items():
         rows = panel["symbol"] == symbol
@@ -177,15 +175,38 @@ def test_only_equal_timestamps_meet(batch: Batch, request_: TableRequest) -> Non
         assert np.isfinite(_column(tables["S0"], name)).mean() > 0.7
 
 
-def test_returns_meet_that_end_together(batch: Batch, request_: TableRequest) -> None:
-    """Over a gap a symbol's three bars end later: nobody waits for them, and it has no mean."""
+def test_returns_by_the_clock_end_together(batch: Batch, request_: TableRequest) -> None:
+    """Where the bar three days on is there, a gap in between costs no label; else it is missing."""
     gappy = batch.tables(request_)["S4"]
+    forward, excess = _column(gappy, "fwd_ret_3d"), _column(gappy, "excess_ret_3d")
+    is_there = np.isin(gappy.time_ns + 3 * DAY_S * 10**9, gappy.time_ns)
+    assert np.array_equal(np.isfinite(forward), is_there)
+    assert np.array_equal(np.isfinite(excess), is_there)
+    assert 10 < np.count_nonzero(~is_there) < len(is_there) - 10
+
+
+def test_returns_in_bars_meet_that_end_together(batch: Batch) -> None:
+    """Over a gap a symbol's three rows end later: nobody waits for them, and it has no mean."""
+    targets = ("fwd_ret_3b", "excess_ret_3b")
+    request = batch.compute(replace(REQUEST, targets=targets))
+    gappy = batch.tables(request)["S4"]
     days = np.diff(gappy.time_ns) // (DAY_S * 10**9)
     spans = np.convolve(days, np.ones(3, dtype=int), mode="valid")
-    forward, excess = _column(gappy, "fwd_ret_3d"), _column(gappy, "excess_ret_3d")
+    forward, excess = (_column(gappy, name) for name in targets)
     assert np.isfinite(forward[: len(spans)]).all()
     assert np.array_equal(np.isfinite(excess[: len(spans)]), spans == 3)
     assert 10 < (spans > 3).sum() < len(spans) - 10
+
+
+def _robust_mean(returns: pd.Series) -> float:
+    """Return the mean of what lies within five deviations of the median, the rest moved there."""
+    known = returns.dropna()
+    if len(known) < 3:
+        return np.nan
+    distances = sorted((known - known.median()).abs())
+    place = min(int(np.ceil(0.75 * len(known))) - 1, len(known) - 2)
+    limit = 5.0 * distances[place] / 1.1503
+    return known.clip(known.median() - limit, known.median() + limit).mean()
 
 
 def test_a_run_without_such_columns_computes_nothing(tmp_path: Path) -> None:

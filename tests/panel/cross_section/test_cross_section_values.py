@@ -8,7 +8,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from ray_pipeline.panel.cross_section.values import deviations, group_rows, mid_ranks, z_scores
+from ray_pipeline.panel.cross_section.values import (
+    deviations,
+    group_rows,
+    mid_ranks,
+    robust_deviations,
+    z_scores,
+)
 
 NAN = np.nan
 
@@ -159,3 +165,48 @@ def test_sums_run_in_the_order_of_symbols() -> None:
         excess = deviations(np.array(values), groups, is_member, 1)
         assert excess[1] == 1.0 - mean
     assert 1.0 - 1e16 / 3 != 1.0 - (1e16 + 2) / 3
+
+
+# the robust mean
+
+
+def test_without_outliers_the_robust_mean_is_the_mean() -> None:
+    """What lies within five deviations of the median is not moved."""
+    values = np.random.default_rng(0).standard_normal(3_000)
+    groups = np.repeat(np.arange(100), 30)
+    everyone = np.ones(3_000, dtype=bool)
+    found = robust_deviations(values, groups, everyone, 100)
+    assert_allclose(found, deviations(values, groups, everyone, 100), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_symbols", [4, 6, 20])
+def test_one_tick_does_not_decide_what_others_are_held_against(n_symbols: int) -> None:
+    """However far it lies, the others' values move by a bounded fraction of their spread."""
+    values = 0.01 * np.random.default_rng(1).standard_normal(n_symbols)
+    groups, everyone = np.zeros(n_symbols, dtype=np.int64), np.ones(n_symbols, dtype=bool)
+    found = []
+    for tick in (1.0, 1e6):
+        with_tick = np.append(values[:-1], tick)
+        excess = robust_deviations(with_tick, groups, everyone, 1)
+        assert excess[-1] > 0.9 * tick  # its own label is its own
+        found.append(excess[:-1])
+    assert_allclose(found[0], found[1], atol=1e-9)
+    without = robust_deviations(values[:-1], groups[:-1], everyone[:-1], 1)
+    assert np.abs(found[0] - without).max() < 0.05
+
+
+def test_most_values_equal_leave_the_mean_distance_as_limit() -> None:
+    """Of nine zeros and a one, the one counts as 5 · 1.2533 · 0.1."""
+    values = np.append(np.zeros(9), 1.0)
+    groups, everyone = np.zeros(10, dtype=np.int64), np.ones(10, dtype=bool)
+    centre = 5 * 1.2533 * 0.1 / 10
+    assert_allclose(robust_deviations(values, groups, everyone, 1), values - centre, rtol=1e-12)
+
+
+def test_strangers_and_missing_values_do_not_move_the_robust_mean() -> None:
+    """They are held against the members, of whom three need a value."""
+    values = np.array([1.0, 2.0, 3.0, NAN, 100.0])
+    groups = np.zeros(5, dtype=np.int64)
+    is_member = np.array([True, True, True, True, False])
+    assert_allclose(robust_deviations(values, groups, is_member, 1), [-1.0, 0.0, 1.0, NAN, 98.0])
+    assert np.isnan(robust_deviations(values[1:], groups[1:], is_member[1:], 1)).all()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training_designs import FEATURES, SETTINGS, training_frame
 
 from ray_pipeline.families import Problem, SearchDimension
-from ray_pipeline.records import SymbolPartition, View
+from ray_pipeline.records import Horizon, SymbolPartition, View
 from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.shared_pool import PooledPanel
@@ -87,7 +87,7 @@ def pool_of(strength: float, seed: int = 0) -> Pool:
         symbols=tuple(f"S{i}" for i in range(N_SYMBOLS)),
         feature_names=FEATURES,
         target_names=("y",),
-        horizons=(5,),
+        horizons=(Horizon(5),),
         positions=positions,
         symbol_index=np.tile(np.arange(N_SYMBOLS, dtype=np.int32), N_HOURS),
         X=X,
