@@ -14,8 +14,12 @@ from panels import DAY_NS, labeled_table, quick_config, read_json, symbol_names,
 from ray_pipeline.commands.checking import check_config, check_lines
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError, DiscoveryError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.inspecting.panel import request_of
+from ray_pipeline.panel.inspection import InspectionSpec, inspect_one
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import load_run
+from ray_pipeline.records import SymbolPartition
 
 SYMBOLS = symbol_names(3)
 
@@ -75,6 +79,36 @@ def test_the_newest_bar_downloaded_twice(tmp_path: Path) -> None:
     assert one["content_sha256"] == other["content_sha256"]
     (assumed,) = other["data"]["assumptions"]
     assert assumed["text"].startswith("1 timestamps have rows that contradict each other, the fir")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"columns": {"close": "Adj Close"}},
+        {"columns": {"symbol": None}},
+        {"time_column": "when"},
+        {"price_scale": 1e-9},
+        {"time_unit": "ms"},
+        {"time_format": "%d.%m.%Y"},
+        {"time_zone": "Asia/Tokyo"},
+        {"time_zone": "Asia/Tokyo", "repeated_hour": "first"},
+        {"time_zone": "Asia/Tokyo", "missing_hour": "shift"},
+        {"stamp": "close"},
+        {"trading_date": True},
+        {"duplicates": "last"},
+    ],
+    ids=str,
+)
+def test_work_depends_on_how_files_are_read(data: dict[str, Any]) -> None:
+    """Every key makes other units of work: nothing finished under another reading is recalled."""
+
+    def digest(**keys: Any) -> str:
+        request = request_of(quick_config("data", "run", data=keys), "1d")
+        spec = InspectionSpec(SymbolPartition("A", ()), request)
+        return Unit("inspect", "A", inspect_one, spec).digest
+
+    without = {key: value for key, value in data.items() if key == "time_zone" and len(data) > 1}
+    assert digest(**data) != digest(**without)
 
 
 @pytest.mark.parametrize(

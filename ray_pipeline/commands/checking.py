@@ -106,9 +106,7 @@ def check_config(
             for target in summary.targets
         ],
         "assumed": [each.message for each in inspection.findings if each.rule in ASSUMED_RULES],
-        "findings": [
-            each.message for each in inspection.findings if each.rule not in ASSUMED_RULES
-        ],
+        "findings": [finding.message for finding in inspection.findings],
         "warnings": [
             *batch.warnings,
             *summary.warnings,
@@ -249,7 +247,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         for stage in found["stages"]
     )
     lines.extend(f"assumed   {text}" for text in found["assumed"])
-    lines.extend(f"finding   {text}" for text in found["findings"])
+    others = [text for text in found["findings"] if text not in found["assumed"]]
+    lines.extend(f"finding   {text}" for text in others)
     lines.extend(f"warning   {text}" for text in found["warnings"])
     if all(target["problem"] for target in found["targets"]):
         lines.append("          a panel of this length stops there: no target can be ranked")
