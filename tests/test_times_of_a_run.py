@@ -129,3 +129,12 @@ def test_keys_that_do_not_go_together(
     pq.write_table(labeled_table("A"), path)
     with pytest.raises(ConfigError, match=message.replace(".", r"\.")):
         check_config(quick_config(tmp_path / "data", tmp_path / "run", data=data))
+
+
+def test_closes_of_months_are_refused_unless_their_dates_count() -> None:
+    """A month before the close is no fixed time; the date of the close is."""
+    config = quick_config("data", "run", data={"stamp": "close"})
+    with pytest.raises(ConfigError, match="those of 1mo are not all as long"):
+        request_of(config, "1mo")
+    config = quick_config("data", "run", data={"stamp": "close", "trading_date": True})
+    assert request_of(config, "1mo").rules.time.trading_date

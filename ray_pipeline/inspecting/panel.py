@@ -96,7 +96,7 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
             "data.stamp: close moves a time back by a bar, and nothing says how long one is. Set "
             "data.interval."
         )
-    if is_close and length is not None and length.unit == "mo":
+    if is_close and not data.trading_date and length is not None and length.unit == "mo":
         raise ConfigError(
             f"data.stamp: close moves a time back by a bar, and those of {interval} are not "
             "all as long. Leave it out: ends of months are read as they are."
