@@ -25,19 +25,25 @@ and months are those of the calendar.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from ray_pipeline.bars.daylight import DAYLIGHT_RULES, DaylightRule, is_summer
+from ray_pipeline.bars.session_clock import (
+    HOLE,
+    HOLE_DAYS,
+    Ints,
+    SessionClock,
+    Unit,
+    days_per_year,
+    holes_before,
+    is_open_all_week,
+    usual_phase,
+)
 from ray_pipeline.intervals import Interval
 from ray_pipeline.records import Horizon
 
-__all__ = ["LabelReach", "MarketClock", "find_clock", "reach_of_labels"]
-
-Ints: TypeAlias = npt.NDArray[np.int64]
-Unit: TypeAlias = Literal["rows", "bars", "sessions"]
+__all__ = ["LabelReach", "MarketClock", "find_clock", "reach_of_labels", "steps_between"]
 
 _SECOND_NS = 10**9
 _HOUR_NS = 3_600 * _SECOND_NS
@@ -46,13 +52,6 @@ _WEEK_S = 7 * 86_400
 
 _TOLERANCE = 4
 """A label's last bar lies within this part of its horizon of where it should."""
-
-_HOLE_DAYS = 14  # the longest holidays of exchanges are eleven days
-_HOLE = 10**9  # bars of the clock: no horizon reaches over as many
-
-_USUAL = 0.1  # of the days that a usual place of the day has
-_BY_CHANCE = 1e-6  # what is likelier than this may be chance
-_SUMMER_GAIN = 1.01  # more than what chance gathers at the same places
 
 
 class MarketClock(Protocol):
@@ -130,7 +129,7 @@ def reach_of_labels(time_ns: Ints, horizon: Horizon, clock: MarketClock) -> Labe
     rows = np.searchsorted(places, asked, side="right") - 1
     slack = min(bars, clock.session_bars) // _TOLERANCE if clock.session_bars > 1 else 0
     following = places[np.minimum(rows + 1, n_rows - 1)]
-    is_before_hole = (following - asked > _HOLE // 2) & (places[rows] < asked)
+    is_before_hole = (following - asked > HOLE // 2) & (places[rows] < asked)
     is_in_data = (asked <= places[-1]) & ~is_before_hole
     is_there = is_in_data & (rows > own) & (places[rows] >= asked - slack)
     deadlines = clock.times(asked, horizon.unit)
@@ -141,6 +140,16 @@ def reach_of_labels(time_ns: Ints, horizon: Horizon, clock: MarketClock) -> Labe
         np.where(is_there, deadlines, beyond),
         int(np.count_nonzero(is_in_data)),
     )
+
+
+def steps_between(time_ns: Ints, clock: MarketClock) -> Ints:
+    """Return the bars of the clock from each bar's predecessor to it, (n_rows,); 0 of the first.
+
+    A hole in the data counts as one: nobody knows what was traded in it.
+    """
+    places = clock.place(time_ns, "bars")
+    steps = np.diff(places, prepend=places[:1])
+    return np.where(steps > HOLE // 2, 1, steps)
 
 
 def find_clock(time_ns: Ints, interval: Interval) -> MarketClock:
@@ -161,12 +170,12 @@ def find_clock(time_ns: Ints, interval: Interval) -> MarketClock:
     if interval.seconds % _WEEK_S == 0:
         return _Steady(time_ns, step_ns, session_bars=1, days_per_year=None)
     n_places = -(-_DAY_NS // step_ns)
-    sessions = _Sessions(time_ns, step_ns) if interval.is_intraday else None
+    sessions = SessionClock(time_ns, step_ns) if interval.is_intraday else None
     days = np.unique(time_ns // _DAY_NS) if sessions is None else sessions.days
     is_full = step_ns == _DAY_NS if sessions is None else sessions.session_bars == n_places
-    if is_full and _is_open_all_week(days):
+    if is_full and is_open_all_week(days):
         return _Steady(time_ns, step_ns, session_bars=n_places, days_per_year=365)
-    return sessions or _OwnDays(time_ns, max(_HOLE_DAYS * _DAY_NS, 3 * step_ns), step_ns)
+    return sessions or _OwnDays(time_ns, max(HOLE_DAYS * _DAY_NS, 3 * step_ns), step_ns)
 
 
 class _Steady:
@@ -178,7 +187,7 @@ class _Steady:
         self.session_bars = session_bars
         self.days_per_year = days_per_year
         self._step_ns = step_ns
-        self._phase_ns = _usual_phase(time_ns, step_ns)
+        self._phase_ns = usual_phase(time_ns, step_ns)
 
     def place(self, time_ns: Ints, unit: Unit) -> Ints:
         """Return the steps since 1970, to the nearest."""
@@ -202,7 +211,7 @@ class _Months:
             0 if _n_repeated(time_ns) <= _n_repeated(time_ns + 12 * _HOUR_NS) else 12 * _HOUR_NS
         )
         numbers = _month_numbers(time_ns + self._shift_ns)
-        self._phase = _usual_phase(numbers, count)
+        self._phase = usual_phase(numbers, count)
 
     def place(self, time_ns: Ints, unit: Unit) -> Ints:
         """Return the months since 1970 in bars, to the nearest."""
@@ -221,9 +230,9 @@ class _OwnDays:
 
     def __init__(self, time_ns: Ints, hole_ns: int, step_ns: int) -> None:
         self._time_ns = time_ns
-        self._places = np.arange(len(time_ns)) + _HOLE * _holes_before(time_ns, hole_ns)
+        self._places = np.arange(len(time_ns)) + HOLE * holes_before(time_ns, hole_ns)
         is_daily = step_ns == _DAY_NS
-        self.days_per_year = _days_per_year(time_ns // _DAY_NS) if is_daily else None
+        self.days_per_year = days_per_year(time_ns // _DAY_NS) if is_daily else None
 
     def place(self, time_ns: Ints, unit: Unit) -> Ints:
         """Return the number of each bar."""
@@ -232,155 +241,6 @@ class _OwnDays:
     def times(self, places: Ints, unit: Unit) -> None:
         """Return None: the next session's date is that of the next bar."""
         return
-
-
-class _Sessions:
-    """An exchange: places of the day, on the days on which the symbol has bars.
-
-    Attributes
-    ----------
-    days : int64 (n_days,)
-        Days since 1970, by the clocks of the exchange's country.
-    """
-
-    def __init__(self, time_ns: Ints, step_ns: int) -> None:
-        self._step_ns = step_ns
-        self._rule, self._phase_ns = _summer_rule(time_ns, step_ns)
-        day_of_row, slots = self._day_and_slot(time_ns)
-        self.days, first, of_row = np.unique(day_of_row, return_index=True, return_inverse=True)
-        is_usual, fill = _usual_slots(slots, of_row, len(self.days))
-        self._slots = np.flatnonzero(is_usual)
-        self._ranks = np.cumsum(is_usual) - 1
-        self.session_bars = len(self._slots)
-        self.days_per_year = _days_per_year(self.days)
-        ranks = self._ranks[slots]
-        last = np.append(first[1:], len(slots)) - 1
-        self._opening = self._short(ranks[first], fill)
-        self._closing = (
-            self.session_bars - 1 - self._short(self.session_bars - 1 - ranks[last], fill)
-        )
-        holes = _HOLE * _holes_before(self.days, _HOLE_DAYS)
-        n_traded = self._closing - self._opening + 1
-        self._before = np.cumsum(n_traded) - n_traded + holes
-        self._sessions_before = np.arange(len(self.days)) * self.session_bars + holes
-
-    def place(self, time_ns: Ints, unit: Unit) -> Ints:
-        """Return the place of each time, that of the place before where it is none."""
-        days, slots = self._day_and_slot(time_ns)
-        number = np.searchsorted(self.days, days)
-        ranks = self._ranks[slots]
-        if unit == "sessions":
-            return self._sessions_before[number] + ranks
-        ranks = np.clip(ranks, self._opening[number] - 1, self._closing[number])
-        placed: Ints = self._before[number] + ranks - self._opening[number]
-        return placed
-
-    def times(self, places: Ints, unit: Unit) -> Ints:
-        """Return the time of each place; of those beyond the days that are known, any."""
-        before = self._sessions_before if unit == "sessions" else self._before
-        number = np.searchsorted(before, places, side="right") - 1
-        ranks = places - before[number]
-        if unit == "bars":
-            ranks = ranks + self._opening[number]
-        slots = self._slots[np.minimum(ranks, self.session_bars - 1)]
-        days = self.days[number]
-        summer_ns = _HOUR_NS * is_summer(days, self._rule)
-        return days * _DAY_NS + slots * self._step_ns + self._phase_ns - summer_ns
-
-    def _day_and_slot(self, time_ns: Ints) -> tuple[Ints, Ints]:
-        local = _local(time_ns, self._rule) - self._phase_ns + self._step_ns // 2
-        return local // _DAY_NS, local % _DAY_NS // self._step_ns
-
-    def _short(self, n_lacking: Ints, fill: float) -> Ints:
-        """Return by how many bars days are short at one end: 0 where chance may explain it."""
-        is_long = n_lacking * self._step_ns >= _HOUR_NS
-        is_short = is_long & ((1.0 - fill) ** n_lacking < _BY_CHANCE)
-        return np.where(is_short, n_lacking, 0)
-
-
-def _summer_rule(time_ns: Ints, step_ns: int) -> tuple[DaylightRule, int]:
-    """Find the rule by which bars gather at the fewest places of the day, and their phase."""
-    best: tuple[DaylightRule, int] = ("none", 0)
-    most = 0.0
-    seen: set[bytes] = set()
-    days = np.unique(time_ns // _DAY_NS)
-    for rule in DAYLIGHT_RULES:
-        summer = is_summer(days, rule)
-        key = summer.tobytes()
-        if rule != "none" and (key in seen or summer.all()):
-            continue
-        seen.add(key)
-        local = _local(time_ns, rule)
-        phase = _usual_phase(local % _DAY_NS, step_ns)
-        slots = (local - phase + step_ns // 2) % _DAY_NS // step_ns
-        gathered = float((np.bincount(slots).astype(np.float64) ** 2).sum())
-        if gathered > most * _SUMMER_GAIN:
-            best, most = (rule, phase), gathered
-    return best
-
-
-def _usual_slots(slots: Ints, of_row: Ints, n_days: int) -> tuple[npt.NDArray[np.bool_], float]:
-    """Tell at which places of the day a symbol usually has bars, and on which share of the days.
-
-    A place that has bars on less than a tenth of the days of a usual one is none. One that has
-    none between others counts where chance explains it: a lunch hour stays closed.
-    """
-    counts = np.bincount(slots)
-    by_rows = np.sort(counts)
-    usual = int(by_rows[np.searchsorted(np.cumsum(by_rows), len(slots) / 2)])
-    is_usual = counts >= max(_USUAL * usual, 1)
-    is_counted = is_usual[slots]
-    n_bars = np.bincount(of_row[is_counted], minlength=n_days)
-    fill = min(float(np.median(n_bars)) / max(int(np.count_nonzero(is_usual)), 1), 1.0)
-    inside = np.flatnonzero(is_usual)
-    n_closed = np.diff(inside) - 1
-    by_chance = (1.0 - fill) ** (n_closed * n_days) > _BY_CHANCE
-    for gap in np.flatnonzero((n_closed > 0) & by_chance):
-        is_usual[inside[gap] : inside[gap + 1]] = True
-    return is_usual, fill
-
-
-def _local(time_ns: Ints, rule: DaylightRule) -> Ints:
-    """Return times as the clocks of a country show them, up to a constant."""
-    if rule == "none":
-        return time_ns
-    days, of_row = np.unique(time_ns // _DAY_NS, return_inverse=True)
-    return time_ns + (_HOUR_NS * is_summer(days, rule))[of_row]
-
-
-def _usual_phase(values: Ints, step: int) -> int:
-    """Return the most frequent remainder by the step; of equals the smallest."""
-    if not len(values):
-        return 0
-    remainders, counts = np.unique(values % step, return_counts=True)
-    return int(remainders[np.argmax(counts)])
-
-
-def _is_open_all_week(days: Ints) -> bool:
-    """Tell whether there are bars on most days of every weekday between the first and the last."""
-    if not len(days):
-        return False
-    possible = np.bincount(np.arange(days[0], days[-1] + 1) % 7, minlength=7)
-    present = np.bincount(days % 7, minlength=7)
-    return bool((present >= 0.5 * possible).all())
-
-
-def _days_per_year(days: Ints) -> int:
-    """Return the days of a year that have a session.
-
-    365 where there are bars on most days of every weekday. 252 where the days that are there
-    come to about as many, or are too few to tell.
-    """
-    if _is_open_all_week(days) and len(days) >= 7:
-        return 365
-    span = (int(days[-1]) - int(days[0]) + 1) / 365.2425 if len(days) else 0.0
-    found = len(days) / span if span >= 0.5 else 252.0
-    return 252 if abs(found - 252.0) < 0.02 * 252.0 else round(found)
-
-
-def _holes_before(times: Ints, longest: int) -> Ints:
-    """Count the steps longer than so much before each of the times."""
-    return np.cumsum(np.diff(times, prepend=times[:1]) > longest)
 
 
 def _month_numbers(time_ns: Ints) -> Ints:

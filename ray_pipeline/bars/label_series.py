@@ -54,9 +54,12 @@ class LabelSeries:
     ----------
     bars
         Bars of one symbol, (n_rows,).
+    steps : int64 (n_rows,)
+        Bars of the clock from each row's predecessor to it, which the returns between rows span.
     """
 
-    def __init__(self, bars: Bars) -> None:
+    def __init__(self, bars: Bars, steps: IntArray) -> None:
+        self._steps = steps
         self.open = missing_unless_positive(bars.open)
         self.high = missing_unless_positive(bars.high)
         self.low = missing_unless_positive(bars.low)
@@ -69,13 +72,24 @@ class LabelSeries:
         σ is the standard deviation (ddof=1) of the last 20 simple returns at t: NaN where it is
         zero, or a close of t−20 … t is missing.
         """
-        return values / (math.sqrt(seen.bars) * self._sigma[seen.own])
+        return values / (self._root(seen) * self._sigma[seen.own])
+
+    def _root(self, seen: Seen) -> FloatArray | float:
+        """Return √H, which turns the deviation of a return into that of the horizon's.
+
+        Returns between rows of a symbol that lacks bars span more than a bar of the clock: by the
+        clock, H is divided by the mean of what they span.
+        """
+        if seen.horizon.unit == "rows":
+            return math.sqrt(seen.bars)
+        root: FloatArray = np.sqrt(seen.bars / self._mean_step[seen.own])
+        return root
 
     def upper_touches(self, seen: Seen, distance: float) -> Touches:
         """Find when a high first reaches ``close[t]·(1 + distance·σ·√H)``, at equality too."""
         key = (seen.horizon, distance)
         if key not in self._touches:
-            width = distance * math.sqrt(seen.bars) * self._sigma[seen.own]
+            width = distance * self._root(seen) * self._sigma[seen.own]
             levels = self.close[seen.own] * (1.0 + width)
             self._touches[key] = find_touches(self.high, self.open, levels, seen.own, seen.last)
         return self._touches[key]
@@ -84,11 +98,18 @@ class LabelSeries:
         """Find when a low first reaches ``close[t]·(1 − distance·σ·√H)``, at equality too."""
         key = (seen.horizon, -distance)
         if key not in self._touches:
-            width = distance * math.sqrt(seen.bars) * self._sigma[seen.own]
+            width = distance * self._root(seen) * self._sigma[seen.own]
             levels = self.close[seen.own] * (1.0 - width)
             # A low reaches down to a level where the negated low reaches up to the negated level.
             self._touches[key] = find_touches(-self.low, -self.open, -levels, seen.own, seen.last)
         return self._touches[key]
+
+    @cached_property
+    def _mean_step(self) -> FloatArray:
+        """Return the mean step of the last 20 returns, 1 where none is missing."""
+        places = np.cumsum(self._steps)
+        spanned = places - shift(places.astype(np.float64), SIGMA_RETURNS)
+        return np.maximum(spanned, 1.0) / SIGMA_RETURNS
 
     @cached_property
     def _sigma(self) -> FloatArray:

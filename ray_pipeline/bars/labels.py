@@ -3,7 +3,8 @@
 H is the horizon h in bars, T the row of the last bar within it; σ the standard deviation (ddof=1)
 of the last 20 simple returns at t. A horizon in bars (``12b``) counts rows: T is t + H. Any other
 is time of the market's clock, which stands still over a night, and T the last row within it;
-`ray_pipeline.bars.clock` has the rule. Where a symbol has every bar, they are the same.
+`ray_pipeline.bars.clock` has the rule. Where a symbol has every bar, they are the same. Where it
+lacks some, the 20 returns span more bars of the clock than 20, and σ·√H is less by the root of it.
 
 ``fwd_ret_{h}``
     ``close[T] / close[t] − 1``.
@@ -45,7 +46,7 @@ import numpy as np
 
 from ray_pipeline.bars.barrier_labels import first_touch, will_peak, will_valley
 from ray_pipeline.bars.bars import Bars, FloatArray
-from ray_pipeline.bars.clock import MarketClock, find_clock, reach_of_labels
+from ray_pipeline.bars.clock import MarketClock, find_clock, reach_of_labels, steps_between
 from ray_pipeline.bars.excursion_labels import (
     adverse_excursion,
     adverse_excursion_zscore,
@@ -143,8 +144,8 @@ def compute_targets(
     ConfigError
         When a name is no label's, or its horizon is not a whole number of bars.
     """
-    series = LabelSeries(bars)
     clock = clock or find_clock(bars.time_ns, interval)
+    series = LabelSeries(bars, steps_between(bars.time_ns, clock))
     seen_within: dict[Horizon, Seen] = {}
     values = np.full((len(bars), len(targets)), np.nan, order="F")
     with np.errstate(all="ignore"):

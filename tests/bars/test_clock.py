@@ -258,7 +258,8 @@ def test_extremes_of_uneven_windows_are_those_of_their_rows() -> None:
         ]
         np.testing.assert_allclose(got[row, :5], expected, rtol=1e-12, atol=1e-15)
         if row >= 20:
-            width = np.sqrt(12) * returns[row - 19 : row + 1].std(ddof=1)
+            steps = np.searchsorted(YEAR, times[row]) - np.searchsorted(YEAR, times[row - 20])
+            width = np.sqrt(12 / (steps / 20)) * returns[row - 19 : row + 1].std(ddof=1)
             up = np.flatnonzero(high[inside] >= close[row] * (1 + width))
             down = np.flatnonzero(low[inside] <= close[row] * (1 - width))
             first = [part[0] if len(part) else 99 for part in (up, down)]
@@ -267,3 +268,19 @@ def test_extremes_of_uneven_windows_are_those_of_their_rows() -> None:
             elif first[0] == 99:
                 assert got[row, 5] == 0.0
     assert len(lengths) > 5
+
+
+def test_barriers_of_a_thin_symbol_lie_as_far_as_those_of_the_whole_one() -> None:
+    """A return between rows spans more than a bar of the clock: σ·√H allows for it."""
+    random = np.random.default_rng(5)
+    times = YEAR[: 78 * 60]
+    close = np.exp(random.normal(0, 0.002, len(times)).cumsum())
+    reached = []
+    for kept in (np.ones(len(times), dtype=bool), random.random(len(times)) < 0.5):
+        part = close[kept]
+        bars = Bars(times[kept], part, part, part, part, np.ones(len(part)))
+        z = compute_targets(bars, ["ret_zscore_60m", "ret_zscore_12b"], FIVE_MINUTES)
+        reached.append(np.nanstd(z, axis=0))
+    whole, thin = reached
+    np.testing.assert_allclose(whole[0], whole[1])
+    np.testing.assert_allclose(thin, whole, rtol=0.1)
