@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 
 from ray_pipeline.commands.command import Command, add_json
 from ray_pipeline.terminal import put, put_json
@@ -29,6 +30,23 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="where paths tell the symbol, such as '{symbol}.csv' or 'ticker={symbol}'",
     )
+    parser.add_argument(
+        "--time-zone", metavar="ZONE", help="of times that name none, such as America/New_York"
+    )
+    parser.add_argument("--time-unit", choices=("s", "ms", "us", "ns", "date"), help="of numbers")
+    parser.add_argument("--time-format", metavar="FORMAT", help="of text, such as '%%d.%%m.%%Y'")
+    parser.add_argument(
+        "--repeated-hour",
+        choices=("rows", "first", "second"),
+        default="rows",
+        help="which of both, where clocks are put back",
+    )
+    parser.add_argument(
+        "--missing-hour",
+        choices=("refuse", "shift"),
+        default="refuse",
+        help="what of it, where clocks are put forward",
+    )
     parser.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
     parser.add_argument("--config", metavar="PATH", help="where the config goes (beside the panel)")
     parser.add_argument("--address", help="of a Ray cluster, as execution.address of a run")
@@ -52,14 +70,9 @@ def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.importing.command import ImportOptions, import_panel
     from ray_pipeline.importing.outcome import outcome_lines
 
-    chosen = ImportOptions(
-        interval=options.interval,
-        columns=options.columns,
-        symbol_from_path=options.symbol_from_path,
-        since=options.since,
-        address=options.address,
-        config=options.config,
-    )
+    stores = {"source_options", "out_options"}  # of which the environment tells
+    names = [field.name for field in fields(ImportOptions) if field.name not in stores]
+    chosen = ImportOptions(**{name: getattr(options, name) for name in names})
     done = import_panel(options.source, options.out, chosen, Progress(sys.stderr))
     if options.json:
         put_json(done.document())

@@ -156,7 +156,8 @@ def proposal(fs: FileSystem, path: str) -> str:
     if layout == "":
         return (
             " These paths do not tell the symbol, or are not Parquet: "
-            f"ray-pipeline import {uri_of(fs, path)} --out NEW_FOLDER brings them into the layout."
+            f"ray-pipeline import {uri_of(fs, path)} --out NEW_FOLDER --interval I brings them "
+            "into the layout."
         )
     if layout in CURRENT:
         return " Leave the layout out: this is read without one."

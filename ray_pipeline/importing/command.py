@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.driving.progress import Reporter
@@ -21,8 +22,11 @@ from ray_pipeline.importing.run_config import config_path, write_config
 from ray_pipeline.importing.shuffle import ray_for_import, shuffled
 from ray_pipeline.importing.sources import SourceFile, find_sources
 from ray_pipeline.importing.tasks import ImportJob, marker_of, record_of
+from ray_pipeline.importing.times import require_one_clock
 from ray_pipeline.importing.writing import BucketReport
 from ray_pipeline.intervals import parse_interval
+from ray_pipeline.panel.reading_rules import MissingHour, RepeatedHour, TimeRules, TimeUnit
+from ray_pipeline.panel.time_formats import format_problem
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.storage import (
     FileSystem,
@@ -53,6 +57,8 @@ class ImportOptions:
         Role to the name of its column: time, symbol, open, high, low, close, volume.
     symbol_from_path
         Pattern of the paths below the source, which tell the symbol.
+    time_unit, time_format, time_zone, repeated_hour, missing_hour
+        As the keys of these names below ``data`` in a config.
     since
         Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
     address
@@ -66,11 +72,43 @@ class ImportOptions:
     interval: str
     columns: Mapping[str, str] = field(default_factory=dict)
     symbol_from_path: str | None = None
+    time_unit: TimeUnit | None = None
+    time_format: str | None = None
+    time_zone: str | None = None
+    repeated_hour: RepeatedHour = "rows"
+    missing_hour: MissingHour = "refuse"
     since: str | None = None
     address: str | None = None
     config: str | None = None
     source_options: Mapping[str, Any] = field(default_factory=dict)
     out_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> TimeRules:
+        """How times are read.
+
+        Raises
+        ------
+        ConfigError
+            When one of these cannot be.
+        """
+        try:
+            ZoneInfo(self.time_zone or "UTC")
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ConfigError(
+                f"--time-zone {self.time_zone}: there is no such zone. Give an IANA name, such as "
+                "America/New_York."
+            ) from error
+        problem = None if self.time_format is None else format_problem(self.time_format)
+        if problem is not None:
+            raise ConfigError(f"--time-format {self.time_format}: {problem}.")
+        return TimeRules(
+            unit=self.time_unit,
+            format=self.time_format,
+            zone=self.time_zone,
+            repeated_hour=self.repeated_hour,
+            missing_hour=self.missing_hour,
+        )
 
 
 def import_panel(source: str, out: str, options: ImportOptions, reporter: Reporter) -> Imported:
@@ -96,6 +134,7 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
     start = time.monotonic()
     parse_interval(options.interval)
     since = None if options.since is None else since_ns(options.since)
+    rules = options.rules
     pattern = None
     if options.symbol_from_path is not None:
         pattern = LayoutPattern(options.symbol_from_path, any_files=True)
@@ -113,7 +152,7 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
         panel_files(panel, options.interval)  # before anything is started
         if todo:
             reporter.say(f"looking at {len(todo):,} of {plural(len(found.files), 'file')}")
-            done.plan, extents = _look(fs, todo, options.columns)
+            done.plan, extents = _look(fs, todo, options.columns, rules)
             with ray_for_import(options.address, reporter.say):
                 for files, sizes in rounds_of(todo, extents):
                     lease.check()
@@ -152,16 +191,15 @@ def _require_apart(source: str, out: str, options: ImportOptions) -> None:
 
 
 def _look(
-    fs: FileSystem, files: Sequence[SourceFile], given: Mapping[str, str]
+    fs: FileSystem, files: Sequence[SourceFile], given: Mapping[str, str], rules: TimeRules
 ) -> tuple[ColumnPlan, tuple[Extent, ...]]:
-    """Look at the columns and sizes of all files, several at a time."""
+    """Look at the columns, times and sizes of all files, several at a time."""
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        seen = list(pool.map(lambda each: look_at(fs, each, given), files))
-    columns = {
-        _address(fs, source): (columns, kinds)
-        for source, (columns, kinds, _) in zip(files, seen, strict=True)
-    }
-    return plan_columns(columns, given), tuple(extent for _, _, extent in seen)
+        looks = list(pool.map(lambda each: look_at(fs, each, given, rules), files))
+    seen = [(_address(fs, source), look) for source, look in zip(files, looks, strict=True)]
+    require_one_clock(((address, look.clock) for address, look in seen), rules)
+    columns = {address: (look.columns, look.kinds) for address, look in seen}
+    return plan_columns(columns, given), tuple(look.extent for look in looks)
 
 
 def _job(
@@ -175,7 +213,7 @@ def _job(
 ) -> ImportJob:
     """Say what a round does; buckets that it wrote before it was interrupted are finished."""
     n_buckets = n_buckets_for(extents)
-    settings = [n_buckets, since, plan.given, plan.types]
+    settings = [n_buckets, since, plan.given, plan.types, asdict(options.rules)]
     folder = f"{BOOKS}/round-{round_name(options.interval, files, settings)}"
     names = {marker_of(folder, bucket): bucket for bucket in range(n_buckets)}
     return ImportJob(
@@ -185,6 +223,7 @@ def _job(
         interval=options.interval,
         files=files,
         plan=plan,
+        rules=options.rules,
         n_buckets=n_buckets,
         finished=frozenset(names[name] for name in panel.list(folder) if name in names),
         existing=frozenset(panel_files(panel, options.interval)),
@@ -238,6 +277,7 @@ def _count(record: BucketReport | Tally, done: Imported) -> None:
     if isinstance(record, Tally):
         done.n_read += record.n_read
         done.dropped.update(record.dropped)
+        done.assumed.update(record.assumed)
     else:
         done.written.add(record.written)
         done.symbols.update(record.symbols)

@@ -32,6 +32,8 @@ class Imported:
         Rows that were read.
     dropped
         Rows that were left out, by why.
+    assumed
+        Rows of which something was assumed, by what.
     written
         What became of the others.
     symbols
@@ -55,6 +57,7 @@ class Imported:
     passed_over: Sequence[tuple[str, int]] = ()
     n_read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    assumed: Counter[str] = field(default_factory=Counter)
     written: Written = field(default_factory=Written)
     symbols: set[str] = field(default_factory=set)
     plan: ColumnPlan | None = None
@@ -80,6 +83,7 @@ class Imported:
             "rows": {
                 "read": self.n_read,
                 "dropped": dict(sorted(self.dropped.items())),
+                "assumed": dict(sorted(self.assumed.items())),
                 "added": self.n_added,
                 "repeated": written.n_repeated,
                 "replaced": written.n_replaced,
@@ -118,6 +122,8 @@ def outcome_lines(done: Imported) -> Iterator[str]:
         f"read     {done.n_read:,} rows of {plural(len(done.symbols), 'symbol')} from "
         f"{plural(done.n_files, 'file')}, {size_text(done.source_bytes)}{before}"
     )
+    for what, n_rows in sorted(done.assumed.items()):
+        yield f"assumed  {what} ({plural(n_rows, 'row')})"
     for why, n_rows in sorted(done.dropped.items()):
         yield f"dropped  {plural(n_rows, 'row')}: {why}"
     each = done.written

@@ -16,11 +16,13 @@ from ray_pipeline.errors import DataError, StorageError
 from ray_pipeline.importing.chunks import Extent, GroupSpan
 from ray_pipeline.importing.columns import TIME, ColumnPlan, FileColumns, name_columns, written_type
 from ray_pipeline.importing.sources import SourceFile
+from ray_pipeline.importing.times import as_options, clock_of, read_times
+from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.source import Source
-from ray_pipeline.panel.timestamps import utc_ns
+from ray_pipeline.panel.time_forms import Clock
 from ray_pipeline.storage import FileSystem, uri_of
 
-__all__ = ["ReadRows", "Tally", "column_type", "look_at", "read_span"]
+__all__ = ["Look", "ReadRows", "Tally", "column_type", "look_at", "read_span"]
 
 _ROWS_AT_ONCE = 1 << 20
 _BYTES_AT_ONCE = 48 << 20
@@ -33,11 +35,15 @@ _TEXT_GROWTH = {None: 1, "gzip": 5, "zstd": 6, "bz2": 7}
 
 @dataclass(slots=True)
 class Tally:
-    """Rows that were read, those dropped by why, and those of buckets that are finished."""
+    """Rows that were read, those dropped by why, and those of buckets that are finished.
+
+    `assumed` counts the rows of which something was assumed, by what.
+    """
 
     n_read: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     n_finished: int = 0
+    assumed: dict[str, int] = field(default_factory=dict)
 
     def drop(self, why: str, n_rows: int) -> None:
         """Count rows that are dropped."""
@@ -50,6 +56,8 @@ class Tally:
         self.n_finished += other.n_finished
         for why, n_rows in other.dropped.items():
             self.drop(why, n_rows)
+        for what, n_rows in other.assumed.items():
+            self.assumed[what] = self.assumed.get(what, 0) + n_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,18 @@ class ReadRows:
     symbols: pa.DictionaryArray
 
 
-def look_at(
-    fs: FileSystem, source: SourceFile, given: Mapping[str, str]
-) -> tuple[FileColumns, Mapping[str, pa.DataType], Extent]:
-    """Find out the columns of a file, their types, and how much it holds, without reading it all.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file is: its columns, their types by their names in it, its size, and its times."""
+
+    columns: FileColumns
+    kinds: Mapping[str, pa.DataType]
+    extent: Extent
+    clock: Clock | None
+
+
+def look_at(fs: FileSystem, source: SourceFile, given: Mapping[str, str], rules: TimeRules) -> Look:
+    """Find out what a file is without reading it all.
 
     Raises
     ------
@@ -79,12 +95,19 @@ def look_at(
             schema, footer = parquet.schema_arrow, parquet.metadata
             sizes = (footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
             extent = Extent(tuple(sizes), footer.num_rows)
+            columns = _named(schema.names, given, uri, source)
+            times = _first_times(parquet, columns.time)
         else:
-            schema = _csv_reader(opened, source, _LOOK_BYTES, {}).schema
+            reader = _csv_reader(opened, source, _LOOK_BYTES, {})
+            schema = reader.schema
             extent = Extent((source.file.size_bytes * _TEXT_GROWTH[source.codec],), None)
-    columns = _named(schema.names, given, uri, source)
+            columns = _named(schema.names, given, uri, source)
+            first = next(iter(reader), None)
+            kind = schema.field(columns.time).type
+            times = pa.chunked_array([] if first is None else [first[columns.time]], kind)
+        clock = clock_of(times, rules, f"time column {columns.time!r}")
     kinds = {name: _kind(schema.field(name).type, source) for name in schema.names}
-    return columns, kinds, extent
+    return Look(columns, kinds, extent, clock)
 
 
 def read_span(
@@ -92,6 +115,7 @@ def read_span(
     source: SourceFile,
     span: GroupSpan,
     plan: ColumnPlan,
+    rules: TimeRules,
     since_ns: int | None,
     tally: Tally,
 ) -> Iterator[ReadRows]:
@@ -116,7 +140,7 @@ def read_span(
             pieces = _csv_pieces(opened, source, names, plan, uri)
         for columns, table in pieces:
             tally.n_read += table.num_rows
-            rows = _clean(table, columns, source, plan, since_ns, tally, uri)
+            rows = _clean(table, columns, source, plan, rules, since_ns, tally, uri)
             if rows is not None:
                 yield rows
 
@@ -171,6 +195,7 @@ def _clean(
     columns: FileColumns,
     source: SourceFile,
     plan: ColumnPlan,
+    rules: TimeRules,
     since_ns: int | None,
     tally: Tally,
     uri: str,
@@ -178,17 +203,18 @@ def _clean(
     if table.num_rows == 0:
         return None
     table, symbols = _with_symbols(table, columns, source, tally, uri)
-    time = table[columns.time]
-    if pa.types.is_string(time.type):
-        time = pc.if_else(pc.equal(pc.utf8_trim_whitespace(time), ""), None, time)
-    if time.null_count:
-        tally.drop("no time", time.null_count)
-        there = time.is_valid()
-        table, symbols, time = table.filter(there), _filtered(symbols, there), time.filter(there)
-    if table.num_rows == 0:
-        return None
+    one_symbol = source.symbol is not None
     with _naming(uri):
-        time_ns, _ = utc_ns(_as_numbers(time), columns.time)
+        times = read_times(table[columns.time], columns.time, rules, one_symbol=one_symbol)
+    time_ns = times.time_ns
+    tally.drop("no time", table.num_rows - len(time_ns))
+    if len(time_ns) == 0:
+        return None
+    if times.rows is not None:
+        there = pa.array(times.rows)
+        table, symbols = table.take(there), symbols.take(there)
+    for what in times.assumed:
+        tally.assumed[what] = tally.assumed.get(what, 0) + len(time_ns)
     if since_ns is not None and bool((time_ns < since_ns).any()):
         is_new = time_ns >= since_ns
         tally.drop("before --since", int((~is_new).sum()))
@@ -237,14 +263,13 @@ def _with_symbols(
     return table, symbols
 
 
-def _as_numbers(time: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Read text of nothing but digits as whole numbers, as it stands in files of text."""
-    if pa.types.is_string(time.type):
-        trimmed = pc.utf8_trim_whitespace(time)
-        if pc.all(pc.match_substring_regex(trimmed, r"^-?\d{1,18}$")).as_py():
-            return trimmed.cast(pa.int64())
-        return trimmed
-    return time
+def _first_times(parquet: pq.ParquetFile, name: str) -> pa.ChunkedArray:
+    """Return times that tell what all of them are; of a type that tells, none are read."""
+    kind = parquet.schema_arrow.field(name).type
+    if pa.types.is_temporal(kind):
+        return pa.chunked_array([], kind)
+    batch = next(parquet.iter_batches(batch_size=1000, columns=[name]), None)
+    return pa.chunked_array([] if batch is None else [batch[name]], kind)
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, uri: str) -> pa.ChunkedArray:
@@ -319,8 +344,8 @@ def _naming(uri: str) -> Iterator[None]:
     except StorageError:
         raise
     except DataError as error:
-        text = str(error)
-        raise (error if text.startswith(uri) else DataError(f"{uri}: {text}")) from error
+        text = as_options(str(error))
+        raise DataError(text if text.startswith(uri) else f"{uri}: {text}") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{uri} cannot be read: {_one_line(error)}") from error
 

@@ -17,6 +17,7 @@ from ray_pipeline.importing.reading import Tally, column_type, read_span
 from ray_pipeline.importing.sources import SourceFile
 from ray_pipeline.importing.splitting import FRAGMENTS, fragments_of, pieces_of
 from ray_pipeline.importing.writing import BucketReport, write_bucket
+from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
 from ray_pipeline.storage.documents import canonical_json
 
@@ -44,6 +45,8 @@ class ImportJob:
         The sources of this round, in order.
     plan
         Columns of what is written.
+    rules
+        How times are read.
     n_buckets
         Buckets that symbols and years are spread over.
     finished
@@ -62,6 +65,7 @@ class ImportJob:
     interval: str
     files: tuple[SourceFile, ...]
     plan: ColumnPlan
+    rules: TimeRules
     n_buckets: int
     finished: frozenset[int]
     existing: frozenset[str]
@@ -74,7 +78,8 @@ def cut_chunk(job: ImportJob, chunk: Chunk) -> Iterator[pa.Table]:
     fs = _filesystem(job.source, json.dumps(dict(job.source_options), sort_keys=True))
     tally, part = Tally(), 0
     for span in chunk.spans:
-        for rows in read_span(fs, job.files[span.source], span, job.plan, job.since_ns, tally):
+        source = job.files[span.source]
+        for rows in read_span(fs, source, span, job.plan, job.rules, job.since_ns, tally):
             fragments = fragments_of(rows.table, rows.symbols, chunk.index, part, job.n_buckets)
             part += 1
             if job.finished:

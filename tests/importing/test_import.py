@@ -360,6 +360,7 @@ def test_the_document_holds_what_the_lines_say(days: Path, tmp_path: Path) -> No
     assert document["rows"] == {
         "read": 24,
         "dropped": {},
+        "assumed": {},
         "added": 24,
         "repeated": 0,
         "replaced": 0,

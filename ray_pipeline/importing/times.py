@@ -1,0 +1,130 @@
+"""The times of rows of many symbols, by the rules that a run reads times by. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.reading_rules import TimeRules
+from ray_pipeline.panel.time_forms import Clock, read_form
+from ray_pipeline.panel.timestamps import FileTimes, symbol_times
+
+__all__ = ["ReadTimes", "as_options", "clock_of", "read_times", "require_one_clock"]
+
+_OPTIONS = {
+    "data.columns.time": "--columns time=",
+    "data.time_zone": "--time-zone",
+    "data.time_unit": "--time-unit",
+    "data.time_format": "--time-format",
+    "data.repeated_hour": "--repeated-hour",
+    "data.missing_hour": "--missing-hour",
+}
+_N_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTimes:
+    """Times of some rows.
+
+    Attributes
+    ----------
+    time_ns
+        int64 (n_there,): those of the rows that have one.
+    rows
+        Which rows these are, None for all.
+    assumed
+        What was assumed, as sentences.
+    """
+
+    time_ns: NDArray[np.int64]
+    rows: NDArray[np.int64] | None
+    assumed: tuple[str, ...]
+
+
+def read_times(
+    column: pa.ChunkedArray, name: str, rules: TimeRules, *, one_symbol: bool
+) -> ReadTimes:
+    """Read the time column of a file, or of a part of it.
+
+    Parameters
+    ----------
+    column
+        As it is in the file.
+    name
+        Of the column, for messages.
+    rules
+        What the command line says of times.
+    one_symbol
+        Whether all rows are of one symbol, so that their order tells which is which in an hour that
+        comes twice.
+
+    Raises
+    ------
+    DataError
+        When the times cannot be read, or cannot be those of bars.
+    """
+    by_order = rules.repeated_hour == "rows" and not one_symbol
+    used = replace(rules, repeated_hour="first") if by_order else rules
+    found = symbol_times([FileTimes("", column)], name, used)
+    if by_order and any(finding.rule == "repeated_hour" for finding in found.findings):
+        raise DataError(
+            f"time column {name!r} has times in an hour that comes twice in {rules.zone}, and "
+            "among rows of several symbols their order does not tell which it is. Set "
+            "data.repeated_hour to first or second."
+        )
+    return ReadTimes(found.time_ns, found.rows, tuple(each.message for each in found.findings))
+
+
+def clock_of(column: pa.ChunkedArray, rules: TimeRules, subject: str) -> Clock | None:
+    """Tell whether times are instants, clock times, or dates; None where there is no row to tell.
+
+    A type that tells needs none; of others the first rows are read.
+    """
+    if pa.types.is_timestamp(column.type):
+        return "naive" if column.type.tz is None else "aware"
+    if pa.types.is_date(column.type):
+        return "date"
+    there = column.slice(0, _N_LOOKED_AT).drop_null()
+    return read_form(there, rules, subject).clock if len(there) else None
+
+
+def require_one_clock(clocks: Iterable[tuple[str, Clock | None]], rules: TimeRules) -> None:
+    """Refuse files of which some have instants, and others clock times of no zone or dates.
+
+    Parameters
+    ----------
+    clocks
+        (file, what it has).
+
+    Raises
+    ------
+    DataError
+        With both files named.
+    """
+    first: dict[Clock, str] = {}
+    for file, clock in clocks:
+        if clock is not None:
+            first.setdefault(clock, file)
+    if {"aware", "naive"} <= first.keys() and rules.zone is None:
+        raise DataError(
+            f"The times in {first['naive']} have no zone, and those in {first['aware']} are "
+            "instants. Set --time-zone to the zone of the first, such as America/New_York."
+        )
+    if {"aware", "date"} <= first.keys():
+        raise DataError(
+            f"The times in {first['date']} are dates, and those in {first['aware']} are instants. "
+            "Import them separately, or rewrite one of them."
+        )
+
+
+def as_options(text: str) -> str:
+    """Name options of the command line where a message names keys of a config."""
+    names: Mapping[str, str] = _OPTIONS
+    for key, option in names.items():
+        text = text.replace(key, option)
+    return text
