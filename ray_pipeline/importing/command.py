@@ -16,7 +16,7 @@ from ray_pipeline.importing.chunks import Extent, chunks_of, n_buckets_for
 from ray_pipeline.importing.columns import ColumnPlan, plan_columns
 from ray_pipeline.importing.ledger import BOOKS, Ledger, round_name, rounds_of
 from ray_pipeline.importing.outcome import Imported
-from ray_pipeline.importing.panel_files import panel_files
+from ray_pipeline.importing.panel_files import PanelFiles, panel_files
 from ray_pipeline.importing.reading import Tally, look_at
 from ray_pipeline.importing.run_config import config_path, write_config
 from ray_pipeline.importing.shuffle import ray_for_import, shuffled
@@ -165,11 +165,18 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
         present = panel_files(panel, options.interval)
     done.panel_files, done.panel_bytes = len(present), sum(present.values())
     done.panel_symbols = present.n_symbols
-    columns = () if done.plan is None else [name for name, _ in done.plan.types]
     config = config_path(out, options.config)
-    done.config = config, write_config(config, out, options.interval, columns)
+    done.config = config, write_config(config, out, options.interval, _columns(panel, present))
     done.seconds = time.monotonic() - start
     return done
+
+
+def _columns(panel: RunDirectory, present: PanelFiles) -> list[str]:
+    """Return the columns that a panel has, as its first file tells."""
+    for name in sorted(present)[:1]:
+        with panel.open_table(name) as file:
+            return list(file.schema_arrow.names)
+    return []
 
 
 def _address(fs: FileSystem, source: SourceFile) -> str:

@@ -266,6 +266,9 @@ def test_the_config_is_one_that_a_run_takes(days: Path, tmp_path: Path) -> None:
         False,
     )
     assert path.read_text() == "mine"
+    path.unlink()
+    import_all(days, tmp_path / "my panel", tmp_path, config=None)  # where nothing is read
+    assert load_experiment_config(path) == config
 
 
 @pytest.mark.parametrize(("interval", "target"), [("5m", "fwd_ret_12b"), ("1w", "fwd_ret_1b")])
