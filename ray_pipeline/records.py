@@ -71,6 +71,7 @@ summed over 10^8 rows. What people measure ends far below: 64-bit integers at 1.
 TARGET_PATTERNS = (
     *("fwd_ret_*", "y_*", "excess_ret_*", "ret_zscore_*", "ret_ord_*"),
     *("mfe_*", "mae_*", "mdd_*"),
+    *("y", "target", "label"),
 )
 """Names of targets unless the config says otherwise. Whatever it says, such a column is no feature
 without being asked for: who wants to predict a few targets has not made features of the others."""

@@ -1,4 +1,4 @@
-"""``ray-pipeline check``: what a run would work on, from one partition."""
+"""``ray-pipeline check``: what a run would work on, judged as the run judges it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from panels import (
 
 from ray_pipeline.cli import main
 from ray_pipeline.commands.checking import check_config, check_lines
-from ray_pipeline.errors import ConfigError, DiscoveryError
+from ray_pipeline.driving.progress import Silent
+from ray_pipeline.errors import ConfigError, DiscoveryError, ExecutionError
+from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.records import BAR_FIELDS
 
 SYMBOLS = symbol_names(3)
@@ -52,7 +54,7 @@ def test_check_of_columns_with_other_names(tmp_path: Path) -> None:
     assert (found["kind"], found["roles"]["time"]) == ("bars", "date")
     (ignored,) = found["roles"]["ignored"]
     assert ignored["column"] == "Adj Close"
-    assert "no feature unless columns.features names it exactly" in ignored["reason"]
+    assert "no feature unless columns.features names it" in ignored["reason"]
     (warning,) = [text for text in found["warnings"] if "Adj Close" in text]
     assert warning.endswith("To use it set data.columns: {close: Adj Close}")
     found = check_config(
@@ -61,7 +63,7 @@ def test_check_of_columns_with_other_names(tmp_path: Path) -> None:
     assert not [text for text in found["warnings"] if "Adj Close" in text]
     assert (
         "open, high and low were multiplied by the adjusted close over that as traded"
-        in (found["assumed"])
+        in found["assumed"]
     )
 
 
@@ -71,6 +73,7 @@ def test_check_as_json(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["check", str(config), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["selected"], found["looked_at"]) == (SYMBOLS, "S01")
+    assert found["read"] == {"whole": ["S01", "S02"], "n_schemas": 0, "n_unseen": 0}
     (unusable,) = found["unusable"]
     assert unusable["symbol"] == "S00"
     assert "50 rows after cleaning; data.min_rows_per_symbol needs 100." in unusable["reason"]
@@ -101,6 +104,7 @@ def test_check_for_people(
     assert lines[0] == f"data      {data_dir}  (current layout, interval 1d)"
     assert lines[1] == "symbols   3 of 3 selected, 0 rejected"
     assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day, 365 a year"
+    assert lines[3] == "read      all rows of 2 symbols"
     assert "features  3: noise_a, noise_b, signal" in lines
     assert "          never features, they know the future: p_up_5d" in lines
     assert f"          {TARGET}: regression, horizon 1 bars; no figure of it is doubted" in lines
@@ -113,10 +117,16 @@ def test_check_for_people(
     assert not (tmp_path / "run").exists()
 
 
-def test_no_target_that_can_be_ranked(data_dir: Path, tmp_path: Path) -> None:
-    """Where every target has a problem the last words before the plan say what that means."""
-    columns = {"targets": ["fwd_ret_250d"]}
-    lines = check_lines(check_config(quick_config(data_dir, tmp_path / "run", columns=columns)))
+def test_no_target_that_can_be_ranked(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the whole batch shows is refused as a run refuses it; a part of it only warns."""
+    config = quick_config(data_dir, tmp_path / "run", columns={"targets": ["fwd_ret_250d"]})
+    with pytest.raises(ConfigError, match=r"No target can be ranked\. target 'fwd_ret_250d' is"):
+        check_config(config)
+    monkeypatch.setattr("ray_pipeline.inspecting.glimpse.MAX_WHOLE", 2)
+    lines = check_lines(check_config(config))
+    assert "read      all rows of 1 symbol, the schemas of 1 more" in lines
     assert lines[-2] == "          a panel of this length stops there: no target can be ranked"
 
 
@@ -181,12 +191,12 @@ def test_a_search_without_room_is_told(data_dir: Path, tmp_path: Path) -> None:
 
 
 def test_check_does_not_read_a_whole_panel(tmp_path: Path) -> None:
-    """After twenty unusable symbols it gives up, and says how many it tried."""
+    """Of twenty unusable symbols all rows are read, and no more."""
     short = {name: labeled_table(name, n_bars=5) for name in symbol_names(25)}
     data_dir = write_panel(tmp_path / "data", short)
     with pytest.raises(
         DiscoveryError,
-        match=r"None of the first 20 selected symbols can be used: symbol S00: 5 rows after",
+        match=r"None of 20 of the 25 selected symbols can be used: symbol S00: 5 rows after",
     ):
         check_config(quick_config(data_dir, tmp_path / "run"))
 
@@ -218,3 +228,103 @@ def test_check_says_beyond_which_figures_a_target_is_doubtful(
     ) in lines
     unused = "doubt.max_sharpe: no target is called 'fwd_rat_*', so that entry does nothing"
     assert f"warning   {unused}" in lines
+
+
+def troubled_panel(folder: Path) -> Path:
+    """Write symbols that give a run much to say: columns, holes, constants, and a lag."""
+    tables = noise_panel(symbol_names(6), targets=(TARGET, "fwd_ret_250d"))
+    for k, (symbol, table) in enumerate(tables.items()):
+        n_rows = table.num_rows
+        lag = [None, *table["noise_a"].to_pylist()[:-1]]
+        wide = table.append_column("y_lag_1", pa.array(lag, pa.float64()))
+        wide = wide.append_column("row", pa.array(range(n_rows)))
+        wide = wide.append_column("code", pa.array([k] * n_rows))
+        mixed = pa.array(["x"] * n_rows if k < 3 else [1.5] * n_rows)
+        wide = wide.append_column("mixed", mixed)
+        if k in (1, 4):
+            wide = wide.drop_columns(["noise_b"])
+        if k in (2, 5):
+            wide = pa.concat_tables([wide.slice(0, 100), wide.slice(150)])
+        tables[symbol] = wide
+    return write_panel(folder, tables)
+
+
+def test_check_and_run_say_the_same(tmp_path: Path) -> None:
+    """Every warning of a run's first look at the data, in the same words and once per kind."""
+    data_dir = troubled_panel(tmp_path / "data")
+    ranking = {"max_targets_to_evaluate": 2, "views": ["symbol_specific"], "families": ["ridge"]}
+    config = quick_config(data_dir, tmp_path / "run", target_ranking=ranking)
+    found = check_config(config)
+    run_pipeline(config, Silent())
+    said = json.loads((tmp_path / "run" / "run.json").read_text())["warnings"]
+    assert found["warnings"] == [text for text in said if "doubt" not in text]
+    assert len(found["warnings"]) == 7
+    assert [text for text in found["findings"] if "'code'" in text] == [
+        "S00 and 5 more: 'code' is 0 wherever it has a value"
+    ]
+    told = " ".join(found["warnings"])
+    for what in ("y_lag_1 (it is 'noise_a'", "row: changes with", "code: one number", "'mixed'"):
+        assert told.count(what) == 1
+    assert "2 symbols lack more than 5%" in told
+    assert "noise_b (not in S01, S04)" in told
+    assert "'fwd_ret_250d' is not ranked" in told
+
+
+@pytest.mark.parametrize(
+    ("sections", "error", "message"),
+    [
+        (
+            {"target_ranking": {"views": ["cross_sectional"], "min_cs": 9}},
+            ConfigError,
+            r"6 symbols are too few for the cross-sectional view: target_ranking\.min_cs needs 9",
+        ),
+        (
+            {"data": {"min_rows_per_symbol": 300}, "execution": {"max_failed_fraction": 0.1}},
+            ExecutionError,
+            r"2 of 6 symbols failed, more than execution\.max_failed_fraction=0\.1 allows\. "
+            r"The first, S02",
+        ),
+    ],
+)
+def test_what_check_refuses_a_run_refuses(
+    tmp_path: Path, sections: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """Both with the same words."""
+    config = quick_config(troubled_panel(tmp_path / "data"), tmp_path / "run", **sections)
+    for ask in (check_config, lambda config: run_pipeline(config, Silent())):
+        with pytest.raises(error, match=message):
+            ask(config)
+
+
+def test_too_few_symbols_for_columns_that_compare_them(tmp_path: Path) -> None:
+    """As a run finds once it has compared them."""
+    data_dir = write_panel(tmp_path / "data", {name: bars_table(name) for name in SYMBOLS[:2]})
+    config = quick_config(data_dir, tmp_path / "run", labeling={"targets": ["excess_ret_5d"]})
+    with pytest.raises(ConfigError, match=r"2 symbols are too few for excess_ret_5d"):
+        check_config(config)
+
+
+def test_what_footers_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of symbols whose rows are not read: other kinds and types, too few rows, missing columns."""
+    tables = noise_panel(symbol_names(8))
+    tables["S01"] = tables["S01"].slice(0, 20)
+    tables["S02"] = bars_table("S02")
+    text = pa.array(["x"] * tables["S03"].num_rows)
+    tables["S03"] = tables["S03"].set_column(
+        tables["S03"].schema.get_field_index("noise_a"), "noise_a", text
+    )
+    tables["S05"] = tables["S05"].drop_columns(["noise_b"])
+    data_dir = write_panel(tmp_path / "data", tables)
+    monkeypatch.setattr("ray_pipeline.inspecting.glimpse.MAX_WHOLE", 2)
+    found = check_config(quick_config(data_dir, tmp_path / "run"))
+    assert found["read"] == {"whole": ["S00", "S04"], "n_schemas": 3, "n_unseen": 0}
+    reasons = {item["symbol"]: item["reason"] for item in found["unusable"]}
+    assert sorted(reasons) == ["S01", "S02", "S03"]
+    assert "20 rows after cleaning; data.min_rows_per_symbol needs 100" in reasons["S01"]
+    assert "it is bars, and 6 of 7 symbols are a labeled table" in reasons["S02"]
+    assert "column 'noise_a' is string here" in reasons["S03"]
+    assert any("noise_b (not in S05)" in text for text in found["warnings"])
+    monkeypatch.setattr("ray_pipeline.inspecting.glimpse.MAX_OUTLINED_FILES", 3)
+    found = check_config(quick_config(data_dir, tmp_path / "run"))
+    assert found["read"]["n_unseen"] == 3
+    assert any(line.startswith("read      all rows of 2 symbols, ") for line in check_lines(found))

@@ -96,6 +96,8 @@ def test_the_newest_bar_downloaded_twice(tmp_path: Path) -> None:
         {"stamp": "close"},
         {"trading_date": True},
         {"duplicates": "last"},
+        {"ticks": "mask"},
+        {"splits": "adjust"},
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""``ray-pipeline check``: a config, tried on one partition."""
+"""``ray-pipeline check``: a config, tried on a part of its data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="check",
-    summary="validate a config on one partition",
+    summary="validate a config on a part of its data",
     add_arguments=_add_arguments,
     execute=_execute,
 )

@@ -1,35 +1,40 @@
-"""``ray-pipeline check``: what a run would work on, told from one partition; trains nothing."""
+"""``ray-pipeline check``: what a run would work on, told from a part of the batch."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.discovery.choosing import Batch, choose_batch
+from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.driving.places import (
     place_of_data,
     place_of_results,
     require_usable,
 )
 from ray_pipeline.driving.standing import require_same_config, stands
-from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
-from ray_pipeline.inspecting.panel import request_of, summarise
+from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.inspecting.cross_section import needs_cross_section, require_enough_members
+from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
+from ray_pipeline.inspecting.panel import lay_panel, summarise
 from ray_pipeline.intervals import parse_interval
-from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
-from ray_pipeline.panel.misfits import find_misfits
+from ray_pipeline.panel.cross_section import is_cross_sectional
+from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.quality import ASSUMED_RULES
+from ray_pipeline.panel.summary import PanelSummary, table_request
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.ranking.doubt import DoubtLimits, TargetLimits, unused_limits
 from ray_pipeline.records import Compare, TargetSpec
+from ray_pipeline.samples.shared_pool import too_few_to_pool
+from ray_pipeline.stages.failures import require_tolerable
 from ray_pipeline.statistics.folds import walk_forward_folds
-from ray_pipeline.storage import RunDirectory, open_filesystem
+from ray_pipeline.storage import RunDirectory
 
 __all__ = ["check_config", "check_lines"]
 
-_MAX_TRIED = 20
-"""Unusable symbols after which the look for a usable one ends: it must not read a whole panel."""
+_MAX_UNUSABLE = 10
+"""Symbols that cannot be used, of which the reason is shown."""
 
 _WIDTH = 100
 
@@ -46,7 +51,10 @@ _COMPARED: Mapping[Compare, str] = {
 def check_config(
     config: ExperimentConfig, progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
-    """Choose the batch, read its first usable symbol, and resolve columns and folds.
+    """Choose the batch, read a part of it, and judge that as a run does.
+
+    See `glimpse_batch` for what is read. What a run refuses of these data is refused, and what a
+    run would warn of is told.
 
     Parameters
     ----------
@@ -57,15 +65,23 @@ def check_config(
     ------
     ConfigError, DiscoveryError
         When config and data do not fit together.
+    ExecutionError
+        When more symbols cannot be used than a run tolerates.
     """
     check_families(config)
     stages = find_user_stages(config)
     require_usable(place_of_results(config), config, place_of_data(config))
     batch = choose_batch(config, progress)
-    inspection, unusable = _first_usable(config, batch)
-    summary = summarise({inspection.symbol: inspection}, config, batch.interval)
+    seen = glimpse_batch(batch.partitions, config, batch.interval)
+    inspection = next(iter(seen.inspections.values()))
+    _require_few_left_out(config, seen, len(batch.partitions))
+    summary = summarise(seen.inspections, config, batch.interval, list(seen.outlines.values()))
     roles = summary.roles
-    problems = _fold_problems(config, summary.targets, inspection.n_rows)
+    memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
+    laid = lay_panel(seen.inspections, summary, config, memberships)
+    if seen.is_whole:
+        laid.require_targets()
+    problems = {name: why for why, names in laid.problems.items() for name in names}
     doubt = DoubtLimits.from_config(config, summary.bar_seconds, summary.session_bars)
     ranked = [target for target in summary.targets if target.name not in problems]
     return {
@@ -80,7 +96,14 @@ def check_config(
             for rejection in batch.discovery.rejected
         ],
         "looked_at": inspection.symbol,
-        "unusable": unusable,
+        "read": {
+            "whole": list(seen.inspections),
+            "n_schemas": len(seen.outlines),
+            "n_unseen": seen.n_unseen,
+        },
+        "unusable": [
+            {"symbol": symbol, "reason": reason} for symbol, reason in seen.left_out.items()
+        ],
         "n_rows": inspection.n_rows,
         "kind": summary.kind,
         "bar_seconds": summary.bar_seconds,
@@ -105,11 +128,13 @@ def check_config(
             }
             for target in summary.targets
         ],
-        "assumed": [each.message for each in inspection.findings if each.rule in ASSUMED_RULES],
-        "findings": [finding.message for finding in inspection.findings],
+        "assumed": _told(seen.inspections, ASSUMED_RULES),
+        "findings": _told(seen.inspections),
         "warnings": [
             *batch.warnings,
             *summary.warnings,
+            *laid.warnings,
+            *_few_symbols(config, summary, seen.n_usable),
             *unused_limits(config, [target.name for target in summary.targets]),
             *_search_warnings(config, ranked, inspection.n_rows),
             *_standing_warnings(config),
@@ -131,47 +156,57 @@ def _limits(limits: TargetLimits) -> dict[str, float | None]:
     return {"skill": known.skill, "hit_rate": known.hit_rate, "sharpe": known.sharpe}
 
 
-def _first_usable(
-    config: ExperimentConfig, batch: Batch
-) -> tuple[SymbolInspection, list[dict[str, str]]]:
-    """Inspect symbols until one can be used; return it, and those that could not be."""
-    fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
-    request = request_of(config, batch.interval)
-    unusable: list[dict[str, str]] = []
-    for partition in list(batch.partitions.values())[:_MAX_TRIED]:
-        try:
-            inspection = inspect_symbol(partition, fs, request)
-            misfits = find_misfits([inspection], config.columns, batch.partitions)
-            if not misfits:
-                return inspection, unusable
-            unusable.append({"symbol": partition.symbol, "reason": misfits[partition.symbol]})
-        except DataError as error:
-            unusable.append({"symbol": partition.symbol, "reason": str(error)})
-    of_how_many = "" if len(unusable) == len(batch.partitions) else "first "
-    raise DiscoveryError(
-        f"None of the {of_how_many}{len(unusable)} selected symbols can be used: "
-        f"{unusable[0]['reason']}"
+def _require_few_left_out(config: ExperimentConfig, seen: Glimpse, n_symbols: int) -> None:
+    if seen.left_out:
+        symbol, reason = next(iter(seen.left_out.items()))
+        require_tolerable(
+            len(seen.left_out),
+            n_symbols,
+            config.execution.max_failed_fraction,
+            f"The first, {symbol}: {reason}",
+        )
+
+
+def _few_symbols(config: ExperimentConfig, summary: PanelSummary, n_usable: int) -> list[str]:
+    """Refuse or tell what needs more symbols than a run would have."""
+    request = table_request(
+        summary,
+        max_rows=config.data.max_rows_per_symbol,
+        min_rows=config.data.min_rows_per_symbol,
     )
+    if needs_cross_section(request):
+        names = (*request.features, *request.targets)
+        require_enough_members(n_usable, [name for name in names if is_cross_sectional(name)])
+    missing = too_few_to_pool(n_usable, config.target_ranking)
+    return [] if missing is None else [missing]
 
 
-def _fold_problems(
-    config: ExperimentConfig, targets: Sequence[TargetSpec], n_rows: int
-) -> dict[str, str]:
-    """Say of which targets the rows cannot hold the folds, and why."""
-    validation = config.validation
-    problems = {}
-    for target in targets:
-        try:
-            walk_forward_folds(
-                n_rows,
-                validation.n_splits,
-                validation.min_train_fraction,
-                target.horizon_bars,
-                validation.embargo_bars,
-            )
-        except DataError as error:
-            problems[target.name] = str(error)
-    return problems
+def _told(
+    inspections: Mapping[str, SymbolInspection], rules: Collection[str] | None = None
+) -> list[str]:
+    """Tell each kind of finding once: as it is if all symbols have it, else with the first.
+
+    Parameters
+    ----------
+    rules
+        Of the findings that are told, None for all.
+    """
+    holders: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+    for symbol, inspection in inspections.items():
+        for finding in inspection.findings:
+            if rules is None or finding.rule in rules:
+                key = (finding.rule, finding.column)
+                holders.setdefault(key, []).append((symbol, finding.message))
+    told = []
+    for found in holders.values():
+        symbol, message = found[0]
+        symbols = {each for each, _ in found}
+        if len(symbols) == len(inspections) and {text for _, text in found} == {message}:
+            told.append(message)
+        else:
+            others = f" and {len(symbols) - 1} more" if len(symbols) > 1 else ""
+            told.append(f"{symbol}{others}: {message}")
+    return told
 
 
 def _standing_warnings(config: ExperimentConfig) -> list[str]:
@@ -223,7 +258,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         *([f"universe  members by {found['universe']}"] if found["universe"] else []),
         f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
         f"{_length(found)}, {found['periods_per_year']:,} a year",
-        *(f"          {item['symbol']}: {item['reason']}" for item in found["unusable"][:10]),
+        _read(found["read"]),
+        *_unusable(found["unusable"]),
         f"time      {roles['time']}",
         *_listed(f"features  {len(roles['features'])}: ", roles["features"]),
     ]
@@ -265,6 +301,24 @@ def _length(found: Mapping[str, Any]) -> str:
     is_within_days = interval.seconds <= _DAY_SECONDS
     a_day = f", {found['session_bars']} a day" if is_within_days else ""
     return f"{interval.told}{a_day}"
+
+
+def _read(read: Mapping[str, Any]) -> str:
+    """Say of which part of the batch the rest is told."""
+    n_whole = len(read["whole"])
+    text = f"read      all rows of {n_whole} symbol{'' if n_whole == 1 else 's'}"
+    if read["n_schemas"]:
+        text += f", the schemas of {read['n_schemas']:,} more"
+    if read["n_unseen"]:
+        text += f", nothing of {read['n_unseen']:,}"
+    return text
+
+
+def _unusable(unusable: Sequence[Mapping[str, str]]) -> list[str]:
+    lines = [f"          {item['symbol']}: {item['reason']}" for item in unusable[:_MAX_UNUSABLE]]
+    if len(unusable) > _MAX_UNUSABLE:
+        lines.append(f"          and {len(unusable) - _MAX_UNUSABLE} more that cannot be used")
+    return lines
 
 
 def _doubted(limits: Mapping[str, float | None]) -> str:

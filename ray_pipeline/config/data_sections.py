@@ -147,6 +147,16 @@ class DataConfig(Section):
     min_rows_per_symbol: RowCount = Field(
         default=300, description="A symbol with fewer rows is left out, with its reason."
     )
+    ticks: Literal["keep", "mask", "drop"] = Field(
+        default="keep",
+        description="Bars beyond any range of those around, in prices that come back at once: "
+        "kept as they are, set missing, or dropped. Each is a finding either way.",
+    )
+    splits: Literal["keep", "adjust"] = Field(
+        default="keep",
+        description="Unadjusted prices before a split that a column states (Stock Splits, "
+        "split_factor): kept as they are, or divided by its ratio, and the volume multiplied.",
+    )
     storage_options: StorageOptions = Field(
         default={},
         description="fsspec options that are not secrets; credentials come from the environment.",

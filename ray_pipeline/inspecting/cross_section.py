@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,13 @@ from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.records import SymbolPartition, TimeRun
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["BLOCK_BYTES", "compute_cross_section", "needs_cross_section", "require_members"]
+__all__ = [
+    "BLOCK_BYTES",
+    "compute_cross_section",
+    "needs_cross_section",
+    "require_enough_members",
+    "require_members",
+]
 
 BLOCK_BYTES = 64 * 2**20
 """Columns of a block, those read and those computed. A worker holds up to four times as much
@@ -216,10 +222,15 @@ def needs_cross_section(request: TableRequest) -> bool:
 def require_members(request: TableRequest) -> None:
     """Raise ConfigError when so few symbols were compared that every column is missing."""
     found = request.cross_section
-    if found is not None and found.n_present < MIN_MEMBERS:
-        names = (*found.features, *found.targets)
+    if found is not None:
+        require_enough_members(found.n_present, (*found.features, *found.targets))
+
+
+def require_enough_members(n_present: int, names: Sequence[str]) -> None:
+    """Raise ConfigError when `n_present` symbols are too few for these columns to have a value."""
+    if n_present < MIN_MEMBERS:
         raise ConfigError(
-            f"{found.n_present} symbols are too few for {', '.join(names[:3])} "
+            f"{n_present} symbols are too few for {', '.join(names[:3])} "
             f"({len(names)} cross-sectional columns): {MIN_MEMBERS} are needed. Add symbols, or "
             "leave these columns out of labeling.features and labeling.targets."
         )

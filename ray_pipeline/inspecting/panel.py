@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,13 +27,15 @@ from ray_pipeline.panel.inspection import (
 )
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.misfits import find_misfits
+from ray_pipeline.panel.outlines import SymbolOutline
 from ray_pipeline.panel.reading_rules import ReadingRules, TimeRules
 from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_request
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.panel.time_formats import format_problem
 from ray_pipeline.records import MembershipSpans, SymbolPartition, TargetSpec
-from ray_pipeline.statistics.folds import walk_forward_folds
+from ray_pipeline.statistics.folds import Fold, walk_forward_folds
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import some_of
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -41,9 +43,11 @@ if TYPE_CHECKING:
 _DAY_SECONDS = 86_400
 
 __all__ = [
+    "LaidPanel",
     "Panel",
     "build_panel",
     "inspect_panel",
+    "lay_panel",
     "request_of",
     "rules_of",
     "summarise",
@@ -123,6 +127,8 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
             trading_date=data.trading_date,
         ),
         duplicates=data.duplicates,
+        ticks=data.ticks,
+        splits=data.splits,
     )
 
 
@@ -169,7 +175,10 @@ def inspect_panel(
 
 
 def summarise(
-    inspections: Mapping[str, SymbolInspection], config: ExperimentConfig, interval: str | None
+    inspections: Mapping[str, SymbolInspection],
+    config: ExperimentConfig,
+    interval: str | None,
+    outlines: Sequence[SymbolOutline] = (),
 ) -> PanelSummary:
     """Resolve columns, horizons and tasks over the batch; see `summarise_panel`."""
     return summarise_panel(
@@ -180,6 +189,94 @@ def summarise(
         interval=interval,
         time_column=config.data.time_name,
         rules=rules_of(config, interval),
+        outlines=outlines,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaidPanel:
+    """The time axis and the folds of a panel, and the targets that they can hold.
+
+    Attributes
+    ----------
+    axis
+        int64 (n_timestamps,): nanoseconds since 1970, UTC.
+    rows_per_position
+        Symbols at each timestamp, (n_timestamps,).
+    bar_positions
+        Positions from one bar to the next, of the symbol where these are the most.
+    clock_positions
+        The most positions within the time of a bar.
+    folds, embargo
+        Of the last target that fits, and the embargo in positions.
+    targets
+        Those that are ranked.
+    problems
+        (reason, targets) of those that are not, for folds that the axis cannot hold.
+    warnings
+        Sentences for the user.
+    """
+
+    axis: NDArray[np.int64]
+    rows_per_position: NDArray[np.int64]
+    bar_positions: float
+    clock_positions: float
+    folds: tuple[Fold, ...]
+    embargo: int
+    targets: tuple[TargetSpec, ...]
+    problems: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...]
+
+    def require_targets(self) -> None:
+        """Raise ConfigError when no target can be ranked."""
+        if not self.targets:
+            raise ConfigError("No target can be ranked. " + " ".join(self.warnings))
+
+
+def lay_panel(
+    inspections: Mapping[str, SymbolInspection],
+    summary: PanelSummary,
+    config: ExperimentConfig,
+    memberships: Mapping[str, MembershipSpans | None],
+) -> LaidPanel:
+    """Lay the time axis and the folds; ``check`` judges by the same as a run."""
+    axis = merge_axes(inspection.runs for inspection in inspections.values())
+    rows_per_position, bar_positions = _place_on(axis, inspections, memberships)
+    clock_positions = _positions_within(axis, summary.bar_seconds)
+    targets, warnings = _limited(summary.targets, config)
+    validation = config.validation
+    embargo = positions_spanned(validation.embargo_bars, bar_positions)
+    folds: tuple[Fold, ...] = ()
+    kept: list[TargetSpec] = []
+    problems: dict[str, tuple[str, ...]] = {}
+    for target in targets:
+        try:
+            folds = walk_forward_folds(
+                len(axis),
+                validation.n_splits,
+                validation.min_train_fraction,
+                positions_spanned(
+                    target.horizon_bars, bar_positions if target.clock is None else clock_positions
+                ),
+                embargo,
+            )
+        except DataError as error:
+            problems[str(error)] = (*problems.get(str(error), ()), target.name)
+            continue
+        kept.append(target)
+    for why, names in problems.items():
+        which = f"target {names[0]!r} is" if len(names) == 1 else f"targets {some_of(names)} are"
+        warnings.append(f"{which} not ranked: {why}")
+    return LaidPanel(
+        axis,
+        rows_per_position,
+        bar_positions,
+        clock_positions,
+        folds,
+        embargo,
+        tuple(kept),
+        problems,
+        tuple(warnings),
     )
 
 
@@ -202,51 +299,30 @@ def build_panel(
     ConfigError
         When the panel is too short for the folds of any target.
     """
-    axis = merge_axes(inspection.runs for inspection in inspections.values())
-    rows_per_position, bar_positions = _place_on(axis, inspections, memberships)
-    clock_positions = _positions_within(axis, summary.bar_seconds)
-    targets, warnings = _limited(summary.targets, config)
-    validation = config.validation
-    embargo = positions_spanned(validation.embargo_bars, bar_positions)
-    kept: list[TargetSpec] = []
-    for target in targets:
-        try:
-            folds = walk_forward_folds(
-                len(axis),
-                validation.n_splits,
-                validation.min_train_fraction,
-                positions_spanned(
-                    target.horizon_bars, bar_positions if target.clock is None else clock_positions
-                ),
-                embargo,
-            )
-        except DataError as error:
-            warnings.append(f"target {target.name!r} is not ranked: {error}")
-            continue
-        kept.append(target)
-    if not kept:
-        raise ConfigError("No target can be ranked. " + " ".join(warnings))
+    laid = lay_panel(inspections, summary, config, memberships)
+    laid.require_targets()
+    axis = laid.axis
     name = f"units/axis/{hashlib.sha256(axis.tobytes()).hexdigest()[:32]}.parquet"
     run.write_table(name, pa.table({"time_ns": axis}))
     request = table_request(
         summary,
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
-        targets=[target.name for target in kept],
+        targets=[target.name for target in laid.targets],
     )
     frame = PanelFrame(
         axis=name,
         n_timestamps=len(axis),
-        folds=folds,
-        embargo=embargo,
+        folds=laid.folds,
+        embargo=laid.embargo,
         request=request,
-        targets=tuple(kept),
+        targets=laid.targets,
         seed=config.experiment.seed,
-        bar_positions=bar_positions,
-        clock_positions=clock_positions,
+        bar_positions=laid.bar_positions,
+        clock_positions=laid.clock_positions,
         shorter_sessions=summary.clocks.shorter,
     )
-    return Panel(frame, rows_per_position, (*summary.warnings, *warnings))
+    return Panel(frame, laid.rows_per_position, (*summary.warnings, *laid.warnings))
 
 
 def _place_on(

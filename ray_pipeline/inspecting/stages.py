@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.panel.summary import PanelSummary
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
-from ray_pipeline.wording import iso_time, some_of
+from ray_pipeline.wording import iso_time
 
 __all__ = ["CROSS_SECTION", "INSPECT"]
 
@@ -36,7 +36,7 @@ def _inspect(context: StageContext) -> None:
     summary = summarise(inspections, config, batch.interval)
     memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
     panel = build_panel(context.run, inspections, summary, config, memberships)
-    context.account.warn([*panel.warnings, *_unequal_columns(summary)])
+    context.account.warn(panel.warnings)
     _describe(context, panel, summary, inspections)
     context.put(
         Subject(
@@ -48,20 +48,6 @@ def _inspect(context: StageContext) -> None:
             summary.session_bars,
         )
     )
-
-
-def _unequal_columns(summary: PanelSummary) -> Iterator[str]:
-    """Say which columns are not used, or not in every symbol: one sentence per set of symbols."""
-    columns_lacked_by: dict[tuple[str, ...], list[str]] = {}
-    for column, symbols in summary.lacking:
-        columns_lacked_by.setdefault(symbols, []).append(column)
-    for symbols, columns in columns_lacked_by.items():
-        yield (
-            f"{some_of(columns)}: no such column in {some_of(symbols, at_most=5)}; taken as "
-            "missing there"
-        )
-    for column, reason in summary.dropped:
-        yield f"feature {column!r} is not used: {reason}"
 
 
 def _describe(
@@ -92,6 +78,13 @@ def _describe(
             "sessions": [
                 {"session_bars": bars, "periods_per_year": periods, "n_symbols": len(symbols)}
                 for bars, periods, symbols in summary.clocks.sessions
+            ],
+            "not_targets": [
+                asdict(each) for each in summary.known if each.name not in summary.roles.targets
+            ],
+            "not_features": [
+                {"column": name, "kind": telltale, "reason": reason}
+                for name, telltale, reason in summary.dropped
             ],
             "feature_functions": [asdict(function) for function in summary.functions],
             "own_columns": list(summary.own_columns),

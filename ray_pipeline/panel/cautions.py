@@ -10,14 +10,16 @@ import numpy as np
 from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.columns import MergedColumns
 from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.mended_bars import MENDABLE
 from ray_pipeline.panel.misfits import other_symbols
 from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.roles import ADJUSTED_IGNORED
+from ray_pipeline.panel.telltales import find_telltales
 from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
 from ray_pipeline.records import ColumnRoles, first_match
 from ray_pipeline.wording import iso_time, some_of
 
-__all__ = ["empty_columns", "panel_warnings", "unused_patterns"]
+__all__ = ["panel_warnings", "unused_patterns"]
 
 # Share of the panel's timestamps that a symbol may lack inside its own span before it is said.
 _NOTABLE_ABSENCE = 0.05
@@ -49,12 +51,23 @@ def panel_warnings(
     yield from _time_warnings(inspections, interval, rules)
     yield from _adjusted_prices(inspections, roles)
     yield from _other_names(inspections)
-    for name in sorted(merged.conflicts):
-        if name not in (roles.time, roles.symbol):
-            yield f"column {name!r} is ignored: {merged.conflicts[name]}"
+    yield from _flawed_bars(inspections)
+    conflicts = {
+        name: reason
+        for name, reason in sorted(merged.conflicts.items())
+        if name not in (roles.time, roles.symbol)
+    }
+    if conflicts:
+        told = [f"{name!r}: {reason}" for name, reason in conflicts.items()]
+        yield f"{_count(len(conflicts), 'column is', 'columns are')} ignored: {some_of(told, 5)}"
     if inspections[0].kind == "labeled":
-        for name, reason in empty_columns(roles.targets, inspections).items():
-            yield f"target {name!r} cannot be ranked: {reason}"
+        flat = [
+            f"{name!r} ({reason})"
+            for name, (kind, reason) in find_telltales(roles.targets, inspections, ()).items()
+            if kind in ("constant", "empty")
+        ]
+        if flat:
+            yield f"{_count(len(flat), 'target', 'targets')} cannot be ranked: {some_of(flat, 8)}"
 
 
 def _time_warnings(
@@ -96,16 +109,26 @@ def _time_warnings(
             "several exchanges, data.trading_date: true reads each as its local date"
         )
         return
+    yield from _absences(inspections)
+
+
+def _absences(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
+    """Name the symbols that lack the most of the panel's timestamps inside their own span."""
     axis = merge_axes(inspection.runs for inspection in inspections)
+    notable = []
     for inspection in inspections:
         first, last = np.searchsorted(axis, (inspection.first_ts_ns, inspection.last_ts_ns))
         expected = int(last - first) + 1
         absent = expected - inspection.n_rows
         if absent > _NOTABLE_ABSENCE * expected:
-            yield (
-                f"{inspection.symbol} lacks {absent} of the panel's {expected} timestamps "
-                "between its first and its last"
-            )
+            notable.append((-absent / expected, inspection.symbol, f"{absent} of {expected}"))
+    if notable:
+        worst = [f"{symbol} ({told})" for _, symbol, told in sorted(notable)]
+        yield (
+            f"{_count(len(notable), 'symbol lacks', 'symbols lack')} more than "
+            f"{_NOTABLE_ABSENCE:.0%} of the panel's timestamps between its first and its last: "
+            f"{some_of(worst, at_most=5)}"
+        )
 
 
 def _apart(inspections: Sequence[SymbolInspection]) -> list[tuple[str, list[str]]]:
@@ -154,24 +177,32 @@ def _adjusted_prices(inspections: Sequence[SymbolInspection], roles: ColumnRoles
         )
 
 
-def empty_columns(names: Sequence[str], inspections: Sequence[SymbolInspection]) -> dict[str, str]:
-    """Return those of `names` that are missing or one and the same number everywhere, and why."""
-    seen: dict[str, set[float]] = {name: set() for name in names}
-    for inspection in inspections:
-        present = {name for name, _ in inspection.columns}
-        n_missing, constant = dict(inspection.n_missing), dict(inspection.constant)
-        for name in [name for name in seen if name in present]:
-            if n_missing.get(name, 0) == inspection.n_rows:
-                continue
-            if name not in constant:
-                del seen[name]
-            else:
-                seen[name].add(constant[name])
-    return {
-        name: f"always {min(values):g}, in every symbol" if values else "no value in any symbol"
-        for name, values in seen.items()
-        if len(values) <= 1
+def _flawed_bars(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
+    """Count ticks, splits and stuck prices, and name the symbols that have the most."""
+    what = {
+        "ticks": "bars are beyond any range",
+        "unadjusted_splits": "splits that prices are not adjusted for",
+        "stuck_prices": "bars have a price that is stuck",
     }
+    for rule in MENDABLE:
+        found = [
+            (-finding.count, each.symbol, finding.message)
+            for each in inspections
+            for finding in each.findings
+            if finding.rule == rule
+        ]
+        if found:
+            total = -sum(count for count, _, _ in found)
+            n_symbols = len({symbol for _, symbol, _ in found})
+            _, symbol, message = min(found)
+            yield (
+                f"{what[rule]}: {total} in {_count(n_symbols, 'symbol', 'symbols')}. "
+                f"{'' if n_symbols == 1 else 'The most: '}{symbol}: {message}"
+            )
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
 
 
 def unused_patterns(key: str, patterns: Iterable[str], targets: Sequence[str]) -> Iterator[str]:

@@ -9,8 +9,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.panel.blocks import clean_blocks
+from ray_pipeline.panel.blocks import Block, clean_blocks
+from ray_pipeline.panel.evidence import NO_EVIDENCE, ColumnEvidence, EvidenceTally
 from ray_pipeline.panel.membership import membership_findings
+from ray_pipeline.panel.mended_bars import mend_bars, split_column
 from ray_pipeline.panel.own_symbols import own_symbols_of
 from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
@@ -37,6 +39,7 @@ __all__ = [
     "inspect_one",
     "inspect_symbol",
     "inspection_request",
+    "kind_of",
 ]
 
 TableKind = Literal["labeled", "bars"]
@@ -122,6 +125,8 @@ class SymbolInspection:
         What its times say of their zone: ``aware``, ``naive`` or ``date``.
     own_symbols
         (symbol, first file that says so) of the symbols that its files name inside, at most five.
+    evidence
+        What the rows show of columns that count, tell the time, or are targets by name alone.
     """
 
     symbol: str
@@ -138,12 +143,14 @@ class SymbolInspection:
     n_missing: tuple[tuple[str, int], ...]
     clocks: tuple[Clock, ...] = ()
     own_symbols: tuple[tuple[str, str], ...] = ()
+    evidence: ColumnEvidence = NO_EVIDENCE
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values; runs are ``[start_ns, step_ns, count]``."""
         record: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         record["runs"] = [[run.start_ns, run.step_ns, run.count] for run in self.runs]
         record["findings"] = [asdict(finding) for finding in self.findings]
+        record["evidence"] = self.evidence.to_record()
         for name in _PAIRS:
             record[name] = [list(pair) for pair in record[name]]
         record["target_values"] = [
@@ -160,6 +167,7 @@ class SymbolInspection:
         changed["clocks"] = tuple(record["clocks"])
         changed["runs"] = tuple(TimeRun(*run) for run in record["runs"])
         changed["findings"] = tuple(QualityFinding(**finding) for finding in record["findings"])
+        changed["evidence"] = ColumnEvidence.from_record(record["evidence"])
         changed["target_values"] = tuple(
             (name, None if values is None else tuple(values))
             for name, values in record["target_values"]
@@ -210,21 +218,36 @@ def inspect_symbol(
             # In the order of their names: that of the file is an accident of who wrote it.
             columns = tuple(sorted(reader.columns))
             roles = resolve_roles(columns, request, request.time_column)
-            kind = _kind_of(columns, roles, request)
+            kind = kind_of(columns, roles, request)
             beside, _ = columns_beside_bars(roles, request)
-            used = (*BAR_FIELDS, *beside) if kind == "bars" else (*roles.features, *roles.targets)
+            splits = split_column(columns)
+            stated = [] if splits is None or splits in beside else [splits]
+            used = (*roles.features, *roles.targets)
+            if kind == "bars":
+                used = (*BAR_FIELDS, *beside, *stated)
             targets = () if kind == "bars" else roles.targets
             own_symbols = own_symbols_of(reader)
             plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows, request.rules)
-            tallies = {name: ColumnTally(name, lists_values=name in targets) for name in used}
-            bars = np.empty((plan.n_kept if kind == "bars" else 0, len(BAR_FIELDS)))
+            tallied = [name for name in used if kind == "labeled" or name not in stated]
+            tallies = {name: ColumnTally(name, lists_values=name in targets) for name in tallied}
+            features = beside if kind == "bars" else roles.features
+            bar_columns = BAR_FIELDS if splits is None else (*BAR_FIELDS, splits)
+            evidence = EvidenceTally(plan.n_kept, features, targets)
+            bars = np.full((plan.n_kept if kind == "bars" else 0, len(bar_columns)), np.nan)
             for block in blocks:
-                for name in block.table.column_names:
-                    tallies[name].add(block.values(name), block.rows)
+                _count(block, tallies, evidence)
                 if kind == "bars":
-                    block.write(bars, BAR_FIELDS)
+                    block.write(bars, bar_columns)
                 del block  # before the next is read
-        require_rows(plan.n_kept, max(1, request.min_rows))
+        time_ns = plan.time_ns
+        found_in_bars: list[QualityFinding] = []
+        if kind == "bars":
+            ratios = None if splits is None else bars[:, len(BAR_FIELDS)]
+            bars = np.ascontiguousarray(bars[:, : len(BAR_FIELDS)])
+            found_in_bars = bar_findings(bars)
+            is_kept, mended = mend_bars(time_ns, bars, ratios, request.rules)
+            time_ns, found_in_bars = time_ns[is_kept], [*found_in_bars, *mended]
+        require_rows(len(time_ns), max(1, request.min_rows))
         if kind == "bars":
             _require_values("bar has a close", [tallies["close"]])
         else:
@@ -232,10 +255,9 @@ def inspect_symbol(
             _require_values("feature has a value", [tallies[name] for name in roles.features])
     findings = [*reader.findings, *plan.findings, *blocks.findings]
     with naming_symbol(partition.symbol):
-        findings += membership_findings(partition.membership, plan.time_ns)
+        findings += membership_findings(partition.membership, time_ns)
     findings += [finding for tally in tallies.values() for finding in tally.findings()]
-    if kind == "bars":
-        findings += bar_findings(bars)
+    findings += found_in_bars
     only_values = ((name, tally.only_value) for name, tally in tallies.items())
     n_missing = ((name, tally.n_missing) for name, tally in tallies.items())
     return SymbolInspection(
@@ -243,17 +265,27 @@ def inspect_symbol(
         kind=kind,
         time_column=roles.time,
         columns=columns,
-        n_rows=plan.n_kept,
-        first_ts_ns=int(plan.time_ns[0]),
-        last_ts_ns=int(plan.time_ns[-1]),
-        runs=encode_runs(plan.time_ns),
+        n_rows=len(time_ns),
+        first_ts_ns=int(time_ns[0]),
+        last_ts_ns=int(time_ns[-1]),
+        runs=encode_runs(time_ns),
         findings=tuple(findings),
         target_values=tuple((name, tallies[name].few_values) for name in targets),
         constant=tuple((name, value) for name, value in only_values if value is not None),
         n_missing=tuple((name, count) for name, count in n_missing if count),
         clocks=plan.clocks,
         own_symbols=own_symbols,
+        evidence=evidence.found(),
     )
+
+
+def _count(block: Block, tallies: Mapping[str, ColumnTally], evidence: EvidenceTally) -> None:
+    for name in block.table.column_names:
+        if name not in tallies:
+            continue
+        values = block.values(name)
+        tallies[name].add(values, block.rows)
+        evidence.add(name, values, block.rows)
 
 
 def _require_values(what: str, tallies: Sequence[ColumnTally]) -> None:
@@ -264,10 +296,16 @@ def _require_values(what: str, tallies: Sequence[ColumnTally]) -> None:
     raise DataError(f"no {what} in any row: {some_of(why, at_most=2)}.")
 
 
-def _kind_of(
+def kind_of(
     columns: Sequence[tuple[str, str]], roles: ColumnRoles, request: InspectionRequest
 ) -> TableKind:
-    """Decide by the config or, for ``auto``, by what is there: targets first, then bars."""
+    """Tell labeled tables from bars, by the config or by what is there: targets first, then bars.
+
+    Raises
+    ------
+    DataError
+        When it is neither, or not what the config says.
+    """
     missing = missing_bar_fields(columns)
     bars = f"not bars: {', '.join(missing)} missing or not numeric"
     tried = f"no target column: tried columns.targets {some_of(request.targets)}"

@@ -20,6 +20,7 @@ from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
 from ray_pipeline.panel.membership import labelled_inside
 from ray_pipeline.panel.memory_table import TableReader
+from ray_pipeline.panel.mended_bars import mend_bars, split_column
 from ray_pipeline.panel.quality import require_rows, within_range
 from ray_pipeline.panel.reading import ColumnReader, PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
@@ -204,10 +205,19 @@ def _read_bars(reader: ColumnReader, request: TableRequest) -> Bars:
     if not _asked_for(request):
         wanted &= set(request.features)
     beside = [name for name in request.own_columns if name in wanted]
-    time_ns, _, cells = _read_clean(reader, request, (), (*BAR_FIELDS, *beside))
-    opened, high, low, close, volume, *others = np.ascontiguousarray(cells.T)
-    columns = dict(zip(beside, others, strict=True))
-    return Bars(time_ns, opened, high, low, close, volume, columns)
+    splits = split_column(reader.columns)
+    stated = [] if splits is None or splits in beside else [splits]
+    time_ns, _, cells = _read_clean(reader, request, (), (*BAR_FIELDS, *beside, *stated))
+    named = dict(zip((*beside, *stated), cells.T[len(BAR_FIELDS) :], strict=True))
+    prices = np.ascontiguousarray(cells[:, : len(BAR_FIELDS)])
+    is_kept, _ = mend_bars(
+        time_ns, prices, None if splits is None else named[splits], request.rules
+    )
+    require_rows(int(is_kept.sum()), max(1, request.min_rows))
+    fields = np.ascontiguousarray(prices[is_kept].T)
+    others = {name: np.ascontiguousarray(named[name][is_kept]) for name in beside}
+    opened, high, low, close, volume = fields
+    return Bars(time_ns[is_kept], opened, high, low, close, volume, others)
 
 
 def _read_clean(

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from ray_pipeline.panel.columns import column_kind, merge_columns
-from ray_pipeline.panel.inspection import SymbolInspection, TableKind
+from ray_pipeline.panel.inspection import TableKind
+from ray_pipeline.panel.outlines import Outlined
 from ray_pipeline.panel.own_symbols import is_same_symbol
 from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
 
@@ -16,7 +17,7 @@ _KIND_NAMES: dict[TableKind, str] = {"labeled": "a labeled table", "bars": "bars
 
 
 def find_misfits(
-    inspections: Iterable[SymbolInspection],
+    inspections: Iterable[Outlined],
     patterns: ColumnPatterns,
     symbols: Collection[str] = (),
 ) -> dict[str, str]:
@@ -51,7 +52,7 @@ def find_misfits(
     return dict(sorted(found.items()))
 
 
-def _misfiled(inspections: Sequence[SymbolInspection], symbols: Collection[str]) -> dict[str, str]:
+def _misfiled(inspections: Sequence[Outlined], symbols: Collection[str]) -> dict[str, str]:
     others = other_symbols(inspections)
     n_named = sum(bool(each.own_symbols) for each in inspections)
     batch = [*symbols, *(each.symbol for each in inspections)]
@@ -68,7 +69,7 @@ def _misfiled(inspections: Sequence[SymbolInspection], symbols: Collection[str])
 
 
 def other_symbols(
-    inspections: Iterable[SymbolInspection],
+    inspections: Iterable[Outlined],
 ) -> dict[str, list[tuple[str, str]]]:
     """Return by symbol what its files call themselves inside, where that is another name."""
     found = {}
@@ -79,7 +80,7 @@ def other_symbols(
     return found
 
 
-def _of_other_kind(inspections: Sequence[SymbolInspection]) -> dict[str, str]:
+def _of_other_kind(inspections: Sequence[Outlined]) -> dict[str, str]:
     counts = Counter(each.kind for each in inspections)
     for kind, count in counts.items():
         if 2 * count > counts.total():
@@ -93,9 +94,7 @@ def _of_other_kind(inspections: Sequence[SymbolInspection]) -> dict[str, str]:
     return {}
 
 
-def _with_other_types(
-    inspections: Sequence[SymbolInspection], patterns: ColumnPatterns
-) -> dict[str, str]:
+def _with_other_types(inspections: Sequence[Outlined], patterns: ColumnPatterns) -> dict[str, str]:
     found: dict[str, str] = {}
     columns = {each.symbol: dict(each.columns) for each in inspections}
     for name in merge_columns({each.symbol: each.columns for each in inspections}).conflicts:

@@ -46,8 +46,8 @@ class QualityFinding:
         ``stamp``, ``repeated_hour``, ``missing_hour``, ``contradicting_rows``,
         ``missing_time``, ``out_of_order``,
         ``duplicate_rows``, ``infinite_values``, ``out_of_range``, ``constant_column``,
-        ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars``, ``nonpositive_prices`` or
-        ``outside_universe``.
+        ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars``, ``nonpositive_prices``,
+        ``ticks``, ``unadjusted_splits``, ``stuck_prices`` or ``outside_universe``.
     column
         The column concerned, or None when it concerns rows.
     count

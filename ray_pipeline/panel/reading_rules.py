@@ -69,12 +69,17 @@ class ReadingRules:
         How times are read.
     duplicates
         Which of the rows of one time counts where they contradict each other.
+    ticks, splits
+        What is done with bars beyond any range, and with prices before a stated split: the
+        config's ``data.ticks`` and ``data.splits``.
     """
 
     columns: tuple[tuple[str, str | None], ...] = ()
     price_scale: float = 1.0
     time: TimeRules = TimeRules()
     duplicates: Duplicates = "refuse"
+    ticks: Literal["keep", "mask", "drop"] = "keep"
+    splits: Literal["keep", "adjust"] = "keep"
 
 
 AS_THEY_ARE = ReadingRules()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section.names import is_cross_sectional
+from ray_pipeline.panel.named import named_columns
 from ray_pipeline.panel.naming import TIME_OF_DAY, UNMAPPED, adjusted_price
 from ray_pipeline.panel.vendors import beside_bars, propose_columns
 from ray_pipeline.records import (
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 ADJUSTED_IGNORED = (
-    "an adjusted price or volume, which is no feature unless columns.features names it exactly"
+    "an adjusted price or volume, which is no feature unless columns.features names it"
 )
 """Why such a column beside bars is not used; it may be read in the place of another, though."""
 
@@ -74,12 +75,15 @@ def resolve_roles(
     3. Label by-products, before targets, because ``mfe_share_5d`` also looks like ``mfe_*``.
     4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So
        does a column that is a target by default where ``columns.targets`` asks for fewer, unless
-       ``columns.features`` names it without a wildcard.
+       ``columns.features`` names it.
     5. The bar fields, and adjusted prices beside them. Raw price and volume levels say which year
        it is, and differ between symbols by their unit alone, so they are no features of a model
-       that has to hold out of sample, unless ``columns.features`` names one without a wildcard.
+       that has to hold out of sample, unless ``columns.features`` names one.
     6. Features: every other numeric or boolean column that ``columns.features`` matches and
        ``columns.exclude_features`` does not. Everything else is ignored with its reason.
+
+    What ``columns.features`` names is said by `named_columns`: entries without a wildcard, and
+    patterns that match nothing but columns of rules 4 and 5.
 
     Patterns are case-sensitive globs. A column is also matched by its own exact name, so that
     names with brackets can be given.
@@ -104,8 +108,9 @@ def resolve_roles(
     time = resolve_time_column([name for name, _ in columns], time_column)
     found: dict[_Role, list[str]] = {}
     ignored: list[tuple[str, str]] = []
+    named = _named(columns, columns_config, time)
     for name, arrow_type in sorted(columns):
-        role, reason = _role_of(name, arrow_type, columns_config, time)
+        role, reason = _role_of(name, arrow_type, columns_config, time, named)
         if role is None:
             ignored.append((name, reason))
         else:
@@ -154,17 +159,19 @@ def columns_beside_bars(
     features
         Numeric columns beside the bars that ``columns.features`` takes.
     ignored
-        (column, reason) of what vendors deliver beside bars, unless it is named exactly.
+        (column, reason) of what vendors deliver beside bars, unless it is named.
     """
     features, ignored = [], []
+    unusual = [name for name in roles.features if beside_bars(name) is not None]
+    named = named_columns(patterns.features, roles.features, unusual)
     for name in roles.features:
         if name in BAR_FIELDS:
             continue
         what = beside_bars(name)
         if is_cross_sectional(name):
             ignored.append((name, "its name is that of a column which compares symbols"))
-        elif what is not None and name not in patterns.features:
-            reason = f"{what}, which is no feature unless columns.features names it exactly"
+        elif what is not None and name not in named:
+            reason = f"{what}, which is no feature unless columns.features names it"
             ignored.append((name, reason))
         else:
             features.append(name)
@@ -178,12 +185,12 @@ def missing_bar_fields(columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def _role_of(
-    name: str, arrow_type: str, patterns: ColumnPatterns, time: str
+    name: str, arrow_type: str, patterns: ColumnPatterns, time: str, named: Collection[str]
 ) -> tuple[_Role | None, str]:
     """Return the role, or None with the reason why the column is ignored."""
     kind = column_kind(arrow_type)
     unusable = None if kind in ("numeric", "bool") else _NOT_NUMBERS[kind]
-    if name == time or name.casefold() in TIME_COLUMNS:
+    if _is_time(name, time):
         second = f"a second time column; the time axis is {time}"
         return ("time", "") if name == time else (None, second)
     if name in ("symbol", TIME_OF_DAY):
@@ -192,9 +199,41 @@ def _role_of(
         return "by_products", ""
     if first_match(name, patterns.targets):
         return _target_role(name, patterns, unusable)
-    if name in BAR_FIELDS and name not in patterns.features:
+    if name in BAR_FIELDS and name not in named:
         return "bars", ""
-    return _feature_role(name, patterns, unusable)
+    return _feature_role(name, patterns, unusable, named)
+
+
+def _is_time(name: str, time: str) -> bool:
+    return name == time or name.casefold() in TIME_COLUMNS
+
+
+def _named(
+    columns: Sequence[tuple[str, str]], patterns: ColumnPatterns, time: str
+) -> frozenset[str]:
+    """Return bar fields, adjusted prices and targets by their names that are named as features."""
+    others = [
+        name
+        for name, arrow_type in columns
+        if column_kind(arrow_type) in ("numeric", "bool")
+        and not _is_time(name, time)
+        and name != "symbol"
+        and not first_match(name, (*patterns.by_products, *patterns.targets))
+    ]
+    labels = {name for name in others if first_match(name, TARGET_PATTERNS)}
+    unusual = labels | {name for name in others if _is_level(name)}
+    # A short pattern that happens to match nothing else is not trusted with the future.
+    of_labels = [
+        pattern
+        for pattern in patterns.features
+        if pattern in labels or first_match(pattern, TARGET_PATTERNS)
+    ]
+    named = named_columns(patterns.features, others, unusual)
+    return (named - labels) | (named_columns(of_labels, others, unusual) & labels)
+
+
+def _is_level(name: str) -> bool:
+    return name in BAR_FIELDS or name.endswith(UNMAPPED) or adjusted_price(name)
 
 
 def _target_role(
@@ -209,7 +248,7 @@ def _target_role(
 
 
 def _feature_role(
-    name: str, patterns: ColumnPatterns, unusable: str | None
+    name: str, patterns: ColumnPatterns, unusable: str | None, named: Collection[str]
 ) -> tuple[_Role | None, str]:
     if unusable is not None:
         return None, unusable
@@ -218,10 +257,10 @@ def _feature_role(
         return None, f"feature excluded by columns.exclude_features {excluded_by!r}"
     if not first_match(name, patterns.features):
         return None, "matched by no pattern of columns.features"
-    if name not in patterns.features and (name.endswith(UNMAPPED) or adjusted_price(name)):
+    if name not in named and (name.endswith(UNMAPPED) or adjusted_price(name)):
         return None, "left aside by data.columns" if name.endswith(UNMAPPED) else ADJUSTED_IGNORED
     usual = first_match(name, TARGET_PATTERNS)
-    if usual and name not in patterns.features:
+    if usual and name not in named:
         return None, (
             f"a target by its name ({usual}) that columns.targets leaves out; it would know the "
             "future. If it does not, name it in columns.features"

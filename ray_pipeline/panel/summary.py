@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from ray_pipeline.bars import function_paths
 from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.intervals import Interval, parse_interval
-from ray_pipeline.panel.cautions import empty_columns, panel_warnings, unused_patterns
+from ray_pipeline.panel.batch_roles import (
+    known_targets_of,
+    require_columns,
+    roles_of_bars,
+    union_roles,
+    with_own_columns,
+    without_telltales,
+)
+from ray_pipeline.panel.cautions import panel_warnings, unused_patterns
 from ray_pipeline.panel.clocks import PanelClocks, read_clocks
-from ray_pipeline.panel.columns import MergedColumns, merge_columns
+from ray_pipeline.panel.column_cautions import column_warnings, lacking_columns
+from ray_pipeline.panel.columns import merge_columns
 from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
+from ray_pipeline.panel.known_targets import KnownTarget, without_known_targets
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.outlines import Outlined, SymbolOutline
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
-from ray_pipeline.panel.roles import ColumnPatterns, columns_beside_bars, resolve_roles
+from ray_pipeline.panel.roles import ColumnPatterns
 from ray_pipeline.panel.tasks import detect_task, resolve_task
+from ray_pipeline.panel.telltales import Telltale
 from ray_pipeline.panel.time_axis import step_counts
 from ray_pipeline.records import (
-    BAR_FIELDS,
     ColumnRoles,
     Horizon,
     TargetSpec,
@@ -70,9 +81,12 @@ class PanelSummary:
         (column, symbols without it) for features and targets that only some symbols have. Such a
         feature is kept and missing in every row of those symbols; such a target leaves those
         symbols out of that target.
+    known
+        Targets by their names that earlier rows determine. Those of which all is known at their
+        row are among the features.
     dropped
-        (feature, reason) of features that are the same number, or missing, in every row of every
-        symbol.
+        (feature, kind, reason) of columns that are no features unless named: see
+        `find_telltales`.
     warnings
         Sentences for the user.
     functions
@@ -90,7 +104,8 @@ class PanelSummary:
     clocks: PanelClocks
     targets: tuple[TargetSpec, ...]
     lacking: tuple[tuple[str, tuple[str, ...]], ...]
-    dropped: tuple[tuple[str, str], ...]
+    known: tuple[KnownTarget, ...]
+    dropped: tuple[tuple[str, Telltale, str], ...]
     warnings: tuple[str, ...]
     functions: tuple[FeatureFunction, ...] = ()
     own_columns: tuple[str, ...] = ()
@@ -116,6 +131,7 @@ def summarise_panel(
     interval: str | None,
     time_column: str | None,
     rules: ReadingRules = AS_THEY_ARE,
+    outlines: Sequence[SymbolOutline] = (),
 ) -> PanelSummary:
     """Unite what was learned of each symbol; independent of the order of `inspections`.
 
@@ -134,6 +150,8 @@ def summarise_panel(
         Name of the time column in the config.
     rules
         How files are read.
+    outlines
+        Of further symbols, of which no row was read: their kind and their columns count.
 
     Raises
     ------
@@ -147,26 +165,30 @@ def summarise_panel(
     if not inspections:
         raise DataError("no symbol is left to summarise: every one was rejected.")
     inspections = sorted(inspections, key=lambda inspection: inspection.symbol)
-    kind = _one_kind(inspections)
+    outlined: list[Outlined] = [*inspections, *outlines]
+    kind = _one_kind(outlined)
     bar = _bar_length(inspections, interval)
-    merged = merge_columns({i.symbol: i.columns for i in inspections})
-    roles = _union_roles(merged, inspections, columns_config, time_column)
-    dropped: tuple[tuple[str, str], ...] = ()
+    merged = merge_columns({each.symbol: each.columns for each in outlined})
+    roles = union_roles(merged, inspections, columns_config, time_column)
+    dropped: tuple[tuple[str, Telltale, str], ...] = ()
+    known: tuple[KnownTarget, ...] = ()
     functions: dict[str, FeatureFunction] = {}
     own_columns: tuple[str, ...] = ()
     if kind == "bars":
-        roles, own_columns, dropped = _with_own_columns(roles, inspections, columns_config)
+        roles, own_columns, dropped = with_own_columns(roles, inspections, columns_config)
         paths = function_paths(label_features)
         functions = find_feature_functions(paths, bar.seconds, label_targets, own_columns)
         own = {path: function.names for path, function in functions.items()}
         computed = named_features(label_features, own, bar.seconds)
         own_columns = tuple(name for name in own_columns if name not in computed)
-        roles = _roles_of_bars(roles, tuple(label_targets), computed, own_columns)
+        roles = roles_of_bars(roles, tuple(label_targets), computed, own_columns)
         tasks = {name: computed_task(name) for name in roles.targets}
     else:
-        roles, dropped = _without_empty_features(roles, inspections)
+        known = known_targets_of(roles, inspections, columns_config, bar)
+        roles = without_known_targets(roles, known, columns_config)
+        roles, dropped = without_telltales(roles, inspections, columns_config)
         tasks = _tasks(roles.targets, inspections)
-    _require_columns(kind, roles)
+    require_columns(kind, roles, known)
     horizons = {name: resolve_horizon(name, bar, columns_config.horizons) for name in roles.targets}
     computed_here = roles.targets if kind == "bars" else ()
     of_labels = {name: resolve_horizon(name, bar, {}) for name in computed_here}
@@ -182,6 +204,11 @@ def summarise_panel(
         )
         for name in roles.targets
     )
+    lacking = tuple(
+        (name, merged.lacking[name])
+        for name in (own_columns if kind == "bars" else (*roles.features, *roles.targets))
+        if name in merged.lacking
+    )
     time_columns = {inspection.time_column for inspection in inspections}
     return PanelSummary(
         kind=kind,
@@ -190,15 +217,14 @@ def summarise_panel(
         interval=bar,
         clocks=clocks,
         targets=targets,
-        lacking=tuple(
-            (name, merged.lacking[name])
-            for name in (own_columns if kind == "bars" else (*roles.features, *roles.targets))
-            if name in merged.lacking
-        ),
+        lacking=lacking,
+        known=known,
         dropped=dropped,
         warnings=(
             *panel_warnings(inspections, roles, merged, bar, rules.time),
             *clocks.warnings(of_labels),
+            *column_warnings(known, dropped, columns_config.targets),
+            *lacking_columns(lacking),
             *unused_patterns("columns.horizons", columns_config.horizons, roles.targets),
             *unused_patterns("columns.tasks", columns_config.tasks, roles.targets),
         ),
@@ -259,17 +285,17 @@ def _by_clock(
     return own
 
 
-def _one_kind(inspections: Sequence[SymbolInspection]) -> TableKind:
+def _one_kind(symbols: Sequence[Outlined]) -> TableKind:
     by_kind: dict[TableKind, list[str]] = {}
-    for inspection in inspections:
-        by_kind.setdefault(inspection.kind, []).append(inspection.symbol)
+    for each in symbols:
+        by_kind.setdefault(each.kind, []).append(each.symbol)
     if len(by_kind) > 1:
         labeled, bars = (some_of(by_kind[kind], at_most=3) for kind in ("labeled", "bars"))
         raise ConfigError(
             f"labeled tables ({labeled}) and bars ({bars}) are mixed. Set data.kind to one of "
             "them, or name the symbols of one kind in data.symbols."
         )
-    return inspections[0].kind
+    return symbols[0].kind
 
 
 def _bar_length(inspections: Sequence[SymbolInspection], interval: str | None) -> Interval:
@@ -319,72 +345,9 @@ def _which_m(interval: str, step_ns: int) -> str:
     return f" A large M is a month, a small m a minute: {number}{other} is meant."
 
 
-def _union_roles(
-    merged: MergedColumns,
-    inspections: Sequence[SymbolInspection],
-    columns_config: ColumnPatterns,
-    time_column: str | None,
-) -> ColumnRoles:
-    roles = resolve_roles(merged.columns, columns_config, time_column)
-    ignored = tuple((name, merged.conflicts.get(name, reason)) for name, reason in roles.ignored)
-    return replace(roles, ignored=ignored)
-
-
-def _with_own_columns(
-    roles: ColumnRoles, inspections: Sequence[SymbolInspection], patterns: ColumnPatterns
-) -> tuple[ColumnRoles, tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Return the roles of bars, the columns beside them that are features, and those dropped."""
-    features, ignored = columns_beside_bars(roles, patterns)
-    roles = replace(roles, features=features, ignored=(*roles.ignored, *ignored))
-    roles, dropped = _without_empty_features(roles, inspections)
-    return roles, roles.features, dropped
-
-
-def _roles_of_bars(
-    roles: ColumnRoles,
-    targets: tuple[str, ...],
-    computed: tuple[str, ...],
-    own_columns: tuple[str, ...],
-) -> ColumnRoles:
-    """Put the computed features and targets in the place of the table's, beside its own columns."""
-    reasons = dict.fromkeys(roles.targets, "the table is read as bars: targets are computed")
-    reasons |= dict.fromkeys(roles.features, "labeling computes a feature of this name")
-    kept = {*own_columns, *targets}
-    return replace(
-        roles,
-        bars=BAR_FIELDS,
-        targets=targets,
-        features=(*computed, *own_columns),
-        ignored=(*roles.ignored, *(pair for pair in reasons.items() if pair[0] not in kept)),
-    )
-
-
-def _without_empty_features(
-    roles: ColumnRoles, inspections: Sequence[SymbolInspection]
-) -> tuple[ColumnRoles, tuple[tuple[str, str], ...]]:
-    """Drop features that tell nothing anywhere.
-
-    A number that differs between symbols, such as a sector code, is kept: it can tell symbols
-    apart in the pooled view.
-    """
-    reasons = empty_columns(roles.features, inspections)
-    kept = tuple(name for name in roles.features if name not in reasons)
-    dropped = tuple(reasons.items())
-    return replace(roles, features=kept, ignored=(*roles.ignored, *dropped)), dropped
-
-
 def _tasks(targets: Sequence[str], inspections: Sequence[SymbolInspection]) -> dict[str, Task]:
     values = [dict(inspection.target_values) for inspection in inspections]
     return {
         name: detect_task([of_symbol[name] for of_symbol in values if name in of_symbol])
         for name in targets
     }
-
-
-def _require_columns(kind: TableKind, roles: ColumnRoles) -> None:
-    if not roles.targets:
-        where = "labeling.targets" if kind == "bars" else "columns.targets"
-        raise ConfigError(f"no target is left in any symbol. Set {where}.")
-    if not roles.features:
-        reasons = some_of([f"{name} ({reason})" for name, reason in roles.ignored])
-        raise ConfigError(f"no feature is left; ignored: {reasons}. Set columns.features.")

@@ -11,7 +11,12 @@ import pyarrow as pa
 
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.documents import AssumptionFacts, LeftOutSymbol, SymbolFacts
+from ray_pipeline.results.documents import (
+    AssumptionFacts,
+    DataFacts,
+    LeftOutSymbol,
+    SymbolFacts,
+)
 from ray_pipeline.results.figures import count, period, plural, shortened, size, unsigned
 from ray_pipeline.results.tables import FAILURES, LEAKAGE
 
@@ -93,6 +98,15 @@ class UsedSymbol:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnTold:
+    """A column that is not what its name or type says."""
+
+    column: str
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataSection:
     """Tables, each with a sentence in its place where its file is missing."""
 
@@ -103,6 +117,7 @@ class DataSection:
     symbols: Capped[UsedSymbol]
     findings: Capped[MergedFinding]
     symbols_absent: str
+    columns: Capped[ColumnTold]
     failures: Capped[FailedUnit]
     failures_absent: str
     warnings: Capped[str]
@@ -123,6 +138,7 @@ def write_data_section(contents: RunContents) -> DataSection:
         symbols=_capped_symbols(by_symbol),
         findings=capped(findings, MAX_ROWS, "most symbols first", SYMBOLS),
         symbols_absent="" if contents.symbols is not None else contents.why_absent(SYMBOLS),
+        columns=capped(_columns(contents.record.data), MAX_ROWS, "by name", "run.json"),
         failures=capped(
             [_failure(row, place) for place, row in enumerate(failures)],
             MAX_ROWS,
@@ -144,6 +160,15 @@ def _assumption(fact: AssumptionFacts) -> str:
     more = fact.n_symbols - len(fact.symbols)
     where = ", ".join(fact.symbols) + (f" and {count(more)} more" if more else "")
     return f"{fact.text} ({plural(fact.n_symbols, 'symbol')}: {where})"
+
+
+def _columns(data: DataFacts) -> list[ColumnTold]:
+    told = [
+        ColumnTold(each.name, "no target" + (", a feature" if each.is_feature else ""), each.reason)
+        for each in data.not_targets
+    ]
+    told += [ColumnTold(each.column, "no feature", each.reason) for each in data.not_features]
+    return sorted(told, key=lambda each: each.column)
 
 
 def merge_findings(findings: Mapping[str, Sequence[str]]) -> list[MergedFinding]:

@@ -84,6 +84,22 @@ class SessionFacts(Record):
     n_symbols: int
 
 
+class NotTarget(Record):
+    """A target by its name that earlier rows determine."""
+
+    name: str
+    reason: str
+    is_feature: bool
+
+
+class NotFeature(Record):
+    """A column that tells the row, the time or the symbol, and is no feature unless named."""
+
+    column: str
+    kind: str
+    reason: str
+
+
 class DataFacts(Record):
     """What a run read; nothing of it is known before its symbols were inspected."""
 
@@ -100,6 +116,8 @@ class DataFacts(Record):
     feature_functions: Items[FeatureFunctionRecord] = ()
     own_columns: Items[str] = ()
     assumptions: Items[AssumptionFacts] = ()
+    not_targets: Items[NotTarget] = ()
+    not_features: Items[NotFeature] = ()
     n_timestamps: int | None = None
     n_rows: int | None = None
     first_ts: str | None = None

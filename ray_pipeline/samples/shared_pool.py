@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ from ray_pipeline.samples.pool import PoolSpec, SliceSpec, assemble_pool, count_
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 
-__all__ = ["POOL", "PooledPanel", "build_pool"]
+if TYPE_CHECKING:
+    from ray_pipeline.config.stage_sections import TargetRankingConfig
+
+__all__ = ["POOL", "PooledPanel", "build_pool", "too_few_to_pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,25 @@ def build_pool(
     return PooledPanel(value, tables, tuple(records), spacing)
 
 
+def too_few_to_pool(n_symbols: int, settings: TargetRankingConfig) -> str | None:
+    """Say that so few symbols have no cross-sectional view, None where there are enough.
+
+    Raises
+    ------
+    ConfigError
+        When no other view is asked for.
+    """
+    if "cross_sectional" not in settings.views or n_symbols >= settings.min_cs:
+        return None
+    missing = (
+        f"{n_symbols} symbols are too few for the cross-sectional view: "
+        f"target_ranking.min_cs needs {settings.min_cs}."
+    )
+    if settings.views == ("cross_sectional",):
+        raise ConfigError(f"{missing} Add symbols, or the view symbol_specific.")
+    return f"{missing} Only the symbol-specific view is ranked."
+
+
 def _is_asked_for(context: StageContext) -> bool:
     return "cross_sectional" in context.config.target_ranking.views
 
@@ -69,14 +92,9 @@ def _pool(context: StageContext) -> None:
     """Build the pooled panel, if there are symbols enough for the cross-sectional view."""
     settings = context.config.target_ranking
     subject = current_subject(context)
-    if len(subject.partitions) < settings.min_cs:
-        missing = (
-            f"{len(subject.partitions)} symbols are too few for the cross-sectional view: "
-            f"target_ranking.min_cs needs {settings.min_cs}."
-        )
-        if settings.views == ("cross_sectional",):
-            raise ConfigError(f"{missing} Add symbols, or the view symbol_specific.")
-        context.account.warn([f"{missing} Only the symbol-specific view is ranked."])
+    missing = too_few_to_pool(len(subject.partitions), settings)
+    if missing is not None:
+        context.account.warn([missing])
         return
     context.put(
         build_pool(

@@ -8,9 +8,26 @@ from typing import TypeVar
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed
 
-__all__ = ["FailureLedger"]
+__all__ = ["FailureLedger", "require_tolerable"]
 
 T = TypeVar("T")
+
+
+def require_tolerable(
+    n_failed: int, n_symbols: int, max_failed_fraction: float, the_first: str
+) -> None:
+    """Raise ExecutionError when more symbols of a batch failed than a run tolerates.
+
+    Parameters
+    ----------
+    the_first
+        A sentence on the first of them.
+    """
+    if n_failed > max_failed_fraction * n_symbols:
+        raise ExecutionError(
+            f"{n_failed} of {n_symbols} symbols failed, more than "
+            f"execution.max_failed_fraction={max_failed_fraction:g} allows. {the_first}"
+        )
 
 
 class FailureLedger:
@@ -50,12 +67,12 @@ class FailureLedger:
         for failure in failures:
             if failure.unit.key in self._symbols:
                 self.quarantined.setdefault(failure.unit.key, failure)
-        n_failed, n_symbols = len(self.quarantined), len(self._symbols)
-        if n_failed > self._max_failed_fraction * n_symbols:
-            raise ExecutionError(
-                f"{n_failed} of {n_symbols} symbols failed, more than "
-                f"execution.max_failed_fraction={self._max_failed_fraction:g} allows. "
-                f"{self._the_first()}"
+        if self.quarantined:
+            require_tolerable(
+                len(self.quarantined),
+                len(self._symbols),
+                self._max_failed_fraction,
+                self._the_first(),
             )
 
     def healthy(self, by_symbol: Mapping[str, T]) -> dict[str, T]:

@@ -188,8 +188,8 @@ def test_columns_that_not_all_symbols_have(tmp_path: Path) -> None:
     data_dir = write_panel(tmp_path / "data", tables)
     _run(data_dir, tmp_path / "run")
     assert _record(tmp_path / "run")["warnings"] == [
-        "noise_b: no such column in S01, S02; taken as missing there",
-        "feature 'one' is not used: always 1, in every symbol",
+        "not used as a feature: one: always 1, in every symbol; columns.features can name it",
+        "taken as missing in symbols that do not have them: noise_b (not in S01, S02)",
     ]
     features = {row["feature"] for row in read_rows(tmp_path / "run", "feature_selection/features")}
     assert features == {"signal", "noise_a", "noise_b"}

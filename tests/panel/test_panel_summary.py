@@ -114,7 +114,7 @@ def test_a_panel_of_bars() -> None:
     assert dict(summary.roles.ignored) == {
         "note": "text",
         "vwap": "a price level that vendors give beside bars, which is no feature unless "
-        "columns.features names it exactly",
+        "columns.features names it",
         "y_1d": "the table is read as bars: targets are computed",
         "log_return_1": "labeling computes a feature of this name",
     }
@@ -130,7 +130,7 @@ def test_which_columns_beside_bars_are_features() -> None:
     panel = [bars("A", extra=extra, constant=(("lot", 1.0),))]
     summary = summarise(panel, label_features=["log_return_1"])
     assert summary.own_columns == ("mood", "pe")
-    assert summary.dropped == (("lot", "always 1, in every symbol"),)
+    assert summary.dropped == (("lot", "constant", "always 1, in every symbol"),)
     summary = summarise(panel, label_features=["log_return_1"], features=("p*", "vwap"))
     assert summary.own_columns == ("pe", "vwap")
     assert dict(summary.roles.ignored)["mood"] == "matched by no pattern of columns.features"
@@ -168,11 +168,11 @@ def test_types_that_do_not_go_together() -> None:
     reason = "types that do not go together: double in A; string in B"
     assert summary.roles.features == ("f",)
     assert summary.roles.ignored == (("g", reason),)
-    assert summary.warnings == (f"column 'g' is ignored: {reason}",)
+    assert summary.warnings == (f"1 column is ignored: 'g': {reason}",)
 
 
 def test_features_that_tell_nothing_are_dropped() -> None:
-    """One number everywhere, or no value anywhere; a code per symbol is kept."""
+    """One number everywhere, no value anywhere, or a code per symbol."""
     columns = dict.fromkeys(("same", "sector", "empty", "half", "f", "fwd_ret_5d"), "double")
     summary = summarise(
         [
@@ -187,12 +187,39 @@ def test_features_that_tell_nothing_are_dropped() -> None:
             ),
         ]
     )
+    code = "one number within each symbol, 2 in 2 symbols: it names symbols or groups of them"
     assert summary.dropped == (
-        ("empty", "no value in any symbol"),
-        ("same", "always 3, in every symbol"),
+        ("empty", "empty", "no value in any symbol"),
+        ("same", "constant", "always 3, in every symbol"),
+        ("sector", "identifier", code),
     )
-    assert summary.roles.features == ("f", "half", "sector")
-    assert summary.roles.ignored == summary.dropped
+    assert summary.roles.features == ("f", "half")
+    assert summary.roles.ignored == tuple((name, why) for name, _, why in summary.dropped)
+    way_out = "; columns.features can name it"
+    assert summary.warnings == (
+        f"not used as a feature: same: always 3, in every symbol{way_out}",
+        "not used as a feature: empty: no value in any symbol",
+        f"not used as a feature: sector: {code}{way_out}",
+    )
+
+
+def test_a_named_feature_stays_unless_it_is_empty() -> None:
+    """Who names a code or a constant has it; of nothing nothing can be made."""
+    columns = dict.fromkeys(("same", "sector", "empty", "f", "fwd_ret_5d"), "double")
+    panel = [
+        inspection(
+            symbol,
+            columns,
+            constant=(("same", 3.0), ("sector", code)),
+            n_missing=(("empty", 10),),
+        )
+        for symbol, code in (("A", 1.0), ("B", 2.0))
+    ]
+    assert summarise(panel).roles.features == ("f",)
+    named = summarise(panel, features=["*", "same", "sector", "empty"])
+    assert named.roles.features == ("f", "same", "sector")
+    # A pattern names what it matches where it matches nothing else.
+    assert summarise(panel, features=["*", "s*"]).roles.features == ("f", "same", "sector")
 
 
 def test_targets_that_tell_nothing_are_warned_of() -> None:
@@ -203,8 +230,8 @@ def test_targets_that_tell_nothing_are_warned_of() -> None:
     )
     assert summary.roles.targets == ("fwd_ret_1d", "fwd_ret_5d")
     assert summary.warnings == (
-        "target 'fwd_ret_1d' cannot be ranked: always 0, in every symbol",
-        "target 'fwd_ret_5d' cannot be ranked: no value in any symbol",
+        "2 targets cannot be ranked: 'fwd_ret_1d' (always 0, in every symbol), "
+        "'fwd_ret_5d' (no value in any symbol)",
     )
 
 
@@ -374,8 +401,8 @@ def test_irregular_time_is_warned_of() -> None:
     )
     assert summary.warnings == (
         "most steps are not 86400 s in S",
-        "H lacks 10 of the panel's 40 timestamps between its first and its last",
-        "S lacks 19 of the panel's 39 timestamps between its first and its last",
+        "2 symbols lack more than 5% of the panel's timestamps between its first and its last: "
+        "S (19 of 39), H (10 of 40)",
     )
     irregular = np.cumsum(np.array([0, 1, 2, 1, 3, 4, 1, 5, 6, 7])) * DAY
     summary = summarise([inspection("A", times=irregular)])
@@ -407,6 +434,7 @@ def test_time_columns_that_differ() -> None:
         "time columns are called date, ts in different symbols",
         "times have no zone in B and one in A; those without are taken as UTC: data.time_zone says "
         "what they are",
+        "taken as missing in symbols that do not have them: g (not in B)",
     )
 
 

@@ -67,8 +67,22 @@ def test_dhr_has_a_hole_of_seventeen_days(disk: FileSystem) -> None:
 def test_lnts_bad_close_is_found(disk: FileSystem) -> None:
     """LNT 2016-05-19: a close of 17.87 below a low of about 35 cannot be true."""
     found = daily(disk, "LNT")
-    assert rules(found) == {"inconsistent_bars": 1}
+    assert rules(found) == {"inconsistent_bars": 1, "ticks": 1}
+    assert "2016-05-19T00:00:00+00:00 (close 17.87 beside 35.63)" in found.findings[-1].message
     assert found.n_rows == 1_259
+
+
+@pytest.mark.parametrize("symbol", ["EBAY", "BAX", "NI", "VRTX", "AAPL", "NFLX"])
+def test_large_moves_of_real_stocks_are_no_findings(disk: FileSystem, symbol: str) -> None:
+    """Spin-offs of a half, a success of +40 %, and prices that are adjusted for 7:1."""
+    assert not {"ticks", "unadjusted_splits", "stuck_prices"} & set(rules(daily(disk, symbol)))
+
+
+def test_a_share_dividend_that_prices_are_not_adjusted_for(disk: FileSystem) -> None:
+    """DISCK 2014-08-07, 2:1 in shares of a new class."""
+    found = daily(disk, "DISCK")
+    assert rules(found)["unadjusted_splits"] == 1
+    assert "2:1 at 2014-08-07T00:00:00+00:00" in found.findings[-1].message
 
 
 def test_a_summary_of_daily_bars(disk: FileSystem) -> None:
@@ -85,7 +99,8 @@ def test_a_summary_of_daily_bars(disk: FileSystem) -> None:
         time_column=None,
     )
     assert (summary.bar_seconds, summary.session_bars) == (86_400, 1)
-    assert summary.warnings == ()
+    (warning,) = summary.warnings
+    assert warning.startswith("bars are beyond any range: 1 in 1 symbol. LNT: 1 bar is beyond")
     request = table_request(summary, max_rows=None, min_rows=300)
     table = load_symbol_table(partition(DAILY, "DHR"), disk, request)
     # Every row has a close; the last five have no future, and five would look over 17 days.

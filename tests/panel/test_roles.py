@@ -121,6 +121,20 @@ def test_bar_fields_are_features_only_by_name() -> None:
     assert asked.bars == ("close",)
 
 
+def test_a_pattern_names_what_it_matches_alone() -> None:
+    """What a pattern matches beside usual features is not meant by it: close, a label left out."""
+    names = ("ts", "close", "volume", "vol_20", "fwd_ret_5d", "ret_zscore_20", "ret_zscore_60", "f")
+    for features, expected in (
+        (["*"], ("f", "vol_20")),
+        (["ret_zscore_*", "f"], ("f", "ret_zscore_20", "ret_zscore_60")),
+        (["vol*", "f*"], ("f", "vol_20")),
+        (["*", "clo*", "volum?"], ("close", "f", "vol_20", "volume")),
+        (["*", "volume"], ("f", "vol_20", "volume")),
+        (["fw*"], ()),
+    ):
+        assert roles(*names, targets=["y_*"], features=features).features == expected
+
+
 def test_exact_names_with_brackets_match_themselves() -> None:
     """A glob's brackets do not keep a column from being named."""
     assert roles("ts", "x[1]", "x1", features=["x[1]"]).features == ("x1", "x[1]")

@@ -1,0 +1,120 @@
+"""Roles of the columns of a batch: by names and types, and by what the rows show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from ray_pipeline.bars.horizons import resolve_horizon
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.intervals import Interval
+from ray_pipeline.panel.clocks import read_clocks
+from ray_pipeline.panel.columns import MergedColumns
+from ray_pipeline.panel.inspection import SymbolInspection, TableKind
+from ray_pipeline.panel.known_targets import KnownTarget, find_known_targets
+from ray_pipeline.panel.roles import ColumnPatterns, columns_beside_bars, resolve_roles
+from ray_pipeline.panel.telltales import Telltale, find_telltales
+from ray_pipeline.records import BAR_FIELDS, ColumnRoles
+from ray_pipeline.wording import some_of
+
+__all__ = [
+    "HorizonPatterns",
+    "known_targets_of",
+    "require_columns",
+    "roles_of_bars",
+    "union_roles",
+    "with_own_columns",
+    "without_telltales",
+]
+
+
+class HorizonPatterns(Protocol):
+    """The part of the config's ``columns`` section that gives horizons, by pattern."""
+
+    @property
+    def horizons(self) -> Mapping[str, str | int]: ...  # noqa: D102 (the class says what they are)
+
+
+def union_roles(
+    merged: MergedColumns,
+    inspections: Sequence[SymbolInspection],
+    columns_config: ColumnPatterns,
+    time_column: str | None,
+) -> ColumnRoles:
+    """Give every column of the batch one role; types that do not go together are the reason."""
+    roles = resolve_roles(merged.columns, columns_config, time_column)
+    ignored = tuple((name, merged.conflicts.get(name, reason)) for name, reason in roles.ignored)
+    return replace(roles, ignored=ignored)
+
+
+def with_own_columns(
+    roles: ColumnRoles, inspections: Sequence[SymbolInspection], patterns: ColumnPatterns
+) -> tuple[ColumnRoles, tuple[str, ...], tuple[tuple[str, Telltale, str], ...]]:
+    """Return the roles of bars, the columns beside them that are features, and those dropped."""
+    features, ignored = columns_beside_bars(roles, patterns)
+    roles = replace(roles, features=features, ignored=(*roles.ignored, *ignored))
+    roles, dropped = without_telltales(roles, inspections, patterns)
+    return roles, roles.features, dropped
+
+
+def roles_of_bars(
+    roles: ColumnRoles,
+    targets: tuple[str, ...],
+    computed: tuple[str, ...],
+    own_columns: tuple[str, ...],
+) -> ColumnRoles:
+    """Put the computed features and targets in the place of the table's, beside its own columns."""
+    reasons = dict.fromkeys(roles.targets, "the table is read as bars: targets are computed")
+    reasons |= dict.fromkeys(roles.features, "labeling computes a feature of this name")
+    kept = {*own_columns, *targets}
+    return replace(
+        roles,
+        bars=BAR_FIELDS,
+        targets=targets,
+        features=(*computed, *own_columns),
+        ignored=(*roles.ignored, *(pair for pair in reasons.items() if pair[0] not in kept)),
+    )
+
+
+def known_targets_of(
+    roles: ColumnRoles,
+    inspections: Sequence[SymbolInspection],
+    columns_config: HorizonPatterns,
+    bar: Interval,
+) -> tuple[KnownTarget, ...]:
+    """Find targets that earlier rows determine, with the horizons that the config gives."""
+
+    def horizon_bars(name: str) -> int | None:
+        try:
+            horizon = resolve_horizon(name, bar, columns_config.horizons)
+        except ConfigError:
+            return None
+        return horizon.in_bars(read_clocks(inspections, bar, []).longest_session)
+
+    return find_known_targets(roles, inspections, horizon_bars)
+
+
+def without_telltales(
+    roles: ColumnRoles,
+    inspections: Sequence[SymbolInspection],
+    columns_config: ColumnPatterns,
+) -> tuple[ColumnRoles, tuple[tuple[str, Telltale, str], ...]]:
+    """Return the roles without columns that tell rows, times or symbols, and these."""
+    found = find_telltales(roles.features, inspections, columns_config.features)
+    kept = tuple(name for name in roles.features if name not in found)
+    ignored = tuple((name, reason) for name, (_, reason) in found.items())
+    dropped = tuple((name, kind, reason) for name, (kind, reason) in found.items())
+    return replace(roles, features=kept, ignored=(*roles.ignored, *ignored)), dropped
+
+
+def require_columns(kind: TableKind, roles: ColumnRoles, known: Sequence[KnownTarget]) -> None:
+    """Raise ConfigError when no target or no feature is left."""
+    if not roles.targets:
+        where = "labeling.targets" if kind == "bars" else "columns.targets"
+        reasons = some_of([f"{each.name} ({each.reason})" for each in known])
+        why = f": earlier rows determine {reasons}" if known else ""
+        raise ConfigError(f"no target is left in any symbol{why}. Set {where}.")
+    if not roles.features:
+        reasons = some_of([f"{name} ({reason})" for name, reason in roles.ignored])
+        raise ConfigError(f"no feature is left; ignored: {reasons}. Set columns.features.")

@@ -1,0 +1,72 @@
+"""What became of columns that a user may have thought to be something else: a sentence per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from ray_pipeline.panel.known_targets import KnownTarget
+from ray_pipeline.panel.telltales import Telltale
+from ray_pipeline.wording import some_of
+
+__all__ = ["column_warnings", "lacking_columns"]
+
+_MOST_NAMED = 8
+
+
+def column_warnings(
+    known: Sequence[KnownTarget],
+    dropped: Sequence[tuple[str, Telltale, str]],
+    named_targets: Collection[str],
+) -> Iterator[str]:
+    """Yield a sentence for targets that are known at their row, and for each kind of telltale.
+
+    Parameters
+    ----------
+    known
+        See `find_known_targets`.
+    dropped
+        (column, kind, reason), see `find_telltales`.
+    named_targets
+        The patterns of ``columns.targets``: what one of them names without a wildcard stays.
+    """
+    kept = [each for each in known if each.name in named_targets]
+    moved = [each for each in known if each.name not in named_targets]
+    if kept:
+        yield (
+            f"columns.targets names {_reasons(kept)}. Rows up to its own determine such a target: "
+            "a model that predicts it predicts nothing"
+        )
+    for is_feature, becomes in ((True, "features"), (False, "neither targets nor features")):
+        some = [each for each in moved if each.is_feature == is_feature]
+        if some:
+            yield (
+                f"{len(some)} targets by their names are {becomes}, for earlier rows determine "
+                f"them: {_reasons(some)}. To keep one a target, name it in columns.targets without "
+                "a wildcard"
+            )
+    for kind in sorted({kind for _, kind, _ in dropped}):
+        of_kind = [(name, reason) for name, each, reason in dropped if each == kind]
+        same = {reason for _, reason in of_kind}
+        if len(same) == 1:
+            told = f"{some_of([name for name, _ in of_kind], _MOST_NAMED)}: {same.pop()}"
+        else:
+            told = some_of([f"{name} ({reason})" for name, reason in of_kind], _MOST_NAMED)
+        way_out = "" if kind == "empty" else "; columns.features can name it"
+        yield f"not used as {'a feature' if len(of_kind) == 1 else 'features'}: {told}{way_out}"
+
+
+def lacking_columns(lacking: Sequence[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
+    """Yield one sentence on columns that some symbols do not have, those most lacked first."""
+    if not lacking:
+        return
+    ordered = sorted(lacking, key=lambda each: (-len(each[1]), each[0]))
+    told = [f"{column} (not in {some_of(symbols, at_most=3)})" for column, symbols in ordered]
+    yield f"taken as missing in symbols that do not have them: {some_of(told, _MOST_NAMED)}"
+
+
+def _reasons(some: Sequence[KnownTarget]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for each in some:
+        by_reason.setdefault(each.reason, []).append(each.name)
+    told = [f"{some_of(names, _MOST_NAMED)} ({reason})" for reason, names in by_reason.items()]
+    return some_of(told, _MOST_NAMED)
