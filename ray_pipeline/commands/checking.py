@@ -31,7 +31,7 @@ from ray_pipeline.stages.failures import require_tolerable
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["check_config", "check_lines"]
+__all__ = ["check_config", "check_lines", "length_of_bars"]
 
 _MAX_UNUSABLE = 10
 """Symbols that cannot be used, of which the reason is shown."""
@@ -257,7 +257,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
         *([f"universe  members by {found['universe']}"] if found["universe"] else []),
         f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
-        f"{_length(found)}, {found['periods_per_year']:,} a year",
+        f"{length_of_bars(found)}",
         _read(found["read"]),
         *_unusable(found["unusable"]),
         f"time      {roles['time']}",
@@ -295,12 +295,12 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _length(found: Mapping[str, Any]) -> str:
-    """Say how long a bar is, and how many there are in a session."""
+def length_of_bars(found: Mapping[str, Any]) -> str:
+    """Say how long a bar is, and how many there are in a session and in a year."""
     interval = parse_interval(found["interval_found"])
     is_within_days = interval.seconds <= _DAY_SECONDS
     a_day = f", {found['session_bars']} a day" if is_within_days else ""
-    return f"{interval.told}{a_day}"
+    return f"{interval.told}{a_day}, {found['periods_per_year']:,} a year"
 
 
 def _read(read: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ray_pipeline.commands.checking import check_config
+from ray_pipeline.commands.checking import check_config, length_of_bars
 from ray_pipeline.config.loading import parse_experiment_config
 from ray_pipeline.discovery import discover
 from ray_pipeline.discovery.location import intervals_below, proposed_layout
@@ -332,7 +332,7 @@ def _targets_for(bar_seconds: int) -> tuple[tuple[str, ...], str]:
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
     roles, targets = facts["roles"], facts["targets"]
     yield (
-        f"{facts['kind']}, bars of {facts['bar_seconds']} s, {facts['session_bars']} a day, "
+        f"{facts['kind']}, bars of {length_of_bars(facts)}, "
         f"{plural(len(roles['features']), 'feature')}, {plural(len(targets), 'target')}: "
         f"{some_of([target['name'] for target in targets], at_most=6)}"
     )

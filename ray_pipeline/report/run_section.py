@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from ray_pipeline.intervals import Interval
 from ray_pipeline.report.charts import bar, fold_bar
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.documents import DataFacts, FoldSpan, RunRecord
@@ -70,12 +71,14 @@ def write_run_section(contents: RunContents) -> RunSection:
 
 def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], ...]:
     seed, versions, data = record.seed, record.versions, record.data
-    bars = f", bars of {count(data.bar_seconds)} s" if data.bar_seconds is not None else ""
+    seconds = f", bars of {count(data.bar_seconds)} s" if data.bar_seconds is not None else ""
+    bars = f", bars of {Interval(data.bar_months, 'mo').told}" if data.bar_months else seconds
     layout = ", ".join(part for part in (data.kind, data.layout) if part is not None)
     return (
         ("Last line of the run", record.message or DASH),
         ("Data", data.data_dir or DASH),
         ("Interval", f"{data.interval or 'not in the path'}{bars}"),
+        ("Sessions", _sessions(data)),
         ("Tables", f"{layout} layout" if layout else DASH),
         ("Symbols", _symbols(contents)),
         ("Universe", _universe(data)),
@@ -89,6 +92,17 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
         ("Started, finished", _when(record)),
         ("Versions", ", ".join(f"{name} {versions[name]}" for name in sorted(versions)) or DASH),
     )
+
+
+def _sessions(data: DataFacts) -> str:
+    """Say how many bars a session and a year have, of which symbols where they differ."""
+    told = [
+        (f"{count(each.session_bars)} bars, {count(each.periods_per_year)} a year", each.n_symbols)
+        for each in data.sessions
+    ]
+    if len(told) == 1:
+        return told[0][0]
+    return "; ".join(f"{text} in {plural(n, 'symbol')}" for text, n in told) or DASH
 
 
 def _n(contents: RunContents, name: str) -> str:

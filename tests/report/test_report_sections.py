@@ -25,6 +25,7 @@ from ray_pipeline.report.target_section import interval_scale, write_target_sect
 from ray_pipeline.results import tables as results
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.documents import (
+    DataFacts,
     EvidenceRecord,
     LeftOutJob,
     ModelRecord,
@@ -315,6 +316,30 @@ def test_findings_name_a_few_symbols_and_count_the_rest() -> None:
     """A finding in many symbols stays one line."""
     (finding,) = merge_findings({f"S{i:02d}": ["no value"] for i in range(12)})
     assert finding.symbols == "S00, S01, S02, S03, S04, S05, S06, S07 and 4 more"
+
+
+def test_run_section_tells_sessions_and_months(contents: RunContents) -> None:
+    """Sessions of symbols that differ are told by their number, months in months."""
+    session = {"session_bars": 78, "periods_per_year": 19_656, "n_symbols": 17}
+    coin = {"session_bars": 288, "periods_per_year": 105_120, "n_symbols": 1}
+    for data, expected in (
+        ({"sessions": [session]}, {"Sessions": "78 bars, 19,656 a year"}),
+        (
+            {"sessions": [session, coin]},
+            {
+                "Sessions": "78 bars, 19,656 a year in 17 symbols; "
+                "288 bars, 105,120 a year in 1 symbol"
+            },
+        ),
+        ({"bar_seconds": 300}, {"Sessions": "–", "Interval": "not in the path, bars of 300 s"}),
+        (
+            {"bar_seconds": 2_629_746, "bar_months": 1, "interval": "1M"},
+            {"Interval": "1M, bars of 1 month"},
+        ),
+    ):
+        record = RunRecord(name="told", status="done", data=DataFacts.model_validate(data))
+        facts = dict(write_run_section(replace(contents, record=record)).facts)
+        assert {name: facts[name] for name in expected} == expected
 
 
 def test_run_section_survives_an_early_end(contents: RunContents) -> None:
