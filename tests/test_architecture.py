@@ -83,6 +83,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "lightgbm": (
         "families.lightgbm",
         "families.lightgbm_capacity",
+        "families.lightgbm_columns",
         "families.lightgbm_streaming",
     ),
     "markupsafe": ("report",),

@@ -1,5 +1,6 @@
 """Model families: one file each, found by name through entry points."""
 
+from ray_pipeline.families.columns import ColumnwiseFamily, fit_by_columns
 from ray_pipeline.families.hyperparameters import stopping_fraction, without_stopping
 from ray_pipeline.families.identity import family_identity
 from ray_pipeline.families.label_forms import LabelForm, label_form
@@ -17,6 +18,7 @@ from ray_pipeline.families.searching import Searchable, SearchDimension
 from ray_pipeline.families.streaming import StreamedProblem, StreamingFamily
 
 __all__ = [
+    "ColumnwiseFamily",
     "Family",
     "IterativeModel",
     "LabelForm",
@@ -30,6 +32,7 @@ __all__ = [
     "StreamingFamily",
     "TunedModel",
     "family_identity",
+    "fit_by_columns",
     "label_form",
     "load_family",
     "stopping_fraction",

@@ -32,7 +32,9 @@ from ray_pipeline.families.lightgbm_capacity import (
     left_open,
     settled,
 )
+from ray_pipeline.families.lightgbm_columns import BinnedColumns
 from ray_pipeline.families.lightgbm_streaming import binned_stream
+from ray_pipeline.families.lightgbm_text import has_whole_trees
 from ray_pipeline.families.model_files import only_file, reading
 from ray_pipeline.families.protocol import Model, Problem, Stopping, predict_each
 from ray_pipeline.families.searching import SearchDimension, with_defaults
@@ -157,9 +159,14 @@ class LightGBMModel:
 
 
 class Boosting:
-    """LightGBM on one design matrix: binned once, boosted for each objective on its own rows."""
+    """LightGBM on one design matrix: binned once, boosted for each objective on its own rows.
 
-    def __init__(self, X: NDArray[np.float32], hyperparameters: Mapping[str, Any]) -> None:
+    `binned` is the binned `lightgbm.Dataset` of X, where there is one.
+    """
+
+    def __init__(
+        self, X: NDArray[np.float32], hyperparameters: Mapping[str, Any], binned: Any = None
+    ) -> None:
         settings, self._patience = without_stopping({**DEFAULTS, **hyperparameters})
         self._n_rounds = int(settings.pop("n_estimators"))
         self._settings = settings
@@ -167,8 +174,10 @@ class Boosting:
         # Names of users' columns may hold what LightGBM's text format cannot; metadata.json
         # keeps the real ones in order.
         columns = [f"f{j}" for j in range(X.shape[1])]
-        self._data = lgb.Dataset(X, feature_name=columns, params=self._binning, free_raw_data=False)
-        self._data.construct()
+        if binned is None:
+            given: dict[str, Any] = {"params": self._binning, "free_raw_data": False}
+            binned = lgb.Dataset(X, feature_name=columns, **given)
+        self._data = binned.construct()
         self._n_rows = len(X)
         self._subset: tuple[bytes, Any] | None = None
 
@@ -306,6 +315,22 @@ class LightGBMFamily:
         boosting = Boosting(X, {**dict.fromkeys(ADAPTIVE, AUTO), **hyperparameters})
         return [boosting.fit(problem) for problem in problems]
 
+    def fit_by_columns(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        columns: Sequence[NDArray[np.int64]],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Bin each column once, whoever has it; see `ColumnwiseFamily.fit_by_columns`."""
+        given = {**dict.fromkeys(ADAPTIVE, AUTO), **hyperparameters}
+        binned = BinnedColumns(X, _binning({**DEFAULTS, **given}), columns)
+        return [
+            Boosting(X, given, binned.joined(some)).fit(problem)
+            for problem, some in zip(problems, columns, strict=True)
+        ]
+
     def fit_streamed(
         self,
         sample: NDArray[np.float32],
@@ -353,20 +378,11 @@ class LightGBMFamily:
         return load_booster(self.name, files, _FILE)
 
 
-_NUMBERS = re.compile(r"[a-z_]+=[-+0-9.einfa ]*")
-_OF_A_TREE = frozenset({"num_leaves", "num_cat", "leaf_value", "is_linear", "shrinkage"})
-_OF_A_SPLIT_TREE = _OF_A_TREE | {
-    *("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"),
-    *("leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count"),
-}
-
-
 def load_booster(family: str, files: Mapping[str, bytes], name: str) -> LightGBMModel:
     """Rebuild a booster from its text, looked through first.
 
-    LightGBM ends the whole process at a tree that it cannot parse, so that no text reaches it
-    whose trees are not as long as its header says, or not of the fields and numbers that they
-    need. A digit changed for another is for the checksum of the file to find.
+    LightGBM ends the whole process at a tree that it cannot parse, so that no such text reaches
+    it. A digit changed for another is for the checksum of the file to find.
 
     Raises
     ------
@@ -376,25 +392,8 @@ def load_booster(family: str, files: Mapping[str, bytes], name: str) -> LightGBM
     content = only_file(family, files, name)
     with reading(family, name, lgb.basic.LightGBMError):
         text = content.decode()
-        _check_trees(family, name, text)
+        if not has_whole_trees(text):
+            raise ArtifactError(f"{family}: {name} is damaged or no text of a LightGBM model.")
         model = LightGBMModel(text)
         model.importances  # noqa: B018  # parsed now, not at the first prediction
         return model
-
-
-def _check_trees(family: str, name: str, text: str) -> None:
-    header, start, _ = text.partition("\nTree=0\n")
-    sizes = re.search(r"^tree_sizes=([0-9 ]+)$", header, re.MULTILINE)
-    first = len(header) + 1
-    size = sum(int(size) for size in sizes[1].split()) if sizes else 0
-    trees, rest = text[first : first + size], text[first + size :]
-    is_whole = rest.startswith("end of trees\n") and "\nend of parameters\n" in rest
-    if not start or not is_whole or not all(map(_is_tree, trees.split("Tree=")[1:])):
-        raise ArtifactError(f"{family}: {name} is damaged or no text of a LightGBM model.")
-
-
-def _is_tree(block: str) -> bool:
-    lines = [line for line in block.splitlines()[1:] if line]
-    keys = {line.partition("=")[0] for line in lines}
-    needed = _OF_A_TREE if "num_leaves=1" in lines else _OF_A_SPLIT_TREE
-    return needed <= keys and all(_NUMBERS.fullmatch(line) for line in lines)

@@ -63,6 +63,25 @@ class RidgeFamily:
                 models[k] = self._model(feature_names, scaling, solution, place)
         return [models[k] for k in range(len(problems))]
 
+    def fit_by_columns(
+        self,
+        X: NDArray[np.float32],
+        feature_names: Sequence[str],
+        problems: Sequence[Problem],
+        columns: Sequence[NDArray[np.int64]],
+        hyperparameters: Mapping[str, Any],
+    ) -> list[Model]:
+        """Learn each column's scale once; see `ColumnwiseFamily.fit_by_columns`."""
+        needed = np.unique(np.concatenate(columns))
+        scaling = fit_feature_scaling(X.take(needed, axis=1))
+        models: list[Model] = []
+        for problem, some in zip(problems, columns, strict=True):
+            part = scaling.of(np.searchsorted(needed, some))
+            names = [feature_names[j] for j in some]
+            solution = _solve(X.take(some, axis=1), part, [problem], _penalty(hyperparameters))
+            models.append(self._model(names, part, solution, 0))
+        return models
+
     def fit_streamed(
         self,
         sample: NDArray[np.float32],

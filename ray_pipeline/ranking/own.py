@@ -171,7 +171,8 @@ def rank_symbol(
     -------
     dict
         By target: evidence of each own family, of each pooled family over this symbol's time,
-        and of own − pooled on the same rows; plus the table of block series.
+        and of own − pooled on the same rows; plus tables of block series, of the models'
+        importances, and of their centred percentiles on the rows from the first test on.
     """
     frame, symbol = spec.frame, spec.partition.symbol
     rows = reader.rows(spec.partition, frame)
@@ -181,6 +182,8 @@ def rank_symbol(
     n_positions = frame.folds[-1].test_end - frame.test_start
     targets: dict[str, Any] = {}
     series: dict[str, Floats] = {}
+    predictions: dict[str, NDArray[np.float32]] = {}
+    n_before = int(np.searchsorted(rows.positions, frame.test_start))
     for index, target in enumerate(frame.targets):
         span = frame.span_of(target, "symbol_specific", rows.table.symbol)
         record: dict[str, Any] = {"own": {}, "pooled": {}, "paired": {}}
@@ -193,6 +196,9 @@ def rank_symbol(
             series[f"{settings.name}_{index}"], _ = block_sums(
                 own_series.contributions, sample.positions, frame.test_start, n_positions
             )
+            known = np.full(len(rows.positions), np.nan, dtype=np.float32)
+            known[np.searchsorted(rows.positions, sample.positions)] = sample.centred_percentile
+            predictions[f"{settings.name}_{index}"] = known[n_before:]
         for family in spec.pooled_families:
             if (family, target.name) not in shared:
                 continue
@@ -207,15 +213,17 @@ def rank_symbol(
                 if len(own[settings.name, target.name].positions)
             }
         targets[target.name] = record
-    name, carried = table_name("series"), table_name("importances")
+    name, carried, predicted = map(table_name, ("series", "importances", "predictions"))
     reader.run.write_table(name, pa.table(series))
     reader.run.write_table(carried, pa.table(importances))
+    reader.run.write_table(predicted, pa.table(predictions))
     return {
         "symbol": symbol,
         "own_families": [settings.name for settings in spec.families],
         "targets": targets,
         "series": name,
         "importances": carried,
+        "predictions": predicted,
     }
 
 

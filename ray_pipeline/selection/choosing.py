@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,13 @@ from ray_pipeline.selection.consensus import (
     own_features,
 )
 from ray_pipeline.selection.methods import TargetRows, families_of, score_features
-from ray_pipeline.selection.sample import TWIN_ROWS, FoldSample, likeness
+from ray_pipeline.selection.sample import (
+    TWIN_ROWS,
+    ColumnOrders,
+    FoldSample,
+    likeness,
+    likeness_of_ranks,
+)
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.stability import selection_stability
 
@@ -88,8 +94,9 @@ class Designs:
         self._designs = dict(zip(self.targets, designs, strict=True))
         self._frame = frame
         self._comparison = comparison
-        self._learned: dict[tuple[str, LabelForm], LearnedLabels] = {}
+        self._before_first: dict[str, int] = {}
         self._alike: dict[int, Floats] = {}
+        self._orders: ColumnOrders | None = None
 
     def __iter__(self) -> Iterator[tuple[TargetSpec, Design]]:
         """Go through the targets in their order."""
@@ -100,26 +107,36 @@ class Designs:
         """Return a target's design."""
         return self._designs[target]
 
-    def learned(self, target: str, form: LabelForm = "residuals") -> LearnedLabels:
-        """Return a target's labels as models learn them, of all rows."""
-        if (target, form) not in self._learned:
-            design, task = self._designs[target], self.targets[target].task
-            if self._comparison is None:
-                found = LearnedLabels.as_they_are(design.y, design.label_ends, task)
-            else:
-                found = LearnedLabels.compared(
-                    design.y, design.positions, design.label_ends, task, self._comparison, form
-                )
-            self._learned[target, form] = found
-        return self._learned[target, form]
+    def learned(
+        self, target: str, rows: NDArray[np.int64] | slice, form: LabelForm = "residuals"
+    ) -> LearnedLabels:
+        """Return a target's labels as models learn them, of some rows by whole timestamps."""
+        design, task = self._designs[target], self.targets[target].task
+        y, label_ends = design.y[rows], design.label_ends[rows]
+        if self._comparison is None:
+            return LearnedLabels.as_they_are(y, label_ends, task)
+        return LearnedLabels.compared(
+            y, design.positions[rows], label_ends, task, self._comparison, form
+        )
 
     def problem(
         self, target: str, fold: Fold, form: LabelForm = "residuals", seed: int = 0
     ) -> Problem | None:
         """Return what ranking fits a fold's model to, None when the rows are too few."""
         start, _ = self._designs[target].split(fold)
-        before = self.learned(target, form).at(slice(0, start))
+        before = self.learned(target, slice(0, start), form)
         return before.fold_problem(fold, self._frame.embargo, seed)
+
+    def sample(self, fold: Fold) -> FoldSample:
+        """Return the rows that a fold's features are scored on."""
+        design = next(iter(self._designs.values()))
+        return FoldSample.before(design, design.split(fold)[0], self._shared_orders(design))
+
+    def _shared_orders(self, design: Design) -> ColumnOrders | None:
+        """Return the order of all rows, which a unit of a symbol asks for in every fold."""
+        if design.view == "symbol_specific" and self._orders is None:
+            self._orders = ColumnOrders.of(design.X)
+        return self._orders
 
     def alike(self, target: str) -> Floats:
         """Return the |rank correlations| of a target's features, (n_features, n_features).
@@ -129,11 +146,20 @@ class Designs:
         seen its test.
         """
         design, folds = self._designs[target], self._frame.folds
-        first = next((fold for fold in folds if self.problem(target, fold) is not None), folds[0])
-        before, _ = design.split(first)
+        if target not in self._before_first:
+            first = next(
+                (fold for fold in folds if self.problem(target, fold) is not None), folds[0]
+            )
+            self._before_first[target], _ = design.split(first)
+        before = self._before_first[target]
         if before not in self._alike:
             rows = thinned(design.positions[:before], TWIN_ROWS)
-            self._alike[before] = likeness(design.X[rows])
+            orders = self._shared_orders(design)
+            self._alike[before] = (
+                likeness(design.X[rows])
+                if orders is None
+                else likeness_of_ranks(orders.ranks(rows))
+            )
         return self._alike[before]
 
 
@@ -155,16 +181,15 @@ def choose_in(
     some = next(iter(designs), None)
     if some is None or some[1].split(fold)[0] == 0:
         return {}
-    sample = FoldSample.before(some[1], some[1].split(fold)[0])
+    sample = designs.sample(fold)
     rows: dict[str, TargetRows] = {}
     for target, design in designs:
         seed = derive_seed(
             frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}"
         )
         given = _target_rows(
-            sample.rows,
-            designs.learned(target.name),
-            design,
+            designs.learned(target.name, sample.rows),
+            design.positions[sample.rows],
             frame.embargo,
             fold,
             seed,
@@ -186,16 +211,14 @@ def choose_in(
 
 
 def _target_rows(
-    rows: NDArray[np.int64],
-    learned: LearnedLabels,
-    design: Design,
+    labels: LearnedLabels,
+    positions: NDArray[np.int64],
     embargo: int,
     fold: Fold,
     seed: int,
     importances: Mapping[str, Floats],
 ) -> TargetRows | None:
     """Return what the fold may learn of a target; `inner` is empty where that would be too few."""
-    labels, positions = learned.at(rows), design.positions[rows]
     whole = labels.fold_problem(fold, embargo, seed)
     if whole is None:
         return None
@@ -209,6 +232,7 @@ def _target_rows(
         task=labels.task,
         seed=seed,
         importances=importances,
+        weights=whole.weights,
     )
 
 
@@ -235,7 +259,7 @@ def agreed(
     rows = consensus_of_folds(names, choices, twins, settings.top_m, settings.min_stability)
     agreement = selection_stability(chosen_kinds(choices, twins, len(names)))
     return {
-        "features": [asdict(row) for row in rows],
+        "features": [row.to_record() for row in rows],
         "folds": {str(index): [names[j] for j in own[index]] for index in sorted(own)},
         "set_stability": None if np.isnan(agreement) else agreement,
     }

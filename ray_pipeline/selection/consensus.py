@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,10 @@ class FeatureRow:
     selected: bool
     reason: str
     verdict: FeatureVerdict
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain values for a unit's record."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def choose_in_fold(

@@ -31,7 +31,7 @@ class KeptRow:
         Null: the pooled models, or the mean over the own models of `n_symbols` symbols.
     skill_all, skill_selected
         Out of sample on the same rows, of models on all features and on those that each fold
-        chose for itself: of every second fold for pooled models, of all for own ones.
+        chose for itself, of every third fold counted from the last.
     difference, std_error
         Selected less all, paired, with its HAC error.
     kept

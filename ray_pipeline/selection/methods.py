@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from ray_pipeline.families import Model, Problem, load_family
 from ray_pipeline.records import Task
 from ray_pipeline.selection.consensus import Scored, find_twins
-from ray_pipeline.selection.rolling import roll_labels
+from ray_pipeline.selection.ranked import FeaturesInRanks, linear, univariate
+from ray_pipeline.selection.rolling import rolled_rows
 from ray_pipeline.selection.sample import FoldSample, likeness
-from ray_pipeline.statistics.ridge import solve_ridge
-from ray_pipeline.statistics.scaling import fit_feature_scaling, winsorise_label
 from ray_pipeline.statistics.skill import grouped_skill
 from ray_pipeline.statistics.tails import average_ranks
 
@@ -29,10 +28,6 @@ N_ROLLS = 16
 
 INFORMATION_ROLLS = 8
 """The same for mutual information, which is counted anew for each."""
-
-PENALTY = 0.1
-"""Of the linear method, per sample. Fixed: one that is learnt would be larger for labels that mean
-nothing, and make all features look strong beside them."""
 
 MIN_MEANINGLESS = 5
 """Features that say nothing by themselves, from which it is known what trees make of such."""
@@ -85,6 +80,9 @@ class TargetRows:
         Their later part.
     task, seed
         Of the target and the fold.
+    weights
+        Of each row of the sample, shape (n_rows,), with a mean of 1 over `rows`: every timestamp
+        counts alike for labels that are compared within it. None: all rows count alike.
     importances
         By family, of the models that ranking fitted to the fold, shape (n_features,).
     """
@@ -96,6 +94,7 @@ class TargetRows:
     task: Task
     seed: int
     importances: Mapping[str, Floats]
+    weights: Floats | None = None
 
 
 def families_of(methods: Sequence[str]) -> tuple[str, ...]:
@@ -112,11 +111,12 @@ def score_features(
     """Score every feature by every method, beside what meaningless features get.
 
     ``univariate``: absolute Spearman correlation. ``linear``: absolute ridge coefficient of the
-    scaled feature. ``mutual_information``: in nats, of feature and label by equally full bins; it
-    sees relations that rise and fall. Their bar is what the feature itself shows of labels rolled
-    in time (`roll_labels`): the root mean square of the first two, so that a feature passes whose
-    squared t-statistic is above 1, the point from which it adds more to a forecast than its
-    estimation costs; the mean and a standard deviation of the third.
+    feature's ranks beside those of all others. ``mutual_information``: in nats, of feature and
+    label by equally full bins; it sees relations that rise and fall. Their bar is what the feature
+    itself shows of labels rolled in time (`rolled_rows`): the root mean square of the first two, so
+    that a feature passes whose squared t-statistic is above 1, the point from which it adds more
+    to a forecast than its estimation costs; the mean and a standard deviation of the third. In the
+    first two rows count by the target's weights.
 
     ``gain``: total split gain of gradient boosting, as ranking fitted it. ``permutation``: skill
     lost on later rows of the training range when the feature is permuted (Breiman 2001), together
@@ -135,18 +135,15 @@ def score_features(
     dict
         By target and method.
     """
-    rolled = {
-        name: roll_labels(given.y[given.rows], sample.symbol_index[given.rows], N_ROLLS, given.seed)
-        for name, given in targets.items()
-    }
-    lines = _linear(sample, targets, rolled) if "linear" in methods else {}
     found: dict[str, dict[str, Scored]] = {}
     for name, given in targets.items():
-        scores = {"univariate": _univariate(sample, given, rolled[name])}
+        rolled = rolled_rows(sample.symbol_index[given.rows], N_ROLLS, given.seed)
+        features = FeaturesInRanks.of(sample, given.rows, given.weights)
+        scores = {"univariate": univariate(features, given.y[given.rows], rolled)}
         if "linear" in methods:
-            scores["linear"] = lines[name]
+            scores["linear"] = linear(features, given.y[given.rows], given.task, rolled)
         if "mutual_information" in methods:
-            scores["mutual_information"] = _information(sample, given, rolled[name])
+            scores["mutual_information"] = _information(sample, given, rolled)
         strongest = np.max([each.multiple for each in scores.values()], axis=0)
         trees = _by_trees(sample, given, methods, hyperparameters)
         for method, score in trees.items():
@@ -171,50 +168,11 @@ def _tree_bar(score: Floats, strongest: Floats) -> float:
     return max(median + TREE_DEVIATIONS * deviation, LEAST_SHARE * float(score.mean()))
 
 
-def _univariate(sample: FoldSample, given: TargetRows, rolled: Floats) -> Scored:
-    ranks = sample.ranks[given.rows]
-    labels = np.stack([average_ranks(column) for column in rolled.T], axis=1)
-    labels -= labels.mean(axis=0)
-    labels /= np.maximum(np.sqrt((labels * labels).sum(axis=0)), np.finfo(float).tiny)
-    size = np.sqrt(
-        np.maximum((ranks * ranks).sum(axis=0) - len(ranks) * ranks.mean(axis=0) ** 2, 0.0)
-    ).astype(np.float64)
-    products = (ranks.T @ labels.astype(np.float32)).astype(np.float64)
-    # Too few present rows make a strong relation by chance: weigh by what is present.
-    present = np.sqrt(1.0 - np.isnan(sample.X[given.rows]).mean(axis=0))
-    scale = np.divide(present, size, out=np.zeros(len(size)), where=size > 1e-6)
-    return _beside_rolled(np.abs(products) * scale[:, np.newaxis])
-
-
-def _beside_rolled(found: Floats) -> Scored:
-    """Hold each feature against itself on rolled labels, shape (n_features, 1 + n_rolls)."""
-    return Scored(found[:, 0], np.sqrt((found[:, 1:] ** 2).mean(axis=1)))
-
-
-def _linear(
-    sample: FoldSample, targets: Mapping[str, TargetRows], rolled: Mapping[str, Floats]
-) -> dict[str, Scored]:
-    """Solve for all targets and all of their rolls at once: they share their cross-products."""
-    Z = fit_feature_scaling(sample.X).transform(sample.X)
-    Y = np.full((len(Z), len(targets) * (1 + N_ROLLS)), np.nan)
-    rows: list[Ints] = []
-    for place, (name, given) in enumerate(targets.items()):
-        columns = rolled[name]
-        if given.task == "regression":
-            columns = np.stack([winsorise_label(column) for column in columns.T], axis=1)
-        first = place * (1 + N_ROLLS)
-        Y[given.rows, first : first + 1 + N_ROLLS] = columns
-        rows += [given.rows] * (1 + N_ROLLS)
-    coefficients = solve_ridge(Z, Y, rows, PENALTY).coefficients
-    each = np.split(np.abs(coefficients), len(targets), axis=1)
-    return {name: _beside_rolled(found) for name, found in zip(targets, each, strict=True)}
-
-
-def _information(sample: FoldSample, given: TargetRows, rolled: Floats) -> Scored:
+def _information(sample: FoldSample, given: TargetRows, rolled: Ints) -> Scored:
     n_rows = len(given.rows)
     some = np.linspace(0, n_rows - 1, min(n_rows, INFORMATION_ROWS)).astype(np.int64)
-    columns = rolled[some, : 1 + INFORMATION_ROLLS]
-    labels = [average_ranks(column) for column in columns.T]
+    y = given.y[given.rows]
+    labels = [average_ranks(y[source[some]]) for source in rolled[: 1 + INFORMATION_ROLLS]]
     found = np.zeros((sample.X.shape[1], len(labels)))
     for j in range(sample.X.shape[1]):
         column = sample.X[given.rows[some], j].astype(np.float64)
@@ -223,8 +181,8 @@ def _information(sample: FoldSample, given: TargetRows, rolled: Floats) -> Score
             continue
         x, weight = _bins(average_ranks(column[present])), float(present.mean())
         for k, ranked in enumerate(labels):
-            y = ranked if present.all() else average_ranks(ranked[present])
-            found[j, k] = mutual_information(x, _bins(y)) * weight
+            known = ranked if present.all() else average_ranks(ranked[present])
+            found[j, k] = mutual_information(x, _bins(known)) * weight
     chance = found[:, 1:]
     return Scored(found[:, 0], chance.mean(axis=1) + chance.std(axis=1))
 
@@ -288,7 +246,7 @@ def _fit(
     hyperparameters: Mapping[str, Mapping[str, Any]],
 ) -> Model:
     names = [f"f{j}" for j in range(sample.X.shape[1])]
-    problem = Problem(y=given.y, rows=rows, task=given.task, seed=given.seed)
+    problem = Problem(y=given.y, rows=rows, task=given.task, seed=given.seed, weights=given.weights)
     (model,) = load_family(family).fit(sample.X, names, [problem], hyperparameters[family])
     return model
 

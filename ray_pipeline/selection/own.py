@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.frame import PanelFrame
@@ -16,9 +18,10 @@ from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import block_sums
+from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.choosing import Designs, SelectionSettings, agreed, choose_in
-from ray_pipeline.selection.proof import predict_by_chosen
-from ray_pipeline.statistics.skill import centred_percentile
+from ray_pipeline.selection.proof import fit_on_chosen, on_proven_folds, proven_folds
+from ray_pipeline.statistics.skill import centred_percentile, time_contributions
 
 __all__ = ["SymbolProofSpec", "SymbolSelectionSpec", "prove_symbol", "select_symbol"]
 
@@ -36,12 +39,16 @@ class SymbolSelectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class SymbolProofSpec:
-    """What to fit: by target, each fold with the features that it chose for itself."""
+    """What to fit: by target, each proven fold with the features that it chose for itself.
+
+    `predictions` names those of ranking's models, on all features.
+    """
 
     partition: SymbolPartition
     frame: PanelFrame
     features: tuple[tuple[str, tuple[tuple[int, tuple[str, ...]], ...]], ...]
     settings: RankingSettings
+    predictions: str
 
 
 def select_symbol(reader: PanelReader, spec: SymbolSelectionSpec) -> dict[str, Any]:
@@ -73,44 +80,74 @@ def select_symbol(reader: PanelReader, spec: SymbolSelectionSpec) -> dict[str, A
 
 
 def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
-    """Measure a symbol's own models on the features that their folds chose (unit function).
+    """Measure a symbol's own models on chosen features beside those on all (unit function).
 
     Returns
     -------
     dict
-        Name of a table with a series for each family and target, like that of
-        `ray_pipeline.ranking.own.rank_symbol`, and the rows that each series is made of.
+        Name of a table with two series for each family and target, of blocks of the proven
+        folds' time; and the rows that both are made of.
     """
     frame, symbol = spec.frame, spec.partition.symbol
     rows = reader.rows(spec.partition, frame)
+    ranked = reader.run.read_table(spec.predictions)
     outcomes = outcomes_of(rows, frame)
-    n_positions = frame.folds[-1].test_end - frame.test_start
-    chosen = dict(spec.features)
+    places, n_places = on_proven_folds(frame.folds, rows.positions)
+    is_proven = places >= 0
+    n_before = int(np.searchsorted(rows.positions, frame.test_start))
+    chosen = {target: dict(folds) for target, folds in spec.features}
     asked = [target for target in frame.targets if target.name in chosen]
     designs = Designs(asked, [Design.of_symbol(rows, each, frame) for each in asked], frame)
     series, n_rows = {}, {}
-    for index, target in enumerate(frame.targets):
-        if target.name not in chosen:
-            continue
-        for family in spec.settings.families:
-            percentiles = np.full(len(rows.positions), np.nan)
-            for place, features in chosen[target.name]:
-                fold = frame.folds[place]
-                found = predict_by_chosen(
-                    designs, target.name, fold, features, family, frame, symbol
-                )
-                if found is not None:
-                    start, end = designs.of(target.name).split(fold)
-                    percentiles[start:end] = centred_percentile(*found)
-            sample = OutOfSample.where_known(rows.positions, percentiles, outcomes[target.name])
+    for family in spec.settings.families:
+        percentiles = _predict_by_chosen(designs, chosen, family, frame, symbol)
+        for index, target in enumerate(frame.targets):
             name = f"{family.name}_{index}"
-            n_rows[name] = len(sample.positions)
-            series[name], _ = block_sums(
-                sample.series(target).contributions, sample.positions, frame.test_start, n_positions
+            if target.name not in chosen or name not in ranked.column_names:
+                continue
+            of_all = np.full(len(places), np.nan)
+            of_all[n_before:] = ranked.column(name).to_numpy()
+            with_all, with_selected = (
+                OutOfSample.where_known(
+                    places[is_proven], found[is_proven], outcomes[target.name][is_proven]
+                )
+                # To the bits of those that were written down.
+                for found in (of_all, percentiles[target.name].astype(np.float32).astype(float))
             )
+            # Only the same rows can be compared.
+            if np.array_equal(with_all.positions, with_selected.positions):
+                n_rows[name] = len(with_all.positions)
+                for kind, sample in (("all", with_all), ("selected", with_selected)):
+                    contributions = time_contributions(
+                        sample.centred_percentile, sample.outcome, target.task
+                    )
+                    series[f"{name}_{kind}"], _ = block_sums(
+                        contributions, sample.positions, 0, n_places
+                    )
     name = table_name("series")
     reader.run.write_table(name, pa.table(series))
     return {"series": name, "n_rows": n_rows}
+
+
+def _predict_by_chosen(
+    designs: Designs,
+    chosen: Mapping[str, Mapping[int, Sequence[str]]],
+    family: FamilySettings,
+    frame: PanelFrame,
+    symbol: str,
+) -> dict[str, NDArray[np.float64]]:
+    """Return each target's centred percentiles, NaN outside the proven folds."""
+    percentiles = {
+        target.name: np.full(len(design.positions), np.nan) for target, design in designs
+    }
+    for fold in proven_folds(frame.folds):
+        asked = {name: folds[fold.index] for name, folds in chosen.items() if fold.index in folds}
+        for name, fitted in fit_on_chosen(designs, fold, asked, family, frame, symbol).items():
+            start, end = designs.of(name).split(fold)
+            percentiles[name][start:end] = centred_percentile(
+                fitted.predict_test(), fitted.predict_training()
+            )
+    return percentiles
 
 
 def own_importances(

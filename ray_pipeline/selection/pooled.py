@@ -25,7 +25,7 @@ from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.selection.choosing import Designs, SelectionSettings, agreed, choose_in
 from ray_pipeline.selection.consensus import FoldChoice
-from ray_pipeline.selection.proof import predict_by_chosen
+from ray_pipeline.selection.proof import fit_on_chosen
 
 __all__ = [
     "PooledFoldChoiceSpec",
@@ -165,32 +165,27 @@ def prove_pooled_fold(reader: PanelReader, spec: PooledProofFoldSpec, pool: Pool
     ranked = reader.run.read_table(spec.predictions)
     chosen = dict(spec.features)
     designs = _designs(pool, frame, chosen, spec.settings.comparison)
+    place = {target.name: index for index, target in enumerate(frame.targets)}
     pieces = []
-    for index, target in enumerate(frame.targets):
-        if target.name not in chosen:
-            continue
-        design = designs.of(target.name)
-        measure = design.measure(target.task, spec.settings.min_cs)
-        start, end = design.split(fold)
-        for family in spec.settings.families:
-            found = predict_by_chosen(
-                designs, target.name, fold, chosen[target.name], family, frame
-            )
-            if found is None:
-                continue
-            of_all = ranked.column(f"{family.name}_{index}").to_numpy().astype(np.float64)
+    for family in spec.settings.families:
+        for target, fitted in fit_on_chosen(designs, fold, chosen, family, frame).items():
+            design = designs.of(target)
+            measure = design.measure(designs.targets[target].task, spec.settings.min_cs)
+            start, end = design.split(fold)
+            of_all = ranked.column(f"{family.name}_{place[target]}").to_numpy().astype(np.float64)
             both = [
                 skill_series(
                     measure,
                     PredictedRows(prediction, design.y[start:end], design.positions[start:end]),
                 ).contributions
-                for prediction in (of_all, found[0].astype(np.float32).astype(np.float64))
+                # To the bits of those that were written down.
+                for prediction in (of_all, fitted.predict_test().astype(np.float32).astype(float))
             ]
             n = len(both[0])
             pieces.append(
                 pa.table(
                     {
-                        "target": pa.repeat(pa.scalar(target.name), n),
+                        "target": pa.repeat(pa.scalar(target), n),
                         "family": pa.repeat(pa.scalar(family.name), n),
                         "all": pa.array(both[0]),
                         "selected": pa.array(both[1]),

@@ -6,59 +6,132 @@ predicts the fold's test rows. No test row has a say in what its own fold chose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.families import label_form, load_family
+from ray_pipeline.families import Model, Problem, fit_by_columns, label_form, load_family
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.choosing import Designs
 from ray_pipeline.statistics.folds import Fold
 
-__all__ = ["predict_by_chosen"]
+__all__ = ["FittedAnew", "fit_on_chosen", "on_proven_folds", "proven_folds"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
-def predict_by_chosen(
-    designs: Designs,
-    target: str,
-    fold: Fold,
-    features: Sequence[str],
-    family: FamilySettings,
-    frame: PanelFrame,
-    symbol: str | None = None,
-) -> tuple[Floats, Floats] | None:
-    """Fit a fold's model as ranking did, but on some features alone.
+def proven_folds(folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    """Take every third fold, counted from the last, at least one: what a proof costs.
 
-    Parameters
-    ----------
-    symbol
-        Of an own model, whose seed ranking derives from it.
+    The difference of two models on the same rows is known far better than the skill of either, so
+    that few rows do; and the last folds train on what is most like the final model's rows.
+    """
+    n_proven = max(1, len(folds) // 3)
+    return tuple(folds[::-3][:n_proven][::-1])
+
+
+def on_proven_folds(folds: Sequence[Fold], positions: Ints) -> tuple[Ints, int]:
+    """Place positions in the time of the proven folds alone, one after the other.
 
     Returns
     -------
-    tuple or None
-        Predictions of the fold's test rows, shape (n_test,), and of its training rows, shape
-        (n_train,); None where ranking had none.
+    tuple
+        The place of each position, −1 outside those folds, shape (n_rows,); and places in all.
     """
-    design = designs.of(target)
-    start, end = design.split(fold)
+    places = np.full(len(positions), -1, dtype=np.int64)
+    n_places = 0
+    for fold in proven_folds(folds):
+        inside = (positions >= fold.test_start) & (positions < fold.test_end)
+        places[inside] = positions[inside] - fold.test_start + n_places
+        n_places += fold.test_end - fold.test_start
+    return places, n_places
+
+
+@dataclass(frozen=True, slots=True)
+class FittedAnew:
+    """A fold's model on the features that the fold chose.
+
+    Attributes
+    ----------
+    X
+        Rows before the test fold's end, all features, shape (n_rows, n_features).
+    n_before
+        Rows of X before the test fold.
+    columns
+        Features of the model.
+    rows
+        That it was trained on.
+    """
+
+    model: Model
+    X: NDArray[np.float32]
+    n_before: int
+    columns: Ints
+    rows: Ints
+
+    def predict_test(self) -> Floats:
+        """Predict the fold's test rows, shape (n_test,)."""
+        return self.model.predict(self.X[self.n_before :].take(self.columns, axis=1))
+
+    def predict_training(self) -> Floats:
+        """Predict the rows that the model was trained on, shape (n_train,)."""
+        return self.model.predict(self.X[np.ix_(self.rows, self.columns)])
+
+
+def fit_on_chosen(
+    designs: Designs,
+    fold: Fold,
+    chosen: Mapping[str, Sequence[str]],
+    family: FamilySettings,
+    frame: PanelFrame,
+    symbol: str | None = None,
+) -> dict[str, FittedAnew]:
+    """Fit a fold's models as ranking did, but on some features alone.
+
+    Parameters
+    ----------
+    chosen
+        Features by target; targets share their rows.
+    symbol
+        Of own models, whose seeds ranking derives from it.
+
+    Returns
+    -------
+    dict
+        By target; one that ranking had no model of is absent.
+    """
     own = () if symbol is None else (symbol,)
-    seed = derive_seed(
-        frame.seed, "target_ranking", family.name, target, *own, f"fold {fold.index}"
+    problems: dict[str, Problem] = {}
+    columns: dict[str, Ints] = {}
+    for target, features in chosen.items():
+        design = designs.of(target)
+        start, end = design.split(fold)
+        seed = derive_seed(
+            frame.seed, "target_ranking", family.name, target, *own, f"fold {fold.index}"
+        )
+        problem = designs.problem(target, fold, label_form(family.name), seed)
+        if problem is not None and start < end:
+            # In the order of the panel: the order by strength would be another model of trees.
+            asked = frozenset(features)
+            places = [j for j, name in enumerate(design.feature_names) if name in asked]
+            problems[target], columns[target] = problem, np.array(places, dtype=np.int64)
+    if not problems:
+        return {}
+    design = designs.of(next(iter(problems)))
+    start, end = design.split(fold)
+    models = fit_by_columns(
+        load_family(family.name),
+        design.X[:start],
+        design.feature_names,
+        list(problems.values()),
+        list(columns.values()),
+        dict(family.hyperparameters),
     )
-    problem = designs.problem(target, fold, label_form(family.name), seed)
-    if problem is None or start == end:
-        return None
-    # In the order of the panel: the order by strength would be another model of trees.
-    asked = frozenset(features)
-    columns = [j for j, name in enumerate(design.feature_names) if name in asked]
-    X = np.ascontiguousarray(design.X[:end, columns])
-    names = [design.feature_names[j] for j in columns]
-    (model,) = load_family(family.name).fit(
-        X[:start], names, [problem], dict(family.hyperparameters)
-    )
-    return model.predict(X[start:]), model.predict(X[problem.rows])
+    return {
+        target: FittedAnew(model, design.X[:end], start, columns[target], problems[target].rows)
+        for target, model in zip(problems, models, strict=True)
+    }

@@ -26,14 +26,14 @@ from ray_pipeline.selection.pooled import (
     prove_pooled,
     prove_pooled_fold,
 )
+from ray_pipeline.selection.proof import on_proven_folds, proven_folds
 from ray_pipeline.selection.selected import SelectedFeatures
-from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["prove_own_models", "prove_pooled_models"]
 
-MIN_PROVEN, MAX_PROVEN = 6, 32
+MIN_PROVEN, MAX_PROVEN = 6, 64
 """Symbols whose own models of a target are fitted anew, drawn by the seed. One verdict serves all
 own models of a target, since that of a single symbol would be noise."""
 
@@ -110,7 +110,8 @@ def _prove_pooled(
                 predictions=record["table"],
             ),
         )
-        for fold, record in _proven_folds(frame.folds, ranking.pooled_folds)
+        for fold, record in zip(frame.folds, ranking.pooled_folds, strict=True)
+        if fold in proven_folds(frame.folds)
     ]
     records = runner.run_required(units, [pool.value])
     series = tuple(records[unit.key]["table"] for unit in units)
@@ -118,18 +119,6 @@ def _prove_pooled(
     unit = Unit("prove_pooled", "all folds", prove_pooled, spec)
     found: Mapping[str, Any] = runner.run_required([unit])[unit.key]["targets"]
     return found
-
-
-def _proven_folds(
-    folds: Sequence[Fold], records: Sequence[Mapping[str, Any]]
-) -> list[tuple[Fold, Mapping[str, Any]]]:
-    """Take every second fold, counted from the last: what the proof of pooled models costs.
-
-    The difference of two models on the same rows is known far better than the skill of either, so
-    that half of the rows do; and the last folds train on what is most like the final model's rows.
-    """
-    n_proven = max(1, len(folds) // 2)
-    return list(zip(folds, records, strict=True))[::-2][:n_proven][::-1]
 
 
 def prove_own_models(
@@ -150,10 +139,11 @@ def prove_own_models(
         for target, symbols in by_target.items()
         if _is_worth_it(_mean_size(choices, target, symbols), n_all, config)
     }
-    n_ranked = len(ranking.records) * len(frame.targets)
-    n_proven = int(SHARE_PROVEN * n_ranked / max(len(worth), 1))
+    n_ranked = len(ranking.records) * len(frame.targets) * len(frame.folds)
+    n_asked = max(len(worth), 1) * len(proven_folds(frame.folds))
+    n_proven = int(SHARE_PROVEN * n_ranked / n_asked)
     n_proven = min(max(n_proven, MIN_PROVEN), MAX_PROVEN)
-    asked = {name: _drawn(symbols, n_proven, frame.seed, name) for name, symbols in worth.items()}
+    asked = _drawn(worth, n_proven, frame.seed)
     measured = _prove_symbols(runner, run, frame, partitions, ranking, choices, asked, settings)
     rows = []
     for target in frame.targets:
@@ -178,12 +168,18 @@ def _symbols_of(choices: Choices) -> dict[str, list[str]]:
     return found
 
 
-def _drawn(symbols: Sequence[str], n_drawn: int, seed: int, target: str) -> list[str]:
-    """Draw the symbols of a proof: by the set of symbols and the seed alone."""
-    if len(symbols) <= n_drawn:
-        return sorted(symbols)
-    generator = random.Random(derive_seed(seed, "feature_selection", "proof", target))
-    return sorted(generator.sample(sorted(symbols), n_drawn))
+def _drawn(by_target: Mapping[str, Sequence[str]], n_drawn: int, seed: int) -> dict[str, list[str]]:
+    """Draw the symbols of a proof: by the set of symbols and the seed alone.
+
+    The first of one order that all targets share, so that what is read and binned of a symbol
+    serves as many of them as can be.
+    """
+    every = sorted({symbol for symbols in by_target.values() for symbol in symbols})
+    random.Random(derive_seed(seed, "feature_selection", "proof")).shuffle(every)
+    return {
+        target: sorted([symbol for symbol in every if symbol in asked][:n_drawn])
+        for target, asked in ((name, frozenset(found)) for name, found in by_target.items())
+    }
 
 
 def _mean_size(choices: Choices, target: str, symbols: Sequence[str]) -> float:
@@ -204,7 +200,8 @@ def _prove_symbols(
     asked: Mapping[str, Sequence[str]],
     settings: RankingSettings,
 ) -> dict[tuple[str, str], Pairs]:
-    """Fit the symbols' models anew, and pair their series with those of ranking."""
+    """Fit the symbols' models anew, and pair their series with those of ranking's."""
+    proven = [fold.index for fold in proven_folds(frame.folds)]
     by_symbol: dict[str, list[str]] = {}
     for target, symbols in asked.items():
         for symbol in symbols:
@@ -218,27 +215,25 @@ def _prove_symbols(
                 partitions[symbol],
                 frame,
                 tuple(
-                    (target, tuple(sorted(choices[target, symbol].folds.items())))
+                    (target, tuple((k, of_folds[k]) for k in proven if k in of_folds))
                     for target in sorted(targets)
+                    for of_folds in [choices[target, symbol].folds]
                 ),
                 settings,
+                ranking.records[symbol]["predictions"],
             ),
         )
         for symbol, targets in sorted(by_symbol.items())
     ]
     found: dict[tuple[str, str], Pairs] = {}
     names = [target.name for target in frame.targets]
-    for symbol, record in sorted(runner.run(units).items()):
-        of_all = run.read_table(ranking.records[symbol]["series"])
-        selected = run.read_table(record["series"])
+    for _, record in sorted(runner.run(units).items()):
+        series = run.read_table(record["series"])
         for column, n_rows in record["n_rows"].items():
             family, index = column.rsplit("_", 1)
-            target = names[int(index)]
-            ranked = ranking.records[symbol]["targets"][target]["own"].get(family)
-            # Only the same rows can be compared.
-            if ranked is not None and n_rows == ranked["n_rows"]:
-                both = (each.column(column).to_numpy() for each in (of_all, selected))
-                found.setdefault((target, family), []).append((*both, n_rows))
+            both = (series.column(f"{column}_{kind}").to_numpy() for kind in ("all", "selected"))
+            if n_rows > 0:
+                found.setdefault((names[int(index)], family), []).append((*both, n_rows))
     return found
 
 
@@ -252,7 +247,8 @@ def _mean_over_symbols(
     if not pairs:
         return None, Evidence.none()
     n_blocks = len(pairs[0][0])
-    per_block = (frame.folds[-1].test_end - frame.test_start) / n_blocks
+    _, n_places = on_proven_folds(frame.folds, np.empty(0, dtype=np.int64))
+    per_block = n_places / n_blocks
     horizon = frame.span_of(target, "cross_sectional")
     differences = [with_selected - with_all for with_all, with_selected, _ in pairs]
     errors = [

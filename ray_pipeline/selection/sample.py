@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.thinning import thinned
-from ray_pipeline.statistics.tails import average_ranks
 
-__all__ = ["FoldSample", "likeness", "rank_columns"]
+__all__ = ["ColumnOrders", "FoldSample", "likeness", "likeness_of_ranks"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-POOLED_ROWS = 100_000
+POOLED_ROWS = 50_000
 """Rows of the pooled training range that features are scored on, by whole timestamps, evenly
 spaced: labels of successive rows overlap, so that thinning costs little."""
 
@@ -38,7 +37,7 @@ class FoldSample:
     X
         Their features, shape (n_rows, n_features).
     ranks
-        Centred average ranks of each feature, 0 where it is missing, same shape.
+        Centred average ranks of each feature, 0 where it is missing, shape (n_features, n_rows).
     symbol_index
         Shape (n_rows,).
     """
@@ -49,31 +48,85 @@ class FoldSample:
     symbol_index: NDArray[np.int32]
 
     @classmethod
-    def before(cls, design: Design, start: int) -> FoldSample:
-        """Take rows of ``[:start]``, which lie before the test."""
+    def before(cls, design: Design, start: int, orders: ColumnOrders | None = None) -> FoldSample:
+        """Take rows of ``[:start]``, which lie before the test.
+
+        Parameters
+        ----------
+        orders
+            Of all rows of the design, where several folds are asked for.
+        """
         most = POOLED_ROWS if design.view == "cross_sectional" else OWN_ROWS
         rows = thinned(design.positions[:start], most)
         X = design.X[rows]
-        ranks = rank_columns(X).astype(np.float32)
-        return cls(rows, X, ranks, design.symbol_index[rows])
+        known, among = (ColumnOrders.of(X), None) if orders is None else (orders, rows)
+        return cls(rows, X, known.ranks(among).astype(np.float32), design.symbol_index[rows])
 
 
-def rank_columns(X: NDArray[np.float32]) -> Floats:
-    """Centred average ranks of each column, in units of their number; 0 where missing.
+@dataclass(frozen=True, slots=True)
+class ColumnOrders:
+    """The order of each column's values, from which ranks among any of its rows are counted.
 
-    Parameters
+    Sorting takes longer than all else that is done to a column; folds share it. Which rows are
+    ranked is asked afterwards, so that what a fold sees of a column are its own rows' values.
+
+    Attributes
     ----------
-    X
-        Shape (n_rows, n_features), NaN = missing.
+    places
+        Place of each value among the different values of its column from 0 upwards, after them
+        all where it is missing, shape (n_features, n_rows).
+    n_different
+        Different values of each column, shape (n_features,).
     """
-    ranks = np.zeros(X.shape)
-    for j in range(X.shape[1]):
-        column = X[:, j].astype(np.float64)
-        present = ~np.isnan(column)
-        if present.any():
-            known = average_ranks(column[present])
-            ranks[present, j] = (known - known.mean()) / len(known)
-    return ranks
+
+    places: NDArray[np.int32]
+    n_different: Ints
+
+    @classmethod
+    def of(cls, X: NDArray[np.float32]) -> ColumnOrders:
+        """Sort each column of X, shape (n_rows, n_features), NaN = missing."""
+        columns = np.ascontiguousarray(X.T)
+        places = np.empty(columns.shape, dtype=np.int32)
+        n_different = np.zeros(len(columns), dtype=np.int64)
+        for j, column in enumerate(columns):
+            order = np.argsort(column)  # NaN last
+            in_order = column[order]
+            is_new = np.empty(len(column), dtype=np.int32)
+            is_new[:1] = 0
+            is_new[1:] = in_order[1:] != in_order[:-1]
+            n_present = len(column) - int(np.isnan(column).sum())
+            found = np.cumsum(is_new)
+            n_different[j] = found[n_present - 1] + 1 if n_present else 0
+            found[n_present:] = n_different[j]
+            places[j, order] = found
+        return cls(places, n_different)
+
+    def ranks(self, rows: Ints | None = None) -> Floats:
+        """Centred average ranks among some rows, in units of their number; 0 where missing.
+
+        Parameters
+        ----------
+        rows
+            None: all.
+
+        Returns
+        -------
+        ndarray
+            Shape (n_features, n_rows).
+        """
+        places = self.places if rows is None else self.places.take(rows, axis=1)
+        ranks = np.zeros(places.shape)
+        for j, column in enumerate(places):
+            counts = np.bincount(column, minlength=self.n_different[j] + 1)
+            counts[-1] = 0
+            upto = np.cumsum(counts)
+            n_present = int(upto[-1])
+            if n_present == 0:
+                continue
+            of_place = (upto - 0.5 * (counts - 1) - 0.5 * (n_present + 1)) / n_present
+            of_place[-1] = 0.0
+            ranks[j] = of_place[column]
+        return ranks
 
 
 def likeness(X: NDArray[np.float32]) -> Floats:
@@ -81,7 +134,11 @@ def likeness(X: NDArray[np.float32]) -> Floats:
 
     Rows that a feature lacks count as its mean; a feature that does not vary is like none.
     """
-    ranks = rank_columns(X)
-    norms = np.sqrt((ranks * ranks).sum(axis=0))
-    ranks /= np.where(norms > 0, norms, 1.0)
-    return np.abs(ranks.T @ ranks)
+    return likeness_of_ranks(ColumnOrders.of(X).ranks())
+
+
+def likeness_of_ranks(ranks: Floats) -> Floats:
+    """Return `likeness` of features whose centred ranks, shape (n_features, n_rows), are known."""
+    norms = np.sqrt((ranks * ranks).sum(axis=1, keepdims=True))
+    scaled = ranks / np.where(norms > 0, norms, 1.0)
+    return np.abs(scaled @ scaled.T)

@@ -39,6 +39,11 @@ class FeatureScaling:
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
 
+    def of(self, columns: NDArray[np.int64]) -> FeatureScaling:
+        """Return the scaling of some features."""
+        each = (self.low, self.high, self.mean, self.scale)
+        return FeatureScaling(*(values[columns] for values in each))
+
     def clip(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Clip a design matrix, shape (n_samples, n_features), into a new one; NaN stays."""
         return np.clip(X, self.low.astype(np.float32), self.high.astype(np.float32))
@@ -49,7 +54,7 @@ class FeatureScaling:
         np.clip(Z, self.low, self.high, out=Z)
         Z -= self.mean
         Z /= self.scale
-        np.nan_to_num(Z, copy=False, nan=0.0)
+        Z[np.isnan(Z)] = 0.0
         return Z
 
 

@@ -22,7 +22,7 @@ from ray_pipeline.selection.methods import (
     mutual_information,
     score_features,
 )
-from ray_pipeline.selection.sample import FoldSample, rank_columns
+from ray_pipeline.selection.sample import ColumnOrders, FoldSample
 
 METHODS = ("gain", "permutation", "linear", "univariate", "mutual_information")
 QUICK: dict[str, dict[str, Any]] = {"lightgbm": {"n_estimators": 20, "learning_rate": 0.1}}
@@ -44,7 +44,7 @@ def score(
     every = np.arange(n_rows)
     X = X.astype(np.float32)
     sample = FoldSample(
-        every, X, rank_columns(X).astype(np.float32), np.zeros(n_rows, dtype=np.int32)
+        every, X, ColumnOrders.of(X).ranks().astype(np.float32), np.zeros(n_rows, dtype=np.int32)
     )
     given = TargetRows(y, every, every[:cut], every[cut:], task, seed, importances or {})
     return score_features(sample, {"y": given}, methods, hyperparameters)["y"]
@@ -308,7 +308,10 @@ class TestLinear:
         random = np.random.default_rng(1)
         X = random.standard_normal((400, 4)).astype(np.float32)
         sample = FoldSample(
-            np.arange(400), X, rank_columns(X).astype(np.float32), np.zeros(400, dtype=np.int32)
+            np.arange(400),
+            X,
+            ColumnOrders.of(X).ranks().astype(np.float32),
+            np.zeros(400, dtype=np.int32),
         )
         none = np.empty(0, dtype=np.int64)
         given = {
