@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.panel.reader import PanelReader, SymbolRows
 from ray_pipeline.ranking.own import OutOfSample, outcomes_of
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import SymbolPartition
@@ -88,8 +88,7 @@ def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
         Name of a table with two series for each family and target, of blocks of the proven
         folds' time; and the rows that both are made of.
     """
-    frame, symbol = spec.frame, spec.partition.symbol
-    rows = reader.rows(spec.partition, frame)
+    frame, rows = spec.frame, reader.rows(spec.partition, spec.frame)
     ranked = reader.run.read_table(spec.predictions)
     outcomes = outcomes_of(rows, frame)
     places, n_places = on_proven_folds(frame.folds, rows.positions)
@@ -100,7 +99,7 @@ def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
     designs = Designs(asked, [Design.of_symbol(rows, each, frame) for each in asked], frame)
     series, n_rows = {}, {}
     for family in spec.settings.families:
-        percentiles = _predict_by_chosen(designs, chosen, family, frame, symbol)
+        percentiles = _predict_by_chosen(designs, chosen, family, frame, rows)
         for index, target in enumerate(frame.targets):
             name = f"{family.name}_{index}"
             if target.name not in chosen or name not in ranked.column_names:
@@ -134,17 +133,18 @@ def _predict_by_chosen(
     chosen: Mapping[str, Mapping[int, Sequence[str]]],
     family: FamilySettings,
     frame: PanelFrame,
-    symbol: str,
+    rows: SymbolRows,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return each target's centred percentiles, NaN outside the proven folds."""
-    percentiles = {
-        target.name: np.full(len(design.positions), np.nan) for target, design in designs
-    }
+    """Return each target's centred percentiles of a symbol's rows, NaN outside the proven folds."""
+    symbol = rows.table.symbol
+    percentiles = {target.name: np.full(len(rows.positions), np.nan) for target, _ in designs}
     for fold in proven_folds(frame.folds):
         asked = {name: folds[fold.index] for name, folds in chosen.items() if fold.index in folds}
         for name, fitted in fit_on_chosen(designs, fold, asked, family, frame, symbol).items():
+            # A design holds the rows inside the universe alone.
             start, end = designs.of(name).split(fold)
-            percentiles[name][start:end] = centred_percentile(
+            tested = np.searchsorted(rows.positions, designs.of(name).positions[start:end])
+            percentiles[name][tested] = centred_percentile(
                 fitted.predict_test(), fitted.predict_training()
             )
     return percentiles

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from memory_runs import MemoryPanel, drawn_panel
 
-from ray_pipeline.records import View
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.panel.reader import SymbolRows
+from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.selection.kept import KeptRow, judge_kept
 from ray_pipeline.selection.proving import prove_own_models, prove_pooled_models
@@ -123,6 +125,26 @@ class TestTheProof:
         assert (own.difference, own.std_error) == (0.0, 0.0)
         assert own.n_symbols == 6
         assert own.skill_all == pytest.approx(ranked["symbol_specific"], abs=0.05)
+
+    def test_rows_outside_the_universe_shift_nothing(
+        self, panel: MemoryPanel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each prediction meets its own label: the skill is that of ranking's models, nearly.
+
+        Those were trained on forty rows more, which the universe now leaves out.
+        """
+        reader = panel.runner.state
+        read = reader.rows
+
+        def inside(partition: SymbolPartition, frame: PanelFrame) -> SymbolRows:
+            rows = read(partition, frame)
+            return replace(rows, is_member=rows.positions >= 40)
+
+        monkeypatch.setattr(reader, "rows", inside)
+        _, own = proof(panel, panel.frame.request.features)
+        assert own.n_symbols == 6
+        assert own.skill_all > 0.2
+        assert own.kept > 0.9
 
     def test_without_a_carrier_half_of_the_variance_is_lost(self, panel: MemoryPanel) -> None:
         """Of two equal carriers one is left: the skill falls by about 1/√2, and it is told."""
