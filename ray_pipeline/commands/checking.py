@@ -30,6 +30,7 @@ from ray_pipeline.samples.shared_pool import too_few_to_pool
 from ray_pipeline.stages.failures import require_tolerable
 from ray_pipeline.statistics.folds import walk_forward_folds
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import plural
 
 __all__ = ["check_config", "check_lines", "length_of_bars"]
 
@@ -109,6 +110,10 @@ def check_config(
         "bar_seconds": summary.bar_seconds,
         "interval_found": str(summary.interval),
         "session_bars": summary.session_bars,
+        "sessions": [
+            {"session_bars": bars, "periods_per_year": periods, "n_symbols": len(symbols)}
+            for bars, periods, symbols in summary.clocks.sessions
+        ],
         "periods_per_year": summary.clocks.sessions[0][1],
         "roles": {
             "time": roles.time,
@@ -298,6 +303,13 @@ def check_lines(found: dict[str, Any]) -> list[str]:
 def length_of_bars(found: Mapping[str, Any]) -> str:
     """Say how long a bar is, and how many there are in a session and in a year."""
     interval = parse_interval(found["interval_found"])
+    if len(found["sessions"]) > 1:
+        told = (
+            f"{each['session_bars']} a day, {each['periods_per_year']:,} a year in "
+            f"{plural(each['n_symbols'], 'symbol')}"
+            for each in found["sessions"]
+        )
+        return f"{interval.told}: {'; '.join(told)}"
     is_within_days = interval.seconds <= _DAY_SECONDS
     a_day = f", {found['session_bars']} a day" if is_within_days else ""
     return f"{interval.told}{a_day}, {found['periods_per_year']:,} a year"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ray_pipeline.commands.checking import check_config
+from ray_pipeline.commands.checking import check_config, check_lines
 from ray_pipeline.config import load_experiment_config
 from ray_pipeline.execution import SerialExecutor
 from ray_pipeline.execution.runner import UnitRunner
@@ -134,6 +134,11 @@ def test_missing_labels_are_one_line_per_horizon(mixed: Panel) -> None:
 def test_check_and_run_say_the_same(mixed: Panel) -> None:
     """Of the same symbols they have the same sessions, and a symbol alone has its own."""
     found = check_config(mixed.config)
+    (line,) = [text for text in check_lines(found) if text.startswith("looked at")]
+    assert line.endswith(
+        "bars of 300 s: 78 a day, 19,656 a year in 4 symbols; "
+        "288 a day, 105,120 a year in 3 symbols"
+    )
     assert found["session_bars"] == mixed.summary.session_bars
     assert found["periods_per_year"] == mixed.summary.clocks.sessions[0][1]
     own = {s: bars for bars, _, symbols in mixed.summary.clocks.sessions for s in symbols}
