@@ -8,7 +8,7 @@ import sys
 from ray_pipeline.bounds import MAX_COUNT, MAX_INT
 from ray_pipeline.commands.command import Command, add_json, whole_number
 from ray_pipeline.terminal import put, put_json
-from ray_pipeline.wording import size_text
+from ray_pipeline.wording import plural, size_text
 
 __all__ = ["COMMAND"]
 
@@ -63,7 +63,8 @@ def _execute(options: argparse.Namespace) -> int:
         return 0
     interval = f", interval {found.interval}" if found.interval else ""
     where = f"{found.data_dir} ({found.layout} layout{interval})"
-    put(f"{len(found.symbols)} symbols, {n_files} files, {size_text(n_bytes)} in {where}")
+    n_symbols = plural(len(found.symbols), "symbol")
+    put(f"{n_symbols}, {plural(n_files, 'file')}, {size_text(n_bytes)} in {where}")
     width = max(len(partition.symbol) for partition in found.partitions)
     chosen = set(selected)
     for partition in found.partitions:
@@ -74,7 +75,8 @@ def _execute(options: argparse.Namespace) -> int:
         put(f"- {rejection.symbol}: {rejection.reason}")
     if options.batch_size:
         named = ", ".join(selected)
-        put(f"* the {len(selected)} symbols that a run with seed {seed} would take: {named}")
+        n_chosen = plural(len(selected), "symbol")
+        put(f"* the {n_chosen} that a run with seed {seed} would take: {named}")
     return 0
 
 

@@ -18,7 +18,7 @@ from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.panel.summary import PanelSummary
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
-from ray_pipeline.wording import iso_time
+from ray_pipeline.wording import iso_time, plural
 
 __all__ = ["CROSS_SECTION", "INSPECT"]
 
@@ -104,8 +104,8 @@ def _describe(
         ],
     )
     context.account.say(
-        f"{len(inspections)} symbols, {n_rows:,} rows, {len(frame.request.features)} features, "
-        f"{len(frame.targets)} targets"
+        f"{plural(len(inspections), 'symbol')}, {plural(n_rows, 'row')}, "
+        f"{plural(len(frame.request.features), 'feature')}, {plural(len(frame.targets), 'target')}"
     )
 
 

@@ -16,7 +16,7 @@ from ray_pipeline.panel.quality import QualityFinding, to_float
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, Duplicates, ReadingRules
 from ray_pipeline.panel.time_forms import Clock
 from ray_pipeline.panel.timestamps import FileTimes, symbol_times
-from ray_pipeline.wording import iso_time
+from ray_pipeline.wording import agreeing, iso_time, plural
 
 __all__ = ["RepeatedRows", "RowPlan", "Rows", "plan_rows"]
 
@@ -122,7 +122,10 @@ def plan_rows(
 
     n_out_of_order = int((time_ns[1:] < time_ns[:-1]).sum())
     if n_out_of_order:
-        message = f"{n_out_of_order} rows are older than the row before them; rows were sorted"
+        message = (
+            f"{plural(n_out_of_order, 'row')} {agreeing(n_out_of_order, 'is', 'are')} older than "
+            f"the row before {agreeing(n_out_of_order, 'it', 'them')}; rows were sorted"
+        )
         findings.append(QualityFinding("out_of_order", None, n_out_of_order, message))
         order = np.argsort(time_ns, kind="stable")
         time_ns, rows = time_ns[order], order if rows is None else rows[order]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.predicting.serving import Serving
-from ray_pipeline.wording import iso_time, some_of
+from ray_pipeline.wording import iso_time, plural, some_of
 
 __all__ = ["described", "prediction_lines", "replay_summary", "replay_warning"]
 
@@ -103,7 +103,8 @@ def prediction_lines(document: Record) -> list[str]:
     scored = [each for each in document["symbols"].values() if each["file"]]
     n_rows = sum(each["n_rows"] for each in scored)
     n_targets = len(document["targets"])
-    lines.append(f"{len(scored)} symbols, {n_rows:,} rows, {n_targets} targets scored")
+    counted = ((len(scored), "symbol"), (n_rows, "row"), (n_targets, "target"))
+    lines.append(f"{', '.join(plural(n, noun) for n, noun in counted)} scored")
     return lines
 
 

@@ -6,6 +6,8 @@ import math
 from datetime import datetime
 from typing import Any, TypeGuard
 
+from ray_pipeline.wording import plural
+
 __all__ = [
     "DASH",
     "count",
@@ -84,11 +86,6 @@ def percentage(share: float | None) -> str:
 def count(value: float | None) -> str:
     """Write a count with separated thousands."""
     return f"{int(value):,}" if is_measured(value) else DASH
-
-
-def plural(n: int, noun: str) -> str:
-    """Write a count with its noun: ``1 model``, ``2,000 models``."""
-    return f"{count(n)} {noun}" if n == 1 else f"{count(n)} {noun}s"
 
 
 def duration(seconds: float | None) -> str:
