@@ -146,15 +146,16 @@ class LeakageConfig(Section):
     )
     implausible_correlation: _Positive = Field(
         default=0.5,
-        description="By behaviour: a higher correlation that vanishes once the feature is taken "
-        "a horizon earlier is a leak whatever its course. No honest feature of prices is as good; "
-        "raise it for targets that are easy.",
+        description="By behaviour: a higher correlation, with a target or with the next 3 to 24 "
+        "bars, that vanishes once the feature is taken as many bars earlier is a leak whatever its "
+        "course. No honest feature of prices is as good; raise it for targets that are easy.",
     )
     clock_min_correlation: _Positive = Field(
         default=0.3,
         description="By other clocks: from the first half of an hour, session, week or month, a "
         "higher |rank correlation| with the bars of its second half, that ends with it, is a "
-        "leak. Nothing honest says as much of them; lower catches what is diluted.",
+        "leak, and so is half as much more with all its bars to come. Nothing honest says as much "
+        "of them; lower catches what is diluted.",
     )
     present_min_explained: _Positive = Field(
         default=0.05,

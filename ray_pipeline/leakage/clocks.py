@@ -37,11 +37,14 @@ class Clock:
     ----------
     name
         What a block is called, such as ``hour``.
+    cut
+        Which of the clocks of that name it is, such as the one of bars stamped by their close.
     block
         Number of each row's block, never falling, shape (n_rows,).
     """
 
     name: str
+    cut: str
     block: Ints
 
 
@@ -61,34 +64,35 @@ def natural_clocks(time_ns: Ints, bar_seconds: int) -> list[Clock]:
         Length of a bar.
     """
     clocks: list[Clock] = []
-    stamps = (time_ns, time_ns - 1)
+    stamps = {"stamped by open": time_ns, "stamped by close": time_ns - 1}
     seen: set[bytes] = set()
 
-    def add(name: str, block: Ints) -> None:
+    def add(name: str, cut: str, block: Ints) -> None:
         changes = np.flatnonzero(np.diff(block))
         key = changes.tobytes()
         if key not in seen and 2 * (len(changes) + 1) <= len(block):
             seen.add(key)
-            clocks.append(Clock(name, block))
+            clocks.append(Clock(name, cut, block))
 
     if bar_seconds < _DAY_S:
         sessions = Sessions(time_ns, bar_seconds)
         days = time_ns // (_DAY_S * _SECOND_NS)
         is_day = np.array_equal(np.diff(days) > 0, np.diff(sessions.number) > 0)
-        add("day" if is_day and _is_round_the_clock(time_ns) else "session", sessions.number)
+        name = "day" if is_day and _is_round_the_clock(time_ns) else "session"
+        add(name, "session", sessions.number)
     for seconds, name in _PERIODS:
         if seconds >= 2 * bar_seconds:
-            for stamp in stamps:
-                add(name, stamp // (seconds * _SECOND_NS))
-    for stamp in stamps:
+            for cut, stamp in stamps.items():
+                add(name, cut, stamp // (seconds * _SECOND_NS))
+    for cut, stamp in stamps.items():
         days = stamp // (_DAY_S * _SECOND_NS)
-        add("day", days)
-        for first in (_MONDAY_DAYS, _MONDAY_DAYS - 1):
-            add("week", (days - first) // 7)
+        add("day", cut, days)
+        for first, of in ((_MONDAY_DAYS, "Monday"), (_MONDAY_DAYS - 1, "Sunday")):
+            add("week", f"{cut}, from {of}", (days - first) // 7)
         months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-        add("month", months)
+        add("month", cut, months)
         if bar_seconds >= _DAY_S:
-            add("quarter", months // 3)
+            add("quarter", cut, months // 3)
     return clocks
 
 
@@ -113,7 +117,7 @@ def held_clock(values: NDArray[np.float64]) -> Clock | None:
     if length < 2 or beats.max() < _REGULAR * len(changes):
         return None
     rows = np.arange(len(values), dtype=np.int64)
-    return Clock(f"{length} bars", (rows - int(beats.argmax())) // length)
+    return Clock(f"{length} bars", "held", (rows - int(beats.argmax())) // length)
 
 
 def _is_round_the_clock(time_ns: Ints) -> bool:

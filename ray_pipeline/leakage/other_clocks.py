@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from typing import Any
 
@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 
 from ray_pipeline.leakage.clocks import Clock, held_clock, natural_clocks
 from ray_pipeline.leakage.findings import MIN_SYMBOL_SHARE, LeakFinding
+from ray_pipeline.leakage.reasons import (
+    reason_of_balance,
+    reason_of_bars_ahead,
+    reason_of_clock,
+    reason_of_present,
+)
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.statistics.bar_path import returns_behind
+from ray_pipeline.statistics.bars_ahead import score_ahead
+from ray_pipeline.statistics.block_balance import BlockSums, balanced_share, moves_with_bars
 from ray_pipeline.statistics.clock_scores import (
     Brought,
     ClockView,
@@ -27,12 +35,14 @@ from ray_pipeline.statistics.look_ahead import (
     WEAKER,
     ClockFigures,
     LookAheadLimits,
+    acquitting_correlation,
+    ends_within,
     is_clock_leak,
     is_clock_suspect,
     is_smooth_present,
 )
 from ray_pipeline.statistics.present_scores import score_present
-from ray_pipeline.statistics.surprises import Surprises, surprises
+from ray_pipeline.statistics.surprises import Surprises, steady_path, surprises
 
 __all__ = ["merge_look_aheads", "search_look_aheads"]
 
@@ -43,8 +53,11 @@ MAX_ROWS = 20_000
 CHUNK = 32
 """Features at a time, which bounds the memory."""
 
-OUTCOMES = ("return", "size")
-"""What bars bring: their return, and its size."""
+OUTCOMES = ("return", "size", "range")
+"""What bars bring: their return, its size, and how far the price went between high and low."""
+
+FORMS = ("as it is", "what is new")
+"""Of a feature; see `score_clock`."""
 
 
 def search_look_aheads(
@@ -84,13 +97,19 @@ def search_look_aheads(
     returns, sizes = surprises(path, time_of_day), surprises(np.abs(path), time_of_day)
     if returns is None or sizes is None:
         return {"tested": [], "findings": []}
-    surprising = dict(zip(OUTCOMES, (returns, sizes), strict=True))
+    surprising = dict(zip(OUTCOMES, (returns, sizes), strict=False))
     # Sums of returns are what blocks are made of; only their sizes are known in part beforehand.
-    brought = Brought(np.where(np.isfinite(path), path, 0.0), sizes.values)
+    brought = Brought.of(
+        np.where(np.isfinite(path), path, 0.0),
+        sizes.values,
+        steady_path(path, time_of_day),
+        time_of_day,
+    )
     natural = {
         block_starts(clock.block).tobytes(): clock for clock in natural_clocks(time_ns, bar_seconds)
     }
     views = _views(natural.values(), brought)
+    cuts = [(clock, block_starts(clock.block)) for clock in natural.values()]
     tested: list[str] = []
     findings: list[dict[str, Any]] = []
     for first in range(0, len(names), CHUNK):
@@ -107,7 +126,9 @@ def search_look_aheads(
                     _of_clocks(ranks, _views([clock], brought), features_held, limits)
                     for clock, features_held in held
                 ),
+                *_of_balance(values, cuts, surprising),
                 *_of_present(values, ranks, surprising, limits),
+                *_of_bars_ahead(ranks, returns, limits),
             )
         ]
     return {"tested": tested, "findings": findings}
@@ -118,10 +139,10 @@ def _varies(column: NDArray[np.float64]) -> bool:
     return len(known) > 0 and bool(known.min() < known.max())
 
 
-def _views(clocks: Iterable[Clock], brought: Brought) -> list[tuple[str, ClockView]]:
-    """Prepare those clocks that have enough blocks, with their names."""
+def _views(clocks: Iterable[Clock], brought: Brought) -> list[tuple[Clock, ClockView]]:
+    """Prepare those clocks that have enough blocks."""
     return [
-        (clock.name, view)
+        (clock, view)
         for clock in clocks
         if (view := ClockView.of(block_starts(clock.block), brought)) is not None
     ]
@@ -143,35 +164,56 @@ def _held_clocks(
 
 def _of_clocks(
     ranks: FeatureRanks,
-    views: Sequence[tuple[str, ClockView]],
+    views: Sequence[tuple[Clock, ClockView]],
     members: Sequence[int],
     limits: LookAheadLimits,
 ) -> Iterator[dict[str, Any]]:
-    """Yield for each of some features, clock and outcome the clearest suspicion."""
+    """Yield the suspicions against some features: by clock, outcome, and form of the feature."""
     if len(members) < ranks.scores.shape[1]:
-        ranks = FeatureRanks(ranks.scores[:, members], ranks.known[:, members])
-    clearest: dict[tuple[int, str, str], ClockFigures] = {}
+        ranks = ranks.of(members)
+    least = WEAKER * limits.clock_min_correlation
     for clock, view in views:
         for outcome, forms in zip(OUTCOMES, score_clock(ranks, view), strict=True):
-            for score in forms:
-                least = WEAKER * limits.clock_min_correlation
-                for j in map(int, np.flatnonzero(np.abs(score.inside) >= least)):
-                    figures = ClockFigures.of(
-                        float(score.inside[j]),
-                        float(score.outside[j]),
-                        float(score.rest[j]),
-                        float(score.freedom[j]),
-                    )
-                    known = clearest.get((j, clock, outcome))
-                    if is_clock_suspect(figures, limits) and (known is None or figures.z > known.z):
-                        clearest[j, clock, outcome] = figures
-    for (j, clock, outcome), figures in clearest.items():
-        yield {
-            "feature": members[j],
-            "test": "other clock",
-            "clock": clock,
-            "outcome": outcome,
-        } | asdict(figures)
+            for form, score in zip(FORMS, forms, strict=True):
+                # What is held over a block has aged by its last row, and says less for that alone.
+                beyond = np.where(ranks.is_held, score.rest, score.beyond)
+                columns = (score.inside, score.outside, score.rest, beyond, score.freedom)
+                strength = np.maximum(np.abs(score.inside), np.abs(score.rest))
+                for j in map(int, np.flatnonzero(strength >= least)):
+                    figures = ClockFigures.of(*(float(column[j]) for column in columns))
+                    if is_clock_suspect(figures, limits):
+                        yield {
+                            "feature": members[j],
+                            "test": "other clock",
+                            "clock": clock.name,
+                            "cut": f"{clock.cut}, {form}",
+                            "outcome": outcome,
+                        } | asdict(figures)
+
+
+def _of_balance(
+    features: NDArray[np.float64],
+    cuts: Sequence[tuple[Clock, NDArray[np.int64]]],
+    brought: Mapping[str, Surprises],
+) -> Iterator[dict[str, Any]]:
+    """Yield features that add up to the same over every block, and move with the bars."""
+    sums = BlockSums.of(features)
+    for clock, starts in cuts:
+        share = balanced_share(sums, starts)
+        for j in map(int, np.flatnonzero(share)):
+            moved = moves_with_bars(features[:, j], starts, list(brought.values()))
+            if moved is not None:
+                correlation, which = moved
+                yield {
+                    "feature": j,
+                    "test": "whole block",
+                    "clock": clock.name,
+                    "cut": clock.cut,
+                    "outcome": list(brought)[which],
+                    "value": float(share[j]),
+                    "moved": correlation,
+                    "blocks": len(starts) - 3,
+                }
 
 
 def _of_present(
@@ -197,6 +239,21 @@ def _of_present(
         yield from found[:1]
 
 
+def _of_bars_ahead(
+    ranks: FeatureRanks, returns: Surprises, limits: LookAheadLimits
+) -> Iterator[dict[str, Any]]:
+    for j, score in enumerate(score_ahead(ranks, returns)):
+        if score is not None and score.strength >= limits.implausible_correlation:
+            yield {
+                "feature": j,
+                "test": "bars ahead",
+                "outcome": "return",
+                "value": score.strength,
+                "earlier": score.earlier,
+                "span": score.span,
+            }
+
+
 def merge_look_aheads(
     records: Sequence[Mapping[str, Any]], limits: LookAheadLimits
 ) -> list[LeakFinding]:
@@ -208,33 +265,58 @@ def merge_look_aheads(
     """
     tested: Counter[str] = Counter()
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    kind = ("target", "feature", "test", "outcome", "clock", "cut")
     for record in records:
         tested.update(record["tested"])
         for finding in record["findings"]:
-            key = tuple(finding[name] for name in ("target", "feature", "test", "outcome"))
-            found.setdefault((*key, finding.get("clock", "")), []).append(finding)
-    clearest: dict[tuple[str, str, str], tuple[float, float, str]] = {}
+            found.setdefault(tuple(finding.get(name, "") for name in kind), []).append(finding)
+    judged: dict[tuple[str, str, str], list[_Judged]] = {}
     for (target, feature, test, *_), findings in sorted(found.items()):
         n_tested = tested[feature]
-        if len(findings) < MIN_SYMBOL_SHARE * n_tested:
-            continue
-        if test == "other clock":
-            judged = _judged_by_clock(findings, n_tested, limits)
-        else:
-            judged = _judged_by_present(findings, n_tested)
-        known = clearest.get((target, feature, test))
-        if judged is not None and (known is None or judged[0] > known[0]):
-            clearest[target, feature, test] = judged
+        if len(findings) >= MIN_SYMBOL_SHARE * n_tested:
+            verdict = _JUDGES[test](findings, n_tested, limits)
+            if verdict is not None:
+                judged.setdefault((target, feature, _TESTS[test]), []).append(verdict)
+    # What knows its block, or was smoothed, says much of the next bars for that reason.
+    explained = {feature for _, feature, test in judged if test != "behaviour"}
     return [
-        LeakFinding(target, feature, test, value, reason)
-        for (target, feature, test), (_, value, reason) in sorted(clearest.items())
+        LeakFinding(target, feature, test, *_told(verdicts))
+        for (target, feature, test), verdicts in sorted(judged.items())
+        if test != "behaviour" or feature not in explained
     ]
 
 
-def _judged_by_clock(
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What all symbols say of a feature by one test, block and outcome.
+
+    Attributes
+    ----------
+    clearness
+        What is clearest is told.
+    value
+        Of the finding.
+    acquitted
+        The limit of the config from which on this would be no leak; 0 where none helps.
+    reason
+        Writes the reason, given the largest of these limits.
+    """
+
+    clearness: float
+    value: float
+    acquitted: float
+    reason: Callable[[float], str]
+
+
+def _told(verdicts: Sequence[_Judged]) -> tuple[float, str]:
+    """Return the value and the reason of the clearest."""
+    clearest = max(verdicts, key=lambda verdict: verdict.clearness)
+    return clearest.value, clearest.reason(max(verdict.acquitted for verdict in verdicts))
+
+
+def _judge_clock(
     findings: Sequence[Mapping[str, Any]], n_tested: int, limits: LookAheadLimits
-) -> tuple[float, float, str] | None:
-    """Return how clear a leak is, its value and the reason; None where it is none."""
+) -> _Judged | None:
     of_symbols = [
         ClockFigures(*(finding[field.name] for field in fields(ClockFigures)))
         for finding in findings
@@ -242,28 +324,51 @@ def _judged_by_clock(
     figures = ClockFigures.pooled(of_symbols, n_tested)
     if not is_clock_leak(figures, limits):
         return None
-    clock, outcome = findings[0]["clock"], findings[0]["outcome"]
-    of_bars = "return" if outcome == "return" else "size of the returns"
-    reason = (
-        f"knows the rest of the {clock} that it stands in: from its first half |rank correlation| "
-        f"{figures.inside:.2f} with the {of_bars} of its second half, {abs(figures.outside):.2f} "
-        f"at the same distance across its end in {len(findings)} of {n_tested} symbols"
+    within = ends_within(figures, limits)
+    return _Judged(
+        figures.z,
+        figures.inside if within else figures.rest,
+        acquitting_correlation(figures),
+        lambda least: reason_of_clock(findings, n_tested, figures, least, within=within),
     )
-    return figures.z, figures.inside, reason
 
 
-def _judged_by_present(
-    findings: Sequence[Mapping[str, Any]], n_tested: int
-) -> tuple[float, float, str]:
-    """Return how clear a leak is, its value and the reason."""
-    explained, largest = (
-        float(np.mean([f[name] for f in findings])) for name in ("value", "largest")
-    )
-    lag = int(np.median([f["lag"] for f in findings]))
-    reason = (
-        "goes on smoothly into the bars to come: from the next but one on, they explain "
-        f"{explained:.0%} of what bars up to now leave unexplained of its last change (|rank "
-        f"correlation| {largest:.2f} with the bar {lag} rows later) in {len(findings)} of "
-        f"{n_tested} symbols"
-    )
-    return explained, explained, reason
+def _judge_balance(
+    findings: Sequence[Mapping[str, Any]], n_tested: int, limits: LookAheadLimits
+) -> _Judged:
+    # Certain where figures are only clear; what adds up over hours does so over days.
+    clearness = 1_000.0 + float(np.mean([finding["blocks"] for finding in findings]))
+    value = float(np.mean([finding["value"] for finding in findings]))
+    return _Judged(clearness, value, 0.0, lambda _: reason_of_balance(findings, n_tested))
+
+
+def _judge_present(
+    findings: Sequence[Mapping[str, Any]], n_tested: int, limits: LookAheadLimits
+) -> _Judged:
+    explained = float(np.mean([finding["value"] for finding in findings]))
+    return _Judged(explained, explained, 0.0, lambda _: reason_of_present(findings, n_tested))
+
+
+def _judge_bars_ahead(
+    findings: Sequence[Mapping[str, Any]], n_tested: int, limits: LookAheadLimits
+) -> _Judged:
+    strength = float(np.mean([finding["value"] for finding in findings]))
+    return _Judged(strength, strength, 0.0, lambda _: reason_of_bars_ahead(findings, n_tested))
+
+
+_JUDGES: Mapping[
+    str, Callable[[Sequence[Mapping[str, Any]], int, LookAheadLimits], _Judged | None]
+] = {
+    "other clock": _judge_clock,
+    "whole block": _judge_balance,
+    "smooth present": _judge_present,
+    "bars ahead": _judge_bars_ahead,
+}
+
+_TESTS = {
+    "other clock": "other clock",
+    "whole block": "other clock",
+    "smooth present": "smooth present",
+    "bars ahead": "behaviour",
+}
+"""What each search is called in the table."""

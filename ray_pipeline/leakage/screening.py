@@ -24,6 +24,7 @@ from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.stages.writing import nulls
 from ray_pipeline.statistics.leakage import LeakLimits
 from ray_pipeline.statistics.look_ahead import LookAheadLimits
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = [
     "LEAKAGE",
@@ -108,7 +109,11 @@ def screen_features(
         section.behaviour_min_correlation,
         section.implausible_correlation,
     )
-    look_ahead = LookAheadLimits(section.clock_min_correlation, section.present_min_explained)
+    look_ahead = LookAheadLimits(
+        section.clock_min_correlation,
+        section.present_min_explained,
+        section.implausible_correlation,
+    )
     suspects = suspected_features(frame.request)
     units = [
         Unit(
@@ -123,11 +128,14 @@ def screen_features(
     by_structure = structural_leaks(roles, config.columns.features)
     by_figures = merge_leaks(list(runner.run(units).values()), look_ahead)
     if section.policy == "fail" and (by_structure or by_figures):
-        first = (by_structure + by_figures)[0]
+        leaks = by_structure + by_figures
+        one = len(leaks) == 1
         raise ExecutionError(
-            f"{len(by_structure + by_figures)} leaks found, and leakage.policy is 'fail'. The "
-            f"first: feature {first.feature!r}, target {first.target!r}: {first.reason}. Exclude "
-            "it by columns.exclude_features, or set leakage.policy to 'drop'."
+            f"{plural(len(leaks), 'leak')} found, and leakage.policy is 'fail'. "
+            f"{'It is' if one else 'The first is'} feature {leaks[0].feature!r}, target "
+            f"{leaks[0].target!r}: {leaks[0].reason}. Exclude "
+            f"{agreeing(len(leaks), 'it', 'them')} by columns.exclude_features, or set "
+            "leakage.policy to 'drop'."
         )
     action = "dropped" if section.policy == "drop" else "warned"
     rows = [asdict(finding) | {"action": "dropped"} for finding in by_structure]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -13,6 +12,7 @@ import numpy as np
 from ray_pipeline.bars.label_names import find_label
 from ray_pipeline.leakage.findings import MIN_SYMBOL_SHARE, LeakFinding
 from ray_pipeline.leakage.other_clocks import merge_look_aheads, search_look_aheads
+from ray_pipeline.leakage.reasons import reason_of_behaviour, reason_of_value
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition, TargetSpec, Task
@@ -143,7 +143,8 @@ def merge_leaks(
             continue
         test = "value" if any(f["test"] == "value" for f in findings) else "behaviour"
         value = float(np.mean([f["value"] for f in findings]))
-        merged.append(LeakFinding(target, feature, test, value, _reason(test, findings, n_tested)))
+        told = reason_of_value if test == "value" else reason_of_behaviour
+        merged.append(LeakFinding(target, feature, test, value, told(findings, n_tested)))
     known = {finding.feature for finding in merged}
     asked = [each["look_ahead"] for each in records if "look_ahead" in each]
     # Where most symbols' labels can be foreseen, so can the others', in a longer history.
@@ -151,44 +152,3 @@ def merge_leaks(
     by_time = merge_look_aheads(asked, look_ahead) if enough else []
     merged += [finding for finding in by_time if finding.feature not in known]
     return sorted(merged, key=lambda finding: (finding.target, finding.feature, finding.test))
-
-
-def _reason(test: str, findings: Sequence[Mapping[str, Any]], n_tested: int) -> str:
-    symbols = f"in {len(findings)} of {n_tested} symbols"
-    if test == "value":
-        shift = int(np.median([f["leaking_shift"] for f in findings]))
-        direction = "later" if shift > 0 else "earlier"
-        where = "its own row" if shift == 0 else f"the row {abs(shift)} {direction}"
-        leaking = float(np.mean([f["leaking"] for f in findings]))
-        honest = float(np.mean([f["honest"] for f in findings]))
-        return (
-            f"equals the target of {where} up to a monotone map (|rank correlation| "
-            f"{leaking:.2f}, {honest:.2f} with anything known at the time) {symbols}"
-        )
-    commonest = Counter(f["evidence"] for f in findings if f["test"] == "behaviour")
-    evidence = commonest.most_common(1)[0][0]
-    told = [f for f in findings if f["evidence"] == evidence]
-    present, earlier, known, edge = (
-        float(np.mean([abs(f[name]) for f in told]))
-        for name in ("present", "horizon_earlier", "known", "edge")
-    )
-    if evidence == "edge":
-        rows = int(np.median([f["edge_shift"] for f in told]))
-        return (
-            f"its last change knows a bar to come: |rank correlation| {edge:.2f} with the change "
-            f"of the target {rows} rows later {symbols}"
-        )
-    if evidence == "beyond":
-        return (
-            f"|rank correlation| with the target is {present:.2f}, still {earlier:.2f} with the "
-            f"one that starts where it ends, and {known:.2f} with the last known one {symbols}"
-        )
-    vanishing = (
-        f"|rank correlation| with the target is {present:.2f} and {earlier:.2f} when the feature "
-        "is taken a horizon earlier"
-    )
-    if evidence == "profile":
-        return (
-            f"{vanishing}, in between as a copy of the target and not as its own memory {symbols}"
-        )
-    return f"{vanishing} {symbols}"

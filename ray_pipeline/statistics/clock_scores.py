@@ -2,27 +2,31 @@
 
 A block is an hour, a session, a week: bars from `start` to `end`. A feature made of all of them, as
 the hour's candle joined by the time at which it opens, knows at the block's first bar what its last
-will bring. Three figures tell, all from rows in the block's first half but the second:
+will bring. Four figures tell, from rows in the block's first half where nothing else is said:
 
 - *inside*: the correlation with what the bars of its second half bring;
 - *outside*: from rows in its second half, the same with the bars after its end, at the same
   distances;
-- *rest*: the correlation with all that the block has still to come, which has the most to say.
+- *rest*: the correlation with all that the block has still to come, which has the most to say;
+- *beyond*: from the block's last row, the same with as many bars after its end.
 
 Who predicts the market does so at any minute of the hour: inside and outside are the same, however
 strong, slow or smooth the prediction is. What is known when the block begins, as the last block's
 candle, says of its second half what a prediction can, and no more. Who knows the block is at home
-inside and lost outside.
+inside and lost outside. *Rest* and *beyond* look as far ahead as each other, from the next bar on,
+and differ in the block's end alone; but what is held over the block has aged by its last row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.statistics.lagged import normal_scores
+from ray_pipeline.statistics.surprises import usual
 
 __all__ = [
     "Brought",
@@ -37,6 +41,11 @@ __all__ = [
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+INSIDE, OUTSIDE, REST, BEYOND = range(4)
+
+N_OUTCOMES = 3
+"""Return, size and range."""
+
 PLACES = 3
 """Rows of a half that are looked from, at most: neighbours say the same."""
 
@@ -44,19 +53,35 @@ MIN_BLOCKS = 25
 """Fewer show nothing."""
 
 
+MOVING = 0.8
+"""Share of the rows at which a feature has to change so as not to count as held."""
+
 MANY_BLOCKS = 200
 """From which on a few more coefficients cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureRanks:
-    """Standardised ranks of features, 0 where missing, and 1 where they are known, else 0.
+    """Features by rank.
 
-    Both of shape (n_rows, n_features).
+    Attributes
+    ----------
+    scores
+        Standardised ranks, 0 where missing, shape (n_rows, n_features).
+    known
+        1 where a feature is known, else 0, shape (n_rows, n_features).
+    is_held
+        Whether a feature often keeps its value from one row to the next, shape (n_features,).
     """
 
     scores: Floats
     known: Floats
+    is_held: NDArray[np.bool_]
+
+    def of(self, members: Sequence[int]) -> FeatureRanks:
+        """Return some of the features."""
+        chosen = list(members)
+        return FeatureRanks(self.scores[:, chosen], self.known[:, chosen], self.is_held[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +90,7 @@ class ClockScores:
 
     Attributes
     ----------
-    inside, outside, rest
+    inside, outside, rest, beyond
         Mean correlation over the places of a half; see the module.
     freedom
         Blocks that the feature has rows in, less what was fitted to them.
@@ -74,25 +99,81 @@ class ClockScores:
     inside: Floats
     outside: Floats
     rest: Floats
+    beyond: Floats
     freedom: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What the bars brought: their returns, and how surprising their size was; each (n_rows,)."""
+    """What the bars brought.
 
-    returns: Floats
-    sizes: Floats
+    Attributes
+    ----------
+    sums
+        Sums of the returns, and of how surprising their sizes were, of the bars before each row,
+        shape (n_rows + 1, 2).
+    path
+        Where the price stood, in steps of as much as was to be expected of each bar, shape
+        (n_rows,).
+    time_of_day
+        A number for each row, equal at equal times of the day, shape (n_rows,).
+    """
+
+    sums: Floats
+    path: Floats
+    time_of_day: Ints
+
+    @classmethod
+    def of(cls, returns: Floats, sizes: Floats, path: Floats, time_of_day: Ints) -> Brought:
+        """Add up returns and surprising sizes, 0 where they are not known."""
+        both = np.column_stack([returns, sizes])
+        return cls(np.concatenate([np.zeros((1, 2)), np.cumsum(both, axis=0)]), path, time_of_day)
+
+    def outcomes(self, first: Ints, end: Ints) -> Floats:
+        """Give the ranks of the return, size and range of bars, shape (n_spans, N_OUTCOMES).
+
+        Parameters
+        ----------
+        first, end
+            First bar of each span and the one after its last, cut off where there are no more.
+        """
+        end = np.minimum(end, len(self.path))
+        columns = list((self.sums[end] - self.sums[np.minimum(first, end)]).T)
+        # From where the price stood before; reduceat wants an index that is there behind the last.
+        before = np.minimum(first, end) - 1
+        spans = np.column_stack([before, end]).ravel()
+        path = np.r_[self.path, self.path[-1]]
+        high, low = (of.reduceat(path, spans)[::2] for of in (np.maximum, np.minimum))
+        n_bars = np.maximum(end - before - 1, 0)
+        columns.append((high - low) / _expected_range(int(n_bars.max()))[n_bars])
+        ranks = np.column_stack([normal_scores(column)[0] for column in columns])
+        ranks[:, -1] -= usual(
+            ranks[:, -1], np.ones(len(first), dtype=bool), self.time_of_day[before], 0.0
+        )
+        return ranks
+
+
+def _expected_range(most: int) -> Floats:
+    """Give the expected range of a random walk of 0 … most steps, in units of one of a single step.
+
+    It is Σ 1/√i over the steps i (Spitzer 1956, "A Combinatorial Lemma and its Application to
+    Probability Theory", Trans. Am. Math. Soc. 82, for normal steps). Blocks differ in length.
+    """
+    expected: Floats = np.r_[1.0, np.cumsum(1.0 / np.sqrt(np.arange(1, most + 1)))]
+    return expected
 
 
 def rank_features(features: Floats) -> FeatureRanks:
     """Rank each column of a matrix of shape (n_rows, n_features)."""
     scores = np.zeros(features.shape)
     known = np.zeros(features.shape)
+    is_held = np.zeros(features.shape[1], dtype=bool)
     for j, column in enumerate(np.ascontiguousarray(features.T)):
         scores[:, j], is_known = normal_scores(column)
         known[:, j] = is_known
-    return FeatureRanks(scores, known)
+        values = column[is_known]
+        is_held[j] = np.count_nonzero(np.diff(values)) < MOVING * len(values)
+    return FeatureRanks(scores, known, is_held)
 
 
 def block_starts(block: Ints) -> Ints:
@@ -134,7 +215,7 @@ class _Look:
     """A row of each block to look from, what comes after it, and what is known there.
 
     `lasts` are the rows at which the last two blocks ended, `basis` is orthonormal, of shape
-    (n_blocks, n_known), and `outcomes` has two columns, of returns and sizes, for each figure.
+    (n_blocks, n_known), and `outcomes` has N_OUTCOMES columns for each figure.
     """
 
     rows: Ints
@@ -167,20 +248,21 @@ class ClockView:
         blocks = _Blocks.of(starts)
         if len(blocks.start) < MIN_BLOCKS:
             return None
-        sums = np.column_stack(
-            [np.r_[0.0, np.cumsum(values)] for values in (brought.returns, brought.sizes)]
-        )
-        n_rows, width = len(sums) - 1, blocks.end - blocks.middle
-        inside = _ranked(sums[blocks.end] - sums[blocks.middle])
-        outside = _ranked(sums[np.minimum(blocks.end + width, n_rows)] - sums[blocks.end])
+        sums = brought.sums
+        width = blocks.end - blocks.middle
+        inside = brought.outcomes(blocks.middle, blocks.end)
+        outside = brought.outcomes(blocks.end, blocks.end + width)
         places = blocks.places()
         lasts = (blocks.start - 1, blocks.before - 1)
-        looks = []
+        last = blocks.end - 1
+        beyond = [brought.outcomes(blocks.end, last + blocks.end - first) for first in places]
+        known = _known_bars(last, blocks, sums)
+        looks = [_Look(last, lasts, known, np.column_stack(beyond), (BEYOND,) * len(places))]
         for first in places:
-            rest = _ranked(sums[blocks.end] - sums[first + 1])
+            rest = brought.outcomes(first + 1, blocks.end)
             for rows, outcomes, figures in (
-                (first, np.column_stack([inside, rest]), (0, 2)),
-                (first + width, outside, (1,)),
+                (first, np.column_stack([inside, rest]), (INSIDE, REST)),
+                (first + width, outside, (OUTSIDE,)),
             ):
                 known = _known_bars(rows, blocks, sums)
                 looks.append(_Look(rows, lasts, known, outcomes, figures))
@@ -193,12 +275,12 @@ def score_clock(features: FeatureRanks, view: ClockView) -> list[tuple[ClockScor
     Returns
     -------
     list
-        For the returns and the sizes of the bars the scores of the features as they are, and of
-        what is new in them: less what their values in the two blocks before and the bars that are
-        known explain.
+        For the return, the size and the range of bars the scores of the features as they are, and
+        of what is new in them: less what their values in the two blocks before and the bars that
+        are known explain.
     """
     n_features = features.scores.shape[1]
-    found = np.zeros((2, 3, 2, n_features))
+    found = np.zeros((2, 4, N_OUTCOMES, n_features))
     freedom = np.full((2, n_features), np.inf)
     for look in view.looks:
         new, is_new = _new(features, look)
@@ -209,26 +291,23 @@ def score_clock(features: FeatureRanks, view: ClockView) -> list[tuple[ClockScor
         ):
             correlations = _correlation(of_form, mask, look.outcomes)
             for k, figure in enumerate(look.figures):
-                found[form, figure] += correlations[2 * k : 2 * k + 2]
+                found[form, figure] += correlations[N_OUTCOMES * k : N_OUTCOMES * (k + 1)]
             freedom[form] = np.minimum(freedom[form], mask.sum(axis=0) - fitted)
     found /= view.n_places
     of_outcomes = []
-    for outcome in range(2):
+    for outcome in range(N_OUTCOMES):
         plain, new_only = (
             ClockScores(
-                found[form, 0, outcome],
-                found[form, 1, outcome],
-                found[form, 2, outcome],
+                found[form, INSIDE, outcome],
+                found[form, OUTSIDE, outcome],
+                found[form, REST, outcome],
+                found[form, BEYOND, outcome],
                 freedom[form],
             )
             for form in range(2)
         )
         of_outcomes.append((plain, new_only))
     return of_outcomes
-
-
-def _ranked(outcomes: Floats) -> Floats:
-    return np.column_stack([normal_scores(column)[0] for column in outcomes.T])
 
 
 def _correlation(values: Floats, known: Floats, outcomes: Floats) -> Floats:

@@ -17,7 +17,10 @@ __all__ = [
     "WEAKER",
     "ClockFigures",
     "LookAheadLimits",
+    "acquitting_correlation",
     "clock_z",
+    "ends_at_last_row",
+    "ends_within",
     "is_clock_leak",
     "is_clock_suspect",
     "is_smooth_present",
@@ -32,6 +35,13 @@ MIN_CLOCK_Z = 4.5
 SUSPECT_CONTRAST_Z = 0.5
 MIN_CONTRAST_Z = 2.3
 """Standard errors of the difference between inside and outside, in one symbol and of all."""
+
+FULLER = 1.5
+"""Of the least correlation, what a feature that moves with every bar has to say of the whole rest
+where the end of the block tells it apart: honest ones that lose what they say there say 0.33."""
+
+MIN_END_Z = 2.3
+"""Standard errors of the difference between rest and beyond, of all symbols."""
 
 COMMON = 0.5
 """Correlation that figures of two symbols are taken to have: their bars move together, and many
@@ -58,6 +68,7 @@ class LookAheadLimits:
 
     clock_min_correlation: float = 0.3
     present_min_explained: float = 0.05
+    implausible_correlation: float = 0.5
 
 
 def clock_z(correlation: float, freedom: float) -> float:
@@ -70,50 +81,66 @@ def clock_z(correlation: float, freedom: float) -> float:
 class ClockFigures:
     """What a feature says of its block, in one symbol or on average; see `clock_scores`.
 
-    `z` is `rest`, `contrast` what `inside` has more than `outside`, in standard errors.
+    In standard errors: `z` is `rest`, `contrast` what `inside` has more than `outside`, `end` what
+    `rest` has more than `beyond`.
     """
 
     inside: float
     outside: float
     rest: float
+    beyond: float
     z: float
     contrast: float
+    end: float
 
     @classmethod
-    def of(cls, inside: float, outside: float, rest: float, freedom: float) -> ClockFigures:
-        """Turn correlations over so many blocks towards a positive `inside`."""
-        sign = math.copysign(1.0, inside)
-        inside, outside, rest = abs(inside), sign * outside, sign * rest
-        contrast = clock_z(inside, freedom) - clock_z(outside, freedom)
-        return cls(inside, outside, rest, clock_z(rest, freedom), contrast / math.sqrt(2.0))
+    def of(
+        cls, inside: float, outside: float, rest: float, beyond: float, freedom: float
+    ) -> ClockFigures:
+        """Turn correlations over so many blocks towards a positive `rest`."""
+        sign = math.copysign(1.0, rest)
+        inside, outside, rest, beyond = (sign * each for each in (inside, outside, rest, beyond))
+        z = clock_z(rest, freedom)
+        contrast = (clock_z(inside, freedom) - clock_z(outside, freedom)) / math.sqrt(2.0)
+        end = (z - clock_z(beyond, freedom)) / math.sqrt(2.0)
+        return cls(inside, outside, rest, beyond, z, contrast, end)
 
     @classmethod
     def pooled(cls, figures: Sequence[ClockFigures], n_symbols: int) -> ClockFigures:
         """Average those of some symbols, of so many that could have had any."""
-        n_found = len(figures)
-        inside, outside, rest = (
-            sum(getattr(each, name) for each in figures) / n_found
-            for name in ("inside", "outside", "rest")
-        )
         error = math.sqrt(n_symbols * (1.0 + (n_symbols - 1) * COMMON))
-        z, contrast = (
-            sum(getattr(each, name) for each in figures) / error for name in ("z", "contrast")
-        )
-        return cls(inside, outside, rest, z, contrast)
+        averaged = {
+            name: sum(getattr(each, name) for each in figures) / share
+            for names, share in (
+                (("inside", "outside", "rest", "beyond"), len(figures)),
+                (("z", "contrast", "end"), error),
+            )
+            for name in names
+        }
+        return cls(**averaged)
 
 
 def is_clock_suspect(figures: ClockFigures, limits: LookAheadLimits) -> bool:
     """Say whether one symbol's figures may be those of a leak."""
-    return (
-        figures.inside >= WEAKER * limits.clock_min_correlation
+    least = WEAKER * limits.clock_min_correlation
+    is_inside = (
+        figures.inside >= least
         and figures.outside < figures.inside
-        and figures.z >= SUSPECT_Z
         and figures.contrast >= SUSPECT_CONTRAST_Z
     )
+    is_ended = figures.rest >= FULLER * least and figures.end >= SUSPECT_CONTRAST_Z
+    return figures.z >= SUSPECT_Z and (is_inside or is_ended)
 
 
 def is_clock_leak(figures: ClockFigures, limits: LookAheadLimits) -> bool:
     """Say whether a feature knows its block: what it says is strong, and ends with the block."""
+    return figures.z >= MIN_CLOCK_Z and (
+        ends_within(figures, limits) or ends_at_last_row(figures, limits)
+    )
+
+
+def ends_within(figures: ClockFigures, limits: LookAheadLimits) -> bool:
+    """Say whether a feature knows the second half of its block, and not what follows it."""
     least = limits.clock_min_correlation
     is_strong = figures.inside >= least or (
         figures.inside >= WEAKER * least and figures.rest >= STRONGER * least
@@ -121,9 +148,22 @@ def is_clock_leak(figures: ClockFigures, limits: LookAheadLimits) -> bool:
     return (
         is_strong
         and figures.outside <= MOST_OUTSIDE * figures.inside
-        and figures.z >= MIN_CLOCK_Z
         and figures.contrast >= MIN_CONTRAST_Z
     )
+
+
+def ends_at_last_row(figures: ClockFigures, limits: LookAheadLimits) -> bool:
+    """Say whether a feature knows the rest of its block, and at its last row nothing any more."""
+    return (
+        figures.rest >= FULLER * limits.clock_min_correlation
+        and figures.beyond <= MOST_OUTSIDE * figures.rest
+        and figures.end >= MIN_END_Z
+    )
+
+
+def acquitting_correlation(figures: ClockFigures) -> float:
+    """Return the `clock_min_correlation` above which these figures are those of no leak."""
+    return max(figures.inside, figures.rest / FULLER)
 
 
 def is_smooth_present(score: PresentScore, limits: LookAheadLimits) -> bool:

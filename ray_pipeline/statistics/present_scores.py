@@ -126,19 +126,23 @@ class _Outcome:
         labels are a little smeared.
     inverse
         Inverse of the autocorrelations of the known bars, shape (n_lags + 1, n_lags + 1).
+    pairs
+        Rows behind the autocorrelations with the bars to come, shape (n_lags,).
     """
 
     series: RankedSeries
     carried: Floats
     inverse: Floats
+    pairs: Floats
 
     @classmethod
     def of(cls, surprise: Surprises, correlation: LaggedCorrelation, n_lags: int) -> _Outcome:
         series = correlation.prepare(np.where(surprise.known, surprise.values, np.nan))
-        memory, _ = correlation.at(series, series, np.arange(2 * n_lags + 2))
+        memory, pairs = correlation.at(series, series, np.arange(2 * n_lags + 2))
         past, ahead = np.arange(n_lags + 1), np.arange(2, n_lags + 2)
         inverse = np.linalg.inv(memory[np.abs(past[:, None] - past)] + RIDGE * np.eye(n_lags + 1))
-        return cls(series, memory[ahead[:, None] + past] @ inverse, inverse)
+        carried = memory[ahead[:, None] + past] @ inverse
+        return cls(series, carried, inverse, np.maximum(pairs[ahead], 1).astype(np.float64))
 
 
 def _score(
@@ -160,7 +164,12 @@ def _score(
         past, _ = correlation.at(change, outcome.series, -np.arange(n_lags + 1))
         unknown = max(1.0 - float(past @ outcome.inverse @ past), LEAST_UNKNOWN)
         rest = (found - driven * memory - outcome.carried @ past) / np.sqrt(unknown)
-        luck = np.where(pairs > 0, 1.0 / np.maximum(pairs, 1), 0.0)
+        # What chance makes bars up to now and bars to come have in common is taken off with what
+        # they carry on, but as it is over all rows: where a feature is missing, as at the start of
+        # every block, the rest of them stays, and counts as much more as little is unknown.
+        by_chance = 1.0 / np.maximum(pairs, 1)
+        elsewhere = np.maximum(by_chance - 1.0 / outcome.pairs, 0.0) * (1.0 / unknown - 1.0)
+        luck = np.where(pairs > 0, by_chance + elsewhere, 0.0)
         explained = float((rest**2 - luck).sum())
         place = int(np.argmax(np.abs(rest)))
         score = PresentScore(

@@ -88,7 +88,7 @@ def test_leaks_can_fail_the_run(leaky_dir: Path, tmp_path: Path) -> None:
     """With leakage.policy=fail the run ends at the first leak, and the error names it."""
     with pytest.raises(
         ExecutionError,
-        match=r"1 leaks found, and leakage\.policy is 'fail'\. The first: feature 'oracle', target "
+        match=r"1 leak found, and leakage\.policy is 'fail'\. It is feature 'oracle', target "
         r"'fwd_ret_1d': equals .* Exclude it by columns\.exclude_features",
     ):
         _run(leaky_dir, tmp_path / "run", leakage={"policy": "fail"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ from scipy import signal
 from ray_pipeline.leakage.other_clocks import merge_look_aheads, search_look_aheads
 from ray_pipeline.leakage.tests import path_target
 from ray_pipeline.records import TargetSpec
-from ray_pipeline.statistics.look_ahead import LookAheadLimits
+from ray_pipeline.statistics.look_ahead import ClockFigures, LookAheadLimits
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "look_ahead.py"
 KINDS = ("coins 5m", "sessions 5m", "daily", "daily, 5-day labels")
@@ -94,7 +95,31 @@ def test_windows_that_reach_ahead_are_found_and_those_that_reach_back_are_not() 
     smooth = {finding.feature for finding in found if finding.test == "smooth present"}
     assert smooth == set(list(features)[:4])
     assert {finding.feature for finding in found} == smooth
-    assert all("goes on smoothly into the bars to come" in f.reason for f in found)
+    assert all("was computed with bars to come" in f.reason for f in found)
+    assert all("present_min_explained" in f.reason for f in found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_missing_at_the_start_of_every_block_is_not_taken_for_smoothed(seed: int) -> None:
+    """A z-score by the week so far has no value on Mondays; the rest of it is all past bars."""
+    random = np.random.default_rng(seed)
+    returns = random.standard_t(5, 1_500) * 0.01
+    weeks = np.cumsum(returns).reshape(-1, 5)
+    count = np.arange(1, 6)
+    mean = np.cumsum(weeks, axis=1) / count
+    deviation = np.sqrt(np.maximum(np.cumsum(weeks**2, axis=1) / count - mean**2, 1e-18))
+    so_far = (weeks - mean) / deviation
+    so_far[:, 0] = np.nan
+    record = search_look_aheads(
+        so_far.reshape(-1, 1).astype(np.float32),
+        ["z-score so far"],
+        np.r_[returns[1:], np.nan],
+        TargetSpec("fwd_ret_1d", 1, "regression"),
+        (19_723 + np.arange(1_500) // 5 * 7 + np.arange(1_500) % 5) * 86_400 * 10**9,
+        86_400,
+        LookAheadLimits(),
+    )
+    assert merge_look_aheads([record], LookAheadLimits()) == []
 
 
 def test_the_running_hour_is_named_and_honest_features_are_not(tmp_path: Path) -> None:
@@ -126,7 +151,7 @@ def test_the_running_hour_is_named_and_honest_features_are_not(tmp_path: Path) -
     )
     assert finding.value > 0.5
     assert "knows the rest of the hour" in finding.reason
-    assert finding.reason.endswith("in 6 of 6 symbols")
+    assert " in 6 of 6 symbols." in finding.reason
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -153,15 +178,15 @@ def test_blocks_of_any_number_of_bars_are_known_by_what_is_held_over_them(late: 
 
 def test_one_symbol_of_three_accuses_no_feature() -> None:
     """A chance agreement in one history is not a property of the feature."""
-    figures = {"inside": 0.6, "outside": 0.1, "rest": 0.8, "z": 9.0, "contrast": 4.0}
-    finding = {"target": "y", "feature": "x", "test": "other clock", "clock": "hour"}
+    figures = asdict(ClockFigures(0.6, 0.1, 0.8, 0.2, 9.0, 4.0, 5.0))
+    finding = {"target": "y", "feature": "x", "test": "other clock", "clock": "hour", "cut": ""}
     accusing = {"tested": ["x"], "findings": [finding | {"outcome": "return"} | figures]}
     clean: dict[str, Any] = {"tested": ["x"], "findings": []}
     limits = LookAheadLimits()
     assert merge_look_aheads([accusing, clean, clean], limits) == []
     (found,) = merge_look_aheads([accusing, accusing, clean], limits)
     assert found.value == pytest.approx(0.6)
-    assert found.reason.endswith("in 2 of 3 symbols")
+    assert " in 2 of 3 symbols." in found.reason
 
 
 def test_the_path_is_that_of_the_shortest_return() -> None:

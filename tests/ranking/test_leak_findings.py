@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -96,10 +97,10 @@ def test_reasons_name_the_row_and_the_figures() -> None:
         for f in merge_leaks(_records(_table("A", 0), _table("B", 1)), LookAheadLimits())
     }
     assert found["copy"].reason.startswith("equals the target of its own row up to a monotone map")
-    assert found["copy"].reason.endswith("with anything known at the time) in 2 of 2 symbols")
+    assert " with anything known at the time) in 2 of 2 symbols. " in found["copy"].reason
     assert "equals the target of the row 2 later up to a monotone map" in found["later"].reason
     assert "(|rank correlation| 1.00, " in found["later"].reason
-    assert found["noisy copy"].reason == (
+    assert found["noisy copy"].reason.startswith(
         f"|rank correlation| with the target is {found['noisy copy'].value:.2f} and "
         f"{_earlier():.2f} when the feature is taken a horizon earlier in 2 of 2 symbols"
     )
@@ -130,16 +131,12 @@ def test_value_outweighs_behaviour_when_symbols_disagree() -> None:
         }
         for test, evidence, value in (("behaviour", "vanishes", 0.6), ("value", "copy", 1.0))
     ]
-    assert merge_leaks(records, LookAheadLimits()) == [
-        LeakFinding(
-            target="y",
-            feature="x",
-            test="value",
-            value=0.8,
-            reason="equals the target of the row 3 earlier up to a monotone map (|rank "
-            "correlation| 0.99, 0.10 with anything known at the time) in 2 of 2 symbols",
-        )
-    ]
+    (found,) = merge_leaks(records, LookAheadLimits())
+    assert (found.target, found.feature, found.test, found.value) == ("y", "x", "value", 0.8)
+    assert found.reason.startswith(
+        "equals the target of the row 3 earlier up to a monotone map (|rank "
+        "correlation| 0.99, 0.10 with anything known at the time) in 2 of 2 symbols"
+    )
 
 
 def test_targets_named_as_features_are_leaks_by_structure() -> None:
@@ -189,3 +186,43 @@ def test_what_the_catalogue_computes_of_bars_is_no_suspect() -> None:
     assert suspected_features(replace(request, kind="labeled")) == features
     assert suspected_features(replace(request, kind="bars")) == ("body", "cs_rank_body")
     assert suspected_features(replace(request, kind="bars", functions=())) == ()
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_strong_honest_predictor_is_kept_by_the_limits_that_the_reason_names(
+    horizon: int,
+) -> None:
+    """Of one bar without memory it looks like a copy: the reason says so, and what to raise."""
+    random = np.random.default_rng(11)
+    news = random.standard_normal(2_001)
+    returns = 0.8 * np.r_[0.0, news[:-1]] + 0.4 * random.standard_normal(2_001)
+    total = np.r_[0.0, np.cumsum(returns)]
+    rows = np.arange(2_001 - horizon)
+    target = TargetSpec(f"fwd_ret_{horizon}b", horizon, "regression")
+    table = make_table(
+        "A", news[rows][:, None], {target.name: total[rows + horizon + 1] - total[rows + 1]}
+    )
+    reader: Any = MemoryReader([table])
+    frame = make_frame(len(rows), (target,), table.feature_names)
+
+    def found(limits: LeakLimits, look_ahead: LookAheadLimits) -> list[LeakFinding]:
+        spec = LeakSpec(partition_of("A"), frame, limits, table.feature_names, look_ahead)
+        return merge_leaks([find_leaks(reader, spec)], look_ahead)
+
+    (leak,) = found(LeakLimits(), LookAheadLimits())
+    assert leak.test == "behaviour"
+    assert leak.reason.endswith("or set leakage.policy: warn")
+    named = dict(re.findall(r"leakage\.(\w+) to (0\.\d\d)", leak.reason))
+    assert named
+    raised = replace(LeakLimits(), **{name: float(value) for name, value in named.items()})
+    look_ahead = LookAheadLimits(implausible_correlation=raised.implausible_correlation)
+    assert found(raised, look_ahead) == []
+
+
+def test_what_no_limit_acquits_is_kept_by_the_policy() -> None:
+    """A copy of the target; and correlations for which a limit would have to be above 1."""
+    (copy, *_) = merge_leaks(_records(_table("A", 0)), LookAheadLimits())
+    assert copy.test == "value"
+    assert copy.reason.endswith(
+        "If it is known at its row all the same, keep it: leakage.policy: warn"
+    )
