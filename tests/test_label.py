@@ -17,6 +17,7 @@ from ray_pipeline.cli import main
 from ray_pipeline.commands.labeling import label_panel
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError, ExecutionError
+from ray_pipeline.panel.cross_section.values import robust_deviations
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.storage import RunDirectory
 
@@ -81,7 +82,13 @@ def test_columns_of_the_batch_are_written(bars_dir: Path, tmp_path: Path) -> Non
     )
     places = gaps[:, 1:].argsort(axis=0).argsort(axis=0)
     np.testing.assert_array_equal(ranks[:, 1:], (places + np.float32(0.5)) / 4)
-    np.testing.assert_allclose(excess, forward - forward.mean(axis=0), rtol=1e-9, atol=1e-15)
+    n_symbols, n_rows = forward.shape
+    times = np.tile(np.arange(n_rows), n_symbols)
+    expected = robust_deviations(forward.ravel(), times, np.ones(forward.size, bool), n_rows)
+    np.testing.assert_allclose(excess.ravel(), expected, rtol=1e-9, atol=1e-15)
+    # All of a time are held against one figure.
+    shared = (forward - excess)[:, ~np.isnan(forward).any(axis=0)]
+    np.testing.assert_allclose(shared, np.tile(shared[:1], (n_symbols, 1)), rtol=0, atol=1e-12)
 
 
 def test_columns_of_the_batch_need_a_place(bars_dir: Path, tmp_path: Path) -> None:
