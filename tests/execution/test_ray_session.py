@@ -203,7 +203,7 @@ def test_which_ray_is_used(
         monkeypatch.setenv(name, value)
     used: list[str | None] = []
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray_session, "_start_own", lambda: used.append("own"))
+    monkeypatch.setattr(ray_session, "_start_own", lambda _: used.append("own"))
     monkeypatch.setattr(ray_session, "_join", used.append)
     monkeypatch.setattr(ray_session, "grows_on_demand", lambda: False)
     monkeypatch.setattr(ray_session, "_watch_head", lambda: None)
@@ -254,7 +254,7 @@ def test_own_ray_has_short_socket_paths(
     monkeypatch.setattr(ray_session, "_init", lambda _, options: given.append(options))
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", root)
-    ray_session._start_own()
+    ray_session._start_own(2**30)
     assert given[0].get("_temp_dir") == folder
     assert (given[0]["address"], given[0]["num_cpus"]) == ("local", usable_cpus())
 
