@@ -25,6 +25,7 @@ from ray_pipeline.training.search.searching import SearchSettings
 from ray_pipeline.training.training import Training
 from ray_pipeline.user_code.stages import find_stage
 from ray_pipeline.user_stages.fan_out import UserStages
+from ray_pipeline.wording import plural
 
 __all__ = ["RunResult", "check_families", "find_user_stages", "run_pipeline"]
 
@@ -124,7 +125,9 @@ def _announce(study: Study, batch: Batch) -> None:
     study.warn(batch.warnings)
     study.count(discovered=len(found.symbols), rejected=len(found.rejected), selected=len(selected))
     at = f" at {found.interval}" if found.interval else ""
-    study.say(f"{len(selected)} of {len(found.symbols)} symbols from {found.data_dir}{at}")
+    study.say(
+        f"{len(selected)} of {plural(len(found.symbols), 'symbol')} from {found.data_dir}{at}"
+    )
 
 
 def check_families(config: ExperimentConfig) -> None:

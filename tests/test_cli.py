@@ -60,7 +60,7 @@ def test_done_run(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["run", str(config)]) == 0
     output = capsys.readouterr()
     assert output.out == (
-        "done: 1 of 1 targets predictable, 10 of 10 models trained\n"
+        "done: 1 of 1 target predictable, 10 of 10 models trained\n"
         f"report: {tmp_path / 'run' / 'report.html'}\n"
     )
     assert "4 of 4 symbols from" in output.err
@@ -74,7 +74,7 @@ def test_noise_run_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 0
     assert capsys.readouterr().out.startswith(
-        "done: none of 1 targets is predictable at a false-discovery rate of 0.05; nothing was "
+        "done: the one target is not predictable at a false-discovery rate of 0.05; nothing was "
         "trained\n"
     )
 
@@ -263,7 +263,7 @@ def test_wrong_symbols(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
     """Named symbols none of which is there: each with its reason."""
     config = write_config(tmp_path / "a.yaml", data_dir, tmp_path / "run", data={"symbols": ["X"]})
     assert main(["run", str(config)]) == 2
-    _says(capsys, "of 1 symbols none is usable (X: no folder symbol=X under")
+    _says(capsys, "of 1 symbol none is usable (X: no folder symbol=X under")
 
 
 def test_unwritable_run_directory(

@@ -153,7 +153,7 @@ def test_command_tells_what_was_written(
     assert output.out == (
         "- SHORT: DataError: symbol SHORT: 10 rows after cleaning; data.min_rows_per_symbol needs "
         "100.\n"
-        f"1 symbols, 320 rows, 2 features and 2 targets written to {tmp_path / 'out'}\n"
+        f"1 symbol, 320 rows, 2 features and 2 targets written to {tmp_path / 'out'}\n"
     )
     assert "labeling: 1/1" in output.err
 
@@ -164,7 +164,7 @@ def test_nothing_to_label(tmp_path: Path) -> None:
     config = quick_config(data_dir, tmp_path / "run", execution={"max_failed_fraction": 1.0})
     with pytest.raises(
         ExecutionError,
-        match=r"none of 1 symbols is left\. The first, SHORT, in inspect: .*\(each was told "
+        match=r"none of 1 symbol is left\. The first, SHORT, in inspect: .*\(each was told "
         r"above\)",
     ):
         label_panel(config, str(tmp_path / "out"), Silent())

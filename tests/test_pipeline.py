@@ -108,7 +108,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
     """run.json holds status, versions, seed, hashes, timings and counts; the config is resolved."""
     record = _record(done_run)
     assert (record["status"], record["error"], record["seed"]) == ("done", None, 7)
-    assert record["message"] == "1 of 1 targets predictable, 10 of 10 models trained"
+    assert record["message"] == "1 of 1 target predictable, 10 of 10 models trained"
     assert record["versions"]["ray_pipeline"] == ray_pipeline.__version__
     assert record["counts"]["models"] == record["counts"]["jobs"] == 10
     assert record["counts"]["quarantined"] == record["counts"]["failed_units"] == 0
@@ -267,7 +267,7 @@ def test_noise_is_a_result(tmp_path: Path) -> None:
     data_dir = write_panel(tmp_path / "data", noise_panel(SYMBOLS))
     result = _run(data_dir, tmp_path / "run")
     assert result.message == (
-        "none of 1 targets is predictable at a false-discovery rate of 0.05; nothing was trained"
+        "the one target is not predictable at a false-discovery rate of 0.05; nothing was trained"
     )
     record = _record(tmp_path / "run")
     assert (record["status"], record["message"]) == ("done", result.message)

@@ -66,7 +66,7 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["status", str(run_dir)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "planted: done"
-    assert lines[1].startswith("1 of 1 targets predictable, 10 of 10 models trained; 1 unit failed")
+    assert lines[1].startswith("1 of 1 target predictable, 10 of 10 models trained; 1 unit failed")
     stages = [line.split(":")[0].strip() for line in lines if line.endswith(" s")]
     assert stages == [
         "inspect",

@@ -70,7 +70,9 @@ def _execute(options: argparse.Namespace) -> int:
     for partition in found.partitions:
         mark = "*" if partition.symbol in chosen and options.batch_size else " "
         size = size_text(partition.size_bytes)
-        put(f"{mark} {partition.symbol:{width}}  {len(partition.files):5d} files  {size:>10}")
+        n_here = len(partition.files)
+        noun = agreeing(n_here, "file", "files")
+        put(f"{mark} {partition.symbol:{width}}  {n_here:5d} {noun:5}  {size:>10}")
     for rejection in found.rejected:
         put(f"- {rejection.symbol}: {rejection.reason}")
     if options.batch_size:

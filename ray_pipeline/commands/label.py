@@ -7,6 +7,7 @@ import sys
 
 from ray_pipeline.commands.command import Command, add_config, find_own_modules
 from ray_pipeline.terminal import put
+from ray_pipeline.wording import plural
 
 __all__ = ["COMMAND"]
 
@@ -27,8 +28,9 @@ def _execute(options: argparse.Namespace) -> int:
     for symbol, error in labeled.failed:
         put(f"- {symbol}: {error}")
     put(
-        f"{labeled.n_symbols} symbols, {labeled.n_rows:,} rows, {labeled.n_features} features and "
-        f"{labeled.n_targets} targets written to {labeled.out}"
+        f"{plural(labeled.n_symbols, 'symbol')}, {plural(labeled.n_rows, 'row')}, "
+        f"{plural(labeled.n_features, 'feature')} and {plural(labeled.n_targets, 'target')} "
+        f"written to {labeled.out}"
     )
     return 0 if labeled.n_symbols else 1
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.comparing.excerpts import beside
-from ray_pipeline.results.figures import count, plural
-from ray_pipeline.wording import some_of
+from ray_pipeline.results.figures import count
+from ray_pipeline.wording import agreeing, plural, some_of
 
 __all__ = ["comparison_lines"]
 
@@ -93,9 +93,12 @@ def _table_lines(found: Found) -> Iterator[str]:
             yield f"  first difference: only {first['only_in'].upper()} has {of_row}"
     n_columns = len(found["columns_differing"])
     if n_columns:
-        of = f"{count(found['n_rows_differing'])} of {count(min(n_rows.values()))} rows differ"
+        n_differing = found["n_rows_differing"]
+        differ = agreeing(n_differing, "differs", "differ")
+        columns = plural(found["n_columns_compared"], "column")
+        of = f"{count(n_differing)} of {plural(min(n_rows.values()), 'row')} {differ}"
         each = [f"{c['column']} ({count(c['n_rows'])})" for c in found["columns_differing"]]
-        yield f"  {of}, in {n_columns} of {found['n_columns_compared']} columns: {some_of(each)}"
+        yield f"  {of}, in {n_columns} of {columns}: {some_of(each)}"
 
 
 def _json_lines(found: Found) -> Iterator[str]:

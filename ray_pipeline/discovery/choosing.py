@@ -60,7 +60,8 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
         if data.symbol_batch_size is not None:
             warnings.append(
                 f"data.symbol_batch_size={data.symbol_batch_size} does nothing: data.symbols "
-                f"names {len(data.symbols)} symbols, and exactly these are taken."
+                f"names {plural(len(data.symbols), 'symbol')}, and exactly "
+                f"{agreeing(len(data.symbols), 'this is', 'these are')} taken."
             )
         warnings.extend(
             f"data.symbols: {rejection.symbol} is left out: {rejection.reason}."
@@ -69,7 +70,7 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
         if not selected:
             named = "; ".join(f"{r.symbol}: {r.reason}" for r in found.rejected)
             raise DiscoveryError(
-                f"None of the {len(data.symbols)} symbols in data.symbols has data under "
+                f"None of data.symbols ({plural(len(data.symbols), 'symbol')}) has data under "
                 f"{data.data_dir} ({named}). Correct the names, or leave data.symbols empty to "
                 "discover them."
             )

@@ -29,7 +29,7 @@ from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import agreeing, plural, some_of
 
 __all__ = ["DOUBT", "DOUBT_TABLE", "carry_pooled", "carry_symbols"]
 
@@ -222,10 +222,10 @@ def _carry(context: StageContext) -> None:
         told = [f" {row.reason}." for row in rows if row.target == first.target and row.reason]
         n_targets = len({row.target for row in ranking.targets})
         raise ExecutionError(
-            f"{len(doubted)} of {n_targets} targets {'is' if len(doubted) == 1 else 'are'} "
-            f"doubtful, and leakage.policy is 'fail'. The first: {first}."
-            f"{''.join(told[:1])} Leave out by columns.exclude_features what knows the future; or "
-            "raise doubt.max_skill for "
+            f"{len(doubted)} of {plural(n_targets, 'target')} "
+            f"{agreeing(len(doubted), 'is', 'are')} doubtful, and leakage.policy is 'fail'. "
+            f"The first: {first}.{''.join(told[:1])} Leave out by "
+            "columns.exclude_features what knows the future; or raise doubt.max_skill for "
             f"{first.target}, if you know why its skill is so high; or set leakage.policy to "
             "'drop', to go on without the doubtful targets."
         )

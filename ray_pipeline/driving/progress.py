@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import escaped
 from ray_pipeline.execution import Done, Failed, Outcome
+from ray_pipeline.wording import plural
 
 __all__ = ["Progress", "Reporter", "Silent"]
 
@@ -70,7 +71,7 @@ class Progress:
     def listed(self, n_files: int) -> None:
         """Print how many files were listed, not too often."""
         if time.monotonic() - max(self._last_line, self._start) >= INTERVAL_S:
-            self._show(f"listing: {n_files:,} files so far", last=False)
+            self._show(f"listing: {plural(n_files, 'file')} so far", last=False)
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         """Count a unit; failures are told at once."""

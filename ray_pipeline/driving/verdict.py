@@ -8,6 +8,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.ranking.doubt import DoubtedFigure, doubt_sentence
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.routing.jobs import TrainingPlan
+from ray_pipeline.wording import plural
 
 __all__ = ["verdict"]
 
@@ -40,21 +41,21 @@ def verdict(
     doubtful = {each.target for each in every}
     n_predictable = len({row.target for row in ranking.targets if row.predictable} - doubtful)
     in_doubt = f"; {doubt_sentence(every)}" if every else ""
-    units = "1 unit" if n_failed == 1 else f"{n_failed} units"
-    failed = f"; {units} failed, see failures.parquet" if n_failed else ""
+    failed = f"; {plural(n_failed, 'unit')} failed, see failures.parquet" if n_failed else ""
     if n_predictable == 0:
-        trained = f"{n_models} models trained" if n_models else "nothing was trained"
+        trained = f"{plural(n_models, 'model')} trained" if n_models else "nothing was trained"
+        none_is = "the one target is not" if n_targets == 1 else f"none of {n_targets} targets is"
         return (
-            f"none of {n_targets} targets is predictable at a false-discovery rate of {alpha:g}; "
+            f"{none_is} predictable at a false-discovery rate of {alpha:g}; "
             f"{trained}{in_doubt}{failed}"
         )
-    found = f"{n_predictable} of {n_targets} targets predictable"
+    found = f"{n_predictable} of {plural(n_targets, 'target')} predictable"
     n_wanted = len(plan.jobs) + len(plan.left_out)
     if n_wanted == 0:
         return f"{found}, but no route leads to a model; nothing was trained{in_doubt}{failed}"
     if n_models == 0:
         raise ExecutionError(
-            f"{found}, but not one of {n_wanted} models could be trained; failures.parquet and "
-            "training_plan.json say why."
+            f"{found}, but not one of {plural(n_wanted, 'model')} could be trained; "
+            "failures.parquet and training_plan.json say why."
         )
-    return f"{found}, {n_models} of {n_wanted} models trained{in_doubt}{failed}"
+    return f"{found}, {n_models} of {plural(n_wanted, 'model')} trained{in_doubt}{failed}"

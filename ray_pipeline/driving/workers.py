@@ -15,6 +15,7 @@ from ray_pipeline.execution import Executor, SerialExecutor, UnitStore
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.user_code.functions import import_from
+from ray_pipeline.wording import plural
 
 __all__ = ["names_own_modules", "open_executor"]
 
@@ -78,7 +79,7 @@ def open_executor(
                 on_wait=reporter.say,
             ),
         )
-        reporter.say(f"Ray is ready for {executor.n_workers} workers")
+        reporter.say(f"Ray is ready for {plural(executor.n_workers, 'worker')}")
     try:
         # Ray prints its raylets' complaints to standard output, which belongs to results.
         with redirect_stdout(sys.stderr):

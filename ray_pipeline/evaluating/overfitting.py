@@ -14,6 +14,7 @@ from ray_pipeline.evaluating.comparison import Likeness, OverfittingRow
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import View
 from ray_pipeline.statistics.overfitting import mean_correlation, probability_of_overfitting
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["ComparedJob", "ComparisonSpec", "compare_models", "likeness", "overfitting_rows"]
 
@@ -95,7 +96,9 @@ def _row(target: str | None, returns: Floats) -> OverfittingRow:
     if kept.sum() < 2:
         reason = "one model has no rival to be compared with"
     elif found is None:
-        reason = f"{len(common)} slices of time with returns of all models are too few"
+        slices = plural(len(common), "slice")
+        are = agreeing(len(common), "is", "are")
+        reason = f"{slices} of time with returns of all models {are} too few"
     return OverfittingRow(
         target=target,
         n_models=int(kept.sum()),

@@ -21,6 +21,7 @@ from ray_pipeline.statistics.percentiles import (
     percentiles_in_groups,
     quantile_numbers,
 )
+from ray_pipeline.wording import plural
 
 __all__ = ["Ranked", "rank_predictions"]
 
@@ -99,12 +100,13 @@ def _across(
     _, inverse, counts = np.unique(positions, return_inverse=True, return_counts=True)
     percentile = percentiles_in_groups(prediction, positions)
     percentile[counts[inverse] < settings.min_names] = np.nan
-    if counts.max(initial=0) >= settings.min_names:
+    most = int(counts.max(initial=0))
+    if most >= settings.min_names:
         return percentile, NOTHING_MISSING
     return percentile, WhyNot(
         "no quantiles",
-        f"no timestamp has more than {counts.max(initial=0)} symbols, and {settings.min_names} are "
-        f"needed for evaluation.n_quantiles={settings.n_quantiles} with "
+        f"no timestamp has more than {plural(most, 'symbol')}, and {settings.min_names} are needed "
+        f"for evaluation.n_quantiles={settings.n_quantiles} with "
         f"target_ranking.min_cs={settings.min_cs}",
     )
 
@@ -115,8 +117,8 @@ def _over_time(prediction: Floats, n_quantiles: int) -> tuple[Floats, WhyNot]:
     if len(prediction) <= least:
         why_not = WhyNot(
             "no quantiles",
-            f"{len(prediction)} predictions are too few: the first {least} "
-            f"({EARLIER_PER_QUANTILE} per quantile) are what later ones are placed among",
+            f"{plural(len(prediction), 'prediction is', 'predictions are')} too few: the first "
+            f"{least} ({EARLIER_PER_QUANTILE} per quantile) are what later ones are placed among",
         )
     return earlier_percentiles(prediction, 1, least), why_not
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ray_pipeline.wording import plural
+
 __all__ = [
     "Node",
     "WorkerShape",
@@ -53,9 +55,9 @@ def misfit(nodes: Sequence[Node], shape: WorkerShape) -> str | None:
     cpus = max(node.cpus for node in nodes)
     memory = max(node.memory_bytes for node in nodes)
     return (
-        f"A worker asks for {shape}, and none of {len(nodes)} nodes has that: at most {cpus:g} "
-        f"CPUs and {gib(memory)} on one node. Lower execution.cpus_per_worker or the memory per "
-        "worker, or use larger nodes."
+        f"A worker asks for {shape}, and none of {plural(len(nodes), 'node')} has that: "
+        f"at most {cpus:g} CPUs and {gib(memory)} on one node. Lower execution.cpus_per_worker or "
+        "the memory per worker, or use larger nodes."
     )
 
 

@@ -24,6 +24,7 @@ from ray_pipeline.execution.ray_workers import (
     SharedLost,
 )
 from ray_pipeline.execution.sizing import PoolSizing
+from ray_pipeline.wording import plural
 
 __all__ = ["RayExecutor", "RaySettings"]
 
@@ -283,7 +284,7 @@ class RayExecutor(Generic[State]):
         starting = f", {n_starting} wait for {self._sizing.shape} or are starting"
         self._say(
             f"No unit ended for {silent_s:.0f} s: {current.describe(time.monotonic())}. "
-            f"{len(workers.ready)} workers are ready"
+            f"{plural(len(workers.ready), 'worker is', 'workers are')} ready"
             f"{starting if n_starting else ''}. {self._sizing.problem or ''}".rstrip()
         )
 
@@ -306,7 +307,7 @@ class _StartWatch:
             self._n_failed += 1
             if self._n_failed >= self._limit:
                 raise ExecutionError(
-                    f"{self._n_failed} workers in a row died while they started; the last: "
+                    f"{plural(self._n_failed, 'worker')} in a row died while starting; the last: "
                     f"{event.message}"
                 )
 

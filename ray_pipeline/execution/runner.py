@@ -8,6 +8,7 @@ from typing import Any
 from ray_pipeline.errors import DataError, ExecutionError
 from ray_pipeline.execution.protocol import Executor, Failed, Outcome, Shared, Unit, UnitStore
 from ray_pipeline.execution.stage import run_stage, unfit_sentence
+from ray_pipeline.wording import plural
 
 __all__ = ["SharedValue", "UnitRunner"]
 
@@ -117,7 +118,7 @@ class UnitRunner:
         missing = [unit.key for unit in units if unit.key not in records]
         if missing:
             raise ExecutionError(
-                f"{units[0].stage}: {len(missing)} of {len(units)} units failed "
+                f"{units[0].stage}: {len(missing)} of {plural(len(units), 'unit')} failed "
                 f"({', '.join(missing[:5])}) and the run cannot go on without them; "
                 "failures.parquet has their errors."
             )

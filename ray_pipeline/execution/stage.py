@@ -12,6 +12,7 @@ from typing import Any
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.protocol import Done, Executor, Failed, Outcome, Unit, UnitStore
 from ray_pipeline.records import UnfitUnit
+from ray_pipeline.wording import plural
 
 __all__ = ["StageResult", "run_stage", "unfit_sentence"]
 
@@ -132,9 +133,9 @@ def unfit_sentence(stage: str, unfit: Sequence[UnfitUnit]) -> str:
     'rank_symbol: 1 finished unit is done again: units/rank_symbol/a1.json is empty'
     """
     first = unfit[0]
-    units = "finished unit is" if len(unfit) == 1 else "finished units are"
+    units = plural(len(unfit), "finished unit is", "finished units are")
     more = "" if len(unfit) == 1 else ", the first of them"
-    return f"{stage}: {len(unfit)} {units} done again: {first.name} {first.reason}{more}"
+    return f"{stage}: {units} done again: {first.name} {first.reason}{more}"
 
 
 def _check(units: Sequence[Unit]) -> None:

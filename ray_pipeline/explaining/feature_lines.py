@@ -12,12 +12,11 @@ from ray_pipeline.results.figures import (
     DASH,
     is_measured,
     percentage,
-    plural,
     signed,
     unsigned,
 )
 from ray_pipeline.results.tables import FEATURES
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["own_feature_lines", "pooled_feature_lines"]
 

@@ -16,13 +16,12 @@ from ray_pipeline.records import QUESTIONS, VIEW_NAMES
 from ray_pipeline.results.figures import (
     DASH,
     count,
-    plural,
     probability,
     signed,
     unsigned,
     with_error,
 )
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["explanation_lines"]
 

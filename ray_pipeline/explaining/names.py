@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.figures import count, plural
-from ray_pipeline.wording import some_of
+from ray_pipeline.results.figures import count
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["check_symbol", "check_target"]
 

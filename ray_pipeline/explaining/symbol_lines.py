@@ -7,7 +7,7 @@ from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
 from ray_pipeline.results.figures import DASH, count, period, probability, signed, with_error
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["data_lines", "figure_lines", "route_of_symbol_lines"]
 
@@ -74,7 +74,7 @@ def data_lines(found: Row) -> list[str]:
     if known is None:
         return ["data", *wrapped(data["absent"])]
     span = period(known["first_ts"], known["last_ts"])
-    lines = wrapped(f"{count(known['n_rows'])} rows, {span}")
+    lines = wrapped(f"{plural(known['n_rows'], 'row')}, {span}")
     if known["findings"]:
         lines += wrapped(some_of(known["findings"], MAX_FINDINGS))
     for item in data["quarantined"]:

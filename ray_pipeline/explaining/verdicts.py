@@ -11,6 +11,7 @@ from ray_pipeline.ranking.doubt import DoubtedFigure
 from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.results.figures import is_measured, probability, signed
 from ray_pipeline.routing.comparison import better_model
+from ray_pipeline.wording import plural
 
 __all__ = ["difference_verdict", "headline", "source_of_p", "source_of_q", "view_verdict"]
 
@@ -78,7 +79,8 @@ def source_of_p(row: TargetRow, rules: Mapping[str, Any]) -> str:
 def source_of_q(n_tests: int, rules: Mapping[str, Any]) -> str:
     """Say what a q-value pays for."""
     return (
-        f"q is p after {_CORRECTIONS[rules['fdr']]} over {n_tests} tests, one per target and view"
+        f"q is p after {_CORRECTIONS[rules['fdr']]} over "
+        f"{plural(n_tests, 'test')}, one per target and view"
     )
 
 
@@ -129,7 +131,8 @@ def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str,
     q, alpha, least = row["difference_q_value"], rules["symbol_alpha"], rules["min_difference"]
     if not is_measured(q):
         return "not measured, so neither model counts as better"
-    found = f"q {probability(q)} of exceeding min_difference={least:g}, among {n_tests} symbols, is"
+    among = f"among {plural(n_tests, 'symbol')}"
+    found = f"q {probability(q)} of exceeding min_difference={least:g}, {among}, is"
     if q > alpha:
         return f"{found} above alpha {alpha:g}: neither model counts as better"
     shrunk = row.get("difference_shrunk", row["difference"])  # earlier versions did not shrink

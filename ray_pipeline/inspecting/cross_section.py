@@ -28,6 +28,7 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.records import SymbolPartition, TimeRun
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import plural
 
 __all__ = [
     "BLOCK_BYTES",
@@ -230,7 +231,7 @@ def require_enough_members(n_present: int, names: Sequence[str]) -> None:
     """Raise ConfigError when `n_present` symbols are too few for these columns to have a value."""
     if n_present < MIN_MEMBERS:
         raise ConfigError(
-            f"{n_present} symbols are too few for {', '.join(names[:3])} "
-            f"({len(names)} cross-sectional columns): {MIN_MEMBERS} are needed. Add symbols, or "
-            "leave these columns out of labeling.features and labeling.targets."
+            f"{plural(n_present, 'symbol is', 'symbols are')} too few for {', '.join(names[:3])} "
+            f"({plural(len(names), 'cross-sectional column')}): {MIN_MEMBERS} are needed. Add "
+            "symbols, or leave these columns out of labeling.features and labeling.targets."
         )

@@ -10,6 +10,7 @@ from ray_pipeline.panel.inspection import TableKind
 from ray_pipeline.panel.outlines import Outlined
 from ray_pipeline.panel.own_symbols import is_same_symbol
 from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
+from ray_pipeline.wording import plural
 
 __all__ = ["find_misfits", "other_symbols"]
 
@@ -109,7 +110,7 @@ def _with_other_types(inspections: Sequence[Outlined], patterns: ColumnPatterns)
         }
         if 2 * len(others) >= len(holders):
             continue
-        most = f"a number in {len(holders) - len(others)} of {len(holders)} symbols"
+        most = f"a number in {len(holders) - len(others)} of {plural(len(holders), 'symbol')}"
         for symbol, kind in others.items():
             found.setdefault(
                 symbol,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.records import LARGEST_VALUE
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = [
     "ASSUMED_RULES",
@@ -65,7 +66,9 @@ class QualityFinding:
 def require_rows(n_rows: int, min_rows: int) -> None:
     """Raise `DataError` when fewer than `min_rows` rows are left after cleaning."""
     if n_rows < min_rows:
-        raise DataError(f"{n_rows} rows after cleaning; data.min_rows_per_symbol needs {min_rows}.")
+        raise DataError(
+            f"{plural(n_rows, 'row')} after cleaning; data.min_rows_per_symbol needs {min_rows}."
+        )
 
 
 def to_float(column: pa.ChunkedArray) -> NDArray[np.float32] | NDArray[np.float64]:
@@ -95,12 +98,21 @@ def bar_findings(bars: NDArray[np.float64]) -> list[QualityFinding]:
     n_missing = int(np.isnan(bars).sum())
     findings = []
     if n_missing:
-        message = f"{n_missing} missing cells in the bars; what depends on them is missing too"
+        message = (
+            f"{plural(n_missing, 'missing cell')} in the bars; what depends on "
+            f"{agreeing(n_missing, 'it', 'them')} is missing too"
+        )
         findings.append(QualityFinding("missing_bar_cells", None, n_missing, message))
     if n_outside:
-        message = f"{n_outside} bars have an open or close outside [low, high]; kept as they are"
+        message = (
+            f"{plural(n_outside, 'bar has', 'bars have')} an open or close "
+            f"outside [low, high]; kept as {agreeing(n_outside, 'it is', 'they are')}"
+        )
         findings.append(QualityFinding("inconsistent_bars", None, n_outside, message))
     if n_nonpositive:
-        message = f"{n_nonpositive} bars have a price of zero or less; kept as they are"
+        message = (
+            f"{plural(n_nonpositive, 'bar has', 'bars have')} a price of "
+            f"zero or less; kept as {agreeing(n_nonpositive, 'it is', 'they are')}"
+        )
         findings.append(QualityFinding("nonpositive_prices", None, n_nonpositive, message))
     return findings

@@ -36,6 +36,7 @@ from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory, open_filesystem
 from ray_pipeline.training.model_checks import check_input
 from ray_pipeline.training.models import check_model
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["PredictOptions", "predict_panel"]
 
@@ -332,7 +333,8 @@ def _request(
     if not any(each.jobs for each in served.values()):
         symbol, first = next(iter(served.items()))
         raise ExecutionError(
-            f"no model serves any of the {len(served)} symbols. The first, {symbol}: "
+            f"{plural(len(served), 'symbol')}, and no model serves "
+            f"{agreeing(len(served), 'it', 'any of them')}. The first, {symbol}: "
             f"{'; '.join(first.notes)}."
         )
     features = dict.fromkeys(name for each in served.values() for name in each.features)

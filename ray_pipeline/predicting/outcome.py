@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.predicting.serving import Serving
-from ray_pipeline.wording import iso_time, plural, some_of
+from ray_pipeline.wording import agreeing, iso_time, plural, some_of
 
 __all__ = ["described", "prediction_lines", "replay_summary", "replay_warning"]
 
@@ -78,9 +78,10 @@ def replay_warning(summary: Record, *, fewer_compared: bool = False) -> str | No
         cause = f"symbols that they are compared with are missing, or {cause}"
     if summary["libraries"]:
         cause = f"another version of a library ({', '.join(summary['libraries'])}), or {cause}"
+    are = agreeing(summary["n_different"], "is not that", "are not those")
     return (
-        f"{summary['n_different']:,} of {summary['n_compared']:,} predictions of training rows are "
-        f"not those of the training, by up to {summary['largest_difference']:.2g}, in "
+        f"{summary['n_different']:,} of {plural(summary['n_compared'], 'prediction')} of training "
+        f"rows {are} of the training, by up to {summary['largest_difference']:.2g}, in "
         f"{some_of(summary['symbols'], at_most=_N_SHOWN)}. Likely cause: {cause}."
     )
 
@@ -96,10 +97,12 @@ def prediction_lines(document: Record) -> list[str]:
     lines += [f"{some_of(symbols, at_most=_N_SHOWN)}: {text}" for text, symbols in by_note.items()]
     replay = document["replay"]
     if replay["n_compared"] and not replay["n_different"]:
-        lines.append(
-            f"{replay['n_compared']:,} predictions of training rows are those of the training, "
-            "bit for bit"
+        same = plural(
+            replay["n_compared"],
+            "prediction of a training row is that",
+            "predictions of training rows are those",
         )
+        lines.append(f"{same} of the training, bit for bit")
     scored = [each for each in document["symbols"].values() if each["file"]]
     n_rows = sum(each["n_rows"] for each in scored)
     n_targets = len(document["targets"])
@@ -115,7 +118,9 @@ def _row_notes(record: Record | None) -> list[str]:
         return ["no row to predict: all lie outside data.universe"]
     first = record["first_predictable_row"]
     if record["first_predictable_time_ns"] is None:
-        return [f"no row to predict: the features look back on {first} rows before the first"]
+        return [
+            f"no row to predict: the features look back on {plural(first, 'row')} before the first"
+        ]
     return ["no row to predict since the time asked for"]
 
 

@@ -26,6 +26,7 @@ from ray_pipeline.user_code.functions import (
     import_from,
     load_function,
 )
+from ray_pipeline.wording import plural
 
 __all__ = ["TrainedRun", "open_trained_run"]
 
@@ -252,8 +253,8 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
     if len(jobs) != n_models:
         # Without this the scores would be those of the models that are left, and nobody told.
         raise ArtifactError(
-            f"{run.uri}: run.json counts {n_models} models, and models/ holds the metadata.json of "
-            f"{len(jobs)}. Copy the whole run directory, or run again."
+            f"{run.uri}: run.json counts {plural(n_models, 'model')}, and models/ holds the "
+            f"metadata.json of {len(jobs)}. Copy the whole run directory, or run again."
         )
     known = record.models
     unknown = [] if known is None else [job.job_id for job in jobs if job.job_id not in known]

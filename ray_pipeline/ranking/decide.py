@@ -15,6 +15,7 @@ from ray_pipeline.ranking.shifts import shift_p_value
 from ray_pipeline.records import QUESTIONS, Question, TargetSpec, Task, View
 from ray_pipeline.samples.evidence import Evidence, best_family, strongest_family
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
+from ray_pipeline.wording import plural
 
 __all__ = [
     "Null",
@@ -279,18 +280,19 @@ def _judged(
     if math.isnan(q):
         if row.n_rows == 0:
             return "too little data", "no fold had enough labels that differ to train and test on"
-        return "too little data", f"{row.n_rows} out-of-sample rows"
+        return "too little data", plural(row.n_rows, "out-of-sample row")
     figures = f"skill {row.skill:+.4f} (t {row.t_stat:.2f}), q {q:.2g}"
     if math.isnan(row.std_error):
         return (
             "too little data",
-            f"{row.n_rows} predictions hold too few independent labels",
+            f"{plural(row.n_rows, 'prediction holds', 'predictions hold')} too few independent "
+            "labels",
         )
     if q > alpha:
-        return "no evidence", f"{figures} > alpha {alpha:g} over {n_tests} tests"
+        return "no evidence", f"{figures} > alpha {alpha:g} over {plural(n_tests, 'test')}"
     if row.skill <= 0:
         return "no evidence", f"{figures}, but the skill is not positive"
-    return "predictable", f"{figures} ≤ alpha {alpha:g} over {n_tests} tests"
+    return "predictable", f"{figures} ≤ alpha {alpha:g} over {plural(n_tests, 'test')}"
 
 
 def is_hinted(skill: float, p_value: float, alpha: float) -> bool:

@@ -17,6 +17,7 @@ from ray_pipeline.bars.plausible import (
 from ray_pipeline.panel.cautions import unused_patterns
 from ray_pipeline.ranking.decide import Row, SymbolRow, TargetRow, in_order
 from ray_pipeline.records import VIEW_NAMES, TargetSpec, View, first_match
+from ray_pipeline.wording import agreeing
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -311,6 +312,6 @@ def surely(row: TargetRow | SymbolRow) -> float:
 def doubt_sentence(doubted: Sequence[DoubtedFigure]) -> str:
     """Count the doubtful targets and name the first, in words that follow a semicolon."""
     n_doubtful = len({each.target for each in doubted})
-    is_are = "1 is" if n_doubtful == 1 else f"{n_doubtful} are"
+    are = agreeing(n_doubtful, "is", "are")
     others = f", and {n_doubtful - 1} more" if n_doubtful > 1 else ""
-    return f"{is_are} doubtful: {doubted[0]}{others}"
+    return f"{n_doubtful} {are} doubtful: {doubted[0]}{others}"

@@ -46,6 +46,7 @@ from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import plural
 
 __all__ = ["RANKED_SYMBOLS", "RANKED_TARGETS", "RANKING", "Ranking", "rank_targets"]
 
@@ -320,7 +321,9 @@ def _rank(context: StageContext) -> None:
     )
     n_targets = len(subject.frame.targets)
     doubtful = f", {len(doubted)} doubtful: {doubted[0]}" if doubted else ""
-    context.account.say(f"{len(predictable)} of {n_targets} targets predictable{doubtful}")
+    context.account.say(
+        f"{len(predictable)} of {plural(n_targets, 'target')} predictable{doubtful}"
+    )
 
 
 RANKING = Stage(

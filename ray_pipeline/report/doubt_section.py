@@ -11,6 +11,7 @@ from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import percentage, with_error
 from ray_pipeline.results.tables import DOUBT
+from ray_pipeline.wording import plural
 
 __all__ = ["CarryingFeature", "DoubtSection", "DoubtedSkill", "write_doubt_section"]
 
@@ -74,7 +75,7 @@ def _doubted(head: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> DoubtedS
     return DoubtedSkill(
         target=head["target"],
         whose=f"{whose}, {head['family']}",
-        horizon="1 bar" if bars == 1 else f"{bars} bars",
+        horizon=plural(bars, "bar"),
         reason=head["reason"],
         features=tuple(map(_feature, features)),
     )

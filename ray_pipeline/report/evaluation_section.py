@@ -16,7 +16,6 @@ from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import (
     DASH,
-    count,
     is_measured,
     moment,
     percentage,
@@ -28,6 +27,7 @@ from ray_pipeline.results.figures import (
 )
 from ray_pipeline.results.overfitting import overfitting_of, overfitting_sentence, trials_of
 from ray_pipeline.results.tables import EVALUATED_JOBS, EVALUATION
+from ray_pipeline.wording import plural
 
 __all__ = ["ChartedJob", "EvaluatedModel", "EvaluationSection", "write_evaluation_section"]
 
@@ -221,7 +221,7 @@ def _quantile_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
     values, halves = [row["excess"] for row in rows], _halves(rows)
     titles = [
         f"quantile {row['quantile']}: mean {significant(row['mean_actual'])}, "
-        f"{count(row['n_rows'])} rows"
+        f"{plural(row['n_rows'], 'row')}"
         for row in rows
     ]
     names = [str(row["quantile"]) for row in rows]
@@ -232,7 +232,7 @@ def _quantile_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
 def _decay_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
     values, halves = [row["rank_ic"] for row in rows], _halves(rows)
     titles = [
-        f"{row['lag_bars']} bars later: {with_error(row['rank_ic'], row['std_error'])}; "
+        f"{plural(row['lag_bars'], 'bar')} later: {with_error(row['rank_ic'], row['std_error'])}; "
         f"correlation of the ranks {signed(row['rank_autocorrelation'], 2)}"
         for row in rows
     ]

@@ -19,12 +19,12 @@ from ray_pipeline.results.figures import (
     count,
     is_measured,
     percentage,
-    plural,
     signed,
     unsigned,
     with_error,
 )
 from ray_pipeline.results.tables import FEATURES
+from ray_pipeline.wording import plural
 
 __all__ = ["FeatureSection", "KeptSkill", "PooledFeature", "SymbolFeature", "write_feature_section"]
 

@@ -21,6 +21,7 @@ from ray_pipeline.results.figures import (
     unsigned,
 )
 from ray_pipeline.results.tables import PLAN
+from ray_pipeline.wording import plural
 
 __all__ = ["ListedModel", "ModelSection", "write_model_section"]
 
@@ -118,7 +119,7 @@ def _model(job: PlannedJob, metadata: ModelRecord, scale: Scale) -> ListedModel:
     holds = is_measured(half_width) and is_measured(skill) and skill > half_width
     return ListedModel(
         job_id=job.job_id,
-        trained_on=f"{count(len(symbols))} symbols" if pooled else ", ".join(symbols),
+        trained_on=plural(len(symbols), "symbol") if pooled else ", ".join(symbols),
         family=job.family,
         chart=interval(skill, half_width, scale, marked=holds, title=title),
         skill=signed(skill),

@@ -18,8 +18,8 @@ from ray_pipeline.results.figures import (
     duration,
     moment,
     period,
-    plural,
 )
+from ray_pipeline.wording import plural
 
 __all__ = ["FoldRow", "RunSection", "StageTime", "write_run_section"]
 
@@ -125,7 +125,9 @@ def _universe(data: DataFacts) -> str:
 
 def _rows(data: DataFacts) -> str:
     rows, stamps = data.n_rows, data.n_timestamps
-    return f"{count(rows)} rows on {count(stamps)} timestamps" if rows is not None else DASH
+    return (
+        f"{plural(rows, 'row')} on {plural(stamps or 0, 'timestamp')}" if rows is not None else DASH
+    )
 
 
 def _when(record: RunRecord) -> str:

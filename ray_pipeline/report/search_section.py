@@ -10,8 +10,9 @@ import numpy as np
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.documents import SearchRecord
-from ray_pipeline.results.figures import DASH, count, is_measured, plural, signed, with_error
+from ray_pipeline.results.figures import DASH, count, is_measured, signed, with_error
 from ray_pipeline.results.tables import TRIALS
+from ray_pipeline.wording import plural
 
 __all__ = ["SearchSection", "SearchedModel", "write_search_section"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.figures import DASH, count, plural, shortened, significant
+from ray_pipeline.results.figures import DASH, count, shortened, significant
 from ray_pipeline.results.tables import USER_STAGES
+from ray_pipeline.wording import plural
 
 __all__ = ["StageTable", "write_stage_section"]
 

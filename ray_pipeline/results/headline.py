@@ -12,12 +12,12 @@ from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import (
     count,
     is_measured,
-    plural,
     probability,
     shortened,
     signed,
     unsigned,
 )
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["Headline", "write_headline"]
 
@@ -86,7 +86,7 @@ def _finding(contents: RunContents, rows: Sequence[TargetRow]) -> str:
         for view, name in VIEW_NAMES.items()
         if (n := sum(row.view == view for row in believed))
     ]
-    is_are = "is" if len(predictable) == 1 else "are"
+    is_are = agreeing(len(predictable), "is", "are")
     return (
         f"{count(len(predictable))} of {plural(n_targets, 'target')} {is_are} predictable "
         f"({', '.join(views)}); {_trained(n_models, _n_wanted(contents))}{in_doubt}."
@@ -101,7 +101,7 @@ def _n_wanted(contents: RunContents) -> int:
 def _trained(n_models: int, n_wanted: int) -> str:
     if n_models == 0:
         return "no model was trained"
-    was = "was" if n_models == 1 else "were"
+    was = agreeing(n_models, "was", "were")
     if n_models < n_wanted:
         return f"{count(n_models)} of {plural(n_wanted, 'wanted model')} {was} trained"
     return f"{plural(n_models, 'model')} {was} trained"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ray_pipeline.results.figures import count, is_measured, percentage
+from ray_pipeline.results.figures import is_measured, percentage
+from ray_pipeline.wording import plural
 
 __all__ = ["overfitting_of", "overfitting_sentence", "trials_of"]
 
@@ -19,7 +20,7 @@ def overfitting_of(rows: Iterable[Row], target: str | None = None) -> Row | None
 
 def trials_of(row: Row) -> str:
     """Write how many trials a Sharpe ratio was the best of."""
-    counted = f"{count(row['n_trials'])} trials"
+    counted = plural(row["n_trials"], "trial")
     effective = row.get("n_effective_trials")
     if not is_measured(effective):  # written by version 0.2.0 or before
         return counted
@@ -30,7 +31,7 @@ def overfitting_sentence(row: Row) -> str:
     """Say how often the best model of one half of the time disappointed in the other."""
     if not is_measured(row["probability"]):
         return f"The probability of backtest overfitting could not be measured: {row['reason']}."
-    models = f"{count(row['n_models'])} models"
+    models = plural(row["n_models"], "model")
     if row["target"] is not None:
         models += f" of {row['target']}"
     return (

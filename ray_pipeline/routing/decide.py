@@ -11,6 +11,7 @@ from ray_pipeline.ranking.decide import SymbolRow, TargetRow, is_hinted
 from ray_pipeline.records import View
 from ray_pipeline.routing.comparison import PairedVerdict, RoutingThresholds, paired_verdicts
 from ray_pipeline.samples.evidence import Evidence
+from ray_pipeline.wording import plural
 
 __all__ = [
     "NOT_SERVED",
@@ -281,6 +282,6 @@ def _facts(
         shrunk = "" if math.isnan(verdict.shrunk) else f", shrunk {verdict.shrunk:+.3f}"
         parts.append(
             f"own - pooled {difference.skill:+.3f} ± {difference.std_error:.3f} "
-            f"(q {verdict.q_value:.2g}{shrunk}, {difference.n_rows} rows)"
+            f"(q {verdict.q_value:.2g}{shrunk}, {plural(difference.n_rows, 'row')})"
         )
     return ", ".join(parts) if parts else "nothing could be measured"

@@ -20,6 +20,7 @@ from ray_pipeline.routing.jobs import (
     TrainingPlan,
 )
 from ray_pipeline.selection.selected import ModelFeatures, Selection
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["plan_training", "without_lonely_averages"]
 
@@ -98,7 +99,7 @@ def without_lonely_averages(
         if job.family == RANK_AVERAGE and n_there < MIN_MEMBERS:
             reason = (
                 f"an average needs {MIN_MEMBERS} models, and {n_there} of its "
-                f"{len(job.members)} members {'was' if n_there == 1 else 'were'} {what}"
+                f"{plural(len(job.members), 'member')} {agreeing(n_there, 'was', 'were')} {what}"
             )
             left_out.append(LeftOutModel.of(job, reason))
         else:
@@ -154,7 +155,7 @@ class _Wanted:
             serves=tuple(row.symbol for row in rows),
             verdict=verdict,
             why=f"{verdict} (skill {first.pooled_skill:+.4f}, q {first.pooled_q_value:.2g}); "
-            f"serves {len(rows)} symbols",
+            f"serves {plural(len(rows), 'symbol')}",
         )
 
     @classmethod

@@ -18,6 +18,7 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.pool import PoolSpec, SliceSpec, assemble_pool, count_samples, write_slice
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.wording import plural
 
 if TYPE_CHECKING:
     from ray_pipeline.config.stage_sections import TargetRankingConfig
@@ -76,7 +77,7 @@ def too_few_to_pool(n_symbols: int, settings: TargetRankingConfig) -> str | None
     if "cross_sectional" not in settings.views or n_symbols >= settings.min_cs:
         return None
     missing = (
-        f"{n_symbols} symbols are too few for the cross-sectional view: "
+        f"{plural(n_symbols, 'symbol is', 'symbols are')} too few for the cross-sectional view: "
         f"target_ranking.min_cs needs {settings.min_cs}."
     )
     if settings.views == ("cross_sectional",):

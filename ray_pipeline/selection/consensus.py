@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.statistics.tails import average_ranks
+from ray_pipeline.wording import plural
 
 __all__ = [
     "FeatureRow",
@@ -227,7 +228,7 @@ def consensus_of_folds(
     rows = []
     for place, j in enumerate(order, start=1):
         verdict: FeatureVerdict
-        often = f"chosen in {stability[j]:.0%} of {len(folds)} folds"
+        often = f"chosen in {stability[j]:.0%} of {plural(len(folds), 'fold')}"
         like = kept.get(twins.get(j, j), j)
         if like != j:
             verdict, reason = "redundant", f"redundant: says the same as {feature_names[like]}"
@@ -245,7 +246,7 @@ def consensus_of_folds(
         else:
             verdict, reason = (
                 "useless",
-                f"useless: in none of {len(folds)} folds above what means nothing",
+                f"useless: in none of {plural(len(folds), 'fold')} above what means nothing",
             )
         methods = {
             method: float(np.mean([fold.scores[method][j] for fold in folds]))

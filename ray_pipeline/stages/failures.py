@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed
+from ray_pipeline.wording import plural
 
 __all__ = ["FailureLedger", "require_tolerable"]
 
@@ -25,7 +26,7 @@ def require_tolerable(
     """
     if n_failed > max_failed_fraction * n_symbols:
         raise ExecutionError(
-            f"{n_failed} of {n_symbols} symbols failed, more than "
+            f"{n_failed} of {plural(n_symbols, 'symbol')} failed, more than "
             f"execution.max_failed_fraction={max_failed_fraction:g} allows. {the_first}"
         )
 
@@ -88,7 +89,7 @@ class FailureLedger:
         }
         if not left:
             raise ExecutionError(
-                f"none of {len(self._symbols)} symbols is left. {self._the_first()}"
+                f"none of {plural(len(self._symbols), 'symbol')} is left. {self._the_first()}"
             )
         return left
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ray_pipeline.errors import StorageError
 from ray_pipeline.storage.s3_errors import GaveUpError, advice, error_code, said
+from ray_pipeline.wording import plural
 
 __all__ = ["reason_of", "storage_errors"]
 
@@ -67,5 +68,5 @@ def _reason(error: BaseException, uri: str) -> str:
     elif isinstance(error, OSError) and error.filename and not uri.endswith(str(error.filename)):
         text = f"{text}: {error.filename}"
     if isinstance(error, GaveUpError) and error.n_tries > 1:
-        text = f"{text} ({error.n_tries} tries)"
+        text = f"{text} ({plural(error.n_tries, 'try', 'tries')})"
     return "; ".join(filter(None, (text, advice(error))))

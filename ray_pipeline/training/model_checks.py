@@ -10,6 +10,7 @@ from typing import Any
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.intervals import Interval
 from ray_pipeline.records import BAR_FIELDS
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = [
     "check_checksums",
@@ -117,14 +118,15 @@ def check_features(
     missing = [name for name in needed if name not in names]
     if missing:
         raise ArtifactError(
-            f"{job_id} needs {len(needed)} features, and {_some(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing. Give a table that has "
-            f"{'it' if len(missing) == 1 else 'them'}."
+            f"{job_id} needs {plural(len(needed), 'feature')}, and {_some(missing)} "
+            f"{agreeing(len(missing), 'is', 'are')} missing. Give a table that has "
+            f"{agreeing(len(missing), 'it', 'them')}."
         )
     extra = [name for name in names if name not in needed]
     if extra:
         raise ArtifactError(
-            f"{job_id} was not trained on {_some(extra)}. Give its {len(needed)} features alone."
+            f"{job_id} was not trained on {_some(extra)}. Give its "
+            f"{plural(len(needed), 'feature')} alone."
         )
     if list(names) != list(needed):
         place, found, expected = next(
@@ -172,7 +174,8 @@ def check_columns(
     ]
     if missing:
         raise ArtifactError(
-            f"symbol {symbol}: {metadata['job_id']} needs {len(metadata['features'])} features, "
+            f"symbol {symbol}: {metadata['job_id']} needs "
+            f"{plural(len(metadata['features']), 'feature')}, "
             f"and the table has no column {_some(missing)}. Give tables with the columns that the "
             "run had."
         )
@@ -202,8 +205,8 @@ def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str],
     if kind == "labeled" and are_bars and len(missing) == len(input_columns):
         raise ArtifactError(
             f"the models were trained on labeled tables, and {name} holds bars: it has none of "
-            f"their {len(input_columns)} features ({_some(missing)}). Give tables with these "
-            "columns; of bars, `ray-pipeline label` makes them."
+            f"their {plural(len(input_columns), 'feature')} ({_some(missing)}). Give tables with "
+            "these columns; of bars, `ray-pipeline label` makes them."
         )
 
 

@@ -171,7 +171,7 @@ def test_nothing_but_spoilt_folders(tmp_path: Path) -> None:
     """Then there is no panel, and the message says what is wrong with them."""
     (tmp_path / "interval=5m").mkdir()
     link_to_itself(tmp_path / "interval=5m" / "symbol=BAD")
-    message = rf"of 1 symbols none is usable \(BAD: its folder cannot be listed: {TOO_MANY}\)\.$"
+    message = rf"of 1 symbol none is usable \(BAD: its folder cannot be listed: {TOO_MANY}\)\.$"
     for find in (lambda: discover(tmp_path), lambda: resolve_symbols(tmp_path, ["BAD"])):
         with pytest.raises(DiscoveryError, match=message):
             find()

@@ -313,7 +313,7 @@ def test_named_symbols_all_missing_are_an_error(store: Store) -> None:
     """A list of symbols none of which has data is a mistake in the config."""
     _panel(store, {"5m": ["A"]})
     message = (
-        rf"under {store.uri}/interval=5m: of 1 symbols none is usable \(Z: no folder symbol=Z "
+        rf"under {store.uri}/interval=5m: of 1 symbol none is usable \(Z: no folder symbol=Z "
         rf"under {store.uri}/interval=5m\)\.$"
     )
     with pytest.raises(DiscoveryError, match=message):

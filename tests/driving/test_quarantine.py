@@ -148,7 +148,7 @@ def test_no_usable_symbol_fails_the_run(mixed_dir: Path, tmp_path: Path) -> None
         execution={"max_failed_fraction": 1.0},
     )
     with pytest.raises(
-        ExecutionError, match=r"none of 1 symbols is left\. The first, SHORT, in inspect: DataError"
+        ExecutionError, match=r"none of 1 symbol is left\. The first, SHORT, in inspect: DataError"
     ):
         run_pipeline(config, Silent())
 

@@ -61,7 +61,7 @@ def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
             _plan(0),
             0,
             2,
-            "none of 1 targets is predictable at a false-discovery rate of 0.05; nothing was "
+            "the one target is not predictable at a false-discovery rate of 0.05; nothing was "
             "trained; 2 units failed, see failures.parquet",
         ),
         (
@@ -71,14 +71,13 @@ def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
             0,
             "1 of 2 targets predictable, but no route leads to a model; nothing was trained",
         ),
-        (_ranking(a=True), _plan(4), 4, 0, "1 of 1 targets predictable, 4 of 4 models trained"),
+        (_ranking(a=True), _plan(4), 4, 0, "1 of 1 target predictable, 4 of 4 models trained"),
         (
             _ranking(a=True),
             _plan(3, 1),
             2,
             1,
-            "1 of 1 targets predictable, 2 of 4 models trained; 1 unit failed, see "
-            "failures.parquet",
+            "1 of 1 target predictable, 2 of 4 models trained; 1 unit failed, see failures.parquet",
         ),
     ],
 )
@@ -94,7 +93,7 @@ def test_wanted_and_not_trained_is_a_failure(plan: TrainingPlan) -> None:
     """Models that were wanted and are not there: an error, never a sentence."""
     with pytest.raises(
         ExecutionError,
-        match=r"1 of 1 targets predictable, but not one of 2 models could be trained; "
+        match=r"1 of 1 target predictable, but not one of 2 models could be trained; "
         r"failures\.parquet and training_plan\.json say why\.",
     ):
         verdict(_ranking(a=True), plan, 0, 2, alpha=0.05)
@@ -129,6 +128,6 @@ def test_a_target_that_its_trained_models_make_doubtful() -> None:
         f"1 of 2 targets predictable, 2 of 2 models trained; 1 is doubtful: {told}"
     )
     assert verdict(_ranking(b=True), _plan(2), 2, 0, 0.05, [worth]) == (
-        "none of 1 targets is predictable at a false-discovery rate of 0.05; 2 models trained; "
+        "the one target is not predictable at a false-discovery rate of 0.05; 2 models trained; "
         f"1 is doubtful: {told}"
     )

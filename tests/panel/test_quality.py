@@ -74,4 +74,4 @@ def test_bars_that_cannot_be_true_are_reported() -> None:
         "2 bars have an open or close outside [low, high]; kept as they are"
     )
     assert (nonpositive.rule, nonpositive.count) == ("nonpositive_prices", 1)
-    assert nonpositive.message == "1 bars have a price of zero or less; kept as they are"
+    assert nonpositive.message == "1 bar has a price of zero or less; kept as it is"

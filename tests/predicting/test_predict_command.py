@@ -26,7 +26,7 @@ def test_it_tells_what_was_scored(
     assert failed.startswith("- S01: ArtifactError: symbol S01: cs_fwd_ret_1d__ridge needs")
     assert noted == "NEW: not in the run: only pooled models serve here"
     assert proof == "120 predictions of training rows are those of the training, bit for bit"
-    assert counts == "2 symbols, 640 rows, 1 targets scored"
+    assert counts == "2 symbols, 640 rows, 1 target scored"
     assert place == f"predictions: {tmp_path / 'out'}"
     assert "predicting: 3/3, 1 failed" in output.err
 
@@ -65,7 +65,7 @@ def test_too_many_failures_exit_with_1(
     """As in a run, above execution.max_failed_fraction."""
     bad = write_panel(tmp_path / "data", {"S01": labeled_table("S01").drop_columns(["signal"])})
     assert main(arguments(labeled, tmp_path / "out", bad)) == 1
-    assert "1 of 1 symbols failed, more than execution.max_failed" in capsys.readouterr().err
+    assert "1 of 1 symbol failed, more than execution.max_failed" in capsys.readouterr().err
     record = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert record["status"] == "failed"
     assert [failure["symbol"] for failure in record["failures"]] == ["S01"]

@@ -461,7 +461,7 @@ def test_nothing_to_serve_is_a_failure(labeled: Trained, tmp_path: Path) -> None
     data = write_panel(tmp_path / "data", {"NEW": labeled_table("NEW")})
     with pytest.raises(
         ExecutionError,
-        match=r"^no model serves any of the 1 symbols\. The first, NEW: not in the run: only "
+        match=r"^1 symbol, and no model serves it\. The first, NEW: not in the run: only "
         r"pooled models serve here; fwd_ret_1d is not predicted: it has no pooled model\.$",
     ):
         predict(run, tmp_path / "out", data)

@@ -103,9 +103,9 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     [
         (
             _row("y", 0.001),
-            "predictable: skill +0.1000 (t 2.50), q 0.001 ≤ alpha 0.05 over 1 tests",
+            "predictable: skill +0.1000 (t 2.50), q 0.001 ≤ alpha 0.05 over 1 test",
         ),
-        (_row("y", 0.2), "no evidence: skill +0.1000 (t 2.50), q 0.2 > alpha 0.05 over 1 tests"),
+        (_row("y", 0.2), "no evidence: skill +0.1000 (t 2.50), q 0.2 > alpha 0.05 over 1 test"),
         (
             _row("y", 0.001, -0.1),
             "no evidence: skill -0.1000 (t -2.50), q 0.001, but the skill is not positive",

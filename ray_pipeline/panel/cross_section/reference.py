@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+from ray_pipeline.wording import agreeing, plural
+
 __all__ = ["CrossSection"]
 
 
@@ -48,8 +50,9 @@ class CrossSection:
         if n_missing == 0:
             return None
         return (
-            f"{n_missing} of the {self.n_members} symbols of the batch ({self.missing_share:.0%}) "
-            f"have no data here: cross-sectional columns compare with the other {self.n_present}."
+            f"{n_missing} of the {plural(self.n_members, 'symbol')} of the batch "
+            f"({self.missing_share:.0%}) {agreeing(n_missing, 'has', 'have')} no data here: "
+            f"cross-sectional columns compare with the other {self.n_present}."
         )
 
     def table_of(self, symbol: str, block: int) -> str:

@@ -30,7 +30,7 @@ from ray_pipeline.training.search.inner import TrialSettings
 from ray_pipeline.training.search.optimiser import require_optuna
 from ray_pipeline.training.search.rounds import Measuring
 from ray_pipeline.training.search.space import Space, search_spaces
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import agreeing, plural, some_of
 
 __all__ = ["SEARCH", "TRIALS", "SearchSettings", "Searches", "search_hyperparameters"]
 
@@ -197,8 +197,8 @@ def _unsearched(
         none = sum(job_id not in allotted for job_id in fewer)
         yield (
             f"training.search.max_trials={settings.max_trials} is spent: {len(fewer)} of "
-            f"{len(wanted)} jobs have fewer trials than n_trials={settings.n_trials}, {none} of "
-            f"them none ({some_of(fewer, at_most=5)})"
+            f"{plural(len(wanted), 'job')} {agreeing(len(fewer), 'has', 'have')} fewer trials than "
+            f"n_trials={settings.n_trials}, {none} of them none ({some_of(fewer, at_most=5)})"
         )
 
 
