@@ -93,9 +93,10 @@ def _run_stages(study: Study, context: StageContext) -> str:
         context.get(Ranking),
         context.get(TrainingPlan),
         len(context.get(Training).results),
-        len(study.ledger.failures),
+        study.ledger.n_failed,
         context.config.target_ranking.alpha,
         context.get(Evaluation).doubted,
+        study.ledger.n_left_out,
     )
 
 

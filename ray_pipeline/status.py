@@ -57,12 +57,18 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
     if units:
         lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
-    lines.extend(f"failed {item['unit']}: {item['error']}" for item in found["failures"])
+    lines.extend(_failure_line(item) for item in found["failures"])
     if found["attempt"] is not None:
         lines.append("a later run has not replaced this result:")
         attempt = _account(RunRecord.model_validate(found["attempt"]), found["driver"])
         lines.extend(f"  {line}" for line in attempt)
     return lines
+
+
+def _failure_line(item: dict[str, Any]) -> str:
+    if item["kind"] == "data" and item["symbol"] is not None:
+        return f"left out {item['symbol']} (in {item['stage']}): {item['error']}"
+    return f"failed {item['unit']}: {item['error']}"
 
 
 def _account(record: RunRecord, driver: dict[str, Any] | None) -> list[str]:

@@ -16,7 +16,7 @@ from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.comparison import OverfittingRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
-from ray_pipeline.execution.protocol import Failed, Unit
+from ray_pipeline.execution.protocol import Failed, FailureKind, Unit
 from ray_pipeline.leakage.screening import leakage_table
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
 from ray_pipeline.records import View
@@ -515,11 +515,16 @@ def _curve(job_id: str) -> pa.Table:
     return pa.table(columns, schema=curves_schema())
 
 
-def failed_unit(symbol: str, error: str, traceback: str = "Traceback: …") -> Failed:
-    """Build a unit of one symbol that failed for its data."""
+def failed_unit(
+    symbol: str,
+    error: str,
+    traceback: str = "Traceback: …",
+    kind: FailureKind = "application",
+) -> Failed:
+    """Build a unit of one symbol that failed."""
     unit = Unit("rank_symbol", symbol, target_rows, {"symbol": symbol})
     error_type, _, message = error.partition(": ")
-    return Failed(unit, error_type, message, "data", traceback, attempts=1)
+    return Failed(unit, error_type, message, kind, traceback, attempts=1)
 
 
 def _p_value(t: float) -> float:

@@ -98,7 +98,7 @@ def test_failures_are_told_at_once(clock: Clock) -> None:
         "[00:00] ranking, per symbol: 1/3",
         "[00:00]   A: 10 rows; 300 are needed.",
         "[00:00]   B: WorkerLost: gone",
-        "[00:00] ranking, per symbol: 3/3, 2 failed",
+        "[00:00] ranking, per symbol: 3/3, 1 left out, 1 failed",
     ]
 
 

@@ -66,7 +66,9 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["status", str(run_dir)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "planted: done"
-    assert lines[1].startswith("1 of 1 target predictable, 10 of 10 models trained; 1 unit failed")
+    assert lines[1].startswith(
+        "1 of 1 target predictable, 10 of 10 models trained; 1 symbol left out"
+    )
     stages = [line.split(":")[0].strip() for line in lines if line.endswith(" s")]
     assert stages == [
         "inspect",
@@ -87,8 +89,7 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
         "join_curves 1"
     ) in lines
     assert lines[-1] == (
-        "failed inspect/SHORT: DataError: symbol SHORT: 10 rows after cleaning; "
-        "data.min_rows_per_symbol needs 100."
+        "left out SHORT (in inspect): 10 rows after cleaning; data.min_rows_per_symbol needs 100."
     )
 
 

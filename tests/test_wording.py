@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_pipeline.wording import closest, iso_time
+from ray_pipeline.wording import agreeing, closest, iso_time, plural
 
 INT64 = np.iinfo(np.int64)
 
@@ -49,3 +49,18 @@ def test_nothing_long_is_compared() -> None:
     assert closest("stauts", ["run", "status"]) == "status"
     assert closest("zzz", ["run", "status"]) is None
     assert closest("status" * 1_000_000, ["status"]) is None
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(0, "0 models"), (1, "1 model"), (2, "2 models"), (2000, "2,000 models")]
+)
+def test_a_noun_agrees_with_its_count(n: int, text: str) -> None:
+    """One is one thing; any other count, none among them, is several."""
+    assert plural(n, "model") == text
+
+
+def test_words_beside_a_count_agree_too() -> None:
+    """Verbs and irregular nouns are given in both forms."""
+    assert plural(1, "symbol is", "symbols are") == "1 symbol is"
+    assert plural(3, "symbol is", "symbols are") == "3 symbols are"
+    assert [agreeing(n, "it", "them") for n in (0, 1, 2)] == ["them", "it", "them"]

@@ -108,7 +108,7 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
         n_rows=sum(record["n_rows"] for record in records.values()),
         n_features=len(request.features),
         n_targets=len(request.targets),
-        failed=tuple((name, failed.error) for name, failed in sorted(ledger.quarantined.items())),
+        failed=tuple((name, failed.reason) for name, failed in sorted(ledger.quarantined.items())),
     )
 
 

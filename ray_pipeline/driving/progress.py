@@ -7,7 +7,7 @@ from typing import Protocol, TextIO
 
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import escaped
-from ray_pipeline.execution import Done, Failed, Outcome
+from ray_pipeline.execution import Done, Outcome
 from ray_pipeline.wording import plural
 
 __all__ = ["Progress", "Reporter", "Silent"]
@@ -59,7 +59,7 @@ class Progress:
         self._last_line = -INTERVAL_S
         self._stage = ""
         self._stage_start = 0.0
-        self._n_failed = 0
+        self._n_failed = self._n_left_out = 0
         self._n_before = 0
         self._open_line = False
 
@@ -78,11 +78,12 @@ class Progress:
         stage = outcome.unit.stage
         if stage != self._stage or n_done == 1:
             self._stage, self._stage_start = stage, time.monotonic()
-            self._n_failed = self._n_before = 0
+            self._n_failed = self._n_left_out = self._n_before = 0
             self._last_line = -INTERVAL_S
         if not isinstance(outcome, Done):
-            self._n_failed += 1
-            self.say(f"  {outcome.unit.key}: {_reason(outcome)}")
+            self._n_left_out += outcome.is_of_data
+            self._n_failed += not outcome.is_of_data
+            self.say(f"  {outcome.unit.key}: {outcome.reason}")
         elif outcome.attempts == 0:
             self._n_before += 1
         last = n_done == n_total
@@ -94,6 +95,8 @@ class Progress:
         text = f"{_title(self._stage)}: {n_done}/{n_total}"
         if self._n_before:
             text += f", {self._n_before} from before"
+        if self._n_left_out:
+            text += f", {self._n_left_out} left out"
         if self._n_failed:
             text += f", {self._n_failed} failed"
         n_now = n_done - self._n_before
@@ -140,10 +143,3 @@ def _title(units: str) -> str:
     from ray_pipeline.results.stages import unit_title
 
     return _OTHER_UNITS.get(units) or unit_title(units)
-
-
-def _reason(failed: Failed) -> str:
-    """Return the error for a line that names the unit: bad data need no type and no second name."""
-    if failed.kind != "data":
-        return failed.error
-    return failed.message.removeprefix(f"symbol {failed.unit.key}: ")

@@ -31,7 +31,7 @@ def symbols_document(
         "selected": list(batch.partitions),
         "rejected": [asdict(rejection) for rejection in found.rejected],
         "quarantined": [
-            {"symbol": symbol, "stage": failure.unit.stage, "reason": failure.error}
+            {"symbol": symbol, "stage": failure.unit.stage, "reason": failure.reason}
             for symbol, failure in sorted(quarantined.items())
         ],
         "symbols": {

@@ -20,6 +20,7 @@ def verdict(
     n_failed: int,
     alpha: float,
     doubted: Sequence[DoubtedFigure] = (),
+    n_left_out: int = 0,
 ) -> str:
     """Say what was found, trained and doubted.
 
@@ -30,6 +31,8 @@ def verdict(
     ----------
     doubted
         Targets that their trained models make doubtful, beside those that ranking does.
+    n_left_out
+        Symbols whose data cannot be used.
 
     Raises
     ------
@@ -41,7 +44,8 @@ def verdict(
     doubtful = {each.target for each in every}
     n_predictable = len({row.target for row in ranking.targets if row.predictable} - doubtful)
     in_doubt = f"; {doubt_sentence(every)}" if every else ""
-    failed = f"; {plural(n_failed, 'unit')} failed, see failures.parquet" if n_failed else ""
+    failed = f"; {plural(n_left_out, 'symbol')} left out, see symbols.json" if n_left_out else ""
+    failed += f"; {plural(n_failed, 'unit')} failed, see failures.parquet" if n_failed else ""
     if n_predictable == 0:
         trained = f"{plural(n_models, 'model')} trained" if n_models else "nothing was trained"
         none_is = "the one target is not" if n_targets == 1 else f"none of {n_targets} targets is"

@@ -174,6 +174,18 @@ class Failed:
         """Both in one line, ``TypeOfError: message``."""
         return f"{self.error_type}: {self.message}"
 
+    @property
+    def is_of_data(self) -> bool:
+        """Whether the data are at fault, which is a finding about them and no defect of the run."""
+        return self.kind == "data"
+
+    @property
+    def reason(self) -> str:
+        """The error beside the unit's name: bad data need no type and no second name."""
+        if not self.is_of_data:
+            return self.error
+        return self.message.removeprefix(f"symbol {self.unit.key}: ")
+
 
 Outcome = Done | Failed
 

@@ -43,7 +43,7 @@ def explain_features(
     needed_own = f"a symbol's own model needs a skill above 0 with p at most {alpha:g} for it"
     quarantined = contents.symbols.quarantined if contents.symbols is not None else ()
     if symbol in {item.symbol for item in quarantined}:
-        needed_own = f"{symbol} was quarantined"
+        needed_own = f"{symbol} was left out"
     return {
         "pooled": {
             "absent": ""

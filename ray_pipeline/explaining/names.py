@@ -35,7 +35,7 @@ def check_symbol(contents: RunContents, uri: str, symbol: str) -> None:
     for item in known.quarantined:
         if item.symbol == symbol:
             raise ConfigError(
-                f"{uri}: symbol {symbol!r} was quarantined in {item.stage} and has no figures: "
+                f"{uri}: symbol {symbol!r} was left out in {item.stage} and has no figures: "
                 f"{item.reason}"
             )
     selected = known.selected

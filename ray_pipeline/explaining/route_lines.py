@@ -55,7 +55,7 @@ def _lines(found: Row) -> Iterator[str]:
         if item["symbol"] not in routed
     ]
     if lost:
-        yield from wrapped(f"{count(len(lost))} quarantined: {some_of(lost, MAX_LEFT_OUT)}")
+        yield from wrapped(f"{count(len(lost))} left out: {some_of(lost, MAX_LEFT_OUT)}")
 
 
 def _counts(rows: Sequence[Row]) -> list[str]:

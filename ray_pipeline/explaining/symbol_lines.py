@@ -78,5 +78,5 @@ def data_lines(found: Row) -> list[str]:
     if known["findings"]:
         lines += wrapped(some_of(known["findings"], MAX_FINDINGS))
     for item in data["quarantined"]:
-        lines += wrapped(f"quarantined in {item['stage']}: {item['reason']}")
+        lines += wrapped(f"left out in {item['stage']}: {item['reason']}")
     return ["data", *lines]

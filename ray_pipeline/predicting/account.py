@@ -109,7 +109,7 @@ class PredictionsFolder:
     def add_failures(self, failures: Sequence[Failed]) -> None:
         """Note the units that failed."""
         self.record["failures"] += [
-            {"symbol": each.unit.key, "error": each.error, "attempts": each.attempts}
+            {"symbol": each.unit.key, "error": each.reason, "attempts": each.attempts}
             for each in failures
         ]
 

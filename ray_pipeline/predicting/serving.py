@@ -136,7 +136,11 @@ class ServingTable:
 
     def _why_unknown(self, symbol: str) -> str:
         reason = self._left_out.get(symbol)
-        why = "not in the run" if reason is None else f"left out of the run ({reason})"
+        why = (
+            "not in the run"
+            if reason is None
+            else f"left out of the run ({reason.removesuffix('.')})"
+        )
         return f"{why}: only pooled models serve here"
 
     def _why_none(self, target: str, symbol: str, *, known: bool) -> str:

@@ -129,7 +129,11 @@ def write_data_section(contents: RunContents) -> DataSection:
     known = contents.symbols
     by_symbol = {} if known is None else known.symbols
     findings = merge_findings({symbol: facts.findings for symbol, facts in by_symbol.items()})
-    leaks, failures = _rows(contents.leaks), _rows(contents.failures)
+    leaks = _rows(contents.leaks)
+    # A symbol whose data cannot be used is listed as left out, and is no failure of the run.
+    failures = [
+        row for row in _rows(contents.failures) if row["kind"] != "data" or row["symbol"] is None
+    ]
     return DataSection(
         leaks=capped([_leak(row) for row in leaks], MAX_ROWS, "by target", LEAKAGE),
         leaks_absent="" if contents.leaks is not None else contents.why_absent(LEAKAGE),

@@ -86,7 +86,10 @@ def content_names(run: RunDirectory) -> list[str]:
 
 
 def failures_table(failures: Sequence[Failed], symbols: Sequence[str]) -> pa.Table:
-    """Return the table of failed units; `symbol` is null for units of no single symbol."""
+    """Return the table of failed units; `symbol` is null for units of no single symbol.
+
+    A symbol whose data cannot be used has its reason there, and no traceback.
+    """
     schema = pa.schema(
         [
             ("unit", pa.string()),
@@ -99,16 +102,20 @@ def failures_table(failures: Sequence[Failed], symbols: Sequence[str]) -> pa.Tab
         ]
     )
     known = frozenset(symbols)
-    rows = [
-        {
-            "unit": f"{failure.unit.stage}/{failure.unit.key}",
-            "symbol": failure.unit.key if failure.unit.key in known else None,
-            "stage": failure.unit.stage,
-            "kind": failure.kind,
-            "attempts": failure.attempts,
-            "error": failure.error,
-            "traceback": failure.traceback,
-        }
-        for failure in failures
-    ]
+    rows = []
+    for failure in failures:
+        symbol = failure.unit.key if failure.unit.key in known else None
+        # Where in the code a symbol's bad data were met helps nobody.
+        is_left_out = failure.is_of_data and symbol is not None
+        rows.append(
+            {
+                "unit": f"{failure.unit.stage}/{failure.unit.key}",
+                "symbol": symbol,
+                "stage": failure.unit.stage,
+                "kind": failure.kind,
+                "attempts": failure.attempts,
+                "error": failure.reason,
+                "traceback": "" if is_left_out else failure.traceback,
+            }
+        )
     return pa.Table.from_pylist(rows, schema=schema)

@@ -76,6 +76,19 @@ class FailureLedger:
                 self._the_first(),
             )
 
+    @property
+    def n_left_out(self) -> int:
+        """Symbols whose data cannot be used."""
+        return sum(failure.is_of_data for failure in self.quarantined.values())
+
+    @property
+    def n_failed(self) -> int:
+        """Units that failed for another reason than the data of their symbol."""
+        return sum(
+            not (failure.is_of_data and failure.unit.key in self._symbols)
+            for failure in self.failures
+        )
+
     def healthy(self, by_symbol: Mapping[str, T]) -> dict[str, T]:
         """Return the entries of the symbols that are not quarantined.
 
@@ -95,5 +108,5 @@ class FailureLedger:
 
     def _the_first(self) -> str:
         symbol, first = next(iter(sorted(self.quarantined.items())))
-        error = first.error.removesuffix(".")
-        return f"The first, {symbol}, in {first.unit.stage}: {error} ({self._all_of_them})."
+        reason = first.reason.removesuffix(".")
+        return f"The first, {symbol}, in {first.unit.stage}: {reason} ({self._all_of_them})."

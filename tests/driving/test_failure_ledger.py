@@ -6,6 +6,7 @@ import pytest
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed, Unit
+from ray_pipeline.results.tables import failures_table
 from ray_pipeline.stages.failures import FailureLedger
 
 
@@ -53,3 +54,27 @@ def test_no_symbol_left() -> None:
         match=r"^none of 2 symbols is left\. The first, A, in rank_symbol: .* \(see above\)\.$",
     ):
         ledger.healthy({"A": 1, "B": 2})
+
+
+def test_bad_data_are_no_failure_of_the_run() -> None:
+    """A symbol left out for its data is counted by itself, with a reason that names it once."""
+    bad = Failed(Unit("inspect", "A", len, {}), "DataError", "symbol A: 3 rows", "data", "…", 1)
+    ledger = FailureLedger(["A", "B", "C"], 1.0)
+    ledger.add([bad, _failed("B"), _failed("fold 0", "rank_pooled_fold")])
+    assert (ledger.n_left_out, ledger.n_failed) == (1, 2)
+    assert bad.reason == "3 rows"
+    assert _failed("B").reason == "ValueError: odd"
+
+
+def test_table_of_failures_has_no_traceback_of_bad_data() -> None:
+    """Bad data of a symbol are one line; of a unit that is no symbol's the traceback stays."""
+    bad = [
+        Failed(Unit("inspect", key, len, {}), "DataError", f"symbol {key}: 3 rows", "data", "…", 1)
+        for key in ("A", "fold 0")
+    ]
+    rows = failures_table([*bad, _failed("B")], ["A", "B"]).to_pylist()
+    assert [(row["symbol"], row["error"], row["traceback"]) for row in rows] == [
+        ("A", "3 rows", ""),
+        (None, "3 rows", "…"),
+        ("B", "ValueError: odd", "…"),
+    ]

@@ -116,7 +116,7 @@ def test_dropped_leaks_are_not_in_the_table(tmp_path: Path, own_modules: OwnModu
         (
             {"function": "own_stages:gate", "options": {"refuse": ["S02"]}},
             "data",
-            "DataError: symbol S02: stale quotes.",
+            "stale quotes.",
         ),
         (
             {"function": "own_stages:broken"},

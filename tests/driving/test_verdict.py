@@ -131,3 +131,12 @@ def test_a_target_that_its_trained_models_make_doubtful() -> None:
         "the one target is not predictable at a false-discovery rate of 0.05; 2 models trained; "
         f"1 is doubtful: {told}"
     )
+
+
+def test_symbols_left_out_are_no_failed_units() -> None:
+    """Where the data of a symbol cannot be used the last line says so by itself."""
+    sentence = verdict(_ranking(a=True), _plan(4), 4, 1, alpha=0.05, n_left_out=2)
+    assert sentence == (
+        "1 of 1 target predictable, 4 of 4 models trained; 2 symbols left out, see symbols.json; "
+        "1 unit failed, see failures.parquet"
+    )

@@ -42,9 +42,12 @@ def rich_run() -> SampleRun:
         symbols=symbols,
         findings={symbol: [f"{i + 1} rows were bad"] for i, symbol in enumerate(symbols)},
         rejected=[{"symbol": "EMPTY", "reason": "no Parquet file below symbol=EMPTY"}],
-        quarantined=[{"symbol": "SYM03", "stage": "inspect", "reason": "DataError: 120 rows"}],
+        quarantined=[{"symbol": "SYM03", "stage": "inspect", "reason": "120 rows"}],
         warnings=["SYM07 lacks 310 of the panel's 2500 timestamps"],
-        failures=[failed_unit("SYM03", "DataError: 120 rows", "Traceback: line 3")],
+        failures=[
+            failed_unit("SYM02", "ValueError: odd", "Traceback: line 3"),
+            failed_unit("SYM03", "DataError: 120 rows", "Traceback: line 4", "data"),
+        ],
         leaks=[
             {
                 "target": "fwd_ret_5d",
@@ -96,7 +99,7 @@ def test_page_states_the_facts(run_uri: str) -> None:
         "2022-01-02 to 2023-01-02",
         "EMPTY",
         "no Parquet file below symbol=EMPTY",
-        "DataError: 120 rows",
+        "ValueError: odd",
         "Traceback: line 3",
         "ret_next_week",
         "equals the target of its own row",
@@ -108,6 +111,14 @@ def test_page_states_the_facts(run_uri: str) -> None:
         "Benjamini–Hochberg",
     ):
         assert fact in page.text, fact
+
+
+def test_symbols_left_out_for_their_data_are_no_failed_units(run_uri: str) -> None:
+    """They are listed once, with the reason and without a traceback."""
+    text = ParsedPage(write(rich_run(), run_uri)).text
+    assert text.count("120 rows") == 1
+    assert "SYM03 inspect 120 rows" in " ".join(text.split())
+    assert "Traceback: line 4" not in text
 
 
 def test_ranking_table_holds_every_target(run_uri: str) -> None:
