@@ -191,7 +191,7 @@ def test_lines_of_a_predictable_target(run_dir: Path, capsys: pytest.CaptureFixt
         "p is one-sided, from t with HAC errors (analytic null), paid for the choice among 2 "
         "families; q is p after Benjamini–Hochberg over 4 tests, one per target and view."
     ) in text
-    assert text.count("at most alpha 0.05, skill above 0: predictable.") == 2
+    assert text.count("is at most alpha 0.05, skill above 0: predictable.") == 2
     best, other, *_ = [
         row
         for row in _of(read_rows(run_dir, "feature_selection/features"), TARGET)
@@ -309,11 +309,11 @@ def test_nothing_is_predictable(
     assert "nothing is trained for it." in _text(lines)
     assert "p is one-sided, from t with HAC errors (analytic null); q is p" in _text(lines)
     assert lines.count("  None were selected: the target is not predictable.") == 2
-    assert "1 quarantined: SHORT (in inspect: DataError: symbol SHORT: 10 rows" in _text(lines)
+    assert "1 left out: SHORT (in inspect: 10 rows" in _text(lines)
     assert main(["explain", str(tmp_path / "run"), "--target", TARGET, "--symbol", "SHORT"]) == 2
     assert capsys.readouterr().err.startswith(
-        f"ray-pipeline: {tmp_path / 'run'}: symbol 'SHORT' was quarantined in inspect and has no "
-        "figures: DataError: symbol SHORT: 10 rows after cleaning; "
+        f"ray-pipeline: {tmp_path / 'run'}: symbol 'SHORT' was left out in inspect and has no "
+        "figures: 10 rows after cleaning; "
     )
 
 

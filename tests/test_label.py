@@ -151,7 +151,7 @@ def test_command_tells_what_was_written(
     assert main(["label", str(config), "--out", str(tmp_path / "out")]) == 0
     output = capsys.readouterr()
     assert output.out == (
-        "- SHORT: DataError: symbol SHORT: 10 rows after cleaning; data.min_rows_per_symbol needs "
+        "- SHORT: 10 rows after cleaning; data.min_rows_per_symbol needs "
         "100.\n"
         f"1 symbol, 320 rows, 2 features and 2 targets written to {tmp_path / 'out'}\n"
     )

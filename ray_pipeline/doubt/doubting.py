@@ -261,8 +261,8 @@ def _warnings(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
             carried = f". {_named(told[0])}" if told else ""
             yield (
                 f"doubtful: {target} on {some_of(symbols, 5)}: a skill of "
-                f"{max(row.skill for row in found):+.2f} is beyond what such a target has ever "
-                f"shown ({found[0].max_skill:g}), and no model serves them{carried}"
+                f"{max(row.skill for row in found):+.2f} is beyond what is believed of "
+                f"such a target ({found[0].max_skill:g}), and no model serves them{carried}"
             )
 
 

@@ -62,9 +62,18 @@ def _doubted(
                 doubted=figure,
                 doubted_value=value,
                 doubted_limit=limit,
-                doubt=f"{figure} {value:.4g} ± {error:.2g} is beyond {of_target.described(figure)}",
+                doubt=f"{_told(figure, value, error, row)} is beyond {of_target.described(figure)}",
             )
     return row
+
+
+def _told(figure: Figure, value: float, error: float, row: EvaluatedRow) -> str:
+    if figure != "hit rate" or value == row.hit_rate:
+        return f"{figure} {value:.4g} ± {error:.2g}"
+    return (
+        f"hit rate {row.hit_rate:.4g} where {row.hit_rate_by_chance:.4g} is chance, as good as "
+        f"{value:.4g} ± {error:.2g} where a half is,"
+    )
 
 
 def doubted_worth(rows: Iterable[Mapping[str, Any]]) -> list[DoubtedFigure]:

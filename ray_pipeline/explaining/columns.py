@@ -11,13 +11,14 @@ WIDTH = 100
 
 _GAP = "  "
 _LEAST = 16
-"""Characters that the first column keeps, however much the others need."""
+"""Width that the first column keeps, however much the others need."""
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
     """Write rows under their header: `n_left` columns from the left, figures from the right.
 
-    Names in the first column lose their middle where a line would be longer than `WIDTH`.
+    No name is ever cut, since readers copy them: where a line would be longer than `WIDTH`, a long
+    name of the first column has a line of its own above the rest of its row.
 
     Examples
     --------
@@ -29,17 +30,14 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 
     excess = sum(widths) + len(_GAP) * len(widths) - WIDTH
     if excess > 0:
         widths[0] = max(min(_LEAST, widths[0]), widths[0] - excess)
-        for row in table:
-            row[0] = _without_middle(row[0], widths[0])
-    return [_GAP + _GAP.join(_padded(row, widths, n_left)).rstrip() for row in table]
-
-
-def _without_middle(name: str, limit: int) -> str:
-    """Cut a name: its beginning and its end tell it from its neighbours."""
-    if len(name) <= limit:
-        return name
-    n_last = (limit - 1) // 2
-    return f"{name[: limit - 1 - n_last]}…{name[-n_last:]}"
+    lines: list[str] = []
+    for name, *others in table:
+        is_long = len(name) > widths[0]
+        if is_long:
+            lines.append(_GAP + name)
+        row = ["" if is_long else name, *others]
+        lines.append(_GAP + _GAP.join(_padded(row, widths, n_left)).rstrip())
+    return lines
 
 
 def _padded(row: Sequence[str], widths: Sequence[int], n_left: int) -> list[str]:

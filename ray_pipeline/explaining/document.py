@@ -73,6 +73,7 @@ def explain_target(
         "routes": _routes(contents, symbol, rules),
         "skills": {
             "absent": contents.why_absent(RANKED_SYMBOLS) if contents.skills is None else "",
+            "pooled_serve_routing_alone": contents.serves_routing_alone,
             "rows": [row for row in skills if symbol in (None, row["symbol"])],
         },
         "models": explain_models(contents, target, symbol),

@@ -26,9 +26,6 @@ MAX_FEATURES = 10
 MAX_REASONS = 6
 MAX_NAMES = 4
 
-_METHOD_WIDTH = 11
-"""Of "permutation"; and what is left of mutual_information is what the field calls it."""
-
 _LEGEND = (
     "A score of 0.5 is as strong as a feature that means nothing, over the methods, which have "
     "units of their own; features that no method finds stronger are left out."
@@ -90,7 +87,7 @@ def _table(title: str, rows: Sequence[Row], methods: Sequence[str]) -> Iterator[
     yield f"{title}: {len(selected)} of {len(rows)}{agreement}"
     shown = capped(selected, MAX_FEATURES, "best first", FEATURES)
     yield from aligned(
-        ["feature", "score", "stability", *(method[:_METHOD_WIDTH] for method in methods)],
+        ["feature", "score", "stability", *methods],
         [
             [
                 row["feature"],

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
 from ray_pipeline.results.capping import Capped
+from ray_pipeline.results.contents import ROUTING_ALONE
 from ray_pipeline.results.figures import (
     count,
     is_measured,
@@ -47,7 +48,7 @@ def _lines(found: Row) -> Iterator[str]:
     else:
         yield from _counts(rows)
         yield ""
-        yield from _table(rows)
+        yield from _table(found, rows)
     routed = {row["symbol"] for row in rows}
     lost = [
         f"{item['symbol']} (in {item['stage']}: {item['reason']})"
@@ -68,7 +69,7 @@ def _counts(rows: Sequence[Row]) -> list[str]:
     )
 
 
-def _table(rows: Sequence[Row]) -> Iterator[str]:
+def _table(found: Row, rows: Sequence[Row]) -> Iterator[str]:
     shown = strongest_of_each_route(rows, MAX_SYMBOLS)
     shrinks = "difference_shrunk" in rows[0]
     header = ["symbol", "route", "pooled here", "own", "own q", "own − pooled", "its q"]
@@ -90,6 +91,8 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         n_left=2,
     )
     yield from wrapped(_LEGEND + (_SHRUNK if shrinks else ""))
+    if found["skills"]["pooled_serve_routing_alone"]:
+        yield from wrapped(f"pooled here: {ROUTING_ALONE}")
     capped = Capped(tuple(shown), len(rows), "strongest evidence of each route first", ROUTES)
     if capped.note:
         yield from wrapped(f"{capped.note} --symbol tells of one, --json of all.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.results.contents import ROUTING_ALONE
 from ray_pipeline.results.figures import DASH, count, period, probability, signed, with_error
 from ray_pipeline.wording import plural, some_of
 
@@ -44,6 +45,8 @@ def figure_lines(found: Row) -> list[str]:
     lines = aligned(["model", "family", "skill", "t", "p", "q", "rows"], table, n_left=2)
     for name, row in measured.items():
         lines += wrapped(f"{name}: {row['reason']}")
+    if "pooled, over its time" in measured and found["skills"]["pooled_serve_routing_alone"]:
+        lines += wrapped(f"pooled, over its time: {ROUTING_ALONE}")
     for row in routes:
         lines += wrapped(f"own − pooled: {row['difference_verdict']}")
     return ["figures", *lines]

@@ -101,14 +101,15 @@ def view_verdict(row: TargetRow, p_values: Sequence[float], alpha: float) -> str
 
 def _conclusion(row: TargetRow, alpha: float) -> str:
     if row.doubtful:
-        limit = "" if math.isnan(row.max_skill) else f" (limit of skill {row.max_skill:g})"
-        side = "is above" if row.q_value > alpha else "at most"
-        return f"{side} alpha {alpha:g}, but the target is doubtful{limit}"
+        # Doubtful may be the other view, or another figure of its trained models.
+        limit = f" (limit of skill {row.max_skill:g})" if row.skill > row.max_skill else ""
+        side = "above" if row.q_value > alpha else "at most"
+        return f"is {side} alpha {alpha:g}, but the target is doubtful{limit}"
     if row.q_value > alpha:
         return f"is above alpha {alpha:g}: no evidence"
     if not row.predictable:
-        return f"at most alpha {alpha:g}, but skill not above 0: no evidence"
-    return f"at most alpha {alpha:g}, skill above 0: predictable"
+        return f"is at most alpha {alpha:g}, but skill not above 0: no evidence"
+    return f"is at most alpha {alpha:g}, skill above 0: predictable"
 
 
 def _ordinal(place: int) -> str:

@@ -37,7 +37,7 @@ def _lines(rows: Sequence[Row], overfitting: Row | None) -> Iterator[str]:
         return
     shown = capped(rows, MAX_EVALUATED, "most important first", EVALUATED_JOBS)
     yield from aligned(
-        ["job", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated", "luck"],
+        ["job", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated", "p"],
         [_row(row) for row in shown.rows],
     )
     yield from wrapped("spread: mean label of the top quantile of predictions less the bottom one")
@@ -45,7 +45,8 @@ def _lines(rows: Sequence[Row], overfitting: Row | None) -> Iterator[str]:
         yield from wrapped(
             f"net: a holding period's return after {rows[0]['cost_bps']:g} basis points of what is "
             "traded; deflated: probability that the true Sharpe ratio is above 0 for the best of "
-            f"{trials_of(rows[0])}; luck: probability that worthless ones show such a ratio; "
+            f"{trials_of(rows[0])}; p: probability that the best of as many worthless ones shows "
+            "such a ratio; "
             "market impact and capacity are not looked at"
         )
     for row in shown.rows:

@@ -100,13 +100,17 @@ class LoadedRun:
         ArtifactError
             When there is none of that name, or it cannot be used here.
         """
-        if job_id not in {job.job_id for job in self._trained.jobs}:
+        jobs = {job.job_id: job for job in self._trained.jobs}
+        if job_id not in jobs:
             raise ArtifactError(
                 f"{self._trained.run.uri} has no model {job_id!r}; it has "
                 f"{', '.join(job.job_id for job in self._trained.jobs[:5])} and so on, one per "
                 "folder of models/."
             )
-        return self._models.get(self._trained.run, job_id, self._trained.seals or {})
+        model = self._models.get(self._trained.run, job_id, self._trained.seals or {})
+        for each in (model, *model.members):
+            jobs[each.job_id].check(each.metadata, self._trained.run.uri)
+        return model
 
     def predict(
         self,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ray_pipeline.records import View
 from ray_pipeline.results.documents import PlannedJob
 from ray_pipeline.routing.decide import NOT_SERVED
+from ray_pipeline.training.model_checks import check_planned
 
 __all__ = [
     "ServedJob",
@@ -45,6 +47,23 @@ class ServedJob:
             serves=job.serves,
             members=job.members,
         )
+
+    def check(self, metadata: Mapping[str, Any], uri: str) -> None:
+        """Raise ArtifactError for the metadata of another model than was planned here.
+
+        Parameters
+        ----------
+        uri
+            Of the run, for the message.
+        """
+        planned = {
+            "job_id": self.job_id,
+            "target": self.target,
+            "view": self.view,
+            "family": self.family,
+        }
+        name = f"{uri}/models/{self.job_id}/metadata.json"
+        check_planned(metadata, planned, self.features, self.members, name)
 
     @property
     def is_pooled(self) -> bool:

@@ -188,6 +188,7 @@ class TrainedRun:
                 continue
             try:
                 metadata = read_metadata(self.run, job.job_id, seals.get(job.job_id))
+                job.check(metadata, self.run.uri)
             except (ArtifactError, DamagedFileError):
                 if job.is_pooled:
                     raise

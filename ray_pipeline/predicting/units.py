@@ -79,6 +79,8 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     """
     run = RunDirectory(spec.run_uri, spec.run_options)
     models = {job.job_id: reader.models.get(run, job.job_id, spec.seals) for job in spec.jobs}
+    for job in spec.jobs:
+        job.check(models[job.job_id].metadata, run.uri)
     table = reader.table(spec.partition, spec.request)
     read = columns_read(spec.request)
     if (read is None or read) and np.isnan(table.features).all(axis=0).any():

@@ -198,7 +198,7 @@ class DoubtedFigure:
         """Say what is doubted, as it follows a colon."""
         value = f"{self.value:.2f}" if self.what == "hit rate" else f"{self.value:+.2f}"
         return (
-            f"{self.what} {value} on {self.target} is beyond what such a target has ever shown "
+            f"{self.what} {value} on {self.target} is beyond what is believed of such a target "
             f"({self.limit:g})"
         )
 
@@ -254,7 +254,7 @@ def _by_its_other_view(row: Row, views: Mapping[str, View]) -> Row:
         doubtful=True,
         verdict="doubtful",
         reason=f"doubtful: its skill in the {VIEW_NAMES[views[row.target]]} view is beyond what "
-        f"such a target has ever shown, and the same features are at work here (skill "
+        f"is believed of such a target, and the same features are at work here (skill "
         f"{row.skill:+.4f}, q {row.q_value:.2g})",
     )
 

@@ -33,8 +33,8 @@ __all__ = ["ChartedJob", "EvaluatedModel", "EvaluationSection", "write_evaluatio
 
 MAX_ROWS = 100
 
-_LUCK = 0.05
-"""Probability under luck below which a Sharpe ratio is marked."""
+_SURE = 0.05
+"""p of a Sharpe ratio below which it is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class EvaluatedModel:
     break_even: str
     sharpe: str
     deflated: str
-    luck: str
+    p_value: str
     is_sure: bool
     drawdown: str
     is_doubtful: bool
@@ -146,9 +146,9 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
     if is_measured(error):
         sharpe += f" ± {unsigned(error, 2)}"
     deflated = row["deflated_sharpe"]
-    luck = row.get("sharpe_p_value")
+    p_value = row.get("sharpe_p_value")
     # A version of before has no p-value, and its deflated ratio is all that can be marked by.
-    judged = luck if is_measured(luck) or not is_measured(deflated) else 1.0 - deflated
+    judged = p_value if is_measured(p_value) or not is_measured(deflated) else 1.0 - deflated
     return EvaluatedModel(
         job_id=row["job_id"],
         spread=_figure_with_error(row["spread"], row["spread_std_error"]),
@@ -161,8 +161,8 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         break_even=unsigned(row["break_even_bps"], 1),
         sharpe=sharpe,
         deflated=percentage(deflated),
-        luck=probability(luck),
-        is_sure=is_measured(judged) and judged < _LUCK,
+        p_value=probability(p_value),
+        is_sure=is_measured(judged) and judged < _SURE,
         drawdown=unsigned(row["max_drawdown"]),
         why=f"doubtful: {row['doubted']}" if row["doubtful"] else row["verdict"] or row["reason"],
         is_doubtful=row["doubtful"],

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ray_pipeline.report.charts import stacked_bar
 from ray_pipeline.results.capping import Capped
-from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.contents import ROUTING_ALONE, RunContents
 from ray_pipeline.results.figures import DASH, count, probability, with_error
 from ray_pipeline.results.tables import ROUTES
 from ray_pipeline.routing.decide import ROUTE_ORDER
@@ -58,11 +58,12 @@ class RoutedSymbol:
 
 @dataclass(frozen=True, slots=True)
 class RouteSection:
-    """Counts and rows, or why there are none."""
+    """Counts and rows, or why there are none; `pooled_here` says what the pooled models are."""
 
     absent: str
     targets: Capped[RouteCounts]
     symbols: Capped[RoutedSymbol]
+    pooled_here: str = ""
 
 
 def write_route_section(contents: RunContents) -> RouteSection:
@@ -82,6 +83,7 @@ def write_route_section(contents: RunContents) -> RouteSection:
         symbols=Capped(
             rows, table.num_rows, "chosen targets first, symbols that are served first", ROUTES
         ),
+        pooled_here=f"Pooled here: {ROUTING_ALONE}." if contents.serves_routing_alone else "",
     )
 
 

@@ -13,7 +13,7 @@ from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.report.charts import StripPoint, scale_axis, strip
 from ray_pipeline.report.scales import Scale, skill_scale
 from ray_pipeline.results.capping import Capped
-from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.contents import ROUTING_ALONE, RunContents
 from ray_pipeline.results.figures import count, is_measured, signed
 from ray_pipeline.results.tables import RANKED_SYMBOLS
 
@@ -23,7 +23,7 @@ MAX_STRIPS = 20
 """Targets that are drawn, per view."""
 
 _MEANINGS = {
-    "cross_sectional": "Over time: a pooled model of labels as they are, over each symbol's time.",
+    "cross_sectional": "Over time: one pooled model, over each symbol's own time.",
     "symbol_specific": "Over time: each symbol's own model.",
 }
 
@@ -84,7 +84,10 @@ def write_symbol_section(contents: RunContents) -> SymbolSection:
             # A chosen target without a row in this view is not one that was left out.
             n_total = len(strips) + len(chosen) - len(drawn)
             shown = Capped(strips, n_total, "strongest first", RANKED_SYMBOLS)
-            views.append(StripView(name.capitalize(), _MEANINGS[view], shown))
+            meaning = _MEANINGS[view]
+            if view == "cross_sectional" and contents.serves_routing_alone:
+                meaning += f" It is {ROUTING_ALONE}."
+            views.append(StripView(name.capitalize(), meaning, shown))
     absent = "" if views else "No symbol had enough data for a figure of its own."
     return SymbolSection(absent, scale_axis(scale), tuple(views))
 

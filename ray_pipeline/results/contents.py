@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,10 +24,13 @@ from ray_pipeline.results.documents import (
 )
 from ray_pipeline.results.reading import Results
 
-__all__ = ["MAX_CHARTED", "MAX_MODELS", "RunContents", "read_contents"]
+__all__ = ["MAX_CHARTED", "MAX_MODELS", "ROUTING_ALONE", "RunContents", "read_contents"]
 
 MAX_MODELS = 200
 """Models whose metadata are read for a page, one request each."""
+
+ROUTING_ALONE = "a model of labels as they are, which serves routing alone: none like it is trained"
+"""What pooled models over a symbol's own time are, where those trained learn compared labels."""
 
 MAX_CHARTED = 6
 """Jobs whose evaluation is drawn; the page must stay small."""
@@ -85,6 +89,9 @@ class RunContents:
     overfitting
         How often the best model of a half of the time disappointed in the other: a row of all
         models, and of each target with several; None where missing.
+    compare
+        How pooled models see labels, as the config says; None where it does not (version 0.2.0 and
+        before, whose models learned them as they are).
     """
 
     record: RunRecord
@@ -107,6 +114,7 @@ class RunContents:
     equity: pa.Table | None = None
     kept: pa.Table | None = None
     overfitting: pa.Table | None = None
+    compare: str | None = None
 
     @property
     def status(self) -> str:
@@ -124,18 +132,33 @@ class RunContents:
         return self.plan.left_out if self.plan is not None else ()
 
     @property
+    def serves_routing_alone(self) -> bool:
+        """Whether the pooled models of a symbol's own time are others than those trained."""
+        return self.compare not in (None, "raw")
+
+    @property
     def chosen(self) -> list[str]:
         """Targets that went on to feature selection, strongest first."""
         rows = self.targets or ()
+        # What trained models made doubtful had been chosen before.
+        late = {each.target for each in self._doubted_worth}
+        late -= {each.target for each in doubted_skills(rows)}
+        rows = [
+            replace(row, predictable=True) if row.doubtful and row.target in late else row
+            for row in rows
+        ]
         n_chosen = self.count("chosen_targets")
         return choose_targets(rows, len(rows) if n_chosen is None else n_chosen)
 
     @property
     def doubted(self) -> list[DoubtedFigure]:
         """A figure for which each doubtful target is doubtful, those of the ranking first."""
-        of_models = [] if self.evaluated is None else doubted_worth(self.evaluated.to_pylist())
-        found = [*doubted_skills(self.targets or ()), *of_models]
+        found = [*doubted_skills(self.targets or ()), *self._doubted_worth]
         return list({each.target: each for each in reversed(found)}.values())[::-1]
+
+    @cached_property
+    def _doubted_worth(self) -> list[DoubtedFigure]:
+        return [] if self.evaluated is None else doubted_worth(self.evaluated.to_pylist())
 
     def count(self, name: str) -> int | None:
         """Return a count of ``run.json``, None where the run did not come so far."""
@@ -209,7 +232,17 @@ def read_contents(
         equity=_rows_of_jobs(run, results.EQUITY, charted),
         kept=_rows(run, results.KEPT, None, target),
         overfitting=run.table(results.OVERFITTING),
+        compare=_compare(run),
     )
+
+
+def _compare(run: Results) -> str | None:
+    """Return ``target_ranking.compare`` as the run's own config has it, defaults aside."""
+    if not run.files.exists(results.CONFIG):
+        return None
+    section = run.config_values().get("target_ranking")
+    found = section.get("compare") if isinstance(section, Mapping) else None
+    return None if found is None else str(found)
 
 
 def _charted(evaluated: pa.Table | None) -> tuple[str, ...]:

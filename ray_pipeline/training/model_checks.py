@@ -19,6 +19,7 @@ __all__ = [
     "check_features",
     "check_input",
     "check_interval",
+    "check_planned",
     "check_versions",
     "with_current_names",
 ]
@@ -32,6 +33,7 @@ _RENAMED = {"standing_scale": "percentile_scale"}
 """Keys of version 0.1.0, and what they are called now."""
 
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
+_RESTORE = "Restore the run's own, or run again."
 _N_SHOWN = 5
 _N_TELLING_STEPS = 10
 """Fewer steps say little of an interval: two rows may have a weekend between them."""
@@ -60,6 +62,49 @@ def check_complete(metadata: Mapping[str, Any], name: str) -> None:
         raise ArtifactError(
             f"{name} has no {', '.join(missing)}: a version of ray_pipeline that could not score "
             "new data wrote it. Run again with this one, which trains the models anew."
+        )
+
+
+def check_planned(
+    metadata: Mapping[str, Any],
+    planned: Mapping[str, str],
+    features: Sequence[str],
+    members: Sequence[str],
+    name: str,
+) -> None:
+    """Refuse whole metadata of another model than the run's plan has under this name.
+
+    Of a run that recorded no seals nothing else tells: the features of another model are not read
+    for it.
+
+    Parameters
+    ----------
+    planned
+        Values that the plan gives to keys of the metadata.
+    features, members
+        As planned; an average has those of its members that were trained.
+    name
+        Where the metadata were read.
+    """
+    for key, expected in planned.items():
+        if metadata[key] != expected:
+            raise ArtifactError(
+                f"{name} is that of another model: its {key} is {metadata[key]!r}, and the run "
+                f"planned {expected!r} under this name. {_RESTORE}"
+            )
+    found = {"features": metadata["features"], "members": metadata.get("members") or ()}
+    for what, expected in (("features", features), ("members", members)):
+        unknown = [each for each in found[what] if each not in expected]
+        if unknown:
+            raise ArtifactError(
+                f"{name} is that of another model: the run planned none of its {what} "
+                f"{_some(unknown)}. {_RESTORE}"
+            )
+    if not members and list(found["features"]) != list(features):
+        raise ArtifactError(
+            f"{name} is that of another model: it has {len(found['features'])} of the "
+            f"{plural(len(features), 'feature')} that the run planned, or has them in another "
+            f"order. {_RESTORE}"
         )
 
 

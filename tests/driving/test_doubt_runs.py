@@ -116,7 +116,7 @@ def test_the_run_says_so_everywhere(run_dir: Path, capsys: pytest.CaptureFixture
     sentence = "skill +0."
     assert record["message"].startswith("2 of 3 targets predictable, ")
     assert "; 1 is doubtful: skill +0." in record["message"]
-    assert f"on {DOUBTFUL} is beyond what such a target has ever shown (0.2)" in record["message"]
+    assert f"on {DOUBTFUL} is beyond what is believed of such a target (0.2)" in record["message"]
     counts = record["counts"]
     assert (counts["predictable_targets"], counts["doubtful_targets"]) == (2, 1)
     (warning,) = [text for text in record["warnings"] if text.startswith("doubtful: skill")]
@@ -167,7 +167,7 @@ def test_the_policy_fail_ends_the_run_once_the_carriers_are_known(
     with pytest.raises(
         ExecutionError,
         match=rf"^1 of 3 targets is doubtful, and leakage\.policy is 'fail'\. The first: skill "
-        rf"\+0\.\d\d on {DOUBTFUL} is beyond what such a target has ever shown \(0\.2\)\. oracle "
+        rf"\+0\.\d\d on {DOUBTFUL} is beyond what is believed of such a target \(0\.2\)\. oracle "
         r"is \d+% of the importance; .* raise doubt\.max_skill for fwd_ret_5d",
     ):
         run_pipeline(config, Silent())

@@ -110,7 +110,7 @@ def _in_doubt(*doubtful: str, predictable: tuple[str, ...] = ()) -> Ranking:
 
 def test_doubtful_targets_are_counted_apart_and_the_first_is_told() -> None:
     """With its figure and limit; none of them counts as predictable."""
-    beyond = "skill +0.52 on a is beyond what such a target has ever shown (0.25)"
+    beyond = "skill +0.52 on a is beyond what is believed of such a target (0.25)"
     assert verdict(_in_doubt("a", predictable=("b",)), _plan(2), 2, 0, 0.05) == (
         f"1 of 2 targets predictable, 2 of 2 models trained; 1 is doubtful: {beyond}"
     )
@@ -123,7 +123,7 @@ def test_doubtful_targets_are_counted_apart_and_the_first_is_told() -> None:
 def test_a_target_that_its_trained_models_make_doubtful() -> None:
     """It was ranked as predictable and trained, and is counted as doubtful all the same."""
     worth = DoubtedFigure("b", "Sharpe ratio", 73.4, 12.0)
-    told = "Sharpe ratio +73.40 on b is beyond what such a target has ever shown (12)"
+    told = "Sharpe ratio +73.40 on b is beyond what is believed of such a target (12)"
     assert verdict(_ranking(a=True, b=True), _plan(2), 2, 0, 0.05, [worth]) == (
         f"1 of 2 targets predictable, 2 of 2 models trained; 1 is doubtful: {told}"
     )

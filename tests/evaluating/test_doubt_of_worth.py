@@ -107,7 +107,7 @@ def test_a_pooled_model_makes_its_target_doubtful_and_one_symbol_does_not() -> N
         found = doubt_worth(rows, [], LIMITS, 2.0)
         return [str(each) for each in doubted_worth(map(asdict, found))]
 
-    sentence = "Sharpe ratio +30.00 on fwd_ret_1d is beyond what such a target has ever shown (5)"
+    sentence = "Sharpe ratio +30.00 on fwd_ret_1d is beyond what is believed of such a target (5)"
     assert doubted(row(**high), row("cs_2")) == [sentence]
     own = [row(f"sym_{name}", name) for name in "ABC"]
     assert doubted(replace(own[0], **high), *own[1:]) == []

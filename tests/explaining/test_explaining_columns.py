@@ -11,22 +11,30 @@ def test_rows_are_aligned() -> None:
     assert lines == ["  symbol  route  skill", "  A       BOTH    +0.1", "  BRK/B              –"]
 
 
-def test_long_names_lose_their_middle() -> None:
-    """Names that differ at their end alone stay apart, and a line stays within the width."""
-    names = [f"price_to_moving_average_{'z' * 90}_{n}" for n in (10, 20)]
-    header, *rows = aligned(["feature", "score"], [[name, "0.123"] for name in names])
-    assert {len(row) for row in rows} == {WIDTH}
-    assert header.endswith("score")
-    assert rows[0].startswith("  price_to_moving_average_zz")
-    assert rows[0].endswith("zz_10  0.123")
-    assert rows[1].endswith("zz_20  0.123")
-    assert all("z…z" in row for row in rows)
+def test_names_are_never_cut() -> None:
+    """A name that does not fit has a line of its own; its figures stand in their columns below."""
+    long = f"price_to_moving_average_{'z' * 90}"
+    figures = ["+0.123 ± 0.045"] * 5
+    header = ["feature", *(f"figure {n}" for n in range(5))]
+    lines = aligned(header, [[long, *figures], ["gap", *figures]])
+    assert lines[1] == f"  {long}"
+    assert lines[2].split() == " ".join(figures).split()
+    assert lines[3].split()[0] == "gap"
+    assert {len(line) for line in lines if line != lines[1]} == {len(lines[0])}
+    assert len(lines[0]) <= WIDTH
+
+
+def test_a_name_has_its_row_where_there_is_room() -> None:
+    """Up to the width of a line names and figures stand in one row."""
+    name = "n" * (WIDTH - 10)
+    assert aligned(["job", "skill"], [[name, "+0.123"]])[1:] == [f"  {name}  +0.123"]
 
 
 def test_other_columns_are_never_cut() -> None:
-    """Where figures alone are too wide the name keeps sixteen characters and the line is long."""
-    (_, row) = aligned(["feature", "why"], [["n" * 40, "w" * WIDTH]])
-    assert row == f"  {'n' * 8}…{'n' * 7}  {'w' * WIDTH}"
+    """Where figures alone are too wide the line is long."""
+    (_, name, row) = aligned(["feature", "why"], [["n" * 40, "w" * WIDTH]])
+    assert name == f"  {'n' * 40}"
+    assert row == f"  {' ' * 16}  {'w' * WIDTH}"
 
 
 def test_texts_are_wrapped_between_words() -> None:

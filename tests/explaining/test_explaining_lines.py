@@ -102,7 +102,7 @@ def test_worth_of_the_predictions_is_told_with_what_it_leaves_out(many: RunDirec
     ]
     text = " ".join(line.strip() for line in told)
     assert "after 5 basis points of what is traded" in text
-    assert "for the best of 70 trials, which are worth 31.2 independent ones; luck: " in text
+    assert "for the best of 70 trials, which are worth 31.2 independent ones; p: " in text
     assert "market impact and capacity are not looked at" in text
     assert "Probability of backtest overfitting 31%: in so many of the ways" in text
     assert f"models of {TARGET} with the best net Sharpe ratio" in text
@@ -292,10 +292,10 @@ def test_a_symbol_that_was_lost_on_the_way(tmp_path: Path) -> None:
         f"SYM03, {TARGET}: no route",
         "  SYM03 was lost before symbols were routed.",
     ]
-    assert "  None were selected: SYM03 was quarantined." in lines
-    assert lines[-1] == "  quarantined in select_symbol: MemoryError: 2 GiB"
+    assert "  None were selected: SYM03 was left out." in lines
+    assert lines[-1] == "  left out in select_symbol: MemoryError: 2 GiB"
     told = section(explanation_lines(explain_target(run.uri, TARGET)), "routes")
-    assert told[-1] == "  1 quarantined: SYM03 (in select_symbol: MemoryError: 2 GiB)"
+    assert told[-1] == "  1 left out: SYM03 (in select_symbol: MemoryError: 2 GiB)"
 
 
 def test_long_lists_of_names_are_cut_in_messages(many: RunDirectory) -> None:

@@ -89,9 +89,9 @@ def test_headline(rows: list[TargetRow], chosen: list[str], sentence: str) -> No
         (
             {},
             [0.001, 0.2],
-            "p is the smallest, q 0.012 at most alpha 0.05, skill above 0: predictable",
+            "p is the smallest, q 0.012 is at most alpha 0.05, skill above 0: predictable",
         ),
-        ({}, [0.0001, 0.001, 0.2], "p is the 2nd smallest, q 0.012 at most alpha 0.05, skill "),
+        ({}, [0.0001, 0.001, 0.2], "p is the 2nd smallest, q 0.012 is at most alpha 0.05, skill "),
         ({}, [0.0001] * 10 + [0.001], "p is the 11th smallest, "),
         ({}, [0.0001] * 20 + [0.001], "p is the 21st smallest, "),
         ({}, [0.0001] * 2 + [0.001], "p is the 3rd smallest, "),
@@ -103,7 +103,7 @@ def test_headline(rows: list[TargetRow], chosen: list[str], sentence: str) -> No
         (
             {"skill": -0.1, "predictable": False},
             [0.001],
-            "p is the smallest, q 0.012 at most alpha 0.05, but skill not above 0: no evidence",
+            "p is the smallest, q 0.012 is at most alpha 0.05, but skill not above 0: no evidence",
         ),
         ({"q_value": math.nan}, [0.1], "too little data: 3 out-of-sample rows"),
     ],
@@ -165,7 +165,7 @@ def test_doubtful_targets_are_never_called_predictable() -> None:
     """In the headline, and on the way from a p-value to the verdict."""
     beyond = row(skill=0.52, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful")
     figure = DoubtedFigure("fwd_ret_5d", "skill", 0.52, 0.2)
-    told = "skill +0.52 on fwd_ret_5d is beyond what such a target has ever shown (0.2)"
+    told = "skill +0.52 on fwd_ret_5d is beyond what is believed of such a target (0.2)"
     assert headline("fwd_ret_5d", [beyond], [], RULES, figure) == (
         f"fwd_ret_5d is doubtful, and nothing is trained for it: {told}."
     )
@@ -174,7 +174,7 @@ def test_doubtful_targets_are_never_called_predictable() -> None:
         "fwd_ret_5d is doubtful, and its trained models showed it: Sharpe ratio +73.40 on "
     )
     assert view_verdict(beyond, [0.001], 0.05) == (
-        "p is the smallest, q 0.012 at most alpha 0.05, but the target is doubtful (limit of "
+        "p is the smallest, q 0.012 is at most alpha 0.05, but the target is doubtful (limit of "
         "skill 0.2)"
     )
     unsure = replace(beyond, q_value=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.training.seal import sealed
 
 OWN = f"sym_{TARGET}__S00__ridge"
 OTHERS = ["S01", "S02", "S03"]
@@ -63,6 +65,12 @@ def forget_seals(run: Trained) -> None:
 def scores_of(out: Path, symbol: str = "S00") -> bytes:
     """Read the file of a symbol's scores."""
     return (symbol_folder(out, symbol) / f"{symbol}.parquet").read_bytes()
+
+
+def reseal(run: Trained, model: str, **changes: Any) -> None:
+    """Change a model's metadata into whole ones of another model."""
+    path = run.run_dir / "models" / model / "metadata.json"
+    path.write_text(json.dumps(sealed(read_json(path) | changes)))
 
 
 def files_of(run: Trained, model: str) -> Mapping[str, str]:
@@ -157,6 +165,58 @@ def test_without_seals_other_models_redo_what_they_score(
     scored.clear()
     predict(ours, out)
     assert scored == ["S00", *OTHERS]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"features": ["cs_rank_oracle"]}, r"planned none of its features 'cs_rank_oracle'\. "),
+        ({"features": []}, r"it has 0 of the 1 feature that the run planned"),
+        (
+            {"target": "y_other_1d"},
+            r"its target is 'y_other_1d', and the run planned 'fwd_ret_1d' ",
+        ),
+        ({"family": "lightgbm"}, r"its family is 'lightgbm', and the run planned 'ridge' under "),
+        ({"members": ["cs_y__ridge"]}, r"planned none of its members 'cs_y__ridge'\. Restore "),
+    ],
+)
+def test_without_seals_a_model_that_was_not_planned_is_refused(
+    ours: Trained,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: Mapping[str, Any],
+    told: str,
+) -> None:
+    """Whole metadata of another model: one sentence, in place of features that nobody reads."""
+    forget_seals(ours)
+    reseal(ours, POOLED, **changes)
+    assert main(arguments(ours, tmp_path / "out")) == 2
+    output = capsys.readouterr()
+    (sentence,) = output.err.splitlines()
+    assert re.search(rf"{POOLED}/metadata\.json is that of another model: .*{told}", sentence)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ArtifactError, match=told):
+        load_run(str(ours.run_dir))
+
+
+def test_without_seals_an_own_model_that_was_not_planned_costs_its_symbol(
+    ours: Trained, labeled: Trained, tmp_path: Path
+) -> None:
+    """In Python the symbol is refused, and an average that has the model among its members."""
+    forget_seals(ours)
+    reseal(ours, OWN, features=["unheard_of"])
+    found = predict(ours, tmp_path / "out")
+    (failure,) = found["failures"]
+    told = "is that of another model: the run planned none of its features 'unheard_of'."
+    assert failure["symbol"] == "S00"
+    assert told in failure["error"]
+    run = load_run(str(ours.run_dir))
+    for use in (
+        lambda: run.predict(labeled.tables["S00"], symbol="S00"),
+        lambda: run.model(f"sym_{TARGET}__S00__rank_average"),
+    ):
+        with pytest.raises(ArtifactError, match=told):
+            use()
 
 
 def test_without_seals_a_damaged_own_model_costs_its_symbol(

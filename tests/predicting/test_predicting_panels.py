@@ -414,7 +414,7 @@ def test_a_first_symbol_without_volume_costs_only_itself(bars: Trained, tmp_path
     found = predict(bars, tmp_path / "out", write_panel(tmp_path / "data", tables))
     (failure,) = found["failures"]
     assert failure["symbol"] == "S00"
-    assert failure["error"] == "DataError: symbol S00: not bars: no column volume."
+    assert failure["error"] == "not bars: no column volume."
     assert found["status"] == "done"
 
 

@@ -216,7 +216,7 @@ def test_doubted_figures() -> None:
         ("fwd_ret_15m", 0.45),
     ]
     assert str(doubted[0]) == (
-        "skill +0.52 on fwd_ret_60m is beyond what such a target has ever shown (0.25)"
+        "skill +0.52 on fwd_ret_60m is beyond what is believed of such a target (0.25)"
     )
     assert doubt_sentence(doubted) == f"2 are doubtful: {doubted[0]}, and 1 more"
     assert doubt_sentence(doubted[:1]) == f"1 is doubtful: {doubted[0]}"

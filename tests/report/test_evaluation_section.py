@@ -35,10 +35,10 @@ def test_figures_of_a_return(contents: RunContents) -> None:
     assert (first.hit_rate, first.by_chance, first.turnover) == ("52.7%", "50.0%", "41% / 38%")
     assert (first.gross, first.net, first.break_even) == ("0.004", "0.003 ± 0.0008", "21.3")
     assert (first.sharpe, first.deflated) == ("+1.90 ± 0.40", "97%")
-    assert (first.luck, first.is_sure) == ("0.004", True)
+    assert (first.p_value, first.is_sure) == ("0.004", True)
     assert (first.drawdown, first.why) == ("0.120", "")
     second = section.models.rows[1]
-    assert (second.deflated, second.luck, second.is_sure) == ("64%", "0.120", False)
+    assert (second.deflated, second.p_value, second.is_sure) == ("64%", "0.120", False)
 
 
 def test_tables_of_before_are_marked_by_their_deflated_ratio(contents: RunContents) -> None:
@@ -51,7 +51,7 @@ def test_tables_of_before_are_marked_by_their_deflated_ratio(contents: RunConten
     section = write_evaluation_section(replace(contents, evaluated=table, overfitting=None))
     assert (section.n_trials, section.overfitting) == ("70 trials", "")
     first, second = section.models.rows[:2]
-    assert (first.luck, first.is_sure, second.is_sure) == ("–", True, False)
+    assert (first.p_value, first.is_sure, second.is_sure) == ("–", True, False)
 
 
 def test_other_targets_say_why_they_have_no_portfolio(contents: RunContents) -> None:

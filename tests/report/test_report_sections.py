@@ -407,7 +407,7 @@ def test_headline_tells_doubtful_targets_apart(contents: RunContents) -> None:
     found = write_headline(doubted(contents, "fwd_ret_5d"))
     assert found.sentence.startswith("2 of 8 targets are predictable (2 in the cross-sectional ")
     assert found.sentence.endswith(
-        "; 1 is doubtful: skill +0.52 on fwd_ret_5d is beyond what such a target has ever shown "
+        "; 1 is doubtful: skill +0.52 on fwd_ret_5d is beyond what is believed of such a target "
         "(0.2)."
     )
     assert "fwd_ret_5d" not in found.detail
@@ -434,8 +434,8 @@ def test_trained_models_make_a_target_doubtful_in_the_headline(contents: RunCont
     changed = replace(contents, evaluated=table)
     name = first["target"]
     assert write_headline(changed).sentence.endswith(
-        f"; 1 is doubtful: Sharpe ratio +73.40 on {name} is beyond what such a target has ever "
-        "shown (7)."
+        f"; 1 is doubtful: Sharpe ratio +73.40 on {name} is beyond what is believed of such a "
+        "target (7)."
     )
     models = write_evaluation_section(changed).models.rows
     (model,) = (model for model in models if model.is_doubtful)
@@ -466,7 +466,7 @@ def test_section_of_doubt(run_uri: str) -> None:
     contents = read_contents(Results(SampleRun(doubts=rows).write(run_uri)))
     section = write_doubt_section(doubted(contents, "fwd_ret_5d"))
     assert section.sentences == (
-        "Skill +0.52 on fwd_ret_5d is beyond what such a target has ever shown (0.2).",
+        "Skill +0.52 on fwd_ret_5d is beyond what is believed of such a target (0.2).",
     )
     assert (len(section.doubted.rows), section.doubted.n_total) == (20, 31)
     first, second = section.doubted.rows[:2]

@@ -94,6 +94,6 @@ def test_a_doubtful_target_blocks_all_its_symbols_with_its_figure() -> None:
         ("BLOCKED", "the target is doubtful")
     ] * 2
     assert routes[0].reason.startswith(
-        "the target is doubtful (skill +0.52 on fwd_ret_1d is beyond what such a target has ever "
-        "shown (0.2)): pooled across symbols +0.520"
+        "the target is doubtful (skill +0.52 on fwd_ret_1d is beyond what is believed of such a "
+        "target (0.2)): pooled across symbols +0.520"
     )
