@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +169,13 @@ def doubt_rows(
 
 
 def reading(carriers: Carriers, found: LateSkills, horizon_bars: int, limit: float) -> str:
-    """Say in words what carries a skill, and what its going or staying points to."""
+    """Say in words what carries a skill, and what its going or staying points to.
+
+    Parameters
+    ----------
+    limit
+        Of the skill; NaN where it is another figure that is in doubt.
+    """
     share = sum(share for _, share in carriers.shares[: carriers.n_carriers])
     are, they = ("are", "they come") if carriers.n_carriers > 1 else ("is", "it comes")
     late = f"{found.bar.skill:+.2f} when {they} one bar late"
@@ -187,6 +194,8 @@ def _meaning(found: LateSkills, horizon_bars: int, limit: float) -> str:
 
     if found.without.skill > limit:
         return "Without, the skill is still beyond its limit: other features carry it as well"
+    if math.isnan(limit) and not is_gone(found.without):
+        return "Without, most of it is left: other features carry it as well"
     if is_gone(found.bar):
         return (
             "Most of it is gone one bar late: a look-ahead of one bar looks so, and so does what "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from ray_pipeline.doubt.carriers import Carriers, DoubtRow, doubt_rows
 from ray_pipeline.doubt.units import (
@@ -31,12 +32,28 @@ from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.wording import agreeing, plural, some_of
 
-__all__ = ["DOUBT", "DOUBT_TABLE", "carry_pooled", "carry_symbols"]
+__all__ = [
+    "DOUBT",
+    "DOUBT_TABLE",
+    "MAX_SYMBOLS",
+    "Doubts",
+    "carry_pooled",
+    "carry_symbols",
+    "named",
+    "shared_carriers",
+]
 
 DOUBT_TABLE = "doubt.parquet"
 
 MAX_SYMBOLS = 5
 """Symbols of a target whose own models are looked at: those that are furthest beyond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Rows of the table: what carries the skills that ranking doubts."""
+
+    rows: tuple[DoubtRow, ...]
 
 
 def carry_pooled(
@@ -52,7 +69,8 @@ def carry_pooled(
     Parameters
     ----------
     rows
-        Doubtful ones of the cross-sectional view.
+        Doubtful ones of the cross-sectional view; without a limit of skill where it is not the
+        skill that is in doubt.
     """
     families = {family.name: family for family in settings.families}
     specs = {
@@ -214,9 +232,13 @@ def _carry(context: StageContext) -> None:
     """
     ranking = context.get(Ranking)
     rows = _rows(context, ranking)
+    context.put(Doubts(tuple(rows)))
     context.write.rows(DOUBT_TABLE, DoubtRow, rows)
-    context.account.warn([*_warnings(ranking, rows), *_elsewhere(ranking, rows)])
     doubted = ranking.doubted
+    doubtful = {each.target for each in doubted}
+    predictable = sorted({row.target for row in ranking.targets if row.predictable} - doubtful)
+    elsewhere = shared_carriers(doubtful, predictable, rows)
+    context.account.warn([*_warnings(ranking, rows), *elsewhere])
     if doubted and context.config.leakage.policy == "fail":
         first = doubted[0]
         told = [f" {row.reason}." for row in rows if row.target == first.target and row.reason]
@@ -250,7 +272,7 @@ def _rows(context: StageContext, ranking: Ranking) -> list[DoubtRow]:
 def _warnings(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
     for each in ranking.doubted:
         told = [row for row in rows if row.target == each.target and row.reason]
-        carried = f". {_named(told[0])}" if told else ""
+        carried = f". {named(told[0])}" if told else ""
         yield f"doubtful: {each}{carried}"
     doubtful = {each.target for each in ranking.doubted}
     for target in sorted({row.target for row in ranking.symbols} - doubtful):
@@ -258,7 +280,7 @@ def _warnings(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
         symbols = sorted({row.symbol for row in found})
         if symbols:
             told = [row for row in rows if row.target == target and row.reason]
-            carried = f". {_named(told[0])}" if told else ""
+            carried = f". {named(told[0])}" if told else ""
             yield (
                 f"doubtful: {target} on {some_of(symbols, 5)}: a skill of "
                 f"{max(row.skill for row in found):+.2f} is beyond what is believed of "
@@ -266,24 +288,30 @@ def _warnings(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
             )
 
 
-def _elsewhere(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
+def shared_carriers(
+    doubtful: Collection[str], predictable: Sequence[str], rows: Sequence[DoubtRow]
+) -> Iterator[str]:
     """Say which targets are called predictable by models that have the same features.
 
     Less of a look-ahead reaches a target of another horizon: its skill may stay below its limit.
+
+    Parameters
+    ----------
+    doubtful, predictable
+        Targets; none is both.
     """
-    doubtful = {each.target for each in ranking.doubted}
     features = sorted({row.feature for row in rows if row.feature and row.carries})
-    others = sorted({row.target for row in ranking.targets if row.predictable} - doubtful)
-    if doubtful and features and others:
-        they, are = ("they", "are") if len(features) > 1 else ("it", "is")
+    if doubtful and features and predictable:
+        they, are, them = ("they", "are", "them") if len(features) > 1 else ("it", "is", "it")
         yield (
             f"doubtful: what is in doubt is carried by {some_of(features, 5)}, which the models of "
-            f"{some_of(others, 5)} have as well. If {they} {are} found to know the future, leave "
-            f"{'them' if len(features) > 1 else 'it'} out and run again before you believe these"
+            f"{some_of(predictable, 5)} have as well. If {they} {are} found to know the future, "
+            f"leave {them} out and run again before you believe these"
         )
 
 
-def _named(row: DoubtRow) -> str:
+def named(row: DoubtRow) -> str:
+    """Say whose models a reason is of, and the reason."""
     whose = "Pooled" if row.symbol is None else f"{row.symbol}'s own models"
     return f"{whose}: {row.reason}"
 

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import ExecutionError
 from ray_pipeline.evaluating.comparison import Likeness, OverfittingRow, TestRange
 from ray_pipeline.evaluating.deflation import Trials, deflate
 from ray_pipeline.evaluating.doubt import doubt_worth, doubted_worth
+from ray_pipeline.evaluating.doubting import doubt_models
 from ray_pipeline.evaluating.overfitting import (
     ComparedJob,
     ComparisonSpec,
@@ -35,9 +35,8 @@ from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import Subject
 from ray_pipeline.panel.frame import PanelFrame
-from ray_pipeline.ranking.decide import TargetRow
-from ray_pipeline.ranking.doubt import DoubtedFigure, DoubtLimits, with_doubted_models
-from ray_pipeline.ranking.ranking import RANKED_TARGETS, Ranking
+from ray_pipeline.ranking.doubt import DoubtedFigure, DoubtLimits
+from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.records import TargetSpec, first_match
 from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.stages.context import StageContext
@@ -61,10 +60,6 @@ QUANTILES = f"{_FOLDER}/quantiles.parquet"
 DECAY = f"{_FOLDER}/decay.parquet"
 EQUITY = f"{_FOLDER}/equity.parquet"
 OVERFITTING = f"{_FOLDER}/overfitting.parquet"
-
-
-MAX_WARNED = 10
-"""Doubtful models that are told of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,42 +226,7 @@ def _evaluate(context: StageContext) -> None:
         context.write.table(EQUITY, curves_schema().empty_table())
     else:
         context.write.copy(evaluation.curves, EQUITY)
-    if evaluation.doubted:
-        rows = with_doubted_models(context.get(Ranking).targets, evaluation.doubted)
-        context.write.rows(RANKED_TARGETS, TargetRow, rows)
-    _doubt(context, evaluation)
-
-
-def _doubt(context: StageContext, evaluation: Evaluation) -> None:
-    """Say which models' figures are not believed; end the run for them if the policy is to fail.
-
-    Raises
-    ------
-    ExecutionError
-        When a target is doubtful and ``leakage.policy`` is ``fail``.
-    """
-    doubtful = [row for row in evaluation.jobs if row.doubtful]
-    context.account.warn([f"doubtful: {row.job_id}: {row.doubt}" for row in doubtful[:MAX_WARNED]])
-    if len(doubtful) > MAX_WARNED:
-        context.account.warn([f"{len(doubtful)} models are doubtful; {EVALUATED_JOBS} has them"])
-    ranked = context.get(Ranking)
-    targets = {each.target for each in (*ranked.doubted, *evaluation.doubted)}
-    predictable = {row.target for row in ranked.targets if row.predictable} - targets
-    context.account.count(
-        predictable_targets=len(predictable),
-        doubtful_targets=len(targets),
-        doubtful_models=len(doubtful),
-    )
-    if evaluation.doubted and context.config.leakage.policy == "fail":
-        first, n_doubted = evaluation.doubted[0], len(evaluation.doubted)
-        raise ExecutionError(
-            f"{n_doubted} of {len({row.target for row in ranked.targets})} targets "
-            f"{'is' if n_doubted == 1 else 'are'} doubtful by their trained models, and "
-            f"leakage.policy is 'fail'. The first: {first}. Look for features that know the future "
-            "among those of its models and leave them out by columns.exclude_features; or raise "
-            f"the limit for {first.target} (section doubt of the config), if you know why it is "
-            "so high; or set leakage.policy to 'drop'."
-        )
+    doubt_models(context, evaluation.jobs, evaluation.doubted, EVALUATED_JOBS)
 
 
 EVALUATION = Stage(
@@ -280,5 +240,5 @@ EVALUATION = Stage(
     ),
     sections=("evaluation", "target_ranking", "doubt", "leakage"),
     tables=(EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY),
-    needs=("training",),
+    needs=("doubt", "training"),
 )

@@ -9,6 +9,9 @@ __all__ = ["WIDTH", "aligned", "wrapped"]
 
 WIDTH = 100
 
+_WIDEST = 120
+"""Width of rows that have a long name: readable still, and better than a name on its own line."""
+
 _GAP = "  "
 _LEAST = 16
 """Width that the first column keeps, however much the others need."""
@@ -17,8 +20,8 @@ _LEAST = 16
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
     """Write rows under their header: `n_left` columns from the left, figures from the right.
 
-    No name is ever cut, since readers copy them: where a line would be longer than `WIDTH`, a long
-    name of the first column has a line of its own above the rest of its row.
+    No name is ever cut, since readers copy them: lines may be a fifth longer than `WIDTH` for it,
+    and a name of the first column that is longer still has a line of its own above its row.
 
     Examples
     --------
@@ -27,7 +30,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 
     """
     table = [list(row) for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    excess = sum(widths) + len(_GAP) * len(widths) - WIDTH
+    excess = sum(widths) + len(_GAP) * len(widths) - _WIDEST
     if excess > 0:
         widths[0] = max(min(_LEAST, widths[0]), widths[0] - excess)
     lines: list[str] = []

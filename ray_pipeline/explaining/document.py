@@ -19,7 +19,7 @@ from ray_pipeline.explaining.verdicts import (
     view_verdict,
 )
 from ray_pipeline.ranking.decide import TargetRow
-from ray_pipeline.results.contents import RunContents, read_contents
+from ray_pipeline.results.contents import NO_CARRIERS, RunContents, read_contents
 from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.tables import DOUBT, LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
 
@@ -67,7 +67,7 @@ def explain_target(
         "symbol": symbol,
         "rules": rules,
         "ranking": _ranking(contents, target, rules),
-        "doubt": _doubt(contents, symbol),
+        "doubt": _doubt(contents, target, symbol),
         "leaks": _leaks(contents, target),
         "features": explain_features(contents, target, symbol, rules["symbol_alpha"]),
         "routes": _routes(contents, symbol, rules),
@@ -136,15 +136,18 @@ def _plain(row: TargetRow) -> dict[str, Any]:
     }
 
 
-def _doubt(contents: RunContents, symbol: str | None) -> dict[str, Any]:
+def _doubt(contents: RunContents, target: str, symbol: str | None) -> dict[str, Any]:
     """Tell what carries a doubtful skill; of one symbol, what is its own or of the pooled model."""
+    is_doubtful = any(each.target == target for each in contents.doubted)
     table = contents.doubts
     rows = [] if table is None else table.to_pylist()
     kept = [row for row in rows if symbol is None or row["symbol"] in (None, symbol)]
     absent = contents.why_absent(DOUBT) if table is None else ""
-    if not kept and not absent:
+    if not kept and not absent and not is_doubtful:
         absent = "No skill of this target is in doubt."
-    return {"absent": absent, "rows": kept}
+    elif not kept and not absent:
+        absent = NO_CARRIERS
+    return {"absent": absent, "is_doubtful": is_doubtful, "rows": kept}
 
 
 def _leaks(contents: RunContents, target: str) -> dict[str, Any]:

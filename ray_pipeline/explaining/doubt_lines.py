@@ -18,7 +18,10 @@ MAX_LISTED = 3
 
 def doubt_lines(found: Mapping[str, Any]) -> list[str]:
     """List the features that carry what is in doubt, and what is left of it without them."""
-    return list(_lines(found["doubt"]["rows"]))
+    rows = found["doubt"]["rows"]
+    if not rows:
+        return ["doubt", *wrapped(found["doubt"]["absent"])]
+    return list(_lines(rows))
 
 
 def _lines(rows: list[Row]) -> Iterator[str]:

@@ -40,7 +40,8 @@ def explanation_lines(found: Found) -> list[str]:
 
     Lists are bounded and say what they leave out; the document has everything.
     """
-    doubt = [doubt_lines(found)] if found["doubt"]["rows"] else []
+    in_doubt = found["doubt"]["rows"] or found["doubt"]["is_doubtful"]
+    doubt = [doubt_lines(found)] if in_doubt else []
     worth = [worth_lines(found)] if found["models"]["jobs"] else []
     if found["symbol"] is None:
         parts = [

@@ -24,6 +24,7 @@ from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
+from ray_pipeline.predicting.doubt import doubt_warnings
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.outcome import described, replay_summary, replay_warning
 from ray_pipeline.predicting.serving import Serving, raw_columns
@@ -123,6 +124,11 @@ def predict_panel(
     served = {symbol: serving.of(symbol) for symbol in batch.partitions}
     targets = serving.targets
     raw = raw_columns(jobs, trained.quantiles(jobs))
+    names = {job.job_id for each in served.values() for job in each.jobs}
+    scoring = [job for job in jobs if job.job_id in names]
+    doubted = {
+        job.job_id: trained.doubted[job.job_id] for job in scoring if job.job_id in trained.doubted
+    }
     destination = RunDirectory(out, place.options)
     facts = {
         "run": {"uri": trained.run.uri, "content_sha256": trained.content},
@@ -137,7 +143,11 @@ def predict_panel(
         "columns": ["ts", *targets, *raw],
         # What the models answer, by the column of their raw predictions.
         "questions": {job.column: QUESTIONS[job.view] for job in jobs},
-        "warnings": list(batch.warnings),
+        "doubtful": doubted,
+        "warnings": [
+            *batch.warnings,
+            *doubt_warnings(scoring, doubted, trained.doubted_targets, trained.run.uri),
+        ],
     }
     request = _request(trained, config, batch, served, import_folders)
     pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}

@@ -76,6 +76,11 @@ class LoadedRun:
         """Targets that have a model, strongest first."""
         return self._trained.targets
 
+    @property
+    def doubtful(self) -> Mapping[str, str]:
+        """Why models are not to be believed, by job; empty where no target is doubtful."""
+        return self._trained.doubted
+
     def serving(self, symbol: str) -> Serving:
         """Return the jobs that serve a symbol, its routes, and notes on what is not predicted."""
         return self._serving.of(symbol)

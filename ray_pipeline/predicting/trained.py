@@ -13,10 +13,11 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ArtifactError, ConfigError, DamagedFileError
 from ray_pipeline.inspecting.panel import rules_of
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.predicting.doubt import doubted_models, doubted_targets
 from ray_pipeline.predicting.serving import ServedJob, ServingTable, models_of
 from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.opening import open_run
-from ray_pipeline.results.tables import PLAN, ROUTES, SYMBOLS
+from ray_pipeline.results.tables import EVALUATED_JOBS, PLAN, ROUTES, SYMBOLS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.models import read_metadata
 from ray_pipeline.user_code.features import FeatureFunction
@@ -31,6 +32,11 @@ from ray_pipeline.wording import plural
 __all__ = ["TrainedRun", "open_trained_run"]
 
 _N_THREADS = 16
+_OF_DOUBT = (
+    *("job_id", "target", "symbol", "doubtful", "doubted"),
+    *("doubted_value", "doubted_limit", "doubt"),
+)
+"""Columns of ``evaluation/jobs.parquet`` that say which models are doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class TrainedRun:
         Symbols that the run quarantined or rejected, with the reason.
     routes
         Route by (target, symbol).
+    doubted_targets, doubted
+        Why targets are doubtful, and why models are, by target and by job.
     """
 
     run: RunDirectory
@@ -60,6 +68,8 @@ class TrainedRun:
     jobs: tuple[ServedJob, ...]
     left_out: Mapping[str, str]
     routes: Mapping[tuple[str, str], str]
+    doubted_targets: Mapping[str, str]
+    doubted: Mapping[str, str]
 
     @property
     def content(self) -> str:
@@ -96,11 +106,17 @@ class TrainedRun:
             raise ConfigError(f"targets={targets!r} is one text; a list is needed: [{targets!r}].")
         unknown = [target for target in targets if target not in self.targets]
         if unknown:
+            doubtful = [f" {name} is doubtful: {told}." for name, told in self._doubted_of(unknown)]
             raise ConfigError(
                 f"{self.run.uri} has no model of the target {', '.join(unknown)}; it has models of "
-                f"{', '.join(self.targets)}."
+                f"{', '.join(self.targets)}.{''.join(doubtful)}"
             )
         return tuple(job for job in self.jobs if not targets or job.target in targets)
+
+    def _doubted_of(self, targets: Sequence[str]) -> list[tuple[str, str]]:
+        return [
+            (name, self.doubted_targets[name]) for name in targets if name in self.doubted_targets
+        ]
 
     def serving(self, jobs: Sequence[ServedJob]) -> ServingTable:
         """Return whom these jobs serve."""
@@ -264,6 +280,9 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
             f"{run.uri}: models/ holds {unknown[0]}, and run.json has no model of that name. Copy "
             "the whole run directory, or run again."
         )
+    ranked, evaluated = run.target_rows() or (), run.table(EVALUATED_JOBS, _OF_DOUBT)
+    figures = [] if evaluated is None else evaluated.to_pylist()
+    doubtful = doubted_targets(ranked, figures)
     return TrainedRun(
         run=run.files,
         run_options=dict(storage_options or {}),
@@ -272,6 +291,8 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
         jobs=jobs,
         left_out={item.symbol: item.reason for item in (*symbols.rejected, *symbols.quarantined)},
         routes=dict(zip(_pairs(routes), routes.column("route").to_pylist(), strict=True)),
+        doubted_targets=doubtful,
+        doubted=doubted_models(jobs, doubtful, figures),
     )
 
 

@@ -319,6 +319,7 @@ def _rank(context: StageContext) -> None:
         doubtful_targets=len(doubted),
         chosen_targets=len(ranking.chosen),
     )
+    context.account.note(compare=context.config.target_ranking.compare)
     n_targets = len(subject.frame.targets)
     doubtful = f", {len(doubted)} doubtful: {doubted[0]}" if doubted else ""
     context.account.say(

@@ -8,10 +8,10 @@ from typing import Any
 
 from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.results.capping import Capped
-from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.contents import NO_CARRIERS, RunContents
 from ray_pipeline.results.figures import percentage, with_error
 from ray_pipeline.results.tables import DOUBT
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["CarryingFeature", "DoubtSection", "DoubtedSkill", "write_doubt_section"]
 
@@ -47,10 +47,11 @@ class DoubtedSkill:
 class DoubtSection:
     """What is in doubt; nothing in most runs.
 
-    `sentences` has the figure of each doubtful target.
+    `sentences` has the figure of each doubtful target, `absent` says of which no carrier is known.
     """
 
     sentences: tuple[str, ...]
+    absent: str
     doubted: Capped[DoubtedSkill]
 
 
@@ -60,8 +61,11 @@ def write_doubt_section(contents: RunContents) -> DoubtSection:
     rows: list[Mapping[str, Any]] = [] if table is None else table.to_pylist()
     together = [row for row in rows if row["feature"] is None]
     shown = tuple(_doubted(head, rows) for head in together[:MAX_DOUBTED])
+    explained = {row["target"] for row in together}
+    unknown = [each.target for each in contents.doubted if each.target not in explained]
     return DoubtSection(
         tuple(f"{str(each)[0].upper()}{str(each)[1:]}." for each in contents.doubted),
+        f"{some_of(unknown)}: {NO_CARRIERS}" if unknown else "",
         Capped(shown, len(together), "most doubtful first", DOUBT),
     )
 

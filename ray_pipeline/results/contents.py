@@ -24,10 +24,24 @@ from ray_pipeline.results.documents import (
 )
 from ray_pipeline.results.reading import Results
 
-__all__ = ["MAX_CHARTED", "MAX_MODELS", "ROUTING_ALONE", "RunContents", "read_contents"]
+__all__ = [
+    "MAX_CHARTED",
+    "MAX_MODELS",
+    "NO_CARRIERS",
+    "ROUTING_ALONE",
+    "RunContents",
+    "read_contents",
+]
 
 MAX_MODELS = 200
 """Models whose metadata are read for a page, one request each."""
+
+NO_CARRIERS = (
+    "No feature is named: doubt.parquet has nothing of this target. Versions up to 0.3.0 looked "
+    "for what carries a skill that ranking doubts, and not for what carries that of models that "
+    "are doubtful once trained. Run again with this one."
+)
+"""Why features that carry a doubtful target are not named."""
 
 ROUTING_ALONE = "a model of labels as they are, which serves routing alone: none like it is trained"
 """What pooled models over a symbol's own time are, where those trained learn compared labels."""
@@ -89,9 +103,6 @@ class RunContents:
     overfitting
         How often the best model of a half of the time disappointed in the other: a row of all
         models, and of each target with several; None where missing.
-    compare
-        How pooled models see labels, as the config says; None where it does not (version 0.2.0 and
-        before, whose models learned them as they are).
     """
 
     record: RunRecord
@@ -114,7 +125,6 @@ class RunContents:
     equity: pa.Table | None = None
     kept: pa.Table | None = None
     overfitting: pa.Table | None = None
-    compare: str | None = None
 
     @property
     def status(self) -> str:
@@ -134,7 +144,7 @@ class RunContents:
     @property
     def serves_routing_alone(self) -> bool:
         """Whether the pooled models of a symbol's own time are others than those trained."""
-        return self.compare not in (None, "raw")
+        return self.record.compare not in (None, "raw")
 
     @property
     def chosen(self) -> list[str]:
@@ -232,17 +242,7 @@ def read_contents(
         equity=_rows_of_jobs(run, results.EQUITY, charted),
         kept=_rows(run, results.KEPT, None, target),
         overfitting=run.table(results.OVERFITTING),
-        compare=_compare(run),
     )
-
-
-def _compare(run: Results) -> str | None:
-    """Return ``target_ranking.compare`` as the run's own config has it, defaults aside."""
-    if not run.files.exists(results.CONFIG):
-        return None
-    section = run.config_values().get("target_ranking")
-    found = section.get("compare") if isinstance(section, Mapping) else None
-    return None if found is None else str(found)
 
 
 def _charted(evaluated: pa.Table | None) -> tuple[str, ...]:

@@ -139,7 +139,10 @@ class CrossSectionFacts(Record):
 
 
 class RunRecord(Record):
-    """``run.json``."""
+    """``run.json``.
+
+    `compare` is how pooled models see labels; None in version 0.3.0 and before.
+    """
 
     format_version: Annotated[int, Field(ge=1)] = 1
     status: Literal["running", "done", "failed", "interrupted"]
@@ -158,6 +161,7 @@ class RunRecord(Record):
     versions: Mapping[str, str] = {}
     data: DataFacts = DataFacts()
     folds: Items[FoldSpan] = ()
+    compare: str | None = None
     cross_section: CrossSectionFacts = CrossSectionFacts()
 
 

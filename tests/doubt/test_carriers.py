@@ -111,3 +111,12 @@ def test_a_lone_carrier_has_the_figures_of_all() -> None:
     assert (lone.feature, lone.reason) == ("a", "")
     assert lone.without == every.without == 0.3
     assert math.isnan(other.skill)
+
+
+def test_without_a_limit_what_is_left_is_held_against_the_skill() -> None:
+    """Another figure is in doubt: where most of the skill stays, other features carry it too."""
+    carriers = Carriers((("a", 0.3), ("b", 0.1)), 1)
+    spread = reading(carriers, late(0.2, 0.19, 0.18, 0.15), 5, math.nan)
+    assert spread.endswith("Without, most of it is left: other features carry it as well")
+    gone = reading(carriers, late(0.2, 0.02, 0.01, 0.01), 5, math.nan)
+    assert "Most of it is gone one bar late" in gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from panels import (
     write_panel,
 )
 
+from ray_pipeline import load_run
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ExecutionError
@@ -193,29 +195,134 @@ def test_a_raised_limit_lets_it_pass(data_dir: Path, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "run" / "doubt.parquet").num_rows == 0
 
 
-def test_a_sharpe_ratio_is_doubted_after_training(data_dir: Path, tmp_path: Path) -> None:
+WORTH = {"max_skill": {"*": None}, "max_hit_rate": {"*": None}, "max_sharpe": {}}
+"""Limits by which ranking believes every skill."""
+
+
+@pytest.fixture(scope="module")
+def worth_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run with models whose Sharpe ratio nobody believes."""
+    folder = tmp_path_factory.mktemp("worth")
+    sections = settings(doubt=WORTH)
+    config = write_config(folder / "run.yaml", data_dir, folder / "run", **sections)
+    assert main(["run", str(config)]) == 0
+    return folder / "run"
+
+
+def test_a_sharpe_ratio_is_doubted_after_training(worth_dir: Path) -> None:
     """Ranking believed the skill; the worth of the trained models makes the target doubtful."""
-    doubt = {"max_skill": {"*": None}, "max_hit_rate": {"*": None}, "max_sharpe": {}}
-    run_pipeline(quick_config(data_dir, tmp_path / "run", **settings(doubt=doubt)), Silent())
-    jobs = read_rows(tmp_path / "run", "evaluation/jobs")
+    jobs = read_rows(worth_dir, "evaluation/jobs")
     pooled = next(r for r in jobs if r["target"] == DOUBTFUL and r["symbol"] is None)
     assert (pooled["doubtful"], pooled["doubted"], pooled["doubted_limit"]) == (
         True,
         "Sharpe ratio",
         7.0,
     )
-    ranked = read_rows(tmp_path / "run", "target_ranking/targets")
+    ranked = read_rows(worth_dir, "target_ranking/targets")
     found = [r for r in ranked if r["target"] == DOUBTFUL and r["verdict"] == "doubtful"]
     assert found, "a reader of the table alone has to see it"
     assert not any(r["predictable"] for r in ranked if r["target"] == DOUBTFUL)
     assert all("Sharpe ratio" in r["reason"] for r in found)
-    record = read_json(tmp_path / "run" / "run.json")
+    record = read_json(worth_dir / "run.json")
     assert record["message"].startswith("2 of 3 targets predictable, ")
     assert "; 1 is doubtful: Sharpe ratio +" in record["message"]
     assert (record["counts"]["predictable_targets"], record["counts"]["doubtful_targets"]) == (2, 1)
-    page = (tmp_path / "run" / "report.html").read_text()
+    page = (worth_dir / "report.html").read_text()
     assert "doubtful: Sharpe ratio" in page
+
+
+def test_what_carries_doubtful_models_is_named(
+    worth_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for what ranking doubts: in the table, the warnings, explain and the page."""
+    rows = [row for row in read_rows(worth_dir, "doubt") if row["symbol"] is None]
+    together, first = rows[:2]
+    assert {row["target"] for row in rows} == {DOUBTFUL}
+    assert (first["feature"], first["carries"]) == ("oracle", True)
+    assert together["skill"] > 0.3
+    assert abs(together["without"]) < 0.06
+    warnings = read_json(worth_dir / "run.json")["warnings"]
+    assert any(text.startswith(f"doubtful: {DOUBTFUL}. Pooled: oracle is ") for text in warnings)
+    assert any("carried by oracle, which the models of " in text for text in warnings)
+    assert main(["explain", str(worth_dir), "--target", DOUBTFUL]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{DOUBTFUL} is doubtful, and its trained models showed it: Sharpe ")
+    place = lines.index("doubt: skill with features as they are, late, and left out")
+    assert lines[place + 1].startswith("  pooled, ridge: oracle is ")
+    page = (worth_dir / "report.html").read_text()
+    assert "oracle is " in page
+    assert "No target was chosen" not in page
+
+
+def test_an_older_run_says_that_nobody_looked_for_carriers(
+    worth_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Version 0.3.0 wrote nothing of what trained models made doubtful."""
+    run = tmp_path / "run"
+    shutil.copytree(worth_dir, run, ignore=shutil.ignore_patterns("units"))
+    table = pq.read_table(run / "doubt.parquet")
+    pq.write_table(table.slice(0, 0), run / "doubt.parquet")
+    assert main(["explain", str(run), "--target", DOUBTFUL]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert " doubt No feature is named: doubt.parquet has nothing of this target. " in text
+    assert main(["report", str(run)]) == 0
+    assert f"{DOUBTFUL}: No feature is named: " in (run / "report.html").read_text()
+
+
+def test_predictions_of_doubtful_models_say_so(
+    worth_dir: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the terminal and in predictions.json: which models, and why; in Python as well."""
+    command = ["predict", str(worth_dir), "--data-dir", str(data_dir), "--n-workers", "0"]
+    assert main([*command, "--out", str(tmp_path / "all")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "warning: doubtful: " in line]
+    document = read_json(tmp_path / "all" / "predictions.json")
+    pooled = f"cs_{DOUBTFUL}__ridge"
+    assert set(document["doubtful"]) == {
+        job["job_id"]
+        for job in read_json(worth_dir / "training_plan.json")["jobs"]
+        if job["target"] == DOUBTFUL
+    }
+    assert document["doubtful"][pooled].startswith("Sharpe ratio ")
+    (sentence,) = told
+    (warning,) = document["warnings"]
+    assert sentence.endswith(warning)
+    assert f" {DOUBTFUL} " in warning
+    assert f"({pooled}" in warning
+    assert f"`ray-pipeline explain {worth_dir} --target {DOUBTFUL}` tells what carries" in warning
+    assert load_run(str(worth_dir)).doubtful == document["doubtful"]
+    # Of other targets nothing is in doubt.
+    assert main([*command, "--out", str(tmp_path / "one"), "--targets", HONEST]) == 0
+    assert "doubtful" not in capsys.readouterr().err
+    assert read_json(tmp_path / "one" / "predictions.json")["doubtful"] == {}
+
+
+def test_a_doubtful_target_without_a_model_is_told_as_such(
+    run_dir: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What ranking doubts has no model; who asks for its scores hears why."""
+    command = ["predict", str(run_dir), "--data-dir", str(data_dir), "--out", str(tmp_path / "o")]
+    assert main([*command, "--targets", DOUBTFUL]) == 2
+    error = capsys.readouterr().err
+    assert f"has no model of the target {DOUBTFUL}" in error
+    assert f" {DOUBTFUL} is doubtful: skill +0." in error
+
+
+@pytest.mark.parametrize("doubt", [WORTH, USUAL_DOUBT], ids=["by worth", "by ranking"])
+def test_the_policy_fail_exits_with_1(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], doubt: dict[str, Any]
+) -> None:
+    """Whatever makes a target doubtful; the error names the carrier, and its table is there."""
+    run = tmp_path / "run"
     failing = settings(doubt=doubt, leakage={"policy": "fail", **LENIENT})
-    with pytest.raises(ExecutionError, match=r"by their trained models.*Sharpe ratio .*fwd_ret_5d"):
-        run_pipeline(quick_config(data_dir, tmp_path / "other", **failing), Silent())
-    assert read_rows(tmp_path / "other", "evaluation/jobs")
+    config = write_config(tmp_path / "run.yaml", data_dir, run, **failing)
+    assert main(["run", str(config)]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("ray-pipeline: 1 of 3 targets is doubtful")
+    assert "leakage.policy is 'fail'" in error
+    assert " oracle is " in error
+    assert read_json(run / "run.json")["status"] == "failed"
+    assert read_rows(run, "doubt")[1]["feature"] == "oracle"
+    if doubt is WORTH:
+        assert "is doubtful by its trained models" in error
+        assert read_rows(run, "evaluation/jobs")

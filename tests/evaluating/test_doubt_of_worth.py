@@ -75,7 +75,13 @@ def test_figures_beyond_their_limits(figures: dict[str, float], doubted: str, va
     if doubted:
         limit = {"Sharpe ratio": 5.0, "hit rate": 0.6}[doubted]
         assert found.doubted_limit == limit
-        assert found.doubt.startswith(f"{doubted} {value:.4g} ± ")
+        told = f"{doubted} {value:.4g} ± "
+        if figures.get("hit_rate_by_chance", 0.5) != 0.5:
+            rates = figures["hit_rate"], figures["hit_rate_by_chance"]
+            told = (
+                f"hit rate {rates[0]:.4g} where {rates[1]:.4g} is chance, as good as {value:.4g} ±"
+            )
+        assert found.doubt.startswith(told)
         assert found.doubt.endswith(
             f"is beyond {limit:g}, more than is known of the direction of prices"
         )

@@ -181,3 +181,11 @@ def test_doubtful_targets_are_never_called_predictable() -> None:
     assert view_verdict(unsure, [0.001], 0.05).endswith(
         "q 0.200 is above alpha 0.05, but the target is doubtful (limit of skill 0.2)"
     )
+
+
+def test_a_limit_that_is_not_passed_is_not_named() -> None:
+    """Doubtful for another figure, a target's skill says nothing against it."""
+    worth = row(skill=0.1, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful")
+    assert view_verdict(worth, [0.001], 0.05) == (
+        "p is the smallest, q 0.012 is at most alpha 0.05, but the target is doubtful"
+    )
