@@ -20,6 +20,7 @@ from ray_pipeline.storage import (
     open_filesystem,
     uri_of,
 )
+from ray_pipeline.wording import plural
 
 __all__ = ["discover", "discover_symbols_from_data_dir", "resolve_symbols"]
 
@@ -195,8 +196,8 @@ def _none_usable(rejected: Sequence[Rejection], fs: FileSystem, path: str) -> st
             shown += f"; and {len(rejected) - _N_SHOWN} more"
     other = proposal(fs, path) if all("no parquet file" in item.reason for item in rejected) else ""
     return (
-        f"No symbol partition with parquet files under {uri_of(fs, path)}: of {len(rejected)} "
-        f"symbols none is usable ({shown}).{other}"
+        f"No symbol partition with parquet files under {uri_of(fs, path)}: of "
+        f"{plural(len(rejected), 'symbol')} none is usable ({shown}).{other}"
     )
 
 
