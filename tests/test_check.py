@@ -107,7 +107,7 @@ def test_check_for_people(
     assert lines[3] == "read      all rows of 2 symbols"
     assert "features  3: noise_a, noise_b, signal" in lines
     assert "          never features, they know the future: p_up_5d" in lines
-    assert f"          {TARGET}: regression, horizon 1 bars; no figure of it is doubted" in lines
+    assert f"          {TARGET}: regression, horizon 1 bar; no figure of it is doubted" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
     assert "labels    pooled models learn ranks within the timestamp" in lines
     assert lines[-1] == (
@@ -224,7 +224,7 @@ def test_check_says_beyond_which_figures_a_target_is_doubtful(
     assert by_name["fwd_ret_250d"] == {"skill": 0.2, "hit_rate": None, "sharpe": 7.0}
     lines = check_lines(found)
     assert (
-        f"          {TARGET}: regression, horizon 1 bars; doubted beyond skill 0.4, Sharpe ratio 7"
+        f"          {TARGET}: regression, horizon 1 bar; doubted beyond skill 0.4, Sharpe ratio 7"
     ) in lines
     unused = "doubt.max_sharpe: no target is called 'fwd_rat_*', so that entry does nothing"
     assert f"warning   {unused}" in lines

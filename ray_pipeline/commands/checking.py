@@ -261,8 +261,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         f"{len(found['rejected'])} rejected",
         *(f"          {item['symbol']}: {item['reason']}" for item in found["rejected"][:10]),
         *([f"universe  members by {found['universe']}"] if found["universe"] else []),
-        f"looked at {found['looked_at']}: {found['n_rows']:,} rows, {found['kind']}, bars of "
-        f"{length_of_bars(found)}",
+        f"looked at {found['looked_at']}: {plural(found['n_rows'], 'row')}, {found['kind']}, bars "
+        f"of {length_of_bars(found)}",
         _read(found["read"]),
         *_unusable(found["unusable"]),
         f"time      {roles['time']}",
@@ -275,7 +275,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     lines.extend(f"ignored   {item['column']}: {item['reason']}" for item in roles["ignored"])
     lines.append(f"targets   {len(found['targets'])}")
     lines.extend(
-        f"          {target['name']}: {target['task']}, horizon {target['horizon_bars']} bars"
+        f"          {target['name']}: {target['task']}, "
+        f"horizon {plural(target['horizon_bars'], 'bar')}"
         + _doubted(target["doubted_beyond"])
         + (f"; not ranked: {target['problem']}" if target["problem"] else "")
         for target in found["targets"]

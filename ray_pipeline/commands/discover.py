@@ -8,7 +8,7 @@ import sys
 from ray_pipeline.bounds import MAX_COUNT, MAX_INT
 from ray_pipeline.commands.command import Command, add_json, whole_number
 from ray_pipeline.terminal import put, put_json
-from ray_pipeline.wording import plural, size_text
+from ray_pipeline.wording import agreeing, plural, size_text
 
 __all__ = ["COMMAND"]
 

@@ -24,7 +24,7 @@ from ray_pipeline.execution.ray_workers import (
     SharedLost,
 )
 from ray_pipeline.execution.sizing import PoolSizing
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["RayExecutor", "RaySettings"]
 
@@ -276,7 +276,10 @@ class RayExecutor(Generic[State]):
     def _check_number(self) -> None:
         asked, n_workers = self._settings.n_workers, self.n_workers
         if asked is not None and n_workers < asked:
-            self._say(f"{asked} workers of {self._shape} were asked for; {n_workers} fit.")
+            self._say(
+                f"{asked} workers of {self._shape} were asked for; "
+                f"{n_workers} {agreeing(n_workers, 'fits', 'fit')}."
+            )
 
     def _speak(self, current: Round, silent_s: float) -> None:
         workers = self._open()

@@ -10,7 +10,7 @@ from ray_pipeline.panel.inspection import TableKind
 from ray_pipeline.panel.outlines import Outlined
 from ray_pipeline.panel.own_symbols import is_same_symbol
 from ray_pipeline.panel.roles import ColumnPatterns, resolve_roles
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["find_misfits", "other_symbols"]
 
@@ -85,7 +85,10 @@ def _of_other_kind(inspections: Sequence[Outlined]) -> dict[str, str]:
     counts = Counter(each.kind for each in inspections)
     for kind, count in counts.items():
         if 2 * count > counts.total():
-            most = f"{count} of {counts.total()} symbols are {_KIND_NAMES[kind]}"
+            most = (
+                f"{count} of {plural(counts.total(), 'symbol')} {agreeing(count, 'is', 'are')} "
+                f"{_KIND_NAMES[kind]}"
+            )
             return {
                 each.symbol: f"symbol {each.symbol}: it is {_KIND_NAMES[each.kind]}, and {most}. "
                 "Give it the columns that they have, or set data.kind."

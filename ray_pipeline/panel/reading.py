@@ -33,7 +33,7 @@ from ray_pipeline.panel.timestamps import FileTimes
 from ray_pipeline.records import PartitionFile, SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["ColumnReader", "PartitionReader", "naming_symbol", "read_columns"]
 
@@ -140,7 +140,8 @@ class PartitionReader:
                 "column_missing_in_files",
                 name,
                 n_files - len(seen),
-                f"column {name!r} is missing in {n_files - len(seen)} of {n_files} files; "
+                f"column {name!r} is missing in {n_files - len(seen)} of "
+                f"{plural(n_files, 'file')}; "
                 "its cells there are missing",
             )
             for name, seen in types.items()

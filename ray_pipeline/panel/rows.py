@@ -116,7 +116,7 @@ def plan_rows(
     time_ns, rows = times.time_ns, times.rows  # those kept, in their order; None: all as they come
     if rows is not None:
         n_missing = n_read - len(rows)
-        message = f"{n_missing} rows without a time were dropped"
+        message = f"{plural(n_missing, 'row')} without a time {agreeing(n_missing, 'was', 'were')} dropped"
         findings.append(QualityFinding("missing_time", name, n_missing, message))
     findings += times.findings
 
@@ -242,8 +242,8 @@ class RepeatedRows:
             return ()
         conflicting = np.unique(self._plan.repeated_ns[self._differs])
         found = (
-            f"{len(conflicting)} timestamps have rows that contradict each other, the first at "
-            f"{iso_time(int(conflicting[0]))}"
+            f"{plural(len(conflicting), 'timestamp has', 'timestamps have')} rows that contradict "
+            f"each other, the first at {iso_time(int(conflicting[0]))}"
         )
         if self._plan.duplicates == "refuse":
             raise DataError(

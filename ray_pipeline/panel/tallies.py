@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ray_pipeline.panel.quality import QualityFinding
 from ray_pipeline.panel.rows import Rows
 from ray_pipeline.records import LARGEST_VALUE
+from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["ColumnTally"]
 
@@ -93,12 +94,17 @@ class ColumnTally:
         """Report cells that are not values, and a column that has no value or only one."""
         name, found = self.name, []
         if self._n_infinite:
-            message = f"{self._n_infinite} infinite cells of {name!r} are taken as missing"
+            message = (
+                f"{plural(self._n_infinite, 'infinite cell')} of {name!r} "
+                f"{agreeing(self._n_infinite, 'is', 'are')} taken as missing"
+            )
             found.append(QualityFinding("infinite_values", name, self._n_infinite, message))
         if self._first_outside is not None:
             message = (
-                f"{self._n_outside} cells of {name!r} are beyond ±{LARGEST_VALUE:g}, the first is "
-                f"{self._first_outside[1]:g}; they are taken as missing"
+                f"{plural(self._n_outside, 'cell')} of {name!r} "
+                f"{agreeing(self._n_outside, 'is', 'are')} beyond ±{LARGEST_VALUE:g}, the first is "
+                f"{self._first_outside[1]:g}; {agreeing(self._n_outside, 'it is', 'they are')} "
+                "taken as missing"
             )
             found.append(QualityFinding("out_of_range", name, self._n_outside, message))
         if self._n_rows and not self.n_present:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.statistics.hac import hac_lag
+from ray_pipeline.wording import plural
 
 __all__ = ["LEAST_SHIFTS", "Roll", "RolledLabels", "draw_shifts", "roll_rows", "shift_p_value"]
 
@@ -73,8 +74,8 @@ def draw_shifts(
         raise DataError(
             f"target_ranking.n_shifts={n_shifts} circular shifts do not fit on {n_timestamps} "
             f"timestamps: {margin} are kept free at either end, and the other {max(room, 0)} hold "
-            f"{most} shifts that are {apart} apart. {remedy} more rows or shorter horizons, or "
-            "set target_ranking.null to analytic."
+            f"{plural(most, 'shift that is', 'shifts that are')} {apart} apart. "
+            f"{remedy} more rows or shorter horizons, or set target_ranking.null to analytic."
         )
     edges = margin + np.arange(n_shifts + 1) * room // n_shifts
     random = np.random.default_rng(seed).random(n_shifts)

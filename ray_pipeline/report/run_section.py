@@ -86,7 +86,7 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
         ("Period", period(data.first_ts, data.last_ts)),
         (
             "Features, targets",
-            f"{_n(contents, 'features')} features, {_n(contents, 'targets')} targets",
+            f"{_counted(contents, 'features')}, {_counted(contents, 'targets')}",
         ),
         ("Seed", DASH if seed is None else str(seed)),
         ("Started, finished", _when(record)),
@@ -107,6 +107,11 @@ def _sessions(data: DataFacts) -> str:
 
 def _n(contents: RunContents, name: str) -> str:
     return count(contents.count(name))
+
+
+def _counted(contents: RunContents, names: str) -> str:
+    n = contents.count(names)
+    return f"{DASH} {names}" if n is None else plural(n, names.removesuffix("s"), names)
 
 
 def _symbols(contents: RunContents) -> str:

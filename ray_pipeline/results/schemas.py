@@ -22,6 +22,7 @@ from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.selection.consensus import FeatureVerdict
 from ray_pipeline.selection.kept import KeptRow
 from ray_pipeline.storage import type_name
+from ray_pipeline.wording import plural
 
 __all__ = ["TABLES", "Column", "Columns", "check_columns", "check_values", "completed"]
 
@@ -192,7 +193,9 @@ def check_values(table: pa.Table, columns: Columns) -> None:
             continue
         column, cells = columns[name], table.column(name)
         if cells.null_count and not column.nullable:
-            raise ValueError(f"has the column {name} with nothing in {cells.null_count} rows")
+            raise ValueError(
+                f"has the column {name} with nothing in {plural(cells.null_count, 'row')}"
+            )
         if column.values:
             known = pa.array([*column.values, None], pa.string())
             other = cells.filter(pc.invert(pc.is_in(cells.cast(pa.string()), value_set=known)))

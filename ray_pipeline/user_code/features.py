@@ -27,7 +27,7 @@ from ray_pipeline.bars import Bars
 from ray_pipeline.errors import ConfigError, DataError, ExecutionError
 from ray_pipeline.records import BAR_FIELDS, LARGEST_VALUE, TIME_COLUMNS
 from ray_pipeline.user_code.functions import function_path, load_function
-from ray_pipeline.wording import iso_time, some_of
+from ray_pipeline.wording import iso_time, plural, some_of
 
 __all__ = ["FeatureFunction", "compute_own_features", "find_feature_functions"]
 
@@ -239,10 +239,10 @@ def _require_lookback(
         row = _first_difference(values[first:], again[name][lookback - 1 :])
         if row is not None:
             raise DataError(
-                f"{path} reads more than its lookback of {lookback} bars: {name!r} in row "
-                f"{first + row} is {values[first + row]:g}, and "
-                f"{again[name][lookback - 1 + row]:g} without the oldest {start} bars. State a "
-                "longer lookback, or none."
+                f"{path} reads more than its lookback of {plural(lookback, 'bar')}: {name!r} in "
+                f"row {first + row} is {values[first + row]:g}, and "
+                f"{again[name][lookback - 1 + row]:g} without the oldest {plural(start, 'bar')}. "
+                "State a longer lookback, or none."
             )
 
 

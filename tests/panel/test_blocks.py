@@ -96,7 +96,7 @@ def test_contradicting_rows_quarantine_the_symbol(
     with pytest.raises(DataError) as error:
         clean(rows([0, 1, 2, 1], **columns), max_rows)
     assert str(error.value) == (
-        "1 timestamps have rows that contradict each other, the first at "
+        "1 timestamp has rows that contradict each other, the first at "
         "2024-01-31T14:31:00+00:00. Keep one row per timestamp, or say which of them counts by "
         "data.duplicates: last (in the order of files and rows), first, or drop."
     )

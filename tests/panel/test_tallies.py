@@ -32,7 +32,7 @@ def test_cells_out_of_range_are_missing_ones() -> None:
     assert tally.n_missing == 3
     assert tally.n_present == 4
     assert [finding.message for finding in tally.findings()] == [
-        "1 infinite cells of 'f' are taken as missing",
+        "1 infinite cell of 'f' is taken as missing",
         "2 cells of 'f' are beyond ±1e+30, the first is -2e+30; they are taken as missing",
     ]
     assert tally.findings()[1].rule == "out_of_range"

@@ -121,7 +121,7 @@ def test_figures_that_are_not_finite_are_not_measured(files: RunDirectory) -> No
     ("column", "values", "wrong"),
     [
         ("rank", pa.array(["1"]), "the column rank of type string, and int64 is needed"),
-        ("rank", pa.array([None], pa.int64()), "the column rank with nothing in 1 rows"),
+        ("rank", pa.array([None], pa.int64()), "the column rank with nothing in 1 row"),
         ("view", pa.array(["both"]), "'both' in the column view, where one of cross_sectional, "),
         ("gain", pa.array([[1.0]]), "the column gain of type list<double>, and numbers, text or"),
     ],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import DataError
 from ray_pipeline.panel.cross_section.reference import CrossSection
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import plural
 
 __all__ = ["SYMBOLS_KEY", "TIME", "joined", "read_columns_of"]
 
@@ -73,9 +74,9 @@ def read_columns_of(
     table = pa.concat_tables(parts) if parts else None
     if table is None or not np.array_equal(table.column(TIME).to_numpy(), time_ns):
         raise DataError(
-            f"symbol {symbol}: its cross-sectional columns were computed for {n_rows} rows, and "
-            f"it has {len(time_ns)} rows now or other timestamps. Run again on data that no "
-            "longer change."
+            f"symbol {symbol}: its cross-sectional columns were computed for "
+            f"{plural(n_rows, 'row')}, and it has {plural(len(time_ns), 'row')} now or other "
+            "timestamps. Run again on data that no longer change."
         )
     return {name: table.column(name).to_numpy() for name in names}
 
