@@ -93,8 +93,8 @@ def check_planned(
                 f"planned {expected!r} under this name. {_RESTORE}"
             )
     found = {"features": metadata["features"], "members": metadata.get("members") or ()}
-    for what, expected in (("features", features), ("members", members)):
-        unknown = [each for each in found[what] if each not in expected]
+    for what, known in (("features", features), ("members", members)):
+        unknown = [each for each in found[what] if each not in known]
         if unknown:
             raise ArtifactError(
                 f"{name} is that of another model: the run planned none of its {what} "
