@@ -25,7 +25,7 @@ from panels import (
 from ray_pipeline.cli import main
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.explaining import explain_target, explanation_lines
-from ray_pipeline.explaining.columns import WIDTH
+from ray_pipeline.explaining.columns import WIDEST
 
 NOISE = "excess_ret_5d"
 FAMILIES = {
@@ -160,7 +160,7 @@ def test_features_in_the_document(run_dir: Path, capsys: pytest.CaptureFixture[s
 def test_lines_of_a_predictable_target(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Verdict, ranking, leaks, features, routes, models, each with the figures of its table."""
     lines = _lines(capsys, run_dir, "--target", TARGET)
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= WIDEST
     assert lines[0].startswith(f"{TARGET} is predictable in the cross-sectional view (skill +0.")
     titles = [line.partition(":")[0] for line in lines[2:] if line and not line.startswith(" ")]
     assert titles == [
@@ -228,7 +228,7 @@ def test_lines_of_one_symbol(run_dir: Path, capsys: pytest.CaptureFixture[str]) 
     (route, *_) = _of(read_rows(run_dir, "routing/routes"), TARGET)
     symbol = route["symbol"]
     lines = _lines(capsys, run_dir, "--target", TARGET, "--symbol", symbol)
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= WIDEST
     assert lines[0] == f"{symbol}, {TARGET}: {route['route']}"
     assert route["reason"] in _text(lines)
     at = lines.index("figures")

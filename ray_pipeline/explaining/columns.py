@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-__all__ = ["WIDTH", "aligned", "wrapped"]
+__all__ = ["WIDEST", "WIDTH", "aligned", "wrapped"]
 
 WIDTH = 100
 
-_WIDEST = 120
+WIDEST = 120
 """Width of rows that have a long name: readable still, and better than a name on its own line."""
 
 _GAP = "  "
@@ -30,7 +30,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 
     """
     table = [list(row) for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    excess = sum(widths) + len(_GAP) * len(widths) - _WIDEST
+    excess = sum(widths) + len(_GAP) * len(widths) - WIDEST
     if excess > 0:
         widths[0] = max(min(_LEAST, widths[0]), widths[0] - excess)
     lines: list[str] = []

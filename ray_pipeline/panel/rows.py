@@ -116,7 +116,8 @@ def plan_rows(
     time_ns, rows = times.time_ns, times.rows  # those kept, in their order; None: all as they come
     if rows is not None:
         n_missing = n_read - len(rows)
-        message = f"{plural(n_missing, 'row')} without a time {agreeing(n_missing, 'was', 'were')} dropped"
+        were = agreeing(n_missing, "was", "were")
+        message = f"{plural(n_missing, 'row')} without a time {were} dropped"
         findings.append(QualityFinding("missing_time", name, n_missing, message))
     findings += times.findings
 
@@ -177,7 +178,8 @@ def _dropped(repeated: NDArray[np.intp], duplicates: Duplicates) -> tuple[NDArra
     """
     match duplicates:
         case "refuse":
-            return repeated, f"{len(repeated)} rows that repeat another row were dropped"
+            one, several = "row that repeats another row was", "rows that repeat another row were"
+            return repeated, f"{plural(len(repeated), one, several)} dropped"
         case "first":
             how = "the first of those of one time was kept"
         case "last":
@@ -186,8 +188,8 @@ def _dropped(repeated: NDArray[np.intp], duplicates: Duplicates) -> tuple[NDArra
             repeated, how = np.union1d(repeated, repeated - 1), "none of those of one time was kept"
         case _:
             assert_never(duplicates)
-    n_rows = "1 row was" if len(repeated) == 1 else f"{len(repeated)} rows were"
-    return repeated, f"{n_rows} dropped: {how}, as data.duplicates says"
+    were = plural(len(repeated), "row was", "rows were")
+    return repeated, f"{were} dropped: {how}, as data.duplicates says"
 
 
 class RepeatedRows:
