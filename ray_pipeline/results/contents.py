@@ -153,12 +153,12 @@ class RunContents:
         # What trained models made doubtful had been chosen before.
         late = {each.target for each in self._doubted_worth}
         late -= {each.target for each in doubted_skills(rows)}
-        rows = [
+        before = [
             replace(row, predictable=True) if row.doubtful and row.target in late else row
             for row in rows
         ]
         n_chosen = self.count("chosen_targets")
-        return choose_targets(rows, len(rows) if n_chosen is None else n_chosen)
+        return choose_targets(before, len(before) if n_chosen is None else n_chosen)
 
     @property
     def doubted(self) -> list[DoubtedFigure]:
