@@ -13,7 +13,7 @@ from sample_runs import SampleRun, failed_unit
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.explaining import explain_target, explanation_lines
-from ray_pipeline.explaining.columns import WIDTH
+from ray_pipeline.explaining.columns import WIDEST
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
 from ray_pipeline.results.tables import EVALUATION, FEATURES, KEPT, PLAN, ROUTES
 from ray_pipeline.routing.assigning import plan_document
@@ -47,7 +47,7 @@ def test_many_symbols_stay_readable(many: RunDirectory) -> None:
     """Thirty symbols, some of each route, and a line on where the others are."""
     found = explain_target(many.uri, TARGET, max_models=20)
     lines = explanation_lines(found)
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= WIDEST
     routes = section(lines, "routes")
     counts = Counter(
         row["route"] for row in many.read_table(ROUTES).to_pylist() if row["target"] == TARGET
