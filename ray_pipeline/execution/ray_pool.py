@@ -310,8 +310,8 @@ class _StartWatch:
             self._n_failed += 1
             if self._n_failed >= self._limit:
                 raise ExecutionError(
-                    f"{plural(self._n_failed, 'worker')} in a row died while starting; the last: "
-                    f"{event.message}"
+                    f"{plural(self._n_failed, 'worker')} in a row died while they started; "
+                    f"the last: {event.message}"
                 )
 
 

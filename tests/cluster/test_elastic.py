@@ -84,7 +84,7 @@ def test_nodes_that_come(make_executor: MakeExecutor) -> None:
         executor = make_executor(cluster, node_wait_s=2.0, on_wait=said.append)
         with pytest.raises(
             ExecutionError,
-            match=r"A worker asks for 1 CPU, and none of 1 nodes has that: at most 0 CPUs and .* "
+            match=r"A worker asks for 1 CPU, and none of 1 node has that: at most 0 CPUs and .* "
             r"No such node was added in \d s \(execution\.node_wait_s\)",
         ):
             list(executor.run([unit(double, "A", {"x": 1})]))

@@ -251,7 +251,7 @@ def test_run_that_is_left_early(store: FolderStore, said: list[str], script: Scr
 
 def test_request_that_nothing_can_hold(store: FolderStore, said: list[str]) -> None:
     """A cluster of fixed size says at once that it will never have such a worker."""
-    with pytest.raises(ExecutionError, match="asks for 5 CPUs, and none of 1 nodes has that"):
+    with pytest.raises(ExecutionError, match="asks for 5 CPUs, and none of 1 node has that"):
         executor(store, said, cpus_per_worker=5)
     with pytest.raises(ExecutionError, match=r"asks for 1 CPU and 9\.0 GiB, and none"):
         executor(store, said, memory_per_worker_bytes=9 * GIB)
@@ -295,7 +295,7 @@ def test_what_is_running_is_said(
     monkeypatch.setattr(ray_pool, "_SILENCE_S", 0.0)
     script.attempts = {"A": ["stalls", "stalls"]}
     list(executor(store, said).run([unit(double, "A")]))
-    assert "No unit ended for 0 s: 1 running (A for 0 s), 0 waiting. 1 workers are ready." in said
+    assert "No unit ended for 0 s: 1 running (A for 0 s), 0 waiting. 1 worker is ready." in said
 
 
 def test_workers_that_die_while_they_start(

@@ -47,7 +47,7 @@ def test_a_model_can_be_used_by_itself(labeled: Trained, run: LoadedRun) -> None
     prediction = model.predict(X, ("signal",))
     np.testing.assert_array_equal(prediction, scores[f"{TARGET}__pooled__ridge"].to_numpy())
     assert ((model.percentile(prediction) >= 0) & (model.percentile(prediction) <= 1)).all()
-    with pytest.raises(ArtifactError, match=r"needs 1 features, and 'signal' is missing"):
+    with pytest.raises(ArtifactError, match=r"needs 1 feature, and 'signal' is missing"):
         model.predict(X, ("other",))
     with pytest.raises(ArtifactError, match=r"of type float32; these are float64"):
         model.predict(X.astype(np.float64), ("signal",))  # type: ignore[arg-type]

@@ -354,7 +354,7 @@ def test_columns_are_found_by_name(labeled: Trained, tmp_path: Path) -> None:
         assert scores.equals(scores_of(tmp_path / "plain", symbol))
     (failure,) = found["failures"]
     assert failure["error"] == (
-        f"ArtifactError: symbol S01: {POOLED} needs 1 features, and the table has no column "
+        f"ArtifactError: symbol S01: {POOLED} needs 1 feature, and the table has no column "
         "'signal'. Give tables with the columns that the run had."
     )
 
