@@ -77,7 +77,10 @@ def data_lines(found: Row) -> list[str]:
     if known is None:
         return ["data", *wrapped(data["absent"])]
     span = period(known["first_ts"], known["last_ts"])
-    lines = wrapped(f"{plural(known['n_rows'], 'row')}, {span}")
+    # A symbol that was left out while it was inspected has no rows that anybody counted.
+    n_rows = known["n_rows"]
+    rows = f"{DASH} rows" if n_rows is None else plural(n_rows, "row")
+    lines = wrapped(f"{rows}, {span}")
     if known["findings"]:
         lines += wrapped(some_of(known["findings"], MAX_FINDINGS))
     for item in data["quarantined"]:

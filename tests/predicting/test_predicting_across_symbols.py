@@ -71,7 +71,7 @@ def test_a_symbol_too_few_is_the_likely_cause_of_other_predictions(
     found = predict(across, tmp_path / "out", write_panel(tmp_path / "data", tables))
     fewer, other = found["warnings"]
     assert fewer.startswith("1 of the ")
-    assert "have no data here: cross-sectional columns compare with the other" in fewer
+    assert "has no data here: cross-sectional columns compare with the other" in fewer
     assert other.endswith(
         "Likely cause: symbols that they are compared with are missing, or their data were "
         "revised since."
