@@ -61,7 +61,7 @@ COLUMNS = {
     "feature_selection/features.parquet": ("rank", "feature"),
     "feature_selection/kept.parquet": ("family", "verdict"),
     "routing/routes.parquet": ("route", "target"),
-    "evaluation/jobs.parquet": ("job_id", "reason"),
+    "evaluation/jobs.parquet": ("job_id", "target"),
     "evaluation/quantiles.parquet": ("quantile", "job_id"),
     "evaluation/decay.parquet": ("lag_bars", "job_id"),
     "evaluation/overfitting.parquet": ("n_models", "probability"),
