@@ -2,7 +2,9 @@
 
 On weak panels large trees and quick steps fit noise; on strong ones small trees and slow steps
 leave signal behind. A probe of a few small trees is fitted to the earlier training rows and judged
-on the latest; no test row is among them. How much of the loss it surely takes away decides.
+on the latest; no test row is among them. How much of the loss it surely takes away decides, and
+whether a few large trees surely take away more: what features say only together (the product of
+two, neither of which says anything by itself) small trees hardly find.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ __all__ = [
     "ADAPTIVE",
     "Capacity",
     "LabelledRows",
+    "Signal",
     "capacity_for",
     "left_open",
     "probe_signal",
@@ -41,10 +44,8 @@ WATCHED_RATE = 0.05
 MOST_RATE = 0.3
 """Learning rate that no few rounds go beyond."""
 
-PROBE: Mapping[str, Any] = {"num_leaves": 4, "learning_rate": 0.25}
-PROBE_ROUNDS = 6
 PROBE_ROWS = 100_000
-"""The probe takes at most so many rows, evenly spaced in time: enough to tell 0.2 % of the loss."""
+"""A probe takes at most so many rows, evenly spaced in time: enough to tell 0.2 % of the loss."""
 
 MIN_PROBE_ROWS = 400
 """Fewer say nothing of the size of a signal: it is taken for weak."""
@@ -57,21 +58,55 @@ N_CHUNKS = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A few trees; `least_share` is that of the rows that a leaf holds at least."""
+
+    num_leaves: int
+    learning_rate: float
+    n_rounds: int
+    least_share: float
+
+
+SHALLOW = Probe(num_leaves=4, learning_rate=0.25, n_rounds=6, least_share=1 / 40)
+DEEP = Probe(num_leaves=32, learning_rate=0.15, n_rounds=12, least_share=1 / 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What probes surely take away of the loss.
+
+    Attributes
+    ----------
+    shallow
+        Share of the loss that small trees take away, less two standard errors; that of noise is
+        below 0.
+    deeper
+        What large trees take away beyond that, in the same way.
+    """
+
+    shallow: float
+    deeper: float
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """Leaves of a tree, and the learning rates of all rounds together."""
 
-    least_signal: float
     num_leaves: int
     total_rate: float
 
 
 RUNGS = (
-    Capacity(-np.inf, 4, 1.25),
-    Capacity(0.002, 8, 2.5),
-    Capacity(0.015, 8, 5.0),
-    Capacity(0.2, 31, 10.0),
+    (-np.inf, Capacity(4, 1.25)),
+    (0.002, Capacity(8, 2.5)),
+    (0.015, Capacity(8, 5.0)),
+    (0.2, Capacity(31, 10.0)),
 )
-"""From no signal that could be told to a fifth of the variance; `benchmarks/model_strength.py`."""
+"""Least signal of small trees, and what it is worth: from none that could be told to a fifth of
+the variance; `benchmarks/model_strength.py`."""
+
+TOGETHER = Capacity(15, 2.5)
+"""Where large trees surely take away more of the loss than small ones, below the highest rung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +128,19 @@ class LabelledRows:
     offsets: Floats | None = None
 
 
-def capacity_for(signal: float) -> Capacity:
-    """Return the highest rung that a signal reaches.
+def capacity_for(signal: Signal) -> Capacity:
+    """Return the highest rung that a signal reaches, or that for features that speak together.
 
     Examples
     --------
-    >>> [capacity_for(signal).num_leaves for signal in (-0.01, 0.01, 0.5)]
+    >>> [capacity_for(Signal(share, 0.0)).num_leaves for share in (-0.01, 0.01, 0.5)]
     [4, 8, 31]
+    >>> capacity_for(Signal(-0.01, 0.004)).num_leaves
+    15
     """
-    return [rung for rung in RUNGS if signal >= rung.least_signal][-1]
+    least, rung = [each for each in RUNGS if signal.shallow >= each[0]][-1]
+    is_highest = least == RUNGS[-1][0]
+    return rung if is_highest or signal.deeper <= 0.0 else TOGETHER
 
 
 def left_open(settings: Mapping[str, Any]) -> list[str]:
@@ -139,11 +178,11 @@ def settled(
     return {name: found[name] if value == AUTO else value for name, value in settings.items()}
 
 
-def probe_signal(data: Any, params: Mapping[str, Any], rows: LabelledRows) -> float:
-    """Return the share of the loss that a probe surely takes away from the latest rows.
+def probe_signal(data: Any, params: Mapping[str, Any], rows: LabelledRows) -> Signal:
+    """Return the shares of the loss that probes surely take away from the latest rows.
 
-    Its mean over stretches of the watched rows, less two standard errors: what is left of noise is
-    below 0. Of binary labels the loss is the logarithmic one.
+    Each is the mean over stretches of the watched rows less two standard errors. Of binary labels
+    the loss is the logarithmic one.
 
     Parameters
     ----------
@@ -154,10 +193,35 @@ def probe_signal(data: Any, params: Mapping[str, Any], rows: LabelledRows) -> fl
     """
     n_rows = len(rows.in_time)
     if n_rows < MIN_PROBE_ROWS:
-        return -np.inf
+        return Signal(-np.inf, -np.inf)
     kept = rows.in_time[np.linspace(0, n_rows - 1, min(n_rows, PROBE_ROWS)).astype(np.int64)]
     fitted = np.sort(kept[: int(FITTED * len(kept))])
     watched = kept[len(kept) - int(WATCHED * len(kept)) :]
+    before = _losses(rows, fitted, watched, None)
+    if before.mean() <= 0.0:
+        return Signal(-np.inf, -np.inf)
+    shallow, deep = (
+        before - _losses(rows, fitted, watched, _probed(data, params, rows, fitted, watched, probe))
+        for probe in (SHALLOW, DEEP)
+    )
+    scale = float(before.mean())
+    return Signal(_sure_mean(shallow) / scale, _sure_mean(deep - shallow) / scale)
+
+
+def _sure_mean(gains: Floats) -> float:
+    """Return the mean of stretches of time, less two standard errors."""
+    return float(gains.mean() - 2.0 * gains.std(ddof=1) / np.sqrt(len(gains)))
+
+
+def _probed(
+    data: Any,
+    params: Mapping[str, Any],
+    rows: LabelledRows,
+    fitted: Ints,
+    watched: Ints,
+    probe: Probe,
+) -> Floats:
+    """Return what a probe of the fitted rows gives for the watched ones, shape (n_watched,)."""
     order = np.argsort(watched)
     seen: list[Floats] = []
 
@@ -166,15 +230,21 @@ def probe_signal(data: Any, params: Mapping[str, Any], rows: LabelledRows) -> fl
         return "seen", 0.0, False
 
     lgb.train(
-        {**params, **PROBE, "min_data_in_leaf": max(20, len(fitted) // 40), "metric": "None"},
+        {
+            **params,
+            "num_leaves": probe.num_leaves,
+            "learning_rate": probe.learning_rate,
+            "min_data_in_leaf": max(20, int(len(fitted) * probe.least_share)),
+            "metric": "None",
+        },
         _part(data, params, rows, fitted),
-        PROBE_ROUNDS,
+        probe.n_rounds,
         valid_sets=[_part(data, params, rows, watched[order])],
         feval=watch,
     )
     predictions = np.empty(len(watched))
     predictions[order] = seen[0]
-    return _confirmed(rows, fitted, watched, predictions)
+    return predictions
 
 
 def _part(data: Any, params: Mapping[str, Any], rows: LabelledRows, index: Ints) -> Any:
@@ -187,24 +257,28 @@ def _part(data: Any, params: Mapping[str, Any], rows: LabelledRows, index: Ints)
     return part
 
 
-def _confirmed(rows: LabelledRows, fitted: Ints, watched: Ints, predictions: Floats) -> float:
-    """Compare the probe's loss on the watched rows with that of no model at all."""
-    weights = None if rows.weights is None else rows.weights[fitted]
-    mean = float(np.average(rows.labels[fitted], weights=weights))
+def _losses(rows: LabelledRows, fitted: Ints, watched: Ints, predictions: Floats | None) -> Floats:
+    """Return the loss on each stretch of the watched rows; None is no model at all."""
     is_binary = rows.task == "binary"
-    if is_binary:  # LightGBM gives probabilities
+    if predictions is None:
+        predictions = _without_model(rows, fitted, watched)
+    elif is_binary:  # LightGBM gives probabilities
         predictions = np.log(predictions) - np.log1p(-predictions)
-        mean = min(max(mean, 1e-6), 1.0 - 1e-6)
-        mean = float(np.log(mean) - np.log1p(-mean))
-    nothing = np.full(len(watched), mean) if rows.offsets is None else rows.offsets[watched]
     loss = log_loss if is_binary else squared_error
-    gains, before = np.empty(N_CHUNKS), np.empty(N_CHUNKS)
+    losses = np.empty(N_CHUNKS)
     for k, chunk in enumerate(np.array_split(np.arange(len(watched)), N_CHUNKS)):
         index = watched[chunk]
         weights = None if rows.weights is None else rows.weights[index]
-        before[k] = loss(rows.labels[index], nothing[chunk], weights)
-        gains[k] = before[k] - loss(rows.labels[index], predictions[chunk], weights)
-    if before.mean() <= 0.0:
-        return -np.inf
-    error = gains.std(ddof=1) / np.sqrt(N_CHUNKS)
-    return float((gains.mean() - 2.0 * error) / before.mean())
+        losses[k] = loss(rows.labels[index], predictions[chunk], weights)
+    return losses
+
+
+def _without_model(rows: LabelledRows, fitted: Ints, watched: Ints) -> Floats:
+    if rows.offsets is not None:
+        return rows.offsets[watched]
+    weights = None if rows.weights is None else rows.weights[fitted]
+    mean = float(np.average(rows.labels[fitted], weights=weights))
+    if rows.task == "binary":
+        mean = min(max(mean, 1e-6), 1.0 - 1e-6)
+        mean = float(np.log(mean) - np.log1p(-mean))
+    return np.full(len(watched), mean)

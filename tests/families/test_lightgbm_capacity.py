@@ -18,7 +18,13 @@ from ray_pipeline.families import (
     TunedModel,
     load_family,
 )
-from ray_pipeline.families.lightgbm_capacity import MIN_PROBE_ROWS, RUNGS, capacity_for
+from ray_pipeline.families.lightgbm_capacity import (
+    MIN_PROBE_ROWS,
+    RUNGS,
+    TOGETHER,
+    Signal,
+    capacity_for,
+)
 from ray_pipeline.records import Task
 
 N_ROWS = 4_000
@@ -47,10 +53,9 @@ def fitted(strength: float, task: Task = "regression", **settings: Any) -> dict[
 def test_the_stronger_the_signal_the_more_may_be_learned(task: Task) -> None:
     """From noise to what is said outright: never less, and the ends of the ladder are reached."""
     found = [fitted(strength, task) for strength in STRENGTHS]
-    for name in ("num_leaves", "learning_rate"):
-        values = [each[name] for each in found]
-        assert values == sorted(values)
-    first, last = RUNGS[0], RUNGS[-1]
+    leaves = [each["num_leaves"] for each in found]
+    assert leaves == sorted(leaves)
+    (_, first), (_, last) = RUNGS[0], RUNGS[-1]
     assert found[0] == {"num_leaves": first.num_leaves, "learning_rate": first.total_rate / 50}
     assert found[-1] == {"num_leaves": last.num_leaves, "learning_rate": last.total_rate / 50}
     assert len({each["learning_rate"] for each in found}) >= 3
@@ -59,10 +64,26 @@ def test_the_stronger_the_signal_the_more_may_be_learned(task: Task) -> None:
 def test_rungs_rise() -> None:
     """More signal never means less capacity, whatever lies between the rungs."""
     signals = np.linspace(-0.1, 1.0, 500).tolist()
-    rungs = [capacity_for(signal) for signal in signals]
+    rungs = [capacity_for(Signal(signal, 0.0)) for signal in signals]
     assert [rung.num_leaves for rung in rungs] == sorted(rung.num_leaves for rung in rungs)
     assert [rung.total_rate for rung in rungs] == sorted(rung.total_rate for rung in rungs)
-    assert {rung.total_rate for rung in rungs} == {rung.total_rate for rung in RUNGS}
+    assert {rung.total_rate for rung in rungs} == {rung.total_rate for _, rung in RUNGS}
+    deeper = [capacity_for(Signal(signal, 1e-6)) for signal in signals]
+    assert set(deeper) == {TOGETHER, RUNGS[-1][1]}
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_features_that_speak_together_alone_get_larger_trees(task: Task) -> None:
+    """The product of two features, neither of which says anything by itself."""
+    found = []
+    for strength in (0.0, 0.5):
+        X = noise_features(3 * N_ROWS, 8, 1)
+        noise = np.random.default_rng(7).standard_normal(len(X))
+        y = strength * (X[:, 1] * X[:, 2]).astype(np.float64) + noise
+        labels = y if task == "regression" else (y > 0).astype(np.float64)
+        model = fit_one("lightgbm", X, problem(labels, task), {"n_estimators": 50})
+        found.append(chosen(model)["num_leaves"])
+    assert found == [4, TOGETHER.num_leaves]
 
 
 @pytest.mark.parametrize("strength", [0.0, 4.0])
