@@ -15,6 +15,7 @@ import pytest
 from import_data import bars, import_all, put_days, tree
 
 from ray_pipeline.cli import main
+from ray_pipeline.config import load_experiment_config
 from ray_pipeline.discovery import discover
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import DataError, ExecutionError
@@ -120,7 +121,9 @@ def test_the_command_starts_and_ends_its_own_ray(
     assert "read     1,200 rows of 20 symbols from 60 files" in told
     assert f"next     ray-pipeline check {out}.yaml" in told
     assert not ray.is_initialized()
-    assert main(["check", f"{out}.yaml", "--set", "data.min_rows_per_symbol=20"]) == 0
+    config = load_experiment_config(f"{out}.yaml")
+    assert config.data.data_dir == str(out)
+    assert len(discover(config.data.data_dir, config.data.interval).symbols) == 20
 
 
 @pytest.mark.usefixtures("interrupt_after")
