@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from ray_pipeline.commands.listing import COMMANDS
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
 from ray_pipeline.version import __version__
 from ray_pipeline.wording import closest
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["build_parser", "parse"]
 
@@ -29,6 +33,14 @@ class _Parser(argparse.ArgumentParser):
             close = closest(choice[1], re.findall(r"[a-z]+", choice[2]))
             message += f". Did you mean {close!r}?" if close else ""
         super().error(address_without_secrets(capped(escaped(message))))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Leave it to whoever flushes the stream to find it closed or full, as Python 3.11.7 does.
+
+        Earlier ones raise here, past the exit code.
+        """
+        with suppress(OSError):
+            super()._print_message(message, file)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

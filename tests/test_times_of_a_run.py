@@ -78,7 +78,7 @@ def test_the_newest_bar_downloaded_twice(tmp_path: Path) -> None:
     one, other = (read_json(tmp_path / "run" / name / "run.json") for name in ("whole", "twice"))
     assert one["content_sha256"] == other["content_sha256"]
     (assumed,) = other["data"]["assumptions"]
-    assert assumed["text"].startswith("1 timestamps have rows that contradict each other, the fir")
+    assert assumed["text"].startswith("1 timestamp has rows that contradict each other, the first")
 
 
 @pytest.mark.parametrize(
