@@ -105,7 +105,7 @@ RUNGS = (
 """Least signal of small trees, and what it is worth: from none that could be told to a fifth of
 the variance; `benchmarks/model_strength.py`."""
 
-TOGETHER = Capacity(15, 2.5)
+TOGETHER = Capacity(31, 2.5)
 """Where large trees surely take away more of the loss than small ones, below the highest rung."""
 
 
@@ -136,7 +136,7 @@ def capacity_for(signal: Signal) -> Capacity:
     >>> [capacity_for(Signal(share, 0.0)).num_leaves for share in (-0.01, 0.01, 0.5)]
     [4, 8, 31]
     >>> capacity_for(Signal(-0.01, 0.004)).num_leaves
-    15
+    31
     """
     least, rung = [each for each in RUNGS if signal.shallow >= each[0]][-1]
     is_highest = least == RUNGS[-1][0]
