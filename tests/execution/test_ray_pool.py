@@ -124,7 +124,7 @@ def test_shared_value_survives_its_worker(make_executor: MakeExecutor) -> None:
 
 def test_too_large_a_worker_is_refused_at_once(make_executor: MakeExecutor) -> None:
     """What the nodes can never give is an error before anything starts."""
-    with pytest.raises(ExecutionError, match=r"asks for 64 CPUs, and none of 1 nodes .* 2 CPUs"):
+    with pytest.raises(ExecutionError, match=r"asks for 64 CPUs, and none of 1 node .* 2 CPUs"):
         make_executor(cpus_per_worker=64)
 
 
