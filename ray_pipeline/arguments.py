@@ -6,16 +6,13 @@ import argparse
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from ray_pipeline.commands.listing import COMMANDS
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
 from ray_pipeline.version import __version__
 from ray_pipeline.wording import closest
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 __all__ = ["build_parser", "parse"]
 
@@ -34,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
             message += f". Did you mean {close!r}?" if close else ""
         super().error(address_without_secrets(capped(escaped(message))))
 
-    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         """Leave it to whoever flushes the stream to find it closed or full, as Python 3.11.7 does.
 
         Earlier ones raise here, past the exit code.
