@@ -74,15 +74,13 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
                 f"{data.data_dir} ({named}). Correct the names, or leave data.symbols empty to "
                 "discover them."
             )
-        if universe is not None:
-            selected, warnings_here = _members_of(universe, selected, data)
-            warnings += warnings_here
     else:
         found = discover(data.data_dir, data.interval, data.storage_options, progress, data.layout)
         selected = found.symbols
-        if universe is not None:
-            selected, warnings_here = _members_of(universe, selected, data)
-            warnings += warnings_here
+    if universe is not None:
+        selected, of_universe = _members_of(universe, selected, data)
+        warnings += of_universe
+    if not data.symbols:
         selected = select_symbol_batch(selected, data.symbol_batch_size, config.experiment.seed)
     partitions = {partition.symbol: partition for partition in found.partitions}
     return Batch(

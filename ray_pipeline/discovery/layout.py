@@ -180,7 +180,7 @@ def hides_data(inside: str, obstacle: Unlisted) -> bool:
 
 
 def name_fault(symbol: str, same: Sequence[str]) -> str | None:
-    """Say why a name is no symbol; `same` are the spellings that decode to it."""
+    """Say why a name cannot be a symbol's; `same` are the spellings that decode to it."""
     if symbol == "":
         return "the folder names no symbol"
     if symbol == _HIVE_NULL:

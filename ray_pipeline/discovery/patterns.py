@@ -77,14 +77,14 @@ class LayoutPattern:
     Raises
     ------
     ConfigError
-        When the text is no pattern, or has no ``{symbol}``.
+        When the text is not a pattern, or lacks ``{symbol}``.
     """
 
     text: str
     any_files: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a text that is no pattern."""
+        """Refuse a text that is not a pattern."""
         fault = layout_fault(self.text, any_files=self.any_files)
         if fault is not None:
             raise ConfigError(f"The layout {self.text!r} {fault}.")

@@ -258,7 +258,7 @@ def _part(data: Any, params: Mapping[str, Any], rows: LabelledRows, index: Ints)
 
 
 def _losses(rows: LabelledRows, fitted: Ints, watched: Ints, predictions: Floats | None) -> Floats:
-    """Return the loss on each stretch of the watched rows; None is no model at all."""
+    """Return the loss on each stretch of the watched rows; None: without a model."""
     is_binary = rows.task == "binary"
     if predictions is None:
         predictions = _without_model(rows, fitted, watched)
