@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from ray_pipeline.display import escaped
 
-__all__ = ["agreeing", "closest", "iso_time", "plural", "size_text", "some_of"]
+__all__ = ["agreeing", "closest", "iso_time", "plural", "size_text", "some_of", "yaml_text"]
 
 _EPOCH = datetime(1970, 1, 1)
+_PLAIN = re.compile(r"[<A-Za-z_/]([\w. /<>-]*[\w/>])?", re.ASCII)
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "null", "on", "off", "y", "n"})
 
 
 def plural(n: int, noun: str, several: str | None = None) -> str:
@@ -94,3 +98,15 @@ def size_text(n_bytes: float) -> str:
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
         n_bytes /= 1024
     return f"{n_bytes:.1f} TiB"
+
+
+def yaml_text(text: str) -> str:
+    """Write a text so that YAML reads it as that, in quotes where it could read something else.
+
+    Examples
+    --------
+    >>> yaml_text("Adj Close"), yaml_text("1d"), yaml_text("y")
+    ('Adj Close', '"1d"', '"y"')
+    """
+    is_plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _YAML_WORDS
+    return text if is_plain else json.dumps(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,7 +26,7 @@ from ray_pipeline.panel.time_axis import modal_step_ns
 from ray_pipeline.panel.vendors import VENDORS, propose_columns
 from ray_pipeline.records import Discovery, SymbolPartition
 from ray_pipeline.storage import FileSystem, open_filesystem
-from ray_pipeline.wording import plural, some_of
+from ray_pipeline.wording import plural, some_of, yaml_text
 
 __all__ = ["ProposedConfig", "propose_config", "read_template", "write_config"]
 
@@ -129,7 +128,7 @@ def propose_config(
         names = sorted({each.name for each in VENDORS})
         raise ConfigError(f"--vendor {vendor}: unknown; known are {', '.join(names)}.")
     draft = _Draft()
-    draft.put("data.data_dir", _yaml(source), "where the symbols lie")
+    draft.put("data.data_dir", yaml_text(source), "where the symbols lie")
     found = _discovered(source, interval, draft, progress)
     fs, _ = open_filesystem(source)
     looked_at = _spread(found.partitions)
@@ -198,13 +197,15 @@ def _discovered(
     if interval is None and len(intervals) > 1:
         interval = next(iter(intervals))
         others = ", ".join(f"{name} ({plural(n, 'symbol')})" for name, n in intervals.items())
-        draft.guess("data.interval", _yaml(interval), f"the shortest of {others}; --interval")
+        draft.guess("data.interval", yaml_text(interval), f"the shortest of {others}; --interval")
     # Where the paths do not tell the symbol, the message says so, and what to do.
     found = discover(source, interval, None, progress, layout or None)
     if layout:
-        draft.guess("data.layout", _yaml(layout), "what the names of folders and files look like")
+        draft.guess(
+            "data.layout", yaml_text(layout), "what the names of folders and files look like"
+        )
     if found.interval is not None and "data.interval" not in draft.named:
-        draft.put("data.interval", _yaml(found.interval), "as the paths name it")
+        draft.put("data.interval", yaml_text(found.interval), "as the paths name it")
     n_files = sum(len(partition.files) for partition in found.partitions)
     size = sum(partition.size_bytes for partition in found.partitions)
     draft.found.append(
@@ -240,7 +241,7 @@ def _propose_columns(
         draft.found.append(f"the columns are called as those of {proposal.vendor}")
     # Without prices there are no bars, and names like theirs are columns like all others.
     if needed and (vendor is not None or _is_about_bars(needed, columns)):
-        pairs = ", ".join(f"{role}: {_yaml(name)}" for role, name in needed.items())
+        pairs = ", ".join(f"{role}: {yaml_text(name)}" for role, name in needed.items())
         draft.guess("data.columns", f"{{{pairs}}}", "what their names look like")
         if scale is not None:
             draft.guess("data.price_scale", f"{scale:g}", "prices are whole numbers of it")
@@ -339,11 +340,3 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
     for item in roles["ignored"]:
         yield f"not used: {item['column']}: {item['reason']}"
     yield from facts["warnings"]
-
-
-def _yaml(text: str) -> str:
-    """Write a text so that YAML reads it as that."""
-    plain = text.replace("_", "").replace("/", "").replace(".", "").replace("-", "")
-    is_plain = plain.isascii() and plain.isalnum() and not plain.isdigit() and ":" not in text
-    is_word = text.lower() in {"true", "false", "yes", "no", "null", "on", "off", "y", "n"}
-    return text if is_plain and plain[0].isalpha() and not is_word else json.dumps(text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ray_pipeline.panel.naming import bare, name_columns
 from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
+from ray_pipeline.wording import yaml_text
 
 __all__ = [
     "VENDORS",
@@ -152,7 +151,7 @@ class ColumnProposal:
         """
         if not self.needed:
             return ""
-        pairs = ", ".join(f"{role}: {_yaml(name)}" for role, name in self.needed.items())
+        pairs = ", ".join(f"{role}: {yaml_text(name)}" for role, name in self.needed.items())
         scale = f", and data.price_scale: {self.price_scale:g}" if self.price_scale else ""
         return f"data.columns: {{{pairs}}}{scale}"
 
@@ -254,7 +253,3 @@ def _clock_beside(time: str | None, own: Mapping[str, str]) -> str | None:
 
 def _is_of(role: str, inside: str) -> bool:
     return inside in TIME_COLUMNS if role == "time" else inside == role
-
-
-def _yaml(name: str) -> str:
-    return name if re.fullmatch(r"<?[A-Za-z_][\w. ]*>?", name) else json.dumps(name)
