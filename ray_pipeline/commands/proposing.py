@@ -26,7 +26,7 @@ from ray_pipeline.panel.time_axis import modal_step_ns
 from ray_pipeline.panel.vendors import VENDORS, propose_columns
 from ray_pipeline.records import Discovery, SymbolPartition
 from ray_pipeline.storage import FileSystem, open_filesystem
-from ray_pipeline.wording import plural, some_of, yaml_text
+from ray_pipeline.wording import plural, size_text, some_of, yaml_text
 
 __all__ = ["ProposedConfig", "propose_config", "read_template", "write_config"]
 
@@ -210,7 +210,7 @@ def _discovered(
     size = sum(partition.size_bytes for partition in found.partitions)
     draft.found.append(
         f"{plural(len(found.symbols), 'symbol')} in {plural(n_files, 'Parquet file')}, "
-        f"{size / 1e6:,.1f} MB: {some_of(found.symbols, at_most=5)}"
+        f"{size_text(size)}: {some_of(found.symbols, at_most=5)}"
     )
     if found.rejected:
         first = found.rejected[0]

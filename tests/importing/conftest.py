@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from import_data import Interrupted
+from small_ray import small_ray
 
 from ray_pipeline.importing import command
 from ray_pipeline.importing.chunks import Chunk
@@ -50,22 +49,5 @@ def serial_shuffle(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture(scope="package")
 def ray_of_the_tests(s3_credentials: None) -> Iterator[None]:
     """One small Ray for all tests of the package; one that runs already is used as it is."""
-    import ray
-
-    from ray_pipeline.execution.environment import environment_variables
-    from ray_pipeline.execution.ray_session import import_paths
-
-    if ray.is_initialized():
+    with small_ray():
         yield
-        return
-    with environment_variables({"PYTHONPATH": os.pathsep.join(import_paths())}):
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=100 * 2**20,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-        yield
-        ray.shutdown()
