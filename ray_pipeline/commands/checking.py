@@ -25,7 +25,7 @@ from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.panel.summary import PanelSummary, table_request
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.ranking.doubt import DoubtLimits, TargetLimits, unused_limits
-from ray_pipeline.records import Compare, TargetSpec
+from ray_pipeline.records import ColumnRoles, Compare, TargetSpec
 from ray_pipeline.samples.shared_pool import too_few_to_pool
 from ray_pipeline.stages.failures import require_tolerable
 from ray_pipeline.statistics.folds import walk_forward_folds
@@ -77,7 +77,6 @@ def check_config(
     inspection = next(iter(seen.inspections.values()))
     _require_few_left_out(config, seen, len(batch.partitions))
     summary = summarise(seen.inspections, config, batch.interval, list(seen.outlines.values()))
-    roles = summary.roles
     memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
     laid = lay_panel(seen.inspections, summary, config, memberships)
     if seen.is_whole:
@@ -115,14 +114,7 @@ def check_config(
             for bars, periods, symbols in summary.clocks.sessions
         ],
         "periods_per_year": summary.clocks.sessions[0][1],
-        "roles": {
-            "time": roles.time,
-            "symbol": roles.symbol,
-            "bars": list(roles.bars),
-            "by_products": list(roles.by_products),
-            "features": list(roles.features),
-            "ignored": [{"column": name, "reason": reason} for name, reason in roles.ignored],
-        },
+        "roles": _roles(summary.roles),
         "targets": [
             {
                 "name": target.name,
@@ -152,6 +144,18 @@ def check_config(
         "families": list(config.target_ranking.families),
         "compare": config.target_ranking.compare,
         "run_dir": config.output.run_dir,
+    }
+
+
+def _roles(roles: ColumnRoles) -> dict[str, Any]:
+    """Return what the columns are, as the document has it."""
+    return {
+        "time": roles.time,
+        "symbol": roles.symbol,
+        "bars": list(roles.bars),
+        "by_products": list(roles.by_products),
+        "features": list(roles.features),
+        "ignored": [{"column": name, "reason": reason} for name, reason in roles.ignored],
     }
 
 
@@ -318,8 +322,7 @@ def length_of_bars(found: Mapping[str, Any]) -> str:
 
 def _read(read: Mapping[str, Any]) -> str:
     """Say of which part of the batch the rest is told."""
-    n_whole = len(read["whole"])
-    text = f"read      all rows of {n_whole} symbol{'' if n_whole == 1 else 's'}"
+    text = f"read      all rows of {plural(len(read['whole']), 'symbol')}"
     if read["n_schemas"]:
         text += f", the schemas of {read['n_schemas']:,} more"
     if read["n_unseen"]:
