@@ -92,8 +92,9 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
     """
     data = config.data
     is_close = data.stamp == "close"
-    needs_length = (is_close or data.trading_date) and interval is not None
-    length = parse_interval(interval) if needs_length and interval is not None else None
+    length = None
+    if interval is not None and (is_close or data.trading_date):
+        length = parse_interval(interval)
     bar_seconds = None if length is None else length.seconds
     if is_close and bar_seconds is None and not data.trading_date:
         raise ConfigError(
