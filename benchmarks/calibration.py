@@ -241,9 +241,10 @@ def _cross_sectional(
         for family in families:
             values = predictions[f"{family.name}_{j}"].to_numpy().astype(np.float64)
             known = np.isfinite(values) & np.isfinite(actual)
-            sample = (values[known], actual[known], pool.positions[index][known])
+            times = pool.positions[index][known]
+            sample = (values[known], actual[known], times)
             measure = SkillMeasure("cross_sectional", target.task, target.horizon_bars, 1.0, 3)
-            evidence[family.name] = evidence_of(measure, PredictedRows(*sample))
+            evidence[family.name] = evidence_of(measure, PredictedRows(*sample, times))
             if family is families[0]:
                 naive = _independent(grouped_skill(*sample, target.task).skills)
         yield "cross_sectional", target, evidence, naive

@@ -177,7 +177,9 @@ def pooled(
     order = np.argsort(times, kind="stable")
     _, positions = np.unique(times[order], return_inverse=True)
     measure = SkillMeasure("cross_sectional", model["task"], model["horizon_bars"], 1.0, MIN_CS)
-    return evidence_of(measure, PredictedRows(prediction[order], actual[order], positions))
+    return evidence_of(
+        measure, PredictedRows(prediction[order], actual[order], positions, positions)
+    )
 
 
 def of_symbol(

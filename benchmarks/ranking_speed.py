@@ -93,6 +93,7 @@ class Panel:
             target_names=self.frame.request.targets,
             horizons=horizons,
             positions=positions,
+            cells=positions,
             symbol_index=np.tile(np.arange(n_symbols, dtype=np.int32), n_bars),
             X=np.ascontiguousarray(self.X.swapaxes(0, 1)).reshape(-1, self.X.shape[2]),
             Y=np.ascontiguousarray(self.Y.swapaxes(0, 1)).reshape(-1, self.Y.shape[2]),

@@ -112,6 +112,7 @@ def walk(
             Predictions(
                 symbols=rows.symbols[tested],
                 positions=positions,
+                cells=positions,
                 stretches=np.zeros(len(tested), dtype=np.int64),
                 time_ns=positions * DAY_NS,
                 prediction=prediction,

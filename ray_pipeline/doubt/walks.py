@@ -108,7 +108,7 @@ class DoubtedWalk:
         if comparison is not None and design.view == "cross_sectional":
             learned = LearnedLabels.compared(
                 design.y,
-                design.positions,
+                design.cells,
                 design.label_ends,
                 target.task,
                 comparison,
@@ -182,6 +182,7 @@ class DoubtedWalk:
             prediction[known],
             design.y[rows][known],
             design.positions[rows][known],
+            design.cells[rows][known],
             percentile[known],
             outcomes[known],
         )

@@ -171,11 +171,11 @@ def _across(
     rows: Predictions, first: Ints, later: Ints, job: EvaluatedJob, min_cs: int
 ) -> tuple[Floats, float]:
     """Skill at each timestamp, and the mean rank correlation of predictions with later ones."""
-    times, prediction = rows.positions[first], rows.prediction
+    cells, prediction = rows.cells[first], rows.prediction
     known = np.isfinite(rows.label[later])
     label, predicted = rows.label[later][known], prediction[first][known]
-    skill = grouped_skill(predicted, label, times[known], job.task, min_cs)
-    memory = grouped_skill(prediction[first], prediction[later], times, "regression", min_cs)
+    skill = grouped_skill(predicted, label, cells[known], job.task, min_cs)
+    memory = grouped_skill(prediction[first], prediction[later], cells, "regression", min_cs)
     mean = float(memory.skills.mean()) if len(memory.skills) else math.nan
     return skill.skills, mean
 

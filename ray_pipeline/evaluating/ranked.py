@@ -74,7 +74,7 @@ def rank_predictions(rows: Predictions, job: EvaluatedJob, settings: EvaluationS
     """
     pooled = job.view == "cross_sectional"
     if pooled:
-        percentile, why_not = _across(rows.prediction, rows.positions, settings)
+        percentile, why_not = _across(rows.prediction, rows.cells, settings)
     else:
         percentile, why_not = _over_time(rows.prediction, settings.n_quantiles)
     if job.task == "binary":
@@ -94,11 +94,9 @@ def rank_predictions(rows: Predictions, job: EvaluatedJob, settings: EvaluationS
     )
 
 
-def _across(
-    prediction: Floats, positions: Ints, settings: EvaluationSettings
-) -> tuple[Floats, WhyNot]:
-    _, inverse, counts = np.unique(positions, return_inverse=True, return_counts=True)
-    percentile = percentiles_in_groups(prediction, positions)
+def _across(prediction: Floats, cells: Ints, settings: EvaluationSettings) -> tuple[Floats, WhyNot]:
+    _, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    percentile = percentiles_in_groups(prediction, cells)
     percentile[counts[inverse] < settings.min_names] = np.nan
     most = int(counts.max(initial=0))
     if most >= settings.min_names:
@@ -131,5 +129,5 @@ def _label_percentile(
         return earlier_percentiles(rows.label, job.span, least)
     found = np.full(len(rows.label), np.nan)
     labelled = np.isfinite(rows.label)
-    found[labelled] = percentiles_in_groups(rows.label[labelled], rows.positions[labelled])
+    found[labelled] = percentiles_in_groups(rows.label[labelled], rows.cells[labelled])
     return found

@@ -121,6 +121,8 @@ class Predictions:
         Number of each row's symbol.
     positions
         Panel position for a pooled job, else the number of the row.
+    cells
+        What each row is compared within; see `ray_pipeline.samples.design.Design`.
     stretches
         Rises where a fold was left out, so that rows are missing.
     time_ns
@@ -131,6 +133,7 @@ class Predictions:
 
     symbols: Ints
     positions: Ints
+    cells: Ints
     stretches: Ints
     time_ns: Ints
     prediction: Floats

@@ -125,6 +125,7 @@ def read_predictions(reader: PanelReader, job: EvaluatedJob, axis: str) -> Predi
     return Predictions(
         symbols=symbols,
         positions=positions,
+        cells=positions,
         # Within a symbol folds follow each other; where one is missing so are its rows.
         stretches=np.cumsum(np.diff(folds, prepend=folds[:1]) > 1),
         time_ns=time_ns,

@@ -160,7 +160,7 @@ def _predict_family(
             learned = LearnedLabels.as_they_are(y, ends, target.task)
         else:
             learned = LearnedLabels.compared(
-                y, pool.positions[:start], ends, target.task, comparison, form
+                y, pool.cells[:start], ends, target.task, comparison, form
             )
         names = ("target_ranking", family, target.name, f"fold {fold.index}")
         return learned.fold_problem(fold, frame.embargo, derive_seed(frame.seed, *names))
@@ -238,7 +238,8 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
     """
     tables = list(reader.run.read_tables(spec.tables))
     rows = np.concatenate([table.column("row").to_numpy() for table in tables])
-    positions, symbols = pool.positions[rows], pool.symbol_index[rows]
+    positions, cells = pool.positions[rows], pool.cells[rows]
+    symbols = pool.symbol_index[rows]
     summary: dict[str, Any] = {}
     for index, target in enumerate(spec.frame.targets):
         actual = pool.target(target.name)[rows]
@@ -254,7 +255,9 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
             ).astype(np.float64)
             usable = np.isfinite(prediction) & np.isfinite(actual)
             tested |= usable
-            predicted = PredictedRows(prediction[usable], actual[usable], positions[usable])
+            predicted = PredictedRows(
+                prediction[usable], actual[usable], positions[usable], cells[usable]
+            )
             families[family] = evidence_of(measure, predicted).to_record()
         summary[target.name] = {
             "families": families,

@@ -115,7 +115,7 @@ def _fold_skills(
             LearnedLabels.as_they_are(y, ends, target.task)
             if comparison is None
             else LearnedLabels.compared(
-                y, pool.positions[:start], ends, target.task, comparison, label_form(family)
+                y, pool.cells[:start], ends, target.task, comparison, label_form(family)
             )
         )
         usable = rolled.training_rows(learned.label_ends, end, test_starts[asked[1]], frame.embargo)
@@ -142,7 +142,7 @@ def _fold_skills(
             skill = grouped_skill(
                 values[usable],
                 actual[usable],
-                pool.positions[start:end][usable],
+                pool.cells[start:end][usable],
                 targets[asked[0]].task,
                 min_rows=spec.settings.min_cs,
             )

@@ -37,6 +37,9 @@ class Design:
         Labels, NaN = missing, shape (n_rows,).
     positions, label_ends
         Panel positions of the row and of the end of its label, shape (n_rows,).
+    cells
+        What each row is compared within: rows of one number are compared with each other, and with
+        no others, shape (n_rows,). The numbers ascend with the positions.
     symbol_index
         Index into `symbols`, shape (n_rows,).
     span
@@ -52,6 +55,7 @@ class Design:
     y: NDArray[np.float64]
     positions: Ints
     label_ends: Ints
+    cells: Ints
     symbol_index: NDArray[np.int32]
     span: int
     spacing: float
@@ -69,6 +73,7 @@ class Design:
             y=rows.target(target.name)[kept],
             positions=positions,
             label_ends=rows.label_ends(target.horizon)[kept],
+            cells=positions,
             symbol_index=np.zeros(len(positions), dtype=np.int32),
             span=frame.span_of(target, "symbol_specific", rows.table.symbol),
             spacing=1.0,
@@ -85,6 +90,7 @@ class Design:
             y=pool.target(target.name),
             positions=pool.positions,
             label_ends=pool.ends(target.horizon),
+            cells=pool.cells,
             symbol_index=pool.symbol_index,
             span=frame.span_of(target, "cross_sectional"),
             spacing=pool.spacing,

@@ -125,6 +125,8 @@ class PredictedRows:
         Labels, NaN where unknown.
     positions
         On the panel's time axis.
+    cells
+        What each row is compared within across symbols; see `Design`.
     centred_percentile, outcome
         Of each prediction and each label; see `ray_pipeline.statistics.skill`. None where nobody
         measures the skill over time.
@@ -133,6 +135,7 @@ class PredictedRows:
     prediction: Floats
     actual: Floats
     positions: Ints
+    cells: Ints
     centred_percentile: Floats | None = None
     outcome: Floats | None = None
 
@@ -181,7 +184,7 @@ def skill_series(measure: SkillMeasure, rows: PredictedRows) -> SkillSeries:
             found = grouped_skill(
                 rows.prediction[labelled],
                 rows.actual[labelled],
-                rows.positions[labelled],
+                rows.cells[labelled],
                 measure.task,
                 min_rows=measure.min_cs,
             )

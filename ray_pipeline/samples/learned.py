@@ -79,7 +79,7 @@ class LearnedLabels:
     def compared(
         cls,
         y: Floats,
-        positions: Ints,
+        cells: Ints,
         label_ends: Ints,
         task: Task,
         comparison: LabelComparison,
@@ -88,9 +88,9 @@ class LearnedLabels:
         """Learn what labels say beside those of their timestamp, every timestamp counting alike."""
         if form == "as_they_are":
             return cls.as_they_are(y, label_ends, task)
-        found = compare_labels(y, positions, label_ends, comparison.how, comparison.min_labels)
+        found = compare_labels(y, cells, label_ends, comparison.how, comparison.min_labels)
         learned = cls._from_compared(y, found, task, form)
-        return replace(learned, groups=positions, how=comparison.how)
+        return replace(learned, groups=cells, how=comparison.how)
 
     @classmethod
     def _from_compared(

@@ -38,6 +38,8 @@ class Pool:
         What the numbers below refer to.
     positions
         Panel position of each row, shape (n_rows,).
+    cells
+        What each row is compared within, shape (n_rows,): see `Design`.
     symbol_index
         Index into `symbols`, shape (n_rows,).
     X
@@ -55,6 +57,7 @@ class Pool:
     target_names: tuple[str, ...]
     horizons: tuple[Horizon, ...]
     positions: Ints
+    cells: Ints
     symbol_index: NDArray[np.int32]
     X: NDArray[np.float32]
     Y: NDArray[np.float64]
@@ -153,6 +156,7 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
     positions = np.concatenate([table.column("position").to_numpy() for table in tables])
     symbol_index = np.repeat(np.arange(len(tables), dtype=np.int32), counts)
     order = np.lexsort((symbol_index, positions))
+    positions = positions[order]
     destination = np.empty_like(order)
     destination[order] = np.arange(len(order))
     horizons = _horizons(frame)
@@ -172,7 +176,8 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
         feature_names=frame.request.features,
         target_names=frame.request.targets,
         horizons=horizons,
-        positions=positions[order],
+        positions=positions,
+        cells=positions,
         symbol_index=symbol_index[order],
         X=X,
         Y=Y,

@@ -116,7 +116,7 @@ class Designs:
         if self._comparison is None:
             return LearnedLabels.as_they_are(y, label_ends, task)
         return LearnedLabels.compared(
-            y, design.positions[rows], label_ends, task, self._comparison, form
+            y, design.cells[rows], label_ends, task, self._comparison, form
         )
 
     def problem(

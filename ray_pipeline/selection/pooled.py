@@ -176,7 +176,12 @@ def prove_pooled_fold(reader: PanelReader, spec: PooledProofFoldSpec, pool: Pool
             both = [
                 skill_series(
                     measure,
-                    PredictedRows(prediction, design.y[start:end], design.positions[start:end]),
+                    PredictedRows(
+                        prediction,
+                        design.y[start:end],
+                        design.positions[start:end],
+                        design.cells[start:end],
+                    ),
                 ).contributions
                 # To the bits of those that were written down.
                 for prediction in (of_all, fitted.predict_test().astype(np.float32).astype(float))

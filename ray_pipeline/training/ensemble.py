@@ -147,7 +147,7 @@ def _evidence(
     positions = np.searchsorted(axis, table.column("ts").cast(pa.int64()).to_numpy())
     return evidence_of(
         SkillMeasure(view, target.task, span, spacing, spec.settings.min_cs),
-        PredictedRows(prediction, actual, positions, centred_percentile, outcome),
+        PredictedRows(prediction, actual, positions, positions, centred_percentile, outcome),
     )
 
 

@@ -272,6 +272,7 @@ def _predicted(design: Design, pieces: Sequence[_FoldPiece]) -> PredictedRows:
         prediction=np.concatenate([piece.prediction for piece in pieces]),
         actual=design.y[rows],
         positions=design.positions[rows],
+        cells=design.cells[rows],
         centred_percentile=np.concatenate([piece.centred_percentile for piece in pieces]),
         outcome=np.concatenate([piece.outcome for piece in pieces]),
     )

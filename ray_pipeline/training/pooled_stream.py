@@ -137,7 +137,7 @@ class PooledStream:
             weights=weights,
             positions=positions,
             offsets=None if problem.offsets is None else problem.offsets[problem.rows],
-            groups=None if problem.groups is None else positions,
+            groups=None if problem.groups is None else problem.groups[problem.rows],
         )
         return streamed, Span(int(positions.min()), int(positions.max()))
 
@@ -155,7 +155,7 @@ class PooledStream:
             parts[name] = slice(start, start + table.num_rows)
             start += table.num_rows
         positions, ends, y = (np.concatenate(each) for each in found)
-        return _StreamedLabels(parts, positions, ends, y)
+        return _StreamedLabels(parts, positions, positions, ends, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ class _StreamedLabels:
 
     parts: dict[str, slice]
     positions: NDArray[np.int64]
+    cells: NDArray[np.int64]
     ends: NDArray[np.int64]
     y: Floats
 
@@ -172,7 +173,7 @@ class _StreamedLabels:
     ) -> LearnedLabels:
         if comparison is None:
             return LearnedLabels.as_they_are(self.y, self.ends, task)
-        return LearnedLabels.compared(self.y, self.positions, self.ends, task, comparison, form)
+        return LearnedLabels.compared(self.y, self.cells, self.ends, task, comparison, form)
 
     def uniqueness(self, trains: NDArray[np.bool_], tables: Iterable[str]) -> Floats:
         """Of each training row among those of its symbol, table by table."""

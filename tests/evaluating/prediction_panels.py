@@ -37,6 +37,7 @@ def panel(prediction: Any, label: Any) -> Predictions:
     return Predictions(
         symbols=np.repeat(np.arange(n_symbols), n_times)[there],
         positions=positions,
+        cells=positions,
         stretches=np.zeros(there.sum(), dtype=np.int64),
         time_ns=positions * DAY_NS,
         prediction=predicted.T.ravel()[there],

@@ -90,7 +90,7 @@ def test_cross_sectional_skill_is_the_mean_rank_ic_over_timestamps() -> None:
         if np.sum(positions == t) >= 4
     ]
     measure = SkillMeasure("cross_sectional", "regression", span=3, spacing=1.0, min_cs=4)
-    found = evidence_of(measure, PredictedRows(prediction, actual, positions))
+    found = evidence_of(measure, PredictedRows(prediction, actual, positions, positions))
     assert found.skill == pytest.approx(np.mean(correlations))
     assert found.n_rows == len(correlations)
     assert found.p_value < 0.01
@@ -101,7 +101,7 @@ def test_cross_section_without_enough_symbols_is_not_measured() -> None:
     positions = np.repeat(np.arange(100), 2)
     values = np.random.default_rng(0).standard_normal(200)
     measure = SkillMeasure("cross_sectional", "regression", span=1, spacing=1.0, min_cs=3)
-    found = evidence_of(measure, PredictedRows(values, values, positions))
+    found = evidence_of(measure, PredictedRows(values, values, positions, positions))
     assert (found.n_rows, math.isnan(found.p_value)) == (0, True)
 
 
@@ -116,7 +116,8 @@ def _rows(**changes: Any) -> PredictedRows:
     }
     values["actual"][::7] = np.nan
     values["centred_percentile"], values["outcome"] = random.uniform(-1, 1, (2, 800))
-    return PredictedRows(**(values | {"positions": np.repeat(np.arange(200), 4)} | changes))
+    positions = np.repeat(np.arange(200), 4)
+    return PredictedRows(**(values | {"positions": positions, "cells": positions} | changes))
 
 
 def test_each_view_measures_its_own_series_of_labelled_rows() -> None:

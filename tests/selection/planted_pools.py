@@ -74,6 +74,7 @@ def pool_of(
         target_names=frame.request.targets,
         horizons=(Horizon(horizon),),
         positions=positions,
+        cells=positions,
         symbol_index=np.tile(np.arange(n_symbols, dtype=np.int32), n_timestamps),
         X=X,
         Y=np.repeat(y[:, np.newaxis], len(frame.request.targets), axis=1),

@@ -68,7 +68,7 @@ def test_cross_sectional_skill_is_the_rank_ic_of_alphalens(
     assert found.groups.tolist() == np.flatnonzero(~np.isnan(expected)).tolist()
     assert found.skills == pytest.approx(expected[found.groups], abs=1e-12)
     measure = SkillMeasure("cross_sectional", "regression", 1, 1.0, 3)
-    mean = evidence_of(measure, PredictedRows(prediction, actual, positions)).skill
+    mean = evidence_of(measure, PredictedRows(prediction, actual, positions, positions)).skill
     if len(found.groups):
         assert mean == pytest.approx(np.nanmean(expected), abs=1e-12)
 

@@ -65,6 +65,7 @@ def pool() -> Pool:
         target_names=("y",),
         horizons=(Horizon(5),),
         positions=positions,
+        cells=positions,
         symbol_index=np.tile(np.arange(4, dtype=np.int32), 300),
         X=X,
         Y=y[:, np.newaxis],
@@ -128,7 +129,9 @@ def test_out_of_sample_it_is_the_mean_of_the_members_percentiles(
         "cross_sectional", "regression", training_frame().positions_of(5), 1.0, 3
     )
     positions = np.searchsorted(AXIS, times)
-    evidence = evidence_of(measure, PredictedRows(expected[there], actual[there], positions[there]))
+    evidence = evidence_of(
+        measure, PredictedRows(expected[there], actual[there], positions[there], positions[there])
+    )
     assert average["out_of_sample"] == evidence.to_record()
     assert evidence.skill > 0.3
 

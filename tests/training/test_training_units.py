@@ -76,6 +76,7 @@ def pool() -> Pool:
         target_names=("y",),
         horizons=(Horizon(5),),
         positions=positions,
+        cells=positions,
         symbol_index=np.tile(np.arange(4, dtype=np.int32), 300),
         X=X,
         Y=(X[:, 1] + random.standard_normal(1_200))[:, np.newaxis],

@@ -83,6 +83,7 @@ def design_of(
         X=X,
         y=y,
         positions=positions,
+        cells=positions,
         label_ends=positions + horizon,
         symbol_index=np.tile(np.arange(n_symbols, dtype=np.int32), len(y) // n_symbols),
         span=horizon,

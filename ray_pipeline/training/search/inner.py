@@ -160,6 +160,7 @@ def _before(
         X=np.ascontiguousarray(design.X[:start, columns]),
         y=y,
         positions=design.positions[:start],
+        cells=design.cells[:start],
         label_ends=design.label_ends[:start],
         symbol_index=design.symbol_index[:start],
     )
@@ -201,6 +202,7 @@ def inner_skill(
         prediction=np.concatenate(predictions),
         actual=design.y[rows],
         positions=design.positions[rows],
+        cells=design.cells[rows],
         centred_percentile=np.concatenate(percentiles) if over_time else None,
         outcome=np.concatenate(outcomes) if over_time else None,
     )

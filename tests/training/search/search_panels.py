@@ -89,6 +89,7 @@ def pool_of(strength: float, seed: int = 0) -> Pool:
         target_names=("y",),
         horizons=(Horizon(5),),
         positions=positions,
+        cells=positions,
         symbol_index=np.tile(np.arange(N_SYMBOLS, dtype=np.int32), N_HOURS),
         X=X,
         Y=y[:, np.newaxis],
