@@ -11,7 +11,7 @@ from ray_pipeline.terminal import put, put_json
 
 __all__ = ["COMMAND"]
 
-_ROLES = ("time", "symbol", "open", "high", "low", "close", "volume")
+_ROLES = ("time", "time_of_day", "symbol", "open", "high", "low", "close", "volume")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar="ROLE=NAME,...",
         help="columns that have other names, such as time=Date,symbol=Ticker",
+    )
+    parser.add_argument(
+        "--header",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAME,...",
+        help="names of the columns of text files that have no line of names",
     )
     parser.add_argument(
         "--symbol-from-path",

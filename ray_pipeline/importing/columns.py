@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ray_pipeline.discovery.proposing import SYMBOL_KEYS
 from ray_pipeline.errors import DataError
+from ray_pipeline.panel.naming import TIME_OF_DAY
 from ray_pipeline.panel.naming import name_columns as columns_by_name
 from ray_pipeline.panel.vendors import propose_columns
 from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
@@ -19,6 +20,7 @@ __all__ = [
     "TIME",
     "ColumnPlan",
     "FileColumns",
+    "Given",
     "name_columns",
     "plan_columns",
     "written_type",
@@ -27,7 +29,7 @@ __all__ = [
 TIME = "ts"
 """What the time is called in what is written; the symbol is in the path alone."""
 
-ROLES = ("time", "symbol", *BAR_FIELDS)
+ROLES = ("time", "time_of_day", "symbol", *BAR_FIELDS)
 """What ``--columns`` may name."""
 
 
@@ -38,20 +40,41 @@ class FileColumns:
     Attributes
     ----------
     time, symbol
-        Their names in the file; no symbol where the path tells it.
+        Their names in the file; no symbol where path or header tell it.
+    clock
+        Its name in the file, where the times are dates and their clock is a column of its own.
+    told
+        The symbol of all rows, where there is no column of it.
     others
         (name in what is written, name in the file) of the rest, in the order of the file.
     """
 
     time: str
     symbol: str | None
+    clock: str | None
+    told: str | None
     others: tuple[tuple[str, str], ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the command line says of columns.
+
+    Attributes
+    ----------
+    roles
+        (role, name in the files), sorted.
+    header
+        Names of the columns of text files that have no line of names; empty where they have.
+    """
+
+    roles: tuple[tuple[str, str], ...] = ()
+    header: tuple[str, ...] = ()
+
     @property
-    def wanted(self) -> list[str]:
-        """Names in the file of all columns that are read."""
-        symbol = [] if self.symbol is None else [self.symbol]
-        return [self.time, *symbol, *(name for _, name in self.others)]
+    def columns(self) -> dict[str, str]:
+        """Role to name in the files."""
+        return dict(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +84,20 @@ class ColumnPlan:
     Attributes
     ----------
     given
-        (role, name in the files) from the command line.
+        From the command line.
     types
         (name, type) of each column beside the time, sorted by name; the type as Arrow spells it.
     left_behind
         (name in a file, why) of columns that are in none of what is written.
     """
 
-    given: tuple[tuple[str, str], ...]
+    given: Given
     types: tuple[tuple[str, str], ...]
     left_behind: tuple[tuple[str, str], ...]
 
 
 def name_columns(
-    names: Sequence[str], given: Mapping[str, str], subject: str, *, symbol_in_path: bool
+    names: Sequence[str], given: Mapping[str, str], subject: str, *, told: str | None
 ) -> FileColumns:
     """Find time, symbol and bar fields among the columns of a file.
 
@@ -89,8 +112,8 @@ def name_columns(
         Role to name, as on the command line.
     subject
         The file, for messages.
-    symbol_in_path
-        Whether the path tells the symbol; a column of it is then left alone.
+    told
+        The symbol that path or header tell; a column of it is then left alone.
 
     Raises
     ------
@@ -105,8 +128,8 @@ def name_columns(
             )
     guessed = propose_columns(names).needed
     taken = set(given.values())
-    told = {role: name for role, name in guessed.items() if name not in taken} | dict(given)
-    naming = columns_by_name(names, told, subject)
+    roles = {role: name for role, name in guessed.items() if name not in taken} | dict(given)
+    naming = columns_by_name(names, roles, subject)
     if naming.raw_close is not None:
         raise DataError(
             f"{subject}: --columns close={given.get('close')}: an import writes prices as they "
@@ -114,21 +137,23 @@ def name_columns(
             "adjusts open, high and low as well."
         )
     own = dict(naming.own)
-    times = [told["time"]] if "time" in told else list(TIME_COLUMNS)
+    times = [roles["time"]] if "time" in roles else list(TIME_COLUMNS)
     time = next((own.pop(name) for name in times if name in own), None)
     if time is None:
         raise DataError(
             f"{subject}: no time column: looked for {', '.join(TIME_COLUMNS)}; found "
             f"{some_of(names)}. Name it: --columns time=NAME."
         )
-    symbol = None if symbol_in_path else _symbol(own)
-    if symbol is None and not symbol_in_path:
+    symbol = None if told is not None else _symbol(own)
+    told = naming.symbol if symbol is None and told is None else told
+    if symbol is None and told is None:
         raise DataError(
             f"{subject}: no symbol column: looked for {', '.join(SYMBOL_KEYS[:4])} and the like; "
             f"found {some_of(names)}. Name it (--columns symbol=NAME), or say where the path tells "
             "it (--symbol-from-path '{symbol}.csv')."
         )
-    return FileColumns(time, symbol, tuple(own.items()))
+    clock = own.pop(TIME_OF_DAY, None)
+    return FileColumns(time, symbol, clock, told, tuple(own.items()))
 
 
 def _symbol(own: dict[str, str]) -> str | None:
@@ -139,8 +164,7 @@ def _symbol(own: dict[str, str]) -> str | None:
 
 
 def plan_columns(
-    files: Mapping[str, tuple[FileColumns, Mapping[str, pa.DataType]]],
-    given: Mapping[str, str],
+    files: Sequence[tuple[str, FileColumns, Mapping[str, pa.DataType]]], given: Given
 ) -> ColumnPlan:
     """Decide the columns of what is written, from those of some or all files.
 
@@ -150,9 +174,9 @@ def plan_columns(
     Parameters
     ----------
     files
-        File to its columns and the types of these by their names in the file.
+        (file, its columns, the types of these by their names in the file).
     given
-        Role to name, as on the command line.
+        From the command line.
 
     Raises
     ------
@@ -162,7 +186,7 @@ def plan_columns(
     """
     types: dict[str, tuple[pa.DataType, str]] = {}
     left: dict[str, str] = {}
-    for file, (columns, kinds) in files.items():
+    for file, columns, kinds in files:
         for name, in_file in columns.others:
             kind = written_type(kinds[in_file])
             if name in BAR_FIELDS and not (kind is None or _is_number(kind)):
@@ -183,7 +207,7 @@ def plan_columns(
     known = {name: kind for name, (kind, _) in types.items() if not pa.types.is_null(kind)}
     left |= {name: "no file has a value" for name in types if name not in known}
     return ColumnPlan(
-        tuple(sorted(given.items())),
+        given,
         tuple(sorted((name, str(kind)) for name, kind in known.items())),
         tuple(sorted(left.items())),
     )

@@ -13,7 +13,7 @@ from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.importing.chunks import Extent, chunks_of, n_buckets_for
-from ray_pipeline.importing.columns import ColumnPlan, plan_columns
+from ray_pipeline.importing.columns import ColumnPlan, Given, plan_columns
 from ray_pipeline.importing.ledger import BOOKS, Ledger, round_name, rounds_of
 from ray_pipeline.importing.outcome import Imported
 from ray_pipeline.importing.panel_files import PanelFiles, panel_files
@@ -54,7 +54,9 @@ class ImportOptions:
     interval
         Bar interval of all rows, such as ``5m``.
     columns
-        Role to the name of its column: time, symbol, open, high, low, close, volume.
+        Role to the name of its column: time, time_of_day, symbol, open, high, low, close, volume.
+    header
+        Names of the columns of text files that have no line of names.
     symbol_from_path
         Pattern of the paths below the source, which tell the symbol.
     time_unit, time_format, time_zone, repeated_hour, missing_hour
@@ -71,6 +73,7 @@ class ImportOptions:
 
     interval: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    header: Sequence[str] = ()
     symbol_from_path: str | None = None
     time_unit: TimeUnit | None = None
     time_format: str | None = None
@@ -82,6 +85,11 @@ class ImportOptions:
     config: str | None = None
     source_options: Mapping[str, Any] = field(default_factory=dict)
     out_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def given(self) -> Given:
+        """What is said of columns."""
+        return Given(tuple(sorted(self.columns.items())), tuple(self.header))
 
     @property
     def rules(self) -> TimeRules:
@@ -152,7 +160,7 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
         panel_files(panel, options.interval)  # before anything is started
         if todo:
             reporter.say(f"looking at {len(todo):,} of {plural(len(found.files), 'file')}")
-            done.plan, extents = _look(fs, todo, options.columns, rules)
+            done.plan, extents = _look(fs, todo, options.given, rules)
             with ray_for_import(options.address, reporter.say):
                 for files, sizes in rounds_of(todo, extents):
                     lease.check()
@@ -198,15 +206,17 @@ def _require_apart(source: str, out: str, options: ImportOptions) -> None:
 
 
 def _look(
-    fs: FileSystem, files: Sequence[SourceFile], given: Mapping[str, str], rules: TimeRules
+    fs: FileSystem, files: Sequence[SourceFile], given: Given, rules: TimeRules
 ) -> tuple[ColumnPlan, tuple[Extent, ...]]:
     """Look at the columns, times and sizes of all files, several at a time."""
     with ThreadPoolExecutor(_N_THREADS) as pool:
         looks = list(pool.map(lambda each: look_at(fs, each, given, rules), files))
-    seen = [(_address(fs, source), look) for source, look in zip(files, looks, strict=True)]
+    seen = [
+        (_address(fs, file), each) for file, its in zip(files, looks, strict=True) for each in its
+    ]
     require_one_clock(((address, look.clock) for address, look in seen), rules)
-    columns = {address: (look.columns, look.kinds) for address, look in seen}
-    return plan_columns(columns, given), tuple(look.extent for look in looks)
+    columns = [(address, look.columns, look.kinds) for address, look in seen]
+    return plan_columns(columns, given), tuple(its[0].extent for its in looks)
 
 
 def _job(
@@ -220,7 +230,7 @@ def _job(
 ) -> ImportJob:
     """Say what a round does; buckets that it wrote before it was interrupted are finished."""
     n_buckets = n_buckets_for(extents)
-    settings = [n_buckets, since, plan.given, plan.types, asdict(options.rules)]
+    settings = [n_buckets, since, asdict(plan.given), plan.types, asdict(options.rules)]
     folder = f"{BOOKS}/round-{round_name(options.interval, files, settings)}"
     names = {marker_of(folder, bucket): bucket for bucket in range(n_buckets)}
     return ImportJob(

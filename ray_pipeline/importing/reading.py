@@ -5,31 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from ray_pipeline.errors import DataError, StorageError
 from ray_pipeline.importing.chunks import Extent, GroupSpan
-from ray_pipeline.importing.columns import TIME, ColumnPlan, FileColumns, name_columns, written_type
+from ray_pipeline.importing.columns import (
+    TIME,
+    ColumnPlan,
+    FileColumns,
+    Given,
+    name_columns,
+    written_type,
+)
 from ray_pipeline.importing.sources import SourceFile
+from ray_pipeline.importing.texts import ColumnBlock, TextHeader, read_header, text_reader
 from ray_pipeline.importing.times import as_options, clock_of, read_times
 from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.source import Source
 from ray_pipeline.panel.time_forms import Clock
+from ray_pipeline.panel.timestamps import FileTimes
 from ray_pipeline.storage import FileSystem, uri_of
+from ray_pipeline.wording import some_of
 
 __all__ = ["Look", "ReadRows", "Tally", "column_type", "look_at", "read_span"]
 
 _ROWS_AT_ONCE = 1 << 20
 _BYTES_AT_ONCE = 48 << 20
-_CSV_BLOCK_BYTES = 8 << 20
+_TEXT_BLOCK_BYTES = 8 << 20
 _LOOK_BYTES = 1 << 20
-_NULLS = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-", "<NA>"]
-_TEXT_GROWTH = {None: 1, "gzip": 5, "zstd": 6, "bz2": 7}
+_TEXT_GROWTH = {None: 1, "gzip": 5, "zip": 5, "zstd": 6, "bz2": 7}
 """Bytes of text, which is about what its numbers take in memory, to those of the file."""
 
 
@@ -78,8 +87,8 @@ class Look:
     clock: Clock | None
 
 
-def look_at(fs: FileSystem, source: SourceFile, given: Mapping[str, str], rules: TimeRules) -> Look:
-    """Find out what a file is without reading it all.
+def look_at(fs: FileSystem, source: SourceFile, given: Given, rules: TimeRules) -> tuple[Look, ...]:
+    """Find out what a file is without reading it all; of several symbols side by side, of each.
 
     Raises
     ------
@@ -95,19 +104,26 @@ def look_at(fs: FileSystem, source: SourceFile, given: Mapping[str, str], rules:
             schema, footer = parquet.schema_arrow, parquet.metadata
             sizes = (footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
             extent = Extent(tuple(sizes), footer.num_rows)
-            columns = _named(schema.names, given, uri, source)
-            times = _first_times(parquet, columns.time)
+            columns = name_columns(schema.names, given.columns, uri, told=source.symbol)
+            times = _first_times(parquet, columns)
+            blocks = [(columns, {name: schema.field(name).type for name in schema.names})]
         else:
-            reader = _csv_reader(opened, source, _LOOK_BYTES, {})
-            schema = reader.schema
+            header = _header(fs, source, given)
+            reader = text_reader(opened, source, header, _LOOK_BYTES, {})
             extent = Extent((source.file.size_bytes * _TEXT_GROWTH[source.codec],), None)
-            columns = _named(schema.names, given, uri, source)
-            first = next(iter(reader), None)
-            kind = schema.field(columns.time).type
-            times = pa.chunked_array([] if first is None else [first[columns.time]], kind)
+            first = next(iter(reader), None) or pa.RecordBatch.from_pylist([], reader.schema)
+            blocks = []
+            for block in header.blocks:
+                columns = _of_block(block, header, given, source, uri)
+                kinds = {name: first.schema.field(read).type for name, read in block.names.items()}
+                blocks.append((columns, {name: _text_type(kind) for name, kind in kinds.items()}))
+            times = FileTimes(
+                "",
+                pa.chunked_array([first[columns.time]]),
+                None if columns.clock is None else pa.chunked_array([first[columns.clock]]),
+            )
         clock = clock_of(times, rules, f"time column {columns.time!r}")
-    kinds = {name: _kind(schema.field(name).type, source) for name in schema.names}
-    return Look(columns, kinds, extent, clock)
+    return tuple(Look(columns, kinds, extent, clock) for columns, kinds in blocks)
 
 
 def read_span(
@@ -135,12 +151,10 @@ def read_span(
         if source.form == "parquet":
             pieces = _parquet_pieces(opened, source, span, plan, uri)
         else:
-            with _file(fs, source) as again:
-                names = _csv_reader(again, source, _LOOK_BYTES, {}).schema.names
-            pieces = _csv_pieces(opened, source, names, plan, uri)
+            pieces = _text_pieces(opened, source, _header(fs, source, plan.given), plan, uri)
         for columns, table in pieces:
             tally.n_read += table.num_rows
-            rows = _clean(table, columns, source, plan, rules, since_ns, tally, uri)
+            rows = _clean(table, columns, plan, rules, since_ns, tally, uri)
             if rows is not None:
                 yield rows
 
@@ -148,15 +162,16 @@ def read_span(
 def _parquet_pieces(
     opened: Source, source: SourceFile, span: GroupSpan, plan: ColumnPlan, uri: str
 ) -> Iterator[tuple[FileColumns, pa.Table]]:
-    given = dict(plan.given)
     names = pq.ParquetFile(opened).schema_arrow.names
-    columns = _named(names, given, uri, source)
+    columns = name_columns(names, plan.given.columns, uri, told=source.symbol)
     as_codes = [] if columns.symbol is None else [columns.symbol]
     parquet = pq.ParquetFile(
         opened, read_dictionary=as_codes, pre_buffer=True, coerce_int96_timestamp_unit="us"
     )
     known = dict(plan.types)
-    kept = [columns.time, *as_codes, *(file for name, file in columns.others if name in known)]
+    clocks = [] if columns.clock is None else [columns.clock]
+    others = [file for name, file in columns.others if name in known]
+    kept = [columns.time, *clocks, *as_codes, *others]
     row_bytes = max(1, 9 * len(kept))
     batches = parquet.iter_batches(
         batch_size=min(_ROWS_AT_ONCE, max(1024, _BYTES_AT_ONCE // row_bytes)),
@@ -167,33 +182,49 @@ def _parquet_pieces(
         yield columns, pa.Table.from_batches([batch])
 
 
-def _csv_pieces(
-    opened: Source, source: SourceFile, names: Sequence[str], plan: ColumnPlan, uri: str
+def _text_pieces(
+    opened: Source, source: SourceFile, header: TextHeader, plan: ColumnPlan, uri: str
 ) -> Iterator[tuple[FileColumns, pa.Table]]:
     known = dict(plan.types)
-    columns = _named(names, dict(plan.given), uri, source)
-    types = {columns.time: pa.string()}
-    if columns.symbol is not None:
-        types[columns.symbol] = pa.string()
-    for name, in_file in columns.others:
-        if name in known:
-            types[in_file] = column_type(known[name])
+    types: dict[str, pa.DataType] = {}
+    blocks = []
+    for block in header.blocks:
+        columns = _of_block(block, header, plan.given, source, uri)
+        as_text = [columns.time, columns.symbol, columns.clock]
+        its = {name: pa.string() for name in as_text if name is not None}
+        its |= {own: column_type(known[name]) for name, own in columns.others if name in known}
+        types |= {block.names[name]: kind for name, kind in its.items()}
+        blocks.append((columns, {name: block.names[name] for name in its}))
     waiting: list[pa.RecordBatch] = []
     size = 0
-    for batch in _csv_reader(opened, source, _CSV_BLOCK_BYTES, types):
+    for batch in text_reader(opened, source, header, _TEXT_BLOCK_BYTES, types):
         waiting.append(batch)
         size += batch.nbytes
         if size >= _BYTES_AT_ONCE:
-            yield columns, pa.Table.from_batches(waiting)
+            yield from _by_block(waiting, blocks)
             waiting, size = [], 0
     if waiting:
-        yield columns, pa.Table.from_batches(waiting)
+        yield from _by_block(waiting, blocks)
+
+
+def _by_block(
+    batches: Sequence[pa.RecordBatch],
+    blocks: Sequence[tuple[FileColumns, Mapping[str, str]]],
+) -> Iterator[tuple[FileColumns, pa.Table]]:
+    """Give each symbol its own rows: of several side by side one may lack what others have."""
+    whole = pa.Table.from_batches(batches)
+    for columns, names in blocks:
+        table = whole.select(list(names.values())).rename_columns(list(names))
+        if len(blocks) > 1:
+            values = [table[name] for name in names if name != columns.time]
+            has_value = reduce(pc.or_, map(pc.is_valid, values))
+            table = table.filter(has_value)
+        yield columns, table
 
 
 def _clean(
     table: pa.Table,
     columns: FileColumns,
-    source: SourceFile,
     plan: ColumnPlan,
     rules: TimeRules,
     since_ns: int | None,
@@ -202,10 +233,15 @@ def _clean(
 ) -> ReadRows | None:
     if table.num_rows == 0:
         return None
-    table, symbols = _with_symbols(table, columns, source, tally, uri)
-    one_symbol = source.symbol is not None
+    table, symbols = _with_symbols(table, columns, tally, uri)
+    clock = None if columns.clock is None else table[columns.clock]
     with _naming(uri):
-        times = read_times(table[columns.time], columns.time, rules, one_symbol=one_symbol)
+        times = read_times(
+            FileTimes("", table[columns.time], clock),
+            columns.time,
+            rules,
+            one_symbol=columns.told is not None,
+        )
     time_ns = times.time_ns
     tally.drop("no time", table.num_rows - len(time_ns))
     if len(time_ns) == 0:
@@ -234,11 +270,11 @@ def _clean(
 
 
 def _with_symbols(
-    table: pa.Table, columns: FileColumns, source: SourceFile, tally: Tally, uri: str
+    table: pa.Table, columns: FileColumns, tally: Tally, uri: str
 ) -> tuple[pa.Table, pa.DictionaryArray]:
     if columns.symbol is None:
         codes = pa.array(np.zeros(table.num_rows, dtype=np.int32))
-        return table, pa.DictionaryArray.from_arrays(codes, pa.array([source.symbol]))
+        return table, pa.DictionaryArray.from_arrays(codes, pa.array([columns.told]))
     column = table[columns.symbol]
     if pa.types.is_floating(column.type) or pa.types.is_nested(column.type):
         raise DataError(
@@ -263,13 +299,16 @@ def _with_symbols(
     return table, symbols
 
 
-def _first_times(parquet: pq.ParquetFile, name: str) -> pa.ChunkedArray:
+def _first_times(parquet: pq.ParquetFile, columns: FileColumns) -> FileTimes:
     """Return times that tell what all of them are; of a type that tells, none are read."""
-    kind = parquet.schema_arrow.field(name).type
-    if pa.types.is_temporal(kind):
-        return pa.chunked_array([], kind)
-    batch = next(parquet.iter_batches(batch_size=1000, columns=[name]), None)
-    return pa.chunked_array([] if batch is None else [batch[name]], kind)
+    kind = parquet.schema_arrow.field(columns.time).type
+    if pa.types.is_temporal(kind) and columns.clock is None:
+        return FileTimes("", pa.chunked_array([], kind))
+    names = [name for name in (columns.time, columns.clock) if name is not None]
+    batch = next(parquet.iter_batches(batch_size=1000, columns=names), None)
+    if batch is None:
+        return FileTimes("", pa.chunked_array([], kind))
+    return FileTimes("", *(pa.chunked_array([batch[name]]) for name in names))
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, uri: str) -> pa.ChunkedArray:
@@ -288,41 +327,31 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, uri: str) -> pa
         ) from error
 
 
-def _named(
-    names: Sequence[str], given: Mapping[str, str], uri: str, source: SourceFile
+def _header(fs: FileSystem, source: SourceFile, given: Given) -> TextHeader:
+    with _file(fs, source) as opened:
+        return read_header(opened, source, given.header)
+
+
+def _of_block(
+    block: ColumnBlock, header: TextHeader, given: Given, source: SourceFile, uri: str
 ) -> FileColumns:
-    return name_columns(names, given, uri, symbol_in_path=source.symbol is not None)
+    """Name the columns of one symbol; its path has to agree."""
+    told = source.symbol
+    if block.symbol is not None and told not in (None, block.symbol):
+        raise DataError(
+            f"{uri}: its columns are of {some_of([str(each.symbol) for each in header.blocks])}, "
+            f"and --symbol-from-path reads {told}. Leave that out: the header tells."
+        )
+    return name_columns(list(block.names), given.columns, uri, told=block.symbol or told)
 
 
-def _kind(kind: pa.DataType, source: SourceFile) -> pa.DataType:
-    """Return a column's type for the plan.
+def _text_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of a column of text for the plan.
 
-    Numbers in text are float64: a later line may have a fraction where the first ones have none.
+    Whole numbers are float64: a later line may have a fraction where the first ones have none.
     """
     written = written_type(kind)
-    if source.form != "parquet" and written is not None and pa.types.is_integer(written):
-        return pa.float64()
-    return kind
-
-
-def _csv_reader(
-    opened: Source, source: SourceFile, block_bytes: int, types: Mapping[str, pa.DataType]
-) -> pacsv.CSVStreamingReader:
-    stream = pa.PythonFile(opened, mode="r")
-    if source.codec is not None:
-        stream = pa.CompressedInputStream(stream, source.codec)
-    return pacsv.open_csv(
-        stream,
-        read_options=pacsv.ReadOptions(block_size=block_bytes, use_threads=False),
-        parse_options=pacsv.ParseOptions(delimiter="\t" if source.form == "tsv" else ","),
-        convert_options=pacsv.ConvertOptions(
-            column_types=dict(types),
-            include_columns=list(types),
-            null_values=_NULLS,
-            strings_can_be_null=False,
-            timestamp_parsers=[],
-        ),
-    )
+    return pa.float64() if written is not None and pa.types.is_integer(written) else kind
 
 
 @contextmanager

@@ -26,8 +26,8 @@ _FORMS: dict[str, Form] = {
     ".tsv": "tsv",
     ".tab": "tsv",
 }
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
-"""Endings of compressed text, with Arrow's name of the codec."""
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".zip": "zip"}
+"""Endings of compressed text, with Arrow's name of the codec; an archive has to hold one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def form_of(name: str) -> tuple[Form, str | None] | None:
     codec = COMPRESSIONS.get(suffix)
     if codec is not None:
         suffix = posixpath.splitext(stem)[1]
-    form = _FORMS.get(suffix)
+    # An archive is called like its file, with or without the ending of that.
+    form = _FORMS.get(suffix, "csv" if codec == "zip" else None)
     if form is None or (form == "parquet" and codec is not None):
         return None
     return form, codec
@@ -147,5 +148,5 @@ def _nothing(
         )
     return (
         f"Nothing to import under {address}{there}. Files named .parquet, .csv or .tsv are read, "
-        "the latter also as .gz, .zst and .bz2."
+        "the latter also as .gz, .zst, .bz2 and .zip."
     )

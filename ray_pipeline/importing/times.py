@@ -17,6 +17,7 @@ from ray_pipeline.panel.timestamps import FileTimes, symbol_times
 __all__ = ["ReadTimes", "as_options", "clock_of", "read_times", "require_one_clock"]
 
 _OPTIONS = {
+    "data.columns.time_of_day": "--columns time_of_day=",
     "data.columns.time": "--columns time=",
     "data.time_zone": "--time-zone",
     "data.time_unit": "--time-unit",
@@ -46,15 +47,13 @@ class ReadTimes:
     assumed: tuple[str, ...]
 
 
-def read_times(
-    column: pa.ChunkedArray, name: str, rules: TimeRules, *, one_symbol: bool
-) -> ReadTimes:
+def read_times(file: FileTimes, name: str, rules: TimeRules, *, one_symbol: bool) -> ReadTimes:
     """Read the time column of a file, or of a part of it.
 
     Parameters
     ----------
-    column
-        As it is in the file.
+    file
+        The column as it is in the file.
     name
         Of the column, for messages.
     rules
@@ -70,7 +69,7 @@ def read_times(
     """
     by_order = rules.repeated_hour == "rows" and not one_symbol
     used = replace(rules, repeated_hour="first") if by_order else rules
-    found = symbol_times([FileTimes("", column)], name, used)
+    found = symbol_times([file], name, used)
     if by_order and any(finding.rule == "repeated_hour" for finding in found.findings):
         raise DataError(
             f"time column {name!r} has times in an hour that comes twice in {rules.zone}, and "
@@ -80,11 +79,16 @@ def read_times(
     return ReadTimes(found.time_ns, found.rows, tuple(each.message for each in found.findings))
 
 
-def clock_of(column: pa.ChunkedArray, rules: TimeRules, subject: str) -> Clock | None:
+def clock_of(file: FileTimes, rules: TimeRules, subject: str) -> Clock | None:
     """Tell whether times are instants, clock times, or dates; None where there is no row to tell.
 
     A type that tells needs none; of others the first rows are read.
     """
+    column = file.column
+    if file.clock is not None and len(column):
+        first = FileTimes("", column.slice(0, _N_LOOKED_AT), file.clock.slice(0, _N_LOOKED_AT))
+        clocks = symbol_times([first], subject, rules).clocks
+        return clocks[0] if clocks else None
     if pa.types.is_timestamp(column.type):
         return "naive" if column.type.tz is None else "aware"
     if pa.types.is_date(column.type):

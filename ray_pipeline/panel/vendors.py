@@ -10,6 +10,7 @@ from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
 from ray_pipeline.wording import yaml_text
 
 __all__ = [
+    "BINANCE_FILE",
     "VENDORS",
     "ColumnProposal",
     "Vendor",
@@ -65,6 +66,12 @@ VENDORS: tuple[Vendor, ...] = (
     _vendor("stooq", "Date|Open|High|Low|Close|Volume"),
 )
 """Of entries that fit equally well the first one counts."""
+
+BINANCE_FILE = (
+    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
+    *("count", "taker_buy_volume", "taker_buy_quote_volume", "ignore"),
+)
+"""Columns of the files of bars that Binance publishes; the older ones have no line of names."""
 
 # Names without capital letters, spaces and signs, the likeliest first.
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ import pytest
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.importing.chunks import Chunk, Extent, GroupSpan, chunks_of, n_buckets_for
-from ray_pipeline.importing.columns import name_columns, plan_columns, written_type
+from ray_pipeline.importing.columns import Given, name_columns, plan_columns, written_type
 from ray_pipeline.importing.ledger import rounds_of
 from ray_pipeline.importing.merging import merge_rows
 from ray_pipeline.importing.sources import SourceFile, form_of
@@ -122,7 +122,7 @@ def test_columns_are_found_by_their_names(
     names: list[str], given: dict[str, str], found: tuple[str, str, list[tuple[str, str]]]
 ) -> None:
     """By the rules of ``data.columns``, by what vendors call them, or as the command line says."""
-    columns = name_columns(names, given, "x", symbol_in_path=False)
+    columns = name_columns(names, given, "x", told=None)
     assert (columns.time, columns.symbol, list(columns.others)) == found
 
 
@@ -148,7 +148,7 @@ def test_columns_that_are_not_there_are_named(
 ) -> None:
     """With what was found, and what to write."""
     with pytest.raises(DataError, match=message):
-        name_columns(names, given, "x", symbol_in_path=False)
+        name_columns(names, given, "x", told=None)
 
 
 def test_types_are_made_one() -> None:
@@ -158,8 +158,8 @@ def test_types_are_made_one() -> None:
         {"t": pa.int64(), "s": pa.string(), "a": pa.int64(), "b": pa.float32(), "n": pa.null()},
     ]
     given = {"time": "t", "symbol": "s"}
-    columns = name_columns(["t", "s", "a", "b", "n"], given, "x", symbol_in_path=False)
-    plan = plan_columns({f"{i}": (columns, kind) for i, kind in enumerate(kinds)}, {})
+    columns = name_columns(["t", "s", "a", "b", "n"], given, "x", told=None)
+    plan = plan_columns([(f"{i}", columns, kind) for i, kind in enumerate(kinds)], Given())
     assert plan.types == (("a", "int64"), ("b", "double"))
     assert plan.left_behind == (("n", "no file has a value"),)
     assert written_type(pa.decimal128(10, 2)) == pa.float64()
@@ -176,7 +176,8 @@ def test_types_are_made_one() -> None:
         ("a.tsv.zst", ("tsv", "zstd")),
         ("a.pq", ("parquet", None)),
         ("a.parquet.gz", None),
-        ("a.zip", None),
+        ("a.parquet.zip", None),
+        ("a.zip", ("csv", "zip")),
         ("csv", None),
     ],
 )

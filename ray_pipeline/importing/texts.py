@@ -1,0 +1,224 @@
+"""Tables that are text: what their first lines tell, and their rows by Arrow's own reader."""
+
+from __future__ import annotations
+
+import csv
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import IO, cast
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.importing.sources import SourceFile
+from ray_pipeline.panel.source import Source
+from ray_pipeline.panel.vendors import BINANCE_FILE
+from ray_pipeline.records import BAR_FIELDS
+from ray_pipeline.wording import plural, some_of
+
+__all__ = ["ColumnBlock", "TextHeader", "read_header", "text_reader"]
+
+_HEAD_BYTES = 1 << 18
+_NULLS = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-", "<NA>"]
+_DELIMITERS = ";\t|"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBlock:
+    """The columns of one symbol, or of all rows.
+
+    Attributes
+    ----------
+    symbol
+        What the header says, or None where it says nothing.
+    names
+        Name of each column to its name as it is read.
+    """
+
+    symbol: str | None
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TextHeader:
+    """What the first lines of a file say.
+
+    Attributes
+    ----------
+    delimiter, decimal_point
+        How values are written.
+    names
+        Names of the columns as they are read, each once.
+    n_lines
+        Lines above the rows.
+    blocks
+        One for each symbol that the header names, else one.
+    """
+
+    delimiter: str
+    decimal_point: str
+    names: tuple[str, ...]
+    n_lines: int
+    blocks: tuple[ColumnBlock, ...]
+
+
+def read_header(opened: Source, source: SourceFile, given: Sequence[str]) -> TextHeader:
+    """Read the first lines of a text file.
+
+    Beside one line of names these are known: the two lines of column tuples and one of the index
+    that pandas writes (as yfinance's downloads are saved), and Binance's files, which have none.
+
+    Parameters
+    ----------
+    opened, source
+        The file.
+    given
+        Names of the columns of files without a line of names; empty where the first line has them.
+
+    Raises
+    ------
+    DataError
+        When there is no line, or the first one holds values and no names are given.
+    """
+    with _decompressed(opened, source) as stream:
+        head = stream.read(_HEAD_BYTES)
+    text = bytes(head).decode("utf-8-sig", errors="replace")
+    lines = text.splitlines()
+    if len(head) == _HEAD_BYTES and len(lines) > 1:
+        lines.pop()  # which was cut
+    if not lines:
+        raise DataError("there is no line in it.")
+    delimiter = _delimiter(lines[0], source)
+    rows = list(islice(csv.reader(lines, delimiter=delimiter), 5))
+    comma = delimiter != "," and any(_DECIMAL_COMMA.fullmatch(each) for row in rows for each in row)
+    plain = TextHeader(delimiter, "," if comma else ".", (), 1, ())
+    if len(rows) > 2 and _is_of_tuples(rows):
+        return _of_tuples(plain, rows)
+    if given:
+        return _of_names(replace(plain, n_lines=0), given, rows[0])
+    if any(_is_number(each) for each in rows[0]):
+        if len(rows[0]) != len(BINANCE_FILE):
+            raise DataError(
+                f"the first line holds values, not names of columns: {some_of(rows[0], at_most=6)}."
+                " Name them in their order: --header time,open,high,low,close,volume."
+            )
+        return _of_names(replace(plain, n_lines=0), BINANCE_FILE, rows[0])
+    return _of_names(plain, rows[0], rows[0])
+
+
+def text_reader(
+    opened: Source,
+    source: SourceFile,
+    header: TextHeader,
+    block_bytes: int,
+    types: Mapping[str, pa.DataType],
+) -> pacsv.CSVStreamingReader:
+    """Read the rows of a text file; of some columns alone where their types are given."""
+    return pacsv.open_csv(
+        _decompressed(opened, source),
+        read_options=pacsv.ReadOptions(
+            block_size=block_bytes,
+            use_threads=False,
+            column_names=header.names,
+            skip_rows=header.n_lines,
+        ),
+        parse_options=pacsv.ParseOptions(delimiter=header.delimiter),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict(types),
+            include_columns=list(types),
+            null_values=_NULLS,
+            strings_can_be_null=False,
+            timestamp_parsers=[],
+            decimal_point=header.decimal_point,
+        ),
+    )
+
+
+def _decompressed(opened: Source, source: SourceFile) -> pa.NativeFile:
+    if source.codec == "zip":
+        return pa.PythonFile(_only_member(opened), mode="r")
+    stream = pa.PythonFile(opened, mode="r")
+    return stream if source.codec is None else pa.CompressedInputStream(stream, source.codec)
+
+
+def _only_member(opened: Source) -> IO[bytes]:
+    archive = zipfile.ZipFile(cast(IO[bytes], opened))
+    members = [each for each in archive.infolist() if not each.is_dir()]
+    if len(members) != 1:
+        raise DataError(
+            f"it is an archive of {plural(len(members), 'file')}; one is needed. Unpack it."
+        )
+    return archive.open(members[0])
+
+
+def _delimiter(line: str, source: SourceFile) -> str:
+    """Tell the delimiter: the comma where the line has one, else the most frequent other."""
+    if source.form == "tsv":
+        return "\t"
+    other = max(_DELIMITERS, key=line.count)
+    return other if "," not in line and other in line else ","
+
+
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        float(text)
+        return True
+    return False
+
+
+def _of_names(plain: TextHeader, names: Sequence[str], first: Sequence[str]) -> TextHeader:
+    """Name the columns of a file by one line."""
+    if len(names) != len(first):
+        raise DataError(
+            f"--header names {plural(len(names), 'column')}, and the first line has "
+            f"{len(first)}: {some_of(first, at_most=6)}."
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"two columns are called {some_of(twice)}; each needs a name of its own.")
+    # pandas writes the index without a name.
+    read = tuple(name or ("" if i else "Unnamed: 0") for i, name in enumerate(names))
+    return replace(plain, names=read, blocks=(ColumnBlock(None, {each: each for each in read}),))
+
+
+def _is_of_tuples(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell two levels of names over the name of the index, as pandas writes column tuples."""
+    fields, others, index = rows[:3]
+    return (
+        len(fields) == len(others) == len(index) > 1
+        and bool(index[0])
+        and not any(index[1:])
+        and all(fields[1:])
+        and all(others[1:])
+    )
+
+
+def _of_tuples(plain: TextHeader, rows: Sequence[Sequence[str]]) -> TextHeader:
+    levels = [rows[0][1:], rows[1][1:]]
+    known = [sum(name.casefold() in BAR_FIELDS for name in level) for level in levels]
+    fields, symbols = levels if known[0] >= known[1] else levels[::-1]
+    time = rows[2][0]
+    blocks = [
+        ColumnBlock(
+            symbol,
+            {time: time}
+            | {
+                field: f"{field} of {symbol}"
+                for field, its in zip(fields, symbols, strict=True)
+                if its == symbol
+            },
+        )
+        for symbol in dict.fromkeys(symbols)
+    ]
+    names = (time, *(f"{field} of {its}" for field, its in zip(fields, symbols, strict=True)))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"two columns are called {some_of(twice)}; each needs a name of its own.")
+    return replace(plain, names=names, n_lines=3, blocks=tuple(blocks))
