@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ray_pipeline.commands.command import Command, add_json
 from ray_pipeline.terminal import complain, put, put_json
+
+if TYPE_CHECKING:
+    from ray_pipeline.importing.proposing import ImportProposal
 
 __all__ = ["COMMAND"]
 
@@ -28,16 +33,22 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.commands.proposing import propose_config, read_template, write_config
     from ray_pipeline.driving.progress import Progress
-    from ray_pipeline.errors import ConfigError
+    from ray_pipeline.errors import ConfigError, DiscoveryError
+    from ray_pipeline.importing.proposing import propose_import
 
     if options.template:
         put(*read_template().splitlines())
         return 0
     if options.source is None:
         raise ConfigError("init needs SRC, the folder or URI of the data (or --template).")
-    proposed = propose_config(
-        options.source, options.vendor, options.interval, Progress(sys.stderr).listed
-    )
+    try:
+        proposed = propose_config(
+            options.source, options.vendor, options.interval, Progress(sys.stderr).listed
+        )
+    except DiscoveryError:
+        if (wanted := propose_import(options.source)) is None:
+            raise
+        return _tell_import(wanted, as_json=options.json)
     write_config(proposed, options.out, force=options.force)
     if options.json:
         put_json(
@@ -55,6 +66,21 @@ def _execute(options: argparse.Namespace) -> int:
     if proposed.open is None:
         return 0
     complain(f"a run needs more than was found: {proposed.open} Add it to {options.out}.")
+    return 2
+
+
+def _tell_import(wanted: ImportProposal, *, as_json: bool) -> int:
+    """Say what an import would do; it writes a config of its own."""
+    if as_json:
+        put_json({"config": None, **asdict(wanted)})
+    else:
+        put(*wanted.found, *(f"guess     {text}" for text in wanted.guesses))
+        put(f"next      {wanted.command}")
+    needs = "" if wanted.open is None else f" It needs more than was found: {wanted.open}"
+    complain(
+        "these paths do not tell the symbol, or are no Parquet: an import brings them into the "
+        f"layout and writes the config.{needs}"
+    )
     return 2
 
 

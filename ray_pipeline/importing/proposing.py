@@ -1,0 +1,225 @@
+"""A look at data that only an import can read, and the command that brings them into the layout."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.discovery.patterns import LayoutPattern
+from ray_pipeline.discovery.proposing import propose_layout
+from ray_pipeline.errors import DataError, DiscoveryError
+from ray_pipeline.importing.chunks import GroupSpan
+from ray_pipeline.importing.columns import TIME, ColumnPlan, Given
+from ray_pipeline.importing.reading import Look, Tally, look_at, read_span
+from ray_pipeline.importing.sources import SourceFile, find_sources
+from ray_pipeline.intervals import Interval
+from ray_pipeline.panel.exchange_hours import find_hours
+from ray_pipeline.panel.reading_rules import TimeRules
+from ray_pipeline.storage import FileSystem, open_filesystem
+from ray_pipeline.wording import plural, size_text, some_of
+
+__all__ = ["ImportProposal", "propose_import"]
+
+_N_PLACES = 4
+"""Places in the order of the files where some in a row are read: of day files, days that follow."""
+
+_N_IN_A_ROW = 3
+_N_SYMBOLS = 50
+_PARQUET = ".parquet"
+_NS = 10**9
+_AS_THEY_ARE = TimeRules()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProposal:
+    """How data can be imported.
+
+    Attributes
+    ----------
+    command
+        The command line.
+    found, guesses
+        Sentences on the data, and on what is a guess.
+    open
+        What has to be said besides, as the import would; None where nothing has.
+    """
+
+    command: str
+    found: tuple[str, ...]
+    guesses: tuple[str, ...]
+    open: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Times of a few symbols, of each sorted and once."""
+
+    by_symbol: tuple[NDArray[np.int64], ...]
+
+    @property
+    def step_ns(self) -> int | None:
+        """Return the most frequent step, of equals the smallest."""
+        counts: Counter[int] = Counter()
+        for times in self.by_symbol:
+            counts.update(np.diff(times).tolist())
+        return min(counts, key=lambda step: (-counts[step], step)) if counts else None
+
+
+def propose_import(source: str) -> ImportProposal | None:
+    """Look at a few files and say how to import them; None where there is nothing to import.
+
+    Names are listed, and the first rows of some files are read.
+
+    Raises
+    ------
+    StorageError
+        When the storage fails.
+    """
+    fs, path = open_filesystem(source)
+    try:
+        files = find_sources(fs, path, None).files
+    except DiscoveryError:
+        return None
+    size = sum(each.file.size_bytes for each in files)
+    names = some_of([each.name for each in files], at_most=4)
+    found = [f"{plural(len(files), 'file')}, {size_text(size)}: {names}"]
+    guesses: list[str] = []
+    arguments = ["ray-pipeline", "import", source, "--out", _folder_for(source)]
+    try:
+        looks = _look(fs, files)
+    except DataError as error:
+        # Where no column has the symbol, paths may have it.
+        pattern = _pattern(files)
+        if pattern is None:
+            return _proposal(arguments, "I", found, guesses, str(error))
+        arguments += ["--symbol-from-path", pattern]
+        guesses.append(f"--symbol-from-path {pattern}: files are named after symbols")
+        files = find_sources(fs, path, LayoutPattern(pattern, any_files=True)).files
+        try:
+            looks = _look(fs, files)
+        except DataError as again:
+            return _proposal(arguments, "I", found, guesses, str(again))
+    found += _columns_of(looks[0])
+    try:
+        times = _read_times(fs, files)
+    except DataError as error:
+        return _proposal(arguments, "I", found, guesses, str(error))
+    step = times.step_ns
+    interval = None if step is None else _interval_of(step)
+    if interval is None:
+        return _proposal(arguments, "I", found, guesses, "the length of a bar cannot be told.")
+    guesses.append(f"--interval {interval}: the most frequent step between rows of a symbol")
+    if interval.is_intraday and step is not None and looks[0].clock == "naive":
+        zone = _zone(times, step, found, guesses)
+        arguments += [] if zone is None else ["--time-zone", zone]
+    return _proposal(arguments, str(interval), found, guesses, None)
+
+
+def _proposal(
+    arguments: Sequence[str],
+    interval: str,
+    found: Sequence[str],
+    guesses: Sequence[str],
+    still_open: str | None,
+) -> ImportProposal:
+    command = shlex.join([*arguments, "--interval", interval])
+    return ImportProposal(command, tuple(found), tuple(guesses), still_open)
+
+
+def _folder_for(source: str) -> str:
+    """Name a folder beside the source, or here for one on a store."""
+    base = posixpath.basename(source.rstrip("/")).partition(".")[0] or "data"
+    if "://" in source:
+        return f"{base}-panel"
+    return os.path.join(os.path.dirname(source.rstrip("/")), f"{base}-panel")
+
+
+def _pattern(files: Sequence[SourceFile]) -> str | None:
+    """Return the pattern of paths that tell the symbol, None where they tell none."""
+    suffixes = {_suffix(each.name) for each in files}
+    levels: list[dict[str, None]] = []
+    for each in files:
+        *folders, name = each.name.split("/")
+        stem = name[: len(name) - len(_suffix(name))]
+        for depth, level in enumerate([*(f"{folder}/" for folder in folders), stem + _PARQUET]):
+            if depth == len(levels):
+                levels.append({})
+            levels[depth][level] = None
+    found = propose_layout([list(level) for level in levels])
+    if not found or "{symbol}" not in found:
+        return None
+    ending = suffixes.pop() if len(suffixes) == 1 else ".*"
+    return found.removesuffix(_PARQUET) + ending if found.endswith(_PARQUET) else found
+
+
+def _suffix(name: str) -> str:
+    """Return the ending of a file's name: ``.csv.gz`` of ``A.csv.gz``."""
+    stem, suffix = posixpath.splitext(name)
+    inner = posixpath.splitext(stem)[1]
+    return inner + suffix if inner.lower() in (".csv", ".tsv", ".txt") else suffix
+
+
+def _spread(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Return some files in a row at some places, in their order."""
+    starts = np.linspace(0, max(0, len(files) - _N_IN_A_ROW), _N_PLACES).round().astype(int)
+    places = {int(start) + i for start in starts for i in range(_N_IN_A_ROW)}
+    return [files[place] for place in sorted(places) if place < len(files)]
+
+
+def _look(fs: FileSystem, files: Sequence[SourceFile]) -> list[Look]:
+    return [look for each in _spread(files) for look in look_at(fs, each, Given(), _AS_THEY_ARE)]
+
+
+def _columns_of(look: Look) -> Iterator[str]:
+    columns = look.columns
+    at = columns.time if columns.clock is None else f"{columns.time} and {columns.clock}"
+    whose = f"symbol {columns.symbol}" if columns.told is None else "one symbol a file"
+    yield f"time {at}, {whose}; beside it {some_of([name for name, _ in columns.others])}"
+
+
+def _read_times(fs: FileSystem, files: Sequence[SourceFile]) -> _Times:
+    """Read the times of a few symbols."""
+    by_symbol: dict[str, list[NDArray[np.int64]]] = {}
+    plan = ColumnPlan(Given(), (), ())
+    for file in _spread(files):
+        rows = next(
+            read_span(fs, file, GroupSpan(0, 0, 1), plan, _AS_THEY_ARE, None, Tally()), None
+        )
+        if rows is None:
+            continue
+        time_ns, codes = rows.table[TIME].to_numpy(), rows.symbols.indices.to_numpy()
+        for code, symbol in enumerate(rows.symbols.dictionary.to_pylist()):
+            if symbol in by_symbol or len(by_symbol) < _N_SYMBOLS:
+                by_symbol.setdefault(symbol, []).append(time_ns[codes == code])
+    return _Times(tuple(np.unique(np.concatenate(parts)) for parts in by_symbol.values()))
+
+
+def _interval_of(step_ns: int) -> Interval | None:
+    """Return the length of bars that are so far apart."""
+    for months in (1, 3, 12):
+        found = Interval(months, "mo")
+        if found.has_step(step_ns):
+            return found
+    return Interval(step_ns // _NS) if step_ns % _NS == 0 and step_ns else None
+
+
+def _zone(times: _Times, step_ns: int, found: list[str], guesses: list[str]) -> str | None:
+    """Say whose clock times without a zone are, if their sessions tell."""
+    hours = find_hours(np.unique(np.concatenate(times.by_symbol)), step_ns)
+    if hours is None:
+        found.append("times name no zone and are taken as UTC; --time-zone says otherwise")
+        return None
+    if hours.is_local:
+        guesses.append(
+            f"--time-zone {hours.zone}: bars from {hours.hours} in all seasons are its session"
+        )
+        return hours.zone
+    found.append(f"times name no zone; as UTC, {hours.hours} is the session of {hours.zone}")
+    return None
