@@ -3,7 +3,8 @@
     python benchmarks/importing.py --rows 5_000_000
     python benchmarks/importing.py --rows 50_000_000 --days 250 --symbols 500 --kill
 
-Both write the same rows, sorted by time, to a file per symbol and year. Measured are the wall clock
+Both write the same rows, sorted by time, to a file per symbol and year; DuckDB a second time
+without ORDER BY, whose rows then come in no order. Measured are the wall clock
 and the most memory that the processes held together (proportional set size: shared pages count
 once), each on its own, one after the other. With `--kill` the import is also killed half way and
 continued, and its files compared with those of the undisturbed one. DuckDB comes from
@@ -40,12 +41,12 @@ _OPEN_MINUTE = 13 * 60 + 30
 
 _DUCKDB = """
 import duckdb, sys
-source, out, memory = sys.argv[1:]
+source, out, memory, order = sys.argv[1:]
 con = duckdb.connect()
 con.execute(f"SET memory_limit = '{memory}'")
 con.execute(f"SET temp_directory = '{out}.tmp'; SET preserve_insertion_order = false")
 con.execute(f'''
-    COPY (SELECT *, year(ts) AS year FROM read_parquet('{source}/*.parquet') ORDER BY symbol, ts)
+    COPY (SELECT *, year(ts) AS year FROM read_parquet('{source}/*.parquet') {order})
     TO '{out}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (symbol, year))
 ''')
 """
@@ -84,10 +85,12 @@ def main() -> None:
         if find_spec("duckdb") is None:
             print("DuckDB is not installed: nothing to compare with")
             return
-        arguments = [str(root / "days"), str(root / "duck"), options.memory]
-        copied = measure([sys.executable, "-c", _DUCKDB, *arguments])
-        report("DuckDB COPY", copied, n_rows, root / "duck")
-        print(f"import / DuckDB: {imported.seconds / copied.seconds:.2f} of the time")
+        for order in ("ORDER BY symbol, ts", ""):
+            arguments = [str(root / "days"), str(root / "duck"), options.memory, order]
+            copied = measure([sys.executable, "-c", _DUCKDB, *arguments])
+            report(f"DuckDB COPY {order or 'unsorted'}", copied, n_rows, root / "duck")
+            shutil.rmtree(root / "duck")
+            print(f"import / DuckDB: {imported.seconds / copied.seconds:.2f} of the time")
 
 
 def write_days(folder: Path, n_rows: int, n_days: int, n_symbols: int) -> int:

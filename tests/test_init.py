@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -49,6 +50,7 @@ def test_the_proposed_config_runs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "4 symbols in 4 Parquet files" in said
     text = config.read_text()
     assert text.count("# guess:") == 3
+    assert "name: data " in text
     found = check_config(load_experiment_config(config))
     assert (found["kind"], len(found["selected"]), found["bar_seconds"]) == ("bars", 4, 86_400)
     quick = [
@@ -152,9 +154,10 @@ def test_a_vendor_has_to_be_known_and_to_fit(
 def test_csv_needs_an_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Files that only an import can read: the command is in the message."""
     (tmp_path / "A.csv").write_text("date,close\n2020-01-01,1\n")
-    code, _, complaint = _run(capsys, "init", tmp_path, "--out", tmp_path / "run.yaml")
+    code, said, complaint = _run(capsys, "init", tmp_path, "--out", tmp_path / "run.yaml")
     assert code == 2
-    assert f"ray-pipeline import {tmp_path}" in complaint
+    assert f"ray-pipeline import {tmp_path}" in said
+    assert "no symbol column" in complaint
     assert not (tmp_path / "run.yaml").exists()
 
 
@@ -170,3 +173,23 @@ def test_json_has_what_was_found_and_guessed(
     assert document["open"] is None
     assert any("S00" in text and "Parquet" in text for text in document["found"])
     assert [text.partition(":")[0] for text in document["guesses"]] == ["labeling.targets"]
+
+
+def test_a_session_by_local_clocks_is_a_guess(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Times without a zone that show New York's hours in winter and summer are that zone's."""
+    days = np.arange(np.datetime64("2024-01-02"), np.datetime64("2024-12-31"))
+    days = days[np.is_busday(days)]
+    minutes = np.arange(570, 960, 30).astype("timedelta64[m]")
+    times = (days[:, None].astype("datetime64[m]") + minutes).ravel().astype("datetime64[us]")
+    table = bars_table("A", len(times)).set_column(0, "ts", pa.array(times))
+    source = write_panel(tmp_path / "data", {"A": table}, interval="30m")
+    code, said, _ = _run(capsys, "init", source, "--out", tmp_path / "run.yaml")
+    assert code == 0
+    assert "guess     data.time_zone: America/New_York (bars from 09:30 to 16:00" in said
+    config = load_experiment_config(tmp_path / "run.yaml")
+    assert config.data.time_zone == "America/New_York"
+    aware = table.set_column(0, "ts", table["ts"].cast(pa.timestamp("us", "UTC")))
+    source = write_panel(tmp_path / "aware", {"A": aware}, interval="30m")
+    assert "time_zone" not in _run(capsys, "init", source, "--out", tmp_path / "other.yaml")[1]

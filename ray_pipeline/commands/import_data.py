@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import posixpath
 import sys
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from ray_pipeline.commands.command import Command, add_json
-from ray_pipeline.terminal import put, put_json
+from ray_pipeline.terminal import complain, put, put_json
+
+if TYPE_CHECKING:
+    from ray_pipeline.commands.proposing import ProposedConfig
+    from ray_pipeline.importing.outcome import Imported
 
 __all__ = ["COMMAND"]
 
@@ -81,11 +88,46 @@ def _execute(options: argparse.Namespace) -> int:
     names = [field.name for field in fields(ImportOptions) if field.name not in stores]
     chosen = ImportOptions(**{name: getattr(options, name) for name in names})
     done = import_panel(options.source, options.out, chosen, Progress(sys.stderr))
+    path = _config_path(done.out, options.config)
+    proposed = None if os.path.exists(path) else _write_config(done, path)
     if options.json:
-        put_json(done.document())
-    else:
-        put(*outcome_lines(done))
+        guesses = [] if proposed is None else list(proposed.guesses)
+        still_open = None if proposed is None else proposed.open
+        put_json({**done.document(), "config": path, "guesses": guesses, "open": still_open})
+        return 0
+    put(*outcome_lines(done))
+    if proposed is None and not os.path.exists(path):
+        put("config   none, for a panel without rows")
+        return 0
+    put(f"config   {path}{' (was there, and is as it was)' * (proposed is None)}")
+    if proposed is not None:
+        put(*(f"guess    {text}" for text in proposed.guesses))
+        if proposed.open is not None:
+            complain(f"a run needs more than was found: {proposed.open} Add it to {path}.")
+    put(f"next     ray-pipeline check {path}")
     return 0
+
+
+def _config_path(out: str, given: str | None) -> str:
+    """Return where the config goes: as given, else beside the panel, or here for one on a store."""
+    from ray_pipeline.storage import is_local, open_filesystem
+
+    if given is not None:
+        return given
+    name = f"{posixpath.basename(out.rstrip('/')) or 'panel'}.yaml"
+    fs, path = open_filesystem(out)
+    return os.path.join(os.path.dirname(path), name) if is_local(fs) else name
+
+
+def _write_config(done: Imported, path: str) -> ProposedConfig | None:
+    """Write the config that init would, unless the panel has no rows."""
+    from ray_pipeline.commands.proposing import propose_config, write_config
+
+    if not done.panel_symbols:
+        return None
+    proposed = propose_config(done.out, interval=done.interval)
+    write_config(proposed, path, force=False)
+    return proposed
 
 
 COMMAND = Command(

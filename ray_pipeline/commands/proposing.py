@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,11 +23,12 @@ from ray_pipeline.discovery.proposing import CURRENT
 from ray_pipeline.display import escaped
 from ray_pipeline.errors import ConfigError, DataError, RayPipelineError
 from ray_pipeline.inspecting.panel import request_of
+from ray_pipeline.panel.exchange_hours import find_hours
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
-from ray_pipeline.panel.time_axis import modal_step_ns
+from ray_pipeline.panel.time_axis import decode_runs, modal_step_ns
 from ray_pipeline.panel.vendors import VENDORS, propose_columns
 from ray_pipeline.records import Discovery, SymbolPartition
-from ray_pipeline.storage import FileSystem, open_filesystem
+from ray_pipeline.storage import FileSystem, absolute_uri, open_filesystem
 from ray_pipeline.wording import plural, size_text, some_of, yaml_text
 
 __all__ = ["ProposedConfig", "propose_config", "read_template", "write_config"]
@@ -128,6 +131,7 @@ def propose_config(
         names = sorted({each.name for each in VENDORS})
         raise ConfigError(f"--vendor {vendor}: unknown; known are {', '.join(names)}.")
     draft = _Draft()
+    draft.put("experiment.name", yaml_text(_name_for(source)), "names the run and its folder")
     draft.put("data.data_dir", yaml_text(source), "where the symbols lie")
     found = _discovered(source, interval, draft, progress)
     fs, _ = open_filesystem(source)
@@ -135,6 +139,7 @@ def propose_config(
     _propose_columns(looked_at, fs, vendor, draft)
     inspections = _inspected(looked_at, fs, draft)
     if inspections:
+        _propose_zone(inspections, draft)
         _propose_labels(inspections, draft)
     text = draft.text([])
     try:
@@ -173,6 +178,13 @@ def write_config(proposed: ProposedConfig, path: str, *, force: bool) -> None:
 def read_template() -> str:
     """Return every key of a config with its default and a comment."""
     return resources.files("ray_pipeline.config").joinpath("template.yaml").read_text("utf-8")
+
+
+def _name_for(source: str) -> str:
+    """Name a run after the folder of its data."""
+    base = posixpath.basename(absolute_uri(source).rstrip("/"))
+    safe = "".join(each if each.isascii() and each.isalnum() else "-" for each in base)
+    return re.sub("-+", "-", safe).strip("-") or "experiment"
 
 
 def _heading(source: str, draft: _Draft, still_open: str | None) -> Iterator[str]:
@@ -307,6 +319,23 @@ def _inspected(
             f"symbols that were read have {fewest} rows; few rows show strong effects alone",
         )
     return inspections
+
+
+def _propose_zone(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
+    """Say whose clock times without a zone are, where sessions tell."""
+    assumed = {finding.rule for each in inspections for finding in each.findings}
+    steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
+    if "time_zone_assumed" not in assumed or not steps or steps[0] >= _DAY_S * _NS:
+        return
+    times = np.unique(np.concatenate([decode_runs(each.runs) for each in inspections]))
+    hours = find_hours(times, Counter(steps).most_common(1)[0][0])
+    if hours is None:
+        draft.found.append("times name no zone; data.time_zone says whose they are, if not UTC")
+    elif hours.is_local:
+        why = f"bars from {hours.hours} in all seasons are its session"
+        draft.guess("data.time_zone", yaml_text(hours.zone), why)
+    else:
+        draft.found.append(f"as UTC, {hours.hours} is the session of {hours.zone}")
 
 
 def _propose_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:

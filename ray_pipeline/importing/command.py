@@ -16,9 +16,8 @@ from ray_pipeline.importing.chunks import Extent, chunks_of, n_buckets_for
 from ray_pipeline.importing.columns import ColumnPlan, Given, plan_columns
 from ray_pipeline.importing.ledger import BOOKS, Ledger, round_name, rounds_of
 from ray_pipeline.importing.outcome import Imported
-from ray_pipeline.importing.panel_files import PanelFiles, panel_files
+from ray_pipeline.importing.panel_files import panel_files
 from ray_pipeline.importing.reading import Tally, look_at
-from ray_pipeline.importing.run_config import config_path, write_config
 from ray_pipeline.importing.shuffle import ray_for_import, shuffled
 from ray_pipeline.importing.sources import SourceFile, find_sources
 from ray_pipeline.importing.tasks import ImportJob, marker_of, record_of
@@ -65,8 +64,6 @@ class ImportOptions:
         Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
     address
         Of the Ray cluster; None: as for a run.
-    config
-        Where the config goes; None: beside the panel.
     source_options, out_options
         fsspec options of the stores that are not secrets.
     """
@@ -82,7 +79,6 @@ class ImportOptions:
     missing_hour: MissingHour = "refuse"
     since: str | None = None
     address: str | None = None
-    config: str | None = None
     source_options: Mapping[str, Any] = field(default_factory=dict)
     out_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -173,18 +169,8 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
         present = panel_files(panel, options.interval)
     done.panel_files, done.panel_bytes = len(present), sum(present.values())
     done.panel_symbols = present.n_symbols
-    config = config_path(out, options.config)
-    done.config = config, write_config(config, out, options.interval, _columns(panel, present))
     done.seconds = time.monotonic() - start
     return done
-
-
-def _columns(panel: RunDirectory, present: PanelFiles) -> list[str]:
-    """Return the columns that a panel has, as its first file tells."""
-    for name in sorted(present)[:1]:
-        with panel.open_table(name) as file:
-            return list(file.schema_arrow.names)
-    return []
 
 
 def _address(fs: FileSystem, source: SourceFile) -> str:

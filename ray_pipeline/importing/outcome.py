@@ -64,7 +64,6 @@ class Imported:
     panel_files: int = 0
     panel_bytes: int = 0
     panel_symbols: int = 0
-    config: tuple[str, bool] = ("", False)
     seconds: float = 0.0
 
     def document(self) -> dict[str, Any]:
@@ -104,7 +103,6 @@ class Imported:
                 "files": self.panel_files,
                 "bytes": self.panel_bytes,
             },
-            "config": self.config[0],
             "seconds": round(self.seconds, 3),
         }
 
@@ -146,6 +144,3 @@ def outcome_lines(done: Imported) -> Iterator[str]:
         f"panel    {done.out}, interval {done.interval}: {plural(done.panel_symbols, 'symbol')}, "
         f"{plural(done.panel_files, 'file')}, {size_text(done.panel_bytes)}"
     )
-    path, is_new = done.config
-    yield f"config   {path}{'' if is_new else ' (was there, and is as it was)'}"
-    yield f"next     ray-pipeline check {path}"

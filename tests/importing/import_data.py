@@ -53,9 +53,9 @@ def put_days(folder: Path, table: pa.Table) -> list[Path]:
     return found
 
 
-def import_all(source: Any, out: Any, tmp_path: Path, **options: Any) -> Imported:
-    """Import daily bars; the config goes into a folder of the test."""
-    chosen = ImportOptions(**{"interval": "1d", "config": str(tmp_path / "run.yaml"), **options})
+def import_all(source: Any, out: Any, **options: Any) -> Imported:
+    """Import daily bars, unless another interval is given."""
+    chosen = ImportOptions(**{"interval": "1d", **options})
     return import_panel(str(source), str(out), chosen, Silent())
 
 

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 from import_data import Interrupted, bars, import_all, panel_rows, put_days, tree
 
-from ray_pipeline.config import load_experiment_config
 from ray_pipeline.discovery import discover
 from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
 from ray_pipeline.importing import command
@@ -34,7 +33,7 @@ def day_files(tmp_path: Path) -> Path:
 def test_day_files_become_a_panel(days: Path, tmp_path: Path) -> None:
     """A file per symbol and year, sorted by time; every row is there with all its values."""
     out = tmp_path / "panel"
-    done = import_all(days, out, tmp_path)
+    done = import_all(days, out)
     assert list(tree(out)) == [
         f"interval=1d/symbol={folder}/year={year}/part-0.parquet"
         for folder in ("0700", "A", "BRK%2FB")
@@ -56,13 +55,13 @@ def test_day_files_become_a_panel(days: Path, tmp_path: Path) -> None:
 def test_sources_are_read_once(days: Path, tmp_path: Path) -> None:
     """The same command again reads nothing and changes nothing; new files are added."""
     out = tmp_path / "panel"
-    import_all(days, out, tmp_path)
+    import_all(days, out)
     before = tree(out)
-    again = import_all(days, out, tmp_path)
+    again = import_all(days, out)
     assert (again.n_files, again.n_known_files, again.n_read) == (0, 8, 0)
     assert tree(out) == before
     put_days(days, bars("2024-01-05", 2, [*SYMBOLS, "NEW"], seed=1))
-    more = import_all(days, out, tmp_path)
+    more = import_all(days, out)
     assert (more.n_files, more.n_added, more.written.n_files) == (2, 8, 4)
     assert {name for name, content in tree(out).items() if before.get(name) == content} == {
         name for name in before if "year=2023" in name
@@ -73,9 +72,9 @@ def test_the_order_of_imports_makes_no_difference(tmp_path: Path) -> None:
     """Days added one after the other give the bytes of all of them at once."""
     table = bars("2023-12-28", 6, SYMBOLS)
     files = put_days(tmp_path / "days", table)
-    import_all(tmp_path / "days", tmp_path / "at_once", tmp_path)
+    import_all(tmp_path / "days", tmp_path / "at_once")
     for file in reversed(files):
-        import_all(file, tmp_path / "singly", tmp_path)
+        import_all(file, tmp_path / "singly")
     assert tree(tmp_path / "singly") == tree(tmp_path / "at_once")
 
 
@@ -84,13 +83,13 @@ def test_an_interrupted_import_is_continued(
     days: Path, tmp_path: Path, interrupt_after: list[int], n_buckets: int
 ) -> None:
     """Its files are those of one that nothing disturbed, and its account is as well."""
-    whole = import_all(days, tmp_path / "whole", tmp_path)
+    whole = import_all(days, tmp_path / "whole")
     interrupt_after.append(n_buckets)
     out = tmp_path / "panel"
     with pytest.raises(Interrupted):
-        import_all(days, out, tmp_path)
+        import_all(days, out)
     assert len(tree(out)) < 6
-    done = import_all(days, out, tmp_path)
+    done = import_all(days, out)
     assert tree(out) == tree(tmp_path / "whole")
     assert (done.n_read, done.n_added) == (whole.n_read, whole.n_added) == (24, 24)
     assert done.written == whole.written
@@ -102,14 +101,14 @@ def test_a_bucket_that_was_cut_short_is_written_again(
     days: Path, tmp_path: Path, interrupt_after: list[int]
 ) -> None:
     """Files without the record of their bucket are put together with the same rows again."""
-    import_all(days, tmp_path / "whole", tmp_path)
+    import_all(days, tmp_path / "whole")
     out = tmp_path / "panel"
     interrupt_after.append(2)
     with pytest.raises(Interrupted):
-        import_all(days, out, tmp_path)
+        import_all(days, out)
     for marker in (out / "_import").rglob("bucket-*.json"):
         marker.unlink()
-    done = import_all(days, out, tmp_path)
+    done = import_all(days, out)
     assert tree(out) == tree(tmp_path / "whole")
     assert done.written.n_known > 0
     assert done.n_added + done.written.n_known == 24
@@ -123,20 +122,20 @@ def test_the_newest_row_counts(tmp_path: Path) -> None:
     pq.write_table(first, tmp_path / "long" / "1.parquet")
     pq.write_table(restated, tmp_path / "long" / "2.parquet")
     out = tmp_path / "panel"
-    done = import_all(tmp_path / "long", out, tmp_path)
+    done = import_all(tmp_path / "long", out)
     assert (done.n_read, done.written.n_repeated, done.n_added) == (4, 1, 3)
     (rows,) = panel_rows(out).values()
     assert rows["close"][2] == 7.0
     pq.write_table(
         restated.set_column(5, "close", pa.array([8.0])), tmp_path / "long" / "2.parquet"
     )
-    again = import_all(tmp_path / "long", out, tmp_path)
+    again = import_all(tmp_path / "long", out)
     assert (again.n_files, again.written.n_replaced, again.n_added) == (1, 1, 0)
     (rows,) = panel_rows(out).values()
     assert rows["close"][2] == 8.0
     assert len(rows["close"]) == 3
     pq.write_table(first.slice(0, 2), tmp_path / "long" / "3.parquet")
-    known = import_all(tmp_path / "long", out, tmp_path)
+    known = import_all(tmp_path / "long", out)
     assert (known.written.n_known, known.written.n_unchanged, known.written.n_files) == (2, 1, 0)
     lines = "\n".join(outcome_lines(known))
     assert "dropped  2 rows: the panel has them already, just as they are" in lines
@@ -146,12 +145,12 @@ def test_the_newest_row_counts(tmp_path: Path) -> None:
 def test_since_leaves_older_rows_out(days: Path, tmp_path: Path) -> None:
     """They are counted; the same files without it are read again, and whole."""
     out = tmp_path / "panel"
-    done = import_all(days, out, tmp_path, since="2024-01-02")
+    done = import_all(days, out, since="2024-01-02")
     assert dict(done.dropped) == {"before --since": 15}
     assert done.n_added == 9
     assert {name.split("/")[2] for name in tree(out)} == {"year=2024"}
-    assert import_all(days, out, tmp_path, since="2024-01-03").n_files == 0
-    rest = import_all(days, out, tmp_path)
+    assert import_all(days, out, since="2024-01-03").n_files == 0
+    rest = import_all(days, out)
     assert (rest.n_files, rest.n_added, rest.written.n_known) == (8, 15, 9)
 
 
@@ -178,7 +177,7 @@ def test_csv_of_all_kinds_is_read(tmp_path: Path) -> None:
             (folder / "3.tsv").write_bytes(text.replace(b",", b"\t"))
     (folder / "README.md").write_text("none of these")
     out = tmp_path / "panel"
-    done = import_all(folder, out, tmp_path, columns={"volume": "Vol"})
+    done = import_all(folder, out, columns={"volume": "Vol"})
     assert sorted(done.symbols) == sorted(symbols)
     assert done.passed_over == (("neither Parquet nor CSV", 1),)
     (rows,) = (rows for name, rows in panel_rows(out).items() if "symbol=NA/" in name)
@@ -199,19 +198,19 @@ def test_a_file_per_symbol_is_read_by_a_pattern(tmp_path: Path) -> None:
     (folder / "sub").mkdir()
     (folder / "sub" / "C.csv").write_text("ts,close\n")
     out = tmp_path / "panel"
-    done = import_all(folder, out, tmp_path, symbol_from_path="{symbol}.csv")
+    done = import_all(folder, out, symbol_from_path="{symbol}.csv")
     assert (sorted(done.symbols), done.n_added) == (["A", "B"], 8)
     assert done.passed_over == (("not {symbol}.csv", 1),)
     with pytest.raises(
         DataError, match=r"A\.csv: no symbol column: .*--symbol-from-path '{symbol}"
     ):
-        import_all(folder, tmp_path / "other", tmp_path)
+        import_all(folder, tmp_path / "other")
     with pytest.raises(
         DiscoveryError, match=r"fits --symbol-from-path x_{symbol}\.csv; .* named A\.csv"
     ):
-        import_all(folder, tmp_path / "other", tmp_path, symbol_from_path="x_{symbol}.csv")
+        import_all(folder, tmp_path / "other", symbol_from_path="x_{symbol}.csv")
     with pytest.raises(ConfigError, match=r"'\*\.csv' names no {symbol}"):
-        import_all(folder, tmp_path / "other", tmp_path, symbol_from_path="*.csv")
+        import_all(folder, tmp_path / "other", symbol_from_path="*.csv")
 
 
 def test_rows_without_time_or_symbol_are_dropped_and_counted(tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ def test_rows_without_time_or_symbol_are_dropped_and_counted(tmp_path: Path) -> 
     table = table.set_column(0, "ts", pa.array([None, *ts[1:]], table["ts"].type))
     table = table.set_column(1, "symbol", pa.array(["A", "B", None, "B", "", "B"]))
     pq.write_table(table, tmp_path / "long.parquet")
-    done = import_all(tmp_path / "long.parquet", tmp_path / "panel", tmp_path)
+    done = import_all(tmp_path / "long.parquet", tmp_path / "panel")
     assert dict(done.dropped) == {"no time": 1, "no symbol": 2}
     assert (done.n_read, done.n_added, done.symbols) == (6, 3, {"B"})
     lines = list(outcome_lines(done))
@@ -238,7 +237,7 @@ def test_columns_that_only_some_files_have_are_null_elsewhere(tmp_path: Path) ->
     two = two.set_column(6, "volume", volume).append_column("pe", pa.array([1.5, 2.5]))
     pq.write_table(two.append_column("all", pa.array([[1], [2]])), tmp_path / "long" / "2.parquet")
     out = tmp_path / "panel"
-    done = import_all(tmp_path / "long", out, tmp_path)
+    done = import_all(tmp_path / "long", out)
     (rows,) = panel_rows(out).values()
     assert rows["pe"] == [None, None, 1.5, 2.5]
     assert rows["volume"] == [*one["volume"].to_pylist(), *volume.to_pylist()]
@@ -249,72 +248,44 @@ def test_columns_that_only_some_files_have_are_null_elsewhere(tmp_path: Path) ->
     with pytest.raises(
         DataError, match=r"column 'pe' is double in \S+2\.parquet and string in \S+3"
     ):
-        import_all(tmp_path / "long", tmp_path / "other", tmp_path)
-
-
-def test_the_config_is_one_that_a_run_takes(days: Path, tmp_path: Path) -> None:
-    """Beside the panel unless it is named; one that is there stays."""
-    done = import_all(days, tmp_path / "my panel", tmp_path, config=None)
-    path = tmp_path / "my panel.yaml"
-    assert done.config == (str(path), True)
-    config = load_experiment_config(path)
-    assert (config.data.data_dir, config.data.interval) == (str(tmp_path / "my panel"), "1d")
-    assert config.experiment.name == "my-panel"
-    path.write_text("mine")
-    assert import_all(days, tmp_path / "my panel", tmp_path, config=None).config == (
-        str(path),
-        False,
-    )
-    assert path.read_text() == "mine"
-    path.unlink()
-    import_all(days, tmp_path / "my panel", tmp_path, config=None)  # where nothing is read
-    assert load_experiment_config(path) == config
-
-
-@pytest.mark.parametrize(("interval", "target"), [("5m", "fwd_ret_12b"), ("1w", "fwd_ret_1b")])
-def test_the_targets_of_the_config_fit_the_interval(
-    days: Path, tmp_path: Path, interval: str, target: str
-) -> None:
-    """A few bars ahead, whatever a bar is."""
-    import_all(days, tmp_path / "panel", tmp_path, interval=interval)
-    assert target in load_experiment_config(tmp_path / "run.yaml").labeling.targets
+        import_all(tmp_path / "long", tmp_path / "other")
 
 
 def test_places_that_are_taken_are_refused(days: Path, tmp_path: Path) -> None:
     """The source itself, memory, and a panel that somebody else has written."""
     with pytest.raises(ConfigError, match="lie in one another"):
-        import_all(days, days / "panel", tmp_path)
+        import_all(days, days / "panel")
     with pytest.raises(ConfigError, match="in the memory of this process"):
-        import_all(days, "memory://panel", tmp_path)
+        import_all(days, "memory://panel")
     other = tmp_path / "panel" / "interval=1d" / "symbol=A"
     other.mkdir(parents=True)
     (other / "A.parquet").write_bytes(b"x")
     with pytest.raises(ConfigError, match="holds 1 Parquet file that no import has written"):
-        import_all(days, tmp_path / "panel", tmp_path)
+        import_all(days, tmp_path / "panel")
     with pytest.raises(ConfigError, match="Unknown interval '5 minutes'"):
-        import_all(days, tmp_path / "x", tmp_path, interval="5 minutes")
+        import_all(days, tmp_path / "x", interval="5 minutes")
     with pytest.raises(DiscoveryError, match=r"Nothing to import under .*; there is no file"):
-        import_all(tmp_path / "nothing", tmp_path / "x", tmp_path)
+        import_all(tmp_path / "nothing", tmp_path / "x")
 
 
 def test_damaged_files_are_named(days: Path, tmp_path: Path) -> None:
     """A file that is no Parquet, and a text where numbers are needed."""
     (days / "2024-01-03.parquet").write_bytes(b"not this")
     with pytest.raises(DataError, match=r"days/2024-01-03\.parquet cannot be read: "):
-        import_all(days, tmp_path / "panel", tmp_path)
+        import_all(days, tmp_path / "panel")
     csv = tmp_path / "csv"
     csv.mkdir()
     lines = [f"2024-01-{day:02},A,{day}.5" for day in range(1, 29)]
     (csv / "a.csv").write_text("ts,symbol,close\n" + "\n".join(lines))
     out = tmp_path / "other"
-    import_all(csv / "a.csv", out, tmp_path)
+    import_all(csv / "a.csv", out)
     last = "2024-02-01,A,x"
     (csv / "b.csv").write_text("ts,symbol,close\n" + "\n".join([*lines * 4_000, last]))
     with pytest.raises(DataError, match=r"csv/b\.csv cannot be read: .* invalid value 'x'"):
-        import_all(csv, out, tmp_path)
+        import_all(csv, out)
     (csv / "b.csv").write_text("ts,symbol,close\n" + last)
     with pytest.raises(DataError, match=r"b\.csv: column 'close' is string, and close has to be a"):
-        import_all(csv, out, tmp_path)
+        import_all(csv, out)
 
 
 def test_a_column_of_another_type_than_before_is_refused(tmp_path: Path) -> None:
@@ -323,14 +294,14 @@ def test_a_column_of_another_type_than_before_is_refused(tmp_path: Path) -> None
     out = tmp_path / "panel"
     for name, values in (("1", [1, 2]), ("2", [1.5, 2.5])):
         pq.write_table(table.append_column("own", pa.array(values)), tmp_path / f"{name}.parquet")
-        import_all(tmp_path / f"{name}.parquet", out, tmp_path)
+        import_all(tmp_path / f"{name}.parquet", out)
     (rows,) = panel_rows(out).values()
     assert rows["own"] == [1.5, 2.5]
     pq.write_table(table.append_column("own", pa.array(["x", "y"])), tmp_path / "3.parquet")
     with pytest.raises(
         DataError, match=r"year=2024/part-0\.parquet: column 'own' was double before and is string"
     ):
-        import_all(tmp_path / "3.parquet", out, tmp_path)
+        import_all(tmp_path / "3.parquet", out)
 
 
 def test_the_account_is_whole(days: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +316,7 @@ def test_the_account_is_whole(days: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(command, "shuffled", losing)
     with pytest.raises(Exception, match=r"24 rows were read and \d+ are accounted for"):
-        import_all(days, tmp_path / "panel", tmp_path)
+        import_all(days, tmp_path / "panel")
 
     def twice(*arguments: object) -> object:
         reports = list(shuffle(*arguments))  # type: ignore[arg-type]
@@ -353,12 +324,12 @@ def test_the_account_is_whole(days: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(command, "shuffled", twice)
     with pytest.raises(Exception, match=r"told of bucket \d+ twice"):
-        import_all(days, tmp_path / "other", tmp_path)
+        import_all(days, tmp_path / "other")
 
 
 def test_the_document_holds_what_the_lines_say(days: Path, tmp_path: Path) -> None:
     """Plain values alone."""
-    document = import_all(days, tmp_path / "panel", tmp_path).document()
+    document = import_all(days, tmp_path / "panel").document()
     assert json.loads(json.dumps(document)) == document
     assert document["rows"] == {
         "read": 24,

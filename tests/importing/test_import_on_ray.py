@@ -41,10 +41,10 @@ def test_files_do_not_depend_on_how_the_work_is_cut(
     days: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One chunk or sixty, four buckets or forty: the bytes are the same, and every row is there."""
-    once = import_all(days, tmp_path / "whole", tmp_path)
+    once = import_all(days, tmp_path / "whole")
     monkeypatch.setattr(command, "chunks_of", lambda extents: chunks.chunks_of(extents, 1))
     monkeypatch.setattr(command, "n_buckets_for", lambda extents: 40)
-    cut = import_all(days, tmp_path / "cut", tmp_path)
+    cut = import_all(days, tmp_path / "cut")
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
     assert (once.n_read, once.n_added) == (cut.n_read, cut.n_added) == (1200, 1200)
     assert discover(tmp_path / "cut").symbols == SYMBOLS
@@ -60,7 +60,7 @@ def test_errors_of_workers_are_ours(days: Path, tmp_path: Path) -> None:
     content[4:40] = bytes(36)
     sink.write_bytes(content)
     with pytest.raises(DataError, match=rf"^{sink} cannot be read: [^\n]*$"):
-        import_all(days, tmp_path / "panel", tmp_path)
+        import_all(days, tmp_path / "panel")
 
 
 class OnlyHere:
@@ -79,7 +79,7 @@ def test_workers_of_another_version_end_the_import(
     monkeypatch.setattr(command, "chunks_of", lambda extents: (OnlyHere(), OnlyHere()))
     monkeypatch.setattr(OnlyHere, "index", 0, raising=False)
     with pytest.raises(ExecutionError, match=r"^A worker cannot read what .* on all nodes\.$"):
-        import_all(days, tmp_path / "panel", tmp_path)
+        import_all(days, tmp_path / "panel")
 
 
 @pytest.mark.usefixtures("ray_of_the_tests")
@@ -87,7 +87,7 @@ def test_a_panel_on_s3_is_that_of_a_disk(
     days: Path, tmp_path: Path, s3_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a store to a store, byte by byte."""
-    import_all(days, tmp_path / "here", tmp_path)
+    import_all(days, tmp_path / "here")
     for path in days.iterdir():
         s3_store.put(f"days/{path.name}", path.read_bytes())
     options = {"source_options": s3_store.options, "out_options": s3_store.options}
@@ -96,7 +96,7 @@ def test_a_panel_on_s3_is_that_of_a_disk(
         done = import_panel(
             s3_store.uri_of("days"),
             s3_store.uri_of("panel"),
-            ImportOptions("1d", config=str(tmp_path / "s3.yaml"), **options),
+            ImportOptions("1d", **options),
             Silent(),
         )
     assert (done.n_files, done.n_known_files) == (0, 60)
@@ -131,7 +131,7 @@ def test_a_killed_import_is_continued(days: Path, tmp_path: Path) -> None:
     """With all its processes, at any time: the same command ends with the same files."""
     out = tmp_path / "panel"
     line = [sys.executable, "-m", "ray_pipeline", "import", str(days), "--interval", "1d"]
-    import_all(days, tmp_path / "whole", tmp_path)  # in this process, and without Ray
+    import_all(days, tmp_path / "whole")  # in this process, and without Ray
     process = subprocess.Popen(
         [*line, "--out", str(out)],
         stdout=subprocess.DEVNULL,

@@ -55,7 +55,7 @@ def _put(tmp_path: Path, **files: str) -> Path:
 
 def test_the_header_of_yfinance_tells_the_symbol(tmp_path: Path) -> None:
     """Column tuples over the name of the index, as its downloads are saved by ``to_csv``."""
-    done = import_all(_put(tmp_path, A=YFINANCE), tmp_path / "panel", tmp_path)
+    done = import_all(_put(tmp_path, A=YFINANCE), tmp_path / "panel")
     rows = _rows(tmp_path, "A")
     assert (done.n_read, sorted(done.symbols)) == (2, ["A"])
     assert rows["close"] == [2.0, 2.5]
@@ -67,7 +67,7 @@ def test_symbols_side_by_side_are_taken_apart(tmp_path: Path, swap: bool) -> Non
     """Whichever level the symbols are on; a row where a symbol has no value is none of its own."""
     first, second, *rest = SIDE_BY_SIDE.splitlines()
     text = "\n".join([second, first, *rest] if swap else [first, second, *rest])
-    done = import_all(_put(tmp_path, prices=text), tmp_path / "panel", tmp_path)
+    done = import_all(_put(tmp_path, prices=text), tmp_path / "panel")
     assert sorted(done.symbols) == ["A", "B"]
     assert _rows(tmp_path, "A")["close"] == [2.0]
     assert _rows(tmp_path, "B")["open"] == [15.0, 16.0]
@@ -77,7 +77,7 @@ def test_a_header_that_contradicts_the_path_is_refused(tmp_path: Path) -> None:
     """One of them is wrong about whose prices these are."""
     source = _put(tmp_path, B=YFINANCE)
     with pytest.raises(DataError, match=r"columns are of A, and --symbol-from-path reads B\."):
-        import_all(source, tmp_path / "panel", tmp_path, symbol_from_path="{symbol}.csv")
+        import_all(source, tmp_path / "panel", symbol_from_path="{symbol}.csv")
 
 
 def test_files_of_binance_need_no_line_of_names(tmp_path: Path) -> None:
@@ -86,9 +86,7 @@ def test_files_of_binance_need_no_line_of_names(tmp_path: Path) -> None:
     with zipfile.ZipFile(source / "BTCUSDT-5m-2024-01.zip", "w") as archive:
         archive.writestr("BTCUSDT-5m-2024-01.csv", KLINES)
     (source / "ETHUSDT-5m-2024-01.csv").write_text(KLINES)
-    done = import_all(
-        source, tmp_path / "panel", tmp_path, interval="5m", symbol_from_path="{symbol}-5m-*.*"
-    )
+    done = import_all(source, tmp_path / "panel", interval="5m", symbol_from_path="{symbol}-5m-*.*")
     assert sorted(done.symbols) == ["BTCUSDT", "ETHUSDT"]
     rows = _rows(tmp_path, "BTCUSDT")
     assert rows == _rows(tmp_path, "ETHUSDT")
@@ -103,7 +101,7 @@ def test_an_archive_of_several_files_is_refused(tmp_path: Path) -> None:
         archive.writestr("a.csv", KLINES)
         archive.writestr("b.csv", KLINES)
     with pytest.raises(DataError, match=r"a\.zip: it is an archive of 2 files; one is needed"):
-        import_all(source, tmp_path / "panel", tmp_path, symbol_from_path="{symbol}.zip")
+        import_all(source, tmp_path / "panel", symbol_from_path="{symbol}.zip")
 
 
 def test_columns_without_names_are_named_by_their_order(tmp_path: Path) -> None:
@@ -112,18 +110,18 @@ def test_columns_without_names_are_named_by_their_order(tmp_path: Path) -> None:
     source = _put(tmp_path, A=text)
     options = {"symbol_from_path": "{symbol}.csv"}
     with pytest.raises(DataError, match=r"the first line holds values.*--header time,open"):
-        import_all(source, tmp_path / "panel", tmp_path, **options)
+        import_all(source, tmp_path / "panel", **options)
     header = ["date", "open", "high", "low", "close"]
     with pytest.raises(DataError, match=r"--header names 5 columns, and the first line has 6"):
-        import_all(source, tmp_path / "panel", tmp_path, header=header, **options)
-    done = import_all(source, tmp_path / "panel", tmp_path, header=[*header, "volume"], **options)
+        import_all(source, tmp_path / "panel", header=header, **options)
+    done = import_all(source, tmp_path / "panel", header=[*header, "volume"], **options)
     assert (done.n_read, done.n_added) == (2, 2)
     assert _rows(tmp_path, "A")["close"] == [2.0, 3.0]
 
 
 def test_dates_with_a_clock_beside_them_are_instants(tmp_path: Path) -> None:
     """Each bar keeps its own time: none is taken for another of its day."""
-    done = import_all(_put(tmp_path, a=STOOQ), tmp_path / "panel", tmp_path, interval="5m")
+    done = import_all(_put(tmp_path, a=STOOQ), tmp_path / "panel", interval="5m")
     assert (done.n_read, done.n_added, sorted(done.symbols)) == (2, 2, ["A.US"])
     rows = _rows(tmp_path, "A.US")
     assert [each.strftime("%d %H:%M") for each in rows["ts"]] == ["02 15:30", "02 15:35"]
@@ -135,7 +133,6 @@ def test_text_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     done = import_all(
         _put(tmp_path, a=text),
         tmp_path / "panel",
-        tmp_path,
         columns={"time": "Datum"},
         time_format="%d.%m.%Y",
     )

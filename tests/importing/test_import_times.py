@@ -45,14 +45,14 @@ def test_times_of_text_are_read_as_in_a_run(
 ) -> None:
     """By what they are, and what the command line says of them."""
     _csv(tmp_path / "csv" / "a.csv", [text])
-    import_all(tmp_path / "csv", tmp_path / "panel", tmp_path, **options)
+    import_all(tmp_path / "csv", tmp_path / "panel", **options)
     assert _times(tmp_path / "panel") == [found]
 
 
 def test_what_was_assumed_is_told(tmp_path: Path) -> None:
     """With the number of rows."""
     _csv(tmp_path / "csv" / "a.csv", ["2024-07-01 09:30", "2024-07-01 09:35"])
-    done = import_all(tmp_path / "csv", tmp_path / "panel", tmp_path)
+    done = import_all(tmp_path / "csv", tmp_path / "panel")
     lines = list(outcome_lines(done))
     assert "assumed  time column 'time': times without a zone taken as UTC (2 rows)" in lines
 
@@ -71,13 +71,13 @@ def test_instants_beside_clock_times_are_refused(tmp_path: Path) -> None:
         DataError,
         match=r"in \S+2\.parquet have no zone, and those in \S+1\.parquet .*--time-zone to",
     ):
-        import_all(folder, out, tmp_path)
+        import_all(folder, out)
     assert not list(out.rglob("*.parquet"))
-    import_all(folder, out, tmp_path, time_zone="America/New_York")
+    import_all(folder, out, time_zone="America/New_York")
     assert _times(out) == ["2024-01-02 00:00", "2024-01-03 05:00"]
     _csv(folder / "3.csv", ["2024-01-04"])
     with pytest.raises(DataError, match=r"in \S+3\.csv are dates, and those in \S+1\.parquet are"):
-        import_all(folder, tmp_path / "other", tmp_path, time_zone="America/New_York")
+        import_all(folder, tmp_path / "other", time_zone="America/New_York")
 
 
 def test_the_hour_that_comes_twice_is_told_by_rows_of_one_symbol_alone(tmp_path: Path) -> None:
@@ -85,12 +85,12 @@ def test_the_hour_that_comes_twice_is_told_by_rows_of_one_symbol_alone(tmp_path:
     zone = {"time_zone": "America/New_York"}
     times = ["2024-11-03 00:30", "2024-11-03 01:30", "2024-11-03 01:30", "2024-11-03 02:30"]
     _csv(tmp_path / "one" / "A.csv", times)
-    import_all(tmp_path / "one", tmp_path / "1", tmp_path, symbol_from_path="{symbol}.csv", **zone)
+    import_all(tmp_path / "one", tmp_path / "1", symbol_from_path="{symbol}.csv", **zone)
     assert [each[-5:] for each in _times(tmp_path / "1")] == ["04:30", "05:30", "06:30", "07:30"]
     _csv(tmp_path / "two" / "a.csv", times[1:3], ["A", "B"])
     with pytest.raises(DataError, match=r"a\.csv: .* does not tell .*Set --repeated-hour to first"):
-        import_all(tmp_path / "two", tmp_path / "2", tmp_path, **zone)
-    import_all(tmp_path / "two", tmp_path / "2", tmp_path, repeated_hour="second", **zone)
+        import_all(tmp_path / "two", tmp_path / "2", **zone)
+    import_all(tmp_path / "two", tmp_path / "2", repeated_hour="second", **zone)
     assert _times(tmp_path / "2") == ["2024-11-03 06:30"] * 2
 
 
@@ -98,11 +98,11 @@ def test_times_that_cannot_be_are_refused(tmp_path: Path) -> None:
     """Counters instead of times, text that is none, zones and formats that do not exist."""
     _csv(tmp_path / "csv" / "a.csv", ["1", "2", "3"])
     with pytest.raises(DataError, match=r"a\.csv.*whole numbers up to 3: .* --columns time= to"):
-        import_all(tmp_path / "csv", tmp_path / "panel", tmp_path)
+        import_all(tmp_path / "csv", tmp_path / "panel")
     _csv(tmp_path / "csv" / "a.csv", ["soon", "later"])
     with pytest.raises(DataError, match=r"csv/a\.csv"):
-        import_all(tmp_path / "csv", tmp_path / "panel", tmp_path)
+        import_all(tmp_path / "csv", tmp_path / "panel")
     with pytest.raises(ConfigError, match="--time-zone Moon/Base: there is no such zone"):
-        import_all(tmp_path / "csv", tmp_path / "panel", tmp_path, time_zone="Moon/Base")
+        import_all(tmp_path / "csv", tmp_path / "panel", time_zone="Moon/Base")
     with pytest.raises(ConfigError, match=r"--time-format %H: one year .* are needed"):
-        import_all(tmp_path / "csv", tmp_path / "panel", tmp_path, time_format="%H")
+        import_all(tmp_path / "csv", tmp_path / "panel", time_format="%H")
