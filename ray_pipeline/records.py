@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = [
     "BAR_FIELDS",
+    "DEFAULT_LABELS",
     "LARGEST_VALUE",
     "QUESTIONS",
     "TARGET_PATTERNS",
     "TIME_COLUMNS",
+    "VALUE",
     "VIEW_NAMES",
     "ColumnRoles",
     "Compare",
@@ -58,6 +60,8 @@ VIEW_NAMES: Mapping[View, str] = {
 
 TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
+VALUE: Final = "value"
+"""Name of the column that a series is about."""
 
 LARGEST_VALUE = 1e30
 """Largest magnitude of a feature, a label or a field of a bar; what is beyond counts as missing.
@@ -71,10 +75,14 @@ summed over 10^8 rows. What people measure ends far below: 64-bit integers at 1.
 TARGET_PATTERNS = (
     *("fwd_ret_*", "y_*", "excess_ret_*", "ret_zscore_*", "ret_ord_*"),
     *("mfe_*", "mae_*", "mdd_*"),
+    *("fwd_value_*", "fwd_mean_*", "fwd_sum_*", "fwd_change_*", "excess_mean_*"),
     *("y", "target", "label"),
 )
 """Names of targets unless the config says otherwise. Whatever it says, such a column is no feature
 without being asked for: who wants to predict a few targets has not made features of the others."""
+
+DEFAULT_LABELS = ("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0")
+"""Targets computed of bars unless the config names others; of a series they stand for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +254,7 @@ class ColumnRoles:
     """What each column of a table is; every column is in exactly one of the fields.
 
     ``ignored`` holds columns that no stage uses (text, excluded by the config, …), each with
-    its reason.
+    its reason. ``value`` is the column of a series that features and targets are computed of.
     """
 
     time: str
@@ -256,6 +264,7 @@ class ColumnRoles:
     by_products: tuple[str, ...]
     features: tuple[str, ...]
     ignored: tuple[tuple[str, str], ...]
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

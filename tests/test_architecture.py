@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("intervals", "records"),
     ("config", "execution", "statistics", "storage"),
     ("bars", "discovery", "families"),
+    ("series",),
     ("stages", "user_code"),
     ("panel",),
     ("inspecting",),
@@ -51,6 +52,7 @@ KNOWS_ONLY = {
     "bars": ("bounds", "errors", "intervals", "records", "wording"),
     "discovery": ("config", "errors", "intervals", "records", "storage", "wording"),
     "families": ("errors", "identity", "records", "statistics"),
+    "series": ("bars", "errors", "intervals", "records"),
 }
 """Entries that know less than all the rows below them."""
 

@@ -81,6 +81,7 @@ def test_check_as_json(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
         "time": "ts",
         "symbol": None,
         "bars": [],
+        "value": None,
         "by_products": ["p_up_5d"],
         "features": ["noise_a", "noise_b", "signal"],
         "ignored": [{"column": "sector", "reason": "text"}],

@@ -30,6 +30,7 @@ from ray_pipeline.config import (
 )
 from ray_pipeline.config import fields as config_fields
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.series.catalogue import SERIES_SET
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TEMPLATE = CONFIGS.parent / "ray_pipeline" / "config" / "template.yaml"
@@ -218,7 +219,7 @@ WRONG_VALUES = [
     ),
     (
         "data: {data_dir: p, kind: bar}",
-        "found 'bar'; must be 'auto', 'labeled' or 'bars'. Did you mean 'bars'?",
+        "found 'bar'; must be 'auto', 'labeled', 'bars' or 'series'. Did you mean 'bars'?",
     ),
     (
         "data: {data_dir: p, interval: interval=5m}",
@@ -828,7 +829,7 @@ class TestShippedConfigs:
 
     def test_sets_of_features_are_those_of_the_panel(self) -> None:
         """The config names them before the panel is there to be asked."""
-        assert (*FEATURE_SETS, "cross_sectional") == config_fields.FEATURE_SETS
+        assert (*FEATURE_SETS, "cross_sectional", SERIES_SET) == config_fields.FEATURE_SETS
 
     def test_template_has_every_key_with_its_default_and_a_comment(self) -> None:
         """The template is the complete reference: nothing missing, nothing outdated."""

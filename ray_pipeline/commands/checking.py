@@ -25,7 +25,7 @@ from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.panel.summary import PanelSummary, table_request
 from ray_pipeline.pipeline import check_families, find_user_stages
 from ray_pipeline.ranking.doubt import DoubtLimits, TargetLimits, unused_limits
-from ray_pipeline.records import ColumnRoles, Compare, TargetSpec
+from ray_pipeline.records import VALUE, ColumnRoles, Compare, TargetSpec
 from ray_pipeline.samples.shared_pool import too_few_to_pool
 from ray_pipeline.stages.failures import require_tolerable
 from ray_pipeline.statistics.folds import walk_forward_folds
@@ -114,7 +114,7 @@ def check_config(
             for bars, periods, symbols in summary.clocks.sessions
         ],
         "periods_per_year": summary.clocks.sessions[0][1],
-        "roles": _roles(summary.roles),
+        "roles": _roles(summary.roles, config.data.columns.get(VALUE)),
         "targets": [
             {
                 "name": target.name,
@@ -147,12 +147,13 @@ def check_config(
     }
 
 
-def _roles(roles: ColumnRoles) -> dict[str, Any]:
-    """Return what the columns are, as the document has it."""
+def _roles(roles: ColumnRoles, value_name: str | None) -> dict[str, Any]:
+    """Return what the columns are, as the document has it; a value by its name in the files."""
     return {
         "time": roles.time,
         "symbol": roles.symbol,
         "bars": list(roles.bars),
+        "value": roles.value and (value_name or roles.value),
         "by_products": list(roles.by_products),
         "features": list(roles.features),
         "ignored": [{"column": name, "reason": reason} for name, reason in roles.ignored],
@@ -274,6 +275,8 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     ]
     if roles["bars"]:
         lines.append(f"bars      {', '.join(roles['bars'])}")
+    if roles["value"]:
+        lines.append(f"value     {roles['value']}")
     if roles["by_products"]:
         lines += _listed("          never features, they know the future: ", roles["by_products"])
     lines.extend(f"ignored   {item['column']}: {item['reason']}" for item in roles["ignored"])

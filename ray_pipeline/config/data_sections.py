@@ -30,7 +30,7 @@ from ray_pipeline.config.fields import (
     Uri,
 )
 from ray_pipeline.config.section import Section
-from ray_pipeline.records import TARGET_PATTERNS
+from ray_pipeline.records import BAR_FIELDS, DEFAULT_LABELS, TARGET_PATTERNS, VALUE
 
 __all__ = [
     "ColumnsConfig",
@@ -83,14 +83,16 @@ class DataConfig(Section):
         description="Table of symbol, from and to (Parquet or CSV): when each symbol belongs to "
         "the universe, both ends included; null: always.",
     )
-    kind: Literal["auto", "labeled", "bars"] = Field(
+    kind: Literal["auto", "labeled", "bars", "series"] = Field(
         default="auto",
-        description="labeled, bars, or auto: bars when no target but all five bar fields exist.",
+        description="labeled, bars, series (of columns.value), or auto: series when columns.value "
+        "is named, bars when no target but all five bar fields exist.",
     )
     columns: ColumnNames = Field(
         default={},
         description="Columns by role: time, time_of_day (the clock, where the time is a date), "
-        "open, high, low, close, volume, symbol. Without an entry a column is found by its role's "
+        "open, high, low, close, volume, symbol; value, the column that a table of a series is "
+        "about. Without an entry a column is found by its role's "
         "name, the time by ts, timestamp, datetime or date; capital letters do not matter. "
         "symbol: null does not look at a symbol column.",
     )
@@ -198,6 +200,28 @@ class DataConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _value_has_no_bars_beside_it(self) -> Self:
+        named = dict(self.column_names)
+        if VALUE not in named:
+            return self
+        fields = [field for field in BAR_FIELDS if field in named]
+        if fields:
+            raise PydanticCustomError(
+                "columns",
+                "columns: value names the one column of a series, and {fields} those of bars; "
+                "a table is read as one of them. Leave out value, or the others",
+                {"fields": ", ".join(fields)},
+            )
+        if self.kind not in ("auto", "series"):
+            raise PydanticCustomError(
+                "columns",
+                "columns.value is for a series, and kind is {kind}; leave out value, or set "
+                "kind: series",
+                {"kind": self.kind},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rows_are_possible(self) -> Self:
         if (
             self.max_rows_per_symbol is not None
@@ -249,18 +273,20 @@ class ColumnsConfig(Section):
 
 
 class LabelingConfig(Section):
-    """What is computed from bars; tables that are labeled already do not use it."""
+    """What is computed from bars or a series; labeled tables do not use it."""
 
     features: FeatureNames = Field(
         default="standard",
-        description="A set (standard, alpha158, intraday, cross_sectional), a function of your "
-        "own from bars to columns (my_module:my_features), or a list of these and of feature "
-        "names.",
+        description="A set (of bars standard, alpha158, intraday, cross_sectional; of a series "
+        "series, which standard stands for there, and cross_sectional), a function of your "
+        "own from bars or a series to columns (my_module:my_features), or a list of these and of "
+        "feature names.",
     )
     targets: Choices[Text] = Field(
-        default=("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0"),
+        default=DEFAULT_LABELS,
         description="Targets to compute; the names are the specification. The default suits "
-        "daily bars: a week, a month, a barrier of one deviation.",
+        "daily bars: a week, a month, a barrier of one deviation. On a series it stands for "
+        "targets that suit its interval.",
     )
 
 

@@ -175,8 +175,8 @@ def _checked_feature_names(value: Any) -> Any:
         return _without_repeats(tuple(value))
     raise PydanticCustomError(
         "feature_names",
-        "must be a set ('standard', 'alpha158', 'intraday', 'cross_sectional'), a function such "
-        "as my_module:my_features, or "
+        "must be a set ('standard', 'alpha158', 'intraday', 'cross_sectional', 'series'), a "
+        "function such as my_module:my_features, or "
         "a list of these and of feature names, such as [standard, intraday, KMID]",
     )
 
@@ -262,7 +262,7 @@ Choices = Annotated[
 ]
 """At least one, none twice."""
 
-_FeatureSet = Literal["standard", "alpha158", "intraday", "cross_sectional"]
+_FeatureSet = Literal["standard", "alpha158", "intraday", "cross_sectional", "series"]
 FEATURE_SETS: tuple[str, ...] = get_args(_FeatureSet)
 """Names of the sets of features that the panel knows."""
 
@@ -277,7 +277,9 @@ FeatureNames = Annotated[
 ]
 """A set of features or a user-defined function, or a list of these and of feature names."""
 
-_ColumnRole = Literal["time", "time_of_day", "open", "high", "low", "close", "volume", "symbol"]
+_ColumnRole = Literal[
+    "time", "time_of_day", "open", "high", "low", "close", "volume", "symbol", "value"
+]
 ColumnNames = Annotated[
     dict[_ColumnRole, Text | None],
     BeforeValidator(

@@ -119,7 +119,7 @@ def compute_cross_section(
     *,
     block_bytes: int = BLOCK_BYTES,
 ) -> TableRequest:
-    """Compute the cross-sectional columns of a set of bars, and say where they are.
+    """Compute the cross-sectional columns of bars or series, and say where they are.
 
     A symbol whose unit fails is left out (the runner's ledger has it), and is no member then.
 
@@ -129,7 +129,7 @@ def compute_cross_section(
         Runs the units; where they leave their tables, which is where the workers' `PanelReader`
         writes.
     partitions
-        Bars by symbol.
+        Bars or series by symbol.
     request
         Columns, of which those with cross-sectional names are computed.
     members
@@ -217,7 +217,7 @@ def needs_cross_section(request: TableRequest) -> bool:
     In a labeled table a column of such a name is a column like any other.
     """
     columns = (*request.features, *request.targets)
-    return request.kind == "bars" and any(map(is_cross_sectional, columns))
+    return request.kind != "labeled" and any(map(is_cross_sectional, columns))
 
 
 def require_members(request: TableRequest) -> None:

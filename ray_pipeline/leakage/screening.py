@@ -19,6 +19,7 @@ from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.records import ColumnRoles, SymbolPartition
+from ray_pipeline.series import find_series_label
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.stages.writing import nulls
@@ -31,6 +32,7 @@ __all__ = [
     "LEAKAGE_TABLE",
     "Screening",
     "leakage_table",
+    "may_be_a_driver",
     "screen_features",
     "structural_leaks",
     "suspected_features",
@@ -45,6 +47,19 @@ class Screening:
 
     rows: list[dict[str, Any]]
     dropped: frozenset[str]
+
+
+_KEPT = "It is kept: what drives a series may tell as much of its next values as a leak would"
+
+
+def may_be_a_driver(finding: LeakFinding) -> bool:
+    """Tell whether an honest feature could behave like that.
+
+    Prices leave little to foretell, so that a feature which tells much of their next bars, and
+    nothing a horizon earlier, knows them. A promotion does the same to sales, and heat to a load.
+    A copy of the target by value is a leak of series too.
+    """
+    return finding.test != "value" and find_series_label(finding.target) is not None
 
 
 def structural_leaks(roles: ColumnRoles, feature_patterns: Sequence[str]) -> list[LeakFinding]:
@@ -96,7 +111,7 @@ def screen_features(
     """Search every symbol for leaks and apply the policy.
 
     A leaking feature is dropped for all targets: what knows the future of one label knows much
-    of the others'.
+    of the others'. What may drive a series is kept, whatever the policy, and told.
 
     Raises
     ------
@@ -126,7 +141,8 @@ def screen_features(
         if suspects
     ]
     by_structure = structural_leaks(roles, config.columns.features)
-    by_figures = merge_leaks(list(runner.run(units).values()), look_ahead)
+    found = merge_leaks(list(runner.run(units).values()), look_ahead)
+    by_figures = [finding for finding in found if not may_be_a_driver(finding)]
     if section.policy == "fail" and (by_structure or by_figures):
         leaks = by_structure + by_figures
         one = len(leaks) == 1
@@ -140,6 +156,11 @@ def screen_features(
     action = "dropped" if section.policy == "drop" else "warned"
     rows = [asdict(finding) | {"action": "dropped"} for finding in by_structure]
     rows += [asdict(finding) | {"action": action} for finding in by_figures]
+    rows += [
+        asdict(finding) | {"action": "warned", "reason": f"{finding.reason}. {_KEPT}"}
+        for finding in found
+        if finding not in by_figures
+    ]
     dropped = {finding.feature for finding in by_figures} if section.policy == "drop" else set()
     return Screening(rows, frozenset(dropped))
 

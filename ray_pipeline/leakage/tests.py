@@ -16,6 +16,7 @@ from ray_pipeline.leakage.reasons import reason_of_behaviour, reason_of_value
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition, TargetSpec, Task
+from ray_pipeline.series import find_series_label
 from ray_pipeline.statistics.bar_path import is_unforeseeable
 from ray_pipeline.statistics.leak_scores import score_leaks
 from ray_pipeline.statistics.leakage import LeakLimits, leak_verdict
@@ -116,9 +117,11 @@ def path_target(targets: Sequence[TargetSpec]) -> TargetSpec | None:
 
 
 def _reads_earlier_bars(target: str) -> bool:
-    """Tell whether the name is that of a label in trailing deviations."""
+    """Tell whether the name is that of a label in trailing deviations, or less a trailing mean."""
     label = find_label(target)
-    return label is not None and label.lookback > 1
+    if label is None:
+        return find_series_label(target) in ("fwd_change", "y_will_rise")
+    return label.lookback > 1
 
 
 def merge_leaks(

@@ -13,16 +13,16 @@ from ray_pipeline.panel.clocks import read_clocks
 from ray_pipeline.panel.columns import MergedColumns
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.known_targets import KnownTarget, find_known_targets
-from ray_pipeline.panel.roles import ColumnPatterns, columns_beside_bars, resolve_roles
+from ray_pipeline.panel.roles import ColumnPatterns, columns_beside, resolve_roles
 from ray_pipeline.panel.telltales import Telltale, find_telltales
-from ray_pipeline.records import BAR_FIELDS, ColumnRoles
+from ray_pipeline.records import BAR_FIELDS, VALUE, ColumnRoles
 from ray_pipeline.wording import some_of
 
 __all__ = [
     "HorizonPatterns",
+    "computed_roles",
     "known_targets_of",
     "require_columns",
-    "roles_of_bars",
     "union_roles",
     "with_own_columns",
     "without_telltales",
@@ -49,28 +49,36 @@ def union_roles(
 
 
 def with_own_columns(
-    roles: ColumnRoles, inspections: Sequence[SymbolInspection], patterns: ColumnPatterns
+    kind: TableKind,
+    roles: ColumnRoles,
+    inspections: Sequence[SymbolInspection],
+    patterns: ColumnPatterns,
 ) -> tuple[ColumnRoles, tuple[str, ...], tuple[tuple[str, Telltale, str], ...]]:
-    """Return the roles of bars, the columns beside them that are features, and those dropped."""
-    features, ignored = columns_beside_bars(roles, patterns)
+    """Return the roles, the columns beside bars or a value that are features, and those dropped."""
+    features, ignored = columns_beside(kind, roles, patterns)
     roles = replace(roles, features=features, ignored=(*roles.ignored, *ignored))
     roles, dropped = without_telltales(roles, inspections, patterns)
     return roles, roles.features, dropped
 
 
-def roles_of_bars(
+def computed_roles(
+    kind: TableKind,
     roles: ColumnRoles,
     targets: tuple[str, ...],
     computed: tuple[str, ...],
     own_columns: tuple[str, ...],
 ) -> ColumnRoles:
     """Put the computed features and targets in the place of the table's, beside its own columns."""
-    reasons = dict.fromkeys(roles.targets, "the table is read as bars: targets are computed")
+    what = "bars" if kind == "bars" else "a series"
+    reasons = dict.fromkeys(roles.targets, f"the table is read as {what}: targets are computed")
+    if kind == "series":
+        reasons |= dict.fromkeys(roles.bars, "called as a field of bars, and the table is a series")
     reasons |= dict.fromkeys(roles.features, "labeling computes a feature of this name")
     kept = {*own_columns, *targets}
     return replace(
         roles,
-        bars=BAR_FIELDS,
+        bars=BAR_FIELDS if kind == "bars" else (),
+        value=VALUE if kind == "series" else None,
         targets=targets,
         features=(*computed, *own_columns),
         ignored=(*roles.ignored, *(pair for pair in reasons.items() if pair[0] not in kept)),
@@ -111,7 +119,7 @@ def without_telltales(
 def require_columns(kind: TableKind, roles: ColumnRoles, known: Sequence[KnownTarget]) -> None:
     """Raise ConfigError when no target or no feature is left."""
     if not roles.targets:
-        where = "labeling.targets" if kind == "bars" else "columns.targets"
+        where = "columns.targets" if kind == "labeled" else "labeling.targets"
         reasons = some_of([f"{each.name} ({each.reason})" for each in known])
         why = f": earlier rows determine {reasons}" if known else ""
         raise ConfigError(f"no target is left in any symbol{why}. Set {where}.")

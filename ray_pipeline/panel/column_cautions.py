@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.known_targets import KnownTarget
 from ray_pipeline.panel.telltales import Telltale
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.series import find_series_label, foretold
 from ray_pipeline.wording import some_of
 
-__all__ = ["column_warnings", "lacking_columns"]
+__all__ = ["column_warnings", "foretold_targets", "lacking_columns"]
 
 _MOST_NAMED = 8
+_NOTABLE_FORETOLD = 0.3  # correlation; a tenth of it is a discovery where levels say nothing
 
 
 def column_warnings(
@@ -70,3 +74,24 @@ def _reasons(some: Sequence[KnownTarget]) -> str:
         by_reason.setdefault(each.reason, []).append(each.name)
     told = [f"{some_of(names, _MOST_NAMED)} ({reason})" for reason, names in by_reason.items()]
     return some_of(told, _MOST_NAMED)
+
+
+def foretold_targets(
+    targets: Sequence[TargetSpec], inspections: Sequence[SymbolInspection]
+) -> Iterator[str]:
+    """Yield a sentence for each target of series that the level of before tells by itself."""
+    lasts = [dict(each.lasting) for each in inspections if each.lasting]
+    for target in targets:
+        known = foretold(target.name, target.horizon_bars, lasts)
+        if known is None or known < _NOTABLE_FORETOLD:
+            continue
+        if find_series_label(target.name) in ("fwd_change", "y_will_rise"):
+            why = "values return to their mean, and the level of before alone"
+            other = "fwd_mean with the same horizon has no part of that"
+        else:
+            why = "levels last, and the level of before alone"
+            other = "fwd_change with the same horizon is what is beyond it"
+        yield (
+            f"{target.name}: {why} tells it with a correlation of {known:.2f} over a symbol's own "
+            f"time (median of the symbols). A skill of that size is no discovery; {other}"
+        )

@@ -19,15 +19,18 @@ from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import (
     ColumnPatterns,
-    columns_beside_bars,
+    columns_beside,
+    fields_of,
     missing_bar_fields,
     resolve_roles,
 )
 from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.panel.time_forms import Clock
+from ray_pipeline.panel.value_columns import require_value, value_advice
 from ray_pipeline.panel.vendors import propose_columns
-from ray_pipeline.records import BAR_FIELDS, ColumnRoles, SymbolPartition, TimeRun
+from ray_pipeline.records import BAR_FIELDS, VALUE, ColumnRoles, SymbolPartition, TimeRun
+from ray_pipeline.series import lasting
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.wording import some_of
 
@@ -42,7 +45,7 @@ __all__ = [
     "kind_of",
 ]
 
-TableKind = Literal["labeled", "bars"]
+TableKind = Literal["labeled", "bars", "series"]
 
 _PAIRS = ("columns", "constant", "n_missing", "own_symbols")
 
@@ -63,7 +66,7 @@ class InspectionRequest:
     """
 
     time_column: str | None
-    kind: Literal["auto", "labeled", "bars"]
+    kind: Literal["auto", "labeled", "bars", "series"]
     max_rows: int | None
     min_rows: int
     targets: tuple[str, ...]
@@ -103,7 +106,7 @@ class SymbolInspection:
     Attributes
     ----------
     symbol, kind
-        The symbol, and whether its table is labeled or bars.
+        The symbol, and whether its table is labeled, bars or a series.
     time_column
         Name of its time column.
     columns
@@ -116,7 +119,7 @@ class SymbolInspection:
         What was found in the data, and done about it.
     target_values
         (target, its distinct values sorted) for each target column; None in place of the values
-        when there are more than 12. Empty for bars.
+        when there are more than 12. Empty where targets are computed.
     constant
         (column, its only value) of columns that have one value wherever they have any.
     n_missing
@@ -127,6 +130,8 @@ class SymbolInspection:
         (symbol, first file that says so) of the symbols that its files name inside, at most five.
     evidence
         What the rows show of columns that count, tell the time, or are targets by name alone.
+    lasting
+        Of a series what `ray_pipeline.series.lasting` says.
     """
 
     symbol: str
@@ -144,6 +149,7 @@ class SymbolInspection:
     clocks: tuple[Clock, ...] = ()
     own_symbols: tuple[tuple[str, str], ...] = ()
     evidence: ColumnEvidence = NO_EVIDENCE
+    lasting: tuple[tuple[int, float], ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values; runs are ``[start_ns, step_ns, count]``."""
@@ -151,6 +157,7 @@ class SymbolInspection:
         record["runs"] = [[run.start_ns, run.step_ns, run.count] for run in self.runs]
         record["findings"] = [asdict(finding) for finding in self.findings]
         record["evidence"] = self.evidence.to_record()
+        record["lasting"] = [list(pair) for pair in self.lasting]
         for name in _PAIRS:
             record[name] = [list(pair) for pair in record[name]]
         record["target_values"] = [
@@ -164,6 +171,7 @@ class SymbolInspection:
         changed: dict[str, Any] = {
             name: tuple(tuple(pair) for pair in record[name]) for name in _PAIRS
         }
+        changed["lasting"] = tuple((int(span), rho) for span, rho in record["lasting"])
         changed["clocks"] = tuple(record["clocks"])
         changed["runs"] = tuple(TimeRun(*run) for run in record["runs"])
         changed["findings"] = tuple(QualityFinding(**finding) for finding in record["findings"])
@@ -179,7 +187,7 @@ def inspection_request(
     patterns: ColumnPatterns,
     *,
     time_column: str | None,
-    kind: Literal["auto", "labeled", "bars"],
+    kind: Literal["auto", "labeled", "bars", "series"],
     max_rows: int | None,
     min_rows: int,
     rules: ReadingRules = AS_THEY_ARE,
@@ -207,9 +215,9 @@ def inspect_symbol(
     Raises
     ------
     DataError
-        When the symbol cannot be used: damaged files, no time column, neither labeled nor bars,
-        contradicting rows, too few rows, no label, no feature or no close in any of them. The
-        message names the symbol.
+        When the symbol cannot be used: damaged files, no time column, neither labeled nor bars
+        nor a series, contradicting rows, too few rows, no label, no feature, no close or no value
+        in any of them. The message names the symbol.
     StorageError
         When the storage fails.
     """
@@ -219,37 +227,38 @@ def inspect_symbol(
             columns = tuple(sorted(reader.columns))
             roles = resolve_roles(columns, request, request.time_column)
             kind = kind_of(columns, roles, request)
-            beside, _ = columns_beside_bars(roles, request)
-            splits = split_column(columns)
+            beside, _ = columns_beside(kind, roles, request)
+            splits = split_column(columns) if kind == "bars" else None
             stated = [] if splits is None or splits in beside else [splits]
             used = (*roles.features, *roles.targets)
-            if kind == "bars":
-                used = (*BAR_FIELDS, *beside, *stated)
-            targets = () if kind == "bars" else roles.targets
+            if kind != "labeled":
+                used = (*fields_of(kind), *beside, *stated)
+            targets = () if kind != "labeled" else roles.targets
             own_symbols = own_symbols_of(reader)
             plan, blocks = clean_blocks(reader, roles.time, used, request.max_rows, request.rules)
             tallied = [name for name in used if kind == "labeled" or name not in stated]
             tallies = {name: ColumnTally(name, lists_values=name in targets) for name in tallied}
-            features = beside if kind == "bars" else roles.features
-            bar_columns = BAR_FIELDS if splits is None else (*BAR_FIELDS, splits)
+            features = roles.features if kind == "labeled" else beside
+            given_columns = fields_of(kind) if splits is None else (*fields_of(kind), splits)
             evidence = EvidenceTally(plan.n_kept, features, targets)
-            bars = np.full((plan.n_kept if kind == "bars" else 0, len(bar_columns)), np.nan)
+            given = np.full((plan.n_kept if given_columns else 0, len(given_columns)), np.nan)
             for block in blocks:
                 _count(block, tallies, evidence)
-                if kind == "bars":
-                    block.write(bars, bar_columns)
+                block.write(given, given_columns)
                 del block  # before the next is read
         time_ns = plan.time_ns
         found_in_bars: list[QualityFinding] = []
         if kind == "bars":
-            ratios = None if splits is None else bars[:, len(BAR_FIELDS)]
-            bars = np.ascontiguousarray(bars[:, : len(BAR_FIELDS)])
+            ratios = None if splits is None else given[:, len(BAR_FIELDS)]
+            bars = np.ascontiguousarray(given[:, : len(BAR_FIELDS)])
             found_in_bars = bar_findings(bars)
             is_kept, mended = mend_bars(time_ns, bars, ratios, request.rules)
             time_ns, found_in_bars = time_ns[is_kept], [*found_in_bars, *mended]
         require_rows(len(time_ns), max(1, request.min_rows))
         if kind == "bars":
             _require_values("bar has a close", [tallies["close"]])
+        elif kind == "series":
+            _require_values("row has a value", [tallies[VALUE]])
         else:
             _require_values("target has a value", [tallies[name] for name in targets])
             _require_values("feature has a value", [tallies[name] for name in roles.features])
@@ -276,6 +285,7 @@ def inspect_symbol(
         clocks=plan.clocks,
         own_symbols=own_symbols,
         evidence=evidence.found(),
+        lasting=lasting(given[:, 0]) if kind == "series" else (),
     )
 
 
@@ -299,13 +309,18 @@ def _require_values(what: str, tallies: Sequence[ColumnTally]) -> None:
 def kind_of(
     columns: Sequence[tuple[str, str]], roles: ColumnRoles, request: InspectionRequest
 ) -> TableKind:
-    """Tell labeled tables from bars, by the config or by what is there: targets first, then bars.
+    """Tell what a table is, by the config or by what is there: targets first, then bars.
+
+    A series is only what the config calls one, by ``data.kind`` or ``data.columns.value``.
 
     Raises
     ------
     DataError
-        When it is neither, or not what the config says.
+        When it is none of these, or not what the config says.
     """
+    if request.kind == "series" or (request.kind == "auto" and _names_value(request)):
+        require_value(columns)
+        return "series"
     missing = missing_bar_fields(columns)
     bars = f"not bars: {', '.join(missing)} missing or not numeric"
     tried = f"no target column: tried columns.targets {some_of(request.targets)}"
@@ -323,8 +338,21 @@ def kind_of(
     if roles.targets:
         return "labeled"
     if missing:
-        raise DataError(f"neither labeled nor bars ({tried}; {bars}); {found}.{_proposal(columns)}")
+        raise DataError(
+            f"neither labeled nor bars ({tried}; {bars}); {found}."
+            f"{_proposal(columns) or _value_proposal(columns, roles)}"
+        )
     return "bars"
+
+
+def _names_value(request: InspectionRequest) -> bool:
+    return any(role == VALUE and name is not None for role, name in request.rules.columns)
+
+
+def _value_proposal(columns: Sequence[tuple[str, str]], roles: ColumnRoles) -> str:
+    """Say which column could be a series, of those that do not know the future."""
+    known = {*roles.features, *roles.bars, roles.time}
+    return value_advice([(name, kind) for name, kind in columns if name in known])
 
 
 def _proposal(columns: Sequence[tuple[str, str]]) -> str:

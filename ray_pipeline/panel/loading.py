@@ -24,9 +24,10 @@ from ray_pipeline.panel.mended_bars import mend_bars, split_column
 from ray_pipeline.panel.quality import require_rows, within_range
 from ray_pipeline.panel.reading import ColumnReader, PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
-from ray_pipeline.panel.roles import resolve_time_column
+from ray_pipeline.panel.roles import fields_of, resolve_time_column
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.records import BAR_FIELDS, SymbolPartition
+from ray_pipeline.records import BAR_FIELDS, VALUE, SymbolPartition
+from ray_pipeline.series import ValueSeries, compute_series_features, compute_series_targets
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.user_code.features import FeatureFunction, compute_own_features
@@ -35,7 +36,7 @@ _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 __all__ = [
     "TableRequest",
-    "features_of_bars",
+    "computed_features",
     "labeled_table",
     "load_symbol_table",
     "symbol_table_of",
@@ -49,7 +50,7 @@ class TableRequest:
     Attributes
     ----------
     kind
-        ``labeled``: features and targets are columns. ``bars``: they are computed.
+        ``labeled``: features and targets are columns. ``bars``, ``series``: they are computed.
     time_column
         Name of the time column, or None for each symbol's first of the known names.
     features, targets
@@ -61,12 +62,12 @@ class TableRequest:
     cross_section
         Where those of the columns are that the batch decides, None where there are none.
     functions
-        User-defined functions that compute features of bars.
+        User-defined functions that compute features of bars or a series.
     rules
         How the files are read.
     own_columns
-        Columns beside bars that are features; functions may read them whether or not they are
-        among ``features``.
+        Columns beside bars or a value that are features; functions may read them whether or not
+        they are among ``features``.
     bar_months
         Length of a bar in months, 0 where it is one of seconds.
     """
@@ -132,7 +133,7 @@ def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> Symb
     Parameters
     ----------
     table
-        Rows of one symbol: labeled, or bars.
+        Rows of one symbol: labeled, bars, or a series.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def labeled_table(
     ----------
     table
         What `load_symbol_table` gave for the same request, where it is at hand: then at most the
-        bar fields are read.
+        bar fields, or the value, are read.
     run
         Where the cross-sectional columns are, if the request has such and `table` is not given.
 
@@ -164,8 +165,8 @@ def labeled_table(
     -------
     pyarrow.Table
         ``ts`` (timestamp, UTC; microseconds when these hold it, else nanoseconds); for bars then
-        ``open high low close volume`` (double); the features (float), the targets (double).
-        Missing cells are null.
+        ``open high low close volume`` (double), for a series ``value``; the features (float), the
+        targets (double). Missing cells are null.
 
     Raises
     ------
@@ -175,15 +176,16 @@ def labeled_table(
         When the storage fails.
     """
     names, arrays = ["ts"], []
-    if request.kind == "bars":
+    if request.kind != "labeled":
         with naming_symbol(partition.symbol):
             with PartitionReader(partition, fs, request.rules) as reader:
-                bars = _read_bars(reader, request)
+                given = _read_given(reader, request)
             if table is None:
-                labeled = _labeled_bars(partition.symbol, bars, request, run)
+                labeled = _computed(partition.symbol, given, request, run)
                 table = labelled_inside(labeled, partition.membership)
-        names += BAR_FIELDS
-        arrays += [_nullable(getattr(bars, field)) for field in BAR_FIELDS]
+        fields = fields_of(request.kind)
+        names += fields
+        arrays += [_nullable(getattr(given, field)) for field in fields]
     elif table is None:
         table = load_symbol_table(partition, fs, request, run)
     names += (*table.feature_names, *table.target_names)
@@ -194,17 +196,26 @@ def labeled_table(
 def _load(
     symbol: str, reader: ColumnReader, request: TableRequest, run: RunDirectory | None
 ) -> SymbolTable:
-    if request.kind == "bars":
-        return _labeled_bars(symbol, _read_bars(reader, request), request, run)
+    if request.kind != "labeled":
+        return _computed(symbol, _read_given(reader, request), request, run)
     arrays = _read_clean(reader, request, request.features, request.targets)
     return _symbol_table(symbol, *arrays, request)
 
 
-def _read_bars(reader: ColumnReader, request: TableRequest) -> Bars:
+def _read_given(reader: ColumnReader, request: TableRequest) -> Bars | ValueSeries:
+    """Read what features and targets are computed of."""
     wanted = set(request.own_columns)
     if not _asked_for(request):
         wanted &= set(request.features)
     beside = [name for name in request.own_columns if name in wanted]
+    if request.kind == "bars":
+        return _read_bars(reader, request, beside)
+    time_ns, _, cells = _read_clean(reader, request, (), (VALUE, *beside))
+    value, *others = np.ascontiguousarray(cells.T)
+    return ValueSeries(time_ns, value, dict(zip(beside, others, strict=True)))
+
+
+def _read_bars(reader: ColumnReader, request: TableRequest, beside: Sequence[str]) -> Bars:
     splits = split_column(reader.columns)
     stated = [] if splits is None or splits in beside else [splits]
     time_ns, _, cells = _read_clean(reader, request, (), (*BAR_FIELDS, *beside, *stated))
@@ -234,9 +245,10 @@ def _read_clean(
         # A mixture of types is for the reader to name, with the files.
         if column_kind(types[name]) not in ("numeric", "bool", "null", "mixed"):
             raise DataError(f"column {name!r} is {types[name]}; numbers are needed.")
-    missing = [name for name in BAR_FIELDS if name not in types]
-    if request.kind == "bars" and missing:
-        raise DataError(f"not bars: no column {', '.join(missing)}.")
+    missing = [name for name in fields_of(request.kind) if name not in types]
+    if missing:
+        what = "bars" if request.kind == "bars" else "a series"
+        raise DataError(f"not {what}: no column {', '.join(missing)}.")
     plan, blocks = clean_blocks(reader, time_column, present, request.max_rows, request.rules)
     single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
     double = np.full((plan.n_kept, len(doubles)), np.nan, dtype=np.float64)
@@ -248,13 +260,17 @@ def _read_clean(
     return plan.time_ns, single, double
 
 
-def _labeled_bars(
-    symbol: str, bars: Bars, request: TableRequest, run: RunDirectory | None
+def _computed(
+    symbol: str, given: Bars | ValueSeries, request: TableRequest, run: RunDirectory | None
 ) -> SymbolTable:
+    """Compute features and targets."""
     own_features = [name for name in request.features if not is_cross_sectional(name)]
     own_targets = [name for name in request.targets if not is_cross_sectional(name)]
-    features = features_of_bars(bars, replace(request, features=tuple(own_features)))
-    labels = compute_targets(bars, own_targets, request.interval)
+    features = computed_features(given, replace(request, features=tuple(own_features)))
+    if isinstance(given, Bars):
+        labels = compute_targets(given, own_targets, request.interval)
+    else:
+        labels = compute_series_targets(given, own_targets, request.interval)
     targets = within_range(labels, np.float64)
     of_batch = [*filter(is_cross_sectional, (*request.features, *request.targets))]
     if of_batch:
@@ -263,13 +279,13 @@ def _labeled_bars(
                 f"{', '.join(of_batch)}: these columns compare a symbol with its batch, and were "
                 "not computed. Call compute_cross_section first."
             )
-        others = read_columns_of(symbol, bars.time_ns, of_batch, request.cross_section, run)
+        others = read_columns_of(symbol, given.time_ns, of_batch, request.cross_section, run)
         features = joined(request.features, own_features, features, others)
         targets = joined(request.targets, own_targets, targets, others)
-    return _symbol_table(symbol, bars.time_ns, features, targets, request)
+    return _symbol_table(symbol, given.time_ns, features, targets, request)
 
 
-def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
+def computed_features(given: Bars | ValueSeries, request: TableRequest) -> NDArray[np.float32]:
     """Return the features of a request: columns, of the catalogue, of user-defined functions.
 
     Returns
@@ -282,14 +298,16 @@ def features_of_bars(bars: Bars, request: TableRequest) -> NDArray[np.float32]:
     DataError
         When a user-defined function gives other columns than it should, or looks ahead.
     """
-    own = {name: bars.columns[name] for name in request.features if name in bars.columns}
-    own |= compute_own_features(_asked_for(request), bars)
-    if not own:
-        return within_range(
-            compute_features(bars, request.features, request.bar_seconds), np.float32
-        )
+    own = {name: given.columns[name] for name in request.features if name in given.columns}
+    own |= compute_own_features(_asked_for(request), given)
     names = [name for name in request.features if name not in own]
-    computed = dict(zip(names, compute_features(bars, names, request.bar_seconds).T, strict=True))
+    if isinstance(given, Bars):
+        of_catalogue = compute_features(given, names, request.bar_seconds)
+    else:
+        of_catalogue = compute_series_features(given, names, request.interval)
+    if not own:
+        return within_range(of_catalogue, np.float32)
+    computed = dict(zip(names, of_catalogue.T, strict=True))
     columns = [own[name] if name in own else computed[name] for name in request.features]
     return within_range(np.column_stack(columns), np.float32)
 

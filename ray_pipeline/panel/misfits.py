@@ -14,7 +14,11 @@ from ray_pipeline.wording import agreeing, plural
 
 __all__ = ["find_misfits", "other_symbols"]
 
-_KIND_NAMES: dict[TableKind, str] = {"labeled": "a labeled table", "bars": "bars"}
+_KIND_NAMES: dict[TableKind, str] = {
+    "labeled": "a labeled table",
+    "bars": "bars",
+    "series": "a series",
+}
 
 
 def find_misfits(

@@ -15,6 +15,7 @@ from ray_pipeline.records import (
     BAR_FIELDS,
     TARGET_PATTERNS,
     TIME_COLUMNS,
+    VALUE,
     ColumnRoles,
     first_match,
 )
@@ -23,7 +24,8 @@ from ray_pipeline.wording import some_of
 __all__ = [
     "ADJUSTED_IGNORED",
     "ColumnPatterns",
-    "columns_beside_bars",
+    "columns_beside",
+    "fields_of",
     "missing_bar_fields",
     "resolve_roles",
     "resolve_time_column",
@@ -149,25 +151,31 @@ def resolve_time_column(names: Sequence[str], time_column: str | None) -> str:
     )
 
 
-def columns_beside_bars(
-    roles: ColumnRoles, patterns: ColumnPatterns
+def fields_of(kind: str) -> tuple[str, ...]:
+    """Return the columns that features and targets are computed of; none of a labeled table."""
+    return {"bars": BAR_FIELDS, "series": (VALUE,)}.get(kind, ())
+
+
+def columns_beside(
+    kind: str, roles: ColumnRoles, patterns: ColumnPatterns
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Return which features of a table of bars are columns of it, and which of them are none.
+    """Return which features of bars or a series are columns of it, and which of them are none.
 
     Returns
     -------
     features
-        Numeric columns beside the bars that ``columns.features`` takes.
+        Numeric columns beside the bars, or the value, that ``columns.features`` takes.
     ignored
         (column, reason) of what vendors deliver beside bars, unless it is named.
     """
     features, ignored = [], []
+    fields = fields_of(kind)
     unusual = [name for name in roles.features if beside_bars(name) is not None]
     named = named_columns(patterns.features, roles.features, unusual)
     for name in roles.features:
-        if name in BAR_FIELDS:
+        if name in fields:
             continue
-        what = beside_bars(name)
+        what = beside_bars(name) if kind == "bars" else None
         if is_cross_sectional(name):
             ignored.append((name, "its name is that of a column which compares symbols"))
         elif what is not None and name not in named:

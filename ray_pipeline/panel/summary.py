@@ -12,16 +12,20 @@ from ray_pipeline.bars.horizons import resolve_horizon
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.intervals import Interval, parse_interval
 from ray_pipeline.panel.batch_roles import (
+    computed_roles,
     known_targets_of,
     require_columns,
-    roles_of_bars,
     union_roles,
     with_own_columns,
     without_telltales,
 )
 from ray_pipeline.panel.cautions import panel_warnings, unused_patterns
 from ray_pipeline.panel.clocks import PanelClocks, read_clocks
-from ray_pipeline.panel.column_cautions import column_warnings, lacking_columns
+from ray_pipeline.panel.column_cautions import (
+    column_warnings,
+    foretold_targets,
+    lacking_columns,
+)
 from ray_pipeline.panel.columns import merge_columns
 from ray_pipeline.panel.cross_section import computed_task, named_features
 from ray_pipeline.panel.inspection import SymbolInspection, TableKind
@@ -34,17 +38,21 @@ from ray_pipeline.panel.tasks import detect_task, resolve_task
 from ray_pipeline.panel.telltales import Telltale
 from ray_pipeline.panel.time_axis import step_counts
 from ray_pipeline.records import (
+    DEFAULT_LABELS,
     ColumnRoles,
     Horizon,
     TargetSpec,
     Task,
     first_match,
 )
+from ray_pipeline.series import default_series_targets
 from ray_pipeline.user_code.features import FeatureFunction, find_feature_functions
 from ray_pipeline.wording import some_of
 
 __all__ = ["ColumnSettings", "PanelSummary", "summarise_panel", "table_request"]
 
+
+_GUESSED: tuple[TableKind, ...] = ("labeled", "bars")  # a series is always told
 
 _FIXED_SHARE = 0.95  # of equal steps: months differ in length, four weeks do not
 
@@ -65,12 +73,12 @@ class PanelSummary:
     Attributes
     ----------
     kind
-        Whether the tables are labeled or bars; the same for all symbols.
+        Whether the tables are labeled, bars or series; the same for all symbols.
     time_column
         The one time column of all symbols, or None when they name it differently.
     roles
-        Roles of the union of all columns. For bars the targets and features are those that the
-        labeling computes. Dropped features are among ``ignored``.
+        Roles of the union of all columns. Of bars and series the targets and features are those
+        that the labeling computes. Dropped features are among ``ignored``.
     interval
         Length of a bar.
     clocks
@@ -90,9 +98,9 @@ class PanelSummary:
     warnings
         Sentences for the user.
     functions
-        User-defined functions that compute features of bars.
+        User-defined functions that compute features of bars or series.
     own_columns
-        Columns beside bars that are features as they are.
+        Columns beside bars or a value that are features as they are.
     rules
         How files are read.
     """
@@ -142,7 +150,8 @@ def summarise_panel(
     columns_config
         The config's ``columns``: patterns, horizons and tasks.
     label_targets, label_features
-        The config's ``labeling.targets`` and ``labeling.features``; used for bars only.
+        The config's ``labeling.targets`` and ``labeling.features``; labeled tables do not use
+        them. The default targets of bars stand for those that suit a series of this interval.
     interval
         Bar interval from the config or the layout (``5m``), or None to take the most frequent
         step of the data.
@@ -174,15 +183,17 @@ def summarise_panel(
     known: tuple[KnownTarget, ...] = ()
     functions: dict[str, FeatureFunction] = {}
     own_columns: tuple[str, ...] = ()
-    if kind == "bars":
-        roles, own_columns, dropped = with_own_columns(roles, inspections, columns_config)
+    if kind != "labeled":
+        label_targets = _label_targets(kind, label_targets, inspections, bar)
+        roles, own_columns, dropped = with_own_columns(kind, roles, inspections, columns_config)
         paths = function_paths(label_features)
-        functions = find_feature_functions(paths, bar.seconds, label_targets, own_columns)
+        functions = find_feature_functions(paths, bar.seconds, label_targets, own_columns, kind)
         own = {path: function.names for path, function in functions.items()}
-        computed = named_features(label_features, own, bar.seconds)
+        series = bar if kind == "series" else None
+        computed = named_features(label_features, own, bar.seconds, series)
         own_columns = tuple(name for name in own_columns if name not in computed)
-        roles = roles_of_bars(roles, tuple(label_targets), computed, own_columns)
-        tasks = {name: computed_task(name) for name in roles.targets}
+        roles = computed_roles(kind, roles, label_targets, computed, own_columns)
+        tasks = {name: computed_task(name, kind) for name in roles.targets}
     else:
         known = known_targets_of(roles, inspections, columns_config, bar)
         roles = without_known_targets(roles, known, columns_config)
@@ -190,7 +201,7 @@ def summarise_panel(
         tasks = _tasks(roles.targets, inspections)
     require_columns(kind, roles, known)
     horizons = {name: resolve_horizon(name, bar, columns_config.horizons) for name in roles.targets}
-    computed_here = roles.targets if kind == "bars" else ()
+    computed_here = roles.targets if kind != "labeled" else ()
     of_labels = {name: resolve_horizon(name, bar, {}) for name in computed_here}
     clocks = read_clocks(inspections, bar, [*of_labels.values()])
     longest = clocks.longest_session
@@ -206,7 +217,7 @@ def summarise_panel(
     )
     lacking = tuple(
         (name, merged.lacking[name])
-        for name in (own_columns if kind == "bars" else (*roles.features, *roles.targets))
+        for name in (own_columns if kind != "labeled" else (*roles.features, *roles.targets))
         if name in merged.lacking
     )
     time_columns = {inspection.time_column for inspection in inspections}
@@ -223,6 +234,7 @@ def summarise_panel(
         warnings=(
             *panel_warnings(inspections, roles, merged, bar, rules.time),
             *clocks.warnings(of_labels),
+            *foretold_targets(targets, inspections),
             *column_warnings(known, dropped, columns_config.targets),
             *lacking_columns(lacking),
             *unused_patterns("columns.horizons", columns_config.horizons, roles.targets),
@@ -259,6 +271,19 @@ def table_request(
     )
 
 
+def _label_targets(
+    kind: TableKind,
+    label_targets: Sequence[str],
+    inspections: Sequence[SymbolInspection],
+    bar: Interval,
+) -> tuple[str, ...]:
+    """Return the targets to compute; the default of bars stands for that of a series."""
+    if kind == "bars" or tuple(label_targets) != DEFAULT_LABELS:
+        return tuple(label_targets)
+    periods = read_clocks(inspections, bar, []).sessions[0][1]
+    return default_series_targets(bar, periods)
+
+
 def _check_overrides(
     horizons: Mapping[str, Horizon], of_labels: Mapping[str, Horizon], session_bars: int
 ) -> None:
@@ -290,7 +315,7 @@ def _one_kind(symbols: Sequence[Outlined]) -> TableKind:
     for each in symbols:
         by_kind.setdefault(each.kind, []).append(each.symbol)
     if len(by_kind) > 1:
-        labeled, bars = (some_of(by_kind[kind], at_most=3) for kind in ("labeled", "bars"))
+        labeled, bars = (some_of(by_kind.get(kind, []), at_most=3) for kind in _GUESSED)
         raise ConfigError(
             f"labeled tables ({labeled}) and bars ({bars}) are mixed. Set data.kind to one of "
             "them, or name the symbols of one kind in data.symbols."

@@ -23,6 +23,7 @@ from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_c
 from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
+from ray_pipeline.panel.roles import fields_of
 from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
 from ray_pipeline.predicting.doubt import doubt_warnings
 from ray_pipeline.predicting.models import ScoringReader
@@ -31,7 +32,7 @@ from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import PredictSpec, predict_symbol
-from ray_pipeline.records import BAR_FIELDS, QUESTIONS, SymbolPartition
+from ray_pipeline.records import QUESTIONS, SymbolPartition
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory, open_filesystem
@@ -349,7 +350,7 @@ def _request(
         )
     features = dict.fromkeys(name for each in served.values() for name in each.features)
     request = trained.request(tuple(features), import_folders)
-    needed = BAR_FIELDS if request.kind == "bars" else request.features
+    needed = fields_of(request.kind) or request.features
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     refusal: ArtifactError | None = None
     for symbol, partition in islice(batch.partitions.items(), _N_LOOKED_AT):

@@ -11,13 +11,13 @@ from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.naming import name_columns
+from ray_pipeline.panel.roles import fields_of
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.predicting.scoring import score_table, scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import check_table, columns_read
-from ray_pipeline.records import BAR_FIELDS
 from ray_pipeline.training.model_checks import check_columns, check_input
 from ray_pipeline.training.models import TrainedModel
 
@@ -129,9 +129,9 @@ class LoadedRun:
         Parameters
         ----------
         table
-            Labeled, or bars: as the run had them. A `pyarrow.Table`, or anything that gives Arrow
-            columns, such as a pandas or polars data frame; pandas' index counts as a column if it
-            has a name. Rows may come in any order.
+            Labeled, bars or a series: as the run had them. A `pyarrow.Table`, or anything that
+            gives Arrow columns, such as a pandas or polars data frame; pandas' index counts as a
+            column if it has a name. Rows may come in any order.
         symbol
             Whose it is: decides which models serve it.
         targets
@@ -184,7 +184,7 @@ class LoadedRun:
         read: Sequence[str] | None,
     ) -> None:
         kind = self._trained.record.data.kind
-        needed = BAR_FIELDS if kind == "bars" else serving.features
+        needed = fields_of(kind) or serving.features
         check_input(kind, needed, columns, f"symbol {serving.symbol}")
         for model in models.values():
             check_columns(model.metadata, columns, serving.symbol, read)

@@ -107,7 +107,7 @@ class DataFacts(Record):
     interval: str | None = None
     layout: str | None = None
     universe: str | None = None
-    kind: Literal["bars", "labeled"] | None = None
+    kind: Literal["bars", "labeled", "series"] | None = None
     bar_seconds: int | None = None
     bar_months: int = 0
     session_bars: int | None = None
@@ -169,7 +169,7 @@ class TrainedFacts(DataFacts):
     """What a run read, as far as using its models takes it."""
 
     interval: str | None
-    kind: Literal["bars", "labeled"]
+    kind: Literal["bars", "labeled", "series"]
     bar_seconds: Annotated[int, Field(gt=0)]
     session_bars: Annotated[int, Field(gt=0)]
     feature_functions: Items[FeatureFunctionRecord]

@@ -15,8 +15,10 @@ from ray_pipeline.bars import CATALOGUE, feature_lookback
 from ray_pipeline.families import QuantileModel
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.records import BAR_FIELDS, TargetSpec
+from ray_pipeline.panel.roles import fields_of
+from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
+from ray_pipeline.series import find_feature, series_lookback
 from ray_pipeline.statistics.percentile_scale import percentile_scale
 from ray_pipeline.training.job_fit import FittedJob
 from ray_pipeline.version import __version__
@@ -55,16 +57,19 @@ def feature_facts(features: Sequence[str], request: TableRequest) -> dict[str, A
     """Say what the features are made of, and from which row on they are there.
 
     ``first_predictable_row`` counts from 0: the first row at which every feature has the bars that
-    it looks back on. Features that are columns of the table have looked back already.
+    it looks back on. Features that are columns of the table have looked back already, and those of
+    a series' last season are not waited for: models are trained on rows without them too.
     """
-    is_bars = request.kind == "bars"
-    lookbacks = {name: _lookback(name, request) if is_bars else None for name in features}
+    is_labeled = request.kind == "labeled"
+    lookbacks = {name: None if is_labeled else _lookback(name, request) for name in features}
+    awaited = (n or 1 for name, n in lookbacks.items() if not _is_seasonal(name, request))
+    fields = fields_of(request.kind)
     return {
         "features": list(features),
         "feature_dtype": "float32",
         "feature_lookback_bars": lookbacks,
-        "first_predictable_row": max((n or 1 for n in lookbacks.values()), default=1) - 1,
-        "input_columns": [*BAR_FIELDS, *_own(features, request)] if is_bars else list(features),
+        "first_predictable_row": max(awaited, default=1) - 1,
+        "input_columns": list(features) if is_labeled else [*fields, *_own(features, request)],
     }
 
 
@@ -117,10 +122,15 @@ def library_versions(libraries: Sequence[str]) -> Mapping[str, str]:
 
 
 def _own(features: Sequence[str], request: TableRequest) -> tuple[str, ...]:
-    """Return the columns beside bars that features are, or that functions may make them of."""
+    """Return the columns beside bars or a value that features, or functions, are made of."""
     if any(set(function.names) & set(features) for function in request.functions):
         return request.own_columns
     return tuple(name for name in request.own_columns if name in features)
+
+
+def _is_seasonal(name: str, request: TableRequest) -> bool:
+    feature = find_feature(base_of(name)) if request.kind == "series" else None
+    return feature is not None and bool(feature.season)
 
 
 def _lookback(name: str, request: TableRequest) -> int | None:
@@ -129,6 +139,8 @@ def _lookback(name: str, request: TableRequest) -> int | None:
     for function in request.functions:
         if base in function.names:
             return function.lookback
+    if request.kind == "series":
+        return series_lookback(base, request.interval)
     return feature_lookback([base], request.bar_seconds) if base in CATALOGUE else None
 
 

@@ -227,14 +227,14 @@ def check_columns(
 
 
 def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str], name: str) -> None:
-    """Refuse bars where labeled tables are needed, and the other way round.
+    """Refuse bars where labeled tables are needed, and other tables than a model was trained on.
 
     Parameters
     ----------
     kind
-        What the models were trained on, ``bars`` or ``labeled``.
+        What the models were trained on: ``bars``, ``series`` or ``labeled``.
     input_columns
-        What they need: the bar fields, or their features.
+        What they need: the bar fields, the value, or their features.
     columns
         What the new table has.
     name
@@ -245,6 +245,12 @@ def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str],
         raise ArtifactError(
             f"the models were trained on bars, and {name} has no column {_some(missing)}. Give "
             "bars as the run had them: the features are computed of these."
+        )
+    if kind == "series" and missing:
+        raise ArtifactError(
+            f"the models were trained on a series, and {name} has no column {_some(missing)}. Give "
+            "series as the run had them, under the name that data.columns.value has there: the "
+            "features are computed of their values."
         )
     are_bars = set(BAR_FIELDS) <= set(columns)
     if kind == "labeled" and are_bars and len(missing) == len(input_columns):

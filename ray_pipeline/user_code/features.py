@@ -1,9 +1,10 @@
 """Features computed by a user-defined function: from a symbol's bars to named columns.
 
-The function is called with `Bars` and returns a mapping from names to columns of numbers, one
-value per bar. ``bars.columns["name"]`` is a numeric column of your own beside them. The function
-may be written as ``my_module:my_features`` or ``my_module.my_features`` in ``labeling.features``,
-and may say by an attribute ``lookback`` how many bars a value reads, its own included::
+The function is called with `Bars`, or of a series with a `ValueSeries` (``time_ns``, ``value``,
+``columns``), and returns a mapping from names to columns of numbers, one value per row.
+``bars.columns["name"]`` is a numeric column of your own beside them. The function may be written as
+``my_module:my_features`` or ``my_module.my_features`` in ``labeling.features``, and may say by an
+attribute ``lookback`` how many rows a value reads, its own included::
 
     def my_features(bars):
         return {"close_to_open": bars.close / bars.open - 1.0}
@@ -18,20 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ray_pipeline.bars import Bars
 from ray_pipeline.errors import ConfigError, DataError, ExecutionError
-from ray_pipeline.records import BAR_FIELDS, LARGEST_VALUE, TIME_COLUMNS
+from ray_pipeline.records import BAR_FIELDS, LARGEST_VALUE, TIME_COLUMNS, VALUE
+from ray_pipeline.series import ValueSeries
 from ray_pipeline.user_code.functions import function_path, load_function
 from ray_pipeline.wording import iso_time, plural, some_of
 
 __all__ = ["FeatureFunction", "compute_own_features", "find_feature_functions"]
 
 _Columns = dict[str, npt.NDArray[np.float64]]
+_Given: TypeAlias = Bars | ValueSeries
 
 _SAMPLE_ROWS = 600
 _SAMPLE_START_NS = 1_577_836_800 * 10**9  # 2020-01-01, a midnight
@@ -63,7 +66,11 @@ class FeatureFunction:
 
 
 def find_feature_functions(
-    paths: Sequence[str], bar_seconds: int, taken: Iterable[str], columns: Sequence[str] = ()
+    paths: Sequence[str],
+    bar_seconds: int,
+    taken: Iterable[str],
+    columns: Sequence[str] = (),
+    kind: Literal["bars", "series"] = "bars",
 ) -> dict[str, FeatureFunction]:
     """Import functions, and learn by a sample of bars what they give and that it looks back only.
 
@@ -77,6 +84,8 @@ def find_feature_functions(
         Names that no feature may have, those of the targets; the bars' fields are added.
     columns
         Columns that every symbol's bars have beside their fields.
+    kind
+        What they are called with.
 
     Returns
     -------
@@ -89,11 +98,13 @@ def find_feature_functions(
         When a function cannot be imported, fails, gives no columns of numbers, one whose name is
         taken or one that looks ahead.
     """
-    reserved = {*BAR_FIELDS, *TIME_COLUMNS, "symbol", *taken, *columns}
-    return {path: _find(path, _sample_bars(bar_seconds, columns), reserved) for path in paths}
+    fields = BAR_FIELDS if kind == "bars" else (VALUE,)
+    reserved = {*fields, *TIME_COLUMNS, "symbol", *taken, *columns}
+    sample = _sample_bars if kind == "bars" else _sample_series
+    return {path: _find(path, sample(bar_seconds, columns), reserved) for path in paths}
 
 
-def compute_own_features(functions: Sequence[FeatureFunction], bars: Bars) -> _Columns:
+def compute_own_features(functions: Sequence[FeatureFunction], bars: _Given) -> _Columns:
     """Compute the features of a symbol; infinite values are missing.
 
     Returns
@@ -129,7 +140,7 @@ def compute_own_features(functions: Sequence[FeatureFunction], bars: Bars) -> _C
     return columns
 
 
-def _find(given: str, bars: Bars, reserved: set[str]) -> FeatureFunction:
+def _find(given: str, bars: _Given, reserved: set[str]) -> FeatureFunction:
     subject = "labeling.features"
     path = function_path(subject, given, "my_features")
     try:
@@ -182,7 +193,16 @@ def _sample_bars(bar_seconds: int, columns: Sequence[str]) -> Bars:
     return Bars(time_ns, opening, high, low, close, volume, beside)
 
 
-def _call(path: str, function: Callable[..., Any], bars: Bars) -> _Columns:
+def _sample_series(bar_seconds: int, columns: Sequence[str]) -> ValueSeries:
+    """Return a series of whole numbers, every third of them 0, with noise beside it."""
+    rng = np.random.default_rng(0)
+    value = rng.poisson(3.0, _SAMPLE_ROWS) * (rng.random(_SAMPLE_ROWS) > 1 / 3)
+    time_ns = _SAMPLE_START_NS + np.arange(_SAMPLE_ROWS) * (bar_seconds * 10**9)
+    beside = {name: rng.standard_normal(_SAMPLE_ROWS) for name in columns}
+    return ValueSeries(time_ns, value.astype(np.float64), beside)
+
+
+def _call(path: str, function: Callable[..., Any], bars: _Given) -> _Columns:
     """Call the function, and return its columns as float64 with NaN for what is not finite."""
     given = function(bars.read_only())
     if not isinstance(given, Mapping):
@@ -208,7 +228,7 @@ def _call(path: str, function: Callable[..., Any], bars: Bars) -> _Columns:
 
 
 def _require_no_look_ahead(
-    path: str, function: Callable[..., Any], bars: Bars, columns: _Columns
+    path: str, function: Callable[..., Any], bars: _Given, columns: _Columns
 ) -> None:
     """Compute all but the newest tenth of the rows by themselves, and compare."""
     n_past = len(bars) - max(1, len(bars) // 10)
@@ -229,7 +249,7 @@ def _require_no_look_ahead(
 
 
 def _require_lookback(
-    path: str, function: Callable[..., Any], bars: Bars, columns: _Columns, lookback: int
+    path: str, function: Callable[..., Any], bars: _Given, columns: _Columns, lookback: int
 ) -> None:
     """Compute the newer rows by themselves: those with a full lookback must be the same."""
     start = len(bars) // 3

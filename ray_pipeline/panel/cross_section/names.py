@@ -5,21 +5,28 @@
     1 the highest, ½ the middle.
 ``cs_zscore_{feature}``
     The same in standard deviations from the batch's mean.
-``excess_ret_{h}``
-    The forward return ``fwd_ret_{h}`` minus the batch's robust mean of it over the same time.
+``excess_ret_{h}``, of a series ``excess_mean_{h}``
+    The forward return ``fwd_ret_{h}``, or mean ``fwd_mean_{h}``, minus the batch's robust mean of
+    it over the same time.
 
 `ray_pipeline.panel.cross_section.values` has the formulas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 from ray_pipeline.bars import CATALOGUE, Feature, feature_names, target_task
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.intervals import read_duration
+from ray_pipeline.intervals import Interval, read_duration
 from ray_pipeline.records import Task
+from ray_pipeline.series import (
+    series_feature_names,
+    series_set,
+    series_target_task,
+)
 
 __all__ = [
     "CROSS_SECTIONAL_FEATURES",
@@ -33,10 +40,18 @@ __all__ = [
     "named_features",
 ]
 
+ComputedKind: TypeAlias = Literal["bars", "series"]
+"""Tables of which features and targets are computed."""
+
+_OwnNames: TypeAlias = Mapping[str, Sequence[str]] | None
+
 RANK_PREFIX = "cs_rank_"
 ZSCORE_PREFIX = "cs_zscore_"
-_EXCESS_PREFIX = "excess_ret_"
-_RETURN_PREFIX = "fwd_ret_"
+_EXCESSES: Mapping[ComputedKind, tuple[str, str]] = {
+    "bars": ("excess_ret_", "fwd_ret_"),
+    "series": ("excess_mean_", "fwd_mean_"),
+}
+"""Beginnings of labels less the mean of the batch, and of the labels that they are made of."""
 
 CROSS_SECTIONAL_SET = "cross_sectional"
 """Name of the set of features across symbols."""
@@ -60,9 +75,17 @@ since bad ticks cannot move them; z-scores as well where how far a symbol stands
 than its place."""
 
 
+def series_cross_sectional(interval: Interval) -> tuple[str, ...]:
+    """Return the set ``cross_sectional`` of a series: ranks of its levels and changes."""
+    of_symbol = series_set(interval)
+    kinds = ("lag_0", "mean_", "std_", "mean_change_", "zscore_", "season_change_")
+    return tuple(f"{RANK_PREFIX}{name}" for name in of_symbol if name.startswith(kinds))
+
+
 def is_cross_sectional(name: str) -> bool:
     """Tell whether a computed column of this name needs the whole batch."""
-    return name.startswith((RANK_PREFIX, ZSCORE_PREFIX, _EXCESS_PREFIX))
+    excesses = (prefix for prefix, _ in _EXCESSES.values())
+    return name.startswith((RANK_PREFIX, ZSCORE_PREFIX, *excesses))
 
 
 def base_of(name: str) -> str:
@@ -73,8 +96,9 @@ def base_of(name: str) -> str:
     >>> base_of("cs_rank_log_return_5"), base_of("excess_ret_5d")
     ('log_return_5', 'fwd_ret_5d')
     """
-    if name.startswith(_EXCESS_PREFIX):
-        return _RETURN_PREFIX + name.removeprefix(_EXCESS_PREFIX)
+    for excess, plain in _EXCESSES.values():
+        if name.startswith(excess):
+            return plain + name.removeprefix(excess)
     return name.removeprefix(RANK_PREFIX).removeprefix(ZSCORE_PREFIX)
 
 
@@ -82,6 +106,7 @@ def named_features(
     features: str | Sequence[str],
     own: Mapping[str, Sequence[str]] | None = None,
     bar_seconds: int | None = None,
+    series: Interval | None = None,
 ) -> tuple[str, ...]:
     """List the columns that ``labeling.features`` stands for, those of the batch last.
 
@@ -93,16 +118,25 @@ def named_features(
     own, bar_seconds
         As `feature_names` takes them: features of user-defined functions by path; length of
         a bar.
+    series
+        Of a series the length of a bar, None of bars.
 
     Raises
     ------
     ConfigError
         When a set or name is unknown, or a name is given twice.
     """
+    of_set = CROSS_SECTIONAL_FEATURES if series is None else series_cross_sectional(series)
+
+    def names_of(items: str | Sequence[str], given: _OwnNames = None) -> tuple[str, ...]:
+        if series is None:
+            return feature_names(items, given, bar_seconds)
+        return series_feature_names(items, given, series)
+
     if features == CROSS_SECTIONAL_SET:
-        return CROSS_SECTIONAL_FEATURES
+        return of_set
     if isinstance(features, str):
-        return feature_names(features, own, bar_seconds)
+        return names_of(features, own)
     of_batch: list[str] = []
     of_symbol: list[str] = []
     for name in features:
@@ -111,7 +145,7 @@ def named_features(
         else:
             of_symbol.append(name)
     if not of_batch:
-        return feature_names(features, own, bar_seconds)
+        return names_of(features, own)
     repeated = sorted({name for name in of_batch if of_batch.count(name) > 1})
     if repeated:
         raise ConfigError(
@@ -121,42 +155,46 @@ def named_features(
     columns: dict[str, None] = {}
     for name in of_batch:
         if name == CROSS_SECTIONAL_SET:
-            columns.update(dict.fromkeys(CROSS_SECTIONAL_FEATURES))
+            columns.update(dict.fromkeys(of_set))
         else:
-            _check_feature(name, of_functions, bar_seconds)
+            _check_feature(name, of_functions, names_of)
             columns[name] = None
-    return (*(feature_names(of_symbol, own, bar_seconds) if of_symbol else ()), *columns)
+    return (*(names_of(of_symbol, own) if of_symbol else ()), *columns)
 
 
-def computed_task(target: str) -> Task:
-    """Return the task of a target computed from bars, of one symbol or of the batch.
+def computed_task(target: str, kind: ComputedKind = "bars") -> Task:
+    """Return the task of a target computed from bars or a series, of one symbol or of the batch.
 
     Raises
     ------
     ConfigError
         When the name is no target's.
     """
-    if not target.startswith(_EXCESS_PREFIX):
-        return target_task(target)
-    if read_duration(target.removeprefix(_EXCESS_PREFIX)) is None:
+    excess, _ = _EXCESSES[kind]
+    if not target.startswith(excess):
+        return target_task(target) if kind == "bars" else series_target_task(target)
+    if read_duration(target.removeprefix(excess)) is None:
+        what = "excess return" if kind == "bars" else "mean less that of the symbols"
         raise ConfigError(
-            f"labeling.targets: {target!r} is no excess return. Write excess_ret_{{h}}, where h "
-            "is a horizon such as 60m, 4h, 5d (sessions), 3mo or 12b (bars): excess_ret_5d."
+            f"labeling.targets: {target!r} is no {what}. Write {excess}{{h}}, where h "
+            f"is a horizon such as 60m, 4h, 5d (sessions), 3mo or 12b (bars): {excess}5d."
         )
     return "regression"
 
 
-def _check_feature(name: str, of_functions: Container[str], bar_seconds: int | None) -> None:
+def _check_feature(
+    name: str, of_functions: Container[str], names_of: Callable[[Sequence[str]], tuple[str, ...]]
+) -> None:
     base = base_of(name)
     what = f"labeling.features: {name!r} has to name a feature of one symbol after its prefix"
     if is_cross_sectional(base) or not base:
         raise ConfigError(f"{what}, not {base!r}: {RANK_PREFIX}log_return_5.")
-    if base not in of_functions and feature_names((base,), None, bar_seconds) != (base,):
+    if base not in of_functions and names_of((base,)) != (base,):
         raise ConfigError(f"{what}; {base!r} stands for several.")
 
 
 def described_features(which: str | None) -> list[Feature]:
-    """Return the features of a set, None meaning all, as a catalogue tells of them.
+    """Return the features of a set of bars, None meaning all, as a catalogue tells of them.
 
     A feature across symbols has the lookback of what it compares.
 

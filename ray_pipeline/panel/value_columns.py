@@ -1,0 +1,112 @@
+"""Which column a table that is neither labeled nor bars could be about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ray_pipeline.errors import DataError
+from ray_pipeline.panel.columns import column_kind
+from ray_pipeline.panel.naming import bare
+from ray_pipeline.panel.vendors import propose_columns
+from ray_pipeline.records import TIME_COLUMNS, VALUE
+from ray_pipeline.wording import some_of, yaml_text
+
+__all__ = ["ValueColumns", "require_value", "value_advice", "value_columns"]
+
+# Names without capital letters, spaces and signs; one of them is what a table is about.
+_VALUES = (
+    *("value", "y", "target", "ret", "return", "returns", "totalreturn", "excessreturn", "r"),
+    *("sold", "sales", "unitsales", "unitssold", "units", "quantity", "qty", "demand", "orders"),
+    *("consumption", "load", "usage", "kwh", "mw", "count", "cnt", "visits", "views", "rides"),
+    *("reading", "measurement", "level", "rate", "index", "price", "close"),
+)
+_NO_VALUES = re.compile(
+    r"(.*(id|code|key|number|flag)|(item|store|dept|cat|state|family|unnamed)[a-z]*[0-9]*"
+    r"|year|quarter|month|week|day|weekday|wday|hour|minute|dayofweek|isholiday|holiday|snap[a-z]*"
+    r"|(on)?promo(tion)?|weight|lat|lon|latitude|longitude|i|n|row|open|high|low)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueColumns:
+    """Numeric columns that a table could be about, the most plausible first.
+
+    Attributes
+    ----------
+    names
+        All of them.
+    only
+        The one that is more plausible than all others, None where there are several.
+    """
+
+    names: tuple[str, ...]
+    only: str | None
+
+
+def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
+    """Tell from names and types which columns a table could be about.
+
+    Parameters
+    ----------
+    columns
+        (name, Arrow type string), in any order.
+
+    Examples
+    --------
+    >>> value_columns([("month", "string"), ("ret", "double")]).only
+    'ret'
+    >>> value_columns([("date", "date32"), ("price", "float"), ("sold", "int64")]).names
+    ('sold', 'price')
+    """
+    numeric = [
+        name
+        for name, arrow_type in sorted(columns)
+        if column_kind(arrow_type) == "numeric"
+        and name.casefold() not in TIME_COLUMNS
+        and not _NO_VALUES.fullmatch(bare(name))
+    ]
+    known = sorted(
+        (name for name in numeric if bare(name) in _VALUES),
+        key=lambda name: (_VALUES.index(bare(name)), name),
+    )
+    others = [name for name in numeric if name not in known]
+    names = (*known, *others)
+    return ValueColumns(names, names[0] if known or len(others) == 1 else None)
+
+
+def value_advice(columns: Sequence[tuple[str, str]]) -> str:
+    """Say which column could be named as a series', as a sentence that begins with a space.
+
+    A time that has to be named too is in the line. Empty where there is no such column.
+    """
+    found = value_columns(columns).names
+    if not found:
+        return ""
+    time = propose_columns([name for name, _ in columns]).needed.get("time")
+    pairs = [] if time is None else [f"time: {yaml_text(time)}"]
+    names = [name for name in found if name != time]
+    if not names:
+        return ""
+    line = ", ".join([*pairs, f"{VALUE}: {yaml_text(names[0])}"])
+    others = f" (or {some_of(names[1:], at_most=4)})" if len(names) > 1 else ""
+    return f" If it is a series, name the column it is about: data.columns: {{{line}}}{others}."
+
+
+def require_value(columns: Sequence[tuple[str, str]]) -> None:
+    """Require the value of a series.
+
+    Raises
+    ------
+    DataError
+        When it is not there, or is no number.
+    """
+    types = dict(columns)
+    if VALUE not in types:
+        raise DataError(
+            f"not a series: no column {VALUE!r}; found "
+            f"{some_of([f'{name} ({kind})' for name, kind in columns])}.{value_advice(columns)}"
+        )
+    if column_kind(types[VALUE]) not in ("numeric", "bool", "null", "mixed"):
+        raise DataError(f"not a series: the value is {types[VALUE]}; numbers are needed.")
