@@ -203,6 +203,44 @@ def test_a_table_that_is_neither_is_told_the_line(tmp_path, capsys):
     assert "not a series: no column 'value'" in capsys.readouterr().err
 
 
+def test_without_a_time_both_names_are_proposed(tmp_path, capsys):
+    """One message for both, and none of a value where there are bars by other names."""
+    panel = tmp_path / "panel"
+    _write(panel, "A", {"month": ["2020-01", "2020-02"], "ret": [0.1, -0.1]})
+    assert main(["check", str(_config(tmp_path / "t.yaml", panel, {}))]) == 2
+    assert "data.columns: {time: month, value: ret}" in capsys.readouterr().err
+    _write(tmp_path / "bars", "A", {name: [1.0, 2.0] for name in "tohlcv"})
+    assert main(["check", str(_config(tmp_path / "b.yaml", tmp_path / "bars", {}))]) == 2
+    assert "value:" not in capsys.readouterr().err
+
+
+def test_init_writes_the_series_that_it_finds(tmp_path, capsys):
+    """Time, value and targets are guesses; `check` takes the config as it is."""
+    panel, config = _factors(tmp_path / "panel", 0.0, seed=7), tmp_path / "run.yaml"
+    assert main(["init", str(panel), "--out", str(config)]) == 0
+    written = yaml.safe_load(config.read_text())
+    assert written["data"]["columns"] == {"time": "month", "value": "ret"}
+    assert written["labeling"]["targets"] == ["fwd_mean_1mo", "fwd_mean_3mo"]
+    guesses = [line for line in config.read_text().splitlines() if "# guess" in line]
+    assert len(guesses) == 3
+    assert main(["check", str(config)]) == 0
+
+
+def test_init_lists_columns_of_which_none_stands_out(tmp_path, capsys):
+    """Nothing is guessed, and what to add is said."""
+    panel, config = tmp_path / "panel", tmp_path / "run.yaml"
+    days = np.datetime64("2021-01-01") + np.arange(400)
+    cells = np.random.default_rng(0).random((2, 400))
+    beside = {"date": days, "store_id": np.ones(400)}
+    _write(panel, "A", beside | {"alpha": cells[0], "beta": cells[1]})
+    _write(panel, "B", beside | {"alpha": cells[1], "beta": cells[0]})
+    assert main(["init", str(panel), "--out", str(config)]) == 2
+    assert "columns" not in yaml.safe_load(config.read_text())["data"]
+    told = capsys.readouterr()
+    assert "a series of alpha, beta" in told.out
+    assert "data.columns: {value: alpha} (or beta)" in told.err
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [

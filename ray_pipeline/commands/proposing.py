@@ -22,10 +22,11 @@ from ray_pipeline.discovery.location import intervals_below, proposed_layout
 from ray_pipeline.discovery.proposing import CURRENT
 from ray_pipeline.display import escaped
 from ray_pipeline.errors import ConfigError, DataError, RayPipelineError
-from ray_pipeline.inspecting.panel import request_of
+from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.exchange_hours import find_hours
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
 from ray_pipeline.panel.time_axis import decode_runs, modal_step_ns
+from ray_pipeline.panel.value_columns import propose_value
 from ray_pipeline.panel.vendors import VENDORS, propose_columns
 from ray_pipeline.records import Discovery, SymbolPartition
 from ray_pipeline.storage import FileSystem, absolute_uri, open_filesystem
@@ -36,6 +37,7 @@ __all__ = ["ProposedConfig", "propose_config", "read_template", "write_config"]
 _N_LOOKED_AT = 3
 """Symbols that are read whole: the first, one in the middle, and the last."""
 
+_FEW_FIELDS = 3  # of bars that are wanting, from which on they may be none
 _DAY_S = 86_400
 _MIN_ROWS = 300
 _NS = 10**9
@@ -251,17 +253,31 @@ def _propose_columns(
         needed, notes = _columns_of(vendor, columns), ()
     elif proposal.vendor is not None:
         draft.found.append(f"the columns are called as those of {proposal.vendor}")
+    may_be_series = vendor is None and len(proposal.missing) >= _FEW_FIELDS
+    is_series = may_be_series and _propose_value(columns, needed.get("time"), draft)
     # Without prices there are no bars, and names like theirs are columns like all others.
-    if needed and (vendor is not None or _is_about_bars(needed, columns)):
+    if not is_series and needed and (vendor is not None or _is_about_bars(needed, columns)):
         pairs = ", ".join(f"{role}: {yaml_text(name)}" for role, name in needed.items())
         draft.guess("data.columns", f"{{{pairs}}}", "what their names look like")
         if scale is not None:
             draft.guess("data.price_scale", f"{scale:g}", "prices are whole numbers of it")
     for role, names in proposal.ambiguous.items():
+        if is_series and role != "time":
+            continue
         draft.found.append(
             f"{role} could also be {' or '.join(map(repr, names))} (data.columns.{role})"
         )
     draft.found += notes
+
+
+def _propose_value(columns: Mapping[str, str], time: str | None, draft: _Draft) -> bool:
+    """Say which column a series is about, where one is more plausible than all others."""
+    proposal = propose_value(list(columns.items()), time)
+    if proposal.line is not None:
+        draft.guess("data.columns", proposal.line, proposal.told)
+    elif proposal.told:
+        draft.found.append(proposal.told)
+    return proposal.line is not None
 
 
 def _own_columns(partitions: Sequence[SymbolPartition], fs: FileSystem) -> dict[str, str]:
@@ -341,11 +357,23 @@ def _propose_zone(inspections: Sequence[SymbolInspection], draft: _Draft) -> Non
 def _propose_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
     """Choose targets that suit bars of this length, where they are to be computed."""
     steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
-    if not steps or inspections[0].kind != "bars":
+    if not steps or inspections[0].kind == "labeled":
+        return
+    if inspections[0].kind == "series":
+        _propose_series_labels(inspections, draft)
         return
     seconds = Counter(steps).most_common(1)[0][0] // _NS
     names, why = _targets_for(seconds)
     draft.guess("labeling.targets", f"[{', '.join(names)}]", why)
+
+
+def _propose_series_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
+    config = parse_experiment_config(draft.text([]), "the proposed config")
+    with suppress(ConfigError):  # which the check that follows tells
+        of_symbols = {each.symbol: each for each in inspections}
+        targets = summarise(of_symbols, config, config.data.interval).targets
+        names = ", ".join(each.name for each in targets)
+        draft.guess("labeling.targets", f"[{names}]", "suit a series of this interval")
 
 
 def _targets_for(bar_seconds: int) -> tuple[tuple[str, ...], str]:

@@ -10,6 +10,7 @@ from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.cross_section.names import is_cross_sectional
 from ray_pipeline.panel.named import named_columns
 from ray_pipeline.panel.naming import TIME_OF_DAY, UNMAPPED, adjusted_price
+from ray_pipeline.panel.value_columns import value_advice
 from ray_pipeline.panel.vendors import beside_bars, propose_columns
 from ray_pipeline.records import (
     BAR_FIELDS,
@@ -107,7 +108,7 @@ def resolve_roles(
     DataError
         When there is no time column.
     """
-    time = resolve_time_column([name for name, _ in columns], time_column)
+    time = resolve_time_column([name for name, _ in columns], time_column, columns)
     found: dict[_Role, list[str]] = {}
     ignored: list[tuple[str, str]] = []
     named = _named(columns, columns_config, time)
@@ -128,8 +129,15 @@ def resolve_roles(
     )
 
 
-def resolve_time_column(names: Sequence[str], time_column: str | None) -> str:
+def resolve_time_column(
+    names: Sequence[str], time_column: str | None, columns: Sequence[tuple[str, str]] = ()
+) -> str:
     """Return the name of the time column.
+
+    Parameters
+    ----------
+    columns
+        (name, Arrow type string), which tell the message what else may have to be named.
 
     Raises
     ------
@@ -145,7 +153,10 @@ def resolve_time_column(names: Sequence[str], time_column: str | None) -> str:
     for candidate in TIME_COLUMNS:
         if candidate in names:
             return candidate
-    advice = propose_columns(names).advice or " Set data.columns.time."
+    proposal = propose_columns(names)
+    advice = proposal.advice or " Set data.columns.time."
+    if "close" not in proposal.columns:
+        advice += value_advice(columns)
     raise DataError(
         f"no time column: looked for {', '.join(TIME_COLUMNS)}; found {some_of(names)}.{advice}"
     )

@@ -10,10 +10,17 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.columns import column_kind
 from ray_pipeline.panel.naming import bare
 from ray_pipeline.panel.vendors import propose_columns
-from ray_pipeline.records import TIME_COLUMNS, VALUE
+from ray_pipeline.records import BAR_FIELDS, TARGET_PATTERNS, TIME_COLUMNS, VALUE, first_match
 from ray_pipeline.wording import some_of, yaml_text
 
-__all__ = ["ValueColumns", "require_value", "value_advice", "value_columns"]
+__all__ = [
+    "ValueColumns",
+    "ValueProposal",
+    "propose_value",
+    "require_value",
+    "value_advice",
+    "value_columns",
+]
 
 # Names without capital letters, spaces and signs; one of them is what a table is about.
 _VALUES = (
@@ -24,9 +31,12 @@ _VALUES = (
 )
 _NO_VALUES = re.compile(
     r"(.*(id|code|key|number|flag)|(item|store|dept|cat|state|family|unnamed)[a-z]*[0-9]*"
-    r"|year|quarter|month|week|day|weekday|wday|hour|minute|dayofweek|isholiday|holiday|snap[a-z]*"
+    r"|year|yyyymm|yearmonth|period|ds|quarter|month|week|day|weekday|wday|hour|minute|dayofweek|isholiday|holiday|snap[a-z]*"
     r"|(on)?promo(tion)?|weight|lat|lon|latitude|longitude|i|n|row|open|high|low)"
 )
+
+
+_LOOKS_LIKE_BARS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,27 @@ class ValueColumns:
     only: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ValueProposal:
+    """What `init` says of a table that could be a series.
+
+    Attributes
+    ----------
+    line
+        Value of ``data.columns`` as YAML, None where no column is more plausible than all others.
+    told
+        The reason, or which columns could be named; empty where there is none.
+    """
+
+    line: str | None
+    told: str
+
+
 def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
     """Tell from names and types which columns a table could be about.
+
+    None of a table that looks like bars, or like a labeled one: it has columns called as targets
+    beside others.
 
     Parameters
     ----------
@@ -57,6 +86,8 @@ def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
     --------
     >>> value_columns([("month", "string"), ("ret", "double")]).only
     'ret'
+    >>> value_columns([("ds", "string"), ("y", "double")]).only
+    'y'
     >>> value_columns([("date", "date32"), ("price", "float"), ("sold", "int64")]).names
     ('sold', 'price')
     """
@@ -67,6 +98,11 @@ def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
         and name.casefold() not in TIME_COLUMNS
         and not _NO_VALUES.fullmatch(bare(name))
     ]
+    numbers = [name for name, kind in columns if column_kind(kind) in ("numeric", "bool")]
+    targets = [name for name in numbers if first_match(name, TARGET_PATTERNS)]
+    n_fields = len({*BAR_FIELDS} & {name.casefold() for name in numbers})
+    if n_fields >= _LOOKS_LIKE_BARS or (targets and len(numeric) > 1):
+        return ValueColumns((), None)
     known = sorted(
         (name for name in numeric if bare(name) in _VALUES),
         key=lambda name: (_VALUES.index(bare(name)), name),
@@ -74,6 +110,33 @@ def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
     others = [name for name in numeric if name not in known]
     names = (*known, *others)
     return ValueColumns(names, names[0] if known or len(others) == 1 else None)
+
+
+def propose_value(columns: Sequence[tuple[str, str]], time: str | None) -> ValueProposal:
+    """Return the line of a config for a table that could be a series.
+
+    Parameters
+    ----------
+    columns
+        (name, Arrow type string), in any order.
+    time
+        The column that has to be named as the time, None where it is found by its name.
+    """
+    found = value_columns(columns)
+    others = [name for name in found.names if name not in (time, found.only)]
+    if found.only is None or found.only == time:
+        if not others:
+            return ValueProposal(None, "")
+        told = (
+            f"the table could be a series of {some_of(others, at_most=5)}: name the one that it is "
+            f"about, data.columns: {{value: {yaml_text(others[0])}}}"
+        )
+        return ValueProposal(None, told)
+    pairs = [] if time is None else [f"time: {yaml_text(time)}"]
+    pairs.append(f"{VALUE}: {yaml_text(found.only)}")
+    beside = f"; it could be of {some_of(others, at_most=5)} too" if others else ""
+    told = f"a series of {found.only}, since neither bars nor targets are there{beside}"
+    return ValueProposal(f"{{{', '.join(pairs)}}}", told)
 
 
 def value_advice(columns: Sequence[tuple[str, str]]) -> str:

@@ -78,7 +78,8 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "time": (
         *TIME_COLUMNS,
         *("time", "opentime", "tsevent", "windowstart", "tradedate", "bartime", "starttime"),
-        *("t", "day", "month", "unnamed0", "indexlevel0", "index"),
+        *("t", "day", "month", "ds", "yyyymm", "yearmonth", "period", "quarter", "year"),
+        *("unnamed0", "indexlevel0", "index"),
     ),
     "open": ("open", "openprice", "pxopen", "priceopen", "1open", "o"),
     "high": ("high", "highprice", "pxhigh", "pricehigh", "2high", "h"),

@@ -171,7 +171,8 @@ def test_missing_time_columns_are_errors() -> None:
     columns = [("time", "int64"), ("f", "double")]
     expected = (
         "no time column: looked for ts, timestamp, datetime, date; found time, f. "
-        "Set data.columns: {time: time}."
+        "Set data.columns: {time: time}. "
+        "If it is a series, name the column it is about: data.columns: {time: time, value: f}."
     )
     with pytest.raises(DataError) as error:
         resolve_roles(columns, ColumnsConfig(), None)
