@@ -324,7 +324,10 @@ def _inspected(
             problems[partition.symbol] = str(error)
     draft.found += list(problems.values())[:1]
     for text, n in Counter(
-        finding.message for each in inspections for finding in each.findings
+        finding.message
+        for each in inspections
+        for finding in each.findings
+        if finding.rule != "time_zone_assumed"  # of which the zone's own line tells
     ).most_common(8):
         draft.found.append(text if n == 1 else f"{text} (and in {plural(n - 1, 'other')})")
     fewest = min((each.n_rows for each in inspections), default=_MIN_ROWS)
@@ -341,12 +344,15 @@ def _propose_zone(inspections: Sequence[SymbolInspection], draft: _Draft) -> Non
     """Say whose clock times without a zone are, where sessions tell."""
     assumed = {finding.rule for each in inspections for finding in each.findings}
     steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
-    if "time_zone_assumed" not in assumed or not steps or steps[0] >= _DAY_S * _NS:
+    if "time_zone_assumed" not in assumed:
+        return
+    if not steps or steps[0] >= _DAY_S * _NS:
+        draft.found.append("times name no zone and are taken as UTC")
         return
     times = np.unique(np.concatenate([decode_runs(each.runs) for each in inspections]))
     hours = find_hours(times, Counter(steps).most_common(1)[0][0])
     if hours is None:
-        draft.found.append("times name no zone; data.time_zone says whose they are, if not UTC")
+        draft.found.append("times name no zone and are taken as UTC; data.time_zone says otherwise")
     elif hours.is_local:
         why = f"bars from {hours.hours} in all seasons are its session"
         draft.guess("data.time_zone", yaml_text(hours.zone), why)

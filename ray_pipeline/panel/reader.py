@@ -47,6 +47,9 @@ class SymbolRows:
         clock.
     interval
         Length of a bar; for labels by the clock.
+    is_ours
+        Whether the labels were computed here, by the clock; of others nobody knows whether they
+        count time or rows.
     """
 
     table: SymbolTable
@@ -54,12 +57,14 @@ class SymbolRows:
     is_member: NDArray[np.bool_] | None = None
     axis: NDArray[np.int64] | None = None
     interval: Interval | None = None
+    is_ours: bool = False
 
     def label_ends(self, horizon: Horizon) -> NDArray[np.int64]:
         """Last position that each row's label saw, shape (n_rows,).
 
         By the clock it is that of the last bar which any symbol's label from there could see: an
-        excess return has those of others in it. Where there is no label, it is as many rows on.
+        excess return has those of others in it. Where there is no label, it is as many rows on, and
+        so it is for labels of others where that is later.
         """
         if horizon.unit == "rows" or self.axis is None or self.interval is None:
             return label_end_positions(self.positions, horizon.count)
@@ -68,7 +73,8 @@ class SymbolRows:
         reach = reach_of_labels(time_ns, horizon, clock)
         by_rows = label_end_positions(self.positions, horizon.in_bars(clock.session_bars))
         last = np.searchsorted(self.axis, reach.deadline_ns, side="right") - 1
-        return np.where(reach.rows >= 0, np.maximum(last, self.positions[reach.rows]), by_rows)
+        by_clock = np.where(reach.rows >= 0, np.maximum(last, self.positions[reach.rows]), by_rows)
+        return by_clock if self.is_ours else np.maximum(by_clock, by_rows)
 
     def target(self, name: str) -> NDArray[np.float64]:
         """Labels of one target, shape (n_rows,)."""
@@ -120,7 +126,9 @@ class PanelReader:
         axis = self.axis(frame.axis)
         positions = np.searchsorted(axis, table.time_ns)
         is_member = members_at(partition.membership, table.time_ns)
-        return SymbolRows(table, positions, is_member, axis, frame.request.interval)
+        request = frame.request
+        is_ours = request.kind != "labeled"
+        return SymbolRows(table, positions, is_member, axis, request.interval, is_ours)
 
     def axis(self, name: str) -> NDArray[np.int64]:
         """Return the panel's unique timestamps in nanoseconds, shape (n_timestamps,)."""

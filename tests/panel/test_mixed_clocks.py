@@ -179,6 +179,26 @@ def test_label_ends_are_what_labels_really_span(mixed: Panel) -> None:
     np.testing.assert_array_equal(in_rows[:-12], positions[12:])
 
 
+def test_labels_of_others_may_count_rows_or_time(mixed: Panel) -> None:
+    """Nobody says whether 60m of a labeled table is twelve rows or an hour: the later one ends."""
+    rows = replace(mixed.rows("THIN"), is_ours=False)
+    times, positions = rows.table.time_ns, rows.positions
+    axis = mixed.reader.axis(mixed.frame.axis)
+    ends = rows.label_ends(Horizon(12, "bars"))
+    # Two bars in five are there: twelve of them take two and a half hours.
+    assert (ends[:-12] >= positions[12:]).all()
+    by_clock = replace(rows, is_ours=True).label_ends(Horizon(12, "bars"))
+    assert (ends >= by_clock).all()
+    assert np.mean(ends > by_clock) > 0.5  # without a label it is by rows anyway
+    # By rows of a file that has them all, both are the same.
+    whole = mixed.rows("LIQUID0")
+    others = replace(whole, is_ours=False)
+    np.testing.assert_array_equal(
+        whole.label_ends(Horizon(12, "bars")), others.label_ends(Horizon(12, "bars"))
+    )
+    assert axis[ends[0]] > times[0] + 60 * MINUTE
+
+
 def test_no_training_label_sees_a_test_row(mixed: Panel) -> None:
     """Of every kind and symbol: the last bar that a kept label sees lies before the fold."""
     axis = mixed.reader.axis(mixed.frame.axis)
