@@ -72,7 +72,7 @@ def by_loop(run_dir: Path, data: Path, symbols: list[str], out: Path) -> None:
     out.mkdir()
     for symbol in symbols:
         table = pq.ParquetFile(file_of(data, symbol)).read()
-        pq.write_table(run.predict(table, symbol=symbol), out / f"{symbol}.parquet")
+        pq.write_table(run.predict(table, symbol=symbol, in_sample=True), out / f"{symbol}.parquet")
 
 
 def plainly(run_dir: Path, data: Path, symbols: list[str], out: Path) -> None:
@@ -110,7 +110,7 @@ def main() -> None:
         print(f"{options.symbols} symbols x {options.rows:,} rows, {options.trees} trees")
 
         def command(n_workers: int, name: str) -> None:
-            chosen = PredictOptions(n_workers=n_workers)
+            chosen = PredictOptions(n_workers=n_workers, in_sample=True)
             predict_panel(str(run_dir), str(data), str(root / name), Silent(), chosen)
 
         ways: dict[str, Callable[[], None]] = {

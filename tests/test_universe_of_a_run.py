@@ -154,7 +154,7 @@ def test_who_has_left_is_not_scored(tmp_path: Path, universe: str) -> None:
     assert cli.main(["run", str(config)]) == 0
     out = tmp_path / "scores"
     command = ["predict", str(tmp_path / "run"), "--data-dir", str(data_dir), "--out", str(out)]
-    assert cli.main([*command, "--n-workers", "0"]) == 0
+    assert cli.main([*command, "--in-sample", "--n-workers", "0"]) == 0
     rows = {
         symbol: pq.read_table(
             out / f"interval=1d/symbol={symbol}/{symbol}.parquet", partitioning=None

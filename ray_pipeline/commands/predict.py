@@ -29,6 +29,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)
     parser.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
     parser.add_argument(
+        "--history",
+        action="store_true",
+        help="before the models' own rows those that the run predicted out of sample",
+    )
+    parser.add_argument(
+        "--in-sample",
+        action="store_true",
+        help="also rows that the models learned from, marked in_sample: for no backtest",
+    )
+    parser.add_argument(
         "--n-workers",
         type=whole_number(0, MAX_COUNT),
         metavar="N",

@@ -26,8 +26,11 @@ from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.roles import fields_of
 from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
 from ray_pipeline.predicting.doubt import doubt_warnings
+from ray_pipeline.predicting.history import read_history
 from ray_pipeline.predicting.models import ScoringReader
+from ray_pipeline.predicting.options import AS_IN_THE_RUN, PredictOptions
 from ray_pipeline.predicting.outcome import described, replay_summary, replay_warning
+from ray_pipeline.predicting.scoring import scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
@@ -40,40 +43,11 @@ from ray_pipeline.training.model_checks import check_input
 from ray_pipeline.training.models import check_model
 from ray_pipeline.wording import agreeing, plural
 
-__all__ = ["PredictOptions", "predict_panel"]
+__all__ = ["predict_panel"]
 
 
 _N_LOOKED_AT = 5
 """Symbols that show of what kind the data are, before any work is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class PredictOptions:
-    """What a user may choose; by default everything is as in the run.
-
-    Attributes
-    ----------
-    interval
-        Of the new data, where its layout has several.
-    targets, symbols
-        None of them: all.
-    since
-        Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
-    n_workers
-        Workers; 0: in this process, without Ray.
-    address
-        Of the Ray cluster.
-    layout
-        Pattern of the new data's paths; an empty text: they need none.
-    """
-
-    interval: str | None = None
-    targets: Sequence[str] = ()
-    symbols: Sequence[str] = ()
-    since: str | None = None
-    n_workers: int | None = None
-    address: str | None = None
-    layout: str | None = None
 
 
 def predict_panel(
@@ -81,7 +55,7 @@ def predict_panel(
     data_dir: str,
     out: str,
     reporter: Reporter,
-    options: PredictOptions = PredictOptions(),
+    options: PredictOptions = AS_IN_THE_RUN,
     import_folders: Sequence[str] = (),
 ) -> Mapping[str, Any]:
     """Score every symbol under a data directory, each by the models that its route leads to.
@@ -109,6 +83,11 @@ def predict_panel(
     ExecutionError
         When more symbols fail than the config tolerates, or none can be served.
     """
+    if options.history and options.in_sample:
+        raise ConfigError(
+            "--history and --in-sample: both give rows before the models' training was over, the "
+            "one out of sample and the other not. Leave one of them out."
+        )
     trained = open_trained_run(run_uri)
     since = None if options.since is None else since_ns(options.since)
     jobs = trained.jobs_of(options.targets)
@@ -140,8 +119,10 @@ def predict_panel(
             "rejected": [asdict(rejection) for rejection in batch.discovery.rejected],
         },
         "since": options.since,
+        "history": options.history,
+        "in_sample": options.in_sample,
         "targets": list(targets),
-        "columns": ["ts", *targets, *raw],
+        "columns": scores_schema(targets, raw).names,
         # What the models answer, by the column of their raw predictions.
         "questions": {job.column: QUESTIONS[job.view] for job in jobs},
         "doubtful": doubted,
@@ -156,7 +137,7 @@ def predict_panel(
     for job_id in sorted(pooled):
         # Of a model that serves everybody the user hears once, and before any work is done.
         check_model(trained.run, job_id, seals.get(job_id))
-    work = _Work(trained, batch, served, seals, request, targets, raw, since)
+    work = _Work(trained, batch, served, seals, request, targets, raw, since, options)
     with open_predictions(destination, facts, reporter.say) as folder:
         _score(work, config, destination, folder, reporter)
     return folder.record
@@ -193,7 +174,8 @@ def _score(
             request = compute_cross_section(runner, out, compared, request, members)
             if request.cross_section and request.cross_section.warning:
                 folder.record["warnings"].append(request.cross_section.warning)
-        units = [unit for unit in work.units(request) if unit.key not in ledger.quarantined]
+        walked = work.history(runner)
+        units = [unit for unit in work.units(request, walked) if unit.key not in ledger.quarantined]
         folder.begin(units)
         records = runner.run(units)
     ledger.healthy(dict.fromkeys(symbols))
@@ -238,14 +220,29 @@ class _Work:
     targets: tuple[str, ...]
     raw: tuple[str, ...]
     since: int | None
+    options: PredictOptions
 
     @property
     def served_symbols(self) -> list[str]:
         """Symbols that at least one model serves."""
         return [symbol for symbol, serving in self.served.items() if serving.jobs]
 
-    def units(self, request: TableRequest) -> list[Unit]:
-        """Make a unit per served symbol, which reads no feature that its own models do not need."""
+    def history(self, runner: UnitRunner) -> Mapping[str, str]:
+        """Have the run's walk-forward sorted by symbol, where it is asked for."""
+        if not self.options.history:
+            return {}
+        jobs = {symbol: self.served[symbol].jobs for symbol in self.served_symbols}
+        trained = self.trained
+        return read_history(runner, trained.run, trained.run_options, trained.content, jobs)
+
+    def units(self, request: TableRequest, history: Mapping[str, str]) -> list[Unit]:
+        """Make a unit per served symbol, which reads no feature that its own models do not need.
+
+        Parameters
+        ----------
+        history
+            Table of a symbol's walk-forward, where that is asked for.
+        """
         names = file_names(self.batch)
         families = tuple(_identities({job.family for job in self.trained.jobs}))
         return [
@@ -269,6 +266,8 @@ class _Work:
                     raw=self.raw,
                     interval=self.trained.interval,
                     since_ns=self.since,
+                    in_sample=self.options.in_sample,
+                    history=history.get(symbol),
                     name=names[symbol],
                 ),
             )

@@ -13,13 +13,14 @@ from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.naming import name_columns
 from ray_pipeline.panel.roles import fields_of
 from ray_pipeline.predicting.models import ModelCache
-from ray_pipeline.predicting.scoring import score_table, scores_schema
+from ray_pipeline.predicting.scoring import known_from, score_table, scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.predicting.units import check_table, columns_read
 from ray_pipeline.training.model_checks import check_columns, check_input
 from ray_pipeline.training.models import TrainedModel
+from ray_pipeline.wording import iso_time
 
 __all__ = ["LoadedRun", "load_run"]
 
@@ -50,8 +51,8 @@ def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Load
     >>> run.targets  # doctest: +SKIP
     ('fwd_ret_5d', 'y_will_peak_10d_1.0')
     >>> scores = run.predict(bars, symbol="AAPL")  # doctest: +SKIP
-    >>> scores.column_names[:2]  # doctest: +SKIP
-    ['ts', 'fwd_ret_5d']
+    >>> scores.column_names[:3]  # doctest: +SKIP
+    ['ts', 'in_sample', 'fwd_ret_5d__score']
     """
     return LoadedRun(open_trained_run(uri, storage_options))
 
@@ -123,6 +124,8 @@ class LoadedRun:
         symbol: str,
         targets: Sequence[str] = (),
         since: str | None = None,
+        *,
+        in_sample: bool = False,
     ) -> pa.Table:
         """Score a table of one symbol, by the same code as ``ray-pipeline predict``.
 
@@ -138,13 +141,16 @@ class LoadedRun:
             Score these alone; none: all.
         since
             Leave out rows before this time.
+        in_sample
+            Also score rows whose labels the models learned from, which no backtest may use.
 
         Returns
         -------
         pyarrow.Table
-            ``ts`` (UTC), a score in [0, 1] per target, and for each model a column of what it
-            predicts by itself: ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It
-            begins with the first row that can be predicted.
+            ``ts`` (UTC), ``in_sample``, for each target ``<target>__score``: where the prediction
+            stands, in [0, 1], and no probability; and for each model a column of what it predicts
+            by itself: ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It begins with
+            the first row that can be predicted, and without `in_sample` at `known_from`.
 
         Raises
         ------
@@ -174,7 +180,19 @@ class LoadedRun:
         wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
         schema = scores_schema(wanted_targets, raw_columns(jobs, self._quantiles))
         start = None if since is None else since_ns(since)
-        return score_table(symbol_table, serving.jobs, models, schema, start).table
+        return score_table(
+            symbol_table, serving.jobs, models, schema, start, in_sample=in_sample
+        ).table
+
+    def known_from(self, symbol: str) -> str:
+        """Return when the last label was known that the symbol's models learned from.
+
+        Rows from then on are predicted out of sample.
+        """
+        jobs = self.serving(symbol).jobs
+        if not jobs:
+            raise ArtifactError(f"no model serves symbol {symbol}.")
+        return iso_time(known_from([self.model(job.job_id) for job in jobs]))
 
     def _check(
         self,

@@ -37,6 +37,8 @@ def described(
             "jobs": [job.job_id for job in serving.jobs],
             "file": names[symbol] if record else None,
             "n_rows": record["n_rows"] if record else 0,
+            "n_history_rows": record["n_history"] if record else 0,
+            "known_ts": _iso(record, "known_ns"),
             "first_ts": _iso(record, "first_time_ns"),
             "last_ts": _iso(record, "last_time_ns"),
             "first_predictable_row": record["first_predictable_row"] if record else None,
@@ -120,6 +122,11 @@ def _row_notes(record: Record | None) -> list[str]:
     if record["first_predictable_time_ns"] is None:
         return [
             f"no row to predict: the features look back on {plural(first, 'row')} before the first"
+        ]
+    if not record["has_later_rows"]:
+        return [
+            "no row to predict: none is later than the last label that its models learned from, "
+            f"which was known at {iso_time(record['known_ns'])}; --history gives the walk-forward's"
         ]
     return ["no row to predict since the time asked for"]
 

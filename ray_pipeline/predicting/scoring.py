@@ -11,12 +11,23 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.serving import ServedJob, quantile_columns
+from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.statistics.percentile_scale import mean_percentile
 from ray_pipeline.training.models import TrainedModel
 
-__all__ = ["Replayed", "Scores", "first_predictable_row", "replay", "score_table", "scores_schema"]
+__all__ = [
+    "Replayed",
+    "Scores",
+    "first_predictable_row",
+    "known_from",
+    "replay",
+    "score_column",
+    "score_table",
+    "scores_schema",
+    "target_scores",
+]
 
 Floats = NDArray[np.float64]
 
@@ -28,13 +39,17 @@ class Scores:
     Attributes
     ----------
     table
-        ``ts``, a score per target, raw columns.
+        ``ts``, ``in_sample``, a score per target, raw columns.
     first_row
         First row of the symbol's table that could be predicted, from 0; it may lie beyond its end.
+    known_ns
+        When the last label was known that one of the models learned from: rows before it are
+        in-sample.
     """
 
     table: pa.Table
     first_row: int
+    known_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +70,28 @@ class Replayed:
 
 
 def scores_schema(targets: Sequence[str], raw: Sequence[str]) -> pa.Schema:
-    """Return the columns of scores: time, a score per target, raw predictions."""
-    numbers = [(name, pa.float64()) for name in (*targets, *raw)]
-    return pa.schema([("ts", pa.timestamp("ns", "UTC")), *numbers])
+    """Return the columns of scores: time, in-sample or not, a score per target, predictions."""
+    numbers = [(name, pa.float64()) for name in (*map(score_column, targets), *raw)]
+    return pa.schema([("ts", pa.timestamp("ns", "UTC")), ("in_sample", pa.bool_()), *numbers])
+
+
+def score_column(target: str) -> str:
+    """Name the column of a target's score: a standing in [0, 1], and no probability."""
+    return f"{target}__score"
+
+
+def known_from(models: Sequence[TrainedModel]) -> int:
+    """Return from when on rows have no label that one of the models learned from.
+
+    Runs before version 0.5.0 say when their last training row was, and not when its label was
+    known.
+    """
+    found = []
+    for model in models:
+        trained = model.metadata["trained_on"]
+        known = trained.get("known_ts")
+        found.append(since_ns(trained["last_ts"]) + 1 if known is None else since_ns(known))
+    return max(found)
 
 
 def first_predictable_row(models: Sequence[TrainedModel]) -> int:
@@ -70,7 +104,9 @@ def score_table(
     jobs: Sequence[ServedJob],
     models: Mapping[str, TrainedModel],
     schema: pa.Schema,
-    since_ns: int | None,
+    since: int | None,
+    *,
+    in_sample: bool,
 ) -> Scores:
     """Score the rows of one symbol, each by itself.
 
@@ -88,13 +124,18 @@ def score_table(
         By job.
     schema
         Columns to give; those that no job fills are null.
-    since_ns
+    since
         Leave out rows before this time; None for none.
+    in_sample
+        Also give the rows whose labels one of the models learned from.
     """
+    known_ns = known_from([models[job.job_id] for job in jobs])
+    if not in_sample:
+        since = known_ns if since is None else max(since, known_ns)
     first_row = first_predictable_row([models[job.job_id] for job in jobs])
     start = first_row
-    if since_ns is not None:
-        start = max(start, int(np.searchsorted(table.time_ns, since_ns)))
+    if since is not None:
+        start = max(start, int(np.searchsorted(table.time_ns, since)))
     start = min(start, table.n_rows)
     columns: dict[str, Floats] = {}
     percentiles: dict[str, Floats] = {}
@@ -111,15 +152,24 @@ def score_table(
         if model.quantiles:
             names = quantile_columns(job, model.quantiles)
             columns |= zip(names, model.predict_quantiles(X), strict=True)
-    for target in dict.fromkeys(job.target for job in jobs):
-        columns[target] = _score([job for job in jobs if job.target == target], percentiles)
-    n_rows = table.n_rows - start
-    arrays = [pa.array(table.time_ns[start:], schema.field("ts").type)]
+    columns |= target_scores(jobs, percentiles)
+    times = table.time_ns[start:]
+    arrays = [pa.array(times, schema.field("ts").type), pa.array(times < known_ns)]
     arrays += [
-        pa.array(columns[name], from_pandas=True) if name in columns else pa.nulls(n_rows, kind)
-        for name, kind in zip(schema.names[1:], schema.types[1:], strict=True)
+        pa.array(columns[name], from_pandas=True) if name in columns else pa.nulls(len(times), kind)
+        for name, kind in zip(schema.names[2:], schema.types[2:], strict=True)
     ]
-    return Scores(pa.table(arrays, schema=schema), first_row)
+    return Scores(pa.table(arrays, schema=schema), first_row, known_ns)
+
+
+def target_scores(
+    jobs: Sequence[ServedJob], percentiles: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """Return the score of each target by its column, from percentiles by job."""
+    return {
+        score_column(target): _score([job for job in jobs if job.target == target], percentiles)
+        for target in dict.fromkeys(job.target for job in jobs)
+    }
 
 
 def replay(table: SymbolTable, model: TrainedModel) -> Replayed:

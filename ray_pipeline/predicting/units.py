@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.predicting.history import history_scores
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.scoring import replay, score_table, scores_schema
 from ray_pipeline.predicting.serving import ServedJob
@@ -49,6 +51,11 @@ class PredictSpec:
         As the run names it, for messages.
     since_ns
         Rows before it are left out.
+    in_sample
+        Whether rows are scored whose labels the models learned from.
+    history
+        Name of the table of the symbol's walk-forward, whose rows come before the models'; None:
+        they are left out.
     name
         Of the file to write.
     """
@@ -64,6 +71,8 @@ class PredictSpec:
     raw: tuple[str, ...]
     interval: str | None
     since_ns: int | None
+    in_sample: bool
+    history: str | None
     name: str
 
 
@@ -91,8 +100,17 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
             check_columns(model.metadata, columns, table.symbol, read)
     check_table(table, spec.request, spec.interval)
     schema = scores_schema(spec.targets, spec.raw)
-    scores = score_table(table, spec.jobs, models, schema, spec.since_ns)
-    first, written = scores.first_row, scores.table
+    scores = score_table(table, spec.jobs, models, schema, spec.since_ns, in_sample=spec.in_sample)
+    first, written, n_history = scores.first_row, scores.table, 0
+    if spec.history is not None:
+        walked = reader.run.read_table(spec.history)
+        earlier = history_scores(walked, spec.jobs, schema, scores.known_ns)
+        if spec.since_ns is not None:
+            is_asked = pc.greater_equal(earlier["ts"].cast(pa.int64()), spec.since_ns)
+            earlier = earlier.filter(is_asked)
+        n_history = earlier.num_rows
+        written = pa.concat_tables([earlier, written])
+    n_scored = written.num_rows
     times = written.column("ts").cast("int64").to_numpy()
     inside = members_at(spec.partition.membership, times)
     if inside is not None:
@@ -101,7 +119,10 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     reader.run.write_table(spec.name, written)
     return {
         "n_rows": written.num_rows,
-        "n_outside_universe": scores.table.num_rows - written.num_rows,
+        "n_outside_universe": n_scored - written.num_rows,
+        "n_history": n_history,
+        "known_ns": scores.known_ns,
+        "has_later_rows": bool(len(table.time_ns)) and int(table.time_ns[-1]) >= scores.known_ns,
         "first_time_ns": int(times[0]) if len(times) else None,
         "last_time_ns": int(times[-1]) if len(times) else None,
         "first_predictable_row": first,

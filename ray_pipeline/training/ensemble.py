@@ -122,6 +122,11 @@ def _averaged(job: JobSpec, tables: Sequence[pa.Table]) -> pa.Table:
             pa.array(_uncentred(centred_percentile)),
         )
         .set_column(
+            first.column_names.index("standing"),
+            "standing",
+            pa.array(_uncentred(centred_percentile)),
+        )
+        .set_column(
             first.column_names.index("centred_percentile"),
             "centred_percentile",
             pa.array(centred_percentile),

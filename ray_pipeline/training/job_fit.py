@@ -83,9 +83,11 @@ class FittedJob:
         Rows the final model was trained on, those of a stream among them.
     first, last
         Panel positions of the first and the last of them.
+    known
+        Panel position at which the last of their labels was known.
     rows
         Indices of the training rows in the design, shape (n_rows,).
-    known
+    predictions
         The final model's predictions of them, shape (n_rows,).
     hyperparameters
         Of the final model.
@@ -102,9 +104,10 @@ class FittedJob:
     n_rows: int
     first: int
     last: int
+    known: int
     fitting: Mapping[str, Any]
     rows: NDArray[np.int64]
-    known: Floats
+    predictions: Floats
     hyperparameters: Mapping[str, Any]
     search: SearchVerdict | None = None
 
@@ -153,7 +156,6 @@ def fit_job(
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
     X = columns_of(design, job.features)
     fit = fitter.fit(problem, X, job.features, None, hyperparameters)
-    known = fit.model.predict(X[problem.rows])
     table, evidence = _out_of_sample(design, measure, job, axis, pieces)
     return FittedJob(
         model=fit.model,
@@ -163,12 +165,23 @@ def fit_job(
         n_rows=fit.n_rows,
         first=fit.first,
         last=fit.last,
+        known=_known_at(design, problem, fit.last, len(axis)),
         rows=problem.rows,
-        known=known,
+        predictions=fit.model.predict(X[problem.rows]),
         hyperparameters=hyperparameters,
         search=verdict,
         fitting=fit.facts,
     )
+
+
+def _known_at(design: Design, problem: Problem, last: int, n_timestamps: int) -> int:
+    """Return the position at which the last label of the training was known.
+
+    A stream has rows that the design has not: their labels end as far after them.
+    """
+    end = int(design.label_ends[problem.rows].max())
+    beyond = max(0, last - int(design.positions[problem.rows[-1]]))
+    return min(end + beyond, n_timestamps - 1)
 
 
 def _walk_forward(
@@ -290,6 +303,7 @@ def _out_of_sample(
     found = _predicted(design, pieces)
     symbols = design.symbol_index[np.concatenate([piece.rows for piece in pieces])]
     n_rows = len(symbols)
+    centred = np.concatenate([piece.centred_percentile for piece in pieces])
     folds = np.concatenate([np.full(len(piece.rows), piece.fold) for piece in pieces])
     table = pa.table(
         {
@@ -301,7 +315,8 @@ def _out_of_sample(
             "fold": pa.array(folds.astype(np.int32)),
             "prediction": pa.array(found.prediction),
             "actual": pa.array(found.actual, from_pandas=True),
-            "centred_percentile": pa.array(found.centred_percentile),
+            "standing": pa.array((centred + 1.0) / 2.0),
+            "centred_percentile": pa.array(centred),
             "outcome": pa.array(found.outcome, from_pandas=True),
         }
     )

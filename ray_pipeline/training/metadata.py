@@ -90,17 +90,19 @@ def fitted_facts(
             "n_rows": fitted.n_rows,
             "first_ts": iso_time(int(axis[fitted.first])),
             "last_ts": iso_time(int(axis[fitted.last])),
+            # From here on the model predicts what it cannot have learned.
+            "known_ts": iso_time(int(axis[fitted.known])),
         },
         "absent_features": _absent(design, features),
         "quantiles": list(model.quantiles) if isinstance(model, QuantileModel) else None,
-        "percentile_scale": percentile_scale(fitted.known).tolist(),
+        "percentile_scale": percentile_scale(fitted.predictions).tolist(),
         "replay": [
             {
                 "time_ns": int(axis[design.positions[row]]),
                 "symbol": design.symbols[design.symbol_index[row]],
                 "prediction": float(prediction),
             }
-            for row, prediction in zip(last, fitted.known[-REPLAY_ROWS:], strict=True)
+            for row, prediction in zip(last, fitted.predictions[-REPLAY_ROWS:], strict=True)
         ],
     }
 

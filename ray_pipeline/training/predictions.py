@@ -35,7 +35,10 @@ class JoinedPredictions:
 
 
 def predictions_schema() -> pa.Schema:
-    """Columns of the out-of-sample predictions."""
+    """Columns of the out-of-sample predictions.
+
+    A ``standing`` is the percentile of a prediction among those of its fold's training rows.
+    """
     return pa.schema(
         [
             ("ts", pa.timestamp("ns", tz="UTC")),
@@ -46,6 +49,7 @@ def predictions_schema() -> pa.Schema:
             ("fold", pa.int32()),
             ("prediction", pa.float64()),
             ("actual", pa.float64()),
+            ("standing", pa.float64()),
         ]
     )
 

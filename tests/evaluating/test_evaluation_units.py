@@ -54,6 +54,7 @@ def write(reader: PanelReader, rows: Predictions, name: str = POOLED.table) -> N
         "fold": (rows.positions[order] // 100).astype(np.int32),
         "prediction": rows.prediction[order],
         "actual": rows.label[order],
+        "standing": np.full(n_rows, 0.5),
     }
     arrays = [
         pa.array(columns[field.name], field.type, from_pandas=True)

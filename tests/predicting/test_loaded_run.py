@@ -43,7 +43,7 @@ def test_a_model_can_be_used_by_itself(labeled: Trained, run: LoadedRun) -> None
     """With the names of the columns given it checks them; a place is where the score comes from."""
     model = run.model(POOLED)
     X = labeled.tables["S00"]["signal"].to_numpy().astype(np.float32)[:, np.newaxis]
-    scores = run.predict(labeled.tables["S00"], symbol="S00")
+    scores = run.predict(labeled.tables["S00"], symbol="S00", in_sample=True)
     prediction = model.predict(X, ("signal",))
     np.testing.assert_array_equal(prediction, scores[f"{TARGET}__pooled__ridge"].to_numpy())
     assert ((model.percentile(prediction) >= 0) & (model.percentile(prediction) <= 1)).all()

@@ -139,7 +139,7 @@ def test_a_foreign_own_model_is_refused_in_python(
     """When the symbol is scored that it serves, the first of all of them; the others are."""
     put(OWN, other, ours)
     run = load_run(str(ours.run_dir))
-    assert run.predict(labeled.tables["S01"], symbol="S01").num_rows == 320
+    assert run.predict(labeled.tables["S01"], symbol="S01", in_sample=True).num_rows == 320
     with pytest.raises(ArtifactError, match=FOREIGN):
         run.predict(labeled.tables["S00"], symbol="S00")
     with pytest.raises(ArtifactError, match=FOREIGN):

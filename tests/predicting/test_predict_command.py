@@ -20,7 +20,7 @@ def test_it_tells_what_was_scored(
     """Failures and notes by their symbols, the proof of equality, counts, and where it all is."""
     tables = {"S00": labeled.tables["S00"], "S01": labeled_table("S01").drop_columns(["signal"])}
     data_dir = write_panel(tmp_path / "data", tables | {"NEW": labeled_table("NEW")})
-    assert main(arguments(labeled, tmp_path / "out", data_dir)) == 0
+    assert main([*arguments(labeled, tmp_path / "out", data_dir), "--in-sample"]) == 0
     output = capsys.readouterr()
     failed, noted, proof, counts, place = output.out.splitlines()
     assert failed.startswith("- S01: ArtifactError: symbol S01: cs_fwd_ret_1d__ridge needs")

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from conftest import Store
 
 SYMBOLS = ["S00", "S02"]
-NEEDED = ["*.json", "config.yaml", "models/**/*.*", "routing/*.parquet"]
+NEEDED = [
+    *("*.json", "config.yaml", "models/**/*.*", "routing/*.parquet"),
+    "predictions/*.parquet",  # for the history
+]
 """Of a run directory, to use its models."""
 
 
@@ -42,14 +45,14 @@ def filled_bucket(labeled: Trained, s3_store: Store, monkeypatch: pytest.MonkeyP
 
 def _predict(bucket: Store) -> Mapping[str, Any]:
     places = (bucket.uri_of(name) for name in ("run", "panel", "scores"))
-    return predict_panel(*places, Silent(), PredictOptions())
+    return predict_panel(*places, Silent(), PredictOptions(history=True))
 
 
 def test_scores_are_those_of_a_disk_and_an_interruption_is_continued(
     labeled: Trained, bucket: Store, tmp_path: Path, scored: list[str]
 ) -> None:
-    """Byte by byte; after Ctrl-C at S02, which the record tells, S00 is not scored again."""
-    predict(labeled, tmp_path / "here", symbols=SYMBOLS)
+    """Byte by byte, the walk-forward too; after Ctrl-C at S02 no other symbol is scored again."""
+    predict(labeled, tmp_path / "here", symbols=SYMBOLS, history=True)
     scored[:] = ["!S02"]
     with pytest.raises(KeyboardInterrupt):
         _predict(bucket)
@@ -73,5 +76,5 @@ def test_a_run_is_loaded_from_s3(labeled: Trained, bucket: Store, tmp_path: Path
     run = load_run(bucket.uri_of("run"), bucket.options)
     table = labeled.tables["S00"]
     (path,) = (tmp_path / "here").rglob("symbol=S00/*.parquet")
-    assert run.predict(table, "S00").equals(pq.ParquetFile(path).read())
+    assert run.predict(table, "S00", in_sample=True).equals(pq.ParquetFile(path).read())
     assert run.targets == (TARGET,)

@@ -70,7 +70,7 @@ def test_training_rows_are_predicted_as_in_training(trained: Trained, tmp_path: 
     kinds = set()
     for symbol in NAMES:
         table = scores_of(tmp_path / "out", symbol)
-        assert loaded.predict(trained.tables[symbol], symbol=symbol).equals(table)
+        assert loaded.predict(trained.tables[symbol], symbol=symbol, in_sample=True).equals(table)
         rows = table["ts"].cast("int64").to_pylist()
         for job in loaded.serving(symbol).jobs:
             then = {
@@ -105,7 +105,7 @@ def test_both_is_the_mean_of_both_views_percentiles(labeled: Trained, tmp_path: 
         views.append((placed[0] + placed[1]) / 2)
         average = table[f"{TARGET}__{word}__rank_average"].to_numpy()
         np.testing.assert_array_equal(average, views[-1])
-    np.testing.assert_array_equal(table[TARGET].to_numpy(), (views[0] + views[1]) / 2)
+    np.testing.assert_array_equal(table[f"{TARGET}__score"].to_numpy(), (views[0] + views[1]) / 2)
 
 
 def test_scores_depend_on_the_past_alone_and_not_beyond_the_lookback(
@@ -147,7 +147,7 @@ def test_an_unknown_symbol_is_served_by_the_pooled_models(labeled: Trained, tmp_
     assert first.column_names == found["columns"]
     assert first[f"{TARGET}__own__ridge"].null_count == first.num_rows == 320
     np.testing.assert_array_equal(
-        first[TARGET].to_numpy(), first[f"{TARGET}__pooled__rank_average"].to_numpy()
+        first[f"{TARGET}__score"].to_numpy(), first[f"{TARGET}__pooled__rank_average"].to_numpy()
     )
 
 

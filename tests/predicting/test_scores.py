@@ -57,6 +57,7 @@ def model(
 ) -> TrainedModel:
     """Return a model that predicts its first feature."""
     known = {"job_id": name, "features": list(features), "first_predictable_row": 0, "replay": []}
+    known["trained_on"] = {"last_ts": "1970-01-03", "known_ts": "1970-01-04"}
     return TrainedModel(known | metadata, Times(1.0), (), 0, np.array(scale))
 
 
@@ -79,11 +80,11 @@ def test_both_views_are_averaged_as_ranks() -> None:
         OWN.job_id: model(OWN.job_id, ("a",), [5.0, 6.0]),
     }
     schema = scores_schema(("y",), (RIDGE.job_id, TREES.job_id, OWN.job_id))
-    table = score_table(TABLE, (RIDGE, TREES, OWN), models, schema, None).table
+    table = score_table(TABLE, (RIDGE, TREES, OWN), models, schema, None, in_sample=True).table
     ridge = np.array([0.125, 0.375, 0.625, 0.875, 1.0])
     trees = np.array([0.0, 0.25, 0.75, 1.0, 1.0])
     own = np.zeros(5)
-    assert table["y"].to_pylist() == (((ridge + trees) / 2 + own) / 2).tolist()
+    assert table["y__score"].to_pylist() == (((ridge + trees) / 2 + own) / 2).tolist()
     assert table[RIDGE.job_id].to_pylist() == [0, 1, 2, 3, 4]
     assert table[TREES.job_id].to_pylist() == [10, 20, 30, 40, 50]
     assert table["ts"].cast("int64").to_pylist() == TABLE.time_ns.tolist()
@@ -98,13 +99,16 @@ def test_an_average_has_a_column_and_no_second_voice() -> None:
     mean = job("y", "cross_sectional", "rank_average")
     members = tuple(models.values())
     known = {"job_id": mean.job_id, "features": ["b", "a"], "first_predictable_row": 0}
+    known["trained_on"] = {"last_ts": "1970-01-02"}
     average = TrainedModel(known, None, members, 0, np.empty(0))
     schema = scores_schema(("y",), (mean.job_id,))
     jobs = (mean, RIDGE, TREES)
-    table = score_table(TABLE, jobs, models | {mean.job_id: average}, schema, None).table
+    table = score_table(
+        TABLE, jobs, models | {mean.job_id: average}, schema, None, in_sample=True
+    ).table
     expected = [(0.25 + 0.25) / 2, (0.375 + 0.5) / 2, (0.5 + 0.75) / 2, (0.625 + 1) / 2, 0.875]
     assert table[mean.job_id].to_pylist() == expected
-    assert table["y"].to_pylist() == expected
+    assert table["y__score"].to_pylist() == expected
     alone = average.predict(np.ascontiguousarray(TABLE.features[:, ::-1]))
     assert alone.tolist() == expected
 
@@ -117,7 +121,7 @@ def test_rows_begin_where_every_feature_has_looked_back_and_where_asked() -> Non
     }
     schema = scores_schema(("y",), ())
     for since, first in ((None, 2), (DAY, 2), (3 * DAY - 1, 3), (3 * DAY, 3), (9 * DAY, 5)):
-        scores = score_table(TABLE, (RIDGE, TREES), models, schema, since)
+        scores = score_table(TABLE, (RIDGE, TREES), models, schema, since, in_sample=True)
         assert scores.first_row == 2
         assert scores.table["ts"].cast("int64").to_pylist() == TABLE.time_ns[first:].tolist()
 
@@ -125,7 +129,9 @@ def test_rows_begin_where_every_feature_has_looked_back_and_where_asked() -> Non
 def test_a_table_shorter_than_the_lookback_has_no_row() -> None:
     """The first row that could be predicted lies beyond its end."""
     models = {RIDGE.job_id: model(RIDGE.job_id, ("a",), [0.0], first_predictable_row=7)}
-    scores = score_table(TABLE, (RIDGE,), models, scores_schema(("y",), (RIDGE.job_id,)), None)
+    scores = score_table(
+        TABLE, (RIDGE,), models, scores_schema(("y",), (RIDGE.job_id,)), None, in_sample=True
+    )
     assert (scores.table.num_rows, scores.first_row) == (0, 7)
 
 
@@ -133,9 +139,9 @@ def test_every_symbol_has_the_same_columns() -> None:
     """What no job of the symbol fills is null, of the same type."""
     models = {RIDGE.job_id: model(RIDGE.job_id, ("a",), [0.0])}
     schema = scores_schema(("y", "z"), (RIDGE.job_id, "z__own__trees"))
-    table = score_table(TABLE, (RIDGE,), models, schema, None).table
+    table = score_table(TABLE, (RIDGE,), models, schema, None, in_sample=True).table
     assert table.schema.equals(schema)
-    assert table["z"].null_count == table["z__own__trees"].null_count == 5
+    assert table["z__score"].null_count == table["z__own__trees"].null_count == 5
 
 
 def test_quantiles_stand_beside_the_prediction() -> None:
@@ -143,11 +149,13 @@ def test_quantiles_stand_beside_the_prediction() -> None:
     known = model(RIDGE.job_id, ("a",), [0.0, 4.0])
     spread = TrainedModel(known.metadata, Spread(2.0), (), 0, np.array([0.0, 4.0]))
     names = (RIDGE.job_id, f"{RIDGE.job_id}__q0.1", f"{RIDGE.job_id}__q0.9")
-    table = score_table(TABLE, (RIDGE,), {RIDGE.job_id: spread}, scores_schema(("y",), names), None)
+    table = score_table(
+        TABLE, (RIDGE,), {RIDGE.job_id: spread}, scores_schema(("y",), names), None, in_sample=True
+    )
     low, high = (table.table[name].to_pylist() for name in names[1:])
     assert low == [-1, 1, 3, 5, 7]
     assert high == [1, 3, 5, 7, 9]
-    assert table.table["y"].to_pylist() == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert table.table["y__score"].to_pylist() == [0.25, 0.5, 0.75, 1.0, 1.0]
 
 
 def test_the_replay_compares_the_rows_that_are_still_there() -> None:

@@ -69,9 +69,9 @@ def remembering_bars(symbol: str, n_bars: int = 320) -> pa.Table:
 def predict(
     trained: Trained, out: Path, data_dir: Path | None = None, **options: Any
 ) -> Mapping[str, Any]:
-    """Score a data directory, by default the run's own."""
+    """Score a data directory, by default the run's own, with the rows of the training."""
     where = str(trained.data_dir if data_dir is None else data_dir)
-    chosen = PredictOptions(**options)
+    chosen = PredictOptions(**{"in_sample": not options.get("history"), **options})
     return predict_panel(str(trained.run_dir), where, str(out), Silent(), chosen)
 
 

@@ -76,7 +76,7 @@ def test_predict_scores_with_it_or_says_why_not(
     """All symbols and rows, pooled and own models; or one sentence, and nothing written."""
     out = tmp_path / "scores"
     data = ["--data-dir", str(release / "recent"), "--out", str(out)]
-    code = main(["predict", str(release / "run"), *data, "--n-workers", "0"])
+    code = main(["predict", str(release / "run"), *data, "--in-sample", "--n-workers", "0"])
     if code == 2:
         [sentence] = capsys.readouterr().err.strip().splitlines()
         assert "Traceback" not in sentence
@@ -89,3 +89,19 @@ def test_predict_scores_with_it_or_says_why_not(
     )
     assert any("pooled" in column for column in tables["AAPL"].column_names)
     assert any("own" in column for column in tables["MSFT"].column_names)
+
+
+def test_the_history_of_an_older_version_is_given_or_refused(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standings are recorded since 0.5.0; without them one sentence says what to do."""
+    out = tmp_path / "scores"
+    line = ["predict", str(release / "run"), "--data-dir", str(release / "recent")]
+    code = main([*line, "--out", str(out), "--history", "--n-workers", "0"])
+    if code:
+        [sentence] = capsys.readouterr().err.strip().splitlines()
+        assert "Traceback" not in sentence
+        assert not list(out.rglob("*.parquet"))
+    else:
+        tables = [pq.read_table(path) for path in out.rglob("*.parquet")]
+        assert not any(any(table["in_sample"].to_pylist()) for table in tables)

@@ -280,6 +280,7 @@ class TestPredictions:
             "fold": 0,
             "prediction": 450.25,
             "actual": y[450],
+            "standing": first["standing"],
         }
         assert first["ts"].isoformat() == "2024-01-07T06:00:00+00:00"
         assert (second["symbol"], second["actual"]) == ("S1", None)
@@ -294,7 +295,7 @@ class TestPredictions:
         y[1::2] = np.nan
         fitted = fit(design_of(y, marked_features(900), 3))
         assert fitted.rows.tolist() == list(range(0, 900, 2))
-        np.testing.assert_array_equal(fitted.known, fitted.rows + COLUMN["c"])
+        np.testing.assert_array_equal(fitted.predictions, fitted.rows + COLUMN["c"])
 
     def test_predictions_of_a_fold_are_those_of_its_model(self, family: RecordingFamily) -> None:
         """The recording model predicts its first feature: c, then d, then b."""

@@ -29,6 +29,7 @@ def table(symbol: str, *predictions: float) -> pa.Table:
         "fold": [0] * n_rows,
         "prediction": predictions,
         "actual": [0.5] * n_rows,
+        "standing": [0.5] * n_rows,
     }
     return pa.table(
         {name: pa.array(columns[name], kind) for name, kind in zip(*_schema(), strict=True)}

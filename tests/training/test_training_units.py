@@ -134,6 +134,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
         "n_rows": 275,
         "first_ts": "2024-01-01T10:00:00+00:00",
         "last_ts": "2024-01-12T20:00:00+00:00",
+        "known_ts": "2024-01-13T01:00:00+00:00",  # five bars on
     }
     assert set(metadata) == {
         *(*plain, "trained_on", "out_of_sample", "seed", "files", "libraries"),
@@ -256,6 +257,7 @@ def test_a_pooled_model_is_trained_on_every_symbol(reader: PanelReader) -> None:
         "n_rows": 1_200,
         "first_ts": "2024-01-01T00:00:00+00:00",
         "last_ts": "2024-01-13T11:00:00+00:00",
+        "known_ts": "2024-01-13T11:00:00+00:00",
     }
     assert result["predictions"].startswith("units/train_pooled/")
     assert result["out_of_sample"]["n_rows"] == 150

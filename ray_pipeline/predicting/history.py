@@ -1,0 +1,189 @@
+"""Predictions of rows that models were trained on: those of the walk-forward, never the models'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ray_pipeline.errors import ArtifactError
+from ray_pipeline.execution.artifacts import table_name
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.predicting.scoring import target_scores
+from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.results.tables import PREDICTIONS
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["HistorySpec", "history_scores", "read_history", "split_history"]
+
+_ROWS_AT_ONCE = 4_000_000
+"""Rows of the whole table for which one unit sorts out those of its symbols."""
+
+_COLUMNS = ("ts", "symbol", "target", "view", "family", "prediction", "standing")
+_JOB = ("target", "view", "family")
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySpec:
+    """Symbols whose rows are sorted out of a run's out-of-sample predictions.
+
+    Attributes
+    ----------
+    run_uri, run_options
+        The run.
+    content
+        Its ``content_sha256``, which stands for the table.
+    symbols
+        What serves each symbol.
+    """
+
+    run_uri: str
+    run_options: Mapping[str, Any]
+    content: str
+    symbols: tuple[tuple[str, tuple[ServedJob, ...]], ...]
+
+
+def read_history(
+    runner: UnitRunner,
+    run: RunDirectory,
+    run_options: Mapping[str, Any],
+    content: str,
+    served: Mapping[str, Sequence[ServedJob]],
+) -> dict[str, str]:
+    """Sort a run's out-of-sample predictions by symbol.
+
+    Returns
+    -------
+    dict
+        Symbol to the name of its table in the runner's directory.
+
+    Raises
+    ------
+    ArtifactError
+        When a version before 0.5.0 wrote it, which recorded no standings.
+    ExecutionError
+        When the table cannot be read.
+    """
+    with run.open_table(PREDICTIONS) as file:
+        n_rows, columns = file.metadata.num_rows, file.schema_arrow.names
+    if "standing" not in columns:
+        raise ArtifactError(
+            f"{run.uri}/{PREDICTIONS} does not say where its predictions stand: a version before "
+            "0.5.0 wrote it. Run again with this one, or leave --history out."
+        )
+    symbols = sorted(served)
+    n_units = max(1, min(len(symbols), -(-n_rows // _ROWS_AT_ONCE)))
+    units = [
+        Unit(
+            "history",
+            f"part {i}",
+            split_history,
+            HistorySpec(
+                run.uri,
+                run_options,
+                content,
+                tuple((symbol, tuple(served[symbol])) for symbol in symbols[i::n_units]),
+            ),
+        )
+        for i in range(n_units)
+    ]
+    records = runner.run_required(units)
+    return {symbol: name for record in records.values() for symbol, name in record["files"].items()}
+
+
+def split_history(reader: PanelReader, spec: HistorySpec) -> dict[str, Any]:
+    """Write the out-of-sample predictions of some symbols, a table for each (unit function)."""
+    run = RunDirectory(spec.run_uri, spec.run_options)
+    jobs: set[tuple[str, str, str]] = {
+        (job.target, job.view, job.family) for _, each in spec.symbols for job in each
+    }
+    wanted = pa.array([symbol for symbol, _ in spec.symbols])
+    with run.open_table(PREDICTIONS) as file:
+        pieces = [
+            table.filter(pc.is_in(table["symbol"], wanted))
+            for group in range(file.metadata.num_row_groups)
+            if _may_hold(file, group, jobs)
+            for table in [file.read_row_group(group, columns=list(_COLUMNS))]
+        ]
+        rows = pa.concat_tables(pieces) if pieces else file.schema_arrow.empty_table()
+    files: dict[str, str] = {}
+    for symbol, its in spec.symbols:
+        own = rows.filter(pc.equal(rows["symbol"], symbol))
+        files[symbol] = table_name(f"history-{len(files):05d}")
+        reader.run.write_table(files[symbol], _of_jobs(own, its))
+    return {"files": files}
+
+
+def history_scores(
+    table: pa.Table, jobs: Sequence[ServedJob], schema: pa.Schema, before_ns: int
+) -> pa.Table:
+    """Return a symbol's walk-forward as rows of scores.
+
+    Parameters
+    ----------
+    table
+        As `split_history` wrote it.
+    jobs
+        What serves the symbol.
+    schema
+        Of scores.
+    before_ns
+        From when on models score by themselves.
+    """
+    table = table.filter(pc.less(table["ts"].cast(pa.int64()), before_ns))
+    times = np.unique(table["ts"].cast(pa.int64()).to_numpy())
+    columns: dict[str, np.ndarray[Any, Any]] = {}
+    standings: dict[str, np.ndarray[Any, Any]] = {}
+    for i, job in enumerate(jobs):
+        own = table.filter(pc.equal(table["job"], i))
+        at = np.searchsorted(times, own["ts"].cast(pa.int64()).to_numpy())
+        columns[job.column] = _placed(own["prediction"], at, len(times))
+        standings[job.job_id] = _placed(own["standing"], at, len(times))
+    columns |= target_scores(jobs, standings)
+    arrays = [pa.array(times, schema.field("ts").type), pa.array(np.zeros(len(times), dtype=bool))]
+    for field in list(schema)[2:]:
+        found = columns.get(field.name)
+        arrays.append(
+            pa.nulls(len(times), field.type) if found is None else pa.array(found, from_pandas=True)
+        )
+    return pa.table(arrays, schema=schema)
+
+
+def _of_jobs(rows: pa.Table, jobs: Sequence[ServedJob]) -> pa.Table:
+    """Return time, job by its place, prediction and standing of the jobs that serve a symbol."""
+    pieces = []
+    for i, job in enumerate(jobs):
+        mine = rows
+        for name, value in zip(_JOB, (job.target, job.view, job.family), strict=True):
+            mine = mine.filter(pc.equal(mine[name], value))
+        place = pa.array(np.full(mine.num_rows, i, dtype=np.int32))
+        pieces.append(mine.select(["ts", "prediction", "standing"]).add_column(1, "job", place))
+    return pa.concat_tables(pieces)
+
+
+def _may_hold(file: pq.ParquetFile, group: int, jobs: set[tuple[str, str, str]]) -> bool:
+    """Tell whether a row group can hold rows of these jobs, by what its footer says."""
+    bounds = []
+    of_group = file.metadata.row_group(group)
+    for name in _JOB:
+        column = of_group.column(file.schema_arrow.get_field_index(name)).statistics
+        if column is None or not column.has_min_max:
+            return True
+        bounds.append((column.min, column.max))
+    return any(
+        all(low <= value <= high for value, (low, high) in zip(job, bounds, strict=True))
+        for job in jobs
+    )
+
+
+def _placed(values: pa.ChunkedArray, at: np.ndarray[Any, Any], n_rows: int) -> np.ndarray[Any, Any]:
+    found = np.full(n_rows, np.nan)
+    found[at] = values.to_numpy()
+    return found
