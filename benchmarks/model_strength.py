@@ -176,7 +176,9 @@ def walk(panel: Panel, view: str, family: str, hyperparameters: dict[str, Any]) 
             if view == "pooled" and COMPARISON is not None:
                 places = panel.positions[:start]
                 form = label_form(family)
-                learned = LearnedLabels.compared(y, places, ends, target.task, COMPARISON, form)
+                learned = LearnedLabels.compared(
+                    y, places, places, ends, target.task, COMPARISON, form
+                )
             problem = learned.fold_problem(fold, 0, 7 + j)
             if problem is not None:
                 problems[target.name] = problem

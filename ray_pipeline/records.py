@@ -130,16 +130,22 @@ MembershipSpans = tuple[tuple[int, int], ...]
 """Spans [start, end) in nanoseconds since 1970, UTC; sorted, and apart from each other."""
 
 
+GroupSpans = tuple[tuple[int, int, str], ...]
+"""Spans (start, end, group) in the same way: when a symbol belonged to which group, as a sector."""
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolPartition:
     """A symbol and its Parquet files, sorted by path.
 
-    `membership` says when the symbol belongs to the universe; None: always.
+    `membership` says when the symbol belongs to the universe; None: always. `groups` are those that
+    the universe gives it; None: it gives none.
     """
 
     symbol: str
     files: tuple[PartitionFile, ...]
     membership: MembershipSpans | None = None
+    groups: GroupSpans | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("bounds", "display"),
     ("credentials", "errors", "identity", "memory", "version", "wording"),
     ("intervals", "records"),
-    ("config", "execution", "statistics", "storage"),
+    ("config", "execution", "groups", "statistics", "storage"),
     ("bars", "discovery", "families"),
     ("series",),
     ("stages", "user_code"),
@@ -50,7 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 KNOWS_ONLY = {
     "bars": ("bounds", "errors", "intervals", "records", "wording"),
-    "discovery": ("config", "errors", "intervals", "records", "storage", "wording"),
+    "discovery": ("config", "errors", "groups", "intervals", "records", "storage", "wording"),
     "families": ("errors", "identity", "records", "statistics"),
     "series": ("bars", "errors", "intervals", "records"),
 }

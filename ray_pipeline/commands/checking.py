@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from ray_pipeline.commands.checked_groups import groups_seen, lines_of_groups
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.driving.places import (
@@ -42,10 +43,10 @@ _WIDTH = 100
 _DAY_SECONDS = 86_400
 
 _COMPARED: Mapping[Compare, str] = {
-    "rank": "pooled models learn ranks within the timestamp",
-    "z_score": "pooled models learn z-scores within the timestamp",
-    "demean": "pooled models learn labels less the mean of the timestamp",
-    "raw": "pooled models learn labels as they are, not compared within the timestamp",
+    "rank": "pooled models learn ranks within {where}",
+    "z_score": "pooled models learn z-scores within {where}",
+    "demean": "pooled models learn labels less the mean of {where}",
+    "raw": "pooled models learn labels as they are, not compared within {where}",
 }
 
 
@@ -81,6 +82,7 @@ def check_config(
     laid = lay_panel(seen.inspections, summary, config, memberships)
     if seen.is_whole:
         laid.require_targets()
+    groups = groups_seen(config, seen, batch, laid.axis)
     problems = {name: why for why, names in laid.problems.items() for name in names}
     doubt = DoubtLimits.from_config(config, summary.bar_seconds, summary.session_bars)
     ranked = [target for target in summary.targets if target.name not in problems]
@@ -132,6 +134,7 @@ def check_config(
             *summary.warnings,
             *laid.warnings,
             *_few_symbols(config, summary, seen.n_usable),
+            *([] if groups is None else groups.warnings(config.target_ranking.min_cs)),
             *unused_limits(config, [target.name for target in summary.targets]),
             *_search_warnings(config, ranked, inspection.n_rows),
             *_standing_warnings(config),
@@ -143,6 +146,7 @@ def check_config(
         "views": list(config.target_ranking.views),
         "families": list(config.target_ranking.families),
         "compare": config.target_ranking.compare,
+        "groups": None if groups is None else groups.to_record(config.target_ranking.min_cs),
         "run_dir": config.output.run_dir,
     }
 
@@ -289,7 +293,11 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         for target in found["targets"]
     )
     if "cross_sectional" in found["views"]:
-        lines.append(f"labels    {_COMPARED[found['compare']]}")
+        where = "the timestamp"
+        if found["groups"]:
+            where = f"the {found['groups']['column']} at a timestamp"
+        lines.append(f"labels    {_COMPARED[found['compare']].format(where=where)}")
+    lines += lines_of_groups(found["groups"])
     lines.extend(
         f"stage     {stage['name']}: {stage['function']}"
         f"({', '.join(['table', *(f'{k}={v!r}' for k, v in stage['options'].items())])})"

@@ -89,6 +89,7 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
             summary,
             max_rows=config.data.max_rows_per_symbol,
             min_rows=config.data.min_rows_per_symbol,
+            group=config.columns.group,
         )
         for warning in (*batch.warnings, *summary.warnings):
             reporter.say(f"warning: {warning}")

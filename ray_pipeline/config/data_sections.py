@@ -81,7 +81,8 @@ class DataConfig(Section):
     universe: Uri | None = Field(
         default=None,
         description="Table of symbol, from and to (Parquet or CSV): when each symbol belongs to "
-        "the universe, both ends included; null: always.",
+        "the universe, both ends included; null: always. Further columns may be groups of "
+        "columns.group.",
     )
     kind: Literal["auto", "labeled", "bars", "series"] = Field(
         default="auto",
@@ -259,6 +260,12 @@ class ColumnsConfig(Section):
     )
     exclude_features: NameList = Field(
         default=(), description="Patterns of feature columns to leave out."
+    )
+    group: Text | None = Field(
+        default=None,
+        description="Column of groups, such as a sector: features, labels and skill compare a "
+        "symbol with those of its group alone. Text or whole numbers in the symbols' files, or "
+        "else a column of data.universe; null: all symbols are compared.",
     )
     horizons: Horizons = Field(
         default={},

@@ -33,12 +33,15 @@ class Batch:
         agree with it.
     warnings
         Sentences for the user.
+    universe_columns
+        Columns of the table of ``data.universe`` beside symbol, from and to.
     """
 
     discovery: Discovery
     partitions: Mapping[str, SymbolPartition]
     interval: str | None
     warnings: tuple[str, ...]
+    universe_columns: tuple[str, ...] = ()
 
 
 def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | None = None) -> Batch:
@@ -51,7 +54,9 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
     """
     data = config.data
     warnings: list[str] = []
-    universe = None if data.universe is None else _read_universe(data.universe, data)
+    universe = None
+    if data.universe is not None:
+        universe = _read_universe(data.universe, data, config.columns.group)
     if data.symbols:
         found = resolve_symbols(
             data.data_dir, data.symbols, data.interval, data.storage_options, data.layout
@@ -88,12 +93,13 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
         partitions={symbol: _member(partitions[symbol], universe) for symbol in selected},
         interval=found.interval or data.interval,
         warnings=tuple(warnings),
+        universe_columns=() if universe is None else universe.others,
     )
 
 
-def _read_universe(uri: str, data: DataConfig) -> Universe:
+def _read_universe(uri: str, data: DataConfig, group: str | None) -> Universe:
     same_store = uri.partition("://")[0] == data.data_dir.partition("://")[0] and "://" in uri
-    return read_universe(uri, data.storage_options if same_store else {})
+    return read_universe(uri, data.storage_options if same_store else {}, group)
 
 
 def _members_of(
@@ -127,16 +133,19 @@ def _members_of(
 def _member(partition: SymbolPartition, universe: Universe | None) -> SymbolPartition:
     if universe is None:
         return partition
-    return replace(partition, membership=universe.spans[partition.symbol])
+    symbol = partition.symbol
+    groups = None if universe.groups is None else universe.groups[symbol]
+    return replace(partition, membership=universe.spans[symbol], groups=groups)
 
 
 def fingerprint(partitions: Mapping[str, SymbolPartition]) -> str:
-    """Hash the names, sizes and versions of all input files, and who belongs to the universe."""
+    """Hash the names, sizes and versions of all input files, and what the universe says of each."""
     listing = [
         [
             symbol,
             [[file.path, file.size_bytes, file.version] for file in partition.files],
             *([] if partition.membership is None else [partition.membership]),
+            *([] if partition.groups is None else [partition.groups]),
         ]
         for symbol, partition in sorted(partitions.items())
     ]

@@ -1,4 +1,4 @@
-"""Membership over time: which symbols belong to the universe, and when."""
+"""Membership over time: which symbols belong to the universe, when, and to which group of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ray_pipeline.errors import ConfigError, StorageError
-from ray_pipeline.records import MembershipSpans
+from ray_pipeline.errors import ConfigError, DataError, StorageError
+from ray_pipeline.groups import RowGroups
+from ray_pipeline.records import GroupSpans, MembershipSpans
 from ray_pipeline.storage import open_filesystem, storage_errors
+from ray_pipeline.wording import iso_time
 
 __all__ = ["Universe", "read_universe"]
 
@@ -34,13 +36,22 @@ class Universe:
         Of the table, as the user gave it.
     spans
         By symbol: [start, end) in nanoseconds since 1970, UTC; sorted, and apart from each other.
+    groups
+        By symbol: when it belonged to which group, where the table has the column of groups that
+        was asked for; None where it has no such column.
+    others
+        Further columns of the table.
     """
 
     uri: str
     spans: Mapping[str, MembershipSpans]
+    groups: Mapping[str, GroupSpans] | None = None
+    others: tuple[str, ...] = ()
 
 
-def read_universe(uri: str, storage_options: Mapping[str, Any]) -> Universe:
+def read_universe(
+    uri: str, storage_options: Mapping[str, Any], group: str | None = None
+) -> Universe:
     """Read a table of symbol, from and to; a symbol may have several rows.
 
     Both ends belong to the membership, and a date means the whole of that day in UTC. An empty
@@ -52,6 +63,9 @@ def read_universe(uri: str, storage_options: Mapping[str, Any]) -> Universe:
         A Parquet file, or a CSV file with a header (``.csv``, also compressed).
     storage_options
         Of its store.
+    group
+        Column of groups. A table that has it may lack `from` and `to`, as a plain map from symbol
+        to group.
 
     Raises
     ------
@@ -59,8 +73,8 @@ def read_universe(uri: str, storage_options: Mapping[str, Any]) -> Universe:
         When the file is missing or unreadable, lacks a column, or holds a row that makes no sense.
         The message names the file, and the row where there is one.
     """
-    table = _read(uri, storage_options)
-    columns = _columns(table, uri)
+    table = _read(uri, storage_options, group)
+    columns = _columns(table, uri, group)
     symbols = _texts(columns[_SYMBOL], uri)
     starts = _times(columns[_FROM], uri, _FROM, at_end=False)
     ends = _times(columns[_TO], uri, _TO, at_end=True)
@@ -77,10 +91,59 @@ def read_universe(uri: str, storage_options: Mapping[str, Any]) -> Universe:
         found.setdefault(symbol, []).append((start, end))
     if not found:
         raise ConfigError(f"{_KEY}: {uri} has no rows, so that no symbol would be a member.")
-    return Universe(uri, {symbol: tuple(_joined(found[symbol])) for symbol in sorted(found)})
+    groups = None
+    if group is not None and group in columns:
+        names = _group_names(columns[group], uri, group)
+        groups = _grouped(symbols, starts.tolist(), ends.tolist(), names, uri, group)
+    return Universe(
+        uri,
+        {symbol: tuple(_joined(found[symbol])) for symbol in sorted(found)},
+        groups,
+        tuple(n for n in table.column_names if n.strip().lower() not in (_SYMBOL, _FROM, _TO)),
+    )
 
 
-def _read(uri: str, storage_options: Mapping[str, Any]) -> pa.Table:
+def _grouped(
+    symbols: list[str],
+    starts: list[int],
+    ends: list[int],
+    names: list[str | None],
+    uri: str,
+    group: str,
+) -> dict[str, GroupSpans]:
+    """Return the spans of each symbol by group, sorted; refuse a symbol that has two at a time."""
+    found: dict[str, list[tuple[int, int, str]]] = {symbol: [] for symbol in sorted(set(symbols))}
+    for symbol, start, end, name in zip(symbols, starts, ends, names, strict=True):
+        if name is not None:
+            found[symbol].append((start, end, name))
+    joined: dict[str, GroupSpans] = {}
+    for symbol, spans in found.items():
+        kept: list[tuple[int, int, str]] = []
+        for start, end, name in sorted(spans):
+            if kept and start <= kept[-1][1] and name == kept[-1][2]:
+                kept[-1] = (kept[-1][0], max(end, kept[-1][1]), name)
+            elif kept and start < kept[-1][1]:
+                at = "" if start == _ALWAYS.min else f" at {iso_time(start)}"
+                raise ConfigError(
+                    f"{_KEY}: {uri}: {symbol} has two groups{at} in column {group!r}: "
+                    f"{kept[-1][2]!r} and {name!r}. Give the rows a 'from' and a 'to' that do not "
+                    "overlap."
+                )
+            else:
+                kept.append((start, end, name))
+        joined[symbol] = tuple(kept)
+    return joined
+
+
+def _group_names(column: pa.ChunkedArray, uri: str, name: str) -> list[str | None]:
+    try:
+        groups = RowGroups.from_column(column, f"{_KEY}: {uri}: column {name!r}")
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+    return [None if code < 0 else groups.names[code] for code in groups.codes.tolist()]
+
+
+def _read(uri: str, storage_options: Mapping[str, Any], group: str | None) -> pa.Table:
     fs, path = open_filesystem(uri, storage_options)
     try:
         with storage_errors("read", uri), fs.open(path, "rb", compression="infer") as file:
@@ -90,9 +153,10 @@ def _read(uri: str, storage_options: Mapping[str, Any]) -> pa.Table:
     try:
         if ".csv" not in path.rpartition("/")[2].lower():
             return pq.read_table(content)
-        # Symbols stay text: neither 0700 nor TRUE may turn into something else.
+        # Symbols and groups stay text: neither 0700 nor TRUE may turn into something else.
+        texts = ("symbol", "Symbol", "SYMBOL", *([] if group is None else [group]))
         types = pa.csv.ConvertOptions(
-            column_types={name: pa.string() for name in ("symbol", "Symbol", "SYMBOL")},
+            column_types={name: pa.string() for name in texts},
             strings_can_be_null=True,
             null_values=[""],
         )
@@ -103,17 +167,29 @@ def _read(uri: str, storage_options: Mapping[str, Any]) -> pa.Table:
         ) from error
 
 
-def _columns(table: pa.Table, uri: str) -> dict[str, pa.ChunkedArray]:
-    """Return the three columns, whose names may be capitalised."""
+def _columns(table: pa.Table, uri: str, group: str | None) -> dict[str, pa.ChunkedArray]:
+    """Return the three columns, whose names may be capitalised, and that of groups if it is there.
+
+    Beside groups an end of the spans may be missing, as if it were empty.
+    """
     by_name = {name.strip().lower(): name for name in table.column_names}
-    missing = [name for name in (_SYMBOL, _FROM, _TO) if name not in by_name]
+    is_map = group in table.column_names
+    needed = (_SYMBOL,) if is_map else (_SYMBOL, _FROM, _TO)
+    missing = [name for name in needed if name not in by_name]
     if missing:
         raise ConfigError(
             f"{_KEY}: {uri} has no column {', '.join(map(repr, missing))}; it has "
             f"{', '.join(map(repr, table.column_names)) or 'none'}. Needed are 'symbol', 'from' "
             "and 'to'; leave 'to' empty for those that still belong to it."
         )
-    return {name: table.column(by_name[name]) for name in (_SYMBOL, _FROM, _TO)}
+    never = pa.chunked_array([pa.nulls(table.num_rows)])
+    columns = {
+        name: table.column(by_name[name]) if name in by_name else never
+        for name in (_SYMBOL, _FROM, _TO)
+    }
+    if group is not None and is_map:
+        columns[group] = table.column(group)
+    return columns
 
 
 def _texts(column: pa.ChunkedArray, uri: str) -> list[str]:

@@ -108,6 +108,7 @@ class DoubtedWalk:
         if comparison is not None and design.view == "cross_sectional":
             learned = LearnedLabels.compared(
                 design.y,
+                design.positions,
                 design.cells,
                 design.label_ends,
                 target.task,

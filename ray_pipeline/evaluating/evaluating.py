@@ -238,7 +238,7 @@ EVALUATION = Stage(
         UnitKind("compare_models", "comparing models"),
         UnitKind("join_curves", "joining curves"),
     ),
-    sections=("evaluation", "target_ranking", "doubt", "leakage"),
+    sections=("columns", "evaluation", "target_ranking", "doubt", "leakage"),
     tables=(EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY),
     needs=("doubt", "training"),
 )

@@ -27,8 +27,12 @@ from ray_pipeline.records import QUESTIONS
 from ray_pipeline.statistics.decay import decay_lags, later_rows
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.statistics.hits import agreement, agreement_by_chance
-from ray_pipeline.statistics.quantile_returns import quantile_matrix, quantile_returns
-from ray_pipeline.statistics.skill import grouped_skill, time_contributions
+from ray_pipeline.statistics.quantile_returns import (
+    mean_of_cells,
+    quantile_matrix,
+    quantile_returns,
+)
+from ray_pipeline.statistics.skill import grouped_skill, time_contributions, timestamp_skills
 
 __all__ = ["evaluate_job"]
 
@@ -98,6 +102,12 @@ def _quantiles(
     matrix = quantile_matrix(quantile, label, times, n_times, n_quantiles)
     pooled = job.view == "cross_sectional"
     benchmark = of_time if pooled else np.full(n_times, label.mean())
+    cells, first, cell = np.unique(rows.cells[used], return_index=True, return_inverse=True)
+    if len(cells) > n_times:
+        counts = np.bincount(cell)
+        of_cells = quantile_matrix(quantile, label, cell, len(cells), n_quantiles)
+        means = np.bincount(cell, weights=label) / counts
+        matrix, benchmark = mean_of_cells(of_cells, means, counts, times[first], n_times)
     found = quantile_returns(matrix, benchmark, job.span, job.spacing)
     counts = np.bincount(quantile, minlength=n_quantiles)
     base = float(label.mean()) if job.task == "binary" else math.nan
@@ -174,10 +184,11 @@ def _across(
     cells, prediction = rows.cells[first], rows.prediction
     known = np.isfinite(rows.label[later])
     label, predicted = rows.label[later][known], prediction[first][known]
-    skill = grouped_skill(predicted, label, cells[known], job.task, min_cs)
+    times = rows.positions[first][known]
+    skills = timestamp_skills(predicted, label, times, cells[known], job.task, min_cs)
     memory = grouped_skill(prediction[first], prediction[later], cells, "regression", min_cs)
     mean = float(memory.skills.mean()) if len(memory.skills) else math.nan
-    return skill.skills, mean
+    return skills, mean
 
 
 def _over_time(ranked: Ranked, first: Ints, later: Ints, job: EvaluatedJob) -> tuple[Floats, float]:

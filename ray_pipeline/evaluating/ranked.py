@@ -39,8 +39,8 @@ class Ranked:
     Attributes
     ----------
     percentile
-        Of the prediction, in [0, 1]: among the symbols of its timestamp, or among the symbol's
-        earlier predictions; NaN where there are too few.
+        Of the prediction, in [0, 1]: among the symbols of its timestamp (of its group, if there
+        are groups), or among the symbol's earlier predictions; NaN where there are too few.
     outcome
         Of the label: for binary labels less the share of positives known before, else its
         percentile less one half, found in the same way; NaN where unknown.
@@ -101,9 +101,10 @@ def _across(prediction: Floats, cells: Ints, settings: EvaluationSettings) -> tu
     most = int(counts.max(initial=0))
     if most >= settings.min_names:
         return percentile, NOTHING_MISSING
+    where = "no group of a timestamp" if settings.is_grouped else "no timestamp"
     return percentile, WhyNot(
         "no quantiles",
-        f"no timestamp has more than {plural(most, 'symbol')}, and {settings.min_names} are needed "
+        f"{where} has more than {plural(most, 'symbol')}, and {settings.min_names} are needed "
         f"for evaluation.n_quantiles={settings.n_quantiles} with "
         f"target_ranking.min_cs={settings.min_cs}",
     )

@@ -93,21 +93,26 @@ class EvaluatedJob:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSettings:
-    """See `ray_pipeline.config.EvaluationConfig`; `min_cs` is that of target ranking."""
+    """See `ray_pipeline.config.EvaluationConfig`; `min_cs` is that of target ranking.
+
+    `is_grouped` says whether predictions are compared within groups, which their tables name.
+    """
 
     n_quantiles: int
     cost_bps: float
     min_cs: int
+    is_grouped: bool = False
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> EvaluationSettings:
         """Take what the config says."""
         asked = config.evaluation
-        return cls(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs)
+        is_grouped = config.columns.group is not None
+        return cls(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs, is_grouped)
 
     @property
     def min_names(self) -> int:
-        """Symbols that a timestamp needs for its quantiles."""
+        """Symbols that a timestamp, or a group of it, needs for its quantiles."""
         return max(self.min_cs, self.n_quantiles)
 
 

@@ -93,8 +93,10 @@ def form_cohorts(
 
     Across symbols: 1 is long in equal parts in the names of the top quantile, 1 is short in those
     of the bottom one; both need a name whose label is known, and the return of a leg is the mean
-    over these. For a symbol alone: long 1 in the top quantile, short 1 in the bottom one, nothing
-    in between.
+    over these. Where symbols are compared within groups, each group has such a portfolio of its
+    own, whose share in the capital is that of its names: as much is long in a group as is short,
+    so that what moves the whole group moves nothing. For a symbol alone: long 1 in the top
+    quantile, short 1 in the bottom one, nothing in between.
     """
     last = settings.n_quantiles - 1
     sign = (ranked.quantile == last).astype(np.float64) - (ranked.quantile == 0)
@@ -115,21 +117,29 @@ def form_cohorts(
 def _across(
     rows: Predictions, ranked: Ranked, job: EvaluatedJob, n_quantiles: int, sign: Floats
 ) -> Cohorts:
-    positions, first, times = np.unique(rows.positions, return_index=True, return_inverse=True)
-    matrix = quantile_matrix(ranked.quantile, rows.label, times, len(positions), n_quantiles)
+    cells, first, cell = np.unique(rows.cells, return_index=True, return_inverse=True)
+    matrix = quantile_matrix(ranked.quantile, rows.label, cell, len(cells), n_quantiles)
     gross = matrix[:, -1] - matrix[:, 0]
     formed = np.isfinite(gross)
-    place = np.cumsum(formed) - 1
-    holding = np.flatnonzero((sign != 0.0) & formed[times])
-    leg = 2 * times[holding] + (sign[holding] > 0)
-    n_names = np.bincount(leg, minlength=2 * len(positions))
+    # Cells ascend with the positions, so that their times do.
+    positions, start, time = np.unique(
+        rows.positions[first[formed]], return_index=True, return_inverse=True
+    )
+    names = np.bincount(cell[ranked.quantile >= 0], minlength=len(cells))[formed]
+    share = np.zeros(len(cells))
+    share[formed] = names / np.bincount(time, weights=names)[time]
+    place = np.zeros(len(cells), dtype=np.int64)
+    place[formed] = time
+    holding = np.flatnonzero((sign != 0.0) & formed[cell])
+    leg = 2 * cell[holding] + (sign[holding] > 0)
+    n_names = np.bincount(leg, minlength=2 * len(cells))
     return Cohorts(
-        positions=positions[formed],
-        time_ns=rows.time_ns[first[formed]],
-        gross=gross[formed],
-        before=predecessors(positions[formed], job.span),
-        weights=sign[holding] / n_names[leg],
-        owners=place[times[holding]],
+        positions=positions,
+        time_ns=rows.time_ns[first[formed][start]],
+        gross=np.bincount(time, weights=share[formed] * gross[formed]).astype(np.float64),
+        before=predecessors(positions, job.span),
+        weights=sign[holding] * share[cell[holding]] / n_names[leg],
+        owners=place[cell[holding]],
         symbols=rows.symbols[holding],
     )
 

@@ -21,7 +21,10 @@ from ray_pipeline.evaluating.records import (
     Returns,
 )
 from ray_pipeline.execution.artifacts import table_name
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.statistics.cells import cells_of
+from ray_pipeline.training.predictions import GROUP
 
 __all__ = [
     "CurvesSpec",
@@ -71,7 +74,8 @@ def evaluate_unit(reader: PanelReader, spec: EvaluationSpec) -> dict[str, Any]:
     """Evaluate jobs one after the other (unit function)."""
     jobs, curves, slices = {}, [], {}
     for job in spec.jobs:
-        found = evaluate_job(read_predictions(reader, job, spec.axis), job, spec.settings)
+        rows = read_predictions(reader, job, spec.axis, is_grouped=spec.settings.is_grouped)
+        found = evaluate_job(rows, job, spec.settings)
         jobs[job.job_id] = {
             "job": asdict(found.job),
             "quantiles": [asdict(row) for row in found.quantiles],
@@ -109,9 +113,11 @@ def join_curves(reader: PanelReader, spec: CurvesSpec) -> dict[str, Any]:
     return {"table": name}
 
 
-def read_predictions(reader: PanelReader, job: EvaluatedJob, axis: str) -> Predictions:
+def read_predictions(
+    reader: PanelReader, job: EvaluatedJob, axis: str, *, is_grouped: bool = False
+) -> Predictions:
     """Read the table of a job's predictions, by symbol and time."""
-    table = reader.run.read_table(job.table, _COLUMNS)
+    table = reader.run.read_table(job.table, (*_COLUMNS, GROUP) if is_grouped else _COLUMNS)
     names = pc.unique(table.column("symbol")).sort()
     symbols = pc.index_in(table.column("symbol"), value_set=names).to_numpy().astype(np.int64)
     time_ns = table.column("ts").cast(pa.int64()).to_numpy()
@@ -122,10 +128,14 @@ def read_predictions(reader: PanelReader, job: EvaluatedJob, axis: str) -> Predi
         positions = np.searchsorted(reader.axis(axis), time_ns)
     else:
         positions = np.arange(len(time_ns))
+    cells = positions
+    if is_grouped and job.view == "cross_sectional":
+        groups = RowGroups.from_column(table.column(GROUP), f"{job.job_id}: the group")
+        cells = cells_of(positions, groups.codes[order])
     return Predictions(
         symbols=symbols,
         positions=positions,
-        cells=positions,
+        cells=cells,
         # Within a symbol folds follow each other; where one is missing so are its rows.
         stretches=np.cumsum(np.diff(folds, prepend=folds[:1]) > 1),
         time_ns=time_ns,

@@ -65,6 +65,7 @@ def explain_target(
         "run": {"uri": run.uri} | {name: getattr(contents.record, name) for name in told},
         "target": target,
         "symbol": symbol,
+        "groups": None if contents.record.groups is None else contents.record.groups.model_dump(),
         "rules": rules,
         "ranking": _ranking(contents, target, rules),
         "doubt": _doubt(contents, target, symbol),

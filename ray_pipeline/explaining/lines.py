@@ -113,6 +113,9 @@ def _ranking_lines(found: Found) -> Iterator[str]:
     if len(sources) > 1:
         told = [f"{source} in the {view} view" for source, view in sources.items()]
     yield from wrapped(f"{'; '.join([*told, ranking['source_of_q']])}.")
+    if found["groups"] is not None:
+        within, n_groups = found["groups"]["column"], len(found["groups"]["groups"])
+        yield from wrapped(f"Symbols are compared within {within} ({plural(n_groups, 'group')}).")
     for row in views:
         question = QUESTIONS[row["view"]]
         yield from wrapped(f"{VIEW_NAMES[row['view']]} ({question}): {row['conclusion']}.")

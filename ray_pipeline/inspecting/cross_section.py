@@ -23,7 +23,7 @@ from ray_pipeline.panel.cross_section.reference import CrossSection
 from ray_pipeline.panel.cross_section.spans import time_spans
 from ray_pipeline.panel.cross_section.values import MIN_MEMBERS
 from ray_pipeline.panel.loading import TableRequest, load_symbol_table
-from ray_pipeline.panel.membership import labelled_inside
+from ray_pipeline.panel.membership import labelled_inside, without_ungrouped
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.records import SymbolPartition, TimeRun
@@ -85,13 +85,15 @@ def write_base(reader: PanelReader, spec: BaseSpec) -> dict[str, Any]:
     """Write a symbol's base columns (unit function); the record holds its time axis."""
     request = spec.request
     found = load_symbol_table(spec.partition, reader.fs, request)
-    table = labelled_inside(found, spec.partition.membership, features_too=True)
+    inside = labelled_inside(found, spec.partition.membership, features_too=True)
+    table = without_ungrouped(inside)
     clock = find_clock(table.time_ns, request.interval)
     horizons = [resolve_horizon(name, request.interval, {}) for name in request.targets]
     reaches = [reach_of_labels(table.time_ns, horizon, clock) for horizon in horizons]
     deadlines = [reach.deadline_ns for reach in reaches]
     name = table_name("rows")
-    schema = base_schema(len(request.features), len(request.targets))
+    is_grouped = request.group is not None
+    schema = base_schema(len(request.features), len(request.targets), is_grouped=is_grouped)
     reader.run.write_tables(name, schema, base_tables(table, deadlines, spec.rows_per_group))
     # As text: an axis that symbols share is one object in the driver.
     runs = [[run.start_ns, run.step_ns, run.count] for run in encode_runs(table.time_ns)]

@@ -310,6 +310,7 @@ def build_panel(
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
         targets=[target.name for target in laid.targets],
+        group=config.columns.group,
     )
     frame = PanelFrame(
         axis=name,

@@ -11,6 +11,7 @@ from ray_pipeline.inspecting.cross_section import (
     needs_cross_section,
     require_members,
 )
+from ray_pipeline.inspecting.groups import describe_groups
 from ray_pipeline.inspecting.panel import Panel, build_panel, inspect_panel, summarise
 from ray_pipeline.inspecting.subject import Inspections, Subject, current_subject
 from ray_pipeline.panel.inspection import SymbolInspection
@@ -37,6 +38,7 @@ def _inspect(context: StageContext) -> None:
     memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
     panel = build_panel(context.run, inspections, summary, config, memberships)
     context.account.warn(panel.warnings)
+    describe_groups(context, panel.frame, inspections, memberships)
     _describe(context, panel, summary, inspections)
     context.put(
         Subject(

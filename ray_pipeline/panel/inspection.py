@@ -24,6 +24,12 @@ from ray_pipeline.panel.roles import (
     missing_bar_fields,
     resolve_roles,
 )
+from ray_pipeline.panel.row_groups import (
+    GroupSource,
+    group_findings,
+    group_source,
+    groups_of_rows,
+)
 from ray_pipeline.panel.tallies import ColumnTally
 from ray_pipeline.panel.time_axis import encode_runs
 from ray_pipeline.panel.time_forms import Clock
@@ -47,7 +53,7 @@ __all__ = [
 
 TableKind = Literal["labeled", "bars", "series"]
 
-_PAIRS = ("columns", "constant", "n_missing", "own_symbols")
+_PAIRS = ("columns", "constant", "n_missing", "own_symbols", "group_runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class InspectionRequest:
         The glob patterns of the config's ``columns``.
     rules
         How the files are read.
+    group
+        The config's ``columns.group``.
     """
 
     time_column: str | None
@@ -75,6 +83,7 @@ class InspectionRequest:
     exclude_features: tuple[str, ...]
     by_products: tuple[str, ...]
     rules: ReadingRules = AS_THEY_ARE
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,11 @@ class SymbolInspection:
         What the rows show of columns that count, tell the time, or are targets by name alone.
     lasting
         Of a series what `ray_pipeline.series.lasting` says.
+    group_source
+        Where its groups come from, if the config asks for groups.
+    group_runs
+        (first time in nanoseconds, group or None) of each run of rows of one group; see
+        `RowGroups.runs`.
     """
 
     symbol: str
@@ -150,6 +164,8 @@ class SymbolInspection:
     own_symbols: tuple[tuple[str, str], ...] = ()
     evidence: ColumnEvidence = NO_EVIDENCE
     lasting: tuple[tuple[int, float], ...] = ()
+    group_source: GroupSource = "nowhere"
+    group_runs: tuple[tuple[int, str | None], ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values; runs are ``[start_ns, step_ns, count]``."""
@@ -204,6 +220,7 @@ def inspection_request(
         exclude_features=tuple(patterns.exclude_features),
         by_products=tuple(patterns.by_products),
         rules=rules,
+        group=patterns.group,
     )
 
 
@@ -242,6 +259,9 @@ def inspect_symbol(
             given_columns = fields_of(kind) if splits is None else (*fields_of(kind), splits)
             evidence = EvidenceTally(plan.n_kept, features, targets)
             given = np.full((plan.n_kept if given_columns else 0, len(given_columns)), np.nan)
+            groups = groups_of_rows(
+                reader, partition.groups, request.group, roles.time, plan.time_ns, request.rules
+            )
             for block in blocks:
                 _count(block, tallies, evidence)
                 block.write(given, given_columns)
@@ -254,6 +274,7 @@ def inspect_symbol(
             found_in_bars = bar_findings(bars)
             is_kept, mended = mend_bars(time_ns, bars, ratios, request.rules)
             time_ns, found_in_bars = time_ns[is_kept], [*found_in_bars, *mended]
+            groups = groups.at(is_kept)
         require_rows(len(time_ns), max(1, request.min_rows))
         if kind == "bars":
             _require_values("bar has a close", [tallies["close"]])
@@ -265,6 +286,7 @@ def inspect_symbol(
     findings = [*reader.findings, *plan.findings, *blocks.findings]
     with naming_symbol(partition.symbol):
         findings += membership_findings(partition.membership, time_ns)
+    findings += group_findings(groups, request.group)
     findings += [finding for tally in tallies.values() for finding in tally.findings()]
     findings += found_in_bars
     only_values = ((name, tally.only_value) for name, tally in tallies.items())
@@ -286,6 +308,8 @@ def inspect_symbol(
         own_symbols=own_symbols,
         evidence=evidence.found(),
         lasting=lasting(given[:, 0]) if kind == "series" else (),
+        group_source=group_source(columns, partition.groups, request.group),
+        group_runs=() if request.group is None else groups.runs(time_ns),
     )
 
 

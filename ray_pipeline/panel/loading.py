@@ -25,8 +25,9 @@ from ray_pipeline.panel.quality import require_rows, within_range
 from ray_pipeline.panel.reading import ColumnReader, PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import fields_of, resolve_time_column
+from ray_pipeline.panel.row_groups import groups_of_rows
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.records import BAR_FIELDS, VALUE, SymbolPartition
+from ray_pipeline.records import BAR_FIELDS, VALUE, GroupSpans, SymbolPartition
 from ray_pipeline.series import ValueSeries, compute_series_features, compute_series_targets
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.filesystems import FileSystem
@@ -70,6 +71,8 @@ class TableRequest:
         they are among ``features``.
     bar_months
         Length of a bar in months, 0 where it is one of seconds.
+    group
+        Name of the groups within which symbols are compared; None: all are.
     """
 
     kind: TableKind
@@ -85,6 +88,7 @@ class TableRequest:
     rules: ReadingRules = AS_THEY_ARE
     own_columns: tuple[str, ...] = ()
     bar_months: int = 0
+    group: str | None = None
 
     @property
     def interval(self) -> Interval:
@@ -124,7 +128,19 @@ def load_symbol_table(
     """
     with naming_symbol(partition.symbol), PartitionReader(partition, fs, request.rules) as reader:
         table = _load(partition.symbol, reader, request, run)
+        table = _grouped(table, reader, partition.groups, request)
     return labelled_inside(table, partition.membership)
+
+
+def _grouped(
+    table: SymbolTable, reader: ColumnReader, spans: GroupSpans | None, request: TableRequest
+) -> SymbolTable:
+    """Return the table with the group of each row, if there is any reason for groups."""
+    if request.group is None:
+        return table
+    time = resolve_time_column([name for name, _ in reader.columns], request.time_column)
+    groups = groups_of_rows(reader, spans, request.group, time, table.time_ns, request.rules)
+    return replace(table, groups=groups)
 
 
 def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> SymbolTable:
@@ -141,7 +157,8 @@ def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> Symb
         When it cannot be used. The message names the symbol.
     """
     with naming_symbol(symbol):
-        return _load(symbol, TableReader(table, request.rules), request, None)
+        reader = TableReader(table, request.rules)
+        return _grouped(_load(symbol, reader, request, None), reader, None, request)
 
 
 def labeled_table(
@@ -166,7 +183,7 @@ def labeled_table(
     pyarrow.Table
         ``ts`` (timestamp, UTC; microseconds when these hold it, else nanoseconds); for bars then
         ``open high low close volume`` (double), for a series ``value``; the features (float), the
-        targets (double). Missing cells are null.
+        targets (double); the groups (string), if the request has such. Missing cells are null.
 
     Raises
     ------
@@ -177,11 +194,12 @@ def labeled_table(
     """
     names, arrays = ["ts"], []
     if request.kind != "labeled":
-        with naming_symbol(partition.symbol):
-            with PartitionReader(partition, fs, request.rules) as reader:
-                given = _read_given(reader, request)
+        reading = PartitionReader(partition, fs, request.rules)
+        with naming_symbol(partition.symbol), reading as reader:
+            given = _read_given(reader, request)
             if table is None:
                 labeled = _computed(partition.symbol, given, request, run)
+                labeled = _grouped(labeled, reader, partition.groups, request)
                 table = labelled_inside(labeled, partition.membership)
         fields = fields_of(request.kind)
         names += fields
@@ -190,6 +208,9 @@ def labeled_table(
         table = load_symbol_table(partition, fs, request, run)
     names += (*table.feature_names, *table.target_names)
     arrays += [_nullable(column) for column in (*table.features.T, *table.targets.T)]
+    if request.group is not None and table.groups is not None:
+        names.append(request.group)
+        arrays.append(table.groups.to_arrow().cast(pa.string()))
     return pa.table([_timestamps(table.time_ns), *arrays], names=names)
 
 

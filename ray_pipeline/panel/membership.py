@@ -17,7 +17,7 @@ from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import MembershipSpans
 from ray_pipeline.wording import iso_time
 
-__all__ = ["labelled_inside", "members_at", "membership_findings"]
+__all__ = ["labelled_inside", "members_at", "membership_findings", "without_ungrouped"]
 
 
 def members_at(
@@ -49,12 +49,21 @@ def labelled_inside(
         For columns that are compared across symbols: nothing is to be compared with such a row.
     """
     inside = members_at(membership, table.time_ns)
-    if inside is None:
+    return table if inside is None else _only(table, inside, features_too=features_too)
+
+
+def without_ungrouped(table: SymbolTable) -> SymbolTable:
+    """Return the table without features and labels of rows that no group compares with others."""
+    if table.groups is None or not table.groups.n_missing:
         return table
-    targets = np.where(inside[:, None], table.targets, np.nan)
+    return _only(table, table.groups.codes >= 0, features_too=True)
+
+
+def _only(table: SymbolTable, kept: NDArray[np.bool_], *, features_too: bool) -> SymbolTable:
+    targets = np.where(kept[:, None], table.targets, np.nan)
     features = table.features
     if features_too:
-        features = np.where(inside[:, None], features, np.float32(np.nan))
+        features = np.where(kept[:, None], features, np.float32(np.nan))
     for array in (features, targets):
         array.flags.writeable = False
     return replace(table, features=features, targets=targets)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ray_pipeline.panel.inspection import InspectionRequest, TableKind, kind_of
+from ray_pipeline.panel.own_symbols import told_by_footer
 from ray_pipeline.panel.quality import require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.roles import resolve_roles
@@ -46,6 +47,8 @@ class SymbolOutline:
         Rows of its files; after cleaning they may be fewer.
     own_symbols
         What its rows would say.
+    only_group
+        The group of all its rows, where its footers tell that there is but one.
     """
 
     symbol: str
@@ -54,6 +57,7 @@ class SymbolOutline:
     columns: tuple[tuple[str, str], ...]
     n_rows: int
     own_symbols: tuple[tuple[str, str], ...] = ()
+    only_group: str | None = None
 
 
 def outline_symbol(
@@ -76,4 +80,20 @@ def outline_symbol(
         roles = resolve_roles(columns, request, request.time_column)
         kind = kind_of(columns, roles, request)
         require_rows(reader.n_rows, max(1, request.min_rows))
-        return SymbolOutline(partition.symbol, kind, roles.time, columns, reader.n_rows)
+        only_group = _only_group(reader, request.group)
+        return SymbolOutline(
+            partition.symbol, kind, roles.time, columns, reader.n_rows, only_group=only_group
+        )
+
+
+def _only_group(reader: PartitionReader, column: str | None) -> str | None:
+    """Return the only value of a column of groups, where the footers of all files say it."""
+    found: set[str] = set()
+    for _, naming, footer, _ in reader.files():
+        told = None
+        if column is not None and column in naming.own:
+            told = told_by_footer(footer, naming.own[column])
+        if told is None:
+            return None
+        found.update(told)
+    return next(iter(found)) if len(found) == 1 else None

@@ -48,7 +48,8 @@ class QualityFinding:
         ``missing_time``, ``out_of_order``,
         ``duplicate_rows``, ``infinite_values``, ``out_of_range``, ``constant_column``,
         ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars``, ``nonpositive_prices``,
-        ``ticks``, ``unadjusted_splits``, ``stuck_prices`` or ``outside_universe``.
+        ``ticks``, ``unadjusted_splits``, ``stuck_prices``, ``outside_universe`` or
+        ``no_group``.
     column
         The column concerned, or None when it concerns rows.
     count

@@ -37,6 +37,11 @@ ADJUSTED_IGNORED = (
 )
 """Why such a column beside bars is not used; it may be read in the place of another, though."""
 
+GROUP_IGNORED = (
+    "columns.group: symbols are compared within it, which makes it no feature: it is the same for "
+    "all that are compared"
+)
+
 _Role = Literal["time", "symbol", "bars", "targets", "by_products", "features"]
 _NOT_NUMBERS = {
     "text": "text",
@@ -66,6 +71,9 @@ class ColumnPatterns(Protocol):
     @property
     def by_products(self) -> Sequence[str]: ...  # noqa: D102
 
+    @property
+    def group(self) -> str | None: ...  # noqa: D102 (one name, no pattern)
+
 
 def resolve_roles(
     columns: Sequence[tuple[str, str]], columns_config: ColumnPatterns, time_column: str | None
@@ -74,7 +82,8 @@ def resolve_roles(
 
     1. The time column: `time_column`, else ``ts``, ``timestamp``, ``datetime``, ``date``. Further
        columns of these names are ignored.
-    2. ``symbol``. The symbol itself is read from the path, never from this column.
+    2. ``symbol``. The symbol itself is read from the path, never from this column. The column of
+       groups is ignored: it says who is compared with whom, and is no feature.
     3. Label by-products, before targets, because ``mfe_share_5d`` also looks like ``mfe_*``.
     4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So
        does a column that is a target by default where ``columns.targets`` asks for fewer, unless
@@ -99,7 +108,8 @@ def resolve_roles(
     columns
         (name, Arrow type string), in any order.
     columns_config
-        Glob patterns: `targets`, `exclude_targets`, `features`, `exclude_features`, `by_products`.
+        Glob patterns: `targets`, `exclude_targets`, `features`, `exclude_features`, `by_products`;
+        and the name of the column of groups, `group`.
     time_column
         The configured time column, or None for the first of the known names.
 
@@ -214,6 +224,14 @@ def _role_of(
         return ("time", "") if name == time else (None, second)
     if name in ("symbol", TIME_OF_DAY):
         return ("symbol", "") if name == "symbol" else (None, f"the clock of {time}")
+    if name == patterns.group:
+        return None, GROUP_IGNORED
+    return _role_of_number(name, patterns, unusable, named)
+
+
+def _role_of_number(
+    name: str, patterns: ColumnPatterns, unusable: str | None, named: Collection[str]
+) -> tuple[_Role | None, str]:
     if first_match(name, patterns.by_products):
         return "by_products", ""
     if first_match(name, patterns.targets):

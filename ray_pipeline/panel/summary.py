@@ -253,6 +253,7 @@ def table_request(
     min_rows: int,
     features: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
+    group: str | None = None,
 ) -> TableRequest:
     """Build the request for the symbols' tables; None takes all features or targets."""
     return TableRequest(
@@ -268,6 +269,7 @@ def table_request(
         rules=summary.rules,
         own_columns=summary.own_columns,
         bar_months=summary.interval.count if summary.interval.unit == "mo" else 0,
+        group=group,
     )
 
 

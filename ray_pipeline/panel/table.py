@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.groups import RowGroups
 
 __all__ = ["SymbolTable"]
 
@@ -30,6 +31,8 @@ class SymbolTable:
         float64 (n_rows, n_targets). Never infinite.
     target_names
         Names of the columns of ``targets``.
+    groups
+        Group of each row; None where all symbols are compared with each other.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class SymbolTable:
     feature_names: tuple[str, ...]
     targets: NDArray[np.float64]
     target_names: tuple[str, ...]
+    groups: RowGroups | None = None
 
     def __post_init__(self) -> None:
         """Check what every stage relies on."""

@@ -20,6 +20,7 @@ from ray_pipeline.predicting.scoring import target_scores
 from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.results.tables import PREDICTIONS
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.predictions import GROUP
 
 __all__ = ["HistorySpec", "history_scores", "read_history", "split_history"]
 
@@ -28,6 +29,7 @@ _ROWS_AT_ONCE = 4_000_000
 
 _COLUMNS = ("ts", "symbol", "target", "view", "family", "prediction", "standing")
 _JOB = ("target", "view", "family")
+_KEPT = ("ts", "prediction", "standing", GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,12 @@ def split_history(reader: PanelReader, spec: HistorySpec) -> dict[str, Any]:
     }
     wanted = pa.array([symbol for symbol, _ in spec.symbols])
     with run.open_table(PREDICTIONS) as file:
+        names = [name for name in (*_COLUMNS, GROUP) if name in file.schema_arrow.names]
         pieces = [
             table.filter(pc.is_in(table["symbol"], wanted))
             for group in range(file.metadata.num_row_groups)
             if _may_hold(file, group, jobs)
-            for table in [file.read_row_group(group, columns=list(_COLUMNS))]
+            for table in [file.read_row_group(group, columns=names)]
         ]
         rows = pa.concat_tables(pieces) if pieces else file.schema_arrow.empty_table()
     files: dict[str, str] = {}
@@ -141,30 +144,33 @@ def history_scores(
     times = np.unique(table["ts"].cast(pa.int64()).to_numpy())
     columns: dict[str, np.ndarray[Any, Any]] = {}
     standings: dict[str, np.ndarray[Any, Any]] = {}
+    groups = np.full(len(times), None, dtype=object)
     for i, job in enumerate(jobs):
         own = table.filter(pc.equal(table["job"], i))
         at = np.searchsorted(times, own["ts"].cast(pa.int64()).to_numpy())
         columns[job.column] = _placed(own["prediction"], at, len(times))
         standings[job.job_id] = _placed(own["standing"], at, len(times))
+        if GROUP in own.column_names:
+            groups[at] = own[GROUP].to_pylist()
     columns |= target_scores(jobs, standings)
+    columns[GROUP] = groups
     arrays = [pa.array(times, schema.field("ts").type), pa.array(np.zeros(len(times), dtype=bool))]
     for field in list(schema)[2:]:
-        found = columns.get(field.name)
-        arrays.append(
-            pa.nulls(len(times), field.type) if found is None else pa.array(found, from_pandas=True)
-        )
+        found = columns.get(field.name, np.full(len(times), None, dtype=object))
+        arrays.append(pa.array(found, field.type, from_pandas=True))
     return pa.table(arrays, schema=schema)
 
 
 def _of_jobs(rows: pa.Table, jobs: Sequence[ServedJob]) -> pa.Table:
-    """Return time, job by its place, prediction and standing of the jobs that serve a symbol."""
+    """Return time, job by its place, prediction, standing and group of jobs of a symbol."""
     pieces = []
     for i, job in enumerate(jobs):
         mine = rows
         for name, value in zip(_JOB, (job.target, job.view, job.family), strict=True):
             mine = mine.filter(pc.equal(mine[name], value))
         place = pa.array(np.full(mine.num_rows, i, dtype=np.int32))
-        pieces.append(mine.select(["ts", "prediction", "standing"]).add_column(1, "job", place))
+        kept = [name for name in _KEPT if name in mine.column_names]
+        pieces.append(mine.select(kept).add_column(1, "job", place))
     return pa.concat_tables(pieces)
 
 

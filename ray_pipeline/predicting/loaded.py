@@ -150,7 +150,9 @@ class LoadedRun:
             ``ts`` (UTC), ``in_sample``, for each target ``<target>__score``: where the prediction
             stands, in [0, 1], and no probability; and for each model a column of what it predicts
             by itself: ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It begins with
-            the first row that can be predicted, and without `in_sample` at `known_from`.
+            the first row that can be predicted, and without `in_sample` at `known_from`. If the run
+            compared symbols within groups, ``group`` is that of the row by the table's column, if
+            it has one: predictions are to be ranked among those of one time and group.
 
         Raises
         ------
@@ -178,7 +180,8 @@ class LoadedRun:
         symbol_table = symbol_table_of(columns, symbol, request)
         check_table(symbol_table, request, self._trained.interval)
         wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
-        schema = scores_schema(wanted_targets, raw_columns(jobs, self._quantiles))
+        raw, is_grouped = raw_columns(jobs, self._quantiles), request.group is not None
+        schema = scores_schema(wanted_targets, raw, is_grouped=is_grouped)
         start = None if since is None else since_ns(since)
         return score_table(
             symbol_table, serving.jobs, models, schema, start, in_sample=in_sample

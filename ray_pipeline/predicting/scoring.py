@@ -16,6 +16,7 @@ from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.statistics.percentile_scale import mean_percentile
 from ray_pipeline.training.models import TrainedModel
+from ray_pipeline.training.predictions import GROUP
 
 __all__ = [
     "Replayed",
@@ -39,7 +40,7 @@ class Scores:
     Attributes
     ----------
     table
-        ``ts``, ``in_sample``, a score per target, raw columns.
+        ``ts``, ``in_sample``, a score per target, raw columns, the group if the run had groups.
     first_row
         First row of the symbol's table that could be predicted, from 0; it may lie beyond its end.
     known_ns
@@ -69,10 +70,17 @@ class Replayed:
     largest_difference: float
 
 
-def scores_schema(targets: Sequence[str], raw: Sequence[str]) -> pa.Schema:
-    """Return the columns of scores: time, in-sample or not, a score per target, predictions."""
+def scores_schema(
+    targets: Sequence[str], raw: Sequence[str], *, is_grouped: bool = False
+) -> pa.Schema:
+    """Return the columns of scores: time, in-sample or not, a score per target, predictions.
+
+    If symbols are compared within groups, that of the row comes last.
+    """
     numbers = [(name, pa.float64()) for name in (*map(score_column, targets), *raw)]
-    return pa.schema([("ts", pa.timestamp("ns", "UTC")), ("in_sample", pa.bool_()), *numbers])
+    groups = [(GROUP, pa.string())] if is_grouped else []
+    head = [("ts", pa.timestamp("ns", "UTC")), ("in_sample", pa.bool_())]
+    return pa.schema([*head, *numbers, *groups])
 
 
 def score_column(target: str) -> str:
@@ -154,9 +162,14 @@ def score_table(
             columns |= zip(names, model.predict_quantiles(X), strict=True)
     columns |= target_scores(jobs, percentiles)
     times = table.time_ns[start:]
+    cells: dict[str, pa.Array] = {
+        name: pa.array(values, from_pandas=True) for name, values in columns.items()
+    }
+    if table.groups is not None:
+        cells[GROUP] = table.groups.at(slice(start, None)).to_arrow().cast(pa.string())
     arrays = [pa.array(times, schema.field("ts").type), pa.array(times < known_ns)]
     arrays += [
-        pa.array(columns[name], from_pandas=True) if name in columns else pa.nulls(len(times), kind)
+        cells[name] if name in cells else pa.nulls(len(times), kind)
         for name, kind in zip(schema.names[2:], schema.types[2:], strict=True)
     ]
     return Scores(pa.table(arrays, schema=schema), first_row, known_ns)

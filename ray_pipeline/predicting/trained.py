@@ -146,6 +146,7 @@ class TrainedRun:
             rules=rules_of(self.config, self.interval),
             own_columns=data.own_columns,
             bar_months=data.bar_months,
+            group=self.config.columns.group,
         )
 
     @property

@@ -99,7 +99,8 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
         for model in models.values():
             check_columns(model.metadata, columns, table.symbol, read)
     check_table(table, spec.request, spec.interval)
-    schema = scores_schema(spec.targets, spec.raw)
+    is_grouped = spec.request.group is not None
+    schema = scores_schema(spec.targets, spec.raw, is_grouped=is_grouped)
     scores = score_table(table, spec.jobs, models, schema, spec.since_ns, in_sample=spec.in_sample)
     first, written, n_history = scores.first_row, scores.table, 0
     if spec.history is not None:

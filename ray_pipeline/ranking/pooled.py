@@ -160,7 +160,13 @@ def _predict_family(
             learned = LearnedLabels.as_they_are(y, ends, target.task)
         else:
             learned = LearnedLabels.compared(
-                y, pool.cells[:start], ends, target.task, comparison, form
+                y,
+                pool.positions[:start],
+                pool.cells[:start],
+                ends,
+                target.task,
+                comparison,
+                form,
             )
         names = ("target_ranking", family, target.name, f"fold {fold.index}")
         return learned.fold_problem(fold, frame.embargo, derive_seed(frame.seed, *names))
@@ -240,6 +246,9 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
     rows = np.concatenate([table.column("row").to_numpy() for table in tables])
     positions, cells = pool.positions[rows], pool.cells[rows]
     symbols = pool.symbol_index[rows]
+    has_others = np.ones(len(rows), dtype=bool)
+    if pool.groups is not None:
+        has_others = pool.groups.codes[rows] >= 0
     summary: dict[str, Any] = {}
     for index, target in enumerate(spec.frame.targets):
         actual = pool.target(target.name)[rows]
@@ -254,7 +263,7 @@ def summarise_pooled(reader: PanelReader, spec: PooledSpec, pool: Pool) -> dict[
                 [table.column(f"{family}_{index}").to_numpy() for table in tables]
             ).astype(np.float64)
             usable = np.isfinite(prediction) & np.isfinite(actual)
-            tested |= usable
+            tested |= usable & has_others
             predicted = PredictedRows(
                 prediction[usable], actual[usable], positions[usable], cells[usable]
             )

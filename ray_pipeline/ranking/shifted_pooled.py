@@ -19,7 +19,7 @@ from ray_pipeline.samples.learned import LearnedLabels
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import predict_fold
 from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.statistics.skill import grouped_skill
+from ray_pipeline.statistics.skill import timestamp_skills
 
 __all__ = ["ShiftedPoolSpec", "rank_pool_shifted"]
 
@@ -115,7 +115,13 @@ def _fold_skills(
             LearnedLabels.as_they_are(y, ends, target.task)
             if comparison is None
             else LearnedLabels.compared(
-                y, pool.cells[:start], ends, target.task, comparison, label_form(family)
+                y,
+                pool.positions[:start],
+                pool.cells[:start],
+                ends,
+                target.task,
+                comparison,
+                label_form(family),
             )
         )
         usable = rolled.training_rows(learned.label_ends, end, test_starts[asked[1]], frame.embargo)
@@ -139,14 +145,15 @@ def _fold_skills(
             values = found.values.astype(np.float32).astype(np.float64)
             actual = labels[asked].y[start:end]
             usable = np.isfinite(values) & np.isfinite(actual)
-            skill = grouped_skill(
+            skills = timestamp_skills(
                 values[usable],
                 actual[usable],
+                pool.positions[start:end][usable],
                 pool.cells[start:end][usable],
                 targets[asked[0]].task,
                 min_rows=spec.settings.min_cs,
             )
-            yield (family, *asked), skill.skills
+            yield (family, *asked), skills
 
 
 def _roll_pool(

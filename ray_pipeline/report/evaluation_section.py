@@ -86,6 +86,8 @@ class EvaluationSection:
         What all rows have in common.
     overfitting
         A sentence, empty where there is nothing to compare.
+    within
+        What quantiles and portfolios of pooled models are within, empty where that is all symbols.
     """
 
     absent: str
@@ -93,6 +95,7 @@ class EvaluationSection:
     n_trials: str
     has_portfolios: bool
     overfitting: str
+    within: str
     models: Capped[EvaluatedModel]
     charts: Capped[ChartedJob]
 
@@ -105,7 +108,7 @@ def write_evaluation_section(contents: RunContents) -> EvaluationSection:
         if table is not None:
             absent = "No model was trained, so there are no predictions to evaluate."
         nothing: Capped[Any] = Capped((), 0, "", EVALUATION)
-        return EvaluationSection(absent, "", "", False, "", nothing, nothing)
+        return EvaluationSection(absent, "", "", False, "", "", nothing, nothing)
     rows = _pooled_first(table)
     models = tuple(map(_model, rows))
     charts = tuple(_charts(contents, row) for row in rows if row["job_id"] in contents.charted)
@@ -116,8 +119,19 @@ def write_evaluation_section(contents: RunContents) -> EvaluationSection:
         n_trials=trials_of(rows[0]),
         has_portfolios=bool(pc.any(table.column("net").is_valid()).as_py()),
         overfitting=_overfitting(contents),
+        within=_within(contents),
         models=Capped(models, table.num_rows, order, EVALUATED_JOBS),
         charts=Capped(charts, table.num_rows, order, f"{EVALUATION}/"),
+    )
+
+
+def _within(contents: RunContents) -> str:
+    groups = contents.record.groups
+    if groups is None:
+        return ""
+    return (
+        f"Quantiles of pooled models are those within {groups.column}, and so are the portfolios: "
+        "as much is long in a group as is short, its share in the capital that of its symbols."
     )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ray_pipeline.intervals import Interval
 from ray_pipeline.report.charts import bar, fold_bar
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.documents import DataFacts, FoldSpan, RunRecord
+from ray_pipeline.results.documents import DataFacts, FoldSpan, GroupingFacts, RunRecord
 from ray_pipeline.results.figures import (
     DASH,
     count,
@@ -19,9 +19,11 @@ from ray_pipeline.results.figures import (
     moment,
     period,
 )
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import plural, some_of
 
 __all__ = ["FoldRow", "RunSection", "StageTime", "write_run_section"]
+
+_MOST_GROUPS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
         ("Tables", f"{layout} layout" if layout else DASH),
         ("Symbols", _symbols(contents)),
         ("Universe", _universe(data)),
+        *([("Groups", _groups(record.groups))] if record.groups is not None else []),
         ("Rows", _rows(data)),
         ("Period", period(data.first_ts, data.last_ts)),
         (
@@ -126,6 +129,26 @@ def _universe(data: DataFacts) -> str:
         "the symbols that have data, at all times: if they are those that are left today, figures "
         "leave out the ones that did badly enough to go (data.universe takes members by date)"
     )
+
+
+def _groups(found: GroupingFacts) -> str:
+    sources = {
+        "a column of the files": found.n_symbols_by_files,
+        "by the table of the universe": found.n_symbols_by_universe,
+    }
+    where = [f"{text} of {plural(n, 'symbol')}" for text, n in sources.items() if n]
+    small = [group.name for group in found.groups if not group.is_compared]
+    sizes = [f"{group.name} {group.median_symbols:g}" for group in found.groups]
+    told = f"symbols are {found.told}: {', '.join(where)}; symbols at a timestamp, in the median: "
+    told += some_of(sizes, _MOST_GROUPS)
+    if small:
+        told += f"; never symbols enough to be compared: {some_of(small, _MOST_GROUPS)}"
+    if found.n_rows_without:
+        told += (
+            f"; {plural(found.n_rows_without, 'row')} of {found.n_rows} without a group, compared "
+            "with nobody"
+        )
+    return told
 
 
 def _rows(data: DataFacts) -> str:

@@ -86,7 +86,13 @@ def write_target_section(contents: RunContents) -> TargetSection:
     }
     scale = interval_scale([row for members in shown.values() for row in members[:MAX_TARGETS]])
     chosen = frozenset(contents.chosen)
-    views = tuple(_view(view, members, scale, chosen) for view, members in shown.items() if members)
+    groups = contents.record.groups
+    within = "" if groups is None else f" Symbols are {groups.told}."
+    views = tuple(
+        _view(view, members, scale, chosen, within if view == "cross_sectional" else "")
+        for view, members in shown.items()
+        if members
+    )
     absent = "" if views else "The ranking has no rows."
     return TargetSection(absent, scale_axis(scale), views)
 
@@ -108,12 +114,12 @@ def interval_scale(rows: Sequence[TargetRow]) -> Scale:
 
 
 def _view(
-    view: View, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str]
+    view: View, rows: Sequence[TargetRow], scale: Scale, chosen: frozenset[str], within: str
 ) -> RankedView:
     return RankedView(
         key=view,
         title=VIEW_NAMES[view].capitalize(),
-        meaning=_MEANINGS[view],
+        meaning=_MEANINGS[view] + within,
         n_targets=len(rows),
         n_predictable=sum(row.predictable for row in rows),
         n_doubtful=sum(row.doubtful for row in rows),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ray_pipeline.records import Question, View
 from ray_pipeline.routing.jobs import FeatureSet, JobVerdict
+from ray_pipeline.wording import plural
 
 __all__ = [
     "FORMAT_VERSION",
@@ -138,10 +139,38 @@ class CrossSectionFacts(Record):
     members: Items[str] = ()
 
 
+class GroupFacts(Record):
+    """A group that symbols are compared within; `is_compared` where it is large enough at times."""
+
+    name: str
+    n_symbols: int
+    median_symbols: float
+    most_symbols: int
+    is_compared: bool
+
+
+class GroupingFacts(Record):
+    """What symbols are compared within, and where their groups come from."""
+
+    column: str
+    n_symbols_by_files: int
+    n_symbols_by_universe: int
+    groups: Items[GroupFacts]
+    n_rows: int
+    n_rows_without: int
+    n_symbols_without: int
+
+    @property
+    def told(self) -> str:
+        """Say it: ``compared within sector (11 groups)``."""
+        return f"compared within {self.column} ({plural(len(self.groups), 'group')})"
+
+
 class RunRecord(Record):
     """``run.json``.
 
-    `compare` is how pooled models see labels; None in version 0.3.0 and before.
+    `compare` is how pooled models see labels; None in version 0.3.0 and before. `groups` is what
+    symbols are compared within; None where all are compared.
     """
 
     format_version: Annotated[int, Field(ge=1)] = 1
@@ -162,6 +191,7 @@ class RunRecord(Record):
     data: DataFacts = DataFacts()
     folds: Items[FoldSpan] = ()
     compare: str | None = None
+    groups: GroupingFacts | None = None
     cross_section: CrossSectionFacts = CrossSectionFacts()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import SymbolRows
 from ray_pipeline.records import TargetSpec, Task, View
@@ -46,6 +47,8 @@ class Design:
         What a label spans in the time of the view; see `PanelFrame.span_of`.
     spacing
         Of the same time from one timestamp to the next (above 1 when sampled).
+    groups
+        Group of each row; None where there are none.
     """
 
     view: View
@@ -59,6 +62,7 @@ class Design:
     symbol_index: NDArray[np.int32]
     span: int
     spacing: float
+    groups: RowGroups | None = None
 
     @classmethod
     def of_symbol(cls, rows: SymbolRows, target: TargetSpec, frame: PanelFrame) -> Design:
@@ -77,6 +81,7 @@ class Design:
             symbol_index=np.zeros(len(positions), dtype=np.int32),
             span=frame.span_of(target, "symbol_specific", rows.table.symbol),
             spacing=1.0,
+            groups=None if rows.table.groups is None else rows.table.groups.at(kept),
         )
 
     @classmethod
@@ -94,6 +99,7 @@ class Design:
             symbol_index=pool.symbol_index,
             span=frame.span_of(target, "cross_sectional"),
             spacing=pool.spacing,
+            groups=pool.groups,
         )
 
     def measure(self, task: Task, min_cs: int) -> SkillMeasure:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.records import Task, View
 from ray_pipeline.statistics.hac import MeanEstimate, best_of, overlapping_mean
-from ray_pipeline.statistics.skill import even_bets, grouped_skill, time_contributions
+from ray_pipeline.statistics.skill import even_bets, time_contributions, timestamp_skills
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
@@ -105,7 +105,7 @@ class SkillMeasure:
     spacing
         Of these from one timestamp to the next; above 1 when timestamps were sampled.
     min_cs
-        Symbols that a timestamp needs to count across symbols.
+        Symbols that a timestamp needs to count across symbols, or a group of it.
     """
 
     view: View
@@ -181,14 +181,15 @@ def skill_series(measure: SkillMeasure, rows: PredictedRows) -> SkillSeries:
     labelled = np.isfinite(rows.actual)
     match measure.view:
         case "cross_sectional":
-            found = grouped_skill(
+            found = timestamp_skills(
                 rows.prediction[labelled],
                 rows.actual[labelled],
+                rows.positions[labelled],
                 rows.cells[labelled],
                 measure.task,
                 min_rows=measure.min_cs,
             )
-            return SkillSeries.of_timestamps(found.skills)
+            return SkillSeries.of_timestamps(found)
         case "symbol_specific":
             if rows.centred_percentile is None or rows.outcome is None:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""The labels that a model learns: as they are, or compared within their timestamp (pure)."""
+"""The labels that a model learns: as they are, or compared within their cell (pure)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LabelComparison:
     how
         See `compare_labels`.
     min_labels
-        Labels that a timestamp needs to teach anything.
+        Labels that a timestamp, or a group of it, needs to teach anything.
     """
 
     how: Literal["z_score", "rank", "demean"]
@@ -79,16 +79,21 @@ class LearnedLabels:
     def compared(
         cls,
         y: Floats,
+        positions: Ints,
         cells: Ints,
         label_ends: Ints,
         task: Task,
         comparison: LabelComparison,
         form: LabelForm,
     ) -> LearnedLabels:
-        """Learn what labels say beside those of their timestamp, every timestamp counting alike."""
+        """Learn what labels say beside those of their cell, every timestamp counting alike.
+
+        See `ray_pipeline.statistics.cells` for what a cell is.
+        """
         if form == "as_they_are":
             return cls.as_they_are(y, label_ends, task)
-        found = compare_labels(y, cells, label_ends, comparison.how, comparison.min_labels)
+        how, least = comparison.how, comparison.min_labels
+        found = compare_labels(y, positions, label_ends, how, least, cells)
         learned = cls._from_compared(y, found, task, form)
         return replace(learned, groups=cells, how=comparison.how)
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import table_name
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import Horizon, SymbolPartition
+from ray_pipeline.statistics.cells import cells_of
 
 __all__ = [
     "Pool",
@@ -21,6 +23,7 @@ __all__ = [
     "SliceSpec",
     "assemble_pool",
     "count_samples",
+    "row_groups_of",
     "sample_positions",
     "write_slice",
 ]
@@ -50,6 +53,8 @@ class Pool:
         Last position a label of each horizon saw, shape (n_rows, n_horizons).
     spacing
         Panel positions per sampled timestamp.
+    groups
+        Group of each row; None where all symbols of a timestamp are compared with each other.
     """
 
     symbols: tuple[str, ...]
@@ -63,6 +68,7 @@ class Pool:
     Y: NDArray[np.float64]
     label_ends: Ints
     spacing: float
+    groups: RowGroups | None = None
 
     def target(self, name: str) -> NDArray[np.float64]:
         """Labels of one target, shape (n_rows,)."""
@@ -137,6 +143,8 @@ def write_slice(reader: PanelReader, spec: SliceSpec) -> dict[str, Any]:
     if rows.is_member is not None:
         kept &= rows.is_member
     columns: dict[str, Any] = {"position": rows.positions[kept]}
+    if rows.table.groups is not None:
+        columns["group"] = rows.table.groups.at(kept).to_arrow()
     for horizon in _horizons(frame):
         columns[f"end_{horizon}"] = rows.label_ends(horizon)[kept]
     for j in range(len(frame.request.features)):
@@ -156,7 +164,11 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
     positions = np.concatenate([table.column("position").to_numpy() for table in tables])
     symbol_index = np.repeat(np.arange(len(tables), dtype=np.int32), counts)
     order = np.lexsort((symbol_index, positions))
-    positions = positions[order]
+    positions, cells = positions[order], positions[order]
+    groups = None
+    if frame.request.group is not None:
+        groups = RowGroups.joined([row_groups_of(table) for table in tables]).at(order)
+        cells = cells_of(positions, groups.codes)
     destination = np.empty_like(order)
     destination[order] = np.arange(len(order))
     horizons = _horizons(frame)
@@ -177,13 +189,19 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
         target_names=frame.request.targets,
         horizons=horizons,
         positions=positions,
-        cells=positions,
+        cells=cells,
         symbol_index=symbol_index[order],
         X=X,
         Y=Y,
         label_ends=label_ends,
         spacing=frame.n_timestamps / min(spec.n_sampled, frame.n_timestamps),
+        groups=groups,
     )
+
+
+def row_groups_of(slice_table: pa.Table) -> RowGroups:
+    """Return the groups of a slice's rows."""
+    return RowGroups.from_column(slice_table.column("group"), "the group of a row")
 
 
 def _horizons(frame: PanelFrame) -> tuple[Horizon, ...]:

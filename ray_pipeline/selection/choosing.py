@@ -116,7 +116,13 @@ class Designs:
         if self._comparison is None:
             return LearnedLabels.as_they_are(y, label_ends, task)
         return LearnedLabels.compared(
-            y, design.cells[rows], label_ends, task, self._comparison, form
+            y,
+            design.positions[rows],
+            design.cells[rows],
+            label_ends,
+            task,
+            self._comparison,
+            form,
         )
 
     def problem(

@@ -29,15 +29,16 @@ class ComparedLabels:
     Attributes
     ----------
     values
-        Mean 0 at every timestamp, and variance 1 unless only the mean was taken off; NaN where
-        the timestamp teaches nothing.
+        Mean 0 in every cell, and variance 1 unless only the mean was taken off; NaN where the
+        cell teaches nothing. A cell is a timestamp, or a group of one.
     weights
-        One divided by the labels of the timestamp; NaN where it teaches nothing.
+        The cell's share in its timestamp, divided by its labels; NaN where it teaches nothing.
+        Over a timestamp they add up to one.
     means
-        Mean label of the timestamp, of binary ones the base rate, strictly between 0 and 1; NaN
-        where the timestamp teaches nothing.
+        Mean label of the cell, of binary ones the base rate, strictly between 0 and 1; NaN where
+        the cell teaches nothing.
     ends
-        Where the latest label of the timestamp ends: a compared label has seen them all.
+        Where the latest label of the cell ends: a compared label has seen them all.
     """
 
     values: Floats
@@ -52,8 +53,9 @@ def compare_labels(
     label_ends: Ints,
     how: Literal["z_score", "rank", "demean"],
     min_labels: int,
+    cells: Ints | None = None,
 ) -> ComparedLabels:
-    """Compare each label with those of its timestamp.
+    """Compare each label with those of its timestamp, or of its group at that timestamp.
 
     Parameters
     ----------
@@ -66,8 +68,12 @@ def compare_labels(
         of the average ranks, whose squared error is what Spearman's correlation at the timestamp
         measures. ``demean``: less the mean alone, so that wild timestamps count for more.
     min_labels
-        A timestamp with fewer labels teaches nothing across symbols, nor does one whose labels
-        are all alike.
+        A timestamp, or a group of it, with fewer labels teaches nothing across symbols, nor does
+        one whose labels are all alike.
+    cells
+        What each label is compared within (see `ray_pipeline.statistics.cells`), shape (n_rows,);
+        None: its timestamp. Those of a timestamp count by their labels less one, as they do in
+        the skill that is measured (`ray_pipeline.statistics.skill.timestamp_skills`).
 
     Examples
     --------
@@ -84,7 +90,8 @@ def compare_labels(
     rows = np.flatnonzero(np.isfinite(y))
     if len(rows) == 0:
         return ComparedLabels(values, weights, means, ends)
-    times, group = np.unique(positions[rows], return_inverse=True)
+    of_row = positions if cells is None else cells
+    times, group = np.unique(of_row[rows], return_inverse=True)
     labels = y[rows]
     counts = np.bincount(group)
     largest, least = _extremes(labels, group, len(times))
@@ -104,14 +111,36 @@ def compare_labels(
         )
     taught = teaches[group]
     values[rows[taught]] = compared[taught]
-    weights[rows[taught]] = (1.0 / counts)[group[taught]]
+    share = np.ones(len(times))
+    if cells is not None:
+        share = _shares(positions[rows], group, counts, teaches)
+    weights[rows[taught]] = (share / counts)[group[taught]]
     means[rows[taught]] = mean[group[taught]]
     latest = np.full(len(times), np.iinfo(np.int64).min)
     np.maximum.at(latest, group, label_ends[rows])
-    place = np.minimum(np.searchsorted(times, positions), len(times) - 1)
-    labelled = times[place] == positions
+    place = np.minimum(np.searchsorted(times, of_row), len(times) - 1)
+    labelled = times[place] == of_row
     ends[labelled] = latest[place[labelled]]
     return ComparedLabels(values, weights, means, ends)
+
+
+def _shares(positions: Ints, group: Ints, counts: Ints, teaches: NDArray[np.bool_]) -> Floats:
+    """Share of each cell in the weight of its timestamp, shape (n_cells,).
+
+    Parameters
+    ----------
+    positions, group
+        Timestamp and cell of each label, shape (n_labels,).
+    counts, teaches
+        Labels of each cell, and whether it teaches anything, shape (n_cells,).
+    """
+    time_of = np.empty(len(counts), dtype=np.int64)
+    time_of[group] = positions
+    _, time = np.unique(time_of, return_inverse=True)
+    weight = np.where(teaches, counts - 1.0, 0.0)
+    total = np.bincount(time, weights=weight)[time]
+    shares: Floats = np.divide(weight, total, out=np.zeros(len(counts)), where=total > 0)
+    return shares
 
 
 def _extremes(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:

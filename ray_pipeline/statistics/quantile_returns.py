@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ray_pipeline.statistics.hac import MeanEstimate, overlapping_mean
 from ray_pipeline.statistics.skill import grouped_skill
 
-__all__ = ["QuantileReturns", "quantile_matrix", "quantile_returns"]
+__all__ = ["QuantileReturns", "mean_of_cells", "quantile_matrix", "quantile_returns"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,6 +67,52 @@ def quantile_matrix(
     matrix = np.full(n_cells, np.nan)
     np.divide(sums, counts, out=matrix, where=counts > 0)
     return matrix.reshape(n_times, n_quantiles)
+
+
+def mean_of_cells(
+    matrix: Floats, benchmark: Floats, counts: Ints, times: Ints, n_times: int
+) -> tuple[Floats, Floats]:
+    """Average quantiles within groups over the groups of each time, each by its members.
+
+    What a quantile has over its benchmark is averaged over the groups that have the quantile, and
+    put onto the benchmark of them all: a group that lacks a quantile does not make the others'
+    look better or worse.
+
+    Parameters
+    ----------
+    matrix
+        Of `quantile_matrix` by cells in place of times, shape (n_cells, n_quantiles).
+    benchmark, counts, times
+        Mean label, members and time of each cell, shape (n_cells,).
+
+    Returns
+    -------
+    tuple
+        By time, shapes (n_times, n_quantiles) and (n_times,); NaN where no cell has the quantile.
+
+    Examples
+    --------
+    Two groups of a time, of two members and of one, which has no lower quantile:
+
+    >>> matrix = np.array([[1.0, 3.0], [np.nan, 8.0]])
+    >>> found = mean_of_cells(matrix, np.array([2.0, 8.0]), np.array([2, 1]), np.zeros(2, int), 1)
+    >>> [each.round(3).tolist() for each in found]
+    [[[3.0, 4.667]], [4.0]]
+    """
+    weights = counts.astype(np.float64)
+    totals = np.bincount(times, weights=weights, minlength=n_times)
+    mean = np.bincount(times, weights=weights * benchmark, minlength=n_times) / totals
+    over = np.full((n_times, matrix.shape[1]), np.nan)
+    for q in range(matrix.shape[1]):
+        has = np.isfinite(matrix[:, q])
+        sums = np.bincount(
+            times[has],
+            weights=weights[has] * (matrix[has, q] - benchmark[has]),
+            minlength=n_times,
+        )
+        of = np.bincount(times[has], weights=weights[has], minlength=n_times)
+        np.divide(sums, of, out=over[:, q], where=of > 0)
+    return mean[:, np.newaxis] + over, mean
 
 
 def quantile_returns(

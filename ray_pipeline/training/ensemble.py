@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import DataError
 from ray_pipeline.execution.artifacts import unit_folder
 from ray_pipeline.families import load_family
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import QUESTIONS, TargetSpec
 from ray_pipeline.samples.evidence import Evidence, PredictedRows, SkillMeasure, evidence_of
+from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.statistics.percentile_scale import mean_percentile, percentile_of
 from ray_pipeline.storage.documents import strict_json
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
+from ray_pipeline.training.predictions import GROUP
 from ray_pipeline.training.seal import sealed
 from ray_pipeline.training.settings import TrainingSettings
 
@@ -150,9 +153,13 @@ def _evidence(
     symbol = str(table.column("symbol")[0]) if view == "symbol_specific" else None
     span, spacing = spec.frame.span_of(target, view, symbol), spec.members[0].spacing
     positions = np.searchsorted(axis, table.column("ts").cast(pa.int64()).to_numpy())
+    cells = positions
+    if GROUP in table.column_names:
+        groups = RowGroups.from_column(table.column(GROUP), f"{spec.job.job_id}: the group")
+        cells = cells_of(positions, groups.codes)
     return evidence_of(
         SkillMeasure(view, target.task, span, spacing, spec.settings.min_cs),
-        PredictedRows(prediction, actual, positions, positions, centred_percentile, outcome),
+        PredictedRows(prediction, actual, positions, cells, centred_percentile, outcome),
     )
 
 

@@ -43,10 +43,11 @@ def _train(context: StageContext) -> None:
     trained = without_lonely_averages(plan, training.results)
     if trained != plan:
         context.write.json(PLAN, plan_document(trained))
-    predictions = join_predictions(context.runner, training)
+    is_grouped = subject.frame.request.group is not None
+    predictions = join_predictions(context.runner, training, is_grouped=is_grouped)
     _publish_models(context, training, trained)
     if predictions is None:
-        context.write.table(PREDICTIONS, predictions_schema().empty_table())
+        context.write.table(PREDICTIONS, predictions_schema(is_grouped=is_grouped).empty_table())
     else:
         # The worker that joined the predictions has hashed them: reading millions of rows is not
         # the driver's work.

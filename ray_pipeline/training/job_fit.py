@@ -28,6 +28,7 @@ from ray_pipeline.samples.evidence import (
 from ray_pipeline.statistics.skill import centred_percentile, outcome
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
+from ray_pipeline.training.predictions import GROUP
 from ray_pipeline.training.problems import learned_labels
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
@@ -301,7 +302,8 @@ def _out_of_sample(
     if not pieces:
         raise DataError(f"{job.job_id}: no fold could be trained.")
     found = _predicted(design, pieces)
-    symbols = design.symbol_index[np.concatenate([piece.rows for piece in pieces])]
+    rows = np.concatenate([piece.rows for piece in pieces])
+    symbols = design.symbol_index[rows]
     n_rows = len(symbols)
     centred = np.concatenate([piece.centred_percentile for piece in pieces])
     folds = np.concatenate([np.full(len(piece.rows), piece.fold) for piece in pieces])
@@ -320,4 +322,7 @@ def _out_of_sample(
             "outcome": pa.array(found.outcome, from_pandas=True),
         }
     )
+    if design.groups is not None:
+        groups = design.groups.at(rows).to_arrow().cast(pa.string())
+        table = table.append_column(GROUP, groups)
     return table, evidence_of(measure, found)

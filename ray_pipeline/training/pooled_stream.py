@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from ray_pipeline.families import LabelForm
 from ray_pipeline.families.streaming import StreamedProblem
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SampleWeights, TargetSpec, Task
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.pool import row_groups_of
+from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.statistics.folds import Fold, train_rows
 from ray_pipeline.statistics.uniqueness import average_uniqueness
 from ray_pipeline.storage import RunDirectory
@@ -144,18 +147,23 @@ class PooledStream:
     def _labels(self, target: TargetSpec) -> _StreamedLabels:
         """Read the labels of all symbols."""
         label = f"y_{self._spec.frame.request.targets.index(target.name)}"
+        grouped = self._spec.frame.request.group is not None
         columns = ("position", f"end_{target.horizon}", label)
         parts: dict[str, slice] = {}
         found: list[list[NDArray[Any]]] = [[], [], []]
+        groups: list[RowGroups] = []
         start = 0
         for name in self._spec.tables:
-            table = self._run.read_table(name, columns)
+            table = self._run.read_table(name, (*columns, "group") if grouped else columns)
+            if grouped:
+                groups.append(row_groups_of(table))
             for into, column in zip(found, columns, strict=True):
                 into.append(table.column(column).to_numpy())
             parts[name] = slice(start, start + table.num_rows)
             start += table.num_rows
         positions, ends, y = (np.concatenate(each) for each in found)
-        return _StreamedLabels(parts, positions, positions, ends, y)
+        cells = cells_of(positions, RowGroups.joined(groups).codes) if grouped else positions
+        return _StreamedLabels(parts, positions, cells, ends, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +181,9 @@ class _StreamedLabels:
     ) -> LearnedLabels:
         if comparison is None:
             return LearnedLabels.as_they_are(self.y, self.ends, task)
-        return LearnedLabels.compared(self.y, self.cells, self.ends, task, comparison, form)
+        return LearnedLabels.compared(
+            self.y, self.positions, self.cells, self.ends, task, comparison, form
+        )
 
     def uniqueness(self, trains: NDArray[np.bool_], tables: Iterable[str]) -> Floats:
         """Of each training row among those of its symbol, table by table."""

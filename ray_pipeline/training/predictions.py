@@ -16,7 +16,17 @@ from ray_pipeline.storage import file_digest
 if TYPE_CHECKING:
     from ray_pipeline.training.training import Training
 
-__all__ = ["JoinSpec", "JoinedPredictions", "join_predictions", "join_tables", "predictions_schema"]
+__all__ = [
+    "GROUP",
+    "JoinSpec",
+    "JoinedPredictions",
+    "join_predictions",
+    "join_tables",
+    "predictions_schema",
+]
+
+GROUP = "group"
+"""Column of what each row is compared within, if the config asks for groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,7 @@ class JoinSpec:
     """Tables of the jobs, in the order of the plan; their names hash what they depend on."""
 
     tables: tuple[str, ...]
+    is_grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +45,8 @@ class JoinedPredictions:
     digest: bytes
 
 
-def predictions_schema() -> pa.Schema:
-    """Columns of the out-of-sample predictions.
+def predictions_schema(*, is_grouped: bool = False) -> pa.Schema:
+    """Columns of the out-of-sample predictions; with groups each row has that of its symbol.
 
     A ``standing`` is the percentile of a prediction among those of its fold's training rows.
     """
@@ -50,6 +61,7 @@ def predictions_schema() -> pa.Schema:
             ("prediction", pa.float64()),
             ("actual", pa.float64()),
             ("standing", pa.float64()),
+            *([(GROUP, pa.string())] if is_grouped else []),
         ]
     )
 
@@ -61,15 +73,18 @@ def join_tables(reader: PanelReader, spec: JoinSpec) -> dict[str, Any]:
     driver, whose time must not grow with them, and holding one job's table at a time.
     """
     name = table_name("out_of_sample")
-    reader.run.write_tables(name, predictions_schema(), reader.run.read_tables(spec.tables))
+    schema = predictions_schema(is_grouped=spec.is_grouped)
+    reader.run.write_tables(name, schema, reader.run.read_tables(spec.tables))
     return {"table": name, "digest": file_digest(reader.run, name).hex()}
 
 
-def join_predictions(runner: UnitRunner, training: Training) -> JoinedPredictions | None:
+def join_predictions(
+    runner: UnitRunner, training: Training, *, is_grouped: bool = False
+) -> JoinedPredictions | None:
     """Join the tables of all jobs in the order of the plan; None where nothing was trained."""
     tables = [str(result["predictions"]) for result in training.results.values()]
     if not tables:
         return None
-    unit = Unit("join_predictions", "all", join_tables, JoinSpec(tuple(tables)))
+    unit = Unit("join_predictions", "all", join_tables, JoinSpec(tuple(tables), is_grouped))
     record = runner.run_required([unit])["all"]
     return JoinedPredictions(record["table"], bytes.fromhex(record["digest"]))

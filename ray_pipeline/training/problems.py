@@ -34,7 +34,13 @@ def learned_labels(
     if comparison is None or design.view == "symbol_specific":
         return LearnedLabels.as_they_are(design.y, design.label_ends, task)
     return LearnedLabels.compared(
-        design.y, design.cells, design.label_ends, task, comparison, label_form(family)
+        design.y,
+        design.positions,
+        design.cells,
+        design.label_ends,
+        task,
+        comparison,
+        label_form(family),
     )
 
 

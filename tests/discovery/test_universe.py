@@ -129,3 +129,76 @@ def test_members_are_those_that_a_row_names(rows: list[tuple[int, int]]) -> None
     found = members_at(membership, times)
     assert found is not None
     assert found.tolist() == expected.tolist()
+
+
+# groups
+
+
+def test_groups_are_further_columns(tmp_path: Path) -> None:
+    """With from and to they change over time; other columns are named for messages."""
+    uri = write(
+        tmp_path / "universe.parquet",
+        symbol=["A", "A", "B", "C"],
+        from_=pa.array([None, date(2020, 1, 1), None, date(2020, 1, 1)], pa.date32()),
+        to=pa.array([date(2019, 12, 31), None, None, None], pa.date32()),
+        sector=["Energy", "Banks", "Banks", None],
+        country=["US"] * 4,
+    )
+    found = read_universe(uri, {}, "sector")
+    assert found.groups == {
+        "A": (
+            (ALWAYS.min, ns("2020-01-01"), "Energy"),
+            (ns("2020-01-01"), ALWAYS.max, "Banks"),
+        ),
+        "B": ((ALWAYS.min, ALWAYS.max, "Banks"),),
+        "C": (),
+    }
+    assert found.spans == read_universe(uri, {}).spans
+    assert found.others == ("sector", "country")
+    assert read_universe(uri, {}, "industry").groups is None
+
+
+def test_a_map_from_symbol_to_group_needs_no_dates(tmp_path: Path) -> None:
+    """Whoever is in it belongs to it always; groups of CSV files stay text."""
+    path = tmp_path / "sectors.csv"
+    path.write_text("symbol,sector\n0700,010\nTRUE,40\nX,\n")
+    found = read_universe(str(path), {}, "sector")
+    always = (ALWAYS.min, ALWAYS.max)
+    assert found.spans == dict.fromkeys(("0700", "TRUE", "X"), (always,))
+    assert found.groups == {"0700": ((*always, "010"),), "TRUE": ((*always, "40"),), "X": ()}
+    with pytest.raises(ConfigError, match=r"has no column 'from', 'to'"):
+        read_universe(str(path), {})
+
+
+def test_rows_of_one_group_are_joined(tmp_path: Path) -> None:
+    """A membership that was renewed is no change of the group, and may overlap."""
+    uri = write(
+        tmp_path / "universe.parquet",
+        symbol=["A", "A"],
+        from_=[date(2020, 1, 1), date(2020, 1, 20)],
+        to=[date(2020, 1, 31), date(2020, 3, 1)],
+        sector=["Banks", "Banks"],
+    )
+    found = read_universe(uri, {}, "sector").groups
+    assert found == {"A": ((ns("2020-01-01"), ns("2020-03-02"), "Banks"),)}
+
+
+def test_two_groups_at_a_time_are_refused(tmp_path: Path) -> None:
+    """The message names the symbol, the groups and the time."""
+    uri = write(
+        tmp_path / "universe.parquet",
+        symbol=["A", "A"],
+        from_=[date(2020, 1, 1), date(2020, 1, 31)],
+        to=[date(2020, 1, 31), date(2020, 3, 1)],
+        sector=["Banks", "Energy"],
+    )
+    match = r"A has two groups at 2020-01-31.* in column 'sector': 'Banks' and 'Energy'"
+    with pytest.raises(ConfigError, match=match):
+        read_universe(uri, {}, "sector")
+
+
+def test_other_values_are_no_groups(tmp_path: Path) -> None:
+    """The message names the table, the column and its type."""
+    uri = write(tmp_path / "universe.parquet", symbol=["A"], weight=[0.5])
+    with pytest.raises(ConfigError, match=r"universe.parquet: column 'weight' is double that is"):
+        read_universe(uri, {}, "weight")

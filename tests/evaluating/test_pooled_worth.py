@@ -9,6 +9,10 @@ import pytest
 from prediction_panels import POOLED, SETTINGS, forward_sums, panel, persistent
 
 from ray_pipeline.evaluating.measure import evaluate_job
+from ray_pipeline.evaluating.ranked import rank_predictions
+from ray_pipeline.evaluating.records import Predictions
+from ray_pipeline.evaluating.trading import form_cohorts
+from ray_pipeline.statistics.cells import cells_of
 
 N_TIMES = 100
 
@@ -297,3 +301,67 @@ def test_an_hour_of_five_minute_bars_is_a_twelfth_of_them() -> None:
     found = evaluate_job(rows, replace(POOLED, horizon_bars=12, span=12), SETTINGS).job
     assert found.n_periods == pytest.approx(252 * 78 / 12)
     assert found.periods_per_year == pytest.approx(261 * 78 / 12, rel=0.02)
+
+
+def _two_sectors(prediction: np.ndarray, label: np.ndarray, n_first: int) -> Predictions:
+    """Return rows whose first symbols are one sector, and the others another."""
+    rows = panel(prediction, label)
+    sectors = (rows.symbols >= n_first).astype(np.int32)
+    return replace(rows, cells=cells_of(rows.positions, sectors))
+
+
+def test_portfolio_is_neutral_to_each_sector_by_hand() -> None:
+    """Three symbols of a sector that gains 10 %, six of one that loses it: each within itself.
+
+    The first sector holds a third of the capital, long its best and short its worst name, the
+    second two thirds, half of that in each of two names.
+    """
+    settings = replace(SETTINGS, n_quantiles=3, cost_bps=0.0)
+    within = np.r_[[0.0, 1.0, 2.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]]
+    moves = np.r_[[0.10] * 3, [-0.10] * 6]
+    prediction = np.tile(within + 100 * (moves > 0), (N_TIMES, 1))
+    label = np.tile(moves + 0.01 * within, (N_TIMES, 1))
+    rows = _two_sectors(prediction, label, 3)
+    ranked = rank_predictions(rows, POOLED, settings)
+    cohorts = form_cohorts(rows, ranked, POOLED, settings)
+    # 2 % between the outer names of the first; 4.5 % less 0.5 % between pairs of the second.
+    assert cohorts.gross == pytest.approx(1 / 3 * 0.02 + 2 / 3 * 0.04)
+    first = cohorts.owners == 0
+    weights = dict(zip(cohorts.symbols[first].tolist(), cohorts.weights[first], strict=True))
+    third = 1 / 3
+    assert weights == pytest.approx({0: -third, 2: third, 3: -third, 4: -third, 7: third, 8: third})
+    for of_sector in (range(3), range(3, 9)):
+        assert sum(weights.get(symbol, 0.0) for symbol in of_sector) == pytest.approx(0.0)
+    job = evaluate_job(rows, POOLED, settings).job
+    assert job.spread == pytest.approx(1 / 3 * 0.02 + 2 / 3 * 0.04)
+    assert job.traded == pytest.approx(4 / N_TIMES)  # 2 at the start, 2 at the end
+    among_all = evaluate_job(panel(prediction, label), POOLED, settings)
+    assert among_all.job.gross > 0.15
+
+
+def test_a_sector_that_is_too_small_has_no_part_in_the_portfolio() -> None:
+    """Its names are in no quantile, and the other sector holds everything."""
+    settings = replace(SETTINGS, n_quantiles=3, cost_bps=0.0)
+    prediction = np.tile(np.r_[[9.0, 8.0], [0.0, 1.0, 2.0]], (N_TIMES, 1))
+    rows = _two_sectors(prediction, 0.01 * prediction, 2)
+    ranked = rank_predictions(rows, POOLED, settings)
+    assert set(ranked.quantile[rows.symbols < 2].tolist()) == {-1}
+    cohorts = form_cohorts(rows, ranked, POOLED, settings)
+    assert cohorts.gross == pytest.approx(0.02)
+    assert set(cohorts.symbols.tolist()) == {2, 4}
+    alone = _two_sectors(prediction[:, :2], 0.01 * prediction[:, :2], 1)
+    found = evaluate_job(alone, POOLED, replace(settings, is_grouped=True))
+    assert "no group of a timestamp has more than 1 symbol" in found.job.reason
+
+
+def test_decay_is_told_within_sectors() -> None:
+    """What tells sectors apart is no skill in any bar to come."""
+    random = np.random.default_rng(0)
+    level = np.repeat([0.0, 5.0], 6)
+    own = persistent(random, N_TIMES, 12, 0.9)
+    prediction = level + 0.1 * own
+    label = level + 0.1 * random.standard_normal((N_TIMES, 12))
+    among = evaluate_job(panel(prediction, label), POOLED, SETTINGS).decay[0]
+    within = evaluate_job(_two_sectors(prediction, label, 6), POOLED, SETTINGS).decay[0]
+    assert among.rank_ic > 0.6
+    assert abs(within.rank_ic) < 4 * within.std_error

@@ -26,7 +26,7 @@ def _learned(
     ends: np.ndarray | None = None,
 ) -> LearnedLabels:
     reached = POSITIONS + 1 if ends is None else ends
-    return LearnedLabels.compared(y, POSITIONS, reached, task, Z, form)  # type: ignore[arg-type]
+    return LearnedLabels.compared(y, POSITIONS, POSITIONS, reached, task, Z, form)  # type: ignore[arg-type]
 
 
 def test_raw_labels_are_learned_as_they_are() -> None:
@@ -133,6 +133,7 @@ def test_a_class_that_hardly_occurs_is_too_little_in_either_form(form: LabelForm
     y[[0, 5, 10, 15]] = 1.0
     learned = LearnedLabels.compared(
         np.concatenate([y] * 5),
+        np.zeros(750, dtype=np.int64),
         np.zeros(750, dtype=np.int64),
         np.zeros(750, dtype=np.int64),
         "binary",

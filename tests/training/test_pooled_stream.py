@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from training_designs import FOLDS, design_of, marked_features, target_spec, training_frame
 
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.records import Task
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
+
+GROUPS = ("banks", "energy")
 
 
 @pytest.fixture(name="stream")
@@ -74,8 +78,13 @@ def test_too_few_rows_are_no_problem(stream: PooledStream) -> None:
     assert stream.problem(target_spec(), ("a",), replace(FOLDS[0], test_start=3), seed=1) is None
 
 
-def _symbols(folder: Path, n_symbols: int, task: Task) -> tuple[PooledStream, Design]:
-    """Return the same rows as a stream and in memory: labels by chance, some missing, gaps."""
+def _symbols(
+    folder: Path, n_symbols: int, task: Task, n_groups: int = 0
+) -> tuple[PooledStream, Design]:
+    """Return the same rows as a stream and in memory: labels by chance, some missing, gaps.
+
+    With groups, which change half way and are missing now and then.
+    """
     run = RunDirectory(str(folder))
     random = np.random.default_rng(5)
     y = random.standard_normal((300, n_symbols))
@@ -83,37 +92,58 @@ def _symbols(folder: Path, n_symbols: int, task: Task) -> tuple[PooledStream, De
         y = (y > 0.3).astype(np.float64)
     y[random.random(y.shape) < 0.2] = np.nan
     ends = np.arange(300)[:, np.newaxis] + 5 + random.integers(0, 3, y.shape)
+    groups = np.zeros((300, n_symbols), dtype=np.int32)
+    if n_groups:
+        groups += np.arange(n_symbols, dtype=np.int32) % n_groups
+        groups[150:] = (groups[150:] + 1) % n_groups
+        groups[random.random(groups.shape) < 0.1] = -1
     names = []
     for i in range(n_symbols):
-        columns = {"position": np.arange(300), "end_5rows": ends[:, i], "y_0": y[:, i]}
+        columns: dict[str, Any] = {
+            "position": np.arange(300),
+            "end_5rows": ends[:, i],
+            "y_0": y[:, i],
+        }
         columns |= {f"x_{j}": np.zeros(300, dtype=np.float32) for j in range(4)}
+        if n_groups:
+            columns["group"] = RowGroups(GROUPS, groups[:, i]).to_arrow()
         run.write_table(f"slice_{i}.parquet", pa.table(columns))
         names.append(f"slice_{i}.parquet")
     design = design_of(y.ravel(), marked_features(300 * n_symbols), n_symbols)
     design.label_ends[:] = ends.ravel()
-    return PooledStream(run, StreamSpec(tuple(names), training_frame(embargo=2))), design
+    frame = training_frame(embargo=2)
+    if n_groups:
+        design = replace(design, cells=cells_of(design.positions, groups.ravel()))
+        frame = replace(frame, request=replace(frame.request, group="sector"))
+    return PooledStream(run, StreamSpec(tuple(names), frame)), design
 
 
+@pytest.mark.parametrize("n_groups", [0, 2])
 @pytest.mark.parametrize("task", ["regression", "binary"])
 @pytest.mark.parametrize("how", ["rank", "z_score"])
 def test_streamed_labels_are_compared_as_those_in_memory(
-    tmp_path: Path, how: Literal["rank", "z_score"], task: Task
+    tmp_path: Path, how: Literal["rank", "z_score"], task: Task, n_groups: int
 ) -> None:
     """The same labels, weights, offsets and purge, though rows come symbol by symbol."""
-    stream, design = _symbols(tmp_path, 4, task)
+    n_symbols = 4 if n_groups == 0 else 9
+    stream, design = _symbols(tmp_path, n_symbols, task, n_groups)
     comparison = LabelComparison(how, 3)
     found = stream.problem(
         target_spec(task=task), ("a",), FOLDS[1], 1, "none", comparison, "offsets"
     )
     start, _ = design.split(FOLDS[1])
     learned = LearnedLabels.compared(
-        design.y, design.positions, design.label_ends, task, comparison, "offsets"
+        design.y, design.positions, design.cells, design.label_ends, task, comparison, "offsets"
     )
     expected = learned.at(slice(start)).fold_problem(FOLDS[1], 2, 1)
     assert found is not None
     assert expected is not None
     streamed, span = found
-    rows = expected.rows[np.lexsort((expected.rows // 4, expected.rows % 4))]
+    rows = expected.rows[np.lexsort((expected.rows // n_symbols, expected.rows % n_symbols))]
+    assert streamed.groups is not None
+    assert expected.groups is not None
+    same = np.unique(np.stack([streamed.groups, expected.groups[rows]]), axis=1)
+    assert same.shape[1] == len(np.unique(same[0])) == len(np.unique(same[1]))
     assert streamed.task == expected.task
     np.testing.assert_array_equal(streamed.y, expected.y[rows])
     np.testing.assert_array_equal(streamed.positions, design.positions[rows])

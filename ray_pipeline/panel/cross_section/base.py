@@ -10,11 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.cross_section.joining import TIME
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.storage import RunDirectory
 
 __all__ = ["BaseRows", "base_schema", "base_tables", "read_base"]
+
+
+_GROUP = "group"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,15 +35,18 @@ class BaseRows:
         float64 (n_rows,) each.
     ends_ns
         int64 (n_rows,) for each of the labels: when its horizon ends.
+    groups
+        Group of each row, None where all symbols are compared with each other.
     """
 
     time_ns: NDArray[np.int64]
     features: tuple[NDArray[np.float32], ...]
     labels: tuple[NDArray[np.float64], ...]
     ends_ns: tuple[NDArray[np.int64], ...]
+    groups: RowGroups | None = None
 
 
-def base_schema(n_features: int, n_labels: int) -> pa.Schema:
+def base_schema(n_features: int, n_labels: int, *, is_grouped: bool) -> pa.Schema:
     """Return the columns of a symbol's base table, by number."""
     return pa.schema(
         [
@@ -47,6 +54,7 @@ def base_schema(n_features: int, n_labels: int) -> pa.Schema:
             *((f"x_{j}", pa.float32()) for j in range(n_features)),
             *((f"y_{j}", pa.float64()) for j in range(n_labels)),
             *((f"end_{j}", pa.int64()) for j in range(n_labels)),
+            *([(_GROUP, pa.string())] if is_grouped else []),
         ]
     )
 
@@ -67,10 +75,12 @@ def base_tables(
         Rows at a time: what a block of the second pass reads of the symbol.
     """
     time_ns = table.time_ns
-    columns = {TIME: time_ns}
+    columns: dict[str, Any] = {TIME: time_ns}
     columns |= {f"x_{j}": column for j, column in enumerate(table.features.T)}
     columns |= {f"y_{j}": column for j, column in enumerate(table.targets.T)}
     columns |= {f"end_{j}": ends for j, ends in enumerate(ends_ns)}
+    if table.groups is not None:
+        columns[_GROUP] = table.groups.to_arrow().cast(pa.string())
     for start in range(0, len(time_ns), rows_per_group):
         rows = slice(start, start + rows_per_group)
         yield pa.table({name: column[rows] for name, column in columns.items()})
@@ -95,4 +105,7 @@ def read_base(run: RunDirectory, name: str, start_ns: int, stop_ns: int) -> Base
         return tuple(table.column(name).to_numpy()[rows].copy() for name in names)
 
     (time_ns,) = columns(TIME)
-    return BaseRows(time_ns, columns("x_"), columns("y_"), columns("end_"))
+    of_rows = None
+    if _GROUP in schema.names:
+        of_rows = RowGroups.from_column(table.column(_GROUP), "the group of a row").at(rows)
+    return BaseRows(time_ns, columns("x_"), columns("y_"), columns("end_"), of_rows)

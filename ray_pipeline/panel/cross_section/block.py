@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.cross_section.base import BaseRows, read_base
 from ray_pipeline.panel.cross_section.joining import SYMBOLS_KEY, TIME
 from ray_pipeline.panel.cross_section.names import RANK_PREFIX, base_of
@@ -60,6 +61,13 @@ class SpanBlock:
         self.features = _stacked([part.features for part in rows])
         self.labels = _stacked([part.labels for part in rows])
         self.ends_ns = _stacked([part.ends_ns for part in rows])
+        groups = [part.groups for part in rows if part.groups is not None]
+        self.groups = RowGroups.joined(groups).codes if groups else None
+
+    def keys(self, *others: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """Return what must be equal in rows that are compared: times, and groups if there are."""
+        groups = () if self.groups is None else (self.groups.astype(np.int64),)
+        return (self.time_ns, *others, *groups)
 
 
 def read_block(
@@ -87,7 +95,8 @@ def compared(
     Values meet where their timestamps are exactly equal. Forward returns meet only where their
     horizons end at the same time too: at its close a stock's hour ends in the next session, a
     coin's does not, and the purge of the coin's rows would not reach there. By the clock, symbols
-    of one market end together whatever bars they lack.
+    of one market end together whatever bars they lack. Where symbols have groups, values meet
+    within a group alone; a row without one has no base value by then, and meets nobody.
 
     Parameters
     ----------
@@ -105,7 +114,7 @@ def compared(
         infinite.
     """
     columns: dict[str, NDArray[np.float32] | NDArray[np.float64]] = {}
-    groups, n_groups = group_rows(block.time_ns)
+    groups, n_groups = group_rows(*block.keys())
     for name in cross_section.features:
         values = block.features[base_features.index(base_of(name))]
         compare = mid_ranks if name.startswith(RANK_PREFIX) else z_scores
@@ -113,7 +122,7 @@ def compared(
         columns[name] = within_range(computed, np.float32)
     for name in cross_section.targets:
         j = labels.index(base_of(name))
-        groups, n_groups = group_rows(block.time_ns, block.ends_ns[j])
+        groups, n_groups = group_rows(*block.keys(block.ends_ns[j]))
         excess = robust_deviations(block.labels[j], groups, block.is_member, n_groups)
         columns[name] = within_range(excess, np.float64)
     return columns

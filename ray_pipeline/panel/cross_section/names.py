@@ -1,5 +1,7 @@
 """Names of cross-sectional columns; a name is the specification.
 
+With ``columns.group`` a symbol is compared with those of its group alone, in all of them.
+
 ``cs_rank_{feature}``
     Place of the symbol's value among those of the batch at the same timestamp: 0 is the lowest,
     1 the highest, ½ the middle.
@@ -212,5 +214,5 @@ def _described(name: str) -> Feature:
         return CATALOGUE[name]
     base = CATALOGUE[base_of(name)]
     what = "place (0 to 1)" if name.startswith(RANK_PREFIX) else "deviations from the mean"
-    formula = f"{what} of {base.name} among the batch at the timestamp"
+    formula = f"{what} of {base.name} among the batch, or its columns.group, at the timestamp"
     return replace(base, name=name, group=CROSS_SECTIONAL_SET, formula=formula)

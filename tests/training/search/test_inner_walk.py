@@ -45,7 +45,7 @@ def walk(given: Design, fold: Fold | None, **options: Any) -> InnerWalk:
     labels = LearnedLabels.as_they_are(given.y, given.label_ends, task)
     if compare := options.get("comparison"):
         labels = LearnedLabels.compared(
-            given.y, given.positions, given.label_ends, task, compare, "residuals"
+            given.y, given.positions, given.cells, given.label_ends, task, compare, "residuals"
         )
     frame = training_frame(options.get("embargo", 0))
     splits = options.get("splits", SPLITS)

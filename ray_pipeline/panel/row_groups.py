@@ -1,0 +1,91 @@
+"""The groups of a symbol's rows: by a column of its files, or by the table of the universe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.groups import RowGroups
+from ray_pipeline.panel.quality import QualityFinding
+from ray_pipeline.panel.reading import ColumnReader
+from ray_pipeline.panel.reading_rules import ReadingRules
+from ray_pipeline.panel.rows import plan_rows
+from ray_pipeline.records import GroupSpans
+
+__all__ = ["GroupSource", "group_findings", "group_source", "groups_of_rows"]
+
+GroupSource = Literal["files", "universe", "nowhere"]
+"""Where the groups of a symbol come from."""
+
+
+def group_source(
+    columns: Iterable[tuple[str, str]], spans: GroupSpans | None, column: str | None
+) -> GroupSource:
+    """Tell where a symbol's groups come from: its own files count before the universe's table.
+
+    Parameters
+    ----------
+    columns
+        (name, type) of those of its files.
+    spans, column
+        As of `groups_of_rows`.
+    """
+    if column is None:
+        return "nowhere"
+    if any(name == column for name, _ in columns):
+        return "files"
+    return "nowhere" if spans is None else "universe"
+
+
+def groups_of_rows(
+    reader: ColumnReader,
+    spans: GroupSpans | None,
+    column: str | None,
+    time_column: str,
+    time_ns: NDArray[np.int64],
+    rules: ReadingRules,
+) -> RowGroups:
+    """Return the group of each row of a symbol.
+
+    Parameters
+    ----------
+    spans
+        Groups that the table of the universe gives the symbol, None where it gives none.
+    column
+        Name of the groups; None: there are none.
+    time_column, rules
+        How the files' times are read.
+    time_ns
+        Times of the rows, which are among those of the files, shape (n_rows,).
+
+    Raises
+    ------
+    DataError
+        When the column holds neither text nor whole numbers.
+    """
+    source = group_source(reader.columns, spans, column)
+    if column is None or source == "nowhere":
+        return RowGroups.none(len(time_ns))
+    if source == "universe":
+        return RowGroups.from_spans(spans or (), time_ns)
+    files, table = reader.read_timed(time_column, (column,))
+    plan = plan_rows(files, time_column, None, rules)
+    read = RowGroups.from_column(table.column(column), f"columns.group: column {column!r}")
+    kept, places = plan.place(0, plan.n_read)
+    codes = np.empty(plan.n_kept, dtype=np.int32)
+    codes[places] = read.codes[kept]
+    return RowGroups(read.names, codes[np.searchsorted(plan.time_ns, time_ns)])
+
+
+def group_findings(groups: RowGroups, column: str | None) -> list[QualityFinding]:
+    """Report rows that have no group, if the config asks for groups."""
+    n_missing = groups.n_missing
+    if column is None or not n_missing:
+        return []
+    message = (
+        f"{n_missing} of {len(groups.codes)} rows have no {column}: they are compared with nobody"
+    )
+    return [QualityFinding("no_group", column, n_missing, message)]
