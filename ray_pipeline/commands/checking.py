@@ -18,7 +18,7 @@ from ray_pipeline.driving.standing import require_same_config, stands
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.inspecting.cross_section import needs_cross_section, require_enough_members
 from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
-from ray_pipeline.inspecting.panel import lay_panel, summarise
+from ray_pipeline.inspecting.panel import fold_records, lay_panel, summarise
 from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.inspection import SymbolInspection
@@ -127,6 +127,7 @@ def check_config(
             }
             for target in summary.targets
         ],
+        "folds": fold_records(laid.folds, laid.axis),
         "assumed": _told(seen.inspections, ASSUMED_RULES),
         "findings": _told(seen.inspections),
         "warnings": [
@@ -292,6 +293,9 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         + (f"; not ranked: {target['problem']}" if target["problem"] else "")
         for target in found["targets"]
     )
+    if found["folds"]:
+        first, last = found["folds"][0]["test_start"], found["folds"][-1]["test_end"]
+        lines.append(f"folds     {len(found['folds'])}, tested from {first[:10]} to {last[:10]}")
     if "cross_sectional" in found["views"]:
         where = "the timestamp"
         if found["groups"]:

@@ -12,8 +12,10 @@ from ray_pipeline.config.fields import (
     Choices,
     ColumnNames,
     Count,
+    Date,
     ExperimentName,
     FeatureNames,
+    FoldLength,
     Horizons,
     Interval,
     Layout,
@@ -298,7 +300,11 @@ class LabelingConfig(Section):
 
 
 class ValidationConfig(Section):
-    """Expanding walk-forward over time; training rows are purged by the target's horizon."""
+    """Expanding walk-forward over time; training rows are purged by the target's horizon.
+
+    With `test_every` and `first_test` folds begin at dates: a panel that grows gains folds, and
+    those that it had stay as they were.
+    """
 
     n_splits: int = Field(
         default=5, ge=2, le=1_000, description="Number of walk-forward test folds."
@@ -306,6 +312,41 @@ class ValidationConfig(Section):
     min_train_fraction: Probability = Field(
         default=0.4, description="Share of the timestamps before the first test fold."
     )
+    first_test: Date | None = Field(
+        default=None,
+        description="Date at which the first test fold begins, in UTC; with test_every, instead of "
+        "n_splits and min_train_fraction.",
+    )
+    test_every: FoldLength | None = Field(
+        default=None,
+        description="What a test fold spans: 21d (dates of the panel), 4w, 1mo, 1q, 1y, or 500b "
+        "(timestamps).",
+    )
     embargo_bars: BarCount = Field(
         default=0, description="Bars dropped before a test fold on top of the purge."
     )
+
+    @model_validator(mode="after")
+    def _folds_are_of_one_kind(self) -> Self:
+        if (self.first_test is None) != (self.test_every is None):
+            names = ("first_test", "test_every")
+            given, other = names if self.test_every is None else names[::-1]
+            raise PydanticCustomError(
+                "folds",
+                "{given} needs {other} beside it: both say at which dates folds begin",
+                {"given": given, "other": other},
+            )
+        # A config that was written out has all keys: those with a default say nothing.
+        counted = [
+            name
+            for name in ("n_splits", "min_train_fraction")
+            if getattr(self, name) != type(self).model_fields[name].default
+        ]
+        if self.test_every is not None and counted:
+            raise PydanticCustomError(
+                "folds",
+                "test_every and {counted} exclude each other: folds begin at dates, or are so many "
+                "of what is there; leave one out",
+                {"counted": " and ".join(counted)},
+            )
+        return self

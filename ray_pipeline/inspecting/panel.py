@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.intervals import parse_interval
+from ray_pipeline.intervals import parse_interval, read_duration
 from ray_pipeline.panel.frame import PanelFrame, positions_spanned
 from ray_pipeline.panel.inspection import (
     InspectionRequest,
@@ -33,9 +33,10 @@ from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_requ
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.panel.time_formats import format_problem
 from ray_pipeline.records import MembershipSpans, SymbolPartition, TargetSpec
+from ray_pipeline.statistics.anchored_folds import anchored_folds
 from ray_pipeline.statistics.folds import Fold, walk_forward_folds
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.wording import some_of
+from ray_pipeline.wording import iso_time, some_of
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -46,6 +47,7 @@ __all__ = [
     "LaidPanel",
     "Panel",
     "build_panel",
+    "fold_records",
     "inspect_panel",
     "lay_panel",
     "request_of",
@@ -245,22 +247,16 @@ def lay_panel(
     rows_per_position, bar_positions = _place_on(axis, inspections, memberships)
     clock_positions = _positions_within(axis, summary.bar_seconds)
     targets, warnings = _limited(summary.targets, config)
-    validation = config.validation
-    embargo = positions_spanned(validation.embargo_bars, bar_positions)
+    embargo = positions_spanned(config.validation.embargo_bars, bar_positions)
     folds: tuple[Fold, ...] = ()
     kept: list[TargetSpec] = []
     problems: dict[str, tuple[str, ...]] = {}
     for target in targets:
         try:
-            folds = walk_forward_folds(
-                len(axis),
-                validation.n_splits,
-                validation.min_train_fraction,
-                positions_spanned(
-                    target.horizon_bars, bar_positions if target.clock is None else clock_positions
-                ),
-                embargo,
+            span = positions_spanned(
+                target.horizon_bars, bar_positions if target.clock is None else clock_positions
             )
+            folds = _folds(axis, config, span, embargo)
         except DataError as error:
             problems[str(error)] = (*problems.get(str(error), ()), target.name)
             continue
@@ -279,6 +275,32 @@ def lay_panel(
         problems,
         tuple(warnings),
     )
+
+
+def _folds(
+    axis: NDArray[np.int64], config: ExperimentConfig, horizon: int, embargo: int
+) -> tuple[Fold, ...]:
+    """Split the axis at the dates that the config names, or into as many folds as it says."""
+    validation = config.validation
+    every = None if validation.test_every is None else read_duration(validation.test_every)
+    if every is None or validation.first_test is None:
+        return walk_forward_folds(
+            len(axis), validation.n_splits, validation.min_train_fraction, horizon, embargo
+        )
+    first_ns = int(np.datetime64(validation.first_test, "ns").astype(np.int64))
+    return anchored_folds(axis, first_ns, every, horizon, embargo)
+
+
+def fold_records(folds: Sequence[Fold], axis: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Say when each fold is tested, as documents have it."""
+    return [
+        {
+            "index": fold.index,
+            "test_start": iso_time(int(axis[fold.test_start])),
+            "test_end": iso_time(int(axis[fold.test_end - 1])),
+        }
+        for fold in folds
+    ]
 
 
 def build_panel(

@@ -12,7 +12,13 @@ from ray_pipeline.inspecting.cross_section import (
     require_members,
 )
 from ray_pipeline.inspecting.groups import describe_groups
-from ray_pipeline.inspecting.panel import Panel, build_panel, inspect_panel, summarise
+from ray_pipeline.inspecting.panel import (
+    Panel,
+    build_panel,
+    fold_records,
+    inspect_panel,
+    summarise,
+)
 from ray_pipeline.inspecting.subject import Inspections, Subject, current_subject
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.quality import ASSUMED_RULES
@@ -96,14 +102,7 @@ def _describe(
             "first_ts": iso_time(int(axis[0])),
             "last_ts": iso_time(int(axis[-1])),
         },
-        folds=[
-            {
-                "index": fold.index,
-                "test_start": iso_time(int(axis[fold.test_start])),
-                "test_end": iso_time(int(axis[fold.test_end - 1])),
-            }
-            for fold in frame.folds
-        ],
+        folds=fold_records(frame.folds, axis),
     )
     context.account.say(
         f"{plural(len(inspections), 'symbol')}, {plural(n_rows, 'row')}, "
