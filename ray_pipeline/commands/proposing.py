@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ray_pipeline.commands.checking import check_config, length_of_bars
+from ray_pipeline.commands.draft import GUESS, ConfigDraft
 from ray_pipeline.config.loading import parse_experiment_config
 from ray_pipeline.discovery import discover
 from ray_pipeline.discovery.location import intervals_below, proposed_layout
 from ray_pipeline.discovery.proposing import CURRENT
-from ray_pipeline.display import escaped
 from ray_pipeline.errors import ConfigError, DataError, RayPipelineError
 from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.exchange_hours import find_hours
@@ -41,9 +41,6 @@ _FEW_FIELDS = 3  # of bars that are wanting, from which on they may be none
 _DAY_S = 86_400
 _MIN_ROWS = 300
 _NS = 10**9
-
-GUESS = "guess"
-"""Marks what a person has to look at: it was not in the data, or could be read otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +63,6 @@ class ProposedConfig:
     found: tuple[str, ...]
     guesses: tuple[str, ...]
     open: str | None
-
-
-@dataclass(slots=True)
-class _Draft:
-    """Keys of the config as they come, by section: value as YAML, and comment."""
-
-    keys: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
-    found: list[str] = field(default_factory=list)
-    guesses: list[str] = field(default_factory=list)
-
-    @property
-    def named(self) -> set[str]:
-        """The keys so far."""
-        return {f"{section}.{name}" for section in self.keys for name, _, _ in self.keys[section]}
-
-    def put(self, key: str, value: str, why: str) -> None:
-        section, _, name = key.partition(".")
-        self.keys.setdefault(section, []).append((name, value, why))
-
-    def guess(self, key: str, value: str, why: str) -> None:
-        self.put(key, value, f"{GUESS}: {why}")
-        self.guesses.append(f"{key}: {value} ({why})")
-
-    def text(self, heading: Iterable[str]) -> str:
-        # Whatever a file's names hold, a comment ends with its line.
-        lines = [f"# {escaped(line, keep='')}".rstrip() for line in heading]
-        for section, keys in self.keys.items():
-            lines += ["", f"{section}:"]
-            width = max(len(f"{name}: {value}") for name, value, _ in keys)
-            for name, value, why in keys:
-                said = f"{name}: {value}"
-                lines.append(f"  {said:{min(width, 60)}}  # {escaped(why, keep='')}")
-        return "\n".join(lines) + "\n"
 
 
 def propose_config(
@@ -132,7 +96,7 @@ def propose_config(
     if vendor is not None and vendor not in {each.name for each in VENDORS}:
         names = sorted({each.name for each in VENDORS})
         raise ConfigError(f"--vendor {vendor}: unknown; known are {', '.join(names)}.")
-    draft = _Draft()
+    draft = ConfigDraft()
     draft.put("experiment.name", yaml_text(_name_for(source)), "names the run and its folder")
     draft.put("data.data_dir", yaml_text(source), "where the symbols lie")
     found = _discovered(source, interval, draft, progress)
@@ -189,7 +153,7 @@ def _name_for(source: str) -> str:
     return re.sub("-+", "-", safe).strip("-") or "experiment"
 
 
-def _heading(source: str, draft: _Draft, still_open: str | None) -> Iterator[str]:
+def _heading(source: str, draft: ConfigDraft, still_open: str | None) -> Iterator[str]:
     yield f"A config for {source}, proposed by `ray-pipeline init`. Look at each line that says"
     yield f"{GUESS!r}, then `ray-pipeline check` this file."
     yield "Every key with its default: `ray-pipeline init --template`."
@@ -200,7 +164,7 @@ def _heading(source: str, draft: _Draft, still_open: str | None) -> Iterator[str
 
 
 def _discovered(
-    source: str, interval: str | None, draft: _Draft, progress: Callable[[int], None] | None
+    source: str, interval: str | None, draft: ConfigDraft, progress: Callable[[int], None] | None
 ) -> Discovery:
     """Find the symbols, by a pattern of their paths where one is needed."""
     fs, path = open_filesystem(source)
@@ -241,7 +205,7 @@ def _spread(partitions: Sequence[SymbolPartition]) -> list[SymbolPartition]:
 
 
 def _propose_columns(
-    partitions: Sequence[SymbolPartition], fs: FileSystem, vendor: str | None, draft: _Draft
+    partitions: Sequence[SymbolPartition], fs: FileSystem, vendor: str | None, draft: ConfigDraft
 ) -> None:
     """Say which columns are the time and the bars, where their names alone do not."""
     columns = _own_columns(partitions, fs)
@@ -270,7 +234,7 @@ def _propose_columns(
     draft.found += notes
 
 
-def _propose_value(columns: Mapping[str, str], time: str | None, draft: _Draft) -> bool:
+def _propose_value(columns: Mapping[str, str], time: str | None, draft: ConfigDraft) -> bool:
     """Say which column a series is about, where one is more plausible than all others."""
     proposal = propose_value(list(columns.items()), time)
     if proposal.line is not None:
@@ -310,7 +274,7 @@ def _is_about_bars(needed: Mapping[str, str], columns: Mapping[str, str]) -> boo
 
 
 def _inspected(
-    partitions: Sequence[SymbolPartition], fs: FileSystem, draft: _Draft
+    partitions: Sequence[SymbolPartition], fs: FileSystem, draft: ConfigDraft
 ) -> list[SymbolInspection]:
     """Read a few symbols as a run would, however short they are."""
     text = draft.text([])
@@ -340,7 +304,7 @@ def _inspected(
     return inspections
 
 
-def _propose_zone(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
+def _propose_zone(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:
     """Say whose clock times without a zone are, where sessions tell."""
     assumed = {finding.rule for each in inspections for finding in each.findings}
     steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
@@ -360,7 +324,7 @@ def _propose_zone(inspections: Sequence[SymbolInspection], draft: _Draft) -> Non
         draft.found.append(f"as UTC, {hours.hours} is the session of {hours.zone}")
 
 
-def _propose_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
+def _propose_labels(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:
     """Choose targets that suit bars of this length, where they are to be computed."""
     steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
     if not steps or inspections[0].kind == "labeled":
@@ -373,7 +337,7 @@ def _propose_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> N
     draft.guess("labeling.targets", f"[{', '.join(names)}]", why)
 
 
-def _propose_series_labels(inspections: Sequence[SymbolInspection], draft: _Draft) -> None:
+def _propose_series_labels(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:
     config = parse_experiment_config(draft.text([]), "the proposed config")
     with suppress(ConfigError):  # which the check that follows tells
         of_symbols = {each.symbol: each for each in inspections}
