@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-__all__ = ["give_back", "own_memory"]
+__all__ = ["give_back", "own_memory", "peak_memory"]
 
 _STATM = Path("/proc/self/statm")
+_STATUS = Path("/proc/self/status")
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
 
@@ -25,6 +26,18 @@ def own_memory() -> int:
     except OSError:
         return 0
     return (int(resident) - int(shared)) * resource.getpagesize()
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has had resident, shared ones among them.
+
+    0 where the system does not tell (other than Linux).
+    """
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def give_back() -> None:

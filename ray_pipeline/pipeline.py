@@ -16,6 +16,7 @@ from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.evaluating.evaluating import Evaluation
 from ray_pipeline.families import load_family
+from ray_pipeline.inspecting.stages import INSPECT
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.results.stages import STAGES, taken_names
 from ray_pipeline.results.tables import REPORT
@@ -89,6 +90,8 @@ def _run_stages(study: Study, context: StageContext) -> str:
         else:
             stage.run(context)
         study.write_symbols()
+        if stage is INSPECT:
+            study.foresee()
     return verdict(
         context.get(Ranking),
         context.get(TrainingPlan),

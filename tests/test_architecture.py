@@ -21,7 +21,7 @@ PACKAGE = "ray_pipeline"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bounds", "display"),
-    ("credentials", "errors", "identity", "memory", "version", "wording"),
+    ("credentials", "errors", "identity", "memory", "traffic", "version", "wording"),
     ("intervals", "records"),
     ("config", "execution", "groups", "statistics", "storage"),
     ("bars", "discovery", "families"),
@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("routing",),
     ("training",),
     ("evaluating",),
+    ("estimating",),
     ("results",),
     ("comparing", "explaining", "report", "status"),
     ("driving",),
@@ -167,6 +168,12 @@ PURE = (
     "families.watching",
     "importing.chunks",
     "training.problems",
+    "estimating.costs",
+    "estimating.estimate",
+    "estimating.shape",
+    "estimating.sizes",
+    "estimating.telling",
+    "estimating.work",
 )
 """Arrays and plain values in, arrays and records out: no I/O, clock, logging or global chance."""
 

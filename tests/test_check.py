@@ -329,3 +329,50 @@ def test_what_footers_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     found = check_config(quick_config(data_dir, tmp_path / "run"))
     assert found["read"]["n_unseen"] == 3
     assert any(line.startswith("read      all rows of 2 symbols, ") for line in check_lines(found))
+
+
+def test_check_estimates_the_run(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As ranges in the document, in a sentence for people; nothing of it is written."""
+    config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
+    assert main(["check", str(config), "--json"]) == 0
+    estimate = json.loads(capsys.readouterr().out)["estimate"]
+    ranges = ["wall_s", "cpu_s", "memory_bytes", "disk_bytes"]
+    assert all(0 < estimate[name][0] < estimate[name][1] for name in ranges)
+    assert set(estimate["stages_s"]) >= {"inspect", "leakage", "target_ranking"}
+    assert (estimate["n_workers"], estimate["n_requests"]) == (1, None)
+    assert estimate["not_counted"] == []
+    assert main(["check", str(config)]) == 0
+    lines = " ".join(capsys.readouterr().out.split())
+    assert "estimate This run will take about" in lines
+    assert f"in {tmp_path / 'run'}. would run" in lines
+
+
+def test_check_says_what_it_cannot_estimate(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stages of one's own take a time that nobody knows; of a cluster's workers only the work."""
+    (tmp_path / "own_stage_of_check.py").write_text("def count(table):\n    return {'n': 1}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = quick_config(
+        data_dir, tmp_path / "run", stages={"counted": {"function": "own_stage_of_check:count"}}
+    )
+    estimate = check_config(config)["estimate"]
+    assert estimate["not_counted"] == ["stage counted"]
+    assert estimate["told"][1] == "Not counted: stage counted."
+    joined = quick_config(
+        data_dir, tmp_path / "run", execution={"executor": "ray", "address": "auto"}
+    )
+    estimate = check_config(joined)["estimate"]
+    assert (estimate["wall_s"], estimate["n_workers"]) == (None, None)
+    assert "of one CPU" in estimate["told"][0]
+
+
+def test_no_estimate_of_a_run_that_ranks_nothing(tmp_path: Path) -> None:
+    """A panel on which no target can be ranked takes no time worth telling."""
+    data_dir = write_panel(tmp_path / "data", noise_panel(symbol_names(30), n_bars=120))
+    config = quick_config(data_dir, tmp_path / "run", validation={"n_splits": 60})
+    found = check_config(config)
+    assert found["estimate"] is None
+    assert not [line for line in check_lines(found) if line.startswith("estimate")]

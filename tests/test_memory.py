@@ -10,7 +10,7 @@ import pytest
 from execution.sample_units import FolderStore, no_state, unit
 
 from ray_pipeline.execution.performing import Order, Worker
-from ray_pipeline.memory import give_back, own_memory
+from ray_pipeline.memory import give_back, own_memory, peak_memory
 
 MIB = 2**20
 
@@ -33,6 +33,14 @@ def test_memory_in_use_is_counted() -> None:
     assert own_memory() - before > 60 * MIB
     del held
     assert own_memory() - before < 4 * MIB
+
+
+def test_the_peak_stays() -> None:
+    """What was held once counts, though it is freed."""
+    before = peak_memory()
+    held = np.ones(before + 64 * MIB - own_memory(), dtype=np.uint8)
+    del held
+    assert peak_memory() - before > 32 * MIB
 
 
 def test_freed_memory_is_given_back() -> None:
@@ -61,3 +69,4 @@ def test_unit_leaves_a_process_that_holds_little(tmp_path: Path) -> None:
     report = worker.perform(Order.of(unit(unit_with_holes)))
     assert report.record == {}
     assert 0 < report.memory_bytes < before + 60 * MIB
+    assert report.peak_bytes > report.memory_bytes + 100 * MIB

@@ -16,6 +16,8 @@ from ray_pipeline.driving.places import (
 )
 from ray_pipeline.driving.standing import require_same_config, stands
 from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.estimating.forecasting import forecast_glimpse
+from ray_pipeline.estimating.telling import estimate_document
 from ray_pipeline.inspecting.cross_section import needs_cross_section, require_enough_members
 from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
 from ray_pipeline.inspecting.panel import fold_records, lay_panel, summarise
@@ -86,6 +88,7 @@ def check_config(
     problems = {name: why for why, names in laid.problems.items() for name in names}
     doubt = DoubtLimits.from_config(config, summary.bar_seconds, summary.session_bars)
     ranked = [target for target in summary.targets if target.name not in problems]
+    estimate = forecast_glimpse(config, batch.partitions, seen, summary, laid)
     return {
         "data_dir": batch.discovery.data_dir,
         "interval": batch.interval,
@@ -149,6 +152,9 @@ def check_config(
         "compare": config.target_ranking.compare,
         "groups": None if groups is None else groups.to_record(config.target_ranking.min_cs),
         "run_dir": config.output.run_dir,
+        "estimate": None
+        if estimate is None
+        else estimate_document(estimate, config.output.run_dir),
     }
 
 
@@ -313,6 +319,10 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     lines.extend(f"warning   {text}" for text in found["warnings"])
     if all(target["problem"] for target in found["targets"]):
         lines.append("          a panel of this length stops there: no target can be ranked")
+    if found["estimate"] is not None:
+        first, *more = found["estimate"]["told"]
+        lines += _listed(f"estimate  {first}")
+        lines.extend(f"          {text}" for text in more)
     lines.append(
         f"would run {', '.join(found['views'])} with {', '.join(found['families'])} into "
         f"{found['run_dir']}"
@@ -359,7 +369,7 @@ def _doubted(limits: Mapping[str, float | None]) -> str:
     return f"; doubted beyond {', '.join(told)}" if told else "; no figure of it is doubted"
 
 
-def _listed(title: str, names: list[str]) -> list[str]:
+def _listed(title: str, names: Sequence[str] = ()) -> list[str]:
     return textwrap.wrap(
         title + ", ".join(names),
         _WIDTH,

@@ -131,6 +131,11 @@ class Journal:
         ]
 
     @property
+    def elapsed_s(self) -> float:
+        """Seconds of this command until now."""
+        return time.monotonic() - self._started
+
+    @property
     def record(self) -> Mapping[str, Any]:
         """What ``run.json`` holds."""
         return self._record

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray_pipeline.config import ExperimentConfig, dump_config
 from ray_pipeline.discovery.choosing import Batch, fingerprint
+from ray_pipeline.driving.foreseeing import Foresight
 from ray_pipeline.driving.journal import Journal, Status, refuse_foreign
 from ray_pipeline.driving.places import options_for
 from ray_pipeline.driving.progress import Reporter
@@ -125,6 +126,9 @@ class Study:
             f"{f'{NEXT}/' if self._is_beside else ''}{FAILURES} has them all",
         )
         self._context: StageContext | None = None
+        self._executor: Executor | None = None
+        self._foresight: Foresight | None = None
+        self._n_recalled = 0
         self._resolved = dump_config(config)
         facts = {
             "config_sha256": hashlib.sha256(self._resolved.encode()).hexdigest(),
@@ -149,11 +153,13 @@ class Study:
             self.say(
                 f"{', '.join(changed)} since the last run here: what depends on that is done again"
             )
+        self._foresight = Foresight(self.run)
         self.place.write_text(CONFIG, self._resolved)
         self.journal.write()
 
     def context(self, executor: Executor) -> StageContext:
         """Return what the stages work with."""
+        self._executor = executor
         self._context = StageContext(
             self._config,
             self._batch,
@@ -199,11 +205,35 @@ class Study:
         )
         self._write.json(SYMBOLS, document)
 
+    def foresee(self) -> None:
+        """Say and record what the whole run will take, as soon as its data were inspected."""
+        if self._context is None or self._executor is None or self._foresight is None:
+            return
+        record, told = self._foresight.foresee(self._context, self._executor)
+        self.journal.note(estimate=record)
+        for line in told:
+            self.say(line)
+        if self._n_recalled:
+            self.say("that is the whole run, of which earlier commands have finished a part")
+
     def finish(self, message: str) -> None:
         """Hash all that was computed, and record that the run is done."""
         digest = content_sha256(self.place, content_names(self.place), self._write.digests)
         self.journal.note(content_sha256=digest)
+        self._compare_with_estimate()
         self.journal.finish("done", message)
+
+    def _compare_with_estimate(self) -> None:
+        """Say what the run took beside its estimate, where this command did all of it."""
+        estimate = self.journal.record.get("estimate")
+        if self._foresight is None or estimate is None or self._n_recalled:
+            return
+        record, told = self._foresight.compare(
+            self.journal.elapsed_s, self.journal.record["timings_s"]
+        )
+        self.journal.note(estimate=estimate | record)
+        for line in told:
+            self.say(line)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -248,8 +278,11 @@ class Study:
 
     def _outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         self._lease.check()
-        if isinstance(outcome, Done) and outcome.attempts:
-            self.journal.computed()
+        if isinstance(outcome, Done):
+            if outcome.attempts:
+                self.journal.computed()
+            else:
+                self._n_recalled += 1
         self._reporter.outcome(outcome, n_done, n_total)
 
     def _failed(self, failures: Sequence[Failed]) -> None:

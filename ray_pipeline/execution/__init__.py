@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Shared,
         Unit,
         UnitStore,
+        Usage,
     )
     from ray_pipeline.execution.ray_pool import RayExecutor, RaySettings
     from ray_pipeline.execution.serial import SerialExecutor
@@ -32,6 +33,7 @@ __all__ = [
     "StageResult",
     "Unit",
     "UnitStore",
+    "Usage",
     "run_stage",
 ]
 

@@ -15,8 +15,9 @@ from ray_pipeline.execution.artifacts import working_in
 from ray_pipeline.execution.protocol import Unit, UnitStore, code_of
 from ray_pipeline.execution.threads import ThreadLimits
 from ray_pipeline.identity import installed_version
-from ray_pipeline.memory import give_back, own_memory
+from ray_pipeline.memory import give_back, own_memory, peak_memory
 from ray_pipeline.records import FinishedUnit
+from ray_pipeline.traffic import traffic
 
 __all__ = ["MAX_RECORD_BYTES", "Order", "Report", "Worker"]
 
@@ -72,7 +73,9 @@ class Order:
 class Report:
     """How a unit ended in its worker: with a record, or (`kind` is set) with an exception.
 
-    `memory_bytes` is what the process holds for itself afterwards, 0 where that is not known.
+    `memory_bytes` is what the process holds for itself afterwards, and `peak_bytes` the most that
+    it has ever held, 0 where that is not known; `n_requests` counts those of the process to object
+    stores since its last report.
     """
 
     seconds: float
@@ -82,6 +85,8 @@ class Report:
     message: str = ""
     traceback: str = ""
     memory_bytes: int = 0
+    peak_bytes: int = 0
+    n_requests: int = 0
 
 
 class Worker(Generic[State]):
@@ -103,6 +108,7 @@ class Worker(Generic[State]):
         self._limits = ThreadLimits(cpus)
         self._state: State | None = None
         self._held_bytes = 0
+        self._n_told = 0
 
     def start(self) -> None:
         """Build the state.
@@ -155,7 +161,15 @@ class Worker(Generic[State]):
         if held > self._held_bytes + _KEPT_BYTES:
             give_back()
             held = self._held_bytes = own_memory()
-        return replace(report, memory_bytes=held)
+        n_requests = traffic().n_requests
+        report = replace(
+            report,
+            memory_bytes=held,
+            peak_bytes=peak_memory(),
+            n_requests=n_requests - self._n_told,
+        )
+        self._n_told = n_requests
+        return report
 
     def _call(self, order: Order, shared: tuple[object, ...]) -> Any:
         _require_same_code(order)

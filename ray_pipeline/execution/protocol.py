@@ -24,6 +24,7 @@ __all__ = [
     "Shared",
     "Unit",
     "UnitStore",
+    "Usage",
     "code_of",
 ]
 
@@ -213,12 +214,38 @@ class UnitStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What workers have used so far.
+
+    Attributes
+    ----------
+    peak_bytes
+        The most that one of them has held, 0 where that is not known.
+    n_requests
+        To object stores, of workers that are processes of their own; those of this process are
+        in `ray_pipeline.traffic`.
+    """
+
+    peak_bytes: int = 0
+    n_requests: int = 0
+
+    def with_more(self, peak_bytes: int, n_requests: int) -> Usage:
+        """Return the usage after one more unit."""
+        return Usage(max(self.peak_bytes, peak_bytes), self.n_requests + n_requests)
+
+
 class Executor(Protocol):
     """Runs units somewhere; the stages know this and nothing of Ray."""
 
     @property
     def n_workers(self) -> int:
         """Workers that a stage with enough units would keep busy."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the workers have used so far."""
         ...
 
     def run(self, units: Sequence[Unit]) -> Iterator[Outcome]:

@@ -13,7 +13,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.capacity import WorkerShape, first_lane, gib, lane_memory
 from ray_pipeline.execution.performing import Report
 from ray_pipeline.execution.policy import Call, Round, Silence, give_up
-from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore
+from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore, Usage
 from ray_pipeline.execution.ray_session import NODE_WAIT_S, RaySession, RaySettings
 from ray_pipeline.execution.ray_workers import (
     Broke,
@@ -71,6 +71,7 @@ class RayExecutor(Generic[State]):
         self._values: WeakKeyDictionary[Shared, Any] = WeakKeyDictionary()
         self._homes: dict[str, int] = {}
         self._n_replaced = 0
+        self._usage = Usage()
         self._session = RaySession(self._settings.address)
         self._sizing = PoolSizing(
             self._session.nodes, self._session.growth, self._settings.n_workers, self._shape
@@ -90,6 +91,11 @@ class RayExecutor(Generic[State]):
     def n_workers(self) -> int:
         """Workers that a stage with enough units gets on the nodes as they are."""
         return self._sizing.size if self._settings.n_workers else self._sizing.n_expected
+
+    @property
+    def usage(self) -> Usage:
+        """What the workers have used so far, those that are gone among them."""
+        return self._usage
 
     def run(self, units: Sequence[Unit]) -> Iterator[Outcome]:
         """Yield one outcome per unit in completion order; see `Executor.run`."""
@@ -213,6 +219,7 @@ class RayExecutor(Generic[State]):
                 yield from self._given_up(current.shared_lost(worker, call, now), message)
             case Finished(worker, call, report, value):
                 is_over = True
+                self._usage = self._usage.with_more(report.peak_bytes, report.n_requests)
                 if report.kind == "storage":
                     is_over = not current.store_failed(worker, call, now)
                 else:

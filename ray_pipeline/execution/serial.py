@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution.performing import Order, Report, Worker
-from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore
+from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore, Usage
+from ray_pipeline.memory import peak_memory
 
 __all__ = ["SerialExecutor"]
 
@@ -44,6 +45,11 @@ class SerialExecutor(Generic[State]):
         self._max_attempts = max_attempts
         self._is_started = False
         self._values: WeakKeyDictionary[Shared, Any] = WeakKeyDictionary()
+
+    @property
+    def usage(self) -> Usage:
+        """What this process has held; its requests are its own."""
+        return Usage(peak_bytes=peak_memory())
 
     def run(self, units: Sequence[Unit]) -> Iterator[Outcome]:
         """Yield one outcome per unit, in the given order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -93,6 +93,7 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
         ),
         ("Seed", DASH if seed is None else str(seed)),
         ("Started, finished", _when(record)),
+        *_estimate(record),
         ("Versions", ", ".join(f"{name} {versions[name]}" for name in sorted(versions)) or DASH),
     )
 
@@ -165,6 +166,14 @@ def _when(record: RunRecord) -> str:
     first, last = _time(started), _time(finished)
     took = f", {duration((last - first).total_seconds())}" if first and last else ""
     return f"{moment(started)} to {moment(finished)}{took}"
+
+
+def _estimate(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Tell what the run took beside its estimate; of one that did not end, the estimate."""
+    told = record.estimate.comparison or record.estimate.told
+    if told:
+        name = "Took" if record.estimate.comparison else "Estimated"
+        yield name, "; ".join(text.removeprefix("took ") for text in told)
 
 
 def _time(iso: object) -> datetime | None:

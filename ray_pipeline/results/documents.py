@@ -18,6 +18,7 @@ from ray_pipeline.wording import plural
 __all__ = [
     "FORMAT_VERSION",
     "DataFacts",
+    "EstimateFacts",
     "EvidenceRecord",
     "FoldSpan",
     "LeftOutJob",
@@ -166,6 +167,13 @@ class GroupingFacts(Record):
         return f"compared within {self.column} ({plural(len(self.groups), 'group')})"
 
 
+class EstimateFacts(Record):
+    """What a run was estimated to take, and what it took beside that, in sentences."""
+
+    told: Items[str] = ()
+    comparison: Items[str] = ()
+
+
 class RunRecord(Record):
     """``run.json``.
 
@@ -193,6 +201,7 @@ class RunRecord(Record):
     compare: str | None = None
     groups: GroupingFacts | None = None
     cross_section: CrossSectionFacts = CrossSectionFacts()
+    estimate: EstimateFacts = EstimateFacts()
 
 
 class TrainedFacts(DataFacts):

@@ -18,7 +18,14 @@ from ray_pipeline.selection.sample import FoldSample, likeness
 from ray_pipeline.statistics.skill import grouped_skill
 from ray_pipeline.statistics.tails import average_ranks
 
-__all__ = ["IMPORTANCES_OF", "TargetRows", "families_of", "mutual_information", "score_features"]
+__all__ = [
+    "FITTED_BY",
+    "IMPORTANCES_OF",
+    "TargetRows",
+    "families_of",
+    "mutual_information",
+    "score_features",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -22,6 +22,7 @@ __all__ = [
     "FileSystem",
     "absolute_uri",
     "is_local",
+    "is_remote",
     "is_s3",
     "join",
     "open_filesystem",
@@ -148,6 +149,11 @@ def uri_of(fs: FileSystem, path: str) -> str:
 def is_local(fs: FileSystem) -> bool:
     """Whether the filesystem is this machine's own."""
     return isinstance(fs, LocalFileSystem)
+
+
+def is_remote(uri: str) -> bool:
+    """Whether an address is that of an object store, which takes requests."""
+    return _split(uri)[0] not in {*_LOCAL, "memory"}
 
 
 def is_s3(fs: FileSystem) -> bool:

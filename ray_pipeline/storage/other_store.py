@@ -10,6 +10,7 @@ from ray_pipeline.records import PartitionFile, WrittenFile
 from ray_pipeline.storage.changes import FileChangedError, require_listed
 from ray_pipeline.storage.checksums import written_bytes
 from ray_pipeline.storage.filesystems import FileSystem
+from ray_pipeline.traffic import one_request
 
 __all__ = ["OtherStore"]
 
@@ -26,14 +27,16 @@ class OtherStore:
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
         try:
-            return bool(self._fs.info(path)["type"] == "file")
+            with one_request():
+                return bool(self._fs.info(path)["type"] == "file")
         except (FileNotFoundError, NotADirectoryError):
             return False
 
     def find(self, path: str) -> bytes | None:
         """Read a whole file; None where there is none."""
         try:
-            return bytes(self._fs.cat_file(path))
+            with one_request():
+                return bytes(self._fs.cat_file(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -45,11 +48,13 @@ class OtherStore:
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all, as object stores do."""
-        self._fs.pipe_file(path, content)
+        with one_request():
+            self._fs.pipe_file(path, content)
 
     def write_from(self, path: str, local: str) -> None:
         """Write the content of a local file."""
-        self._fs.put_file(local, path)
+        with one_request():
+            self._fs.put_file(local, path)
 
     def swap(self, path: str, seen: bytes | None, content: bytes) -> bool:
         """Write a file if it still holds what was seen.
@@ -61,22 +66,27 @@ class OtherStore:
             if self.find(path) != seen:
                 return False
             try:
-                self._fs.pipe_file(path, content, mode="create" if seen is None else "overwrite")
+                mode = "create" if seen is None else "overwrite"
+                with one_request():
+                    self._fs.pipe_file(path, content, mode=mode)
             except FileExistsError:
                 return False
         return True
 
     def copy(self, path: str, target: str) -> None:
         """Copy a file."""
-        self._fs.cp_file(path, target)
+        with one_request():
+            self._fs.cp_file(path, target)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        self._fs.rm_file(path)
+        with one_request():
+            self._fs.rm_file(path)
 
     def open(self, path: str, listed: PartitionFile | None = None) -> OtherFile:
         """Open a file for reading ranges of it: one look at its size and version."""
-        info = self._fs.info(path)
+        with one_request():
+            info = self._fs.info(path)
         if info["type"] != "file":
             raise FileNotFoundError(path)
         if listed is not None:
@@ -102,7 +112,8 @@ class OtherFile:
         """Do nothing: it holds nothing."""
 
     def _read(self, start: int, end: int) -> bytes:
-        content = bytes(self._fs.cat_file(self._path, start=start, end=end))
+        with one_request():
+            content = bytes(self._fs.cat_file(self._path, start=start, end=end))
         if len(content) != end - start:
             raise FileChangedError(
                 f"ended after {start + len(content)} of {self.size_bytes} bytes while it was read"

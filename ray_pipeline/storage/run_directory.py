@@ -32,7 +32,7 @@ from ray_pipeline.storage.filesystems import (
     open_filesystem,
     refuse_credentials,
 )
-from ray_pipeline.storage.listing import list_files, list_names
+from ray_pipeline.storage.listing import list_entries, list_files, list_names
 from ray_pipeline.storage.local_store import is_temporary, remove_temporary
 from ray_pipeline.storage.parquet_ranges import column_ranges
 from ray_pipeline.storage.ranged_file import RangedFile
@@ -127,6 +127,10 @@ class RunDirectory:
         fs, path = self._locate(folder)
         names = list_names(fs, path)
         return [name for name in names if name[-1] != "/" and not is_temporary(name)]
+
+    def size_bytes(self) -> int:
+        """Bytes of all files in the directory that can be looked at."""
+        return sum(each.size_bytes for each in list_entries(*self._open()).entries)
 
     def listed(self, folder: str) -> dict[str, PartitionFile]:
         """Say what a listing tells of the files below a folder, by name."""

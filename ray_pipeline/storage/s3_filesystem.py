@@ -25,6 +25,7 @@ from ray_pipeline.storage.s3_errors import (
     n_requests,
     said,
 )
+from ray_pipeline.traffic import one_request
 
 __all__ = ["S3FileSystem", "back_off", "open_s3"]
 
@@ -82,7 +83,8 @@ class S3FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no type
         start = time.monotonic()
         while True:
             try:
-                answer = await self._once(method, *more, **arguments)
+                with one_request():
+                    answer = await self._once(method, *more, **arguments)
             except _FAILURES as error:
                 self._has_answered |= http_status(error) > 0
                 if not _may_pass(error):

@@ -18,6 +18,7 @@ import numpy as np
 from ray_pipeline.errors import DataError, StorageError
 from ray_pipeline.execution import Outcome, Unit
 from ray_pipeline.records import FinishedUnit, UnfitUnit, WrittenFile
+from ray_pipeline.traffic import one_request
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,13 @@ def sum_shared(_: object, spec: float, panel: dict[str, Any]) -> dict[str, Any]:
 def write_into_shared(_: object, __: object, panel: dict[str, Any]) -> dict[str, Any]:
     panel["matrix"][0, 0] = 5.0
     return {}
+
+
+def ask_a_store(_: object, spec: dict[str, int]) -> dict[str, int]:
+    for _ in range(spec["n_requests"]):
+        with one_request():
+            pass
+    return {"process": os.getpid()}
 
 
 def scaled(_: object, spec: float, panel: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Done, Executor, Failed, SerialExecutor, Shared, run_stage
 from ray_pipeline.execution.performing import MAX_RECORD_BYTES
+from ray_pipeline.traffic import traffic
 
 from .sample_units import (
     FolderStore,
     MakeState,
+    ask_a_store,
     broken_state,
     by_key,
     double,
@@ -62,6 +65,19 @@ def make_executor(request: pytest.FixtureRequest, store: FolderStore) -> Iterato
 def test_no_units_give_no_outcomes(make_executor: MakeExecutor) -> None:
     """An empty stage is not an error, and builds no state."""
     assert list(make_executor(broken_state).run([])) == []
+
+
+def test_what_workers_use_is_counted(make_executor: MakeExecutor) -> None:
+    """The most that one of them held, and each request once, in the worker's process or here."""
+    executor = make_executor()
+    before = traffic().n_requests
+    units = [unit(ask_a_store, f"S{n}", {"n_requests": n}) for n in range(1, 6)]
+    outcomes = list(executor.run(units))
+    executor.share(unit(ask_a_store, "shared", {"n_requests": 7}))
+    assert executor.usage.n_requests + traffic().n_requests - before == 15 + 7
+    processes = {each.record["process"] for each in outcomes if isinstance(each, Done)}
+    assert (executor.usage.n_requests == 0) == (processes == {os.getpid()})
+    assert executor.usage.peak_bytes > 10 * 2**20
 
 
 def test_each_unit_has_one_outcome(make_executor: MakeExecutor, store: FolderStore) -> None:

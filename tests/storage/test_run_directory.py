@@ -111,6 +111,14 @@ def test_only_text_is_dictionary_encoded_and_all_is_zstd(run: RunDirectory) -> N
     assert s.has_dictionary_page
 
 
+def test_bytes_of_all_files_are_counted(run: RunDirectory) -> None:
+    """At any depth; none before there is one."""
+    assert run.size_bytes() == 0
+    run.write_bytes("a", b"12345")
+    run.write_bytes("units/rank/b.json", b"123")
+    assert run.size_bytes() == 8
+
+
 def test_listing_names_files_below_a_folder(run: RunDirectory) -> None:
     """Names are relative to the run directory, sorted, and of the folder asked for."""
     for name in ("b/2.json", "b/1.json", "b/c/3.json", "bc/4.json", "a.json"):

@@ -16,6 +16,7 @@ from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage import RunDirectory, list_files
 from ray_pipeline.storage.changes import FileChangedError
 from ray_pipeline.storage.stores import OpenFile, store_of
+from ray_pipeline.traffic import traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,19 @@ def test_a_listed_object_is_read_without_a_look_at_it(bucket: ProxiedBucket) -> 
     assert request.kind == "GET"
     assert request.headers["range"] == "bytes=2-4"
     assert request.headers["if-match"] == f'"{file.version}"'
+
+
+def test_every_request_is_counted(bucket: ProxiedBucket) -> None:
+    """Puts, reads, listings and removals, as many as the store sees."""
+    fs, path = bucket.open()
+    before = traffic().n_requests
+    bucket.run.write_bytes("a", b"0123456789")
+    assert bucket.run.read_bytes("a") == b"0123456789"
+    (file,) = list_files(fs, path)
+    assert _open(bucket, file).fetch(0, 2).result() == b"01"
+    bucket.run.copy("a", "b")
+    bucket.run.remove("a")
+    assert traffic().n_requests - before == len(bucket.proxy.requests) > 5
 
 
 def test_an_object_that_was_not_listed_is_opened_by_its_end(bucket: ProxiedBucket) -> None:
