@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ray_pipeline.panel.inspection import InspectionRequest, TableKind, kind_of
-from ray_pipeline.panel.own_symbols import told_by_footer
 from ray_pipeline.panel.quality import require_rows
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.roles import resolve_roles
+from ray_pipeline.panel.row_groups import find_only_group
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage.filesystems import FileSystem
 
@@ -80,20 +80,7 @@ def outline_symbol(
         roles = resolve_roles(columns, request, request.time_column)
         kind = kind_of(columns, roles, request)
         require_rows(reader.n_rows, max(1, request.min_rows))
-        only_group = _only_group(reader, request.group)
+        only_group = None if request.group is None else find_only_group(reader, request.group)
         return SymbolOutline(
             partition.symbol, kind, roles.time, columns, reader.n_rows, only_group=only_group
         )
-
-
-def _only_group(reader: PartitionReader, column: str | None) -> str | None:
-    """Return the only value of a column of groups, where the footers of all files say it."""
-    found: set[str] = set()
-    for _, naming, footer, _ in reader.files():
-        told = None
-        if column is not None and column in naming.own:
-            told = told_by_footer(footer, naming.own[column])
-        if told is None:
-            return None
-        found.update(told)
-    return next(iter(found)) if len(found) == 1 else None

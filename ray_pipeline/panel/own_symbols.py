@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from ray_pipeline.panel.reading import PartitionReader
 
-__all__ = ["is_same_symbol", "own_symbols_of", "told_by_footer"]
+__all__ = ["is_same_symbol", "own_symbols_of"]
 
 _SYMBOL = "symbol"
 _MOST = 5
@@ -25,7 +25,7 @@ def own_symbols_of(reader: PartitionReader) -> tuple[tuple[str, str], ...]:
     for uri, naming, footer, read in reader.files():
         values = [] if naming.symbol is None else [naming.symbol]
         if _SYMBOL in naming.own:
-            told = told_by_footer(footer, naming.own[_SYMBOL])
+            told = _told_by_footer(footer, naming.own[_SYMBOL])
             values += _distinct(read(naming.own[_SYMBOL])) if told is None else told
         for value in values:
             found.setdefault(value, uri)
@@ -49,7 +49,7 @@ def _plain(symbol: str) -> str:
     return re.sub(r"[\W_]+", "", symbol).casefold().lstrip("0")
 
 
-def told_by_footer(footer: pq.FileMetaData, column: str) -> list[str] | None:
+def _told_by_footer(footer: pq.FileMetaData, column: str) -> list[str] | None:
     """Return the values of a column where each row group has one, None where footers do not say."""
     values: dict[str, None] = {}
     place = next(

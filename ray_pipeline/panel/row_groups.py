@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ray_pipeline.groups import RowGroups
 from ray_pipeline.panel.quality import QualityFinding
-from ray_pipeline.panel.reading import ColumnReader
+from ray_pipeline.panel.reading import ColumnReader, PartitionReader
 from ray_pipeline.panel.reading_rules import ReadingRules
 from ray_pipeline.panel.rows import plan_rows
 from ray_pipeline.records import GroupSpans
 
-__all__ = ["GroupSource", "group_findings", "group_source", "groups_of_rows"]
+__all__ = ["GroupSource", "find_only_group", "group_findings", "group_source", "groups_of_rows"]
 
 GroupSource = Literal["files", "universe", "nowhere"]
 """Where the groups of a symbol come from."""
@@ -71,6 +73,10 @@ def groups_of_rows(
         return RowGroups.none(len(time_ns))
     if source == "universe":
         return RowGroups.from_spans(spans or (), time_ns)
+    if isinstance(reader, PartitionReader):
+        only = find_only_group(reader, column)
+        if only is not None:
+            return RowGroups((only,), np.zeros(len(time_ns), dtype=np.int32))
     files, table = reader.read_timed(time_column, (column,))
     plan = plan_rows(files, time_column, None, rules)
     read = RowGroups.from_column(table.column(column), f"columns.group: column {column!r}")
@@ -78,6 +84,39 @@ def groups_of_rows(
     codes = np.empty(plan.n_kept, dtype=np.int32)
     codes[places] = read.codes[kept]
     return RowGroups(read.names, codes[np.searchsorted(plan.time_ns, time_ns)])
+
+
+def find_only_group(reader: PartitionReader, column: str) -> str | None:
+    """Return the group of all rows, where the footers of the files say that there is but one.
+
+    So it is with a sector that never changes: nothing of the column is read.
+    """
+    found: set[object] = set()
+    for _, naming, footer, _ in reader.files():
+        if column not in naming.own:
+            return None
+        for number in range(footer.num_row_groups):
+            told = _statistics(footer.row_group(number), naming.own[column])
+            # Of floating-point numbers the bounds say nothing of NaN.
+            if told is None or told.min != told.max or type(told.min) not in (str, int):
+                return None
+            found.add(told.min)
+    if len(found) != 1:
+        return None
+    values = pa.chunked_array([pa.array(list(found))])
+    names = RowGroups.from_column(values, f"columns.group: column {column!r}").names
+    return names[0] if names else None
+
+
+def _statistics(group: pq.RowGroupMetaData, column: str) -> pq.Statistics | None:
+    """Return the bounds of a column without a null in a row group, None where it does not say."""
+    for place in range(group.num_columns):
+        found = group.column(place)
+        if found.path_in_schema == column:
+            told = found.statistics
+            known = told is not None and told.has_min_max and told.has_null_count
+            return told if known and told.null_count == 0 else None
+    return None
 
 
 def group_findings(groups: RowGroups, column: str | None) -> list[QualityFinding]:
