@@ -30,7 +30,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_columns,
         default={},
         metavar="ROLE=NAME,...",
-        help="columns that have other names, such as time=Date,symbol=Ticker",
+        help="columns that have other names, such as time=Date,symbol=Ticker; several that tell "
+        "the symbol together: symbol=item_id+store_id",
     )
     parser.add_argument(
         "--header",

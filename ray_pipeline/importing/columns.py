@@ -16,6 +16,7 @@ from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
 from ray_pipeline.wording import some_of
 
 __all__ = [
+    "JOINS",
     "ROLES",
     "TIME",
     "ColumnPlan",
@@ -28,6 +29,9 @@ __all__ = [
 
 TIME = "ts"
 """What the time is called in what is written; the symbol is in the path alone."""
+
+JOINS = "+"
+"""Joins the names of columns that tell the symbol together, and what they hold."""
 
 ROLES = ("time", "time_of_day", "symbol", *BAR_FIELDS)
 """What ``--columns`` may name."""
@@ -47,6 +51,8 @@ class FileColumns:
         The symbol of all rows, where there is no column of it.
     others
         (name in what is written, name in the file) of the rest, in the order of the file.
+    with_symbol
+        Further columns that tell the symbol together with `symbol`.
     """
 
     time: str
@@ -54,6 +60,12 @@ class FileColumns:
     clock: str | None
     told: str | None
     others: tuple[tuple[str, str], ...]
+    with_symbol: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All columns that tell the symbol; none where path or header do."""
+        return () if self.symbol is None else (self.symbol, *self.with_symbol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,9 @@ def name_columns(
     DataError
         When a column that was named, a time, or a symbol is not there.
     """
-    for role, name in given.items():
+    parts = _parts(names, given.get("symbol", ""))
+    wanted = [(role, name) for role, name in given.items() if not parts or role != "symbol"]
+    for role, name in [*wanted, *(("symbol", part) for part in parts)]:
         if name not in names and name.lower() not in {each.lower() for each in names}:
             raise DataError(
                 f"{subject}: --columns {role}={name}: there is no such column; found "
@@ -128,7 +142,8 @@ def name_columns(
             )
     guessed = propose_columns(names).needed
     taken = set(given.values())
-    roles = {role: name for role, name in guessed.items() if name not in taken} | dict(given)
+    taken |= set(parts)
+    roles = {role: name for role, name in guessed.items() if name not in taken} | dict(wanted)
     naming = columns_by_name(names, roles, subject)
     if naming.raw_close is not None:
         raise DataError(
@@ -144,7 +159,14 @@ def name_columns(
             f"{subject}: no time column: looked for {', '.join(TIME_COLUMNS)}; found "
             f"{some_of(names)}. Name it: --columns time=NAME."
         )
-    symbol = None if told is not None else _symbol(own)
+    further: list[str] = []
+    if told is not None:
+        symbol = None
+    elif parts:
+        inside = {name: each for each, name in own.items()}
+        symbol, *further = [own.pop(inside[part]) for part in parts]
+    else:
+        symbol = _symbol(own)
     told = naming.symbol if symbol is None and told is None else told
     if symbol is None and told is None:
         raise DataError(
@@ -153,7 +175,13 @@ def name_columns(
             "it (--symbol-from-path '{symbol}.csv')."
         )
     clock = own.pop(TIME_OF_DAY, None)
-    return FileColumns(time, symbol, clock, told, tuple(own.items()))
+    return FileColumns(time, symbol, clock, told, tuple(own.items()), tuple(further))
+
+
+def _parts(names: Sequence[str], symbol: str) -> tuple[str, ...]:
+    """Return the columns that tell a symbol together, none where one column does."""
+    parts = tuple(symbol.split(JOINS))
+    return () if symbol in names or len(parts) < 2 else parts
 
 
 def _symbol(own: dict[str, str]) -> str | None:

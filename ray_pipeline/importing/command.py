@@ -54,6 +54,7 @@ class ImportOptions:
         Bar interval of all rows, such as ``5m``.
     columns
         Role to the name of its column: time, time_of_day, symbol, open, high, low, close, volume.
+        Columns that tell the symbol together are joined by a plus.
     header
         Names of the columns of text files that have no line of names.
     symbol_from_path

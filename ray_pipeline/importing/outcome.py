@@ -9,9 +9,11 @@ from typing import Any
 
 from ray_pipeline.importing.columns import ColumnPlan
 from ray_pipeline.importing.writing import Written
-from ray_pipeline.wording import plural, size_text
+from ray_pipeline.wording import plural, size_text, some_of
 
 __all__ = ["Imported", "outcome_lines"]
+
+_MANY_REPEATED = 0.2  # share of the rows; of one download after another some overlap
 
 
 @dataclass(slots=True)
@@ -113,6 +115,12 @@ class Imported:
         return each.n_rows - each.n_repeated - each.n_replaced - each.n_known
 
 
+def _told_apart(plan: ColumnPlan | None) -> str:
+    """Name the columns of text, which may tell symbols apart."""
+    names = [] if plan is None else [name for name, kind in plan.types if kind == "string"]
+    return f" (here perhaps {some_of(names, at_most=4)})" if names else ""
+
+
 def outcome_lines(done: Imported) -> Iterator[str]:
     """Tell what was read, dropped and written, and what to do next."""
     before = f" ({done.n_known_files:,} others were imported before)" * bool(done.n_known_files)
@@ -131,6 +139,11 @@ def outcome_lines(done: Imported) -> Iterator[str]:
     ):
         if n_rows:
             yield f"dropped  {plural(n_rows, 'row')}: {why}"
+    if each.n_repeated > _MANY_REPEATED * done.n_read:
+        yield (
+            "         if these are of several symbols, name the columns that tell them apart "
+            f"together: --columns symbol=item_id+store_id{_told_apart(done.plan)}"
+        )
     for why, n_files in done.passed_over:
         yield f"left     {plural(n_files, 'file')}: {why}"
     for name, why in () if done.plan is None else done.plan.left_behind:

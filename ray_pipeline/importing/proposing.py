@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.discovery.proposing import propose_layout
 from ray_pipeline.errors import DataError, DiscoveryError
 from ray_pipeline.importing.chunks import GroupSpan
-from ray_pipeline.importing.columns import TIME, ColumnPlan, Given
+from ray_pipeline.importing.columns import JOINS, TIME, ColumnPlan, Given
 from ray_pipeline.importing.reading import Look, Tally, look_at, read_span
 from ray_pipeline.importing.sources import SourceFile, find_sources
 from ray_pipeline.intervals import Interval
@@ -32,6 +33,7 @@ _N_PLACES = 4
 
 _N_IN_A_ROW = 3
 _N_SYMBOLS = 50
+_MANY_REPEATED, _FEW_REPEATED = 0.2, 0.01  # shares of the rows
 _PARQUET = ".parquet"
 _NS = 10**9
 _AS_THEY_ARE = TimeRules()
@@ -59,9 +61,10 @@ class ImportProposal:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Times of a few symbols, of each sorted and once."""
+    """Times of a few symbols, of each sorted and once; and which share of rows came again."""
 
     by_symbol: tuple[NDArray[np.int64], ...]
+    repeated_share: float
 
     @property
     def step_ns(self) -> int | None:
@@ -108,7 +111,9 @@ def propose_import(source: str) -> ImportProposal | None:
             return _proposal(arguments, "I", found, guesses, str(again))
     found += _columns_of(looks[0])
     try:
-        times = _read_times(fs, files)
+        times = _read_times(fs, files, Given())
+        if looks[0].columns.symbol is not None and times.repeated_share > _MANY_REPEATED:
+            times = _with_parts(fs, files, looks[0], times, arguments, guesses)
     except DataError as error:
         return _proposal(arguments, "I", found, guesses, str(error))
     step = times.step_ns
@@ -180,14 +185,46 @@ def _look(fs: FileSystem, files: Sequence[SourceFile]) -> list[Look]:
 def _columns_of(look: Look) -> Iterator[str]:
     columns = look.columns
     at = columns.time if columns.clock is None else f"{columns.time} and {columns.clock}"
-    whose = f"symbol {columns.symbol}" if columns.told is None else "one symbol a file"
+    whose = f"symbol {JOINS.join(columns.symbols)}" if columns.told is None else "one symbol a file"
     yield f"time {at}, {whose}; beside it {some_of([name for name, _ in columns.others])}"
 
 
-def _read_times(fs: FileSystem, files: Sequence[SourceFile]) -> _Times:
+def _with_parts(
+    fs: FileSystem,
+    files: Sequence[SourceFile],
+    look: Look,
+    times: _Times,
+    arguments: list[str],
+    guesses: list[str],
+) -> _Times:
+    """Find columns that tell rows of one symbol and time apart, and take them into the symbol."""
+    parts = [str(look.columns.symbol)]
+    for _, name in look.columns.others:
+        kind = look.kinds[name]
+        is_text = pa.types.is_string(kind) or pa.types.is_dictionary(kind)
+        if not (is_text or name.casefold().endswith(("id", "store", "shop", "_nbr"))):
+            continue
+        parts.append(name)
+        symbol = JOINS.join(parts)
+        try:
+            found = _read_times(fs, files, Given((("symbol", symbol),)))
+        except DataError:  # a part that cannot be one
+            parts.pop()
+            continue
+        if found.repeated_share <= _FEW_REPEATED:
+            arguments += ["--columns", f"symbol={symbol}"]
+            guesses.append(
+                f"--columns symbol={symbol}: {times.repeated_share:.0%} of the rows have the "
+                f"{parts[0]} and the time of another, and these columns tell them apart"
+            )
+            return found
+    return times
+
+
+def _read_times(fs: FileSystem, files: Sequence[SourceFile], given: Given) -> _Times:
     """Read the times of a few symbols."""
     by_symbol: dict[str, list[NDArray[np.int64]]] = {}
-    plan = ColumnPlan(Given(), (), ())
+    plan = ColumnPlan(given, (), ())
     for file in _spread(files):
         rows = next(
             read_span(fs, file, GroupSpan(0, 0, 1), plan, _AS_THEY_ARE, None, Tally()), None
@@ -198,7 +235,9 @@ def _read_times(fs: FileSystem, files: Sequence[SourceFile]) -> _Times:
         for code, symbol in enumerate(rows.symbols.dictionary.to_pylist()):
             if symbol in by_symbol or len(by_symbol) < _N_SYMBOLS:
                 by_symbol.setdefault(symbol, []).append(time_ns[codes == code])
-    return _Times(tuple(np.unique(np.concatenate(parts)) for parts in by_symbol.values()))
+    n_rows = sum(len(part) for parts in by_symbol.values() for part in parts)
+    times = tuple(np.unique(np.concatenate(parts)) for parts in by_symbol.values())
+    return _Times(times, 1.0 - sum(map(len, times)) / max(n_rows, 1))
 
 
 def _interval_of(step_ns: int) -> Interval | None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,6 +22,7 @@ from ray_pipeline.importing.columns import (
     written_type,
 )
 from ray_pipeline.importing.sources import SourceFile
+from ray_pipeline.importing.symbols import with_symbols
 from ray_pipeline.importing.texts import ColumnBlock, TextHeader, read_header, text_reader
 from ray_pipeline.importing.times import as_options, clock_of, read_times
 from ray_pipeline.panel.reading_rules import TimeRules
@@ -164,7 +164,7 @@ def _parquet_pieces(
 ) -> Iterator[tuple[FileColumns, pa.Table]]:
     names = pq.ParquetFile(opened).schema_arrow.names
     columns = name_columns(names, plan.given.columns, uri, told=source.symbol)
-    as_codes = [] if columns.symbol is None else [columns.symbol]
+    as_codes = list(columns.symbols)
     parquet = pq.ParquetFile(
         opened, read_dictionary=as_codes, pre_buffer=True, coerce_int96_timestamp_unit="us"
     )
@@ -190,7 +190,7 @@ def _text_pieces(
     blocks = []
     for block in header.blocks:
         columns = _of_block(block, header, plan.given, source, uri)
-        as_text = [columns.time, columns.symbol, columns.clock]
+        as_text = [columns.time, *columns.symbols, columns.clock]
         its = {name: pa.string() for name in as_text if name is not None}
         its |= {own: column_type(known[name]) for name, own in columns.others if name in known}
         types |= {block.names[name]: kind for name, kind in its.items()}
@@ -233,7 +233,9 @@ def _clean(
 ) -> ReadRows | None:
     if table.num_rows == 0:
         return None
-    table, symbols = _with_symbols(table, columns, tally, uri)
+    n_read = table.num_rows
+    table, symbols = with_symbols(table, columns, uri)
+    tally.drop("no symbol", n_read - table.num_rows)
     clock = None if columns.clock is None else table[columns.clock]
     with _naming(uri):
         times = read_times(
@@ -267,36 +269,6 @@ def _clean(
             written.append(_cast(table[in_file[name]], column_type(kind), in_file[name], uri))
     names = [TIME, *(name for name, _ in plan.types)]
     return ReadRows(pa.table(dict(zip(names, written, strict=True))), symbols)
-
-
-def _with_symbols(
-    table: pa.Table, columns: FileColumns, tally: Tally, uri: str
-) -> tuple[pa.Table, pa.DictionaryArray]:
-    if columns.symbol is None:
-        codes = pa.array(np.zeros(table.num_rows, dtype=np.int32))
-        return table, pa.DictionaryArray.from_arrays(codes, pa.array([columns.told]))
-    column = table[columns.symbol]
-    if pa.types.is_floating(column.type) or pa.types.is_nested(column.type):
-        raise DataError(
-            f"{uri}: the symbol column {columns.symbol!r} is {column.type}; text or whole numbers "
-            "are needed."
-        )
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    symbols = column.unify_dictionaries().combine_chunks()
-    if isinstance(symbols, pa.ChunkedArray):
-        symbols = pa.concat_arrays(symbols.chunks)
-    names = symbols.dictionary.cast(pa.string())
-    symbols = pa.DictionaryArray.from_arrays(symbols.indices, names)
-    is_named = symbols.is_valid()
-    empty = pc.index(names, pa.scalar("")).as_py() if len(names) else -1
-    if empty >= 0:
-        is_named = pc.and_(is_named, pc.fill_null(pc.not_equal(symbols.indices, empty), False))
-    n_unnamed = len(symbols) - int(pc.sum(is_named).as_py() or 0)
-    if n_unnamed:
-        tally.drop("no symbol", n_unnamed)
-        return table.filter(is_named), symbols.filter(is_named)
-    return table, symbols
 
 
 def _first_times(parquet: pq.ParquetFile, columns: FileColumns) -> FileTimes:

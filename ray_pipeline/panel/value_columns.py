@@ -27,7 +27,7 @@ _VALUES = (
     *("value", "y", "target", "ret", "return", "returns", "totalreturn", "excessreturn", "r"),
     *("sold", "sales", "unitsales", "unitssold", "units", "quantity", "qty", "demand", "orders"),
     *("consumption", "load", "usage", "kwh", "mw", "count", "cnt", "visits", "views", "rides"),
-    *("reading", "measurement", "level", "rate", "index", "price", "close"),
+    *("reading", "measurement", "level", "rate", "index"),
 )
 _NO_VALUES = re.compile(
     r"(.*(id|code|key|number|flag)|(item|store|dept|cat|state|family|unnamed)[a-z]*[0-9]*"
@@ -36,6 +36,7 @@ _NO_VALUES = re.compile(
 )
 
 
+_PRICES = ("close", "price", "last", "adjclose", "nav", "volume")
 _LOOKS_LIKE_BARS = 3
 
 
@@ -109,7 +110,9 @@ def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
     )
     others = [name for name in numeric if name not in known]
     names = (*known, *others)
-    return ValueColumns(names, names[0] if known or len(others) == 1 else None)
+    # Of a price alone people mean returns, which a series does not have.
+    is_plain = len(others) == 1 and bare(others[0]) not in _PRICES
+    return ValueColumns(names, names[0] if known or is_plain else None)
 
 
 def propose_value(columns: Sequence[tuple[str, str]], time: str | None) -> ValueProposal:
