@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from panels import (
+    FIRST_NS,
     TARGET,
     quick_config,
     read_json,
@@ -152,6 +153,49 @@ def test_groups_of_the_universe_are_those_of_the_files(tmp_path: Path) -> None:
         "most_symbols": 6,
         "is_compared": True,
     }
+
+
+def test_memberships_and_groups_end_together(tmp_path: Path) -> None:
+    """A table of symbol, from, to and sector: who has left is in no group and in no prediction."""
+    tables = {
+        symbol: table.drop_columns("sector")
+        for symbol, table in _panel(within=0.5, between=0.0, swamp=1.0, seed=4).items()
+    }
+    last = 240
+    days = [
+        np.datetime64(FIRST_NS + number * DAY_NS, "ns").astype("datetime64[D]").item()
+        for number in range(last + 2)
+    ]
+    rows = [(symbol, None, None, sector) for symbol, sector in zip(SYMBOLS, SECTORS, strict=True)]
+    rows[0] = ("S00", None, days[last], SECTORS[0])
+    # One that moves to another sector.
+    rows[1:2] = [
+        ("S01", None, days[99], SECTORS[0]),
+        ("S01", days[100], None, SECTORS[-1]),
+    ]
+    names, starts, ends, sectors = zip(*rows, strict=True)
+    uri = str(tmp_path / "universe.parquet")
+    columns = [
+        pa.array(names),
+        pa.array(starts, pa.date32()),
+        pa.array(ends, pa.date32()),
+        pa.array(sectors),
+    ]
+    pq.write_table(pa.table(columns, names=["symbol", "from", "to", "sector"]), uri)
+    run_dir = _run(tmp_path, tables, data={"universe": uri, "min_rows_per_symbol": 100})
+    record = read_json(run_dir / "run.json")["groups"]
+    sizes = {each["name"]: each for each in record["groups"]}
+    assert (sizes["sector 0"]["n_symbols"], sizes["sector 0"]["most_symbols"]) == (6, 6)
+    assert (sizes["sector 3"]["n_symbols"], sizes["sector 3"]["most_symbols"]) == (7, 7)
+    assert sizes["sector 0"]["median_symbols"] == 5.0  # 6 for 100 days, 5 for 141, 4 for 79
+    assert record["n_rows"] == 23 * N_ROWS + last + 1
+    assert record["n_rows_without"] == 0
+    table = pq.read_table(run_dir / "predictions/out_of_sample.parquet")
+    moved, left = (
+        table.filter(pa.compute.equal(table["symbol"], symbol)) for symbol in ("S01", "S00")
+    )
+    assert set(moved["group"].to_pylist()) == {SECTORS[-1]}
+    assert max(left["ts"].cast("int64").to_pylist()) == FIRST_NS + last * DAY_NS
 
 
 def test_names_of_groups_do_not_matter(tmp_path: Path) -> None:

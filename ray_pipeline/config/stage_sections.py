@@ -98,7 +98,8 @@ class TargetRankingConfig(Section):
         default=3,
         ge=3,
         le=MAX_COUNT,
-        description="Symbols a timestamp needs to count in the cross-section.",
+        description="Symbols a timestamp, or a group of it (columns.group), needs to count in the "
+        "cross-section.",
     )
     max_cs_rows: RowCount = Field(
         default=500_000,
@@ -293,7 +294,8 @@ class EvaluationConfig(Section):
     n_quantiles: Annotated[int, Field(ge=2, le=100)] = Field(
         default=5,
         description="Quantiles of the prediction; the portfolio is long the top one and short the "
-        "bottom one. In the cross-sectional view a timestamp needs as many symbols.",
+        "bottom one. In the cross-sectional view a timestamp, or a group of it, needs as many "
+        "symbols.",
     )
     cost_bps: Annotated[float, Field(ge=0, le=10_000)] = Field(
         default=5.0,

@@ -71,8 +71,9 @@ class Problem:
         `rows`; the model adds to them, and its predictions leave them out. Only of binary tasks,
         and only for families that take them; see `ray_pipeline.families.label_forms`.
     groups
-        Timestamp of each row where labels are compared within it, shape (n_samples,): only the
-        order of predictions within a group matters. None where all rows are compared.
+        Number of what the label of each row is compared within, a timestamp or a group of its
+        symbols, shape (n_samples,): only the order of predictions within it matters. None where
+        all rows are compared.
     """
 
     y: NDArray[np.float64]

@@ -52,7 +52,8 @@ class RidgeFamily:
     ) -> list[Model]:
         """Fit all problems on one scaled matrix; see `Family.fit`.
 
-        Features of labels that are compared within their timestamp are taken less its mean.
+        Features of labels that are compared within their timestamp, or a group of it, are taken
+        less the mean of that.
         """
         scaling = fit_feature_scaling(X)
         models: dict[int, LinearModel] = {}

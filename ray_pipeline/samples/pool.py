@@ -164,7 +164,7 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
     positions = np.concatenate([table.column("position").to_numpy() for table in tables])
     symbol_index = np.repeat(np.arange(len(tables), dtype=np.int32), counts)
     order = np.lexsort((symbol_index, positions))
-    positions, cells = positions[order], positions[order]
+    positions = cells = positions[order]
     groups = None
     if frame.request.group is not None:
         groups = RowGroups.joined([row_groups_of(table) for table in tables]).at(order)

@@ -84,7 +84,7 @@ class PooledStream:
 
     Labels, positions, masks and weights are in memory, features are not: 17 to 25 bytes a row
     where labels are learned as they are, up to twice that where they are compared, for which the
-    labels of all symbols at a timestamp are needed at once.
+    labels of all symbols at a timestamp are needed at once, and 12 more where they have groups.
     """
 
     def __init__(self, run: RunDirectory, spec: StreamSpec) -> None:
