@@ -92,10 +92,10 @@ def test_factor_momentum_is_found(tmp_path):
     of_target = [row for row in features if row["target"] == "fwd_mean_1mo"]
     assert "mean_12" in {row["feature"] for row in of_target if row["selected"]}
     out = tmp_path / "scores"
-    command = ["predict", str(run), "--data-dir", str(panel), "--out", str(out), "--n-workers", "0"]
-    assert main(command) == 0
-    scores = pq.read_table(next(out.rglob("*.parquet")))
-    assert scores.column("fwd_mean_1mo").to_numpy()[-1] >= 0.0
+    command = ["predict", str(run), "--data-dir", str(panel), "--out", str(out), "--in-sample"]
+    assert main([*command, "--n-workers", "0"]) == 0
+    scores = pq.read_table(next(out.rglob("symbol=F0/*.parquet")))
+    assert 0.0 <= scores.column("fwd_mean_1mo__score").to_numpy()[-1] <= 1.0
 
 
 @pytest.mark.slow
