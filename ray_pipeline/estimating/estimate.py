@@ -34,8 +34,8 @@ UNIT_OVERHEAD_S = 2e-3
 BEGIN_S, END_S = 0.8, 0.4
 """Of the driver: discovery and what it imports; hashing, page and journal."""
 
-RAY_START_S = 9.0
-"""Until Ray and its first workers are there, one for each core."""
+RAY_START_S, RAY_CPU_S = 9.0, 8.0
+"""Until Ray and its first workers are there, one for each core; CPU time of both."""
 
 THREADS_GAIN = 0.6
 """A worker of n threads is n to this power times as fast as one of one thread."""
@@ -182,6 +182,7 @@ class _Figures:
         cpu_s += sum(speed.seconds(part.cost) for stage in work for part in stage.parts)
         if not shape.is_serial:
             around_s += RAY_START_S
+            cpu_s += RAY_CPU_S * speed.columns
         stages_s = {stage.name: _wall_s(shape, stage, speed) for stage in work}
         wall_s = around_s * speed.columns + sum(stages_s.values())
         asked = n_requests(shape, work, wall_s)

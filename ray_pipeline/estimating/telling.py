@@ -68,7 +68,7 @@ def estimate_lines(estimate: Estimate, run_dir: str) -> list[str]:
         lines = [f"This run will take about {_time(estimate.wall_s)}{_where(estimate)}"]
     else:
         lines = [
-            f"This run will take about {_time(estimate.cpu_s)} of one CPU, less by as many as its "
+            f"This run will take about {_time(estimate.cpu_s)} of CPU time, on as many CPUs as its "
             "cluster has"
         ]
     lines[0] += f", {estimate.longest.replace('_', ' ')} the longest"
@@ -105,8 +105,8 @@ def compare_outcome(estimate: Estimate, outcome: Outcome) -> list[str]:
         lines.append(f"{_off('time')}{_most_off(estimate, outcome)}")
     for name, bounds, found in (
         ("memory", estimate.memory_bytes, outcome.memory_bytes),
-        ("results", estimate.disk_bytes, outcome.disk_bytes),
-        ("requests", estimate.n_requests, outcome.n_requests),
+        ("size of the results", estimate.disk_bytes, outcome.disk_bytes),
+        ("number of requests", estimate.n_requests, outcome.n_requests),
     ):
         if bounds is not None and found and _is_off(found, bounds):
             lines.append(_off(name))

@@ -56,7 +56,7 @@ def test_what_is_not_counted_is_said() -> None:
 def test_a_cluster_of_unknown_size() -> None:
     """CPU time instead of that of the clock."""
     (line,) = estimate_lines(replace(ESTIMATE, wall_s=None, n_requests=None), "runs/x")
-    assert line.startswith("This run will take about 5 to 15 minutes of one CPU, less by as many")
+    assert line.startswith("This run will take about 5 to 15 minutes of CPU time, on as many CPUs")
     assert "requests" not in line
 
 
@@ -82,8 +82,8 @@ def test_a_wrong_estimate_is_called_wrong() -> None:
     large = outcome(memory_bytes=8 * 2**30, disk_bytes=10**9, n_requests=10_000)
     assert [line.split(" was off")[0] for line in compare_outcome(ESTIMATE, large)[1:]] == [
         "the estimate of the memory",
-        "the estimate of the results",
-        "the estimate of the requests",
+        "the estimate of the size of the results",
+        "the estimate of the number of requests",
     ]
 
 
