@@ -382,6 +382,11 @@ def test_scores_have_the_group_of_their_row(
     out = tmp_path / "scores"
     command = ["predict", str(run_dir), "--data-dir", str(data_dir), "--out", str(out)]
     assert cli.main([*command, "--n-workers", "0", "--in-sample"]) == 0
+    document = read_json(out / "predictions.json")
+    assert document["symbols"]["S23"]["notes"] == [
+        "has rows without a group, which are compared with nobody"
+    ]
+    assert not any("no row has a sector" in text for text in document["warnings"])
     run = load_run(str(run_dir))
     for symbol, expected in (("S00", {"new", "small"}), ("S23", {None}), ("S10", {"large"})):
         scores = pq.read_table(
@@ -399,6 +404,19 @@ def test_scores_have_the_group_of_their_row(
         )
         assert scores.num_rows > 100
         assert set(scores.column("group").to_pylist()) == expected
+
+
+def test_scores_of_data_without_the_groups_are_told_of(
+    whole: tuple[Path, dict[str, pa.Table]], tmp_path: Path
+) -> None:
+    """Models predict, and the user hears that nothing tells the groups here."""
+    run_dir, tables = whole
+    bare = {symbol: table.drop_columns("sector") for symbol, table in tables.items()}
+    data_dir, out = write_panel(tmp_path / "data", bare), tmp_path / "scores"
+    command = ["predict", str(run_dir), "--data-dir", str(data_dir), "--out", str(out)]
+    assert cli.main([*command, "--n-workers", "0", "--in-sample"]) == 0
+    warnings = read_json(out / "predictions.json")["warnings"]
+    assert any("no row has a sector" in text and "columns.group" in text for text in warnings)
 
 
 class _Interrupting(Silent):

@@ -29,7 +29,12 @@ from ray_pipeline.predicting.doubt import doubt_warnings
 from ray_pipeline.predicting.history import read_history
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.options import AS_IN_THE_RUN, PredictOptions
-from ray_pipeline.predicting.outcome import described, replay_summary, replay_warning
+from ray_pipeline.predicting.outcome import (
+    described,
+    group_warning,
+    replay_summary,
+    replay_warning,
+)
 from ray_pipeline.predicting.scoring import scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
@@ -184,6 +189,8 @@ def _score(
     folder.record |= described(work.served, records, names) | {"replay": replayed}
     fewer = bool(request.cross_section and request.cross_section.warning)
     if warning := replay_warning(replayed, fewer_compared=fewer):
+        folder.record["warnings"].append(warning)
+    if warning := group_warning(records, request.group):
         folder.record["warnings"].append(warning)
     for text in folder.record["warnings"]:
         reporter.say(f"warning: {text}")

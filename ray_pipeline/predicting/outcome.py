@@ -8,7 +8,7 @@ from typing import Any
 from ray_pipeline.predicting.serving import Serving
 from ray_pipeline.wording import agreeing, iso_time, plural, some_of
 
-__all__ = ["described", "prediction_lines", "replay_summary", "replay_warning"]
+__all__ = ["described", "group_warning", "prediction_lines", "replay_summary", "replay_warning"]
 
 Record = Mapping[str, Any]
 
@@ -88,6 +88,25 @@ def replay_warning(summary: Record, *, fewer_compared: bool = False) -> str | No
     )
 
 
+def group_warning(records: Mapping[str, Record], column: str | None) -> str | None:
+    """Say that no row has a group, though the run compared symbols within some.
+
+    Parameters
+    ----------
+    column
+        Name of the run's groups.
+    """
+    n_rows = sum(record["n_rows"] for record in records.values())
+    n_alone = sum(record["n_without_group"] for record in records.values())
+    if column is None or not n_rows or n_alone < n_rows:
+        return None
+    return (
+        f"no row has a {column}, by a column of the files or by data.universe: features that "
+        f"compare symbols are missing, and nothing says within what to rank the predictions. The "
+        f"run compared symbols within {column} (columns.group)."
+    )
+
+
 def prediction_lines(document: Record) -> list[str]:
     """Format ``predictions.json`` for a person, given where the predictions are."""
     failures: Sequence[Record] = document.get("failures", [])
@@ -114,8 +133,11 @@ def prediction_lines(document: Record) -> list[str]:
 
 
 def _row_notes(record: Record | None) -> list[str]:
-    if record is None or record["n_rows"]:
+    if record is None:
         return []
+    if record["n_rows"]:
+        alone = record["n_without_group"]
+        return ["has rows without a group, which are compared with nobody"] if alone else []
     if record["n_outside_universe"]:
         return ["no row to predict: all lie outside data.universe"]
     first = record["first_predictable_row"]

@@ -23,6 +23,7 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import check_columns, check_interval
 from ray_pipeline.training.models import TrainedModel, changed_libraries
+from ray_pipeline.training.predictions import GROUP
 
 __all__ = ["PredictSpec", "check_table", "columns_read", "predict_symbol", "replay_record"]
 
@@ -121,6 +122,7 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     return {
         "n_rows": written.num_rows,
         "n_outside_universe": n_scored - written.num_rows,
+        "n_without_group": written.column(GROUP).null_count if is_grouped else 0,
         "n_history": n_history,
         "known_ns": scores.known_ns,
         "has_later_rows": bool(len(table.time_ns)) and int(table.time_ns[-1]) >= scores.known_ns,

@@ -50,6 +50,7 @@ def request_facts(target: TargetSpec, request: TableRequest) -> dict[str, Any]:
         "time_column": request.time_column,
         "feature_functions": [asdict(function) for function in request.functions],
         "own_columns": list(request.own_columns),
+        **({} if request.group is None else {"group": request.group}),
     }
 
 
