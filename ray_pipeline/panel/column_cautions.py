@@ -79,19 +79,17 @@ def _reasons(some: Sequence[KnownTarget]) -> str:
 def foretold_targets(
     targets: Sequence[TargetSpec], inspections: Sequence[SymbolInspection]
 ) -> Iterator[str]:
-    """Yield a sentence for each target of series that the level of before tells by itself."""
+    """Yield a sentence on the targets of series that the level of before tells by itself."""
     lasts = [dict(each.lasting) for each in inspections if each.lasting]
+    told = []
     for target in targets:
         known = foretold(target.name, target.horizon_bars, lasts)
-        if known is None or known < _NOTABLE_FORETOLD:
-            continue
-        if find_series_label(target.name) in ("fwd_change", "y_will_rise"):
-            why = "values return to their mean, and the level of before alone"
-            other = "fwd_mean with the same horizon has no part of that"
-        else:
-            why = "levels last, and the level of before alone"
-            other = "fwd_change with the same horizon is what is beyond it"
+        if known is not None and known >= _NOTABLE_FORETOLD:
+            is_change = find_series_label(target.name) in ("fwd_change", "y_will_rise")
+            why = "values return to their mean" if is_change else "levels last"
+            told.append(f"{target.name} with a correlation of {known:.2f} ({why})")
+    if told:
         yield (
-            f"{target.name}: {why} tells it with a correlation of {known:.2f} over a symbol's own "
-            f"time (median of the symbols). A skill of that size is no discovery; {other}"
+            f"the level of before alone tells {some_of(told, at_most=_MOST_NAMED)}, over a "
+            "symbol's own time in the median of the symbols: a skill of that size is no discovery"
         )
