@@ -41,6 +41,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names of the columns of text files that have no line of names",
     )
     parser.add_argument(
+        "--wide",
+        metavar="NAME",
+        help="each column beside the time is a symbol, and holds what is to be called NAME",
+    )
+    parser.add_argument(
         "--symbol-from-path",
         metavar="PATTERN",
         help="where paths tell the symbol, such as '{symbol}.csv' or 'ticker={symbol}'",

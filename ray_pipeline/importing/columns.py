@@ -24,6 +24,7 @@ __all__ = [
     "Given",
     "name_columns",
     "plan_columns",
+    "wide_symbols",
     "written_type",
 ]
 
@@ -78,10 +79,13 @@ class Given:
         (role, name in the files), sorted.
     header
         Names of the columns of text files that have no line of names; empty where they have.
+    wide
+        What the columns hold where each is a symbol; empty where they are not.
     """
 
     roles: tuple[tuple[str, str], ...] = ()
     header: tuple[str, ...] = ()
+    wide: str = ""
 
     @property
     def columns(self) -> dict[str, str]:
@@ -172,10 +176,42 @@ def name_columns(
         raise DataError(
             f"{subject}: no symbol column: looked for {', '.join(SYMBOL_KEYS[:4])} and the like; "
             f"found {some_of(names)}. Name it (--columns symbol=NAME), or say where the path tells "
-            "it (--symbol-from-path '{symbol}.csv')."
+            "it (--symbol-from-path '{symbol}.csv'), or what the columns hold if each is a symbol "
+            "(--wide NAME)."
         )
     clock = own.pop(TIME_OF_DAY, None)
     return FileColumns(time, symbol, clock, told, tuple(own.items()), tuple(further))
+
+
+def wide_symbols(names: Sequence[str], given: Given, subject: str) -> tuple[str, Mapping[str, str]]:
+    """Tell the time from the symbols, where each column beside the time is one.
+
+    Returns
+    -------
+    time
+        Name of its column.
+    symbols
+        Symbol to the name of its column, in the order of the file.
+
+    Raises
+    ------
+    DataError
+        When there is no time, no symbol, or two columns that are one symbol.
+    """
+    columns = {role: name for role, name in given.columns.items() if role == "time"}
+    time = name_columns(names, columns, subject, told="all").time
+    beside = [name for name in names if name != time and not _is_index(name)]
+    symbols = {name.strip(): name for name in beside}
+    if not symbols or len(symbols) < len(beside) or "" in symbols:
+        raise DataError(
+            f"{subject}: --wide {given.wide} takes each column beside {time!r} as a symbol, and "
+            f"found {some_of([repr(name) for name in beside])}. Give each a name of its own."
+        )
+    return time, symbols
+
+
+def _is_index(name: str) -> bool:
+    return name.startswith(("__index_level_", "Unnamed: "))
 
 
 def _parts(names: Sequence[str], symbol: str) -> tuple[str, ...]:
@@ -226,7 +262,7 @@ def plan_columns(
                 left[in_file] = f"{kinds[in_file]} is no type that is read"
             elif name in (TIME, *TIME_COLUMNS):
                 left[in_file] = "a second time"
-            elif in_file.startswith(("__index_level_", "Unnamed: ")):
+            elif _is_index(in_file):
                 left[in_file] = "the index that pandas wrote"
             elif name not in types or pa.types.is_null(types[name][0]):
                 types[name] = (kind, file)

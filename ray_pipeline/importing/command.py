@@ -57,6 +57,8 @@ class ImportOptions:
         Columns that tell the symbol together are joined by a plus.
     header
         Names of the columns of text files that have no line of names.
+    wide
+        What the columns hold where each beside the time is a symbol; None where they are not.
     symbol_from_path
         Pattern of the paths below the source, which tell the symbol.
     time_unit, time_format, time_zone, repeated_hour, missing_hour
@@ -72,6 +74,7 @@ class ImportOptions:
     interval: str
     columns: Mapping[str, str] = field(default_factory=dict)
     header: Sequence[str] = ()
+    wide: str | None = None
     symbol_from_path: str | None = None
     time_unit: TimeUnit | None = None
     time_format: str | None = None
@@ -86,7 +89,7 @@ class ImportOptions:
     @property
     def given(self) -> Given:
         """What is said of columns."""
-        return Given(tuple(sorted(self.columns.items())), tuple(self.header))
+        return Given(tuple(sorted(self.columns.items())), tuple(self.header), self.wide or "")
 
     @property
     def rules(self) -> TimeRules:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from ray_pipeline.importing.columns import (
     FileColumns,
     Given,
     name_columns,
+    wide_symbols,
     written_type,
 )
 from ray_pipeline.importing.sources import SourceFile
@@ -104,9 +105,10 @@ def look_at(fs: FileSystem, source: SourceFile, given: Given, rules: TimeRules) 
             schema, footer = parquet.schema_arrow, parquet.metadata
             sizes = (footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
             extent = Extent(tuple(sizes), footer.num_rows)
-            columns = name_columns(schema.names, given.columns, uri, told=source.symbol)
+            kinds = {name: schema.field(name).type for name in schema.names}
+            blocks = [(each, kinds) for each in _of_parquet(schema.names, given, source, uri)]
+            columns, _ = blocks[0]
             times = _first_times(parquet, columns)
-            blocks = [(columns, {name: schema.field(name).type for name in schema.names})]
         else:
             header = _header(fs, source, given)
             reader = text_reader(opened, source, header, _LOOK_BYTES, {})
@@ -163,14 +165,15 @@ def _parquet_pieces(
     opened: Source, source: SourceFile, span: GroupSpan, plan: ColumnPlan, uri: str
 ) -> Iterator[tuple[FileColumns, pa.Table]]:
     names = pq.ParquetFile(opened).schema_arrow.names
-    columns = name_columns(names, plan.given.columns, uri, told=source.symbol)
+    blocks = _of_parquet(names, plan.given, source, uri)
+    columns = blocks[0]
     as_codes = list(columns.symbols)
     parquet = pq.ParquetFile(
         opened, read_dictionary=as_codes, pre_buffer=True, coerce_int96_timestamp_unit="us"
     )
     known = dict(plan.types)
     clocks = [] if columns.clock is None else [columns.clock]
-    others = [file for name, file in columns.others if name in known]
+    others = [file for each in blocks for name, file in each.others if name in known]
     kept = [columns.time, *clocks, *as_codes, *others]
     row_bytes = max(1, 9 * len(kept))
     batches = parquet.iter_batches(
@@ -179,7 +182,26 @@ def _parquet_pieces(
         columns=kept,
     )
     for batch in batches:
-        yield columns, pa.Table.from_batches([batch])
+        table = pa.Table.from_batches([batch])
+        if len(blocks) == 1:
+            yield columns, table
+            continue
+        for each in blocks:
+            own = table.select([each.time, *(file for _, file in each.others)])
+            yield each, own.filter(pc.is_valid(own.column(own.num_columns - 1)))
+
+
+def _of_parquet(
+    names: Sequence[str], given: Given, source: SourceFile, uri: str
+) -> tuple[FileColumns, ...]:
+    """Name the columns of a file, or those of each symbol where each column is one."""
+    if not given.wide:
+        return (name_columns(names, given.columns, uri, told=source.symbol),)
+    time, symbols = wide_symbols(names, given, uri)
+    return tuple(
+        FileColumns(time, None, None, symbol, ((given.wide, name),))
+        for symbol, name in symbols.items()
+    )
 
 
 def _text_pieces(
@@ -301,7 +323,14 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, uri: str) -> pa
 
 def _header(fs: FileSystem, source: SourceFile, given: Given) -> TextHeader:
     with _file(fs, source) as opened:
-        return read_header(opened, source, given.header)
+        header = read_header(opened, source, given.header)
+    if not given.wide:
+        return header
+    time, symbols = wide_symbols(header.names, given, uri_of(fs, source.file.path))
+    blocks = tuple(
+        ColumnBlock(symbol, {time: time, given.wide: name}) for symbol, name in symbols.items()
+    )
+    return replace(header, blocks=blocks)
 
 
 def _of_block(

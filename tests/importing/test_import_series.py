@@ -6,6 +6,9 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from import_data import import_all
@@ -94,3 +97,38 @@ def test_factors_by_month(tmp_path, capsys):
     assert config["labeling"]["targets"] == ["fwd_mean_1mo", "fwd_mean_3mo"]
     assert main(["check", str(tmp_path / "panel.yaml")]) == 0
     assert "series, bars of 1 month" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_that_are_symbols(tmp_path, capsys, form):
+    """A table with a column for each factor becomes a symbol each, without the cells it lacks."""
+    rng = np.random.default_rng(2)
+    months = [int(f"{1990 + i // 12}{i % 12 + 1:02d}") for i in range(330)]
+    cells = {"": months, "SMB": rng.normal(0, 3, 330), " HML": rng.normal(0, 3, 330)}
+    table = pa.table(cells | {"New": [None] * 300 + [1.5] * 30})
+    (tmp_path / "source").mkdir()
+    if form == "csv":
+        pacsv.write_csv(table, tmp_path / "source" / "ff.csv")
+    else:
+        names = ["month", *table.column_names[1:]]
+        pq.write_table(table.rename_columns(names), tmp_path / "source" / "ff.parquet")
+    command = ["import", str(tmp_path / "source"), "--out", str(tmp_path / "panel")]
+    assert main([*command, "--interval", "1mo", "--wide", "ret"]) == 0
+    assert discover(tmp_path / "panel").symbols == ["HML", "New", "SMB"]
+    of_symbol = sorted((tmp_path / "panel").rglob("symbol=SMB/**/*.parquet"))
+    found = pa.concat_tables([pq.ParquetFile(path).read() for path in of_symbol])
+    assert found.column_names == ["ts", "ret"]
+    assert np.allclose(found["ret"].to_numpy(), table["SMB"].to_numpy())
+    assert str(found["ts"][0].as_py())[:7] == "1990-01"
+    newer = sorted((tmp_path / "panel").rglob("symbol=New/**/*.parquet"))
+    assert sum(pq.ParquetFile(path).metadata.num_rows for path in newer) == 30
+    config = yaml.safe_load((tmp_path / "panel.yaml").read_text())
+    assert config["data"]["columns"] == {"value": "ret"}
+
+
+def test_wide_columns_need_names_of_their_own(tmp_path):
+    """Columns that are the same symbol but for spaces are told."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "w.csv").write_text("month,SMB, SMB\n2020-01,1.0,2.0\n")
+    with pytest.raises(DataError, match="Give each a name of its own"):
+        import_all(tmp_path / "source", tmp_path / "panel", interval="1mo", wide="ret")
