@@ -118,6 +118,32 @@ def test_noise_is_no_skill_within_sectors(tmp_path: Path) -> None:
     assert not row["predictable"]
 
 
+def test_selection_sees_features_within_sectors(tmp_path: Path) -> None:
+    """Moves of sectors make three features look alike; two of them tell apart what is within."""
+    random = np.random.default_rng(1)
+    moves = np.repeat(random.standard_normal((2, N_ROWS, N_SECTORS)), PER_SECTOR, axis=2)
+    own = random.standard_normal((4, N_ROWS, len(SYMBOLS)))
+    label = 0.4 * own[0] + 0.3 * own[1] + 10 * moves[0] + own[3]
+    features = own[:3] + 10 * moves[1]
+    tables = {
+        symbol: pa.table(
+            {
+                "ts": times(N_ROWS),
+                **{name: features[j, :, i] for j, name in enumerate(("one", "two", "nothing"))},
+                TARGET: label[:, i],
+                "sector": [SECTORS[i]] * N_ROWS,
+            }
+        )
+        for i, symbol in enumerate(SYMBOLS)
+    }
+    selection = {"methods": ["linear", "univariate"], "accept": "always"}
+    run_dir = _run(tmp_path, tables, feature_selection=selection)
+    rows = {row["feature"]: row for row in read_rows(run_dir, "feature_selection/features")}
+    assert rows["one"]["selected"]
+    assert rows["two"]["selected"]
+    assert not any("redundant" in row["reason"] for row in rows.values())
+
+
 def _universe(path: Path, sectors: Mapping[str, str]) -> str:
     pq.write_table(pa.table({"symbol": list(sectors), "sector": list(sectors.values())}), path)
     return str(path)

@@ -29,6 +29,7 @@ from ray_pipeline.selection.sample import (
     TWIN_ROWS,
     ColumnOrders,
     FoldSample,
+    as_compared,
     likeness,
     likeness_of_ranks,
 )
@@ -162,7 +163,7 @@ class Designs:
             rows = thinned(design.positions[:before], TWIN_ROWS)
             orders = self._shared_orders(design)
             self._alike[before] = (
-                likeness(design.X[rows])
+                likeness(as_compared(design, rows))
                 if orders is None
                 else likeness_of_ranks(orders.ranks(rows))
             )

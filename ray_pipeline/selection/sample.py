@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.thinning import thinned
+from ray_pipeline.statistics.within_groups import less_group_means
 
-__all__ = ["ColumnOrders", "FoldSample", "likeness", "likeness_of_ranks"]
+__all__ = ["ColumnOrders", "FoldSample", "as_compared", "likeness", "likeness_of_ranks"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,7 +38,8 @@ class FoldSample:
     X
         Their features, shape (n_rows, n_features).
     ranks
-        Centred average ranks of each feature, 0 where it is missing, shape (n_features, n_rows).
+        Centred average ranks of each feature, 0 where it is missing, shape (n_features, n_rows);
+        see `as_compared`.
     symbol_index
         Shape (n_rows,).
     """
@@ -59,8 +61,25 @@ class FoldSample:
         most = POOLED_ROWS if design.view == "cross_sectional" else OWN_ROWS
         rows = thinned(design.positions[:start], most)
         X = design.X[rows]
-        known, among = (ColumnOrders.of(X), None) if orders is None else (orders, rows)
-        return cls(rows, X, known.ranks(among).astype(np.float32), design.symbol_index[rows])
+        if orders is None:
+            ranks = ColumnOrders.of(as_compared(design, rows)).ranks()
+        else:
+            ranks = orders.ranks(rows)
+        return cls(rows, X, ranks.astype(np.float32), design.symbol_index[rows])
+
+
+def as_compared(design: Design, rows: Ints) -> NDArray[np.float32]:
+    """Return features of some rows, by whole timestamps, as labels see them.
+
+    What the rows of a group have in common says nothing of who is ahead within it, as in the
+    within estimator (`ray_pipeline.statistics.within_groups`), but makes features look alike that
+    are not. So features are taken less the mean of their group at the timestamp, if there are
+    groups.
+    """
+    X = design.X[rows]
+    if design.groups is None or design.view == "symbol_specific":
+        return X
+    return less_group_means(X, design.cells[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["GroupMeans", "subtract_group_means"]
+__all__ = ["GroupMeans", "less_group_means", "subtract_group_means"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,3 +76,31 @@ def subtract_group_means(Z: Floats, groups: Ints) -> None:
     means = GroupMeans(groups, Z.shape[1])
     means.add(Z, groups)
     means.subtract(Z, groups)
+
+
+def less_group_means(X: NDArray[np.float32], groups: Ints) -> NDArray[np.float32]:
+    """Return features less the mean of the values that each row's group has.
+
+    Parameters
+    ----------
+    X
+        NaN = missing, which stays, shape (n_rows, n_features).
+    groups
+        Shape (n_rows,).
+
+    Examples
+    --------
+    >>> X = np.array([[1.0], [3.0], [np.nan], [5.0]], dtype=np.float32)
+    >>> less_group_means(X, np.array([7, 7, 7, 8])).ravel().tolist()
+    [-1.0, 1.0, nan, 0.0]
+    """
+    known, group = np.unique(groups, return_inverse=True)
+    found = np.full_like(X, np.nan)
+    for j, column in enumerate(X.T.astype(np.float64)):
+        rows = np.flatnonzero(~np.isnan(column))
+        there = group[rows]
+        counts = np.bincount(there, minlength=len(known))
+        sums = np.bincount(there, weights=column[rows], minlength=len(known))
+        means = np.divide(sums, counts, out=np.zeros(len(known)), where=counts > 0)
+        found[rows, j] = column[rows] - means[there]
+    return found

@@ -1,10 +1,11 @@
 """Features less what the rows of a timestamp have in common."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ray_pipeline.statistics.ridge import solve_ridge
-from ray_pipeline.statistics.within_groups import GroupMeans, subtract_group_means
+from ray_pipeline.statistics.within_groups import GroupMeans, less_group_means, subtract_group_means
 
 
 def test_means_by_hand() -> None:
@@ -59,3 +60,17 @@ def test_what_symbols_share_does_not_cost_skill(common: float) -> None:
     subtract_group_means(Z, groups)
     found = solve_ridge(Z, y[:, np.newaxis], [np.arange(2000)], 0.1).coefficients[:, 0]
     assert np.corrcoef(found, weights)[0, 1] > 0.97
+
+
+def test_means_of_the_values_that_are_there_are_taken_off() -> None:
+    """As pandas does group by group; what all rows of a group share becomes exactly nothing."""
+    random = np.random.default_rng(3)
+    groups = random.integers(0, 40, 500)
+    X = random.standard_normal((500, 4)).astype(np.float32)
+    X[:, 2] = (0.1 * groups).astype(np.float32)
+    X[random.random(X.shape) < 0.2] = np.nan
+    found = less_group_means(X, groups)
+    frame = pd.DataFrame(X.astype(np.float64))
+    expected = frame - frame.groupby(groups).transform("mean")
+    np.testing.assert_allclose(found, expected.to_numpy(), atol=1e-6)
+    assert set(found[~np.isnan(X[:, 2]), 2].tolist()) == {0.0}
