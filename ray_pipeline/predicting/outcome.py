@@ -13,6 +13,7 @@ __all__ = ["described", "group_warning", "prediction_lines", "replay_summary", "
 Record = Mapping[str, Any]
 
 _N_SHOWN = 5
+_MANY = 0.1
 
 
 def described(
@@ -39,6 +40,8 @@ def described(
             "n_rows": record["n_rows"] if record else 0,
             "n_history_rows": record["n_history"] if record else 0,
             "known_ts": _iso(record, "known_ns"),
+            "n_unusual_rows": record["n_unusual"] if record else 0,
+            "unusual": record["unusual"] if record else [],
             "first_ts": _iso(record, "first_time_ns"),
             "last_ts": _iso(record, "last_time_ns"),
             "first_predictable_row": record["first_predictable_row"] if record else None,
@@ -136,8 +139,15 @@ def _row_notes(record: Record | None) -> list[str]:
     if record is None:
         return []
     if record["n_rows"]:
-        alone = record["n_without_group"]
-        return ["has rows without a group, which are compared with nobody"] if alone else []
+        notes = []
+        if record["n_without_group"]:
+            notes.append("has rows without a group, which are compared with nobody")
+        if record["n_unusual"] > _MANY * (record["n_rows"] - record["n_history"]):
+            notes.append(
+                "more than a tenth of the new rows are unlike those that the models learned from, "
+                f"most often in {some_of(record['unusual'])}"
+            )
+        return notes
     if record["n_outside_universe"]:
         return ["no row to predict: all lie outside data.universe"]
     first = record["first_predictable_row"]

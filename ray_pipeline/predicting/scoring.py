@@ -14,11 +14,14 @@ from ray_pipeline.predicting.serving import ServedJob, quantile_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.statistics.familiar import unfamiliar
 from ray_pipeline.statistics.percentile_scale import mean_percentile
 from ray_pipeline.training.models import TrainedModel
 from ray_pipeline.training.predictions import GROUP
 
 __all__ = [
+    "N_UNUSUAL",
+    "UNUSUAL",
     "Replayed",
     "Scores",
     "first_predictable_row",
@@ -31,6 +34,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+N_UNUSUAL, UNUSUAL = "n_unusual", "unusual"
+"""Columns: how many features of a row are unlike those that its models learned from, and which."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,13 +79,21 @@ class Replayed:
 def scores_schema(
     targets: Sequence[str], raw: Sequence[str], *, is_grouped: bool = False
 ) -> pa.Schema:
-    """Return the columns of scores: time, in-sample or not, a score per target, predictions.
+    """Return the columns of scores: time, what is to be known of a row, scores, predictions.
 
-    If symbols are compared within groups, that of the row comes last.
+    Each row says whether it is in-sample, when the last label of the training was known, and how
+    many of its features are unlike the training's and which. If symbols are compared within
+    groups, that of the row comes last.
     """
     numbers = [(name, pa.float64()) for name in (*map(score_column, targets), *raw)]
     groups = [(GROUP, pa.string())] if is_grouped else []
-    head = [("ts", pa.timestamp("ns", "UTC")), ("in_sample", pa.bool_())]
+    head = [
+        ("ts", pa.timestamp("ns", "UTC")),
+        ("in_sample", pa.bool_()),
+        ("known_ts", pa.timestamp("ns", "UTC")),
+        (N_UNUSUAL, pa.int32()),
+        (UNUSUAL, pa.string()),
+    ]
     return pa.schema([*head, *numbers, *groups])
 
 
@@ -167,12 +181,40 @@ def score_table(
     }
     if table.groups is not None:
         cells[GROUP] = table.groups.at(slice(start, None)).to_arrow().cast(pa.string())
-    arrays = [pa.array(times, schema.field("ts").type), pa.array(times < known_ns)]
-    arrays += [
+    cells |= _unusual(table, start, [models[job.job_id] for job in jobs])
+    cells["ts"] = pa.array(times, schema.field("ts").type)
+    cells["in_sample"] = pa.array(times < known_ns)
+    cells["known_ts"] = pa.array(np.full(len(times), known_ns), schema.field("known_ts").type)
+    arrays = [
         cells[name] if name in cells else pa.nulls(len(times), kind)
-        for name, kind in zip(schema.names[2:], schema.types[2:], strict=True)
+        for name, kind in zip(schema.names, schema.types, strict=True)
     ]
     return Scores(pa.table(arrays, schema=schema), first_row, known_ns)
+
+
+def _unusual(table: SymbolTable, start: int, models: Sequence[TrainedModel]) -> dict[str, pa.Array]:
+    """Say how many features of each row are unlike those that a model learned from, and which.
+
+    Nothing where a model of a version before 0.5.0 does not tell what it learned from.
+    """
+    found: dict[str, NDArray[np.bool_]] = {}
+    for model in models:
+        ranges = model.ranges
+        if ranges is None:
+            return {}
+        cells = unfamiliar(_matrix(table, model, slice(start, None)), ranges)
+        for name, column in zip(model.features, cells.T, strict=True):
+            found[name] = found[name] | column if name in found else column
+    names = np.array(list(found), dtype=object)
+    cells = np.column_stack(list(found.values()))
+    counts = cells.sum(axis=1)
+    told = np.full(len(counts), None, dtype=object)
+    for row in np.flatnonzero(counts):
+        told[row] = ", ".join(names[cells[row]])
+    return {
+        N_UNUSUAL: pa.array(counts.astype(np.int32)),
+        UNUSUAL: pa.array(told, pa.string()),
+    }
 
 
 def target_scores(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,13 @@ from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.history import history_scores
 from ray_pipeline.predicting.models import ScoringReader
-from ray_pipeline.predicting.scoring import replay, score_table, scores_schema
+from ray_pipeline.predicting.scoring import (
+    N_UNUSUAL,
+    UNUSUAL,
+    replay,
+    score_table,
+    scores_schema,
+)
 from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
@@ -28,6 +35,7 @@ from ray_pipeline.training.predictions import GROUP
 __all__ = ["PredictSpec", "check_table", "columns_read", "predict_symbol", "replay_record"]
 
 _NS = 10**9
+_N_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +127,14 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
         # Where a symbol is no member it has no standing.
         written, times = written.filter(pa.array(inside)), times[inside]
     reader.run.write_table(spec.name, written)
+    unusual = written.filter(pc.greater(written[N_UNUSUAL], 0))
     return {
         "n_rows": written.num_rows,
         "n_outside_universe": n_scored - written.num_rows,
         "n_without_group": written.column(GROUP).null_count if is_grouped else 0,
         "n_history": n_history,
+        "n_unusual": unusual.num_rows,
+        "unusual": _most_frequent(unusual[UNUSUAL].to_pylist()),
         "known_ns": scores.known_ns,
         "has_later_rows": bool(len(table.time_ns)) and int(table.time_ns[-1]) >= scores.known_ns,
         "first_time_ns": int(times[0]) if len(times) else None,
@@ -133,6 +144,12 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
         "models": {name: dict(model.metadata["files"]) for name, model in models.items()},
         "replay": replay_record(table, models),
     }
+
+
+def _most_frequent(texts: Iterable[str]) -> list[str]:
+    """Return the features that are named most often."""
+    counts = Counter(name for text in texts for name in text.split(", "))
+    return sorted(counts, key=lambda name: (-counts[name], name))[:_N_NAMED]
 
 
 def columns_read(request: TableRequest) -> tuple[str, ...] | None:

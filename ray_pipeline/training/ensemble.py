@@ -174,6 +174,8 @@ def _metadata(
     features = tuple(dict.fromkeys(name for each in documents for name in each["features"]))
     libraries = {name for member in spec.members for name in load_family(member.family).libraries}
     absent = {name: given for each in documents for name, given in each["absent_features"].items()}
+    # Members were trained on the same rows.
+    ranges = {name: given for each in documents for name, given in each["feature_ranges"].items()}
     return {
         "job_id": spec.job.job_id,
         **request_facts(target, request),
@@ -188,6 +190,7 @@ def _metadata(
         "members": [member.job_id for member in spec.members],
         "trained_on": first["trained_on"],
         "absent_features": absent,
+        "feature_ranges": ranges,
         "quantiles": None,
         # What it predicts is a percentile already.
         "percentile_scale": None,

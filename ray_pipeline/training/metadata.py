@@ -19,6 +19,7 @@ from ray_pipeline.panel.roles import fields_of
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.series import find_feature, series_lookback
+from ray_pipeline.statistics.familiar import feature_range
 from ray_pipeline.statistics.percentile_scale import percentile_scale
 from ray_pipeline.training.job_fit import FittedJob
 from ray_pipeline.version import __version__
@@ -81,7 +82,8 @@ def fitted_facts(
 
     ``percentile_scale`` gives a prediction its percentile among those of the training rows;
     ``replay`` are the last of these; ``absent_features`` names, by feature, the symbols without a
-    single value of it.
+    single value of it; ``feature_ranges`` has low, high (None where there is no value) and the
+    share missing of each feature in these rows.
     """
     last = fitted.rows[-REPLAY_ROWS:]
     model = fitted.model
@@ -95,6 +97,7 @@ def fitted_facts(
             "known_ts": iso_time(int(axis[fitted.known])),
         },
         "absent_features": _absent(design, features),
+        "feature_ranges": _ranges(design, features, fitted.rows),
         "quantiles": list(model.quantiles) if isinstance(model, QuantileModel) else None,
         "percentile_scale": percentile_scale(fitted.predictions).tolist(),
         "replay": [
@@ -145,6 +148,18 @@ def _lookback(name: str, request: TableRequest) -> int | None:
     if request.kind == "series":
         return series_lookback(base, request.interval)
     return feature_lookback([base], request.bar_seconds) if base in CATALOGUE else None
+
+
+def _ranges(
+    design: Design, features: Sequence[str], rows: NDArray[np.int64]
+) -> dict[str, list[float | None]]:
+    place = {name: j for j, name in enumerate(design.feature_names)}
+    found: dict[str, list[float | None]] = {}
+    for name in features:
+        seen = feature_range(design.X[rows, place[name]])
+        bounds = (seen.low, seen.high)
+        found[name] = [*(None if np.isnan(each) else each for each in bounds), seen.missing]
+    return found
 
 
 def _absent(design: Design, features: Sequence[str]) -> dict[str, list[str]]:

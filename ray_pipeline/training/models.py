@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.families import Family, Model, QuantileModel, load_family
 from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.statistics.familiar import FeatureRange
 from ray_pipeline.statistics.percentile_scale import mean_percentile, percentile_of
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import (
@@ -61,6 +62,17 @@ class TrainedModel:
     def features(self) -> tuple[str, ...]:
         """Columns of the matrix that it predicts, in order."""
         return tuple(self.metadata["features"])
+
+    @property
+    def ranges(self) -> tuple[FeatureRange, ...] | None:
+        """What the training rows had of each feature; None of a version that did not record it."""
+        given = self.metadata.get("feature_ranges")
+        if given is None:
+            return None
+        found = (given[name] for name in self.features)
+        return tuple(
+            FeatureRange(*(np.nan if each is None else each for each in cells)) for cells in found
+        )
 
     @property
     def quantiles(self) -> tuple[float, ...]:

@@ -138,7 +138,7 @@ def test_metadata_of_an_own_model(reader: PanelReader, partition: SymbolPartitio
     }
     assert set(metadata) == {
         *(*plain, "trained_on", "out_of_sample", "seed", "files", "libraries"),
-        *("percentile_scale", "replay", "quantiles", "sha256"),
+        *("percentile_scale", "replay", "quantiles", "sha256", "feature_ranges"),
     }
     check_seal(metadata, "as written")
 
