@@ -189,6 +189,7 @@ def test_metadata_tells_what_a_model_is(done_run: Path) -> None:
         "n_rows": 319,
         "first_ts": "2014-05-13T00:00:00+00:00",
         "last_ts": "2015-03-27T00:00:00+00:00",
+        "known_ts": "2015-03-28T00:00:00+00:00",
     }
     assert 0.2 < metadata["out_of_sample"]["skill"] < 0.6
     assert isinstance(metadata["seed"], int)

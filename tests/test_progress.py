@@ -69,7 +69,7 @@ def test_every_stage_has_words_and_a_place_in_the_status() -> None:
     }
     assert "training_slice" in found
     found -= {"pool", "pooled_predictions"}
-    assert found - taken_names() == {"label"}
+    assert found - taken_names() == {"history", "label"}
 
 
 def test_log_gets_a_line_now_and_then(clock: Clock) -> None:

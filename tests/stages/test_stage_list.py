@@ -65,7 +65,7 @@ def test_units_in_the_code_are_of_a_stage() -> None:
     }
     assert "train_pooled" in named
     without_record = {"pool", "pooled_predictions"}
-    assert named - without_record - taken_names() == {"label"}
+    assert named - without_record - taken_names() == {"history", "label"}
 
 
 def test_places_follow_the_list() -> None:
