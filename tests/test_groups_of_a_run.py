@@ -75,7 +75,10 @@ def _run(
     run_dir = folder / f"run-{group}"
     ranking = {"views": ["cross_sectional"], "families": ["ridge"]} | sections.pop("ranking", {})
     columns = {"group": group} | sections.pop("columns", {})
-    config = quick_config(data_dir, run_dir, columns=columns, target_ranking=ranking, **sections)
+    training = {"families": ["ridge"]} | sections.pop("training", {})
+    config = quick_config(
+        data_dir, run_dir, columns=columns, target_ranking=ranking, training=training, **sections
+    )
     run_pipeline(config, Silent())
     return run_dir
 
@@ -118,6 +121,25 @@ def test_noise_is_no_skill_within_sectors(tmp_path: Path) -> None:
     assert not row["predictable"]
 
 
+def test_one_group_of_all_is_as_good_as_none(tmp_path: Path) -> None:
+    """Bit for bit, in the ranking and in the routes that follow from it."""
+    tables = {
+        symbol: table.set_column(4, "sector", pa.array(["all"] * N_ROWS))
+        for symbol, table in list(_panel(0.3, 0.2, 1.0, seed=10).items())[::4]
+    }
+    ranking = {
+        "views": ["cross_sectional", "symbol_specific"],
+        "families": ["ridge", "lightgbm"],
+    }
+    names = ("target_ranking/targets", "target_ranking/symbols", "routing/routes")
+    found = []
+    for group in ("sector", None):
+        run_dir = _run(tmp_path, tables, group, ranking=dict(ranking))
+        found.append([read_rows(run_dir, name) for name in names])
+    grouped, ungrouped = found
+    assert repr(grouped) == repr(ungrouped)
+
+
 def test_selection_sees_features_within_sectors(tmp_path: Path) -> None:
     """Moves of sectors make three features look alike; two of them tell apart what is within."""
     random = np.random.default_rng(1)
@@ -154,20 +176,17 @@ def _tables(run_dir: Path) -> dict[str, Any]:
     return {name: read_rows(run_dir, name) for name in (*names, "evaluation/jobs")}
 
 
-_MODELS = {
-    "training": {"families": ["ridge"], "max_cs_rows": None},
-    "ranking": {"views": ["cross_sectional", "symbol_specific"]},
-}
+_BOTH_VIEWS: dict[str, Any] = {"views": ["cross_sectional", "symbol_specific"]}
 
 
 def test_groups_of_the_universe_are_those_of_the_files(tmp_path: Path) -> None:
     """A plain map from symbol to sector gives the very figures that a column of the files does."""
     tables = _panel(within=0.5, between=0.0, swamp=1.0, seed=1)
-    by_files = _run(tmp_path / "files", tables, **_MODELS)
+    by_files = _run(tmp_path / "files", tables)
     uri = _universe(tmp_path / "sectors.parquet", dict(zip(SYMBOLS, SECTORS, strict=True)))
     bare = {symbol: table.drop_columns("sector") for symbol, table in tables.items()}
     data = {"universe": uri, "min_rows_per_symbol": 100}
-    by_universe = _run(tmp_path / "universe", bare, data=data, **_MODELS)
+    by_universe = _run(tmp_path / "universe", bare, data=data)
     assert _tables(by_files) == _tables(by_universe)
     facts = [read_json(run_dir / "run.json")["groups"] for run_dir in (by_files, by_universe)]
     assert facts[0]["groups"] == facts[1]["groups"]
@@ -280,7 +299,7 @@ def test_rows_without_a_group_are_compared_with_nobody(tmp_path: Path) -> None:
             values = spoiled.column(name).to_numpy().copy()
             values[40:] = random.standard_normal(N_ROWS - 40)
             spoiled = spoiled.set_column(place, name, pa.array(values))
-        run_dir = _run(tmp_path / str(number), tables | {"S00": spoiled}, **_MODELS)
+        run_dir = _run(tmp_path / str(number), tables | {"S00": spoiled}, ranking=_BOTH_VIEWS)
         found.append(run_dir)
     across = [
         [row for row in read_rows(run_dir, "target_ranking/targets") if "cross" in row["view"]]
@@ -337,7 +356,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, pa.
         tables,
         ranking={
             "views": ["cross_sectional", "symbol_specific"],
-            "families": ["ridge", "lightgbm"],
             "null": "circular_shift",
             "n_shifts": 19,
             "max_cs_rows": 5_000,
@@ -459,7 +477,10 @@ def test_an_interrupted_run_continues_to_the_same_result(
 ) -> None:
     """Bit for bit, as if nothing had happened."""
     config = quick_config(
-        write_panel(tmp_path / "data", whole[1]), tmp_path / "run", columns={"group": "sector"}
+        write_panel(tmp_path / "data", dict(list(whole[1].items())[6:18])),
+        tmp_path / "run",
+        columns={"group": "sector"},
+        training={"families": ["ridge"]},
     )
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(config, _Interrupting())
