@@ -154,6 +154,18 @@ def test_check_tells_what_a_series_is(tmp_path, capsys):
     assert all(target["doubted_beyond"]["skill"] is None for target in found["targets"])
 
 
+def test_zeros_before_a_series_begins_are_told(tmp_path, capsys):
+    """An item that was not there yet is no item that nobody wanted."""
+    panel = _sales(tmp_path / "panel", 0.0, 4)
+    days = np.datetime64("2021-01-01") + np.arange(N_DAYS)
+    sold = np.where(np.arange(N_DAYS) < 200, 0, 1 + np.arange(N_DAYS) % 3)
+    _write(panel, "late", {"date": days, "sold": sold, "promo": sold * 0})
+    found = _checked(_config(tmp_path / "z.yaml", panel, {"value": "sold"}), capsys)
+    (told,) = [text for text in found["warnings"] if "begins with zeros" in text]
+    assert "late (200 of 520 rows)" in told
+    assert "data.universe" in told
+
+
 def test_features_across_symbols_and_functions_of_ones_own(tmp_path, capsys, monkeypatch):
     """Ranks, means less the symbols' mean, and a function that gets the series."""
     folder = tmp_path / "code"

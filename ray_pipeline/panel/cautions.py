@@ -52,6 +52,7 @@ def panel_warnings(
     yield from _adjusted_prices(inspections, roles)
     yield from _other_names(inspections)
     yield from _flawed_bars(inspections)
+    yield from _leading_zeros(inspections)
     conflicts = {
         name: reason
         for name, reason in sorted(merged.conflicts.items())
@@ -199,6 +200,23 @@ def _flawed_bars(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
                 f"{what[rule]}: {total} in {_count(n_symbols, 'symbol', 'symbols')}. "
                 f"{'' if n_symbols == 1 else 'The most: '}{symbol}: {message}"
             )
+
+
+def _leading_zeros(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
+    """Say which series begin with zeros, before which they may not have been there."""
+    found = sorted(
+        (-finding.count, each.symbol, each.n_rows)
+        for each in inspections
+        for finding in each.findings
+        if finding.rule == "leading_zeros"
+    )
+    if found:
+        told = [f"{symbol} ({-count:,} of {n_rows:,} rows)" for count, symbol, n_rows in found]
+        yield (
+            f"{_count(len(found), 'series begins', 'series begin')} with zeros: "
+            f"{some_of(told, at_most=3)}. If nothing could be sold then, that it stays at 0 is no "
+            "discovery, and counts as skill; data.universe says from when on a symbol is there"
+        )
 
 
 def _count(n: int, one: str, many: str) -> str:

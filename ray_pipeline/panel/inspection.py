@@ -14,7 +14,12 @@ from ray_pipeline.panel.evidence import NO_EVIDENCE, ColumnEvidence, EvidenceTal
 from ray_pipeline.panel.membership import membership_findings
 from ray_pipeline.panel.mended_bars import mend_bars, split_column
 from ray_pipeline.panel.own_symbols import own_symbols_of
-from ray_pipeline.panel.quality import QualityFinding, bar_findings, require_rows
+from ray_pipeline.panel.quality import (
+    QualityFinding,
+    bar_findings,
+    require_rows,
+    series_findings,
+)
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import (
@@ -267,7 +272,7 @@ def inspect_symbol(
                 block.write(given, given_columns)
                 del block  # before the next is read
         time_ns = plan.time_ns
-        found_in_bars: list[QualityFinding] = []
+        found_in_bars = series_findings(given[:, 0]) if kind == "series" else []
         if kind == "bars":
             ratios = None if splits is None else given[:, len(BAR_FIELDS)]
             bars = np.ascontiguousarray(given[:, : len(BAR_FIELDS)])

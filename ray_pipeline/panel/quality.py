@@ -19,6 +19,7 @@ __all__ = [
     "QualityFinding",
     "bar_findings",
     "require_rows",
+    "series_findings",
     "to_float",
     "within_range",
 ]
@@ -31,6 +32,9 @@ ASSUMED_RULES = frozenset(
     }
 )
 """Rules of findings that say how data were understood, rather than what is wrong with them."""
+
+_LEADING_SHARE, _LEADING_ROWS = 0.05, 20
+"""Of a symbol's rows, and at least so many: zeros from which on it may not have been there yet."""
 
 _FloatT = TypeVar("_FloatT", bound=np.floating[Any])
 
@@ -48,8 +52,8 @@ class QualityFinding:
         ``missing_time``, ``out_of_order``,
         ``duplicate_rows``, ``infinite_values``, ``out_of_range``, ``constant_column``,
         ``all_missing``, ``missing_bar_cells``, ``inconsistent_bars``, ``nonpositive_prices``,
-        ``ticks``, ``unadjusted_splits``, ``stuck_prices``, ``outside_universe`` or
-        ``no_group``.
+        ``ticks``, ``unadjusted_splits``, ``stuck_prices``, ``leading_zeros``,
+        ``outside_universe`` or ``no_group``.
     column
         The column concerned, or None when it concerns rows.
     count
@@ -62,6 +66,26 @@ class QualityFinding:
     column: str | None
     count: int
     message: str
+
+
+def series_findings(value: NDArray[np.float64]) -> list[QualityFinding]:
+    """Find zeros before the first other value, where no later stretch of zeros is half as long.
+
+    Parameters
+    ----------
+    value : float64 (n_rows,)
+        NaN where missing; such rows are among the zeros.
+    """
+    others = np.flatnonzero(np.nan_to_num(value) != 0.0)
+    if not len(others):
+        return []
+    n_leading = int(others[0])
+    later = int(np.diff(others, append=len(value)).max()) - 1
+    least = max(_LEADING_ROWS, _LEADING_SHARE * len(value), 2 * later + 1)
+    if n_leading < least:
+        return []
+    message = f"the value is 0 in the first {n_leading:,} of {plural(len(value), 'row')}"
+    return [QualityFinding("leading_zeros", "value", n_leading, message)]
 
 
 def require_rows(n_rows: int, min_rows: int) -> None:
