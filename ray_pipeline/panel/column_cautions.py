@@ -84,9 +84,10 @@ def foretold_targets(
     told = []
     for target in targets:
         known = foretold(target.name, target.horizon_bars, lasts)
-        if known is not None and known >= _NOTABLE_FORETOLD:
+        if known is not None and abs(known) >= _NOTABLE_FORETOLD:
             is_change = find_series_label(target.name) in ("fwd_change", "y_will_rise")
-            why = "values return to their mean" if is_change else "levels last"
+            why = "levels last" if known > 0.0 else "levels turn"
+            why = "values return to their mean" if is_change else why
             told.append(f"{target.name} with a correlation of {known:.2f} ({why})")
     if told:
         yield (

@@ -87,15 +87,17 @@ def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
     --------
     >>> value_columns([("month", "string"), ("ret", "double")]).only
     'ret'
-    >>> value_columns([("ds", "string"), ("y", "double")]).only
+    >>> value_columns([("time", "int64"), ("y", "double")]).only
     'y'
     >>> value_columns([("date", "date32"), ("price", "float"), ("sold", "int64")]).names
     ('sold', 'price')
     """
+    time = propose_columns([name for name, _ in columns]).columns.get("time")
     numeric = [
         name
         for name, arrow_type in sorted(columns)
         if column_kind(arrow_type) == "numeric"
+        and name != time
         and name.casefold() not in TIME_COLUMNS
         and not _NO_VALUES.fullmatch(bare(name))
     ]

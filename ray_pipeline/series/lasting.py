@@ -51,7 +51,7 @@ def foretold(target: str, horizon_bars: int, lasts: Sequence[Mapping[int, float]
     """Return the correlation with a target that the level of before has by itself.
 
     With ρ between the means of two stretches that follow each other, and equal variances, it is ρ
-    with the second and ``√((1 − ρ) / 2)`` with the difference of both.
+    with the second and ``−√((1 − ρ) / 2)`` with the difference of both.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ def foretold(target: str, horizon_bars: int, lasts: Sequence[Mapping[int, float]
     Returns
     -------
     float
-        Its magnitude by the symbols' median at the nearest span; None where nothing is known.
+        By the symbols' median at the nearest span; None where nothing is known.
 
     Examples
     --------
     >>> foretold("fwd_change_7d", 7, [{7: 0.0}]), foretold("fwd_mean_7d", 7, [{7: 0.8}])
-    (0.7071067811865476, 0.8)
+    (-0.7071067811865476, 0.8)
     """
     kind = find_series_label(target)
     spans = {span for each in lasts for span in each}
@@ -79,5 +79,5 @@ def foretold(target: str, horizon_bars: int, lasts: Sequence[Mapping[int, float]
     nearest = min(spans, key=lambda span: (abs(math.log(span / horizon_bars)), span))
     rho = float(np.median([each[nearest] for each in lasts if nearest in each]))
     if kind in ("fwd_change", "y_will_rise"):
-        return math.sqrt(max(1.0 - rho, 0.0) / 2.0)
-    return abs(rho)
+        return -math.sqrt(max(1.0 - rho, 0.0) / 2.0)
+    return rho
