@@ -168,5 +168,12 @@ def n_workers_here(config: ExperimentConfig) -> int | None:
     )
     if not is_own:
         return settings.n_workers
-    n_held = max(1, len(os.sched_getaffinity(0)) // settings.cpus_per_worker)
+    n_held = max(1, _n_cpus() // settings.cpus_per_worker)
     return min(settings.n_workers or n_held, n_held)
+
+
+def _n_cpus() -> int:
+    """Return the CPUs that this process may use; where the system does not tell, all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
