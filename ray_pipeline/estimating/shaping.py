@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ray_pipeline.bars.plausible import TargetKind, reach_of, target_kind
 from ray_pipeline.estimating.costs import COSTS, Models
 from ray_pipeline.estimating.shape import RunShape, SearchShape
+from ray_pipeline.execution.surroundings import inside_a_cluster, usable_cpus
 from ray_pipeline.leakage.screening import suspected_features
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
@@ -163,17 +163,8 @@ def n_workers_here(config: ExperimentConfig) -> int | None:
     settings = config.execution
     if settings.executor == "serial":
         return 1
-    is_own = settings.address == "local" or (
-        settings.address is None and not os.environ.get("RAY_ADDRESS")
-    )
+    is_own = settings.address == "local" or (settings.address is None and not inside_a_cluster())
     if not is_own:
         return settings.n_workers
-    n_held = max(1, _n_cpus() // settings.cpus_per_worker)
+    n_held = max(1, usable_cpus() // settings.cpus_per_worker)
     return min(settings.n_workers or n_held, n_held)
-
-
-def _n_cpus() -> int:
-    """Return the CPUs that this process may use; where the system does not tell, all there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

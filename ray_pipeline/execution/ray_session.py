@@ -31,8 +31,9 @@ from ray_pipeline.execution.ray_private import (
 )
 from ray_pipeline.execution.ray_token import TOKEN_CURE, cluster_id, refusal
 from ray_pipeline.execution.sizing import Growth
+from ray_pipeline.execution.surroundings import inside_a_cluster, inside_a_job, usable_cpus
 
-__all__ = ["NODE_WAIT_S", "RaySession", "RaySettings", "import_paths", "usable_cpus"]
+__all__ = ["NODE_WAIT_S", "RaySession", "RaySettings", "import_paths"]
 
 _LONGEST_TEMP_ROOT = 32
 """Ray's sockets lie up to 72 characters below it, and a Unix socket path holds 103 on macOS and
@@ -49,7 +50,6 @@ NODE_WAIT_S: dict[Growth, float] = {"fixed": 0.0, "by_hand": 20.0, "on_demand": 
 by hand none comes that is not on its way already, such as those of a head that was restarted."""
 
 _AUTH_VARIABLE = "RAY_AUTH_MODE"
-_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` sets for its entrypoint
 
 _HEAD_TIMEOUT_S = 2.0
 
@@ -127,7 +127,7 @@ class RaySession:
         if not self._opened_here:
             OF_THIS_PROCESS.remember()
             self.growth = "fixed" if address is None else _growth_of_cluster()
-        elif address == "local" or (address is None and not _inside_a_cluster()):
+        elif address == "local" or (address is None and not inside_a_cluster()):
             self.is_own = True
             self.growth = "fixed"
             _start_own(object_store_bytes)
@@ -173,17 +173,6 @@ def import_paths() -> list[str]:
     return [path for path in dict.fromkeys(found) if not path.startswith(installed)]
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may use: its affinity, and the quota of its container (cgroup v2)."""
-    if hasattr(os, "sched_getaffinity"):
-        n_cpus = len(os.sched_getaffinity(0))
-    else:
-        n_cpus = os.cpu_count() or 1
-    limits = Path("/sys/fs/cgroup/cpu.max")
-    quota, _, period = limits.read_text().partition(" ") if limits.exists() else ("max", "", "")
-    return n_cpus if quota == "max" else max(1, min(n_cpus, int(quota) // int(period)))
-
-
 def _growth_of_cluster() -> Growth:
     return "on_demand" if grows_on_demand() else "by_hand"
 
@@ -194,10 +183,6 @@ def _watch_head() -> HeadWatch | None:
         return None
     address: str = ray.get_runtime_context().gcs_address
     return HeadWatch(address, partial(cluster_id, address, _HEAD_TIMEOUT_S))
-
-
-def _inside_a_cluster() -> bool:
-    return bool(os.environ.get("RAY_ADDRESS") or os.environ.get(_JOB_VARIABLE))
 
 
 def _start_own(object_store_bytes: int) -> None:
@@ -224,7 +209,7 @@ def _join(address: str | None) -> None:
     options: dict[str, Any] = {} if address is None else {"address": address}
     package = Path(ray_pipeline.__file__).resolve().parent
     is_installed = package.parent.name in ("site-packages", "dist-packages")
-    if _JOB_VARIABLE not in os.environ and not is_installed:
+    if not inside_a_job() and not is_installed:
         # A source tree travels to the nodes. Inside a job its working directory has done so, and
         # a second runtime environment would conflict with the job's.
         options["runtime_env"] = {"py_modules": [str(package)]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from panels import quick_config
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.estimating.shape import RunShape
 from ray_pipeline.estimating.shaping import n_workers_here, shape_of
+from ray_pipeline.execution.surroundings import usable_cpus
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.records import PartitionFile, SymbolPartition, TargetSpec
 
@@ -112,7 +112,8 @@ def test_families_that_nobody_measured_are_named() -> None:
 def test_workers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as its CPUs hold; of a cluster nobody knows."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    n_cpus = len(os.sched_getaffinity(0))
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    n_cpus = usable_cpus()
     assert n_workers_here(config(execution={"executor": "serial"})) == 1
     assert n_workers_here(config(execution={"executor": "ray"})) == n_cpus
     assert n_workers_here(config(execution={"executor": "ray", "n_workers": 1})) == 1

@@ -14,7 +14,8 @@ import ray
 
 from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import ray_session
-from ray_pipeline.execution.ray_session import RaySession, import_paths, usable_cpus
+from ray_pipeline.execution.ray_session import RaySession, import_paths
+from ray_pipeline.execution.surroundings import usable_cpus
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = Path(__file__).resolve().parent.parent
