@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
+from ray_pipeline.estimating.costs import Kind, Speed
 from ray_pipeline.estimating.estimate import Estimate, estimate_run
 from ray_pipeline.estimating.machine import REFERENCE, measure_speed
 from ray_pipeline.estimating.shaping import n_workers_here, shape_of
@@ -50,8 +52,15 @@ def forecast(
         n_workers,
         (is_remote(config.data.data_dir), is_remote(config.output.run_dir)),
     )
-    kinds = {each.cost.kind for each in (*shape.ranking, *shape.training, *shape.refitted)}
-    return estimate_run(shape, measure_speed(kinds).beside(REFERENCE), traffic().latency_s)
+    families = (*shape.ranking, *shape.training, *shape.refitted)
+    speed = _speed_for(frozenset(each.cost.kind for each in families))
+    return estimate_run(shape, speed, traffic().latency_s)
+
+
+@cache
+def _speed_for(kinds: frozenset[Kind]) -> Speed:
+    """Measure this machine once, as long as this process lasts."""
+    return measure_speed(kinds).beside(REFERENCE)
 
 
 def forecast_glimpse(
