@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -66,6 +67,7 @@ class Foresight:
             memory_bytes=usage.peak_bytes,
             disk_bytes=self._run.size_bytes() - self._bytes_before,
             n_requests=traffic().n_requests - self._requests_before + usage.n_requests,
+            other_load=max(0.0, os.getloadavg()[1] - self._executor.n_workers),
         )
         told = compare_outcome(self._estimate, outcome)
         return {"took": outcome.to_record(), "comparison": told}, told

@@ -21,6 +21,9 @@ __all__ = [
 FAR_OFF = 2.0
 """An estimate is off where a figure is so many times its middle, or its middle so many times it."""
 
+BUSY_LOAD = 1.0
+"""Processes of others that want a CPU, from which on they are named where a run was slow."""
+
 _DURATIONS = ((90.0, 1.0, "seconds"), (90.0 * 60, 60.0, "minutes"), (48.0 * 3600, 3600.0, "hours"))
 _DAY_S = 86_400.0
 _MEMORY = ((2**30, 2**20, "MiB"), (2**40, 2**30, "GiB"), (float("inf"), 2**40, "TiB"))
@@ -44,6 +47,8 @@ class Outcome:
         The most that one worker held, 0 where that is not known.
     disk_bytes, n_requests
         Bytes that it left; requests to object stores.
+    other_load
+        Of the machine, by other work at the end of the run: processes that wanted a CPU.
     """
 
     wall_s: float
@@ -51,6 +56,7 @@ class Outcome:
     memory_bytes: int
     disk_bytes: int
     n_requests: int
+    other_load: float = 0.0
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -59,6 +65,7 @@ class Outcome:
             "memory_bytes": self.memory_bytes or None,
             "disk_bytes": self.disk_bytes,
             "n_requests": self.n_requests,
+            "other_load": round(self.other_load, 1),
         }
 
 
@@ -103,6 +110,11 @@ def compare_outcome(estimate: Estimate, outcome: Outcome) -> list[str]:
         lines[0] += f", {plural(outcome.n_requests, 'request')} ({low} to {high})"
     if wall_s is not None and _is_off(outcome.wall_s, wall_s):
         lines.append(f"{_off('time')}{_most_off(estimate, outcome)}")
+        if outcome.wall_s > wall_s.high and outcome.other_load >= BUSY_LOAD:
+            lines.append(
+                f"other work kept the machine busy meanwhile: a load of {outcome.other_load:.1f} "
+                "beside that of this run"
+            )
     for name, bounds, found in (
         ("memory", estimate.memory_bytes, outcome.memory_bytes),
         ("size of the results", estimate.disk_bytes, outcome.disk_bytes),

@@ -77,6 +77,9 @@ def test_a_wrong_estimate_is_called_wrong() -> None:
         "ranking: 13 min 20 s instead of about 2 min 21 s"
     )
     assert len(compare_outcome(ESTIMATE, outcome(wall_s=560.0))) == 1
+    (*_, busy) = compare_outcome(ESTIMATE, replace(slow, other_load=3.25))
+    assert busy.endswith("a load of 3.2 beside that of this run")
+    assert len(compare_outcome(ESTIMATE, outcome(other_load=3.25))) == 1
     fast = compare_outcome(ESTIMATE, outcome(wall_s=100.0, stages_s={"training": 90.0}))
     assert "most of it in target ranking: 0.0 s instead" in fast[1]
     large = outcome(memory_bytes=8 * 2**30, disk_bytes=10**9, n_requests=10_000)
