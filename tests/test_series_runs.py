@@ -110,10 +110,12 @@ def test_returns_without_memory_are_not(tmp_path):
         for view in ("cross_sectional", "symbol_specific"):
             assert not ranked[target, view]["predictable"]
     warnings = json.loads((tmp_path / "run_n" / "run.json").read_text())["warnings"]
-    (told,) = [text for text in warnings if text.startswith("the level of before alone tells")]
-    assert "fwd_change_3mo with a correlation of -0.7" in told
+    (told,) = [text for text in warnings if text.startswith("the last value and the mean")]
+    assert "fwd_change_3mo with a correlation of 0.7" in told
     assert "fwd_mean" not in told
-    assert "values return to their mean" in (tmp_path / "run_n" / "report.html").read_text()
+    assert (
+        "a skill of that size is no discovery" in (tmp_path / "run_n" / "report.html").read_text()
+    )
 
 
 @pytest.mark.slow

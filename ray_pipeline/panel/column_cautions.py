@@ -8,7 +8,7 @@ from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.known_targets import KnownTarget
 from ray_pipeline.panel.telltales import Telltale
 from ray_pipeline.records import TargetSpec
-from ray_pipeline.series import find_series_label, foretold
+from ray_pipeline.series import foretold
 from ray_pipeline.wording import some_of
 
 __all__ = ["column_warnings", "foretold_targets", "lacking_columns"]
@@ -79,18 +79,20 @@ def _reasons(some: Sequence[KnownTarget]) -> str:
 def foretold_targets(
     targets: Sequence[TargetSpec], inspections: Sequence[SymbolInspection]
 ) -> Iterator[str]:
-    """Yield a sentence on the targets of series that the level of before tells by itself."""
-    lasts = [dict(each.lasting) for each in inspections if each.lasting]
+    """Yield a sentence on the targets of series that their own past tells most simply."""
+    lasts = [
+        {span: (mean, change) for span, mean, change in each.lasting}
+        for each in inspections
+        if each.lasting
+    ]
     told = []
     for target in targets:
         known = foretold(target.name, target.horizon_bars, lasts)
-        if known is not None and abs(known) >= _NOTABLE_FORETOLD:
-            is_change = find_series_label(target.name) in ("fwd_change", "y_will_rise")
-            why = "levels last" if known > 0.0 else "levels turn"
-            why = "values return to their mean" if is_change else why
-            told.append(f"{target.name} with a correlation of {known:.2f} ({why})")
+        if known is not None and known >= _NOTABLE_FORETOLD:
+            told.append(f"{target.name} with a correlation of {known:.2f}")
     if told:
         yield (
-            f"the level of before alone tells {some_of(told, at_most=_MOST_NAMED)}, over a "
-            "symbol's own time in the median of the symbols: a skill of that size is no discovery"
+            "the last value and the mean of as many rows as the horizon has tell by themselves "
+            f"{some_of(told, at_most=_MOST_NAMED)}, over a symbol's own time in the median of the "
+            "symbols: a skill of that size is no discovery"
         )

@@ -41,7 +41,7 @@ from ray_pipeline.panel.time_forms import Clock
 from ray_pipeline.panel.value_columns import require_value, value_advice
 from ray_pipeline.panel.vendors import propose_columns
 from ray_pipeline.records import BAR_FIELDS, VALUE, ColumnRoles, SymbolPartition, TimeRun
-from ray_pipeline.series import lasting
+from ray_pipeline.series import Lasting, lasting
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.wording import some_of
 
@@ -168,7 +168,7 @@ class SymbolInspection:
     clocks: tuple[Clock, ...] = ()
     own_symbols: tuple[tuple[str, str], ...] = ()
     evidence: ColumnEvidence = NO_EVIDENCE
-    lasting: tuple[tuple[int, float], ...] = ()
+    lasting: tuple[Lasting, ...] = ()
     group_source: GroupSource = "nowhere"
     group_runs: tuple[tuple[int, str | None], ...] = ()
 
@@ -178,7 +178,7 @@ class SymbolInspection:
         record["runs"] = [[run.start_ns, run.step_ns, run.count] for run in self.runs]
         record["findings"] = [asdict(finding) for finding in self.findings]
         record["evidence"] = self.evidence.to_record()
-        record["lasting"] = [list(pair) for pair in self.lasting]
+        record["lasting"] = [list(each) for each in self.lasting]
         for name in _PAIRS:
             record[name] = [list(pair) for pair in record[name]]
         record["target_values"] = [
@@ -192,7 +192,7 @@ class SymbolInspection:
         changed: dict[str, Any] = {
             name: tuple(tuple(pair) for pair in record[name]) for name in _PAIRS
         }
-        changed["lasting"] = tuple((int(span), rho) for span, rho in record["lasting"])
+        changed["lasting"] = tuple(tuple(each) for each in record["lasting"])
         changed["clocks"] = tuple(record["clocks"])
         changed["runs"] = tuple(TimeRun(*run) for run in record["runs"])
         changed["findings"] = tuple(QualityFinding(**finding) for finding in record["findings"])

@@ -14,10 +14,11 @@ from ray_pipeline.series.labels import (
     find_series_label,
     series_target_task,
 )
-from ray_pipeline.series.lasting import foretold, lasting
+from ray_pipeline.series.lasting import Lasting, foretold, lasting
 from ray_pipeline.series.values import ValueSeries
 
 __all__ = [
+    "Lasting",
     "SeriesFeature",
     "ValueSeries",
     "compute_series_features",

@@ -15,10 +15,12 @@ rows (``12b``), as for labels of bars: see `ray_pipeline.bars.clock`. x is the v
 ``y_will_rise_{h}``
     1 where ``fwd_change`` is above 0, else 0.
 
-Levels last: where they do, ``fwd_value`` and ``fwd_mean`` are predicted well by doing nothing, and
-``fwd_change`` is what is left to predict (Hyndman & Koehler 2006, International Journal of
-Forecasting 22, on forecasts held against the naive one). Returns do not last, and their mean is
-news as it is.
+No target is news by itself, and a forecast has to be held against the naive one (Hyndman &
+Koehler 2006, International Journal of Forecasting 22). Where levels last, that is the level of
+before, which tells ``fwd_value`` and ``fwd_mean``. ``fwd_change`` takes it away; but where values
+are noise that level is noise too, and where they walk it lags behind the last value, so that either
+tells the change. `ray_pipeline.series.lasting` measures how much. Returns do not last: their mean
+is news.
 
 A label is NaN where its interval reaches past the data, and where the row that the clock asks for
 is not there.

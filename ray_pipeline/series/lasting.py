@@ -1,4 +1,4 @@
-"""How long the level of a series lasts, and what that alone foretells of its targets."""
+"""What the last value and the level of before foretell of a series' targets by themselves."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from ray_pipeline.bars.rolling import Rolling
 from ray_pipeline.series.labels import find_series_label
 from ray_pipeline.series.values import FloatArray
 
-__all__ = ["SPANS", "foretold", "lasting"]
+__all__ = ["SPANS", "Lasting", "foretold", "lasting"]
 
 SPANS = (1, 3, 7, 28, 90)
 """Rows over which levels are compared."""
 
-_LEAST_PAIRS = 30
+Lasting = tuple[int, float, float]
+"""A number of rows, and the correlations with the mean of so many to come, and with its change."""
+
+_LEAST_STRETCHES = 20  # that do not overlap
 
 
-def lasting(value: FloatArray) -> tuple[tuple[int, float], ...]:
-    """Return how the mean of so many rows correlates with the mean of as many before.
+def lasting(value: FloatArray) -> tuple[Lasting, ...]:
+    """Return how well a line in the last value and the mean of before fits the mean to come.
+
+    Of noise the mean of before tells the change by its own noise; of a random walk the last value
+    tells it, which that mean lags behind. What neither tells is left for other features.
 
     Parameters
     ----------
@@ -29,29 +35,35 @@ def lasting(value: FloatArray) -> tuple[tuple[int, float], ...]:
 
     Returns
     -------
-    tuple of (n_rows, correlation)
-        Of those of `SPANS` for which there are enough rows and the means differ.
+    tuple of Lasting
+        Of those of `SPANS` for which there are enough rows and the values differ: multiple
+        correlations, adjusted for the two regressors and for rows that overlap (Theil 1961,
+        *Economic Forecasts and Policy*, ch. 6).
     """
-    rolling = Rolling(np.where(np.isfinite(value), value, np.nan))
+    value = np.where(np.isfinite(value), value, np.nan)
+    rolling = Rolling(value)
     found = []
     for span in SPANS:
         means = rolling.mean(span)
-        before, after = means[:-span], means[span:]
-        both = ~(np.isnan(before) | np.isnan(after))
-        if np.count_nonzero(both) < _LEAST_PAIRS + span:
+        rows = np.column_stack([means[:-span], value[:-span], means[span:]])
+        rows = rows[~np.isnan(rows).any(axis=1)]
+        n_stretches = len(rows) / span
+        if n_stretches < _LEAST_STRETCHES:
             continue
-        before, after = before[both], after[both]
-        scale = max(float(np.abs(before).max()), float(np.abs(after).max()), 1e-300)
-        if min(float(before.std()), float(after.std())) > 1e-12 * scale:
-            found.append((span, float(np.corrcoef(before, after)[0, 1])))
+        scale = max(float(np.abs(rows).max()), 1e-300)
+        before, last, after = (rows / scale - (rows / scale).mean(axis=0)).T
+        known = np.column_stack([before, last][: 1 if span == 1 else 2])
+        mean = _fit(known, after, n_stretches)
+        change = _fit(known, after - before, n_stretches)
+        if mean is not None and change is not None:
+            found.append((span, mean, change))
     return tuple(found)
 
 
-def foretold(target: str, horizon_bars: int, lasts: Sequence[Mapping[int, float]]) -> float | None:
-    """Return the correlation with a target that the level of before has by itself.
-
-    With ρ between the means of two stretches that follow each other, and equal variances, it is ρ
-    with the second and ``−√((1 − ρ) / 2)`` with the difference of both.
+def foretold(
+    target: str, horizon_bars: int, lasts: Sequence[Mapping[int, tuple[float, float]]]
+) -> float | None:
+    """Return the correlation that the last value and the level of before have with a target.
 
     Parameters
     ----------
@@ -60,24 +72,39 @@ def foretold(target: str, horizon_bars: int, lasts: Sequence[Mapping[int, float]
     horizon_bars
         Its horizon.
     lasts
-        What `lasting` found, by symbol.
+        What `lasting` found, by symbol: rows to both correlations.
 
     Returns
     -------
     float
-        By the symbols' median at the nearest span; None where nothing is known.
+        By the symbols' median at the nearest span; None where nothing is known. Of normal values
+        the sign of a change has ``√(2/π)`` of the correlation of the change.
 
     Examples
     --------
-    >>> foretold("fwd_change_7d", 7, [{7: 0.0}]), foretold("fwd_mean_7d", 7, [{7: 0.8}])
-    (-0.7071067811865476, 0.8)
+    >>> lasts = [{7: (0.1, 0.7)}]
+    >>> foretold("fwd_mean_7d", 7, lasts), foretold("fwd_change_7d", 7, lasts)
+    (0.1, 0.7)
     """
     kind = find_series_label(target)
     spans = {span for each in lasts for span in each}
     if kind is None or not spans:
         return None
     nearest = min(spans, key=lambda span: (abs(math.log(span / horizon_bars)), span))
-    rho = float(np.median([each[nearest] for each in lasts if nearest in each]))
-    if kind in ("fwd_change", "y_will_rise"):
-        return -math.sqrt(max(1.0 - rho, 0.0) / 2.0)
-    return rho
+    is_change = kind in ("fwd_change", "y_will_rise")
+    figures = [each[nearest][1 if is_change else 0] for each in lasts if nearest in each]
+    told = float(np.median(figures))
+    return told * math.sqrt(2.0 / math.pi) if kind == "y_will_rise" else told
+
+
+def _fit(known: FloatArray, label: FloatArray, n_stretches: float) -> float | None:
+    """Return the adjusted multiple correlation, None where the label does not differ."""
+    total = float(label @ label)
+    if not total > 1e-20 * len(label):
+        return None
+    weights, *_ = np.linalg.lstsq(known, label, rcond=1e-10)
+    rest = label - known @ weights
+    n_known = known.shape[1]
+    unexplained = float(rest @ rest) / total * (n_stretches - 1.0) / (n_stretches - 1.0 - n_known)
+    # Digits beyond these may depend on the machine.
+    return round(math.sqrt(max(1.0 - unexplained, 0.0)), 6)

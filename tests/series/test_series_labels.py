@@ -99,36 +99,48 @@ def test_other_names_are_refused():
         series_target_task("fwd_ret_5d")
 
 
-def _correlation(series: ValueSeries, name: str, n_rows: int) -> float:
-    """Return the correlation of a label with the mean of so many rows up to its own."""
+def _best_line(series: ValueSeries, name: str, n_rows: int) -> float:
+    """Return the correlation of a label with the best line in value and trailing mean."""
     labels = compute_series_targets(series, [name], DAY)[:, 0]
     sums = np.convolve(series.value, np.ones(n_rows), "valid")
     before = np.concatenate([np.full(n_rows - 1, np.nan), sums])
     both = ~np.isnan(labels) & ~np.isnan(before)
-    return float(np.corrcoef(labels[both], before[both])[0, 1])
+    known = np.column_stack([before, series.value, np.ones(len(labels))])[both]
+    fitted = known @ np.linalg.lstsq(known, labels[both], rcond=None)[0]
+    return float(np.corrcoef(labels[both], fitted)[0, 1])
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.9, 1.0])
-def test_what_the_level_of_before_foretells(memory):
-    """Of noise the change is foretold, of a level that lasts the mean: as much as is measured."""
+def test_what_a_series_foretells_by_itself(memory):
+    """Of noise and of a walk the change is foretold, of lasting levels the mean: as measured."""
     rng = np.random.default_rng(5)
     value = np.zeros(8_000)
     for t, shock in enumerate(rng.standard_normal(8_000)):
         value[t] = memory * value[t - 1] + shock
     series = steady(value)
-    lasts = [dict(lasting(value))]
-    for name in ("fwd_mean_7d", "fwd_change_7d"):
+    lasts = [{span: (mean, change) for span, mean, change in lasting(value)}]
+    for name in ("fwd_mean_7d", "fwd_change_7d", "y_will_rise_7d"):
         told = foretold(name, 7, lasts)
         assert told is not None
-        assert told == pytest.approx(_correlation(series, name, 7), abs=0.05)
-    is_noise = memory == 0.0
-    assert (foretold("fwd_mean_7d", 7, lasts) < 0.1) == is_noise
-    assert (foretold("fwd_change_7d", 7, lasts) < -0.5) == is_noise
+        assert told == pytest.approx(_best_line(series, name, 7), abs=0.05)
+    assert (foretold("fwd_mean_7d", 7, lasts) < 0.1) == (memory == 0.0)
+    assert foretold("fwd_change_7d", 7, lasts) > 0.3
+    # The next value of a walk is as likely above the last one as below it.
+    assert (foretold("fwd_change_1d", 1, lasts) < 0.1) == (memory == 1.0)
+
+
+def test_short_noise_foretells_nothing():
+    """Overlapping rows and two regressors do not make a correlation: medians stay near zero."""
+    rng = np.random.default_rng(9)
+    found = [{s: m for s, m, _ in lasting(rng.standard_normal(400))} for _ in range(60)]
+    for span in (1, 3, 7):
+        assert np.median([each[span] for each in found]) < 0.1
+    assert all(90 not in each for each in found)
 
 
 def test_a_series_without_spread_lasts_in_no_way():
     """Constants and short series say nothing."""
     assert lasting(np.full(500, 0.1)) == ()
-    assert lasting(np.random.default_rng(0).standard_normal(20)) == ()
+    assert lasting(np.random.default_rng(0).standard_normal(15)) == ()
     assert foretold("fwd_mean_7d", 7, []) is None
-    assert foretold("fwd_ret_7d", 7, [{7: 0.5}]) is None
+    assert foretold("fwd_ret_7d", 7, [{7: (0.5, 0.5)}]) is None
