@@ -26,8 +26,8 @@ class RunShape:
     ----------
     is_computed
         Whether features and targets are computed as a symbol is read.
-    n_symbols, n_rows, n_files, size_bytes
-        Of the batch: symbols, their rows together, their files, and the bytes of these.
+    n_symbols, n_rows, n_files
+        Of the batch: symbols, their rows together, and their files.
     largest
         Rows of the symbol that has the most.
     n_columns
@@ -80,7 +80,6 @@ class RunShape:
     n_rows: int
     largest: int
     n_files: int
-    size_bytes: int
     n_columns: int
     n_features: int
     n_targets: int

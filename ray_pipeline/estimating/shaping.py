@@ -78,7 +78,6 @@ def shape_of(
         n_rows=total,
         largest=max(rows.values()),
         n_files=sum(len(each.files) for each in partitions.values()),
-        size_bytes=sum(each.size_bytes for each in partitions.values()),
         n_columns=n_columns + 1,
         n_features=len(request.features),
         n_targets=len(targets),

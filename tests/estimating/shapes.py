@@ -19,7 +19,6 @@ DAILY = RunShape(
     n_rows=75_000,
     largest=1_259,
     n_files=60,
-    size_bytes=2_400_000,
     n_columns=6,
     n_features=82,
     n_targets=3,
