@@ -67,6 +67,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default="refuse",
         help="what of it, where clocks are put forward",
     )
+    parser.add_argument(
+        "--trading-date",
+        action="store_true",
+        help="of daily and longer bars: write each as the date where it was traded",
+    )
+    parser.add_argument("--encoding", default="utf-8", help="of text files, such as cp1252")
     parser.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
     parser.add_argument("--config", metavar="PATH", help="where the config goes (beside the panel)")
     parser.add_argument("--address", help="of a Ray cluster, as execution.address of a run")

@@ -22,6 +22,7 @@ from ray_pipeline.discovery import discover
 from ray_pipeline.discovery.location import intervals_below, proposed_layout
 from ray_pipeline.discovery.proposing import CURRENT
 from ray_pipeline.errors import ConfigError, DataError, RayPipelineError
+from ray_pipeline.importing.sources import form_of
 from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.exchange_hours import find_hours
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
@@ -29,11 +30,12 @@ from ray_pipeline.panel.time_axis import decode_runs, modal_step_ns
 from ray_pipeline.panel.value_columns import propose_value
 from ray_pipeline.panel.vendors import VENDORS, propose_columns
 from ray_pipeline.records import Discovery, SymbolPartition
-from ray_pipeline.storage import FileSystem, absolute_uri, open_filesystem
-from ray_pipeline.wording import plural, size_text, some_of, yaml_text
+from ray_pipeline.storage import FileSystem, absolute_uri, list_names, open_filesystem
+from ray_pipeline.wording import agreeing, plural, size_text, some_of, yaml_text
 
 __all__ = ["ProposedConfig", "propose_config", "read_template", "write_config"]
 
+_N_NAMES = 1_000
 _N_LOOKED_AT = 3
 """Symbols that are read whole: the first, one in the middle, and the last."""
 
@@ -190,6 +192,13 @@ def _discovered(
         f"{plural(len(found.symbols), 'symbol')} in {plural(n_files, 'Parquet file')}, "
         f"{size_text(size)}: {some_of(found.symbols, at_most=5)}"
     )
+    forms = (form_of(name) for name in list_names(fs, path, limit=_N_NAMES))
+    n_text = sum(form is not None and form[0] != "parquet" for form in forms)
+    if n_text:
+        draft.found.append(
+            f"{plural(n_text, 'text file')} beside them {agreeing(n_text, 'is', 'are')} not read; "
+            "ray-pipeline import does"
+        )
     if found.rejected:
         first = found.rejected[0]
         draft.found.append(

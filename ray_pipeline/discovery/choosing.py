@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ray_pipeline.config import DataConfig, ExperimentConfig
 from ray_pipeline.discovery import discover, resolve_symbols, select_symbol_batch
+from ray_pipeline.discovery.unfinished import unfinished_import
 from ray_pipeline.discovery.universe import Universe, read_universe
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.records import Discovery, SymbolPartition
@@ -82,6 +83,8 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
     else:
         found = discover(data.data_dir, data.interval, data.storage_options, progress, data.layout)
         selected = found.symbols
+    if (unfinished := unfinished_import(data.data_dir, data.storage_options)) is not None:
+        warnings.append(unfinished)
     if universe is not None:
         selected, of_universe = _members_of(universe, selected, data)
         warnings += of_universe

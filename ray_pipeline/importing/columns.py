@@ -81,11 +81,14 @@ class Given:
         Names of the columns of text files that have no line of names; empty where they have.
     wide
         What the columns hold where each is a symbol; empty where they are not.
+    encoding
+        Of text files, as Python names it.
     """
 
     roles: tuple[tuple[str, str], ...] = ()
     header: tuple[str, ...] = ()
     wide: str = ""
+    encoding: str = "utf-8"
 
     @property
     def columns(self) -> dict[str, str]:

@@ -10,14 +10,16 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ray_pipeline.discovery.patterns import LayoutPattern
+from ray_pipeline.discovery.unfinished import BOOKS, UNFINISHED
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.importing.chunks import Extent, chunks_of, n_buckets_for
 from ray_pipeline.importing.columns import ColumnPlan, Given, plan_columns
-from ray_pipeline.importing.ledger import BOOKS, Ledger, round_name, rounds_of
+from ray_pipeline.importing.ledger import Ledger, round_name, rounds_of
 from ray_pipeline.importing.outcome import Imported
 from ray_pipeline.importing.panel_files import panel_files
 from ray_pipeline.importing.reading import Tally, look_at
+from ray_pipeline.importing.sampling import SampledTimes, interval_of, sample_times
 from ray_pipeline.importing.shuffle import ray_for_import, shuffled
 from ray_pipeline.importing.sources import SourceFile, find_sources
 from ray_pipeline.importing.tasks import ImportJob, marker_of, record_of
@@ -42,6 +44,7 @@ __all__ = ["ImportOptions", "import_panel"]
 
 _N_THREADS = 16
 _TELL_S = 5.0
+_MOST, _ENOUGH = 0.5, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,10 @@ class ImportOptions:
         What the columns hold where each beside the time is a symbol; None where they are not.
     symbol_from_path
         Pattern of the paths below the source, which tell the symbol.
-    time_unit, time_format, time_zone, repeated_hour, missing_hour
+    time_unit, time_format, time_zone, repeated_hour, missing_hour, trading_date
         As the keys of these names below ``data`` in a config.
+    encoding
+        Of text files.
     since
         Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
     address
@@ -81,6 +86,8 @@ class ImportOptions:
     time_zone: str | None = None
     repeated_hour: RepeatedHour = "rows"
     missing_hour: MissingHour = "refuse"
+    trading_date: bool = False
+    encoding: str = "utf-8"
     since: str | None = None
     address: str | None = None
     source_options: Mapping[str, Any] = field(default_factory=dict)
@@ -89,7 +96,33 @@ class ImportOptions:
     @property
     def given(self) -> Given:
         """What is said of columns."""
-        return Given(tuple(sorted(self.columns.items())), tuple(self.header), self.wide or "")
+        return Given(
+            tuple(sorted(self.columns.items())),
+            tuple(self.header),
+            self.wide or "",
+            self.encoding,
+        )
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """The options that decide what a file's rows become, as on the command line."""
+        usual = ImportOptions(self.interval)
+        names = (
+            *("columns", "header", "wide", "symbol_from_path", "time_unit", "time_format"),
+            *("time_zone", "repeated_hour", "missing_hour", "trading_date", "encoding"),
+        )
+        told = []
+        for name in names:
+            value = getattr(self, name)
+            if value == getattr(usual, name):
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if isinstance(value, Mapping):
+                value = ",".join(f"{role}={column}" for role, column in sorted(value.items()))
+            elif not isinstance(value, str | bool):
+                value = ",".join(value)
+            told.append(option if value is True else f"{option} {value}")
+        return tuple(told)
 
     @property
     def rules(self) -> TimeRules:
@@ -107,6 +140,18 @@ class ImportOptions:
                 f"--time-zone {self.time_zone}: there is no such zone. Give an IANA name, such as "
                 "America/New_York."
             ) from error
+        if self.trading_date and parse_interval(self.interval).is_intraday:
+            raise ConfigError(
+                f"--trading-date is for daily and longer bars; those of --interval {self.interval} "
+                "would all be at the same time of a day. Leave it out."
+            )
+        try:
+            "".encode(self.encoding)
+        except LookupError as error:
+            raise ConfigError(
+                f"--encoding {self.encoding}: there is no such encoding; latin-1, cp1252 and "
+                "utf-16 are some."
+            ) from error
         problem = None if self.time_format is None else format_problem(self.time_format)
         if problem is not None:
             raise ConfigError(f"--time-format {self.time_format}: {problem}.")
@@ -116,6 +161,7 @@ class ImportOptions:
             zone=self.time_zone,
             repeated_hour=self.repeated_hour,
             missing_hour=self.missing_hour,
+            trading_date=self.trading_date,
         )
 
 
@@ -149,11 +195,12 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
     panel = RunDirectory(out, options.out_options)
     _require_apart(source, out, options)
     fs, path = open_filesystem(source, options.source_options)
-    found = find_sources(fs, path, pattern)
+    found = find_sources(fs, path, pattern, options.interval)
     books = panel.below(BOOKS)
     done = Imported(uri_of(fs, path), panel.uri, options.interval, passed_over=found.passed_over)
     with DriverLease(books, reporter.say, "--out").held() as lease:
         ledger = Ledger.read(books, options.interval)
+        _require_same_options(ledger, [_address(fs, each) for each in found.files], options)
         todo = [each for each in found.files if not ledger.has(_address(fs, each), each, since)]
         done.n_files, done.n_known_files = len(todo), len(found.files) - len(todo)
         done.source_bytes = sum(each.file.size_bytes for each in todo)
@@ -161,20 +208,53 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
         if todo:
             reporter.say(f"looking at {len(todo):,} of {plural(len(found.files), 'file')}")
             done.plan, extents = _look(fs, todo, options.given, rules)
+            _require_interval(sample_times(fs, todo, options.given, rules), options.interval)
+            books.write_json(UNFINISHED, {"source": done.source})
             with ray_for_import(options.address, reporter.say):
                 for files, sizes in rounds_of(todo, extents):
                     lease.check()
                     job = _job(source, panel, options, files, sizes, done.plan, since)
                     _run_round(job, sizes, done, reporter)
                     for each in files:
-                        ledger.note(_address(fs, each), each, since)
+                        ledger.note(_address(fs, each), each, since, options.how)
                     ledger.write(books)
                     panel.remove(job.round_folder)
+            books.remove(UNFINISHED)
         present = panel_files(panel, options.interval)
     done.panel_files, done.panel_bytes = len(present), sum(present.values())
     done.panel_symbols = present.n_symbols
     done.seconds = time.monotonic() - start
     return done
+
+
+def _require_same_options(ledger: Ledger, addresses: Sequence[str], options: ImportOptions) -> None:
+    """Refuse to read sources of the panel in another way: what they gave before would stay."""
+    for address in addresses:
+        before = ledger.read_otherwise(address, options.how)
+        if before is not None:
+            raise ConfigError(
+                f"{address} was imported before with {before}, and now with "
+                f"{' '.join(options.how) or 'no such option'}: rows that it gave then would stay. "
+                "Import into a new folder, or with the same options."
+            )
+
+
+def _require_interval(times: SampledTimes, interval: str) -> None:
+    """Refuse an interval that rows do not follow each other by.
+
+    Raises
+    ------
+    ConfigError
+        With the interval that most of them do.
+    """
+    step, share, n_steps = times.usual_step
+    told = None if step is None or n_steps < _ENOUGH else interval_of(step)
+    if told is None or share <= _MOST or parse_interval(interval).has_step(step or 0):
+        return
+    raise ConfigError(
+        f"--interval {interval}: {share:.0%} of the rows that were looked at follow the one before "
+        f"by {told}. Set --interval {told}."
+    )
 
 
 def _address(fs: FileSystem, source: SourceFile) -> str:

@@ -13,10 +13,7 @@ from ray_pipeline.importing.sources import SourceFile
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.documents import canonical_json
 
-__all__ = ["BOOKS", "Ledger", "round_name", "rounds_of"]
-
-BOOKS = "_import"
-"""Folder below the panel's root for what an import notes: no reader of the layout looks into it."""
+__all__ = ["Ledger", "round_name", "rounds_of"]
 
 _VERSION = 1
 _LEDGER = "ledger.json"
@@ -32,8 +29,8 @@ class Ledger:
     interval
         Of the panel.
     sources
-        Address to what was known of the file: size, version, and the time from which on its rows
-        were read (None: all).
+        Address to what was known of the file: size, version, the time from which on its rows
+        were read (None: all), and how they were read.
     """
 
     interval: str
@@ -77,9 +74,18 @@ class Ledger:
             return False
         return known[2] is None or (since_ns is not None and known[2] <= since_ns)
 
-    def note(self, address: str, source: SourceFile, since_ns: int | None) -> None:
+    def read_otherwise(self, address: str, how: Sequence[str]) -> str | None:
+        """Return how a file of the panel was read, where that was otherwise."""
+        known = self.sources.get(address, [])
+        before = list(known[3]) if len(known) > 3 else list(how)
+        return None if before == list(how) else " ".join(before) or "no such option"
+
+    def note(
+        self, address: str, source: SourceFile, since_ns: int | None, how: Sequence[str]
+    ) -> None:
         """Note a file that is in the panel now."""
-        self.sources[address] = [source.file.size_bytes, source.file.version, since_ns]
+        file = source.file
+        self.sources[address] = [file.size_bytes, file.version, since_ns, list(how)]
 
 
 def rounds_of(

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import posixpath
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.discovery.proposing import propose_layout
 from ray_pipeline.errors import DataError, DiscoveryError
-from ray_pipeline.importing.chunks import GroupSpan
-from ray_pipeline.importing.columns import JOINS, TIME, ColumnPlan, Given
-from ray_pipeline.importing.reading import Look, Tally, look_at, read_span
+from ray_pipeline.importing.columns import JOINS, Given
+from ray_pipeline.importing.reading import Look, look_at
+from ray_pipeline.importing.sampling import SampledTimes, interval_of, sample_times, spread
 from ray_pipeline.importing.sources import SourceFile, find_sources
-from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.exchange_hours import find_hours
 from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.storage import FileSystem, open_filesystem
@@ -28,14 +25,8 @@ from ray_pipeline.wording import plural, size_text, some_of
 
 __all__ = ["ImportProposal", "propose_import"]
 
-_N_PLACES = 4
-"""Places in the order of the files where some in a row are read: of day files, days that follow."""
-
-_N_IN_A_ROW = 3
-_N_SYMBOLS = 50
 _MANY_REPEATED, _FEW_REPEATED = 0.2, 0.01  # shares of the rows
 _PARQUET = ".parquet"
-_NS = 10**9
 _AS_THEY_ARE = TimeRules()
 
 
@@ -57,22 +48,6 @@ class ImportProposal:
     found: tuple[str, ...]
     guesses: tuple[str, ...]
     open: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """Times of a few symbols, of each sorted and once; and which share of rows came again."""
-
-    by_symbol: tuple[NDArray[np.int64], ...]
-    repeated_share: float
-
-    @property
-    def step_ns(self) -> int | None:
-        """Return the most frequent step, of equals the smallest."""
-        counts: Counter[int] = Counter()
-        for times in self.by_symbol:
-            counts.update(np.diff(times).tolist())
-        return min(counts, key=lambda step: (-counts[step], step)) if counts else None
 
 
 def propose_import(source: str) -> ImportProposal | None:
@@ -111,13 +86,13 @@ def propose_import(source: str) -> ImportProposal | None:
             return _proposal(arguments, "I", found, guesses, str(again))
     found += _columns_of(looks[0])
     try:
-        times = _read_times(fs, files, Given())
+        times = sample_times(fs, files, Given(), _AS_THEY_ARE)
         if looks[0].columns.symbol is not None and times.repeated_share > _MANY_REPEATED:
             times = _with_parts(fs, files, looks[0], times, arguments, guesses)
     except DataError as error:
         return _proposal(arguments, "I", found, guesses, str(error))
-    step = times.step_ns
-    interval = None if step is None else _interval_of(step)
+    step = times.usual_step[0]
+    interval = None if step is None else interval_of(step)
     if interval is None:
         return _proposal(arguments, "I", found, guesses, "the length of a bar cannot be told.")
     guesses.append(f"--interval {interval}: the most frequent step between rows of a symbol")
@@ -171,15 +146,8 @@ def _suffix(name: str) -> str:
     return inner + suffix if inner.lower() in (".csv", ".tsv", ".txt") else suffix
 
 
-def _spread(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """Return some files in a row at some places, in their order."""
-    starts = np.linspace(0, max(0, len(files) - _N_IN_A_ROW), _N_PLACES).round().astype(int)
-    places = {int(start) + i for start in starts for i in range(_N_IN_A_ROW)}
-    return [files[place] for place in sorted(places) if place < len(files)]
-
-
 def _look(fs: FileSystem, files: Sequence[SourceFile]) -> list[Look]:
-    return [look for each in _spread(files) for look in look_at(fs, each, Given(), _AS_THEY_ARE)]
+    return [look for each in spread(files) for look in look_at(fs, each, Given(), _AS_THEY_ARE)]
 
 
 def _columns_of(look: Look) -> Iterator[str]:
@@ -193,10 +161,10 @@ def _with_parts(
     fs: FileSystem,
     files: Sequence[SourceFile],
     look: Look,
-    times: _Times,
+    times: SampledTimes,
     arguments: list[str],
     guesses: list[str],
-) -> _Times:
+) -> SampledTimes:
     """Find columns that tell rows of one symbol and time apart, and take them into the symbol."""
     parts = [str(look.columns.symbol)]
     for _, name in look.columns.others:
@@ -207,7 +175,7 @@ def _with_parts(
         parts.append(name)
         symbol = JOINS.join(parts)
         try:
-            found = _read_times(fs, files, Given((("symbol", symbol),)))
+            found = sample_times(fs, files, Given((("symbol", symbol),)), _AS_THEY_ARE)
         except DataError:  # a part that cannot be one
             parts.pop()
             continue
@@ -221,35 +189,7 @@ def _with_parts(
     return times
 
 
-def _read_times(fs: FileSystem, files: Sequence[SourceFile], given: Given) -> _Times:
-    """Read the times of a few symbols."""
-    by_symbol: dict[str, list[NDArray[np.int64]]] = {}
-    plan = ColumnPlan(given, (), ())
-    for file in _spread(files):
-        rows = next(
-            read_span(fs, file, GroupSpan(0, 0, 1), plan, _AS_THEY_ARE, None, Tally()), None
-        )
-        if rows is None:
-            continue
-        time_ns, codes = rows.table[TIME].to_numpy(), rows.symbols.indices.to_numpy()
-        for code, symbol in enumerate(rows.symbols.dictionary.to_pylist()):
-            if symbol in by_symbol or len(by_symbol) < _N_SYMBOLS:
-                by_symbol.setdefault(symbol, []).append(time_ns[codes == code])
-    n_rows = sum(len(part) for parts in by_symbol.values() for part in parts)
-    times = tuple(np.unique(np.concatenate(parts)) for parts in by_symbol.values())
-    return _Times(times, 1.0 - sum(map(len, times)) / max(n_rows, 1))
-
-
-def _interval_of(step_ns: int) -> Interval | None:
-    """Return the length of bars that are so far apart."""
-    for months in (1, 3, 12):
-        found = Interval(months, "mo")
-        if found.has_step(step_ns):
-            return found
-    return Interval(step_ns // _NS) if step_ns % _NS == 0 and step_ns else None
-
-
-def _zone(times: _Times, step_ns: int, found: list[str], guesses: list[str]) -> str | None:
+def _zone(times: SampledTimes, step_ns: int, found: list[str], guesses: list[str]) -> str | None:
     """Say whose clock times without a zone are, if their sessions tell."""
     hours = find_hours(np.unique(np.concatenate(times.by_symbol)), step_ns)
     if hours is None:

@@ -124,7 +124,7 @@ def look_at(fs: FileSystem, source: SourceFile, given: Given, rules: TimeRules) 
                 pa.chunked_array([first[columns.time]]),
                 None if columns.clock is None else pa.chunked_array([first[columns.clock]]),
             )
-        clock = clock_of(times, rules, f"time column {columns.time!r}")
+        clock = clock_of(times, rules, columns.time)
     return tuple(Look(columns, kinds, extent, clock) for columns, kinds in blocks)
 
 
@@ -185,10 +185,10 @@ def _parquet_pieces(
         table = pa.Table.from_batches([batch])
         if len(blocks) == 1:
             yield columns, table
-            continue
-        for each in blocks:
-            own = table.select([each.time, *(file for _, file in each.others)])
-            yield each, own.filter(pc.is_valid(own.column(own.num_columns - 1)))
+        for each in blocks if len(blocks) > 1 else ():
+            own = table.select([each.time, *(file for name, file in each.others if name in known)])
+            has_value = pc.is_valid(own.column(own.num_columns - 1))
+            yield each, own.filter(has_value) if own.num_columns > 1 else own
 
 
 def _of_parquet(
@@ -239,8 +239,8 @@ def _by_block(
         table = whole.select(list(names.values())).rename_columns(list(names))
         if len(blocks) > 1:
             values = [table[name] for name in names if name != columns.time]
-            has_value = reduce(pc.or_, map(pc.is_valid, values))
-            table = table.filter(has_value)
+            if values:
+                table = table.filter(reduce(pc.or_, map(pc.is_valid, values)))
         yield columns, table
 
 
@@ -323,7 +323,7 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, uri: str) -> pa
 
 def _header(fs: FileSystem, source: SourceFile, given: Given) -> TextHeader:
     with _file(fs, source) as opened:
-        header = read_header(opened, source, given.header)
+        header = read_header(opened, source, given)
     if not given.wide:
         return header
     time, symbols = wide_symbols(header.names, given, uri_of(fs, source.file.path))

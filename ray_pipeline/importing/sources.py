@@ -11,6 +11,7 @@ from typing import Literal
 from ray_pipeline.discovery.layout import is_hidden
 from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.errors import DiscoveryError
+from ray_pipeline.intervals import same_interval
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage import FileSystem, list_entries, list_files, uri_of
 from ray_pipeline.wording import some_of
@@ -80,7 +81,9 @@ def form_of(name: str) -> tuple[Form, str | None] | None:
     return form, codec
 
 
-def find_sources(fs: FileSystem, path: str, pattern: LayoutPattern | None) -> Sources:
+def find_sources(
+    fs: FileSystem, path: str, pattern: LayoutPattern | None, interval: str | None = None
+) -> Sources:
     """List the files of a source, sorted by name.
 
     Parameters
@@ -89,11 +92,14 @@ def find_sources(fs: FileSystem, path: str, pattern: LayoutPattern | None) -> So
         A folder, or one file.
     pattern
         What paths below the folder tell, or None.
+    interval
+        Pass over files whose paths name another one; None: none of them.
 
     Raises
     ------
     DiscoveryError
-        When there is nothing to import.
+        When there is nothing to import, or paths tell that files of one symbol are of several
+        things.
     StorageError
         When the source cannot be listed.
     """
@@ -103,13 +109,18 @@ def find_sources(fs: FileSystem, path: str, pattern: LayoutPattern | None) -> So
         root, name = posixpath.split(path)
         beside = list_entries(fs, root, prefix=name).entries
         listed = [file for file in beside if file.path == path]
-    return _sort(listed, len(root.rstrip("/")) + 1, pattern, uri_of(fs, path))
+    return _sort(listed, len(root.rstrip("/")) + 1, pattern, interval, uri_of(fs, path))
 
 
 def _sort(
-    listed: Iterable[PartitionFile], start: int, pattern: LayoutPattern | None, address: str
+    listed: Iterable[PartitionFile],
+    start: int,
+    pattern: LayoutPattern | None,
+    interval: str | None,
+    address: str,
 ) -> Sources:
     files: list[SourceFile] = []
+    seen: dict[str, tuple[tuple[str, ...], str]] = {}
     passed_over: Counter[str] = Counter()
     misfits: list[str] = []
     for file in sorted(listed, key=lambda each: each.path):
@@ -123,14 +134,28 @@ def _sort(
             passed_over["empty"] += 1
         elif pattern is None:
             files.append(SourceFile(name, file, *form, None))
-        elif (fields := pattern.read(name)) is not None:
-            files.append(SourceFile(name, file, *form, fields.symbol))
-        else:
+        elif (fields := pattern.read(name)) is None:
             passed_over[f"not {pattern.text}"] += 1
             misfits.append(name)
+        elif interval and fields.interval and not same_interval(fields.interval, interval):
+            passed_over[f"of interval {fields.interval}"] += 1
+        else:
+            others, first = seen.setdefault(fields.symbol, (fields.others, name))
+            if others != fields.others:
+                raise DiscoveryError(_several(fields.symbol, (first, name), pattern))
+            files.append(SourceFile(name, file, *form, fields.symbol))
     if not files:
         raise DiscoveryError(_nothing(address, passed_over, misfits, pattern))
     return Sources(tuple(files), tuple(sorted(passed_over.items())))
+
+
+def _several(symbol: str, names: Sequence[str], pattern: LayoutPattern) -> str:
+    return (
+        f"{names[0]} and {names[1]} are both of symbol {symbol} by --symbol-from-path "
+        f"{pattern.text}, and differ in another field: they may be two things, and would be mixed. "
+        "Write that field as it is in the files that you mean, one import into a folder of its own "
+        "for each; or, where it makes no difference, as *."
+    )
 
 
 def _nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 import zipfile
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from ray_pipeline.errors import DataError
+from ray_pipeline.importing.columns import Given
 from ray_pipeline.importing.sources import SourceFile
 from ray_pipeline.panel.source import Source
 from ray_pipeline.panel.vendors import BINANCE_FILE
@@ -52,7 +54,7 @@ class TextHeader:
 
     Attributes
     ----------
-    delimiter, decimal_point
+    delimiter, decimal_point, encoding
         How values are written.
     names
         Names of the columns as they are read, each once.
@@ -64,12 +66,13 @@ class TextHeader:
 
     delimiter: str
     decimal_point: str
+    encoding: str
     names: tuple[str, ...]
     n_lines: int
     blocks: tuple[ColumnBlock, ...]
 
 
-def read_header(opened: Source, source: SourceFile, given: Sequence[str]) -> TextHeader:
+def read_header(opened: Source, source: SourceFile, given: Given) -> TextHeader:
     """Read the first lines of a text file.
 
     Beside one line of names these are known: the two lines of column tuples and one of the index
@@ -80,34 +83,35 @@ def read_header(opened: Source, source: SourceFile, given: Sequence[str]) -> Tex
     opened, source
         The file.
     given
-        Names of the columns of files without a line of names; empty where the first line has them.
+        Names of the columns of files without a line of names, and the encoding.
 
     Raises
     ------
     DataError
-        When there is no line, or the first one holds values and no names are given.
+        When there is no line, the first one holds values and no names are given, or the text is
+        of another encoding.
     """
     with _decompressed(opened, source) as stream:
         head = stream.read(_HEAD_BYTES)
-    text = bytes(head).decode("utf-8-sig", errors="replace")
-    lines = text.splitlines()
+    lines = _decoded(bytes(head), given.encoding).splitlines()
     if len(head) == _HEAD_BYTES and len(lines) > 1:
         lines.pop()  # which was cut
-    if not lines:
-        raise DataError("there is no line in it.")
+    if not any(line.strip() for line in lines):
+        raise DataError("there is no line in it. Remove it, or download it again.")
     delimiter = _delimiter(lines[0], source)
     rows = list(islice(csv.reader(lines, delimiter=delimiter), 5))
     comma = delimiter != "," and any(_DECIMAL_COMMA.fullmatch(each) for row in rows for each in row)
-    plain = TextHeader(delimiter, "," if comma else ".", (), 1, ())
+    plain = TextHeader(delimiter, "," if comma else ".", given.encoding, (), 1, ())
     if len(rows) > 2 and _is_of_tuples(rows):
         return _of_tuples(plain, rows)
-    if given:
-        return _of_names(replace(plain, n_lines=0), given, rows[0])
+    if given.header:
+        return _of_names(replace(plain, n_lines=0), given.header, rows[0])
     if any(_is_number(each) for each in rows[0]):
         if len(rows[0]) != len(BINANCE_FILE):
             raise DataError(
-                f"the first line holds values, not names of columns: {some_of(rows[0], at_most=6)}."
-                " Name them in their order: --header time,open,high,low,close,volume."
+                f"the first line holds values, not names of columns: {some_of(rows[0], at_most=8)}."
+                f" Name these {len(rows[0])} in their order: --header "
+                f"{','.join(_likely_names(rows[0]))}."
             )
         return _of_names(replace(plain, n_lines=0), BINANCE_FILE, rows[0])
     return _of_names(plain, rows[0], rows[0])
@@ -127,6 +131,7 @@ def text_reader(
             block_size=block_bytes,
             use_threads=False,
             column_names=header.names,
+            encoding=header.encoding,
             skip_rows=header.n_lines,
         ),
         parse_options=pacsv.ParseOptions(delimiter=header.delimiter),
@@ -164,6 +169,27 @@ def _delimiter(line: str, source: SourceFile) -> str:
         return "\t"
     other = max(_DELIMITERS, key=line.count)
     return other if "," not in line and other in line else ","
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """Decode the first bytes of a file, of which the last character may be cut."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
+    try:
+        return decoder.decode(head)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"it is not in the encoding {encoding}. Say which it is: --encoding cp1252 (of "
+            "Windows), or latin-1."
+        ) from error
+
+
+def _likely_names(values: Sequence[str]) -> list[str]:
+    """Guess names of the values of a line, for a message; those that are left get a number."""
+    known = ["time", *BAR_FIELDS]
+    if len(values) > 1 and ":" in values[1] and ":" not in values[0]:
+        known = ["date", "time", *BAR_FIELDS]
+    beyond = (f"column_{i}" for i in range(len(known) + 1, len(values) + 1))
+    return [*known[: len(values)], *beyond]
 
 
 def _is_number(text: str) -> bool:

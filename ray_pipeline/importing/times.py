@@ -79,7 +79,7 @@ def read_times(file: FileTimes, name: str, rules: TimeRules, *, one_symbol: bool
     return ReadTimes(found.time_ns, found.rows, tuple(each.message for each in found.findings))
 
 
-def clock_of(file: FileTimes, rules: TimeRules, subject: str) -> Clock | None:
+def clock_of(file: FileTimes, rules: TimeRules, name: str) -> Clock | None:
     """Tell whether times are instants, clock times, or dates; None where there is no row to tell.
 
     A type that tells needs none; of others the first rows are read.
@@ -87,14 +87,14 @@ def clock_of(file: FileTimes, rules: TimeRules, subject: str) -> Clock | None:
     column = file.column
     if file.clock is not None and len(column):
         first = FileTimes("", column.slice(0, _N_LOOKED_AT), file.clock.slice(0, _N_LOOKED_AT))
-        clocks = symbol_times([first], subject, rules).clocks
+        clocks = symbol_times([first], name, rules).clocks
         return clocks[0] if clocks else None
     if pa.types.is_timestamp(column.type):
         return "naive" if column.type.tz is None else "aware"
     if pa.types.is_date(column.type):
         return "date"
     there = column.slice(0, _N_LOOKED_AT).drop_null()
-    return read_form(there, rules, subject).clock if len(there) else None
+    return read_form(there, rules, f"time column {name!r}").clock if len(there) else None
 
 
 def require_one_clock(clocks: Iterable[tuple[str, Clock | None]], rules: TimeRules) -> None:
@@ -114,15 +114,18 @@ def require_one_clock(clocks: Iterable[tuple[str, Clock | None]], rules: TimeRul
     for file, clock in clocks:
         if clock is not None:
             first.setdefault(clock, file)
+    if rules.trading_date:
+        return
     if {"aware", "naive"} <= first.keys() and rules.zone is None:
         raise DataError(
             f"The times in {first['naive']} have no zone, and those in {first['aware']} are "
-            "instants. Set --time-zone to the zone of the first, such as America/New_York."
+            "instants. Set --time-zone to the zone of the first, such as America/New_York; daily "
+            "bars stamped at midnights want --trading-date."
         )
     if {"aware", "date"} <= first.keys():
         raise DataError(
             f"The times in {first['date']} are dates, and those in {first['aware']} are instants. "
-            "Import them separately, or rewrite one of them."
+            "Of daily bars --trading-date makes dates of all of them; else rewrite one."
         )
 
 

@@ -17,7 +17,9 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.importing.columns import TIME
 from ray_pipeline.importing.merging import merge_rows
 from ray_pipeline.importing.splitting import Key
+from ray_pipeline.intervals import Interval, parse_interval
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import iso_time
 
 __all__ = ["BucketReport", "Written", "file_name", "write_bucket"]
 
@@ -126,7 +128,7 @@ def write_bucket(
     with ThreadPoolExecutor(_N_WRITING) as pool:
         for key in sorted(by_key):
             name = file_name(interval, key)
-            written, content = _merged_file(out, name, by_key.pop(key), existing, types)
+            written, content = _merged_file(out, interval, name, by_key.pop(key), existing, types)
             total.add(written)
             if content is not None:
                 waiting.append(pool.submit(out.write_bytes, name, content))
@@ -139,6 +141,7 @@ def write_bucket(
 
 def _merged_file(
     out: RunDirectory,
+    interval: str,
     name: str,
     pieces: Sequence[pa.Table],
     existing: frozenset[str],
@@ -148,6 +151,7 @@ def _merged_file(
     before = _before(out, name) if name in existing else None
     try:
         merged = merge_rows(before, pieces, _schema(types, before))
+        _require_apart(merged.table, parse_interval(interval))
     except DataError as error:
         raise DataError(f"{out.uri}/{name}: {error}") from error
     written = Written(
@@ -162,6 +166,26 @@ def _merged_file(
     content = _content(merged.table)
     written.n_files, written.n_bytes = 1, len(content)
     return written, content
+
+
+def _require_apart(table: pa.Table, interval: Interval) -> None:
+    """Refuse two daily or longer bars that lie within one, as of downloads by two clocks.
+
+    Raises
+    ------
+    DataError
+        With the first of them.
+    """
+    time_ns = table[TIME].to_numpy()
+    close = np.flatnonzero(np.diff(time_ns) < interval.seconds * 10**9 // 2)
+    if interval.is_intraday or not len(close):
+        return
+    first, second = (iso_time(int(time_ns[close[0] + i]))[:16] for i in (0, 1))
+    raise DataError(
+        f"bars of {interval} at {first} and {second} lie within one: they are of one day by two "
+        "clocks, as dates and as midnights of an exchange. Import all of them with --trading-date, "
+        "into a new folder."
+    )
 
 
 def _before(out: RunDirectory, name: str) -> pa.Table:

@@ -15,7 +15,7 @@ from ray_pipeline.panel.misfits import other_symbols
 from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.roles import ADJUSTED_IGNORED
 from ray_pipeline.panel.telltales import find_telltales
-from ray_pipeline.panel.time_axis import merge_axes, modal_step_ns, step_counts
+from ray_pipeline.panel.time_axis import decode_runs, merge_axes, modal_step_ns, step_counts
 from ray_pipeline.records import ColumnRoles, first_match
 from ray_pipeline.wording import iso_time, some_of
 
@@ -23,7 +23,8 @@ __all__ = ["panel_warnings", "unused_patterns"]
 
 # Share of the panel's timestamps that a symbol may lack inside its own span before it is said.
 _NOTABLE_ABSENCE = 0.05
-_DAY_NS = 86_400 * 10**9
+_NS = 10**9
+_DAY_NS = 86_400 * _NS
 # A bar length that fewer than this share of the steps have is no good description of the data.
 _REGULAR_SHARE = 0.5
 
@@ -92,6 +93,7 @@ def _time_warnings(
     ]
     if other:
         yield f"most steps are not {interval.told} in {some_of(other, at_most=5)}"
+    yield from _too_close(inspections, interval)
     counts: Counter[int] = Counter()
     for inspection in inspections:
         counts.update(step_counts(inspection.runs))
@@ -111,6 +113,28 @@ def _time_warnings(
         )
         return
     yield from _absences(inspections)
+
+
+def _too_close(inspections: Sequence[SymbolInspection], interval: Interval) -> Iterator[str]:
+    """Tell bars that lie within the one before: one of both is of other data, or another clock."""
+    least_ns = interval.seconds * _NS // 2
+    n_close = {
+        each.symbol: n
+        for each in inspections
+        if (n := sum(n for step, n in step_counts(each.runs).items() if step < least_ns))
+    }
+    if not n_close:
+        return
+    worst = max(n_close, key=lambda symbol: n_close[symbol])
+    times = decode_runs(next(each.runs for each in inspections if each.symbol == worst))
+    at = int(np.flatnonzero(np.diff(times) < least_ns)[0])
+    day = " If they are one day by two clocks, data.trading_date: true reads both as their date."
+    yield (
+        f"bars come less than half of {interval.told} after the one before in "
+        f"{some_of(sorted(n_close), at_most=5)}, {sum(n_close.values()):,} in all; the first of "
+        f"{worst} at {iso_time(int(times[at]))} and {iso_time(int(times[at + 1]))}: their labels "
+        f"and features take them for two bars.{'' if interval.is_intraday else day}"
+    )
 
 
 def _absences(inspections: Sequence[SymbolInspection]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ray_pipeline.panel.naming import bare, name_columns
+from ray_pipeline.panel.naming import adjusted_price, bare, name_columns
 from ray_pipeline.records import BAR_FIELDS, TIME_COLUMNS
 from ray_pipeline.wording import yaml_text
 
@@ -202,6 +202,8 @@ def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None
     if types is not None and vendor is not None and vendor.name == "databento":
         scale = FIXED_POINT if types.get(columns["close"]) == "int64" else None
     notes = [vendor.note] if vendor is not None and vendor.note else []
+    if vendor is not None and vendor.note == _ADJUSTED and not any(map(adjusted_price, names)):
+        notes = []
     if scale is not None:
         notes.append("prices are whole numbers of 1e-9: data.price_scale: 1e-09")
     return ColumnProposal(

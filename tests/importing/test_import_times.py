@@ -52,7 +52,7 @@ def test_times_of_text_are_read_as_in_a_run(
 def test_what_was_assumed_is_told(tmp_path: Path) -> None:
     """With the number of rows."""
     _csv(tmp_path / "csv" / "a.csv", ["2024-07-01 09:30", "2024-07-01 09:35"])
-    done = import_all(tmp_path / "csv", tmp_path / "panel")
+    done = import_all(tmp_path / "csv", tmp_path / "panel", interval="5m")
     lines = list(outcome_lines(done))
     assert "assumed  time column 'time': times without a zone taken as UTC (2 rows)" in lines
 
@@ -82,7 +82,7 @@ def test_instants_beside_clock_times_are_refused(tmp_path: Path) -> None:
 
 def test_the_hour_that_comes_twice_is_told_by_rows_of_one_symbol_alone(tmp_path: Path) -> None:
     """Where a file holds several symbols, the command line has to say which it is."""
-    zone = {"time_zone": "America/New_York"}
+    zone = {"time_zone": "America/New_York", "interval": "1h"}
     times = ["2024-11-03 00:30", "2024-11-03 01:30", "2024-11-03 01:30", "2024-11-03 02:30"]
     _csv(tmp_path / "one" / "A.csv", times)
     import_all(tmp_path / "one", tmp_path / "1", symbol_from_path="{symbol}.csv", **zone)
