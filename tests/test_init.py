@@ -193,3 +193,18 @@ def test_a_session_by_local_clocks_is_a_guess(
     aware = table.set_column(0, "ts", table["ts"].cast(pa.timestamp("us", "UTC")))
     source = write_panel(tmp_path / "aware", {"A": aware}, interval="30m")
     assert "time_zone" not in _run(capsys, "init", source, "--out", tmp_path / "other.yaml")[1]
+
+
+def test_fixed_point_prices_are_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole numbers beyond any price, whatever the columns are called."""
+    tables = {}
+    for symbol, table in _bars().items():
+        columns = {name: table[name] for name in table.column_names}
+        for name in ("open", "high", "low", "close"):
+            columns[name] = pa.array(np.round(table[name].to_numpy() * 1e9).astype(np.int64))
+        tables[symbol] = pa.table(columns)
+    source = write_panel(tmp_path / "data", tables)
+    said = _run(capsys, "init", source, "--out", tmp_path / "run.yaml")[1]
+    assert "guess     data.price_scale: 1e-09 (prices are whole numbers around 1" in said
+    plain = write_panel(tmp_path / "plain", _bars())
+    assert "price_scale" not in _run(capsys, "init", plain, "--out", tmp_path / "x.yaml")[1]

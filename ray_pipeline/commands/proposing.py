@@ -26,9 +26,11 @@ from ray_pipeline.importing.sources import form_of
 from ray_pipeline.inspecting.panel import request_of, summarise
 from ray_pipeline.panel.exchange_hours import find_hours
 from ray_pipeline.panel.inspection import SymbolInspection, inspect_symbol
+from ray_pipeline.panel.quality import to_float
+from ray_pipeline.panel.reading import read_columns
 from ray_pipeline.panel.time_axis import decode_runs, modal_step_ns
 from ray_pipeline.panel.value_columns import propose_value
-from ray_pipeline.panel.vendors import VENDORS, propose_columns
+from ray_pipeline.panel.vendors import FIXED_POINT, VENDORS, propose_columns
 from ray_pipeline.records import Discovery, SymbolPartition
 from ray_pipeline.storage import FileSystem, absolute_uri, list_names, open_filesystem
 from ray_pipeline.wording import agreeing, plural, size_text, some_of, yaml_text
@@ -108,6 +110,7 @@ def propose_config(
     inspections = _inspected(looked_at, fs, draft)
     if inspections:
         _propose_zone(inspections, draft)
+        _propose_scale(inspections[0], looked_at, fs, draft)
         _propose_labels(inspections, draft)
     text = draft.text([])
     try:
@@ -331,6 +334,25 @@ def _propose_zone(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -
         draft.guess("data.time_zone", yaml_text(hours.zone), why)
     else:
         draft.found.append(f"as UTC, {hours.hours} is the session of {hours.zone}")
+
+
+def _propose_scale(
+    inspection: SymbolInspection,
+    partitions: Sequence[SymbolPartition],
+    fs: FileSystem,
+    draft: ConfigDraft,
+) -> None:
+    """Say that prices are fixed-point numbers, where they are whole and beyond any price."""
+    if inspection.kind != "bars" or "data.price_scale" in draft.named:
+        return
+    config = parse_experiment_config(draft.text([]), "the proposed config")
+    partition = next(each for each in partitions if each.symbol == inspection.symbol)
+    rules = request_of(config, config.data.interval).rules
+    close = to_float(read_columns(partition, fs, ["close"], rules)["close"])
+    close = close[np.isfinite(close)]
+    if len(close) and np.median(close) >= 1.0 / FIXED_POINT and not (close % 1.0).any():
+        why = f"prices are whole numbers around {np.median(close):.2g}"
+        draft.guess("data.price_scale", f"{FIXED_POINT:g}", why)
 
 
 def _propose_labels(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:

@@ -23,8 +23,9 @@ class Merged:
     ----------
     table
         Sorted by time, which is unique.
-    n_repeated
-        Rows of the sources that a later row of the sources with the same time has replaced.
+    n_repeated, n_contradicting
+        Rows of the sources that a later row of the sources with the same time has replaced, and
+        those of them that were not just as that one is.
     n_replaced
         Rows that were there before and were replaced by others.
     n_known
@@ -33,6 +34,7 @@ class Merged:
 
     table: pa.Table
     n_repeated: int
+    n_contradicting: int
     n_replaced: int
     n_known: int
 
@@ -64,7 +66,7 @@ def merge_rows(before: pa.Table | None, pieces: Sequence[pa.Table], schema: pa.S
     table = pa.concat_tables(parts).combine_chunks()
     time_ns = table[TIME].cast(pa.int64()).to_numpy()
     if (time_ns[1:] > time_ns[:-1]).all():
-        return Merged(table, 0, 0, 0)
+        return Merged(table, 0, 0, 0, 0)
     order = np.argsort(time_ns, kind="stable")
     ordered = time_ns[order]
     is_last = np.append(ordered[1:] != ordered[:-1], [True])
@@ -72,9 +74,12 @@ def merge_rows(before: pa.Table | None, pieces: Sequence[pa.Table], schema: pa.S
     was_before = gone < n_before
     n_gone_before = int(was_before.sum())
     n_known = _n_equal(table, gone[was_before], winners[was_before]) if n_gone_before else 0
+    repeated, by = gone[~was_before], winners[~was_before]
+    n_same = _n_equal(table, repeated, by) if len(repeated) else 0
     return Merged(
         table.take(pa.array(order[is_last])),
-        len(gone) - n_gone_before,
+        len(repeated),
+        len(repeated) - n_same,
         n_gone_before - n_known,
         n_known,
     )

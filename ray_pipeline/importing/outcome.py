@@ -9,7 +9,7 @@ from typing import Any
 
 from ray_pipeline.importing.columns import ColumnPlan
 from ray_pipeline.importing.writing import Written
-from ray_pipeline.wording import plural, size_text, some_of
+from ray_pipeline.wording import agreeing, plural, size_text, some_of
 
 __all__ = ["Imported", "outcome_lines"]
 
@@ -87,6 +87,7 @@ class Imported:
                 "assumed": dict(sorted(self.assumed.items())),
                 "added": self.n_added,
                 "repeated": written.n_repeated,
+                "contradicting": written.n_contradicting,
                 "replaced": written.n_replaced,
                 "known": written.n_known,
             },
@@ -121,6 +122,13 @@ def _told_apart(plan: ColumnPlan | None) -> str:
     return f" (here perhaps {some_of(names, at_most=4)})" if names else ""
 
 
+_REPEATED = "the same symbol and time comes again later, and the last one counts"
+
+
+def _contradicting(n_rows: int) -> str:
+    return f"; {n_rows:,} of them {agreeing(n_rows, 'differs', 'differ')} from it" * bool(n_rows)
+
+
 def outcome_lines(done: Imported) -> Iterator[str]:
     """Tell what was read, dropped and written, and what to do next."""
     before = f" ({done.n_known_files:,} others were imported before)" * bool(done.n_known_files)
@@ -134,7 +142,7 @@ def outcome_lines(done: Imported) -> Iterator[str]:
         yield f"dropped  {plural(n_rows, 'row')}: {why}"
     each = done.written
     for n_rows, why in (
-        (each.n_repeated, "the same symbol and time comes again later, and the last one counts"),
+        (each.n_repeated, _REPEATED + _contradicting(each.n_contradicting)),
         (each.n_known, "the panel has them already, just as they are"),
     ):
         if n_rows:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from ray_pipeline.discovery.bar_sizes import looks_like_interval
 from ray_pipeline.discovery.patterns import LayoutPattern
 from ray_pipeline.discovery.proposing import propose_layout
 from ray_pipeline.errors import DataError, DiscoveryError
@@ -124,6 +126,10 @@ def _folder_for(source: str) -> str:
 def _pattern(files: Sequence[SourceFile]) -> str | None:
     """Return the pattern of paths that tell the symbol, None where they tell none."""
     suffixes = {_suffix(each.name) for each in files}
+    if len({each.name.count("/") for each in files}) > 1:
+        return None  # files on several levels are of several kinds
+    if (of_words := _pattern_of_words(files, suffixes)) is not None:
+        return of_words
     levels: list[dict[str, None]] = []
     for each in files:
         *folders, name = each.name.split("/")
@@ -137,6 +143,38 @@ def _pattern(files: Sequence[SourceFile]) -> str | None:
         return None
     ending = suffixes.pop() if len(suffixes) == 1 else ".*"
     return found.removesuffix(_PARQUET) + ending if found.endswith(_PARQUET) else found
+
+
+def _pattern_of_words(files: Sequence[SourceFile], suffixes: Collection[str]) -> str | None:
+    """Return the pattern of names such as ``BTCUSDT-5m-2024-01.zip``: one word is the symbol.
+
+    Words are the same in all names, or dates and numbers, or the symbol, which is the only one of
+    the rest that differs, or else the first.
+    """
+    if "/" in files[0].name:
+        return None
+    stems = [each.name[: len(each.name) - len(_suffix(each.name))] for each in files]
+    words = [re.split(r"([-_ ])", stem) for stem in stems]
+    if len(words[0]) < 3 or len({len(each) for each in words}) > 1:
+        return None
+    kinds = [set(column) for column in zip(*words, strict=True)]
+    varying = [i for i, kind in enumerate(kinds) if len(kind) > 1]
+    others = [i for i in varying if not all(map(_is_number_word, kinds[i]))]
+    if any(looks_like_interval(word) for i in others for word in kinds[i]) or len(others) > 1:
+        return None
+    symbol = others[0] if others else 0
+    if any(map(_is_number_word, kinds[symbol])):
+        return None
+    parts = [
+        "{symbol}" if i == symbol else "*" if i in varying else next(iter(kind))
+        for i, kind in enumerate(kinds)
+    ]
+    ending = next(iter(suffixes)) if len(suffixes) == 1 else ".*"
+    return re.sub(r"\*([-_ ]\*)+", "*", "".join(parts)) + ending
+
+
+def _is_number_word(word: str) -> bool:
+    return word.isdecimal()
 
 
 def _suffix(name: str) -> str:

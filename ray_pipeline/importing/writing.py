@@ -37,7 +37,7 @@ class Written:
     ----------
     n_rows
         Rows of the sources that came to the files.
-    n_repeated, n_replaced, n_known
+    n_repeated, n_contradicting, n_replaced, n_known
         As `Merged` counts them.
     n_files, n_bytes
         Files that were written; one that holds the same already is left alone.
@@ -47,6 +47,7 @@ class Written:
 
     n_rows: int = 0
     n_repeated: int = 0
+    n_contradicting: int = 0
     n_replaced: int = 0
     n_known: int = 0
     n_files: int = 0
@@ -157,6 +158,7 @@ def _merged_file(
     written = Written(
         n_rows=sum(piece.num_rows for piece in pieces),
         n_repeated=merged.n_repeated,
+        n_contradicting=merged.n_contradicting,
         n_replaced=merged.n_replaced,
         n_known=merged.n_known,
     )

@@ -337,6 +337,7 @@ def test_the_document_holds_what_the_lines_say(days: Path, tmp_path: Path) -> No
         "assumed": {},
         "added": 24,
         "repeated": 0,
+        "contradicting": 0,
         "replaced": 0,
         "known": 0,
     }

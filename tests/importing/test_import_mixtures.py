@@ -16,6 +16,7 @@ from ray_pipeline import cli
 from ray_pipeline.commands.checking import check_config
 from ray_pipeline.config import load_experiment_config
 from ray_pipeline.errors import ConfigError, DataError, DiscoveryError
+from ray_pipeline.importing.outcome import outcome_lines
 
 pytestmark = pytest.mark.usefixtures("interrupt_after")
 
@@ -179,3 +180,18 @@ def test_init_looks_at_symbols_side_by_side_and_at_what_it_does_not_read(
     said = capsys.readouterr().out
     assert "1 text file beside them is not read; ray-pipeline import does" in said
     assert "adjusted ones stand beside them" not in said
+
+
+def test_rows_that_contradict_each_other_are_counted(tmp_path: Path) -> None:
+    """Apart from those that merely come again."""
+    table = bars("2024-01-01", 5, ["A"])
+    close = table["close"].to_numpy().copy()
+    close[0] += 1.0
+    other = table.set_column(table.column_names.index("close"), "close", pa.array(close))
+    (tmp_path / "long").mkdir()
+    pq.write_table(table, tmp_path / "long/1.parquet")
+    pq.write_table(other, tmp_path / "long/2.parquet")
+    done = import_all(tmp_path / "long", tmp_path / "panel")
+    assert (done.written.n_repeated, done.written.n_contradicting) == (5, 1)
+    (line,) = (each for each in outcome_lines(done) if "comes again later" in each)
+    assert line.endswith("the last one counts; 1 of them differs from it")
