@@ -6,4 +6,4 @@ for a release that leaves its code as it is.
 
 __all__ = ["__version__"]
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

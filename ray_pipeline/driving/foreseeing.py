@@ -53,7 +53,7 @@ class Foresight:
             subject.frame.n_timestamps,
             executor.n_workers,
         )
-        document = estimate_document(self._estimate, self._run.uri)
+        document = estimate_document(self._estimate, str(context.config.output.run_dir))
         return document, document["told"]
 
     def compare(self, wall_s: float, timings_s: Mapping[str, float]) -> Told:
