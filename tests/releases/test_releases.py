@@ -103,5 +103,6 @@ def test_the_history_of_an_older_version_is_given_or_refused(
         assert "Traceback" not in sentence
         assert not list(out.rglob("*.parquet"))
     else:
-        tables = [pq.read_table(path) for path in out.rglob("*.parquet")]
+        tables = [pq.read_table(path) for path in (out / "interval=1d").rglob("*.parquet")]
+        assert len(tables) == 4
         assert not any(any(table["in_sample"].to_pylist()) for table in tables)
