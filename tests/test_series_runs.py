@@ -287,3 +287,58 @@ def test_models_of_a_series_ask_for_its_value(tmp_path, capsys):
     arguments = ["--data-dir", str(other), "--out", str(tmp_path / "x"), "--n-workers", "0"]
     assert main(["predict", str(tmp_path / "run_q"), *arguments]) != 0
     assert "'ret'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_levels_that_last_are_no_discovery(tmp_path, capsys):
+    """Items that sell at rates of their own: what stands high stays high, and that is said."""
+    rng = np.random.default_rng(5)
+    days = np.datetime64("2021-01-01") + np.arange(N_DAYS)
+    for item, rate in enumerate(np.linspace(1.0, 9.0, N_ITEMS)):
+        _write(
+            tmp_path / "panel", f"item_{item}", {"date": days, "sold": rng.poisson(rate, N_DAYS)}
+        )
+    targets = {"labeling": {"targets": ["fwd_mean_7d", "fwd_change_7d"]}}
+    config = _config(
+        tmp_path / "l.yaml", tmp_path / "panel", {"time": "date", "value": "sold"}, **targets
+    )
+    assert main(["run", str(config)]) == 0
+    assert _ranked(tmp_path / "run_l")["fwd_mean_7d", "cross_sectional"]["skill"] > 0.5
+    warnings = json.loads((tmp_path / "run_l" / "run.json").read_text())["warnings"]
+    (told,) = [text for text in warnings if text.startswith("symbols keep their levels")]
+    assert "rank correlation of 1.00, and so by itself fwd_mean_7d across symbols" in told
+    capsys.readouterr()
+    assert main(["explain", str(tmp_path / "run_l"), "--target", "fwd_mean_7d"]) == 0
+    assert "caution: symbols keep their levels" in " ".join(capsys.readouterr().out.split())
+    assert main(["explain", str(tmp_path / "run_l"), "--target", "fwd_mean_7d", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cautions"] == [told]
+
+
+@pytest.mark.slow
+def test_portfolios_of_percent_are_told(tmp_path):
+    """Whoever loses more than there is has labels that are no fractions."""
+    panel = _factors(tmp_path / "fractions", 0.5, seed=1)
+    (tmp_path / "percent").mkdir()
+    for path in panel.glob("*.parquet"):
+        table = pq.read_table(path)
+        percent = pa.array(100.0 * table["ret"].to_numpy())
+        pq.write_table(table.set_column(1, "ret", percent), tmp_path / "percent" / path.name)
+    told = []
+    for name in ("fractions", "percent"):
+        config = _config(
+            tmp_path / f"{name}.yaml",
+            tmp_path / name,
+            {"time": "month", "value": "ret"},
+            labeling={"targets": ["fwd_mean_1mo"]},
+            evaluation={"return_targets": ["fwd_mean_1mo"]},
+            doubt={
+                "max_skill": {"*": None},
+                "max_hit_rate": {"*": None},
+                "max_sharpe": {"*": None},
+            },
+        )
+        assert main(["run", str(config)]) == 0
+        warnings = json.loads((tmp_path / f"run_{name}" / "run.json").read_text())["warnings"]
+        told.append([text for text in warnings if "lose more than they have" in text])
+    assert told[0] == []
+    assert "portfolios of fwd_mean_1mo lose more than they have" in told[1][0]

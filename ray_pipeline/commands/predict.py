@@ -39,6 +39,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also rows that the models learned from, marked in_sample: for no backtest",
     )
     parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="put these in place of predictions that other options made in the same folder",
+    )
+    parser.add_argument(
         "--n-workers",
         type=whole_number(0, MAX_COUNT),
         metavar="N",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from ray_pipeline.records import GroupSpans, MembershipSpans
 from ray_pipeline.storage import open_filesystem, storage_errors
 from ray_pipeline.wording import iso_time
 
-__all__ = ["Universe", "read_universe"]
+__all__ = ["Universe", "has_dates", "read_universe"]
 
 _KEY = "data.universe"
 _SYMBOL, _FROM, _TO = "symbol", "from", "to"
@@ -176,6 +176,15 @@ def _columns(table: pa.Table, uri: str, group: str | None) -> dict[str, pa.Chunk
     is_map = group in table.column_names
     needed = (_SYMBOL,) if is_map else (_SYMBOL, _FROM, _TO)
     missing = [name for name in needed if name not in by_name]
+    others = [name for name in table.column_names if name.strip().lower() != _SYMBOL]
+    if missing == [_FROM, _TO] and others:
+        named = "" if group is None else f", and columns.group: {group} is none of its columns"
+        raise ConfigError(
+            f"{_KEY}: {uri} says of no symbol when it belongs ('from', 'to'){named}; it has "
+            f"{', '.join(map(repr, table.column_names))}. A plain map of symbols to groups is read "
+            f"as such if columns.group names its column, such as {others[-1]}; else add 'from' and "
+            "'to', empty where a symbol has always belonged, or still does."
+        )
     if missing:
         raise ConfigError(
             f"{_KEY}: {uri} has no column {', '.join(map(repr, missing))}; it has "
@@ -229,6 +238,12 @@ def _times(column: pa.ChunkedArray, uri: str, name: str, *, at_end: bool) -> NDA
         a_day = 86_400 * 10**9
         values = values + np.where(values % a_day == 0, a_day, 1)
     return np.where(np.asarray(column.is_null().to_numpy()), open_end, values)
+
+
+def has_dates(spans: Iterable[MembershipSpans | None]) -> bool:
+    """Tell whether memberships begin or end at all: those of a plain map never do."""
+    always = ((_ALWAYS.min, _ALWAYS.max),)
+    return any(each not in (None, always) for each in spans)
 
 
 def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

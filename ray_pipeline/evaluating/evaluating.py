@@ -42,6 +42,7 @@ from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.training import Training
+from ray_pipeline.wording import some_of
 
 __all__ = [
     "DECAY",
@@ -227,6 +228,25 @@ def _evaluate(context: StageContext) -> None:
     else:
         context.write.copy(evaluation.curves, EQUITY)
     doubt_models(context, evaluation.jobs, evaluation.doubted, EVALUATED_JOBS)
+    context.account.warn(_impossible(evaluation.jobs))
+
+
+def _impossible(jobs: Sequence[EvaluatedRow]) -> list[str]:
+    """Tell of portfolios that lose more than there is: their labels are no returns as fractions."""
+    lost = {
+        row.target: row.max_drawdown
+        for row in sorted(jobs, key=lambda row: row.max_drawdown)
+        if row.max_drawdown > 1.0
+    }
+    if not lost:
+        return []
+    worst = max(lost, key=lambda target: lost[target])
+    return [
+        f"portfolios of {some_of(sorted(lost), at_most=5)} lose more than they have, "
+        f"{100 * lost[worst]:,.0f} % at {worst}: their labels are no returns as fractions "
+        "(0.01 is 1 %), so that what costs take and what breaks even is wrong. Give percent "
+        "divided by 100, or leave the target out of evaluation.return_targets."
+    ]
 
 
 EVALUATION = Stage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -65,6 +66,7 @@ def explain_target(
         "run": {"uri": run.uri} | {name: getattr(contents.record, name) for name in told},
         "target": target,
         "symbol": symbol,
+        "cautions": _cautions(contents.record.warnings, target),
         "groups": None if contents.record.groups is None else contents.record.groups.model_dump(),
         "rules": rules,
         "ranking": _ranking(contents, target, rules),
@@ -80,6 +82,12 @@ def explain_target(
         "models": explain_models(contents, target, symbol),
         "data": _data(contents, symbol),
     }
+
+
+def _cautions(warnings: Sequence[str], target: str) -> list[str]:
+    """Return the run's warnings that name the target."""
+    name = re.compile(rf"(?<![\w.]){re.escape(target)}(?![\w.]*\w)")
+    return [text for text in warnings if name.search(text)]
 
 
 def _rules(config: ExperimentConfig) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def _head(found: Found) -> Iterator[str]:
     if found["symbol"] is not None:
         yield from route_of_symbol_lines(found)
     yield from wrapped(found["ranking"]["verdict"], indent="")
+    for text in found["cautions"]:
+        yield from wrapped(f"caution: {text}", indent="")
     if run["status"] in _UNTIL:
         yield from wrapped(_UNTIL[run["status"]], indent="")
     if run["error"]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from ray_pipeline.discovery.universe import has_dates
 from ray_pipeline.inspecting.cross_section import (
     compute_cross_section,
     needs_cross_section,
@@ -78,6 +79,9 @@ def _describe(
             "interval": found.interval,
             "layout": found.layout,
             "universe": context.config.data.universe,
+            "universe_has_dates": has_dates(
+                each.membership for each in context.batch.partitions.values()
+            ),
             "kind": summary.kind,
             "bar_seconds": summary.bar_seconds,
             "bar_months": frame.request.bar_months,

@@ -8,12 +8,13 @@ from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.known_targets import KnownTarget
 from ray_pipeline.panel.telltales import Telltale
 from ray_pipeline.records import TargetSpec
-from ray_pipeline.series import foretold
+from ray_pipeline.series import find_series_label, foretold, order_lasts
 from ray_pipeline.wording import some_of
 
 __all__ = ["column_warnings", "foretold_targets", "lacking_columns"]
 
 _MOST_NAMED = 8
+_OF_LEVELS = ("fwd_value", "fwd_mean", "fwd_sum", "excess_mean")
 _NOTABLE_FORETOLD = 0.3  # correlation; a tenth of it is a discovery where levels say nothing
 
 
@@ -90,9 +91,25 @@ def foretold_targets(
         known = foretold(target.name, target.horizon_bars, lasts)
         if known is not None and known >= _NOTABLE_FORETOLD:
             told.append(f"{target.name} with a correlation of {known:.2f}")
+    yield from _kept_order(targets, inspections)
     if told:
         yield (
             "the last value and the mean of as many rows as the horizon has tell by themselves "
             f"{some_of(told, at_most=_MOST_NAMED)}, over a symbol's own time in the median of the "
             "symbols: a skill of that size is no discovery"
+        )
+
+
+def _kept_order(
+    targets: Sequence[TargetSpec], inspections: Sequence[SymbolInspection]
+) -> Iterator[str]:
+    """Yield a sentence on the targets that the symbols' levels tell across symbols."""
+    order = order_lasts([each.levels for each in inspections if each.levels is not None])
+    named = [each.name for each in targets if find_series_label(each.name) in _OF_LEVELS]
+    if order is not None and order >= _NOTABLE_FORETOLD and named:
+        yield (
+            "symbols keep their levels: the order of their means in the first half of the rows "
+            f"tells that of the second with a rank correlation of {order:.2f}, and so by itself "
+            f"{some_of(named, at_most=_MOST_NAMED)} across symbols: a skill of that size is no "
+            "discovery (fwd_change takes the level off)"
         )

@@ -41,7 +41,7 @@ from ray_pipeline.panel.time_forms import Clock
 from ray_pipeline.panel.value_columns import require_value, value_advice
 from ray_pipeline.panel.vendors import propose_columns
 from ray_pipeline.records import BAR_FIELDS, VALUE, ColumnRoles, SymbolPartition, TimeRun
-from ray_pipeline.series import Lasting, lasting
+from ray_pipeline.series import Lasting, lasting, levels
 from ray_pipeline.storage.filesystems import FileSystem
 from ray_pipeline.wording import some_of
 
@@ -146,6 +146,8 @@ class SymbolInspection:
         What the rows show of columns that count, tell the time, or are targets by name alone.
     lasting
         Of a series what `ray_pipeline.series.lasting` says.
+    levels
+        Of a series the means of its halves.
     group_source
         Where its groups come from, if the config asks for groups.
     group_runs
@@ -169,6 +171,7 @@ class SymbolInspection:
     own_symbols: tuple[tuple[str, str], ...] = ()
     evidence: ColumnEvidence = NO_EVIDENCE
     lasting: tuple[Lasting, ...] = ()
+    levels: tuple[float, float] | None = None
     group_source: GroupSource = "nowhere"
     group_runs: tuple[tuple[int, str | None], ...] = ()
 
@@ -179,6 +182,7 @@ class SymbolInspection:
         record["findings"] = [asdict(finding) for finding in self.findings]
         record["evidence"] = self.evidence.to_record()
         record["lasting"] = [list(each) for each in self.lasting]
+        record["levels"] = None if self.levels is None else list(self.levels)
         for name in _PAIRS:
             record[name] = [list(pair) for pair in record[name]]
         record["target_values"] = [
@@ -193,6 +197,7 @@ class SymbolInspection:
             name: tuple(tuple(pair) for pair in record[name]) for name in _PAIRS
         }
         changed["lasting"] = tuple(tuple(each) for each in record["lasting"])
+        changed["levels"] = None if record["levels"] is None else tuple(record["levels"])
         changed["clocks"] = tuple(record["clocks"])
         changed["runs"] = tuple(TimeRun(*run) for run in record["runs"])
         changed["findings"] = tuple(QualityFinding(**finding) for finding in record["findings"])
@@ -313,6 +318,7 @@ def inspect_symbol(
         own_symbols=own_symbols,
         evidence=evidence.found(),
         lasting=lasting(given[:, 0]) if kind == "series" else (),
+        levels=levels(given[:, 0]) if kind == "series" else None,
         group_source=group_source(columns, partition.groups, request.group),
         group_runs=() if request.group is None else groups.runs(time_ns),
     )

@@ -9,17 +9,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ray_pipeline.driving.journal import refuse_foreign
-from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.errors import ConfigError, RayPipelineError
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.results.reading import read_predictions_record
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, DriverLease
 
-__all__ = ["RECORD", "STAGE", "PredictionsFolder", "open_predictions"]
+__all__ = ["RECORD", "STAGE", "PredictionsFolder", "open_predictions", "require_same_options"]
 
 RECORD = "predictions.json"
 STAGE = "predict"
 
+_OPTIONS = {
+    "since": "--since",
+    "symbols_asked": "--symbols",
+    "history": "--history",
+    "in_sample": "--in-sample",
+}
 _N_THREADS = 16
 _N_SHOWN = 5
 
@@ -53,6 +59,35 @@ def open_predictions(
         folder.write()
         with folder.recorded():
             yield folder
+
+
+def require_same_options(out: RunDirectory, facts: Mapping[str, Any]) -> None:
+    """Refuse to write over finished predictions that other options made.
+
+    New data, or another run, replace what they gave before; fewer rows or symbols would leave
+    some of the old files beside the new ones, or take rows away without a word.
+
+    Raises
+    ------
+    ConfigError
+        With the options that differ.
+    """
+    if not out.exists(RECORD):
+        return
+    found = read_predictions_record(out, RECORD)
+    if found.status != "done":
+        return
+    before = found.model_dump(include=found.model_fields_set)
+    differing = [
+        f"{option} {before[key] or 'none'} there and {facts[key] or 'none'} here"
+        for key, option in _OPTIONS.items()
+        if key in before and before[key] != facts[key]
+    ]
+    if differing:
+        raise ConfigError(
+            f"--out {out.uri} holds predictions of other options: {'; '.join(differing)}. Give "
+            "another folder, or --replace to put these in their place."
+        )
 
 
 class PredictionsFolder:

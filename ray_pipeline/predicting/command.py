@@ -24,7 +24,13 @@ from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.roles import fields_of
-from ray_pipeline.predicting.account import RECORD, STAGE, PredictionsFolder, open_predictions
+from ray_pipeline.predicting.account import (
+    RECORD,
+    STAGE,
+    PredictionsFolder,
+    open_predictions,
+    require_same_options,
+)
 from ray_pipeline.predicting.doubt import doubt_warnings
 from ray_pipeline.predicting.history import read_history
 from ray_pipeline.predicting.models import ScoringReader
@@ -124,6 +130,7 @@ def predict_panel(
             "rejected": [asdict(rejection) for rejection in batch.discovery.rejected],
         },
         "since": options.since,
+        "symbols_asked": list(options.symbols),
         "history": options.history,
         "in_sample": options.in_sample,
         "targets": list(targets),
@@ -143,6 +150,8 @@ def predict_panel(
         # Of a model that serves everybody the user hears once, and before any work is done.
         check_model(trained.run, job_id, seals.get(job_id))
     work = _Work(trained, batch, served, seals, request, targets, raw, since, options)
+    if not options.replace:
+        require_same_options(destination, facts)
     with open_predictions(destination, facts, reporter.say) as folder:
         _score(work, config, destination, folder, reporter)
     return folder.record

@@ -24,6 +24,8 @@ class PredictOptions:
         Before the rows that models can score honestly, give the run's out-of-sample predictions.
     in_sample
         Score rows whose labels the models learned from too, marked as such.
+    replace
+        Put these in place of predictions that other options made, in the same folder.
     n_workers
         Workers; 0: in this process, without Ray.
     address
@@ -38,6 +40,7 @@ class PredictOptions:
     since: str | None = None
     history: bool = False
     in_sample: bool = False
+    replace: bool = False
     n_workers: int | None = None
     address: str | None = None
     layout: str | None = None

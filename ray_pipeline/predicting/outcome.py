@@ -127,6 +127,11 @@ def prediction_lines(document: Record) -> list[str]:
             "predictions of training rows are those",
         )
         lines.append(f"{same} of the training, bit for bit")
+    elif not replay["n_compared"] and any(each["n_rows"] for each in document["symbols"].values()):
+        lines.append(
+            "none of the last training rows is in these data: that models predict as they did then "
+            "could not be checked"
+        )
     scored = [each for each in document["symbols"].values() if each["file"]]
     n_rows = sum(each["n_rows"] for each in scored)
     n_targets = len(document["targets"])
@@ -142,10 +147,12 @@ def _row_notes(record: Record | None) -> list[str]:
         notes = []
         if record["n_without_group"]:
             notes.append("has rows without a group, which are compared with nobody")
-        if record["n_unusual"] > _MANY * (record["n_rows"] - record["n_history"]):
+        n_new = record["n_rows"] - record["n_history"]
+        if record["n_unusual"] > _MANY * n_new:
             notes.append(
-                "more than a tenth of the new rows are unlike those that the models learned from, "
-                f"most often in {some_of(record['unusual'])}"
+                f"{record['n_unusual']:,} of {plural(n_new, 'row')} "
+                f"{agreeing(record['n_unusual'], 'is', 'are')} unlike those that the models "
+                f"learned from, most often in {some_of(record['unusual'])}"
             )
         return notes
     if record["n_outside_universe"]:

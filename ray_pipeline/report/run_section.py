@@ -124,11 +124,14 @@ def _symbols(contents: RunContents) -> str:
 
 
 def _universe(data: DataFacts) -> str:
-    if data.universe is not None:
+    if data.universe is not None and data.universe_has_dates:
         return f"members by {data.universe}, a symbol only while it belonged to it"
+    which = "the symbols that have data, at all times"
+    if data.universe is not None:
+        which = f"the symbols of {data.universe}, which names no dates, at all times"
     return (
-        "the symbols that have data, at all times: if they are those that are left today, figures "
-        "leave out the ones that did badly enough to go (data.universe takes members by date)"
+        f"{which}: if they are those that are left today, figures leave out the ones that did "
+        "badly enough to go (data.universe takes members by date)"
     )
 
 

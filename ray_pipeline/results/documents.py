@@ -109,6 +109,7 @@ class DataFacts(Record):
     interval: str | None = None
     layout: str | None = None
     universe: str | None = None
+    universe_has_dates: bool = True
     kind: Literal["bars", "labeled", "series"] | None = None
     bar_seconds: int | None = None
     bar_months: int = 0
@@ -353,6 +354,14 @@ class ModelRecord(Record):
 
 
 class PredictionsRecord(Record):
-    """``predictions.json``, as far as writing into the same folder again takes it."""
+    """``predictions.json``, as far as writing into the same folder again takes it.
+
+    Options that a version before 0.5.0 did not write are not among the fields that are set.
+    """
 
     files: Items[str] = ()
+    status: str = ""
+    since: str | None = None
+    symbols_asked: list[str] = []
+    history: bool = False
+    in_sample: bool = False

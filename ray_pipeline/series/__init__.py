@@ -14,7 +14,7 @@ from ray_pipeline.series.labels import (
     find_series_label,
     series_target_task,
 )
-from ray_pipeline.series.lasting import Lasting, foretold, lasting
+from ray_pipeline.series.lasting import Lasting, foretold, lasting, levels, order_lasts
 from ray_pipeline.series.values import ValueSeries
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "find_series_label",
     "foretold",
     "lasting",
+    "levels",
+    "order_lasts",
     "series_feature_names",
     "series_lookback",
     "series_set",

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ray_pipeline.bars.rolling import Rolling
 from ray_pipeline.series.labels import find_series_label
 from ray_pipeline.series.values import FloatArray
 
-__all__ = ["SPANS", "Lasting", "foretold", "lasting"]
+__all__ = ["SPANS", "Lasting", "foretold", "lasting", "levels", "order_lasts"]
 
 SPANS = (1, 3, 7, 28, 90)
 """Rows over which levels are compared."""
@@ -20,6 +21,7 @@ Lasting = tuple[int, float, float]
 """A number of rows, and the correlations with the mean of so many to come, and with its change."""
 
 _LEAST_STRETCHES = 20  # that do not overlap
+_LEAST_SYMBOLS = 5
 
 
 def lasting(value: FloatArray) -> tuple[Lasting, ...]:
@@ -58,6 +60,43 @@ def lasting(value: FloatArray) -> tuple[Lasting, ...]:
         if mean is not None and change is not None:
             found.append((span, mean, change))
     return tuple(found)
+
+
+def levels(value: FloatArray) -> tuple[float, float] | None:
+    """Return the means of the first and of the second half of a series; None of one without."""
+    halves = [half[np.isfinite(half)] for half in np.array_split(value, 2)]
+    if not all(map(len, halves)):
+        return None
+    first, second = (float(np.round(half.mean(), 12)) for half in halves)
+    return first, second
+
+
+def order_lasts(found: Sequence[tuple[float, float]]) -> float | None:
+    """Return the rank correlation of the symbols' first halves with their second ones.
+
+    What stands high for good stands high tomorrow: across symbols the level alone tells that.
+
+    Parameters
+    ----------
+    found
+        As `levels` gives them, of each symbol.
+
+    Returns
+    -------
+    float
+        None of fewer than five symbols, or where a half is the same of all.
+
+    Examples
+    --------
+    >>> order_lasts([(1.0, 1.1), (2.0, 2.3), (3.0, 2.9), (4.0, 4.2), (5.0, 5.5)])
+    1.0
+    """
+    if len(found) < _LEAST_SYMBOLS:
+        return None
+    first, second = (rankdata(half) for half in zip(*found, strict=True))
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return round(float(np.corrcoef(first, second)[0, 1]), 6)
 
 
 def foretold(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_pipeline.discovery.universe import read_universe
+from ray_pipeline.discovery.universe import has_dates, read_universe
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.panel.membership import members_at
 
@@ -166,8 +166,12 @@ def test_a_map_from_symbol_to_group_needs_no_dates(tmp_path: Path) -> None:
     always = (ALWAYS.min, ALWAYS.max)
     assert found.spans == dict.fromkeys(("0700", "TRUE", "X"), (always,))
     assert found.groups == {"0700": ((*always, "010"),), "TRUE": ((*always, "40"),), "X": ()}
-    with pytest.raises(ConfigError, match=r"has no column 'from', 'to'"):
+    with pytest.raises(ConfigError, match=r"no symbol when it belongs.*such as sector"):
         read_universe(str(path), {})
+    with pytest.raises(ConfigError, match=r"columns\.group: sektor is none of its columns"):
+        read_universe(str(path), {}, "sektor")
+    assert not has_dates(found.spans.values())
+    assert has_dates([((0, ALWAYS.max),), None])
 
 
 def test_rows_of_one_group_are_joined(tmp_path: Path) -> None:

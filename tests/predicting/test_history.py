@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from trained_runs import TARGET, Trained, predict, remembering_bars
 
 from ray_pipeline.errors import ConfigError
-from ray_pipeline.predicting import load_run
+from ray_pipeline.predicting import load_run, prediction_lines
 
 SCORE = f"{TARGET}__score"
 RAW = f"{TARGET}__pooled__ridge"
@@ -185,3 +185,29 @@ def test_history_and_rows_of_the_training_exclude_each_other(bars: Trained, tmp_
     """One is out of sample, the other is not."""
     with pytest.raises(ConfigError, match=r"--history and --in-sample: .* Leave one of them out"):
         predict(bars, tmp_path / "out", history=True, in_sample=True)
+
+
+def test_other_options_do_not_write_over_predictions(bars: Trained, tmp_path: Path) -> None:
+    """Fewer rows, or files of before beside new ones, only if asked for; new data are no option."""
+    data_dir = _longer(bars, tmp_path)
+    predict(bars, tmp_path / "out", data_dir, in_sample=False)
+    rows = _scores(tmp_path / "out", "S00").num_rows
+    with pytest.raises(ConfigError, match=r"--since none there and 2030-01-01 here.*--replace"):
+        predict(bars, tmp_path / "out", data_dir, in_sample=False, since="2030-01-01")
+    with pytest.raises(ConfigError, match=r"--symbols none there and \['S01'\] here"):
+        predict(bars, tmp_path / "out", data_dir, in_sample=False, symbols=["S01"])
+    with pytest.raises(ConfigError, match=r"--history False there|--history none there"):
+        predict(bars, tmp_path / "out", data_dir, history=True)
+    assert _scores(tmp_path / "out", "S00").num_rows == rows
+    predict(bars, tmp_path / "out", data_dir, in_sample=False)
+    found = predict(bars, tmp_path / "out", data_dir, history=True, replace=True)
+    assert _scores(tmp_path / "out", "S00").num_rows > rows
+    assert found["history"] is True
+
+
+def test_it_is_said_when_nothing_could_be_replayed(bars: Trained, tmp_path: Path) -> None:
+    """New rows alone prove nothing of how models predict."""
+    later = {symbol: remembering_bars(symbol, 400).slice(330) for symbol in symbol_names(4)}
+    found = predict(bars, tmp_path / "out", write_panel(tmp_path / "data", later), in_sample=False)
+    assert found["replay"]["n_compared"] == 0
+    assert any("could not be checked" in line for line in prediction_lines(found))

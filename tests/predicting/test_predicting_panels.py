@@ -158,7 +158,7 @@ def test_rows_since_a_time_are_those_of_all_rows(labeled: Trained, tmp_path: Pat
     found = predict(labeled, tmp_path / "out", symbols=["S00"], since=day)
     assert scores_of(tmp_path / "out", "S00").equals(scores_of(tmp_path / "all", "S00").slice(310))
     assert found["replay"]["n_compared"] == 3 * (32 + 8)
-    later = predict(labeled, tmp_path / "out", symbols=["S00"], since="2031-01-01")
+    later = predict(labeled, tmp_path / "out", symbols=["S00"], since="2031-01-01", replace=True)
     assert later["symbols"]["S00"]["notes"] == ["no row to predict since the time asked for"]
     with pytest.raises(ConfigError, match=r"^since soon: no time can be read from it; write it as"):
         predict(labeled, tmp_path / "out", since="soon")
@@ -192,17 +192,17 @@ def test_what_other_inputs_gave_is_never_taken_for_the_result(
     out = tmp_path / "out"
     predict(labeled, out)
     first = scores_of(out, "S00")
-    predict(labeled, out, since="2015-01-01")
+    predict(labeled, out, since="2015-01-01", replace=True)
     assert scores_of(out, "S00").num_rows < first.num_rows
     scored.clear()
-    predict(labeled, out)
+    predict(labeled, out, replace=True)
     assert scored == NAMES
     assert scores_of(out, "S00").equals(first)
     file_of(out, "S01").unlink()
     scored.clear()
     predict(labeled, out)
     assert scored == ["S01"]
-    predict(labeled, out, symbols=["S02"])
+    predict(labeled, out, symbols=["S02"], replace=True)
     assert [path.name for path in sorted((out / "interval=1d").rglob("*.parquet"))] == [
         "S02.parquet"
     ]

@@ -64,8 +64,7 @@ def test_many_such_rows_are_a_note(labeled: Trained, tmp_path: Path) -> None:
     )
     (note,) = found["symbols"]["S00"]["notes"]
     assert note == (
-        "more than a tenth of the new rows are unlike those that the models learned from, most "
-        "often in signal"
+        "160 of 320 rows are unlike those that the models learned from, most often in signal"
     )
     assert found["symbols"]["S01"]["notes"] == []
 

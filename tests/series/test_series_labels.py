@@ -14,6 +14,8 @@ from ray_pipeline.series import (
     find_series_label,
     foretold,
     lasting,
+    levels,
+    order_lasts,
     series_target_task,
 )
 from series.series_samples import DAY, HOUR, MONTH, intermittent, steady
@@ -144,3 +146,19 @@ def test_a_series_without_spread_lasts_in_no_way():
     assert lasting(np.random.default_rng(0).standard_normal(15)) == ()
     assert foretold("fwd_mean_7d", 7, []) is None
     assert foretold("fwd_ret_7d", 7, [{7: (0.5, 0.5)}]) is None
+
+
+def test_the_order_of_levels_is_told_and_noise_has_none() -> None:
+    """Of symbols at levels of their own; of noise of one level there is no order to last."""
+    rng = np.random.default_rng(0)
+    at_levels = [levels(rng.poisson(rate, 400).astype(float)) for rate in range(1, 31)]
+    alike = [levels(rng.normal(0.0, 1.0, 400)) for _ in range(300)]
+    order = order_lasts([each for each in at_levels if each is not None])
+    assert order is not None
+    assert order > 0.95
+    noise = order_lasts([each for each in alike if each is not None])
+    assert noise is not None
+    assert abs(noise) < 0.2
+    assert order_lasts([(1.0, 1.0)] * 10) is None
+    assert order_lasts([(1.0, 2.0), (2.0, 1.0)]) is None
+    assert levels(np.array([np.nan, 1.0])) is None
