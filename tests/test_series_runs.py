@@ -316,7 +316,7 @@ def test_levels_that_last_are_no_discovery(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_portfolios_of_percent_are_told(tmp_path):
-    """Whoever loses more than there is has labels that are no fractions."""
+    """No portfolio swings by a thousand percent a year; in fractions it is the same one."""
     panel = _factors(tmp_path / "fractions", 0.5, seed=1)
     (tmp_path / "percent").mkdir()
     for path in panel.glob("*.parquet"):
@@ -339,6 +339,6 @@ def test_portfolios_of_percent_are_told(tmp_path):
         )
         assert main(["run", str(config)]) == 0
         warnings = json.loads((tmp_path / f"run_{name}" / "run.json").read_text())["warnings"]
-        told.append([text for text in warnings if "lose more than they have" in text])
+        told.append([text for text in warnings if "no returns as fractions" in text])
     assert told[0] == []
-    assert "portfolios of fwd_mean_1mo lose more than they have" in told[1][0]
+    assert "portfolios of fwd_mean_1mo swing by" in told[1][0]

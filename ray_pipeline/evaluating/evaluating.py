@@ -55,6 +55,7 @@ __all__ = [
     "evaluate_models",
 ]
 
+_MOST_SWING = 5.0
 _FOLDER = "evaluation"
 EVALUATED_JOBS = f"{_FOLDER}/jobs.parquet"
 QUANTILES = f"{_FOLDER}/quantiles.parquet"
@@ -232,20 +233,25 @@ def _evaluate(context: StageContext) -> None:
 
 
 def _impossible(jobs: Sequence[EvaluatedRow]) -> list[str]:
-    """Tell of portfolios that lose more than there is: their labels are no returns as fractions."""
-    lost = {
-        row.target: row.max_drawdown
-        for row in sorted(jobs, key=lambda row: row.max_drawdown)
-        if row.max_drawdown > 1.0
+    """Tell of portfolios that swing as no returns do: their labels are no fractions.
+
+    A year's deviation follows from the mean of a period and the Sharpe ratio of a year. That of
+    coins against each other is about 1; percent are a hundred times what they mean.
+    """
+    swings = {
+        row.target: abs(row.gross * row.periods_per_year / row.gross_sharpe)
+        for row in jobs
+        if row.gross_sharpe
     }
-    if not lost:
+    found = {target: swing for target, swing in swings.items() if swing > _MOST_SWING}
+    if not found:
         return []
-    worst = max(lost, key=lambda target: lost[target])
+    worst = max(found, key=lambda target: found[target])
     return [
-        f"portfolios of {some_of(sorted(lost), at_most=5)} lose more than they have, "
-        f"{100 * lost[worst]:,.0f} % at {worst}: their labels are no returns as fractions "
-        "(0.01 is 1 %), so that what costs take and what breaks even is wrong. Give percent "
-        "divided by 100, or leave the target out of evaluation.return_targets."
+        f"portfolios of {some_of(sorted(found), at_most=5)} swing by {100 * found[worst]:,.0f} % a "
+        f"year at {worst}: these labels are no returns as fractions (0.01 is 1 %), so that what "
+        "costs take and what breaks even is wrong. Give percent divided by 100, or leave the "
+        "target out of evaluation.return_targets."
     ]
 
 
