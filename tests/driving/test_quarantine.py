@@ -40,9 +40,9 @@ REASONS = {
     "SHORT": "10 rows after cleaning; data.min_rows_per_symbol needs 100.",
     "TEXT": (
         "neither labeled nor bars (no target column: tried columns.targets fwd_ret_*, y_*, "
-        "excess_ret_*, ret_zscore_*, ret_ord_*, mfe_*, mae_*, mdd_*, y, target, label; not bars: "
-        "open, high, low, close, volume missing or not numeric); found note (string), "
-        "ts (timestamp[ns, tz=UTC])."
+        "excess_ret_*, ret_zscore_*, ret_ord_*, mfe_*, mae_*, mdd_*, fwd_value_*, fwd_mean_*, "
+        "fwd_sum_*, fwd_change_*, excess_mean_*, y, target, label; not bars: open, high, low, "
+        "close, volume missing or not numeric); found note (string), ts (timestamp[ns, tz=UTC])."
     ),
     "TRUNCATED": (
         "FILE is not a whole Parquet file: Parquet magic bytes not found in footer. Either the "
