@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,7 +16,7 @@ from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.importing.chunks import Extent, chunks_of, n_buckets_for
 from ray_pipeline.importing.columns import ColumnPlan, Given, plan_columns
-from ray_pipeline.importing.ledger import Ledger, round_name, rounds_of
+from ray_pipeline.importing.ledger import Ledger, local_digest, round_name, rounds_of
 from ray_pipeline.importing.outcome import Imported
 from ray_pipeline.importing.panel_files import panel_files
 from ray_pipeline.importing.reading import Tally, look_at
@@ -201,7 +202,10 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
     with DriverLease(books, reporter.say, "--out").held() as lease:
         ledger = Ledger.read(books, options.interval)
         _require_same_options(ledger, [_address(fs, each) for each in found.files], options)
-        todo = [each for each in found.files if not ledger.has(_address(fs, each), each, since)]
+        digest = partial(local_digest, fs)
+        todo = [
+            each for each in found.files if not ledger.has(_address(fs, each), each, since, digest)
+        ]
         done.n_files, done.n_known_files = len(todo), len(found.files) - len(todo)
         done.source_bytes = sum(each.file.size_bytes for each in todo)
         panel_files(panel, options.interval)  # before anything is started
@@ -215,8 +219,10 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
                     lease.check()
                     job = _job(source, panel, options, files, sizes, done.plan, since)
                     _run_round(job, sizes, done, reporter)
-                    for each in files:
-                        ledger.note(_address(fs, each), each, since, options.how)
+                    with ThreadPoolExecutor(_N_THREADS) as pool:
+                        digests = list(pool.map(digest, files))
+                    for each, known in zip(files, digests, strict=True):
+                        ledger.note(_address(fs, each), each, since, options.how, known)
                     ledger.write(books)
                     panel.remove(job.round_folder)
             books.remove(UNFINISHED)

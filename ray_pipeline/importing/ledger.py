@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.errors import DamagedFileError
 from ray_pipeline.importing.chunks import Extent
 from ray_pipeline.importing.sources import SourceFile
-from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage import FileSystem, RunDirectory, is_local
 from ray_pipeline.storage.documents import canonical_json
 
-__all__ = ["Ledger", "round_name", "rounds_of"]
+__all__ = ["Ledger", "local_digest", "round_name", "rounds_of"]
 
 _VERSION = 1
 _LEDGER = "ledger.json"
@@ -30,7 +30,7 @@ class Ledger:
         Of the panel.
     sources
         Address to what was known of the file: size, version, the time from which on its rows
-        were read (None: all), and how they were read.
+        were read (None: all), how they were read, and the digest of a file on a disk.
     """
 
     interval: str
@@ -67,10 +67,25 @@ class Ledger:
         document = {"version": _VERSION, "sources": others | {self.interval: self.sources}}
         books.write_json(_LEDGER, document)
 
-    def has(self, address: str, source: SourceFile, since_ns: int | None) -> bool:
-        """Whether a file, as it is now, has been imported from that time on."""
-        known = self.sources.get(address)
-        if known is None or known[:2] != [source.file.size_bytes, source.file.version]:
+    def has(
+        self,
+        address: str,
+        source: SourceFile,
+        since_ns: int | None,
+        digest: Callable[[SourceFile], str | None],
+    ) -> bool:
+        """Whether a file, as it is now, has been imported from that time on.
+
+        One of another date and the same content, as of a copy, is the same: read again, its rows
+        would count for more than those that have corrected them since.
+        """
+        known, file = self.sources.get(address), source.file
+        if known is None or known[0] != file.size_bytes:
+            return False
+        is_same = known[1] == file.version
+        if not is_same and len(known) > 4 and known[4] is not None:
+            is_same = digest(source) == known[4]
+        if not is_same:
             return False
         return known[2] is None or (since_ns is not None and known[2] <= since_ns)
 
@@ -81,11 +96,24 @@ class Ledger:
         return None if before == list(how) else " ".join(before) or "no such option"
 
     def note(
-        self, address: str, source: SourceFile, since_ns: int | None, how: Sequence[str]
+        self,
+        address: str,
+        source: SourceFile,
+        since_ns: int | None,
+        how: Sequence[str],
+        digest: str | None,
     ) -> None:
         """Note a file that is in the panel now."""
         file = source.file
-        self.sources[address] = [file.size_bytes, file.version, since_ns, list(how)]
+        self.sources[address] = [file.size_bytes, file.version, since_ns, list(how), digest]
+
+
+def local_digest(fs: FileSystem, source: SourceFile) -> str | None:
+    """Return the SHA-256 of a file on a disk; None in a store, whose versions tell the content."""
+    if not is_local(fs):
+        return None
+    with fs.open(source.file.path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def rounds_of(

@@ -195,3 +195,23 @@ def test_rows_that_contradict_each_other_are_counted(tmp_path: Path) -> None:
     assert (done.written.n_repeated, done.written.n_contradicting) == (5, 1)
     (line,) = (each for each in outcome_lines(done) if "comes again later" in each)
     assert line.endswith("the last one counts; 1 of them differs from it")
+
+
+def test_a_copy_of_a_known_source_brings_nothing_back(tmp_path: Path) -> None:
+    """A file of another date and the same content is the same; corrections stay."""
+    table = bars("2024-01-01", 5, ["A"])
+    close = pa.array(table["close"].to_numpy() + 0.5)
+    corrected = table.set_column(table.column_names.index("close"), "close", close)
+    (tmp_path / "long").mkdir()
+    pq.write_table(table, tmp_path / "long/1.parquet")
+    import_all(tmp_path / "long", tmp_path / "panel")
+    pq.write_table(corrected, tmp_path / "long/2.parquet")
+    import_all(tmp_path / "long", tmp_path / "panel")
+    content = (tmp_path / "long/1.parquet").read_bytes()
+    (tmp_path / "long/1.parquet").unlink()
+    (tmp_path / "long/1.parquet").write_bytes(content)
+    assert import_all(tmp_path / "long", tmp_path / "panel").n_files == 0
+    (rows,) = panel_rows(tmp_path / "panel").values()
+    assert rows["close"] == corrected["close"].to_pylist()
+    pq.write_table(table.slice(0, 3), tmp_path / "long/1.parquet")
+    assert import_all(tmp_path / "long", tmp_path / "panel").n_files == 1
