@@ -85,9 +85,10 @@ def explain_target(
 
 
 def _cautions(warnings: Sequence[str], target: str) -> list[str]:
-    """Return the run's warnings that name the target."""
+    """Return the run's warnings that name the target; of doubt another part tells."""
     name = re.compile(rf"(?<![\w.]){re.escape(target)}(?![\w.]*\w)")
-    return [text for text in warnings if name.search(text)]
+    told = (text for text in warnings if not text.startswith("doubtful:"))
+    return [text for text in told if name.search(text)]
 
 
 def _rules(config: ExperimentConfig) -> dict[str, Any]:
