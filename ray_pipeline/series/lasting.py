@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ray_pipeline.bars.rolling import Rolling
 from ray_pipeline.series.labels import find_series_label
 from ray_pipeline.series.values import FloatArray
+from ray_pipeline.statistics.tails import average_ranks
 
 __all__ = ["SPANS", "Lasting", "foretold", "lasting", "levels", "order_lasts"]
 
@@ -93,7 +93,7 @@ def order_lasts(found: Sequence[tuple[float, float]]) -> float | None:
     """
     if len(found) < _LEAST_SYMBOLS:
         return None
-    first, second = (rankdata(half) for half in zip(*found, strict=True))
+    first, second = (average_ranks(half) for half in zip(*found, strict=True))
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return round(float(np.corrcoef(first, second)[0, 1]), 6)
