@@ -53,7 +53,7 @@ KNOWS_ONLY = {
     "bars": ("bounds", "errors", "intervals", "records", "wording"),
     "discovery": ("config", "errors", "groups", "intervals", "records", "storage", "wording"),
     "families": ("errors", "identity", "records", "statistics"),
-    "series": ("bars", "errors", "intervals", "records"),
+    "series": ("bars", "errors", "intervals", "records", "statistics"),
 }
 """Entries that know less than all the rows below them."""
 
