@@ -49,7 +49,7 @@ class FileColumns:
     clock
         Its name in the file, where the times are dates and their clock is a column of its own.
     told
-        The symbol of all rows, where there is no column of it.
+        The symbol of all rows, where no column holds it.
     others
         (name in what is written, name in the file) of the rest, in the order of the file.
     with_symbol
@@ -199,7 +199,7 @@ def wide_symbols(names: Sequence[str], given: Given, subject: str) -> tuple[str,
     Raises
     ------
     DataError
-        When there is no time, no symbol, or two columns that are one symbol.
+        When the time or the symbol is missing, or two columns would be the same symbol.
     """
     columns = {role: name for role, name in given.columns.items() if role == "time"}
     time = name_columns(names, columns, subject, told="all").time

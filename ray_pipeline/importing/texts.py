@@ -88,8 +88,8 @@ def read_header(opened: Source, source: SourceFile, given: Given) -> TextHeader:
     Raises
     ------
     DataError
-        When there is no line, the first one holds values and no names are given, or the text is
-        of another encoding.
+        When the file is blank, its first line holds values and no names are given, or the text
+        is in another encoding.
     """
     with _decompressed(opened, source) as stream:
         head = stream.read(_HEAD_BYTES)
@@ -97,7 +97,7 @@ def read_header(opened: Source, source: SourceFile, given: Given) -> TextHeader:
     if len(head) == _HEAD_BYTES and len(lines) > 1:
         lines.pop()  # which was cut
     if not any(line.strip() for line in lines):
-        raise DataError("there is no line in it. Remove it, or download it again.")
+        raise DataError("the file is blank. Remove it, or download it again.")
     delimiter = _delimiter(lines[0], source)
     rows = list(islice(csv.reader(lines, delimiter=delimiter), 5))
     comma = delimiter != "," and any(_DECIMAL_COMMA.fullmatch(each) for row in rows for each in row)
@@ -199,6 +199,12 @@ def _is_number(text: str) -> bool:
     return False
 
 
+def _require_distinct(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"two columns are called {some_of(twice)}; each needs a name of its own.")
+
+
 def _of_names(plain: TextHeader, names: Sequence[str], first: Sequence[str]) -> TextHeader:
     """Name the columns of a file by one line."""
     if len(names) != len(first):
@@ -206,11 +212,9 @@ def _of_names(plain: TextHeader, names: Sequence[str], first: Sequence[str]) -> 
             f"--header names {plural(len(names), 'column')}, and the first line has "
             f"{len(first)}: {some_of(first, at_most=6)}."
         )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"two columns are called {some_of(twice)}; each needs a name of its own.")
+    _require_distinct(names)
     # pandas writes the index without a name.
-    read = tuple(name or ("" if i else "Unnamed: 0") for i, name in enumerate(names))
+    read = (names[0] or "Unnamed: 0", *names[1:])
     return replace(plain, names=read, blocks=(ColumnBlock(None, {each: each for each in read}),))
 
 
@@ -244,7 +248,5 @@ def _of_tuples(plain: TextHeader, rows: Sequence[Sequence[str]]) -> TextHeader:
         for symbol in dict.fromkeys(symbols)
     ]
     names = (time, *(f"{field} of {its}" for field, its in zip(fields, symbols, strict=True)))
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"two columns are called {some_of(twice)}; each needs a name of its own.")
+    _require_distinct(names)
     return replace(plain, names=names, n_lines=3, blocks=tuple(blocks))

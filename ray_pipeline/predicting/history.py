@@ -116,10 +116,15 @@ def split_history(reader: PanelReader, spec: HistorySpec) -> dict[str, Any]:
             for table in [file.read_row_group(group, columns=names)]
         ]
         rows = pa.concat_tables(pieces) if pieces else file.schema_arrow.empty_table()
+    # Sorted once: to look for each symbol in all rows would take symbols times rows.
+    places = pc.index_in(rows["symbol"], wanted).to_numpy()
+    order = np.argsort(places, kind="stable")
+    rows = rows.take(pa.array(order))
+    bounds = np.searchsorted(places[order], np.arange(len(wanted) + 1))
     files: dict[str, str] = {}
-    for symbol, its in spec.symbols:
-        own = rows.filter(pc.equal(rows["symbol"], symbol))
-        files[symbol] = table_name(f"history-{len(files):05d}")
+    for i, (symbol, its) in enumerate(spec.symbols):
+        files[symbol] = table_name(f"history-{i:05d}")
+        own = rows.slice(bounds[i], bounds[i + 1] - bounds[i])
         reader.run.write_table(files[symbol], _of_jobs(own, its))
     return {"files": files}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pyarrow as pa
@@ -85,8 +86,6 @@ def _followed(capsys: pytest.CaptureFixture[str], source: Path, out: Path) -> st
     assert "an import brings them into the layout" in complaint
     (line,) = (each for each in said.splitlines() if each.startswith("next "))
     command = line.removeprefix("next").strip()
-    import shlex
-
     words = shlex.split(command)
     words[words.index("--out") + 1] = str(out)
     assert cli.main(words[1:]) == 0
