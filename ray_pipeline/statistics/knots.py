@@ -44,9 +44,10 @@ class Hats:
     def sums(self, values: Floats) -> Floats:
         """Add up rows' values by knot, each shared among the two around it, shape (n_knots,)."""
         right = self.share * values
-        found: Floats = np.bincount(self.left, values - right, self.n_knots)
-        found += np.bincount(self.left + 1, right, self.n_knots)
-        return found
+        total = np.zeros(self.n_knots)
+        total += np.bincount(self.left, values - right, self.n_knots)
+        total += np.bincount(self.left + 1, right, self.n_knots)
+        return total
 
 
 def hats_of(scores: Floats, n_knots: int) -> Hats:
