@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.commands.checked_groups import groups_seen, lines_of_groups
+from ray_pipeline.commands.checked_windows import window_lines, window_record
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.driving.places import (
@@ -19,8 +20,9 @@ from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.estimating.forecasting import forecast_glimpse
 from ray_pipeline.estimating.telling import estimate_document
 from ray_pipeline.inspecting.cross_section import needs_cross_section, require_enough_members
+from ray_pipeline.inspecting.folds import fold_records
 from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
-from ray_pipeline.inspecting.panel import fold_records, lay_panel, summarise
+from ray_pipeline.inspecting.panel import lay_panel, summarise
 from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.inspection import SymbolInspection
@@ -130,6 +132,7 @@ def check_config(
             }
             for target in summary.targets
         ],
+        "window": window_record(laid, config.validation.window),
         "folds": fold_records(laid.folds, laid.axis),
         "assumed": _told(seen.inspections, ASSUMED_RULES),
         "findings": _told(seen.inspections),
@@ -302,6 +305,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     if found["folds"]:
         first, last = found["folds"][0]["test_start"], found["folds"][-1]["test_end"]
         lines.append(f"folds     {len(found['folds'])}, tested from {first[:10]} to {last[:10]}")
+        lines += window_lines(found["window"], len(found["read"]["whole"]))
     if "cross_sectional" in found["views"]:
         where = "the timestamp"
         if found["groups"]:

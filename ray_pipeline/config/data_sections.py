@@ -12,10 +12,8 @@ from ray_pipeline.config.fields import (
     Choices,
     ColumnNames,
     Count,
-    Date,
     ExperimentName,
     FeatureNames,
-    FoldLength,
     Horizons,
     Interval,
     Layout,
@@ -31,6 +29,7 @@ from ray_pipeline.config.fields import (
     TimeZone,
     Uri,
 )
+from ray_pipeline.config.fold_fields import Date, FoldLength, TrainingWindow
 from ray_pipeline.config.section import Section
 from ray_pipeline.records import BAR_FIELDS, DEFAULT_LABELS, TARGET_PATTERNS, VALUE
 
@@ -300,7 +299,7 @@ class LabelingConfig(Section):
 
 
 class ValidationConfig(Section):
-    """Expanding walk-forward over time; training rows are purged by the target's horizon.
+    """Walk-forward over time; training rows are purged by the target's horizon.
 
     With `test_every` and `first_test` folds begin at dates: a panel that grows gains folds, and
     those that it had stay as they were.
@@ -321,6 +320,12 @@ class ValidationConfig(Section):
         default=None,
         description="What a test fold spans: 21d (dates of the panel), 4w, 1mo, 1q, 1y, or 500b "
         "(timestamps).",
+    )
+    window: TrainingWindow = Field(
+        default="expanding",
+        description="What trains for a test fold, and for the final models: expanding, all that "
+        "came before; or that much before the fold begins: 750d (dates of the panel), 156w, 36mo, "
+        "12q, 3y, or 500b (timestamps).",
     )
     embargo_bars: BarCount = Field(
         default=0, description="Bars dropped before a test fold on top of the purge."

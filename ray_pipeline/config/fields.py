@@ -6,7 +6,6 @@ import math
 import os
 import re
 from collections import Counter
-from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -28,10 +27,8 @@ __all__ = [
     "Choices",
     "ColumnNames",
     "Count",
-    "Date",
     "ExperimentName",
     "FeatureNames",
-    "FoldLength",
     "Horizons",
     "HyperparametersByFamily",
     "Interval",
@@ -143,26 +140,6 @@ def _checked_horizon(value: Any) -> Any:
     return value
 
 
-def _checked_fold_length(value: str) -> str:
-    duration = read_duration(value) if value[-1:].isalpha() else None
-    if duration is None or duration.count < 1 or duration.unit in ("s", "m", "h"):
-        raise PydanticCustomError(
-            "fold_length",
-            "must be a duration of days or longer, or of bars: 21d (dates), 4w, 1mo, 1q, 1y, 500b",
-        )
-    return value
-
-
-def _checked_date(value: Any) -> Any:
-    """Take a date as YAML gives it, or as text."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise PydanticCustomError("date", "must be a date, such as 2020-06-30") from error
-
-
 def _is_plain(value: Any) -> bool:
     """Whether a value is a number that 64 bits hold, true, false or text."""
     if isinstance(value, float):
@@ -220,14 +197,6 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_
 
 Interval = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_INTERVAL)]
 """What stands after ``interval=`` in the layout."""
-
-FoldLength = Annotated[
-    str, StringConstraints(min_length=1, max_length=100), AfterValidator(_checked_fold_length)
-]
-"""What a test fold spans: dates, weeks, months, quarters, years, or bars."""
-
-Date = Annotated[date, BeforeValidator(_checked_date, json_schema_input_type=date)]
-"""A date, with or without quotes in YAML."""
 
 Layout = Annotated[Text, AfterValidator(_checked_layout)]
 """A pattern of the paths below the data directory."""

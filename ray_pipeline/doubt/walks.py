@@ -118,8 +118,8 @@ class DoubtedWalk:
         names = (target.name, design.symbols[0] if design.view == "symbol_specific" else "")
         folds = []
         for fold in frame.folds:
-            start, end = design.split(fold)
-            kept = thinned(design.positions[:start], TRAINING_ROWS)
+            first, start, end = design.split(fold)
+            kept = first + thinned(design.positions[first:start], TRAINING_ROWS)
             seed = derive_seed(frame.seed, "doubt", *names, f"fold {fold.index}")
             problem = learned.at(kept).fold_problem(fold, frame.embargo, seed)
             if problem is not None and start < end:

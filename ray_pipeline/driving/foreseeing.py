@@ -50,6 +50,7 @@ class Foresight:
             subject.frame.request,
             subject.frame.targets,
             subject.frame.folds,
+            subject.frame.final_start,
             subject.frame.n_timestamps,
             executor.n_workers,
         )

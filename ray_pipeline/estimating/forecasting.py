@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def forecast(
     request: TableRequest,
     targets: Sequence[TargetSpec],
     folds: Sequence[Fold],
+    final_start: int | None,
     n_timestamps: int,
     n_workers: int | None,
 ) -> Estimate:
@@ -52,6 +54,10 @@ def forecast(
         n_workers,
         (is_remote(config.data.data_dir), is_remote(config.output.run_dir)),
     )
+    if final_start is not None:
+        n_trained = [fold.test_start - fold.train_start for fold in folds]
+        of_fold = sum(n_trained) / len(folds) / n_timestamps
+        shape = replace(shape, windows=(of_fold, 1.0 - final_start / n_timestamps))
     families = (*shape.ranking, *shape.training, *shape.refitted)
     speed = _speed_for(frozenset(each.cost.kind for each in families))
     return estimate_run(shape, speed, traffic().latency_s)
@@ -86,6 +92,7 @@ def forecast_glimpse(
         request,
         laid.targets,
         laid.folds,
+        laid.final_start,
         len(laid.axis),
         n_workers_here(config),
     )

@@ -71,6 +71,9 @@ class RunShape:
         Whether units run in the driver, without Ray.
     is_data_remote, is_run_remote
         Whether data and results are in an object store.
+    windows
+        Shares of the time that train for a fold, and in the end, where they roll; None: all that
+        came before.
     not_counted
         What takes time that nothing is known of: stages and families of your own.
     """
@@ -107,4 +110,5 @@ class RunShape:
     is_serial: bool
     is_data_remote: bool
     is_run_remote: bool
+    windows: tuple[float, float] | None = None
     not_counted: tuple[str, ...] = ()

@@ -248,7 +248,9 @@ def _tested_rows(s: RunShape, n_rows: float) -> float:
 
 
 def _trained_share(s: RunShape) -> float:
-    """Share of the rows before a test fold, on average over the folds."""
+    """Share of the rows that train for a test fold, on average over the folds."""
+    if s.windows is not None:
+        return s.windows[0]
     m, k = s.min_train_fraction, s.n_folds
     return m + (1.0 - m) * (k - 1) / (2 * k)
 
@@ -308,7 +310,7 @@ def _jobs(
     total = 0.0
     for trained, n_fits, n_tested in (
         (trained_rows * _trained_share(s), s.n_folds, _tested_rows(s, n_rows)),
-        (trained_rows, 1, 0.0),
+        (trained_rows * (1.0 if s.windows is None else s.windows[1]), 1, 0.0),
     ):
         leaves = course.leaves(trained)
         of_fit = models.shared_s(trained, features)

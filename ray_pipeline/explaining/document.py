@@ -98,6 +98,7 @@ def _rules(config: ExperimentConfig) -> dict[str, Any]:
         "alpha": ranking.alpha,
         "fdr": ranking.correction,
         "families": list(ranking.families),
+        "window": config.validation.window,
         "top_n_targets": ranking.top_n_targets,
         "symbol_alpha": config.symbol_alpha,
         "min_difference": routing.min_difference,

@@ -118,6 +118,9 @@ def _ranking_lines(found: Found) -> Iterator[str]:
     if found["groups"] is not None:
         within, n_groups = found["groups"]["column"], len(found["groups"]["groups"])
         yield from wrapped(f"Symbols are compared within {within} ({plural(n_groups, 'group')}).")
+    if found["rules"]["window"] != "expanding":
+        window = found["rules"]["window"]
+        yield from wrapped(f"Models are trained on the {window} before their test fold.")
     for row in views:
         question = QUESTIONS[row["view"]]
         yield from wrapped(f"{VIEW_NAMES[row['view']]} ({question}): {row['conclusion']}.")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.intervals import parse_interval, read_duration
+from ray_pipeline.inspecting.folds import folds_of
+from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.frame import PanelFrame, positions_spanned
 from ray_pipeline.panel.inspection import (
     InspectionRequest,
@@ -33,10 +34,9 @@ from ray_pipeline.panel.summary import PanelSummary, summarise_panel, table_requ
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.panel.time_formats import format_problem
 from ray_pipeline.records import MembershipSpans, SymbolPartition, TargetSpec
-from ray_pipeline.statistics.anchored_folds import anchored_folds
-from ray_pipeline.statistics.folds import Fold, walk_forward_folds
+from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.wording import iso_time, some_of
+from ray_pipeline.wording import some_of
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -47,7 +47,6 @@ __all__ = [
     "LaidPanel",
     "Panel",
     "build_panel",
-    "fold_records",
     "inspect_panel",
     "lay_panel",
     "request_of",
@@ -218,6 +217,8 @@ class LaidPanel:
         (reason, targets) of those that are not, for folds that the axis cannot hold.
     warnings
         Sentences for the user.
+    final_start
+        See `PanelFrame`.
     """
 
     axis: NDArray[np.int64]
@@ -229,6 +230,7 @@ class LaidPanel:
     targets: tuple[TargetSpec, ...]
     problems: Mapping[str, tuple[str, ...]]
     warnings: tuple[str, ...]
+    final_start: int | None = None
 
     def require_targets(self) -> None:
         """Raise ConfigError when no target can be ranked."""
@@ -249,6 +251,7 @@ def lay_panel(
     targets, warnings = _limited(summary.targets, config)
     embargo = positions_spanned(config.validation.embargo_bars, bar_positions)
     folds: tuple[Fold, ...] = ()
+    final_start: int | None = None
     kept: list[TargetSpec] = []
     problems: dict[str, tuple[str, ...]] = {}
     for target in targets:
@@ -256,7 +259,7 @@ def lay_panel(
             span = positions_spanned(
                 target.horizon_bars, bar_positions if target.clock is None else clock_positions
             )
-            folds = _folds(axis, config, span, embargo)
+            folds, final_start = folds_of(axis, config.validation, span, embargo)
         except DataError as error:
             problems[str(error)] = (*problems.get(str(error), ()), target.name)
             continue
@@ -274,33 +277,8 @@ def lay_panel(
         tuple(kept),
         problems,
         tuple(warnings),
+        final_start,
     )
-
-
-def _folds(
-    axis: NDArray[np.int64], config: ExperimentConfig, horizon: int, embargo: int
-) -> tuple[Fold, ...]:
-    """Split the axis at the dates that the config names, or into as many folds as it says."""
-    validation = config.validation
-    every = None if validation.test_every is None else read_duration(validation.test_every)
-    if every is None or validation.first_test is None:
-        return walk_forward_folds(
-            len(axis), validation.n_splits, validation.min_train_fraction, horizon, embargo
-        )
-    first_ns = int(np.datetime64(validation.first_test, "ns").astype(np.int64))
-    return anchored_folds(axis, first_ns, every, horizon, embargo)
-
-
-def fold_records(folds: Sequence[Fold], axis: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Say when each fold is tested, as documents have it."""
-    return [
-        {
-            "index": fold.index,
-            "test_start": iso_time(int(axis[fold.test_start])),
-            "test_end": iso_time(int(axis[fold.test_end - 1])),
-        }
-        for fold in folds
-    ]
 
 
 def build_panel(
@@ -344,6 +322,7 @@ def build_panel(
         seed=config.experiment.seed,
         bar_positions=laid.bar_positions,
         clock_positions=laid.clock_positions,
+        final_start=laid.final_start,
         shorter_sessions=summary.clocks.shorter,
     )
     return Panel(frame, laid.rows_per_position, (*summary.warnings, *laid.warnings))

@@ -44,6 +44,9 @@ class PanelFrame:
         timestamps, more where those of other symbols lie in between.
     clock_positions
         Positions within the length of a bar by the clock: 1 on a grid that all symbols share.
+    final_start
+        First position of the final models' training rows; None where the window of training
+        expands, in every fold and in the end.
     shorter_sessions
         (bars of a session, symbols) where these are fewer than what the targets' horizons are
         given in.
@@ -58,12 +61,23 @@ class PanelFrame:
     seed: int
     bar_positions: float = 1.0
     clock_positions: float = 1.0
+    final_start: int | None = None
     shorter_sessions: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     @property
     def test_start(self) -> int:
         """First position that any fold tests."""
         return self.folds[0].test_start
+
+    @property
+    def is_rolling(self) -> bool:
+        """Whether models train on a window before their fold, not on all that came before."""
+        return self.final_start is not None
+
+    @property
+    def final_fold(self) -> Fold:
+        """What the final models train for: a fold that begins where the data end."""
+        return Fold(len(self.folds), self.n_timestamps, self.n_timestamps, self.final_start or 0)
 
     def positions_of(self, bars: int) -> int:
         """Return the positions that so many bars of a symbol span."""

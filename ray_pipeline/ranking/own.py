@@ -102,16 +102,16 @@ def walk_symbol(
     percentiles = {key: np.full(n_rows, np.nan) for key in keys}
     for fold in frame.folds:
         tested = np.flatnonzero(test_rows(rows.positions, fold))
-        n_before = int(np.searchsorted(rows.positions, fold.test_start))
-        if len(tested) == 0 or n_before == 0:
+        before = _before(rows, fold)
+        if len(tested) == 0 or before.start == before.stop:
             continue
         predictions = predict_fold(
-            X[:n_before],
+            X[before],
             X[tested],
             rows.table.feature_names,
             families,
             frame.targets,
-            partial(_problem, rows, frame, fold, n_before),
+            partial(_problem, rows, frame, fold, before),
             lambda problem, known, values: centred_percentile(values, known),
         )
         for family, by_target in predictions.items():
@@ -137,9 +137,9 @@ def outcomes_of(rows: SymbolRows, frame: PanelFrame) -> dict[str, Floats]:
     outcomes = {target.name: np.full(len(rows.positions), np.nan) for target in frame.targets}
     for fold in frame.folds:
         tested = test_rows(rows.positions, fold)
-        n_before = int(np.searchsorted(rows.positions, fold.test_start))
+        before = _before(rows, fold)
         for target in frame.targets:
-            problem = _problem(rows, frame, fold, n_before, target, "")
+            problem = _problem(rows, frame, fold, before, target, "")
             if problem is not None:
                 y = rows.target(target.name)
                 labelled = tested & np.isfinite(y)
@@ -148,13 +148,19 @@ def outcomes_of(rows: SymbolRows, frame: PanelFrame) -> dict[str, Floats]:
     return outcomes
 
 
+def _before(rows: SymbolRows, fold: Fold) -> slice:
+    """Return a symbol's rows that may train for a test fold."""
+    edges = np.searchsorted(rows.positions, [fold.train_start, fold.test_start])
+    return slice(*edges.tolist())
+
+
 def _problem(
-    rows: SymbolRows, frame: PanelFrame, fold: Fold, n_before: int, target: TargetSpec, family: str
+    rows: SymbolRows, frame: PanelFrame, fold: Fold, before: slice, target: TargetSpec, family: str
 ) -> Problem | None:
     names = ("target_ranking", family, target.name, rows.table.symbol, f"fold {fold.index}")
     return fold_problem(
-        rows.target(target.name)[:n_before],
-        rows.label_ends(target.horizon)[:n_before],
+        rows.target(target.name)[before],
+        rows.label_ends(target.horizon)[before],
         target.task,
         fold,
         frame.embargo,

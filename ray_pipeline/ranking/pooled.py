@@ -119,12 +119,14 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
     """
     fold = spec.frame.folds[spec.fold]
     # The pool is sorted by position: both sides of the split are views, not copies.
-    start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
+    edges = [fold.train_start, fold.test_start, fold.test_end]
+    first_row, start, end = np.searchsorted(pool.positions, edges).tolist()
+    before = slice(first_row, start)
     columns: dict[str, Any] = {"row": np.arange(start, end)}
     importances: dict[str, Any] = {}
     nothing = np.full(end - start, np.nan)
     for settings in spec.families:
-        across, found = _predict_family(spec, pool, start, end, settings)
+        across, found = _predict_family(spec, pool, before, end, settings)
         for index, target in enumerate(spec.frame.targets):
             first, second = found.get((target.name, across)), found.get((target.name, "raw"))
             values = nothing if first is None else first.values
@@ -140,7 +142,7 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
 
 
 def _predict_family(
-    spec: PooledFoldSpec, pool: Pool, start: int, end: int, settings: FamilySettings
+    spec: PooledFoldSpec, pool: Pool, before: slice, end: int, settings: FamilySettings
 ) -> tuple[Literal["compared", "raw"], dict[Asked, FoldPrediction]]:
     """Fit a family for each question; say which labels the one across symbols is answered by."""
     frame, fold, comparison = spec.frame, spec.frame.folds[spec.fold], spec.comparison
@@ -155,14 +157,14 @@ def _predict_family(
 
     def problem_of(asked: Asked, family: str) -> Problem | None:
         target = targets[asked[0]]
-        y, ends = pool.target(target.name)[:start], pool.ends(target.horizon)[:start]
+        y, ends = pool.target(target.name)[before], pool.ends(target.horizon)[before]
         if asked[1] == "raw" or comparison is None:
             learned = LearnedLabels.as_they_are(y, ends, target.task)
         else:
             learned = LearnedLabels.compared(
                 y,
-                pool.positions[:start],
-                pool.cells[:start],
+                pool.positions[before],
+                pool.cells[before],
                 ends,
                 target.task,
                 comparison,
@@ -172,14 +174,17 @@ def _predict_family(
         return learned.fold_problem(fold, frame.embargo, derive_seed(frame.seed, *names))
 
     predictions = predict_fold(
-        pool.X[:start],
-        pool.X[start:end],
+        pool.X[before],
+        pool.X[before.stop : end],
         pool.feature_names,
         [settings],
         asked,
         problem_of,
         lambda problem, known, values: centred_percentile_by_symbol(
-            values, pool.symbol_index[start:end], known, pool.symbol_index[problem.rows]
+            values,
+            pool.symbol_index[before.stop : end],
+            known,
+            pool.symbol_index[before][problem.rows],
         ),
         unranked=[each for each in asked if each[1] == "compared" or not spec.over_time],
     )

@@ -174,16 +174,18 @@ def _walk_shifted(
     outcomes: dict[tuple[str, int], Floats] = {}
     for fold in frame.folds:
         tested = np.flatnonzero(test_rows(rows.positions, fold))
-        if len(tested) == 0 or tested[0] == 0:
+        first = int(np.searchsorted(rows.positions, fold.train_start))
+        if len(tested) == 0 or tested[0] == first:
             continue
-        problems = _problems(frame, fold, labels, int(tested[0]), int(tested[-1]) + 1)
+        before = slice(first, int(tested[0]))
+        problems = _problems(frame, fold, labels, before, int(tested[-1]) + 1)
         for (name, shift), problem in problems.items():
             if problem is not None:
                 y = labels[name, shift].y
                 known = tested[np.isfinite(y[tested])]
                 values = outcome(y[known], problem.y[problem.rows], problem.task)
                 outcomes.setdefault((name, shift), np.full(n_rows, np.nan))[known] = values
-        for key, values in _fold_percentiles(rows, spec, fold, tested, problems).items():
+        for key, values in _fold_percentiles(rows, spec, fold, before, tested, problems).items():
             percentiles.setdefault(key, np.full(n_rows, np.nan))[tested] = values
     return {
         key: OutOfSample.where_known(rows.positions, values, outcomes[key[1:]])
@@ -215,14 +217,16 @@ def _problems(
     frame: PanelFrame,
     fold: Fold,
     labels: Mapping[tuple[str, int], RolledLabels],
-    before: int,
+    before: slice,
     end: int,
 ) -> dict[tuple[str, int], Problem | None]:
     tasks = {target.name: target.task for target in frame.targets}
     return {
         (name, shift): make_problem(
-            rolled.y[:before],
-            rolled.training_rows(rolled.ends[:before], end, fold.test_start + shift, frame.embargo),
+            rolled.y[before],
+            rolled.training_rows(
+                rolled.ends[before], before, end, fold.test_start + shift, frame.embargo
+            ),
             tasks[name],
             0,
         )
@@ -234,6 +238,7 @@ def _fold_percentiles(
     rows: SymbolRows,
     spec: ShiftedSymbolSpec,
     fold: Fold,
+    before: slice,
     tested: NDArray[np.int64],
     problems: Mapping[tuple[str, int], Problem | None],
 ) -> dict[tuple[str, str, int], Floats]:
@@ -247,7 +252,7 @@ def _fold_percentiles(
 
     X = rows.table.features
     predictions = predict_fold(
-        X[: tested[0]],
+        X[before],
         X[tested],
         rows.table.feature_names,
         spec.families,

@@ -100,7 +100,9 @@ def _fold_skills(
 ) -> Iterator[tuple[tuple[str, str, int], Floats]]:
     """Yield the skill at each timestamp of a fold, by (family, target, shift)."""
     frame, comparison = spec.frame, spec.settings.comparison
-    start, end = np.searchsorted(pool.positions, [fold.test_start, fold.test_end]).tolist()
+    edges = [fold.train_start, fold.test_start, fold.test_end]
+    first, start, end = np.searchsorted(pool.positions, edges).tolist()
+    before = slice(first, start)
     targets = {target.name: target for target in frame.targets}
     labels: dict[Asked, RolledLabels] = {}
     test_starts: dict[int, int] = {}
@@ -110,26 +112,28 @@ def _fold_skills(
 
     def problem_of(asked: Asked, family: str) -> Problem | None:
         target, rolled = targets[asked[0]], labels[asked]
-        y, ends = rolled.y[:start], rolled.ends[:start]
+        y, ends = rolled.y[before], rolled.ends[before]
         learned = (
             LearnedLabels.as_they_are(y, ends, target.task)
             if comparison is None
             else LearnedLabels.compared(
                 y,
-                pool.positions[:start],
-                pool.cells[:start],
+                pool.positions[before],
+                pool.cells[before],
                 ends,
                 target.task,
                 comparison,
                 label_form(family),
             )
         )
-        usable = rolled.training_rows(learned.label_ends, end, test_starts[asked[1]], frame.embargo)
+        usable = rolled.training_rows(
+            learned.label_ends, before, end, test_starts[asked[1]], frame.embargo
+        )
         names = ("target_ranking", family, target.name, f"fold {fold.index}")
         return learned.problem(usable, derive_seed(frame.seed, *names))
 
     predictions = predict_fold(
-        pool.X[:start],
+        pool.X[before],
         pool.X[start:end],
         pool.feature_names,
         spec.settings.families,

@@ -158,7 +158,9 @@ class RolledLabels:
             n_timestamps=n_timestamps,
         )
 
-    def training_rows(self, label_ends: Ints, end: int, test_start: int, embargo: int) -> Bools:
+    def training_rows(
+        self, label_ends: Ints, before: slice, end: int, test_start: int, embargo: int
+    ) -> Bools:
         """Mask of the rows before a test fold that may train: the purge, on rolled labels.
 
         A row is left out when its label's interval, plus embargo, reaches the time that the
@@ -171,18 +173,18 @@ class RolledLabels:
         label_ends
             Where the labels end that the rows before the test fold learn, shape (n_before,): their
             own of `ends`, or those of all that they are compared with.
-        end
-            Rows ``[n_before:end]`` lie inside the test fold.
+        before, end
+            Which rows these are, and where those inside the test fold end, which follow.
         test_start
             Start of the test fold after the roll, in the times of `starts`.
         """
-        before = len(label_ends)
+        tested = slice(before.stop, end)
         known = np.isfinite(self.y)
-        usable: Bools = known[:before] & (label_ends + embargo < test_start)
-        gone_round = known[before:end] & (self.starts[before:end] >= self.n_timestamps)
+        usable: Bools = known[before] & (label_ends + embargo < test_start)
+        gone_round = known[tested] & (self.starts[tested] >= self.n_timestamps)
         if gone_round.any():
-            reached = int(self.ends[before:end][gone_round].max()) - self.n_timestamps
-            usable &= self.starts[:before] > reached + embargo
+            reached = int(self.ends[tested][gone_round].max()) - self.n_timestamps
+            usable &= self.starts[before] > reached + embargo
         return usable
 
 

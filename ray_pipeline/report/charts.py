@@ -169,20 +169,21 @@ def stacked_bar(parts: Sequence[tuple[str, int]]) -> Markup:
     return _row(inside, 18)
 
 
-def fold_bar(start: float, end: float) -> Markup:
-    """Draw a fold on the run's time axis: training before `start`, test from there to `end`.
+def fold_bar(trained: float, start: float, end: float) -> Markup:
+    """Draw a fold on the run's time axis: training from `trained` to `start`, test to `end`.
 
     Parameters
     ----------
-    start, end
+    trained, start, end
         Shares of the time axis in [0, 1].
     """
     inside = Markup(
         '<rect class="track" width="100%" y="5" height="8"/>'
-        '<rect class="bar no" width="{:.2f}%" y="5" height="8"/>'
+        '<rect class="bar no" x="{:.2f}%" width="{:.2f}%" y="5" height="8"/>'
         '<rect class="bar yes" x="{:.2f}%" width="{:.2f}%" y="5" height="8"/>'
     )
-    return _row(inside.format(100 * start, 100 * start, 100 * (end - start)), 18)
+    shares = (trained, start - trained, start, end - start)
+    return _row(inside.format(*(100 * share for share in shares)), 18)
 
 
 def _grid(scale: Scale) -> Markup:

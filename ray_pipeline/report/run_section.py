@@ -51,6 +51,7 @@ class RunSection:
     name: str
     facts: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
+    trained_on: str
     folds: tuple[FoldRow, ...]
     stages: tuple[StageTime, ...]
 
@@ -66,6 +67,9 @@ def write_run_section(contents: RunContents) -> RunSection:
             ("config_sha256", record.config_sha256 or DASH),
             ("input_fingerprint", record.input_fingerprint or DASH),
         ),
+        trained_on="everything before"
+        if record.window in (None, "expanding")
+        else f"the {record.window} before",
         folds=_folds(record.folds, record.data),
         stages=_stages(record.timings_s),
     )
@@ -192,10 +196,12 @@ def _folds(folds: Sequence[FoldSpan], data: DataFacts) -> tuple[FoldRow, ...]:
     rows = []
     for fold in folds:
         start, end = _time(fold.test_start), _time(fold.test_end)
+        trained = _time(fold.train_start) or first
         chart = Markup("")
-        if first and last and start and end and last > first:
+        if first and last and trained and start and end and last > first:
             span = last - first
-            shares = (min(1.0, max(0.0, (time - first) / span)) for time in (start, end))
+            times = (trained, start, end)
+            shares = (min(1.0, max(0.0, (time - first) / span)) for time in times)
             chart = fold_bar(*shares)
         test = period(fold.test_start, fold.test_end)
         rows.append(FoldRow(fold.index, test, chart))

@@ -128,9 +128,10 @@ class DataFacts(Record):
 
 
 class FoldSpan(Record):
-    """A test fold by its first and last timestamp."""
+    """A test fold by its first and last timestamp, and by the first one that trains for it."""
 
     index: int
+    train_start: str | None = None
     test_start: str | None = None
     test_end: str | None = None
 
@@ -178,6 +179,7 @@ class EstimateFacts(Record):
 class RunRecord(Record):
     """``run.json``.
 
+    `window` is what trains for a fold; None in versions in which all that came before did.
     `compare` is how pooled models see labels; None in version 0.3.0 and before. `groups` is what
     symbols are compared within; None where all are compared.
     """
@@ -198,6 +200,7 @@ class RunRecord(Record):
     warnings: Items[str] = ()
     versions: Mapping[str, str] = {}
     data: DataFacts = DataFacts()
+    window: str | None = None
     folds: Items[FoldSpan] = ()
     compare: str | None = None
     groups: GroupingFacts | None = None

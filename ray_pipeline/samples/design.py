@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +106,24 @@ class Design:
         """Return how the skill of predictions of these rows is measured."""
         return SkillMeasure(self.view, task, self.span, self.spacing, min_cs)
 
-    def split(self, fold: Fold) -> tuple[int, int]:
-        """Rows ``[:start]`` lie before a test fold and ``[start:end]`` inside it."""
-        start, end = np.searchsorted(self.positions, [fold.test_start, fold.test_end]).tolist()
-        return start, end
+    def split(self, fold: Fold) -> tuple[int, int, int]:
+        """Rows ``[first:start]`` may train for a test fold and ``[start:end]`` lie inside it."""
+        edges = [fold.train_start, fold.test_start, fold.test_end]
+        first, start, end = np.searchsorted(self.positions, edges).tolist()
+        return first, start, end
+
+    def since(self, first: int) -> Design:
+        """Return the rows from one on, as views."""
+        if first == 0:
+            return self
+        kept = slice(first, None)
+        return replace(
+            self,
+            X=self.X[kept],
+            y=self.y[kept],
+            positions=self.positions[kept],
+            label_ends=self.label_ends[kept],
+            cells=self.cells[kept],
+            symbol_index=self.symbol_index[kept],
+            groups=None if self.groups is None else self.groups.at(kept),
+        )

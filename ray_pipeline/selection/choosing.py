@@ -95,8 +95,8 @@ class Designs:
         self._designs = dict(zip(self.targets, designs, strict=True))
         self._frame = frame
         self._comparison = comparison
-        self._before_first: dict[str, int] = {}
-        self._alike: dict[int, Floats] = {}
+        self._told_by: dict[str, Fold] = {}
+        self._alike: dict[tuple[int, int], Floats] = {}
         self._orders: ColumnOrders | None = None
 
     def __iter__(self) -> Iterator[tuple[TargetSpec, Design]]:
@@ -130,14 +130,15 @@ class Designs:
         self, target: str, fold: Fold, form: LabelForm = "residuals", seed: int = 0
     ) -> Problem | None:
         """Return what ranking fits a fold's model to, None when the rows are too few."""
-        start, _ = self._designs[target].split(fold)
-        before = self.learned(target, slice(0, start), form)
+        first, start, _ = self._designs[target].split(fold)
+        before = self.learned(target, slice(first, start), form)
         return before.fold_problem(fold, self._frame.embargo, seed)
 
     def sample(self, fold: Fold) -> FoldSample:
         """Return the rows that a fold's features are scored on."""
         design = next(iter(self._designs.values()))
-        return FoldSample.before(design, design.split(fold)[0], self._shared_orders(design))
+        first, start, _ = design.split(fold)
+        return FoldSample.before(design, first, start, self._shared_orders(design))
 
     def _shared_orders(self, design: Design) -> ColumnOrders | None:
         """Return the order of all rows, which a unit of a symbol asks for in every fold."""
@@ -145,29 +146,41 @@ class Designs:
             self._orders = ColumnOrders.of(design.X)
         return self._orders
 
-    def alike(self, target: str) -> Floats:
+    def alike(self, target: str, fold: Fold | None = None) -> Floats:
         """Return the |rank correlations| of a target's features, (n_features, n_features).
 
         They are a property of the features alone. They are measured before the first test row of
         the first fold that can be trained, so that all folds know the same twins and none has
-        seen its test.
+        seen its test. In a rolling window a fold knows those of its own rows alone.
+
+        Parameters
+        ----------
+        fold
+            The one that asks; None: what the folds agree on, for which in a rolling window the
+            last one that can be trained says it.
         """
-        design, folds = self._designs[target], self._frame.folds
-        if target not in self._before_first:
-            first = next(
-                (fold for fold in folds if self.problem(target, fold) is not None), folds[0]
-            )
-            self._before_first[target], _ = design.split(first)
-        before = self._before_first[target]
-        if before not in self._alike:
-            rows = thinned(design.positions[:before], TWIN_ROWS)
+        design = self._designs[target]
+        if fold is None or not self._frame.is_rolling:
+            fold = self._telling_fold(target)
+        first, start, _ = design.split(fold)
+        if (first, start) not in self._alike:
+            rows = first + thinned(design.positions[first:start], TWIN_ROWS)
             orders = self._shared_orders(design)
-            self._alike[before] = (
+            self._alike[first, start] = (
                 likeness(as_compared(design, rows))
                 if orders is None
                 else likeness_of_ranks(orders.ranks(rows))
             )
-        return self._alike[before]
+        return self._alike[first, start]
+
+    def _telling_fold(self, target: str) -> Fold:
+        """Return the fold whose training rows say which features are alike for all."""
+        if target not in self._told_by:
+            folds = self._frame.folds
+            ordered = folds[::-1] if self._frame.is_rolling else folds
+            trained = (fold for fold in ordered if self.problem(target, fold) is not None)
+            self._told_by[target] = next(trained, ordered[0])
+        return self._told_by[target]
 
 
 def choose_in(
@@ -186,7 +199,10 @@ def choose_in(
         By target: the fold's choice, and the features of its own model, best first.
     """
     some = next(iter(designs), None)
-    if some is None or some[1].split(fold)[0] == 0:
+    if some is None:
+        return {}
+    first, start, _ = some[1].split(fold)
+    if first == start:
         return {}
     sample = designs.sample(fold)
     rows: dict[str, TargetRows] = {}
@@ -210,7 +226,7 @@ def choose_in(
     scores = score_features(sample, rows, settings.methods, hyperparameters)
     found = {}
     for name, scored in scores.items():
-        alike = designs.alike(name)
+        alike = designs.alike(name, fold)
         choice = choose_in_fold(scored, settings.top_m, alike, settings.redundancy)
         own = own_features(choice, alike, settings.redundancy, settings.top_m)
         found[name] = choice, own

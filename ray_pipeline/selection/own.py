@@ -142,7 +142,7 @@ def _predict_by_chosen(
         asked = {name: folds[fold.index] for name, folds in chosen.items() if fold.index in folds}
         for name, fitted in fit_on_chosen(designs, fold, asked, family, frame, symbol).items():
             # A design holds the rows inside the universe alone.
-            start, end = designs.of(name).split(fold)
+            _, start, end = designs.of(name).split(fold)
             tested = np.searchsorted(rows.positions, designs.of(name).positions[start:end])
             percentiles[name][tested] = centred_percentile(
                 fitted.predict_test(), fitted.predict_training()

@@ -171,7 +171,7 @@ def prove_pooled_fold(reader: PanelReader, spec: PooledProofFoldSpec, pool: Pool
         for target, fitted in fit_on_chosen(designs, fold, chosen, family, frame).items():
             design = designs.of(target)
             measure = design.measure(designs.targets[target].task, spec.settings.min_cs)
-            start, end = design.split(fold)
+            _, start, end = design.split(fold)
             of_all = ranked.column(f"{family.name}_{place[target]}").to_numpy().astype(np.float64)
             both = [
                 skill_series(

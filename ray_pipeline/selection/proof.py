@@ -58,7 +58,7 @@ class FittedAnew:
     Attributes
     ----------
     X
-        Rows before the test fold's end, all features, shape (n_rows, n_features).
+        Rows that may train and those of the test fold, all features, shape (n_rows, n_features).
     n_before
         Rows of X before the test fold.
     columns
@@ -109,7 +109,7 @@ def fit_on_chosen(
     columns: dict[str, Ints] = {}
     for target, features in chosen.items():
         design = designs.of(target)
-        start, end = design.split(fold)
+        _, start, end = design.split(fold)
         seed = derive_seed(
             frame.seed, "target_ranking", family.name, target, *own, f"fold {fold.index}"
         )
@@ -122,16 +122,18 @@ def fit_on_chosen(
     if not problems:
         return {}
     design = designs.of(next(iter(problems)))
-    start, end = design.split(fold)
+    first, start, end = design.split(fold)
     models = fit_by_columns(
         load_family(family.name),
-        design.X[:start],
+        design.X[first:start],
         design.feature_names,
         list(problems.values()),
         list(columns.values()),
         dict(family.hyperparameters),
     )
     return {
-        target: FittedAnew(model, design.X[:end], start, columns[target], problems[target].rows)
+        target: FittedAnew(
+            model, design.X[first:end], start - first, columns[target], problems[target].rows
+        )
         for target, model in zip(problems, models, strict=True)
     }

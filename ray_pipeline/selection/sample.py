@@ -50,8 +50,10 @@ class FoldSample:
     symbol_index: NDArray[np.int32]
 
     @classmethod
-    def before(cls, design: Design, start: int, orders: ColumnOrders | None = None) -> FoldSample:
-        """Take rows of ``[:start]``, which lie before the test.
+    def before(
+        cls, design: Design, first: int, start: int, orders: ColumnOrders | None = None
+    ) -> FoldSample:
+        """Take rows of ``[first:start]``, which lie before the test.
 
         Parameters
         ----------
@@ -59,7 +61,7 @@ class FoldSample:
             Of all rows of the design, where several folds are asked for.
         """
         most = POOLED_ROWS if design.view == "cross_sectional" else OWN_ROWS
-        rows = thinned(design.positions[:start], most)
+        rows = first + thinned(design.positions[first:start], most)
         X = design.X[rows]
         if orders is None:
             ranks = ColumnOrders.of(as_compared(design, rows)).ranks()

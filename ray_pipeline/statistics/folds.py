@@ -1,4 +1,4 @@
-"""Expanding walk-forward folds on the unique timestamps of a panel, purged by label interval.
+"""Walk-forward folds on the unique timestamps of a panel, purged by label interval.
 
 Positions count the panel's unique timestamps from 0. All symbols of a timestamp share its
 position and therefore its side of every split.
@@ -30,11 +30,15 @@ MIN_TEST_TIMESTAMPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Positions ``[test_start, test_end)`` are tested; earlier ones, less the purge, train."""
+    """Positions ``[test_start, test_end)`` are tested; earlier ones, less the purge, train.
+
+    None before `train_start` has a say in them, 0 where the window of training expands.
+    """
 
     index: int
     test_start: int
     test_end: int
+    train_start: int = 0
 
 
 def walk_forward_folds(
@@ -117,7 +121,10 @@ def label_end_positions(positions: NDArray[np.int64], horizon: int) -> NDArray[n
 
 
 def train_rows(label_ends: NDArray[np.int64], fold: Fold, embargo: int) -> NDArray[np.bool_]:
-    """Mask of the rows whose label interval, plus embargo, ends before the test fold starts."""
+    """Mask of the rows whose label interval, plus embargo, ends before the test fold starts.
+
+    The rows are those from `Fold.train_start` on.
+    """
     return label_ends + embargo < fold.test_start
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,13 @@ class Fitter:
     frame: PanelFrame
     settings: TrainingSettings
     stream: PooledStream | None = None
+
+    def since(self, first: int) -> Fitter:
+        """Return the fitter of the rows from one on; a stream keeps to the window by itself."""
+        if first == 0:
+            return self
+        design, learned = self.design.since(first), self.learned.at(slice(first, None))
+        return replace(self, design=design, learned=learned)
 
     def fit(
         self,

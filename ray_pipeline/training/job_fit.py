@@ -86,6 +86,8 @@ class FittedJob:
         Panel positions of the first and the last of them.
     known
         Panel position at which the last of their labels was known.
+    window
+        First row of the design that could train it.
     rows
         Indices of the training rows in the design, shape (n_rows,).
     predictions
@@ -107,6 +109,7 @@ class FittedJob:
     last: int
     known: int
     fitting: Mapping[str, Any]
+    window: int
     rows: NDArray[np.int64]
     predictions: Floats
     hyperparameters: Mapping[str, Any]
@@ -122,7 +125,7 @@ def fit_job(
     settings: TrainingSettings,
     stream: PooledStream | None = None,
 ) -> FittedJob:
-    """Walk forward for the job's out-of-sample skill, then fit on all labelled rows.
+    """Walk forward for the job's out-of-sample skill, then fit on the labelled rows of the end.
 
     After a search the walk is made twice, with the hyperparameters that each fold chose and with
     those configured; `judge_search` decides which of the two procedures the final model and its
@@ -152,10 +155,12 @@ def fit_job(
         if verdict.accepted and job.search.final is not None:
             pieces, hyperparameters = searched, dict(job.search.final.hyperparameters)
     seed = derive_seed(frame.seed, "training", *key)
-    problem = learned.problem(np.ones(len(design.y), dtype=np.bool_), seed)
+    first, _, _ = design.split(frame.final_fold)
+    fitter = fitter.since(first)
+    problem = fitter.learned.problem(np.ones(len(design.y) - first, dtype=np.bool_), seed)
     if problem is None:
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
-    X = columns_of(design, job.features)
+    X = columns_of(fitter.design, job.features)
     fit = fitter.fit(problem, X, job.features, None, hyperparameters)
     table, evidence = _out_of_sample(design, measure, job, axis, pieces)
     return FittedJob(
@@ -166,8 +171,9 @@ def fit_job(
         n_rows=fit.n_rows,
         first=fit.first,
         last=fit.last,
-        known=_known_at(design, problem, fit.last, len(axis)),
-        rows=problem.rows,
+        known=_known_at(fitter.design, problem, fit.last, len(axis)),
+        window=first,
+        rows=first + problem.rows,
         predictions=fit.model.predict(X[problem.rows]),
         hyperparameters=hyperparameters,
         search=verdict,
@@ -203,24 +209,25 @@ def _walk_forward(
     chosen = dict(job.fold_features)
     found = {} if job.search is None else {each.fold: each for each in job.search.folds}
     for fold in frame.folds:
-        start, end = design.split(fold)
+        first, start, end = design.split(fold)
         if fold.index not in chosen or start == end:
             continue
         seed = derive_seed(frame.seed, "training", *key, f"fold {fold.index}")
-        learned = fitter.learned.at(slice(start))
+        inside = fitter.since(first)
+        learned = inside.learned.at(slice(start - first))
         problem = learned.fold_problem(fold, frame.embargo, seed)
         if problem is None:
             continue
         features = chosen[fold.index]
-        X = columns_of(design, features)
-        model = fitter.fit(problem, X, features, fold, hyperparameters).model
-        pieces.append(_FoldPiece.of(fold.index, start, end, model, X, problem, design, target))
+        X = columns_of(inside.design, features)
+        model = inside.fit(problem, X, features, fold, hyperparameters).model
+        part = (first, start, end)
+        pieces.append(_FoldPiece.of(fold.index, part, model, X, problem, design, target))
         searched.append(pieces[-1])
         if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
             other = dict(found[fold.index].hyperparameters)
-            model = fitter.fit(problem, X, features, fold, other).model
-            piece = _FoldPiece.of(fold.index, start, end, model, X, problem, design, target)
-            searched[-1] = piece
+            model = inside.fit(problem, X, features, fold, other).model
+            searched[-1] = _FoldPiece.of(fold.index, part, model, X, problem, design, target)
     return pieces, searched
 
 
@@ -238,18 +245,19 @@ class _FoldPiece:
     def of(
         cls,
         fold: int,
-        start: int,
-        end: int,
+        part: tuple[int, int, int],
         model: Model,
         X: NDArray[np.float32],
         problem: Problem,
         design: Design,
         target: TargetSpec,
     ) -> _FoldPiece:
-        prediction = model.predict(X[start:end])
+        """Predict a fold; `part` is `Design.split` of it, X and the problem begin at its first."""
+        first, start, end = part
+        prediction = model.predict(X[start - first : end - first])
         known = model.predict(X[problem.rows])
         # How labels turned out is told in their own unit, whatever the model learned of them.
-        y, labels = design.y[start:end], design.y[problem.rows]
+        y, labels = design.y[start:end], design.y[first + problem.rows]
         return cls(
             fold=fold,
             rows=np.arange(start, end),

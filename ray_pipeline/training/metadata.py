@@ -96,7 +96,7 @@ def fitted_facts(
             # From here on the model predicts what it cannot have learned.
             "known_ts": iso_time(int(axis[fitted.known])),
         },
-        "absent_features": _absent(design, features),
+        "absent_features": _absent(design.since(fitted.window), features),
         "feature_ranges": _ranges(design, features, fitted.rows),
         "quantiles": list(model.quantiles) if isinstance(model, QuantileModel) else None,
         "percentile_scale": percentile_scale(fitted.predictions).tolist(),

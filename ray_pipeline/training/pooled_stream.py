@@ -101,7 +101,7 @@ class PooledStream:
         comparison: LabelComparison | None = None,
         form: LabelForm = "as_they_are",
     ) -> tuple[StreamedProblem, Span] | None:
-        """Return the target's problem on the purged rows before a fold, or on all rows.
+        """Return the target's problem on the purged rows before a fold, or on those of the end.
 
         None where the rows are too few to train on. Timestamps are sampled whole, so that labels
         are compared with those of the same symbols as in the pool.
@@ -109,9 +109,10 @@ class PooledStream:
         frame = self._spec.frame
         labels = self._labels(target)
         learned = labels.learned(target.task, comparison, form)
-        usable = np.ones(len(learned.y), dtype=np.bool_)
+        first = (frame.final_fold if fold is None else fold).train_start
+        usable = labels.positions >= first
         if fold is not None:
-            usable = train_rows(learned.label_ends, fold, frame.embargo)
+            usable &= train_rows(learned.label_ends, fold, frame.embargo)
         problem = learned.problem(usable, seed)
         if problem is None:
             return None

@@ -94,7 +94,7 @@ def inner_walk(
 ) -> InnerWalk:
     """Split the rows that an outer fold may train on into inner folds.
 
-    The rules are those of the outer ones: expanding, on the unique timestamps of the rows with a
+    The rules are those of outer ones that expand, on the unique timestamps of the rows with a
     usable label, purged by label interval, with the same embargo. Every trial meets the same
     folds and seeds, so that trials differ by their hyperparameters alone.
 
@@ -112,7 +112,7 @@ def inner_walk(
     DataError
         When the rows are too few for so many splits.
     """
-    inside, learned = _before(design, labels, fold, features, frame.embargo)
+    inside, learned = _before(design, labels, fold, features, frame)
     labelled = np.isfinite(inside.y)
     times = np.unique(inside.positions[labelled])
     found = walk_forward_folds(
@@ -126,7 +126,7 @@ def inner_walk(
     tested: list[Ints] = []
     for each in found:
         inner = Fold(each.index, int(times[each.test_start]), int(times[each.test_end - 1]) + 1)
-        start, end = inside.split(inner)
+        _, start, end = inside.split(inner)
         seed = derive_seed(frame.seed, "search", *seed_names, f"inner fold {inner.index}")
         problem = learned.at(slice(start)).fold_problem(inner, frame.embargo, seed)
         if problem is None:
@@ -143,13 +143,14 @@ def _before(
     labels: LearnedLabels,
     fold: Fold | None,
     features: Sequence[str],
-    embargo: int,
+    frame: PanelFrame,
 ) -> tuple[Design, LearnedLabels]:
     """Cut a design off before an outer test fold: later rows are not in memory of a trial."""
-    start = len(design.y) if fold is None else design.split(fold)[0]
-    y, learned = design.y[:start], labels.at(slice(start))
+    first, start, _ = design.split(frame.final_fold if fold is None else fold)
+    before = slice(first, start)
+    y, learned = design.y[before], labels.at(before)
     if fold is not None:
-        usable = train_rows(learned.label_ends, fold, embargo)
+        usable = train_rows(learned.label_ends, fold, frame.embargo)
         y = np.where(usable, y, np.nan)
         learned = replace(learned, y=np.where(usable, learned.y, np.nan))
     place = {name: j for j, name in enumerate(design.feature_names)}
@@ -157,12 +158,12 @@ def _before(
     inside = replace(
         design,
         feature_names=tuple(features),
-        X=np.ascontiguousarray(design.X[:start, columns]),
+        X=np.ascontiguousarray(design.X[before, columns]),
         y=y,
-        positions=design.positions[:start],
-        cells=design.cells[:start],
-        label_ends=design.label_ends[:start],
-        symbol_index=design.symbol_index[:start],
+        positions=design.positions[before],
+        cells=design.cells[before],
+        label_ends=design.label_ends[before],
+        symbol_index=design.symbol_index[before],
     )
     return inside, learned
 

@@ -1,0 +1,58 @@
+"""The types of keys that say when folds begin, and what trains for them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, NoReturn
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from ray_pipeline.intervals import read_duration
+
+__all__ = ["Date", "FoldLength", "TrainingWindow"]
+
+
+def _checked_fold_length(value: str) -> str:
+    return value if _is_fold_length(value) else _refused("")
+
+
+def _checked_window(value: str) -> str:
+    is_one = value == "expanding" or _is_fold_length(value)
+    return value if is_one else _refused("expanding, or ")
+
+
+def _is_fold_length(value: str) -> bool:
+    duration = read_duration(value) if value[-1:].isalpha() else None
+    return duration is not None and duration.count > 0 and duration.unit not in ("s", "m", "h")
+
+
+def _refused(beside: str) -> NoReturn:
+    raise PydanticCustomError(
+        "fold_length",
+        "must be {beside}a duration of days or longer, or of bars: 21d (dates), 4w, 1mo, 1q, 1y, "
+        "500b",
+        {"beside": beside},
+    )
+
+
+def _checked_date(value: Any) -> Any:
+    """Take a date as YAML gives it, or as text."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise PydanticCustomError("date", "must be a date, such as 2020-06-30") from error
+
+
+_Length = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+FoldLength = Annotated[_Length, AfterValidator(_checked_fold_length)]
+"""What a test fold spans: dates, weeks, months, quarters, years, or bars."""
+
+TrainingWindow = Annotated[_Length, AfterValidator(_checked_window)]
+"""What lies before a test fold and trains for it: all of it, or as much as a fold may span."""
+
+Date = Annotated[date, BeforeValidator(_checked_date, json_schema_input_type=date)]
+"""A date, with or without quotes in YAML."""
