@@ -111,6 +111,7 @@ def test_document_of_a_target(run_dir: Path, capsys: pytest.CaptureFixture[str])
         "alpha": 0.05,
         "fdr": "bh",
         "families": ["ridge", "lightgbm"],
+        "window": "expanding",
         "top_n_targets": 10,
         "symbol_alpha": 0.05,
         "min_difference": 0.02,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.ranking.own import walk_symbol
 from ray_pipeline.ranking.pooled import PooledFoldSpec, rank_pooled_fold
+from ray_pipeline.ranking.settings import RankingSettings
+from ray_pipeline.ranking.shifted_own import ShiftedSymbolSpec, rank_symbol_shifted
+from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shifted
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.learned import LabelComparison
 from ray_pipeline.samples.walk import FamilySettings
@@ -70,6 +74,17 @@ def _with_another_future(table: SymbolTable, fold: Fold, embargo: int) -> Symbol
     )
 
 
+def _with_another_past(table: SymbolTable, first: int, with_labels: bool) -> SymbolTable:
+    """Change all rows before a position."""
+    features, targets = table.features.copy(), table.targets.copy()
+    random = np.random.default_rng(98)
+    past = table.time_ns < first
+    features[past] = random.standard_normal(features[past].shape)
+    if with_labels:
+        targets[past] = random.integers(2, size=targets[past].shape)
+    return replace(table, features=features, targets=targets)
+
+
 def _own(tables: list[SymbolTable], frame: PanelFrame) -> RecordingFamily:
     reader = MemoryReader(tables)
     with recorded() as family:
@@ -90,6 +105,19 @@ def _pooled(tables: list[SymbolTable], frame: PanelFrame) -> RecordingFamily:
                 PooledFoldSpec(frame, names, fold.index, FAMILIES, COMPARISON),
                 pool,
             )
+    return family
+
+
+def _shifted(tables: list[SymbolTable], frame: PanelFrame) -> RecordingFamily:
+    reader = MemoryReader(tables)
+    pool, names = pool_of(reader, frame)
+    state: Any = reader
+    settings = RankingSettings(FAMILIES, COMPARISON.min_labels, COMPARISON)
+    with recorded("offsets") as family:
+        call(rank_pool_shifted, state, ShiftedPoolSpec(frame, names, settings, (40,)), pool)
+        for symbol in sorted(reader.tables):
+            spec = ShiftedSymbolSpec(partition_of(symbol), frame, FAMILIES, 20, (40,))
+            call(rank_symbol_shifted, state, spec)
     return family
 
 
@@ -131,6 +159,33 @@ def test_the_past_does_change_what_a_fold_is_trained_on(walk: Walk) -> None:
     (X_other, _), *_ = _fits_of_fold(walk, _tables(1), frame, 1)
     assert X.shape[1] == X_other.shape[1]
     assert not np.array_equal(X[:50], X_other[:50])
+
+
+@pytest.mark.parametrize("walk", [_own, _pooled, _shifted])
+def test_rows_before_a_rolling_window_are_not_there(walk: Walk) -> None:
+    """Other rows before the window of the last fold change nothing that it is given.
+
+    Labels that are rolled come from anywhere; the rows that learn them do not.
+    """
+    tables = _tables()
+    frame = make_frame(N_TIMESTAMPS, TARGETS, ("x0", "x1", "x2", "x3"), embargo=EMBARGO)
+    folds = tuple(replace(fold, train_start=fold.test_start - 90) for fold in frame.folds)
+    rolling = replace(frame, folds=folds, final_start=N_TIMESTAMPS - 90)
+    first = folds[-1].train_start
+    changed = [_with_another_past(table, first, walk is not _shifted) for table in tables]
+    before = _fits_of_fold(walk, tables, rolling, 2)
+    after = _fits_of_fold(walk, changed, rolling, 2)
+    assert len(before) == len(after) > 0
+    for (X, problems), (X_changed, changed_problems) in zip(before, after, strict=True):
+        assert len(X) <= 90 * len(tables)
+        assert np.array_equal(X, X_changed, equal_nan=True)
+        assert len(problems) == len(changed_problems) > 0
+        for problem, other in zip(problems, changed_problems, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(problem, other, strict=True))
+    # The same change is seen where windows expand.
+    (X, _), *_ = _fits_of_fold(walk, tables, frame, 2)
+    (X_changed, _), *_ = _fits_of_fold(walk, changed, frame, 2)
+    assert not np.array_equal(X, X_changed, equal_nan=True)
 
 
 @pytest.mark.parametrize("walk", [_own, _pooled])

@@ -134,7 +134,11 @@ def test_no_training_label_shares_time_with_a_test_label(shift: int, embargo: in
     n_over_the_seam = 0
     for test_start, test_end in ((24, 42), (42, N)):
         before, end = np.searchsorted(positions, [test_start, test_end]).tolist()
-        found = rolled.training_rows(rolled.ends[:before], end, test_start + shift, embargo)
+        rows = slice(0, before)
+        found = rolled.training_rows(rolled.ends[rows], rows, end, test_start + shift, embargo)
+        later = slice(before // 2, before)
+        window = rolled.training_rows(rolled.ends[later], later, end, test_start + shift, embargo)
+        assert window.tolist() == found[later].tolist()
         tested = [interval(row) for row in range(before, end)]
         for row in range(before):
             told = interval(row)
@@ -158,7 +162,7 @@ def test_without_a_shift_the_purge_is_that_of_the_ranking_stage() -> None:
     roll = roll_rows(positions, np.zeros(N, dtype=np.int32), N, 0)
     rolled = RolledLabels.of(roll, np.ones(N), positions, positions + 4, N)
     assert (
-        rolled.training_rows(rolled.ends[:42], N, 42, 1).tolist()
+        rolled.training_rows(rolled.ends[:42], slice(0, 42), N, 42, 1).tolist()
         == (positions[:42] + 4 + 1 < 42).tolist()
     )
 

@@ -120,8 +120,8 @@ def test_bars_and_folds_are_shares_of_the_width() -> None:
     """A bar of 0.4 ends at 40 %; shares outside [0, 1] are held inside."""
     assert 'class="bar yes" width="40.0%"' in bar(0.4, marked=True)
     assert 'width="100.0%"' in bar(1.7, marked=False)
-    svg = fold_bar(0.5, 0.6)
-    assert 'class="bar no" width="50.00%"' in svg
+    svg = fold_bar(0.1, 0.5, 0.6)
+    assert 'class="bar no" x="10.00%" width="40.00%"' in svg
     assert 'x="50.00%" width="10.00%"' in svg
 
 

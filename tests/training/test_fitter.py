@@ -111,7 +111,7 @@ def fitter(
 
 def problem_before(design: Design, fold: int) -> Problem:
     """Return the pool's training rows of a fold."""
-    start, _ = design.split(FOLDS[fold])
+    _, start, _ = design.split(FOLDS[fold])
     problem = fold_problem(
         design.y[:start], design.label_ends[:start], "regression", FOLDS[fold], 0, seed=4
     )

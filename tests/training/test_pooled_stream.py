@@ -131,7 +131,7 @@ def test_streamed_labels_are_compared_as_those_in_memory(
     found = stream.problem(
         target_spec(task=task), ("a",), FOLDS[1], 1, "none", comparison, "offsets"
     )
-    start, _ = design.split(FOLDS[1])
+    _, start, _ = design.split(FOLDS[1])
     learned = LearnedLabels.compared(
         design.y, design.positions, design.cells, design.label_ends, task, comparison, "offsets"
     )

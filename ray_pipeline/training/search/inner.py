@@ -147,7 +147,7 @@ def _before(
 ) -> tuple[Design, LearnedLabels]:
     """Cut a design off before an outer test fold: later rows are not in memory of a trial."""
     first, start, _ = design.split(frame.final_fold if fold is None else fold)
-    before = slice(first, start)
+    before = slice(first, len(design.y) if fold is None else start)
     y, learned = design.y[before], labels.at(before)
     if fold is not None:
         usable = train_rows(learned.label_ends, fold, frame.embargo)
