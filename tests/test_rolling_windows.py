@@ -76,7 +76,7 @@ def _last_fold(run_dir: Path) -> dict[str, pa.Table]:
     [
         (ANCHORED, {}),
         # A stream, for which the pool holds every other timestamp, and a search.
-        (COUNTED, {"max_cs_rows": None, "search": {"n_trials": 2, "n_splits": 2}}),
+        (COUNTED, {"max_cs_rows": 2_000, "search": {"n_trials": 2, "n_splits": 2}}),
     ],
 )
 def test_rows_before_the_window_have_no_influence(

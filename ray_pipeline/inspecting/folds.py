@@ -15,9 +15,10 @@ from ray_pipeline.statistics.training_windows import rolling_folds
 from ray_pipeline.wording import iso_time
 
 if TYPE_CHECKING:
+    from ray_pipeline.config import ExperimentConfig
     from ray_pipeline.config.data_sections import ValidationConfig
 
-__all__ = ["fold_records", "folds_of"]
+__all__ = ["fold_records", "folds_of", "window_of"]
 
 
 def folds_of(
@@ -57,3 +58,8 @@ def fold_records(folds: Sequence[Fold], axis: NDArray[np.int64]) -> list[dict[st
         }
         for fold in folds
     ]
+
+
+def window_of(config: ExperimentConfig) -> str:
+    """Return what trains for a fold, as the config has it."""
+    return config.validation.window

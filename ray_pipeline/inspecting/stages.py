@@ -12,7 +12,7 @@ from ray_pipeline.inspecting.cross_section import (
     needs_cross_section,
     require_members,
 )
-from ray_pipeline.inspecting.folds import fold_records
+from ray_pipeline.inspecting.folds import fold_records, window_of
 from ray_pipeline.inspecting.groups import describe_groups
 from ray_pipeline.inspecting.panel import (
     Panel,
@@ -106,7 +106,7 @@ def _describe(
             "first_ts": iso_time(int(axis[0])),
             "last_ts": iso_time(int(axis[-1])),
         },
-        window=context.config.validation.window,
+        window=window_of(context.config),
         folds=fold_records(frame.folds, axis),
     )
     context.account.say(

@@ -35,7 +35,7 @@ def window_start(axis: NDArray[np.int64], test_start: int, window: Duration) -> 
     --------
     >>> axis = np.arange(200) * 86_400 * 10**9
     >>> window_start(axis, 100, Duration(30, "d")), window_start(axis, 100, Duration(1, "mo"))
-    (70, 70)
+    (70, 69)
     >>> window_start(axis, 200, Duration(30, "b")), window_start(axis, 100, Duration(1, "y"))
     (170, 0)
     """
