@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-__all__ = ["average_ranks", "normal_upper_quantile", "t_upper_tail"]
+__all__ = ["average_ranks", "normal_upper_quantile", "normal_upper_tail", "t_upper_tail"]
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +33,12 @@ def normal_upper_quantile(p: ArrayLike) -> Floats:
     """Return the z with P(Z > z) = p of a standard normal Z; p of any shape, in [0, 1]."""
     quantile: Floats = np.negative(special.ndtri(p))
     return quantile
+
+
+def normal_upper_tail(z: ArrayLike) -> Floats:
+    """Return P(Z > z) of a standard normal Z, of any shape."""
+    tail: Floats = special.ndtr(np.negative(z))
+    return tail
 
 
 def average_ranks(values: ArrayLike) -> Floats:
