@@ -30,7 +30,8 @@ def log_e_lower(t: ArrayLike, freedom: ArrayLike, n: ArrayLike, scale: float) ->
 
     The prior of the standardised effect δ is the half of N(0, scale²) below 0. With q = n·scale²
     the two-sided Bayes factor is
-    ``(1 + q)^(−1/2) · [(1 + t²/ν) / (1 + t²/(ν(1 + q)))]^((ν + 1)/2)``, and the share of δ's posterior below 0 that of Student's t with ν + 1 degrees of freedom below
+    ``(1 + q)^(−1/2) · [(1 + t²/ν) / (1 + t²/(ν(1 + q)))]^((ν + 1)/2)``, and the
+    share of δ's posterior below 0 that of Student's t with ν + 1 degrees of freedom below
     ``−t · √(q/(1 + q)) · √((ν + 1) / (ν + t²/(1 + q)))``; twice their product is the factor
     of one side. It falls as t rises, so that an effect above 0 is covered by the null too.
 

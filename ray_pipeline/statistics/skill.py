@@ -20,6 +20,7 @@ from ray_pipeline.records import Task
 __all__ = [
     "GroupedSkill",
     "centred_percentile",
+    "dated_skills",
     "even_bets",
     "grouped_ranks",
     "grouped_skill",
@@ -186,16 +187,28 @@ def timestamp_skills(
     >>> timestamp_skills(order, actual, np.zeros(6, int), cells, "regression", 2).tolist()
     [0.5]
     """
+    return dated_skills(prediction, actual, positions, cells, task, min_rows)[1]
+
+
+def dated_skills(
+    prediction: Floats,
+    actual: Floats,
+    positions: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    task: Task,
+    min_rows: int = 3,
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the timestamps that `timestamp_skills` are of, and these, each (n_timestamps,)."""
     found = grouped_skill(prediction, actual, cells, task, min_rows)
     distinct, first = np.unique(cells, return_index=True)
     times = positions[first[np.searchsorted(distinct, found.groups)]]
     known, time = np.unique(times, return_inverse=True)
     if len(known) == len(times):
-        return found.skills
+        return known, found.skills
     weights = (found.counts - 1).astype(np.float64)
     total = np.bincount(time, weights=weights)
     skills: Floats = np.bincount(time, weights=weights * found.skills) / total
-    return skills
+    return known, skills
 
 
 def centred_percentile(values: Floats, reference: Floats) -> Floats:

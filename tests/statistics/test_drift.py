@@ -18,7 +18,9 @@ N_SYMBOLS, N_OLD, N_NEW = 10, 1000, 60
 N_FEATURES = 10
 
 
-def _panel(seed: int, common: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+def _panel(
+    seed: int, common: float = 0.5, n_symbols: int = N_SYMBOLS
+) -> tuple[np.ndarray, np.ndarray]:
     """Features that last, half of whose variance all symbols share."""
     chance = np.random.default_rng(seed)
     n = N_OLD + N_NEW
@@ -30,9 +32,9 @@ def _panel(seed: int, common: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
         return values
 
     shared = lasting(N_FEATURES)[:, None, :]
-    own = lasting(N_SYMBOLS * N_FEATURES).reshape(n, N_SYMBOLS, N_FEATURES)
+    own = lasting(n_symbols * N_FEATURES).reshape(n, n_symbols, N_FEATURES)
     X = np.sqrt(common) * shared + np.sqrt(1 - common) * own
-    return X.reshape(-1, N_FEATURES).astype(np.float32), np.repeat(np.arange(n), N_SYMBOLS)
+    return X.reshape(-1, N_FEATURES).astype(np.float32), np.repeat(np.arange(n), n_symbols)
 
 
 def test_slow_common_features_do_not_cry_wolf() -> None:
@@ -66,7 +68,7 @@ def test_rows_taken_for_independent_find_drift_in_every_feature() -> None:
 @pytest.mark.parametrize("kind", ["shifted", "wider", "missing"])
 def test_planted_drift_is_found_in_its_feature_alone(kind: str) -> None:
     """A shift, a wider distribution and missing values of one feature, at q ≤ 0.05."""
-    X, positions = _panel(1, common=0.1)
+    X, positions = _panel(1, common=0.1, n_symbols=40)
     new = positions >= N_OLD
     if kind == "shifted":
         X[new, 3] += 2.0

@@ -47,7 +47,8 @@ def _skills(n: int, mean: float, seed: int = 0) -> np.ndarray:
 def test_years_without_a_loss_seldom_have_an_alarm(monitoring: ModuleType) -> None:
     """A small version of ``benchmarks/monitoring.py``.
 
-    Labels that overlap, skill that swings, and eight models at once. At 5 %, at most 13 of 120 are what all but one in 250 such samples show.
+    Labels that overlap, skill that swings, and eight models at once. At 5 %, at most 13 of 120 are
+    what all but one in 250 such samples show.
     """
     world = monitoring.World((1, 5, 20), n_symbols=20)
     alone, _ = monitoring.false_alarms(world, N_YEARS)
