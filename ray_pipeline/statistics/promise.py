@@ -101,7 +101,7 @@ def after_selection(t_stat: float, threshold: float) -> float:
     Examples
     --------
     >>> [round(after_selection(t, 2.0), 2) for t in (2.1, 3.0, 6.0)]
-    [0.0, 2.13, 6.0]
+    [0.0, 2.48, 6.0]
     """
     if t_stat <= 0.0 or threshold == -math.inf:
         return t_stat
