@@ -139,13 +139,22 @@ class SymbolPartition:
     """A symbol and its Parquet files, sorted by path.
 
     `membership` says when the symbol belongs to the universe; None: always. `groups` are those that
-    the universe gives it; None: it gives none.
+    the universe gives it; None: it gives none. `rows_sha256` is of all rows that a run reads of it,
+    where the run knows them by their content: then that stands for the files in what units depend
+    on, and rows may move to other files without any work being done again.
     """
 
     symbol: str
     files: tuple[PartitionFile, ...]
     membership: MembershipSpans | None = None
     groups: GroupSpans | None = None
+    rows_sha256: str | None = None
+
+    def stand_in(self) -> tuple[object, ...] | None:
+        """Return what stands for this in the text that units are named by; None: all of it."""
+        if self.rows_sha256 is None:
+            return None
+        return (self.symbol, self.rows_sha256, self.membership, self.groups)
 
     @property
     def size_bytes(self) -> int:

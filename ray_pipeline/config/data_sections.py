@@ -151,6 +151,11 @@ class DataConfig(Section):
     min_rows_per_symbol: RowCount = Field(
         default=300, description="A symbol with fewer rows is left out, with its reason."
     )
+    until: Date | None = Field(
+        default=None,
+        description="Rows from this date on (UTC) are left aside, as if they were not there yet; "
+        "null: all are looked at.",
+    )
     ticks: Literal["keep", "mask", "drop"] = Field(
         default="keep",
         description="Bars beyond any range of those around, in prices that come back at once: "

@@ -35,6 +35,7 @@ from ray_pipeline.config.stage_sections import (
     TrainingConfig,
     UserStages,
 )
+from ray_pipeline.intervals import read_duration
 
 __all__ = [
     "ExecutionConfig",
@@ -167,6 +168,29 @@ class ExperimentConfig(Section):
                 "training.max_cs_rows ({trained}) is below target_ranking.max_cs_rows ({pooled}), "
                 "whose rows pooled models train on anyway; raise the first or lower the second",
                 {"trained": trained, "pooled": pooled},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _models_age_by_folds(self) -> Self:
+        retrain, test = self.training.retrain_every, self.validation.test_every
+        if retrain is None:
+            return self
+        if test is None:
+            raise PydanticCustomError(
+                "schedule",
+                "training.retrain_every ({retrain}) needs folds that begin at dates; set "
+                "validation.first_test and validation.test_every too",
+                {"retrain": retrain},
+            )
+        asked, fold = read_duration(retrain), read_duration(test)
+        if asked is None or fold is None or asked.unit != fold.unit or asked.count % fold.count:
+            raise PydanticCustomError(
+                "schedule",
+                "training.retrain_every ({retrain}) must be validation.test_every ({test}) or a "
+                "whole multiple of it in the same unit, for models are trained anew where folds "
+                "begin",
+                {"retrain": retrain, "test": test},
             )
         return self
 

@@ -12,6 +12,7 @@ from ray_pipeline.bounds import MAX_COUNT
 from ray_pipeline.config.fields import (
     Choices,
     Count,
+    FoldLength,
     HyperparametersByFamily,
     NameList,
     Probability,
@@ -277,6 +278,13 @@ class TrainingConfig(Section):
         description="Rows that pooled models are trained on, whole timestamps; null: those of "
         "target_ranking.max_cs_rows, which are the least. More are streamed from the run directory "
         "at two to three bytes of memory a value, into families that can (lightgbm, ridge).",
+    )
+    retrain_every: FoldLength | None = Field(
+        default=None,
+        description="Models are trained anew at every date at which a fold begins, or at every so "
+        "many of them: as validation.test_every, or a multiple of it. A run looks at the rows "
+        "before the last such date, and its models serve those from it on, until `update` comes "
+        "to the next. null: a run looks at all rows.",
     )
     max_jobs: Count | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."

@@ -142,11 +142,17 @@ def _member(partition: SymbolPartition, universe: Universe | None) -> SymbolPart
 
 
 def fingerprint(partitions: Mapping[str, SymbolPartition]) -> str:
-    """Hash the names, sizes and versions of all input files, and what the universe says of each."""
+    """Hash what tells the inputs from others, and what the universe says of each symbol.
+
+    Those are the names, sizes and versions of all files, or of rows that are known by their content
+    the digests of these.
+    """
     listing = [
         [
             symbol,
-            [[file.path, file.size_bytes, file.version] for file in partition.files],
+            [[file.path, file.size_bytes, file.version] for file in partition.files]
+            if partition.rows_sha256 is None
+            else partition.rows_sha256,
             *([] if partition.membership is None else [partition.membership]),
             *([] if partition.groups is None else [partition.groups]),
         ]

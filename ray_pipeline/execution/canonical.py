@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ray_pipeline.identity import Identity
 
@@ -28,6 +28,15 @@ _text_of = json.JSONEncoder().encode
 Libraries = frozenset[tuple[str, str]]
 
 _NO_LIBRARIES: Libraries = frozenset()
+
+
+@runtime_checkable
+class HasStandIn(Protocol):
+    """A value for which another may stand: not all that it holds is what results depend on."""
+
+    def stand_in(self) -> tuple[object, ...] | None:
+        """Return what stands for it, None where it stands for itself."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,9 @@ def _composed(value: object) -> Canonical:
         items = [(None, item) for item in value]
         return _joined("[]", items, is_fixed=isinstance(value, tuple))
     if is_dataclass(value) and not isinstance(value, type):
+        stand_in = value.stand_in() if isinstance(value, HasStandIn) else None
+        if stand_in is not None:
+            return _composed(stand_in)
         names, is_frozen = _fields_of(type(value))
         found = _joined("{}", [(name, getattr(value, name)) for name in names], is_fixed=is_frozen)
         if isinstance(value, Identity):

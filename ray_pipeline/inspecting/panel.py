@@ -134,15 +134,17 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
     )
 
 
-def request_of(config: ExperimentConfig, interval: str | None) -> InspectionRequest:
-    """Return what every symbol is inspected for."""
+def request_of(
+    config: ExperimentConfig, interval: str | None, until_ns: int | None = None
+) -> InspectionRequest:
+    """Return what every symbol is inspected for; see `ReadingRules` for `until_ns`."""
     return inspection_request(
         config.columns,
         time_column=config.data.time_name,
         kind=config.data.kind,
         max_rows=config.data.max_rows_per_symbol,
         min_rows=config.data.min_rows_per_symbol,
-        rules=rules_of(config, interval),
+        rules=replace(rules_of(config, interval), until_ns=until_ns),
     )
 
 
@@ -151,12 +153,13 @@ def inspect_panel(
     partitions: Mapping[str, SymbolPartition],
     config: ExperimentConfig,
     interval: str | None = None,
+    until_ns: int | None = None,
 ) -> dict[str, SymbolInspection]:
     """Inspect every symbol; those that cannot be used are missing from the result.
 
     So are those that do not go together with most others; see `find_misfits`.
     """
-    request = request_of(config, interval)
+    request = request_of(config, interval, until_ns)
     units = {
         symbol: Unit("inspect", symbol, inspect_one, InspectionSpec(partition, request))
         for symbol, partition in partitions.items()
@@ -181,6 +184,7 @@ def summarise(
     config: ExperimentConfig,
     interval: str | None,
     outlines: Sequence[SymbolOutline] = (),
+    until_ns: int | None = None,
 ) -> PanelSummary:
     """Resolve columns, horizons and tasks over the batch; see `summarise_panel`."""
     return summarise_panel(
@@ -190,7 +194,7 @@ def summarise(
         label_features=config.labeling.features,
         interval=interval,
         time_column=config.data.time_name,
-        rules=rules_of(config, interval),
+        rules=replace(rules_of(config, interval), until_ns=until_ns),
         outlines=outlines,
     )
 
@@ -312,6 +316,9 @@ def build_panel(
         targets=[target.name for target in laid.targets],
         group=config.columns.group,
     )
+    if request.kind == "labeled" and request.rules.until_ns is not None:
+        unknown = tuple((target.name, target.horizon_bars) for target in laid.targets)
+        request = replace(request, unknown_labels=unknown)
     frame = PanelFrame(
         axis=name,
         n_timestamps=len(axis),

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from ray_pipeline.discovery.choosing import fingerprint
 from ray_pipeline.discovery.universe import has_dates
 from ray_pipeline.inspecting.cross_section import (
     compute_cross_section,
     needs_cross_section,
     require_members,
 )
+from ray_pipeline.inspecting.digests import DIGESTS, digest_rows, known_by_rows
 from ray_pipeline.inspecting.folds import fold_records, window_of
 from ray_pipeline.inspecting.groups import describe_groups
 from ray_pipeline.inspecting.panel import (
@@ -20,6 +22,7 @@ from ray_pipeline.inspecting.panel import (
     inspect_panel,
     summarise,
 )
+from ray_pipeline.inspecting.schedule import UpTo, read_until, told_until
 from ray_pipeline.inspecting.subject import Inspections, Subject, current_subject
 from ray_pipeline.panel.inspection import SymbolInspection
 from ray_pipeline.panel.quality import ASSUMED_RULES
@@ -38,15 +41,23 @@ _MOST_NAMED = 5
 def _inspect(context: StageContext) -> None:
     """Read every symbol once; fix columns, time axis and folds."""
     config, batch = context.config, context.batch
-    inspections = inspect_panel(context.runner, batch.partitions, config, batch.interval)
+    runner, interval = context.runner, batch.interval
+    until = read_until(runner, batch.partitions, config, interval, context.find(UpTo))
+    inspections = inspect_panel(runner, batch.partitions, config, interval, until)
     context.put(Inspections(inspections))
     partitions = context.healthy(batch.partitions)
-    summary = summarise(inspections, config, batch.interval)
+    summary = summarise(inspections, config, interval, until_ns=until)
     memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
     panel = build_panel(context.run, inspections, summary, config, memberships)
     context.account.warn(panel.warnings)
     describe_groups(context, panel.frame, inspections, memberships)
     _describe(context, panel, summary, inspections)
+    if until is not None:
+        context.account.say(told_until(until, config))
+        digests, table = digest_rows(runner, context.run, partitions, panel.frame.request)
+        context.write.table(DIGESTS, table)
+        partitions = known_by_rows(partitions, digests)
+        context.input_fingerprint = fingerprint(partitions)
     context.put(
         Subject(
             panel.frame,
@@ -103,6 +114,7 @@ def _describe(
             "assumptions": _assumptions(inspections),
             "n_timestamps": frame.n_timestamps,
             "n_rows": n_rows,
+            "until": None if summary.rules.until_ns is None else iso_time(summary.rules.until_ns),
             "first_ts": iso_time(int(axis[0])),
             "last_ts": iso_time(int(axis[-1])),
         },
@@ -156,8 +168,16 @@ def _compare_symbols(context: StageContext) -> None:
 INSPECT = Stage(
     name="inspect",
     run=_inspect,
-    units=(UnitKind("inspect", "inspecting"),),
-    sections=("experiment", "data", "columns", "labeling", "validation", "target_ranking"),
+    units=(
+        UnitKind("look_at_times", "looking at times"),
+        UnitKind("inspect", "inspecting"),
+        UnitKind("digest_rows", "digesting rows"),
+    ),
+    sections=(
+        *("experiment", "data", "columns", "labeling", "validation", "target_ranking"),
+        "training",
+    ),
+    tables=(DIGESTS,),
 )
 
 CROSS_SECTION = Stage(

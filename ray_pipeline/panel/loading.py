@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.bars import Bars, compute_features, compute_targets
 from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.blocks import clean_blocks
 from ray_pipeline.panel.columns import column_kind
@@ -40,6 +41,7 @@ __all__ = [
     "computed_features",
     "labeled_table",
     "load_symbol_table",
+    "rows_read",
     "symbol_table_of",
 ]
 
@@ -73,6 +75,8 @@ class TableRequest:
         Length of a bar in months, 0 where it is one of seconds.
     group
         Name of the groups within which symbols are compared; None: all are.
+    unknown_labels
+        (target, rows) of labeled tables cut at a date: so many of the newest labels look beyond it.
     """
 
     kind: TableKind
@@ -89,6 +93,7 @@ class TableRequest:
     own_columns: tuple[str, ...] = ()
     bar_months: int = 0
     group: str | None = None
+    unknown_labels: tuple[tuple[str, int], ...] = ()
 
     @property
     def interval(self) -> Interval:
@@ -136,11 +141,19 @@ def _grouped(
     table: SymbolTable, reader: ColumnReader, spans: GroupSpans | None, request: TableRequest
 ) -> SymbolTable:
     """Return the table with the group of each row, if there is any reason for groups."""
+    return replace(table, groups=_groups_at(table.time_ns, reader, spans, request))
+
+
+def _groups_at(
+    time_ns: NDArray[np.int64],
+    reader: ColumnReader,
+    spans: GroupSpans | None,
+    request: TableRequest,
+) -> RowGroups | None:
     if request.group is None:
-        return table
+        return None
     time = resolve_time_column([name for name, _ in reader.columns], request.time_column)
-    groups = groups_of_rows(reader, spans, request.group, time, table.time_ns, request.rules)
-    return replace(table, groups=groups)
+    return groups_of_rows(reader, spans, request.group, time, time_ns, request.rules)
 
 
 def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> SymbolTable:
@@ -214,13 +227,41 @@ def labeled_table(
     return pa.table([_timestamps(table.time_ns), *arrays], names=names)
 
 
+def rows_read(
+    partition: SymbolPartition, fs: FileSystem, request: TableRequest
+) -> tuple[NDArray[np.int64], dict[str, _Floats], RowGroups | None]:
+    """Return all that a table is made of, as it is read: times, columns by name, and groups.
+
+    Raises
+    ------
+    DataError, StorageError
+        As `load_symbol_table`.
+    """
+    with naming_symbol(partition.symbol), PartitionReader(partition, fs, request.rules) as reader:
+        columns: dict[str, _Floats]
+        if request.kind == "labeled":
+            table = _load(partition.symbol, reader, request, None)
+            time_ns = table.time_ns
+            names = (*table.feature_names, *table.target_names)
+            columns = dict(zip(names, (*table.features.T, *table.targets.T), strict=True))
+        else:
+            given = _read_given(reader, request)
+            time_ns = given.time_ns
+            own = {name: getattr(given, name) for name in fields_of(request.kind)}
+            columns = own | dict(given.columns)
+        return time_ns, columns, _groups_at(time_ns, reader, partition.groups, request)
+
+
 def _load(
     symbol: str, reader: ColumnReader, request: TableRequest, run: RunDirectory | None
 ) -> SymbolTable:
     if request.kind != "labeled":
         return _computed(symbol, _read_given(reader, request), request, run)
-    arrays = _read_clean(reader, request, request.features, request.targets)
-    return _symbol_table(symbol, *arrays, request)
+    time_ns, features, targets = _read_clean(reader, request, request.features, request.targets)
+    for name, n_rows in request.unknown_labels:
+        if name in request.targets:
+            targets[max(len(targets) - n_rows, 0) :, request.targets.index(name)] = np.nan
+    return _symbol_table(symbol, time_ns, features, targets, request)
 
 
 def _read_given(reader: ColumnReader, request: TableRequest) -> Bars | ValueSeries:

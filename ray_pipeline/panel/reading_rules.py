@@ -72,6 +72,8 @@ class ReadingRules:
     ticks, splits
         What is done with bars beyond any range, and with prices before a stated split: the
         config's ``data.ticks`` and ``data.splits``.
+    until_ns
+        Rows from this time on, in nanoseconds since 1970, are not there yet; None: all are.
     """
 
     columns: tuple[tuple[str, str | None], ...] = ()
@@ -80,6 +82,7 @@ class ReadingRules:
     duplicates: Duplicates = "refuse"
     ticks: Literal["keep", "mask", "drop"] = "keep"
     splits: Literal["keep", "adjust"] = "keep"
+    until_ns: int | None = None
 
 
 AS_THEY_ARE = ReadingRules()

@@ -90,9 +90,9 @@ def plan_rows(
 ) -> RowPlan:
     """Put rows on a strictly increasing UTC axis.
 
-    In this order: rows without a time are dropped, rows are sorted by time (stable), of rows of
-    one time that one is kept which ``data.duplicates`` names, and of all rows the newest
-    `max_rows`.
+    In this order: rows without a time are dropped, and those from `rules.until_ns` on; rows are
+    sorted by time (stable), of rows of one time that one is kept which ``data.duplicates`` names,
+    and of all rows the newest `max_rows`.
 
     Parameters
     ----------
@@ -120,6 +120,16 @@ def plan_rows(
         message = f"{plural(n_missing, 'row')} without a time {were} dropped"
         findings.append(QualityFinding("missing_time", name, n_missing, message))
     findings += times.findings
+    if rules.until_ns is not None and len(time_ns):
+        early = time_ns < rules.until_ns
+        if not early.any():
+            raise DataError(
+                f"its rows begin at {iso_time(int(time_ns.min()))}, and those from "
+                f"{iso_time(rules.until_ns)} on are left aside."
+            )
+        if not early.all():
+            rows = np.flatnonzero(early) if rows is None else rows[early]
+            time_ns = time_ns[early]
 
     n_out_of_order = int((time_ns[1:] < time_ns[:-1]).sum())
     if n_out_of_order:

@@ -11,7 +11,7 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.intervals import Duration
 from ray_pipeline.statistics.folds import MIN_TEST_TIMESTAMPS, MIN_TRAIN_TIMESTAMPS, Fold
 
-__all__ = ["anchored_folds"]
+__all__ = ["anchored_folds", "fold_starts"]
 
 _DAY_NS = 86_400 * 10**9
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
@@ -65,7 +65,7 @@ def anchored_folds(
             f"least {MIN_TRAIN_TIMESTAMPS} are needed; the panel begins on {_date(axis[0])}. Set a "
             "later validation.first_test."
         )
-    starts = [each for each in _starts(axis, first_test_ns, every) if each < n_timestamps]
+    starts = [each for each in fold_starts(axis, first_test_ns, every) if each < n_timestamps]
     edges = [*dict.fromkeys(starts), n_timestamps]
     folds = [Fold(i, *edge) for i, edge in enumerate(pairwise(edges))]
     if folds and folds[-1].test_end - folds[-1].test_start < MIN_TEST_TIMESTAMPS:
@@ -91,8 +91,14 @@ def _date(time_ns: np.int64) -> str:
     return str(time_ns.astype("datetime64[ns]"))[:10]
 
 
-def _starts(axis: NDArray[np.int64], first_ns: int, every: Duration) -> list[int]:
-    """Return the positions at which folds begin, in order, the last ones perhaps beyond the end."""
+def fold_starts(axis: NDArray[np.int64], first_ns: int, every: Duration) -> list[int]:
+    """Return the positions at which folds begin, in order, the last ones perhaps beyond the end.
+
+    Parameters
+    ----------
+    axis, first_ns, every
+        As of `anchored_folds`.
+    """
     first = int(np.searchsorted(axis, first_ns))
     if every.unit == "b":
         return list(range(first, len(axis), every.count))

@@ -1,0 +1,128 @@
+"""Digests of rows: what units depend on, whatever files the rows lie in.
+
+Beside the digest of all rows there is one for each calendar month, with the means of its columns:
+a vendor's restatement is found by them, and how large it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ray_pipeline.execution.artifacts import table_name
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.loading import TableRequest, rows_read
+from ray_pipeline.panel.reader import PanelReader
+from ray_pipeline.records import SymbolPartition
+from ray_pipeline.storage import RunDirectory
+
+__all__ = ["DIGESTS", "DigestSpec", "digest_rows", "digest_symbol", "known_by_rows"]
+
+DIGESTS = "data_digest.parquet"
+"""Digest and means by symbol and month, of the rows that the run looked at."""
+
+_MEANS = 8
+"""Columns of which a month's means are kept: the fields of a bar, a value, the first features."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSpec:
+    """One symbol whose rows are digested."""
+
+    partition: SymbolPartition
+    request: TableRequest
+
+
+def digest_symbol(reader: PanelReader, spec: DigestSpec) -> dict[str, Any]:
+    """Digest the rows of a symbol (unit function)."""
+    time_ns, columns, groups = rows_read(spec.partition, reader.fs, spec.request)
+    texts = (
+        np.full(len(time_ns), "") if groups is None else np.array([*groups.names, ""])[groups.codes]
+    )
+    months = time_ns.astype("datetime64[ns]").astype("datetime64[M]")
+    names, starts = np.unique(months, return_index=True)
+    ends = [*starts[1:].tolist(), len(time_ns)]
+    found: list[dict[str, Any]] = []
+    for month, start, end in zip(names.tolist(), starts.tolist(), ends, strict=True):
+        rows = slice(start, end)
+        hashed = hashlib.sha256(np.ascontiguousarray(time_ns[rows]).tobytes())
+        for name in sorted(columns):
+            hashed.update(name.encode())
+            hashed.update(_bytes(columns[name][rows]))
+        hashed.update("\x1f".join(texts[rows].tolist()).encode())
+        means = {name: _mean(columns[name][rows]) for name in list(columns)[:_MEANS]}
+        found.append(
+            {
+                "symbol": spec.partition.symbol,
+                "month": month,
+                "n_rows": end - start,
+                "sha256": hashed.hexdigest(),
+                "means": [{"column": name, "mean": mean} for name, mean in means.items()],
+            }
+        )
+    name = table_name("digests")
+    reader.run.write_table(name, pa.Table.from_pylist(found, schema=_SCHEMA))
+    whole = hashlib.sha256("".join(each["sha256"] for each in found).encode()).hexdigest()
+    return {"rows_sha256": whole, "table": name}
+
+
+_SCHEMA = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("month", pa.date32()),
+        ("n_rows", pa.int64()),
+        ("sha256", pa.string()),
+        ("means", pa.list_(pa.struct([("column", pa.string()), ("mean", pa.float64())]))),
+    ]
+)
+
+
+def digest_rows(
+    runner: UnitRunner,
+    run: RunDirectory,
+    partitions: Mapping[str, SymbolPartition],
+    request: TableRequest,
+) -> tuple[dict[str, str], pa.Table]:
+    """Digest the rows of every symbol.
+
+    Returns
+    -------
+    tuple
+        The digest by symbol, and the table of `DIGESTS`; of symbols that cannot be used neither.
+    """
+    units = [
+        Unit("digest_rows", symbol, digest_symbol, DigestSpec(partition, request))
+        for symbol, partition in sorted(partitions.items())
+    ]
+    records = runner.run(units)
+    tables = list(run.read_tables(records[symbol]["table"] for symbol in sorted(records)))
+    table = pa.concat_tables(tables) if tables else _SCHEMA.empty_table()
+    return {symbol: record["rows_sha256"] for symbol, record in records.items()}, table
+
+
+def known_by_rows(
+    partitions: Mapping[str, SymbolPartition], digests: Mapping[str, str]
+) -> dict[str, SymbolPartition]:
+    """Return the partitions that have a digest, known by it instead of by their files."""
+    return {
+        symbol: replace(partition, rows_sha256=digests[symbol])
+        for symbol, partition in partitions.items()
+        if symbol in digests
+    }
+
+
+def _bytes(values: NDArray[Any]) -> bytes:
+    # One NaN is as good as another.
+    return np.where(np.isnan(values), np.nan, values).astype(values.dtype).tobytes()
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    known = values[np.isfinite(values)].astype(np.float64)
+    return float(known.mean()) if len(known) else None

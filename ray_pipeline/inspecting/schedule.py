@@ -1,0 +1,169 @@
+"""Up to which date a run looks at its data: all of it, or up to the last date of retraining.
+
+Between two dates of retraining nothing that is learned changes: a run looks at the rows before the
+last date that the panel has reached, and its models score those from it on. So the models that a
+run of today leaves are those that a run of yesterday left, whatever bars came in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.panel import rules_of
+from ray_pipeline.intervals import read_duration
+from ray_pipeline.panel.inspection import HasFilesystem
+from ray_pipeline.panel.reading import PartitionReader, naming_symbol
+from ray_pipeline.panel.reading_rules import ReadingRules
+from ray_pipeline.panel.roles import resolve_time_column
+from ray_pipeline.panel.rows import plan_rows
+from ray_pipeline.panel.time_axis import decode_runs, encode_runs, merge_axes
+from ray_pipeline.records import SymbolPartition, TimeRun
+from ray_pipeline.statistics.anchored_folds import fold_starts
+from ray_pipeline.statistics.schedule import reached
+from ray_pipeline.wording import iso_time
+
+__all__ = [
+    "TimesSpec",
+    "UpTo",
+    "date_ns",
+    "look_at_times",
+    "read_until",
+    "retraining_dates",
+    "told_until",
+]
+
+_MIN_FOLDS = 2
+"""Folds before a date of retraining, without which no skill is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpTo:
+    """No date of retraining after this one is looked at, in nanoseconds since 1970."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimesSpec:
+    """The times of one symbol."""
+
+    partition: SymbolPartition
+    time_column: str | None
+    rules: ReadingRules
+
+
+def look_at_times(reader: HasFilesystem, spec: TimesSpec) -> dict[str, Any]:
+    """Read when a symbol has rows, and nothing else of it (unit function).
+
+    A symbol that cannot be read has no rows here: its inspection says what is wrong with it.
+    """
+    partition = spec.partition
+    opened = PartitionReader(partition, reader.fs, spec.rules)
+    try:
+        with naming_symbol(partition.symbol), opened as columns:
+            name = resolve_time_column([name for name, _ in columns.columns], spec.time_column)
+            files, _ = columns.read_timed(name, ())
+            time_ns = plan_rows(files, name, None, spec.rules).time_ns
+    except DataError as error:
+        return {"runs": [], "problem": str(error)}
+    runs = [[run.start_ns, run.step_ns, run.count] for run in encode_runs(time_ns)]
+    return {"runs": runs, "problem": None}
+
+
+def read_until(
+    runner: UnitRunner,
+    partitions: Mapping[str, SymbolPartition],
+    config: ExperimentConfig,
+    interval: str | None,
+    at_most: UpTo | None = None,
+) -> int | None:
+    """Return the time from which on a run does not look at rows; None: it looks at all of them.
+
+    Raises
+    ------
+    ConfigError
+        When models are to be retrained at dates of which none has been reached.
+    """
+    if config.training.retrain_every is None:
+        return None if config.data.until is None else date_ns(config.data.until)
+    dates = retraining_dates(runner, partitions, config, interval)
+    known = [each for each in dates if at_most is None or each <= at_most.time_ns]
+    if not known:
+        raise ConfigError(
+            f"training.retrain_every={config.training.retrain_every}: no date of retraining has "
+            f"been reached. The first has {_MIN_FOLDS} folds of validation.test_every="
+            f"{config.validation.test_every} before it, from validation.first_test="
+            f"{config.validation.first_test} on. Set an earlier first_test, or wait for more rows."
+        )
+    return known[-1]
+
+
+def retraining_dates(
+    runner: UnitRunner,
+    partitions: Mapping[str, SymbolPartition],
+    config: ExperimentConfig,
+    interval: str | None,
+) -> tuple[int, ...]:
+    """Return the dates of retraining that most symbols have reached, in order.
+
+    Returns
+    -------
+    tuple
+        Nanoseconds since 1970: of each the first timestamp of the fold that begins there.
+    """
+    validation, training = config.validation, config.training
+    every = None if validation.test_every is None else read_duration(validation.test_every)
+    retrain = None if training.retrain_every is None else read_duration(training.retrain_every)
+    if every is None or retrain is None or validation.first_test is None:
+        raise ConfigError("training.retrain_every needs validation.first_test and test_every.")
+    rules = rules_of(config, interval)
+    name = config.data.time_name
+    units = [
+        Unit("look_at_times", symbol, look_at_times, TimesSpec(partition, name, rules))
+        for symbol, partition in partitions.items()
+    ]
+    records = runner.run(units)
+    axes = [tuple(TimeRun(*run) for run in record["runs"]) for record in records.values()]
+    axis = merge_axes(axes)
+    n_symbols = np.zeros(len(axis), dtype=np.int64)
+    for runs in axes:
+        n_symbols[np.searchsorted(axis, decode_runs(runs))] += 1
+    if config.data.until is not None:
+        n_kept = int(np.searchsorted(axis, date_ns(config.data.until), side="right"))
+        axis, n_symbols = axis[:n_kept], n_symbols[:n_kept]
+    if not len(axis):
+        return ()
+    starts = fold_starts(axis, date_ns(validation.first_test), every)
+    starts = [each for each in dict.fromkeys(starts) if each < len(axis)]
+    step = retrain.count // every.count
+    known = set(reached(starts, n_symbols))
+    return tuple(
+        int(axis[start])
+        for index, start in enumerate(starts)
+        if index >= _MIN_FOLDS and index % step == 0 and start in known
+    )
+
+
+def date_ns(day: date) -> int:
+    """Return when a date begins, in UTC: nanoseconds since 1970."""
+    return int(np.datetime64(day, "ns").astype(np.int64))
+
+
+def told_until(until_ns: int, config: ExperimentConfig) -> str:
+    """Say up to where a run looks, as a sentence."""
+    if config.training.retrain_every is None:
+        return f"rows from {iso_time(until_ns)} on are left aside: data.until"
+    return (
+        f"rows before {iso_time(until_ns)}, the last date of training.retrain_every="
+        f"{config.training.retrain_every} that the panel has reached; those from it on are for "
+        "predict and update"
+    )
