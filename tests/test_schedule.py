@@ -14,6 +14,7 @@ from panels import planted_panel, quick_config, read_json, symbol_names, write_p
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.families.ridge import RidgeFamily as Ridge
 from ray_pipeline.pipeline import run_pipeline
 
 ANCHORED: dict[str, Any] = {
@@ -97,7 +98,7 @@ def test_a_restated_bar_changes_the_result(tmp_path: Path) -> None:
 
 def test_labels_that_look_beyond_the_date_are_not_known(tmp_path: Path) -> None:
     """A labeled panel has them in its files: they are no part of a run up to the date."""
-    whole = _config(tmp_path, "whole", 290, data={"min_rows_per_symbol": 100})
+    whole = _config(tmp_path, "whole", 290)
     run_pipeline(whole, Silent())
     until = read_json(tmp_path / "whole/run.json")["data"]["until"]
     shutil.rmtree(tmp_path / "data")
@@ -153,3 +154,37 @@ def test_no_date_of_retraining_yet(tmp_path: Path) -> None:
     """It says what is needed before the first."""
     with pytest.raises(ConfigError, match="no date of retraining has been reached"):
         run_pipeline(_config(tmp_path, "run", 200), Silent())
+
+
+def test_folds_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fold more costs what it takes itself, and the final models."""
+    n_fitted = 0
+    fit = Ridge.fit
+
+    def counted(self: Ridge, *args: Any, **kwargs: Any) -> Any:
+        nonlocal n_fitted
+        n_fitted += 1
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(Ridge, "fit", counted)
+    counts = {}
+    for run, n_bars in (("run", 231), ("run", 271), ("scratch", 271)):
+        n_fitted = 0
+        run_pipeline(_config(tmp_path, run, n_bars), Silent())
+        counts[run, n_bars] = n_fitted
+    assert _content(tmp_path, "run") == _content(tmp_path, "scratch")
+    assert counts["run", 271] < 0.7 * counts["scratch", 271]
+
+
+def test_damage_to_what_is_kept_changes_nothing(tmp_path: Path) -> None:
+    """It is computed anew."""
+    run_pipeline(_config(tmp_path, "run", 231), Silent())
+    kept = sorted((tmp_path / "run/units/folds").rglob("*.npz"))
+    assert len(kept) > 10
+    for path in kept:
+        content = bytearray(path.read_bytes())
+        content[-20] ^= 1
+        path.write_bytes(bytes(content))
+    run_pipeline(_config(tmp_path, "run", 271), Silent())
+    run_pipeline(_config(tmp_path, "scratch", 271), Silent())
+    assert _content(tmp_path, "run") == _content(tmp_path, "scratch")

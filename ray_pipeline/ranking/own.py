@@ -22,6 +22,7 @@ from ray_pipeline.samples.evidence import (
     paired_evidence,
     time_evidence,
 )
+from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.walk import FamilySettings, fold_problem, predict_fold
 from ray_pipeline.statistics.folds import Fold, test_rows
 from ray_pipeline.statistics.skill import centred_percentile, outcome
@@ -85,7 +86,10 @@ class OutOfSample:
 
 
 def walk_symbol(
-    rows: SymbolRows, frame: PanelFrame, families: tuple[FamilySettings, ...]
+    rows: SymbolRows,
+    frame: PanelFrame,
+    families: tuple[FamilySettings, ...],
+    memo: FoldMemo | None = None,
 ) -> tuple[dict[tuple[str, str], OutOfSample], dict[str, Floats]]:
     """Predict a symbol's test rows by models of its own, by (family, target).
 
@@ -113,6 +117,7 @@ def walk_symbol(
             frame.targets,
             partial(_problem, rows, frame, fold, before),
             lambda problem, known, values: centred_percentile(values, known),
+            memo=memo,
         )
         for family, by_target in predictions.items():
             for target, prediction in by_target.items():
@@ -182,7 +187,8 @@ def rank_symbol(
     """
     frame, symbol = spec.frame, spec.partition.symbol
     rows = reader.rows(spec.partition, frame)
-    own, importances = walk_symbol(rows, frame, spec.families)
+    with FoldMemo.kept(reader.run, frame, __name__, "rank_symbol", symbol) as memo:
+        own, importances = walk_symbol(rows, frame, spec.families, memo)
     shared = {} if pooled is None else _pooled_on_symbol(rows, spec, pooled)
     spacing = 1.0 if pooled is None else pooled.spacing
     n_positions = frame.folds[-1].test_end - frame.test_start

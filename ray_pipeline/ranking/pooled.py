@@ -21,6 +21,7 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.samples.evidence import PredictedRows, SkillMeasure, evidence_of
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.samples.walk import FamilySettings, FoldPrediction, predict_fold
 from ray_pipeline.statistics.skill import centred_percentile
@@ -125,8 +126,14 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
     columns: dict[str, Any] = {"row": np.arange(start, end)}
     importances: dict[str, Any] = {}
     nothing = np.full(end - start, np.nan)
-    for settings in spec.families:
-        across, found = _predict_family(spec, pool, before, end, settings)
+    with FoldMemo.kept(
+        reader.run, spec.frame, __name__, "rank_pooled_fold", str(spec.fold)
+    ) as memo:
+        predicted = [
+            (settings, *_predict_family(spec, pool, before, end, settings, memo))
+            for settings in spec.families
+        ]
+    for settings, across, found in predicted:
         for index, target in enumerate(spec.frame.targets):
             first, second = found.get((target.name, across)), found.get((target.name, "raw"))
             values = nothing if first is None else first.values
@@ -142,7 +149,12 @@ def rank_pooled_fold(reader: PanelReader, spec: PooledFoldSpec, pool: Pool) -> d
 
 
 def _predict_family(
-    spec: PooledFoldSpec, pool: Pool, before: slice, end: int, settings: FamilySettings
+    spec: PooledFoldSpec,
+    pool: Pool,
+    before: slice,
+    end: int,
+    settings: FamilySettings,
+    memo: FoldMemo,
 ) -> tuple[Literal["compared", "raw"], dict[Asked, FoldPrediction]]:
     """Fit a family for each question; say which labels the one across symbols is answered by."""
     frame, fold, comparison = spec.frame, spec.frame.folds[spec.fold], spec.comparison
@@ -187,6 +199,8 @@ def _predict_family(
             pool.symbol_index[before][problem.rows],
         ),
         unranked=[each for each in asked if each[1] == "compared" or not spec.over_time],
+        memo=memo,
+        ranked_by=[pool.symbol_index[before.start : end]],
     )
     return across, predictions[settings.name]
 

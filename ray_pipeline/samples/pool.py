@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +24,18 @@ __all__ = [
     "SliceSpec",
     "assemble_pool",
     "count_samples",
+    "growing_positions",
     "row_groups_of",
     "sample_positions",
+    "stretch_of_samples",
     "write_slice",
 ]
 
 Ints = NDArray[np.int64]
+
+STRETCH_STEP = 1.25
+"""Growth of a panel that changes which of its timestamps are sampled, and all that is made of them:
+a smaller one keeps closer to the rows allowed, and does the whole work again more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,12 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class SliceSpec:
-    """One symbol's rows of the pool."""
+    """One symbol's rows of the pool; `stretch` is of `growing_positions`, None of other panels."""
 
     partition: SymbolPartition
     frame: PanelFrame
     n_sampled: int
+    stretch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ class PoolSpec:
     tables: tuple[str, ...]
     frame: PanelFrame
     n_sampled: int
+    stretch: float | None = None
 
 
 def count_samples(rows_per_position: NDArray[np.int64], max_rows: int, seed: int) -> int:
@@ -134,11 +143,48 @@ def sample_positions(n_timestamps: int, n_sampled: int, seed: int) -> Ints:
     return edges[:-1] + (generator.random(n_sampled) * np.diff(edges)).astype(np.int64)
 
 
+def stretch_of_samples(rows_per_position: NDArray[np.int64], max_rows: int, seed: int) -> float:
+    """Return how long stretches are of which each gives a timestamp, in a panel that grows.
+
+    It is a power of `STRETCH_STEP`, so that it stays the same until the panel has grown by a
+    quarter; see `count_samples` for the parameters.
+    """
+    stretch = 1.0
+    while stretch < len(rows_per_position):
+        taken = growing_positions(len(rows_per_position), stretch, seed)
+        if int(rows_per_position[taken].sum()) <= max_rows:
+            break
+        stretch *= STRETCH_STEP
+    return stretch
+
+
+def growing_positions(n_timestamps: int, stretch: float, seed: int) -> Ints:
+    """Sample whole timestamps as `sample_positions` does, but so that later ones change none.
+
+    Stretches are counted from the first timestamp, whatever the last is.
+
+    Examples
+    --------
+    >>> one, longer = growing_positions(50, 2.5, 7), growing_positions(80, 2.5, 7)
+    >>> np.array_equal(one, longer[longer < 50])
+    True
+    """
+    if stretch <= 1.0:
+        return np.arange(n_timestamps)
+    edges = (np.arange(math.ceil(n_timestamps / stretch) + 1) * stretch).astype(np.int64)
+    generator = np.random.default_rng(derive_seed(seed, "pool", "timestamps"))
+    found = edges[:-1] + (generator.random(len(edges) - 1) * np.diff(edges)).astype(np.int64)
+    return found[found < n_timestamps]
+
+
 def write_slice(reader: PanelReader, spec: SliceSpec) -> dict[str, Any]:
     """Write one symbol's sampled rows to the run directory (unit function)."""
     frame = spec.frame
     rows = reader.rows(spec.partition, frame)
-    sampled = sample_positions(frame.n_timestamps, spec.n_sampled, frame.seed)
+    if spec.stretch is None:
+        sampled = sample_positions(frame.n_timestamps, spec.n_sampled, frame.seed)
+    else:
+        sampled = growing_positions(frame.n_timestamps, spec.stretch, frame.seed)
     kept = np.isin(rows.positions, sampled, assume_unique=True)
     if rows.is_member is not None:
         kept &= rows.is_member
@@ -194,7 +240,7 @@ def assemble_pool(reader: PanelReader, spec: PoolSpec) -> Pool:
         X=X,
         Y=Y,
         label_ends=label_ends,
-        spacing=frame.n_timestamps / min(spec.n_sampled, frame.n_timestamps),
+        spacing=spec.stretch or frame.n_timestamps / min(spec.n_sampled, frame.n_timestamps),
         groups=groups,
     )
 

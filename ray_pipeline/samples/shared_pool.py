@@ -15,7 +15,15 @@ from ray_pipeline.execution.runner import SharedValue, UnitRunner
 from ray_pipeline.inspecting.subject import current_subject
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import SymbolPartition
-from ray_pipeline.samples.pool import PoolSpec, SliceSpec, assemble_pool, count_samples, write_slice
+from ray_pipeline.samples.pool import (
+    PoolSpec,
+    SliceSpec,
+    assemble_pool,
+    count_samples,
+    growing_positions,
+    stretch_of_samples,
+    write_slice,
+)
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.wording import plural
@@ -52,16 +60,22 @@ def build_pool(
     max_cs_rows: int,
 ) -> PooledPanel:
     """Have every symbol write its sampled rows, and describe the pool made of them."""
-    n_sampled = count_samples(rows_per_position, max_cs_rows, frame.seed)
+    stretch = None
+    if frame.request.rules.until_ns is None:
+        n_sampled = count_samples(rows_per_position, max_cs_rows, frame.seed)
+        spacing = frame.n_timestamps / min(n_sampled, frame.n_timestamps)
+    else:
+        stretch = spacing = stretch_of_samples(rows_per_position, max_cs_rows, frame.seed)
+        n_sampled = len(growing_positions(frame.n_timestamps, stretch, frame.seed))
     specs = {
-        symbol: SliceSpec(partition, frame, n_sampled) for symbol, partition in partitions.items()
+        symbol: SliceSpec(partition, frame, n_sampled, stretch)
+        for symbol, partition in partitions.items()
     }
     records = runner.run(
         [Unit("pool_slice", symbol, write_slice, spec) for symbol, spec in specs.items()]
     )
     tables = tuple(record["table"] for record in records.values())
-    spec = PoolSpec(tuple(records), tables, frame, n_sampled)
-    spacing = frame.n_timestamps / min(n_sampled, frame.n_timestamps)
+    spec = PoolSpec(tuple(records), tables, frame, n_sampled, stretch)
     value = SharedValue(Unit("pool", "pool", assemble_pool, spec))
     return PooledPanel(value, tables, tuple(records), spacing)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from ray_pipeline.families import Family, Model, Problem, family_identity, load_family
 from ray_pipeline.identity import Identity
 from ray_pipeline.records import Task
+from ray_pipeline.samples.memo import FoldMemo, digest_of
 from ray_pipeline.statistics.folds import Fold, train_rows
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "is_trainable",
     "make_problem",
     "predict_fold",
+    "problem_parts",
 ]
 
 Floats = NDArray[np.float64]
@@ -119,6 +123,8 @@ def predict_fold(
     problem_of: Callable[[Key, str], Problem | None],
     percentile_of: Callable[[Problem, Floats, Floats], Floats],
     unranked: Collection[Key] = (),
+    memo: FoldMemo | None = None,
+    ranked_by: Sequence[object] = (),
 ) -> dict[str, dict[Key, FoldPrediction]]:
     """Fit every family on every problem of a fold and predict its test rows.
 
@@ -136,12 +142,18 @@ def predict_fold(
         predictions of the training rows, and those of the test rows.
     unranked
         Names whose percentile nobody reads: the training rows are not predicted for it.
+    memo
+        Where the predictions may be known of an earlier panel.
+    ranked_by
+        What `percentile_of` looks at besides what it is given.
 
     Returns
     -------
     dict
         Predictions by family and name; a name without a problem is absent.
     """
+    memo = FoldMemo() if memo is None else memo
+    rows = (digest_of(X_before, X_test, tuple(feature_names), *ranked_by),) if memo.code else ()
     predictions: dict[str, dict[Key, FoldPrediction]] = {}
     for settings in families:
         problems = {name: problem_of(name, settings.name) for name in asked}
@@ -149,21 +161,72 @@ def predict_fold(
         if not fitted:
             predictions[settings.name] = {}
             continue
-        family = load_family(settings.name)
-        models = family.fit(
-            X_before, feature_names, list(fitted.values()), dict(settings.hyperparameters)
+        compute = partial(
+            _fit_and_predict,
+            settings,
+            X_before,
+            X_test,
+            feature_names,
+            fitted,
+            percentile_of,
+            unranked,
         )
-        by_name = dict(zip(fitted, models, strict=True))
-        predictions[settings.name] = found = {}
-        for name, values in _predicted(family, by_name, X_test):
-            unknown = np.full(len(values), np.nan)
-            found[name] = FoldPrediction(values, unknown, by_name[name].importances)
-        ranked = {name: model for name, model in by_name.items() if name not in unranked}
-        for name, known in _predicted(family, ranked, X_before):
-            problem, values = fitted[name], found[name].values
-            percentile = percentile_of(problem, known[problem.rows], values)
-            found[name] = replace(found[name], centred_percentile=percentile)
+        parts = chain(
+            (settings, *rows, [repr(name) for name in (*fitted, *unranked)], len(fitted)),
+            *(problem_parts(problem) for problem in fitted.values()),
+        )
+        found = memo.recall(parts, compute)
+        predictions[settings.name] = {
+            name: FoldPrediction(*(found[f"{place}_{kind}"] for kind in _KINDS))
+            for place, name in enumerate(fitted)
+        }
     return predictions
+
+
+_KINDS = ("values", "centred_percentile", "importances")
+
+
+def problem_parts(problem: Problem) -> tuple[object, ...]:
+    """Return what a fit takes of a problem: its labels on the rows that it is fitted to."""
+    rows = problem.rows
+    of_rows = (problem.y, problem.weights, problem.offsets, problem.groups)
+    stopping = problem.stopping
+    return (
+        *(None if each is None else each[rows] for each in of_rows),
+        *((rows, problem.task, problem.seed)),
+        *((None, None) if stopping is None else (stopping.fitted, stopping.watched)),
+    )
+
+
+def _fit_and_predict(
+    settings: FamilySettings,
+    X_before: NDArray[np.float32],
+    X_test: NDArray[np.float32],
+    feature_names: Sequence[str],
+    fitted: Mapping[Key, Problem],
+    percentile_of: Callable[[Problem, Floats, Floats], Floats],
+    unranked: Collection[Key],
+) -> dict[str, NDArray[Any]]:
+    """Fit a family to problems and predict: what `FoldPrediction` has, by place and kind."""
+    family = load_family(settings.name)
+    models = family.fit(
+        X_before, feature_names, list(fitted.values()), dict(settings.hyperparameters)
+    )
+    by_name = dict(zip(fitted, models, strict=True))
+    found = {}
+    for name, values in _predicted(family, by_name, X_test):
+        unknown = np.full(len(values), np.nan)
+        found[name] = FoldPrediction(values, unknown, by_name[name].importances)
+    ranked = {name: model for name, model in by_name.items() if name not in unranked}
+    for name, known in _predicted(family, ranked, X_before):
+        problem, values = fitted[name], found[name].values
+        percentile = percentile_of(problem, known[problem.rows], values)
+        found[name] = replace(found[name], centred_percentile=percentile)
+    return {
+        f"{place}_{kind}": getattr(prediction, kind)
+        for place, prediction in enumerate(found.values())
+        for kind in _KINDS
+    }
 
 
 def _predicted(

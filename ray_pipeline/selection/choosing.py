@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
+from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.thinning import thinned
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.consensus import (
@@ -190,8 +192,14 @@ def choose_in(
     settings: SelectionSettings,
     importances: Importances,
     symbol: str = "",
+    memo: FoldMemo | None = None,
 ) -> dict[str, tuple[FoldChoice, list[int]]]:
     """Choose a fold's features for each target that has rows to train on.
+
+    Parameters
+    ----------
+    memo
+        Where the choice may be known of an earlier panel.
 
     Returns
     -------
@@ -222,6 +230,30 @@ def choose_in(
             rows[target.name] = given
     if not rows:
         return {}
+    compute = partial(_choose, sample, rows, designs, settings)
+    if memo is None or memo.code is None:
+        return compute()
+    parts = (settings, sample.X, sample.ranks, sample.symbol_index, *_parts_of(rows, designs))
+    kept = memo.recall(parts, lambda: _as_arrays(compute()))
+    return {
+        name: (
+            FoldChoice(
+                scores={method: kept[f"{place}_{method}"] for method in settings.methods},
+                consensus=kept[f"{place}|consensus"],
+                chosen=kept[f"{place}|chosen"].tolist(),
+            ),
+            kept[f"{place}|own"].tolist(),
+        )
+        for place, name in enumerate(rows)
+    }
+
+
+def _choose(
+    sample: FoldSample,
+    rows: Mapping[str, TargetRows],
+    designs: Designs,
+    settings: SelectionSettings,
+) -> dict[str, tuple[FoldChoice, list[int]]]:
     hyperparameters = {f.name: dict(f.hyperparameters) for f in settings.families}
     scores = score_features(sample, rows, settings.methods, hyperparameters)
     found = {}
@@ -231,6 +263,25 @@ def choose_in(
         own = own_features(choice, alike, settings.redundancy, settings.top_m)
         found[name] = choice, own
     return found
+
+
+def _parts_of(rows: Mapping[str, TargetRows], designs: Designs) -> Iterator[object]:
+    """Say all that the choice for some targets depends on, beside the sample."""
+    for name, each in rows.items():
+        carried = dict(sorted(each.importances.items()))
+        yield from (name, each.task, each.seed, each.y, each.rows, each.inner)
+        yield from (each.validation, each.weights, designs.alike(name))
+        yield from (list(carried), *carried.values())
+
+
+def _as_arrays(found: Mapping[str, tuple[FoldChoice, list[int]]]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for place, (choice, own) in enumerate(found.values()):
+        arrays |= {f"{place}_{method}": values for method, values in choice.scores.items()}
+        arrays[f"{place}|consensus"] = choice.consensus
+        arrays[f"{place}|chosen"] = np.array(choice.chosen, dtype=np.int64)
+        arrays[f"{place}|own"] = np.array(own, dtype=np.int64)
+    return arrays
 
 
 def _target_rows(

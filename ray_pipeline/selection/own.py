@@ -18,10 +18,11 @@ from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import block_sums
+from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.choosing import Designs, SelectionSettings, agreed, choose_in
-from ray_pipeline.selection.proof import fit_on_chosen, on_proven_folds, proven_folds
-from ray_pipeline.statistics.skill import centred_percentile, time_contributions
+from ray_pipeline.selection.proof import on_proven_folds, predict_on_chosen, proven_folds
+from ray_pipeline.statistics.skill import time_contributions
 
 __all__ = ["SymbolProofSpec", "SymbolSelectionSpec", "prove_symbol", "select_symbol"]
 
@@ -58,10 +59,13 @@ def select_symbol(reader: PanelReader, spec: SymbolSelectionSpec) -> dict[str, A
     asked = [target for target in frame.targets if target.name in spec.targets]
     designs = Designs(asked, [Design.of_symbol(rows, each, frame) for each in asked], frame)
     kept = own_importances(reader, spec.importances, frame)
-    found = {
-        fold.index: choose_in(fold, designs, frame, spec.settings, kept.get(fold.index, {}), symbol)
-        for fold in frame.folds
-    }
+    with FoldMemo.kept(reader.run, frame, __name__, "select_symbol", symbol) as memo:
+        found = {
+            fold.index: choose_in(
+                fold, designs, frame, spec.settings, kept.get(fold.index, {}), symbol, memo
+            )
+            for fold in frame.folds
+        }
     records = {}
     for target, design in designs:
         of_target = {
@@ -91,17 +95,21 @@ def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
     frame, rows = spec.frame, reader.rows(spec.partition, spec.frame)
     ranked = reader.run.read_table(spec.predictions)
     outcomes = outcomes_of(rows, frame)
-    places, n_places = on_proven_folds(frame.folds, rows.positions)
+    places, n_places = on_proven_folds(frame, rows.positions)
     is_proven = places >= 0
     n_before = int(np.searchsorted(rows.positions, frame.test_start))
     chosen = {target: dict(folds) for target, folds in spec.features}
     asked = [target for target in frame.targets if target.name in chosen]
     designs = Designs(asked, [Design.of_symbol(rows, each, frame) for each in asked], frame)
     series, n_rows = {}, {}
-    for family in spec.settings.families:
-        percentiles = _predict_by_chosen(designs, chosen, family, frame, rows)
+    with FoldMemo.kept(reader.run, frame, __name__, "prove_symbol", spec.partition.symbol) as memo:
+        predicted = {
+            family.name: _predict_by_chosen(designs, chosen, family, frame, rows, memo)
+            for family in spec.settings.families
+        }
+    for family, percentiles in predicted.items():
         for index, target in enumerate(frame.targets):
-            name = f"{family.name}_{index}"
+            name = f"{family}_{index}"
             if target.name not in chosen or name not in ranked.column_names:
                 continue
             of_all = np.full(len(places), np.nan)
@@ -134,19 +142,19 @@ def _predict_by_chosen(
     family: FamilySettings,
     frame: PanelFrame,
     rows: SymbolRows,
+    memo: FoldMemo,
 ) -> dict[str, NDArray[np.float64]]:
     """Return each target's centred percentiles of a symbol's rows, NaN outside the proven folds."""
     symbol = rows.table.symbol
     percentiles = {target.name: np.full(len(rows.positions), np.nan) for target, _ in designs}
-    for fold in proven_folds(frame.folds):
+    for fold in proven_folds(frame):
         asked = {name: folds[fold.index] for name, folds in chosen.items() if fold.index in folds}
-        for name, fitted in fit_on_chosen(designs, fold, asked, family, frame, symbol).items():
+        found = predict_on_chosen(designs, fold, asked, family, frame, memo, symbol)
+        for name, centred in found.items():
             # A design holds the rows inside the universe alone.
             _, start, end = designs.of(name).split(fold)
             tested = np.searchsorted(rows.positions, designs.of(name).positions[start:end])
-            percentiles[name][tested] = centred_percentile(
-                fitted.predict_test(), fitted.predict_training()
-            )
+            percentiles[name][tested] = centred
     return percentiles
 
 

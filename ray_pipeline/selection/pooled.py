@@ -22,10 +22,11 @@ from ray_pipeline.samples.evidence import (
     time_evidence,
 )
 from ray_pipeline.samples.learned import LabelComparison
+from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.selection.choosing import Designs, SelectionSettings, agreed, choose_in
 from ray_pipeline.selection.consensus import FoldChoice
-from ray_pipeline.selection.proof import fit_on_chosen
+from ray_pipeline.selection.proof import predict_on_chosen
 
 __all__ = [
     "PooledFoldChoiceSpec",
@@ -95,13 +96,16 @@ def select_pooled_fold(
 ) -> dict[str, Any]:
     """Choose a fold's features for all targets and write them down (unit function)."""
     frame = spec.frame
-    found = choose_in(
-        frame.folds[spec.fold],
-        _designs(pool, frame, spec.targets, spec.comparison),
-        frame,
-        spec.settings,
-        pooled_importances(reader, spec.importances, frame),
-    )
+    kept = FoldMemo.kept(reader.run, frame, __name__, "select_pooled_fold", str(spec.fold))
+    with kept as memo:
+        found = choose_in(
+            frame.folds[spec.fold],
+            _designs(pool, frame, spec.targets, spec.comparison),
+            frame,
+            spec.settings,
+            pooled_importances(reader, spec.importances, frame),
+            memo=memo,
+        )
     name = f"{unit_folder()}/choices.json"
     document = {
         target: {
@@ -167,12 +171,18 @@ def prove_pooled_fold(reader: PanelReader, spec: PooledProofFoldSpec, pool: Pool
     designs = _designs(pool, frame, chosen, spec.settings.comparison)
     place = {target.name: index for index, target in enumerate(frame.targets)}
     pieces = []
-    for family in spec.settings.families:
-        for target, fitted in fit_on_chosen(designs, fold, chosen, family, frame).items():
+    kept = FoldMemo.kept(reader.run, frame, __name__, "prove_pooled_fold", str(spec.fold))
+    with kept as memo:
+        predicted = {
+            family.name: predict_on_chosen(designs, fold, chosen, family, frame, memo)
+            for family in spec.settings.families
+        }
+    for family, by_target in predicted.items():
+        for target, of_selected in by_target.items():
             design = designs.of(target)
             measure = design.measure(designs.targets[target].task, spec.settings.min_cs)
             _, start, end = design.split(fold)
-            of_all = ranked.column(f"{family.name}_{place[target]}").to_numpy().astype(np.float64)
+            of_all = ranked.column(f"{family}_{place[target]}").to_numpy().astype(np.float64)
             both = [
                 skill_series(
                     measure,
@@ -184,14 +194,14 @@ def prove_pooled_fold(reader: PanelReader, spec: PooledProofFoldSpec, pool: Pool
                     ),
                 ).contributions
                 # To the bits of those that were written down.
-                for prediction in (of_all, fitted.predict_test().astype(np.float32).astype(float))
+                for prediction in (of_all, of_selected.astype(np.float32).astype(float))
             ]
             n = len(both[0])
             pieces.append(
                 pa.table(
                     {
                         "target": pa.repeat(pa.scalar(target), n),
-                        "family": pa.repeat(pa.scalar(family.name), n),
+                        "family": pa.repeat(pa.scalar(family), n),
                         "all": pa.array(both[0]),
                         "selected": pa.array(both[1]),
                     }

@@ -6,7 +6,7 @@ predicts the fold's test rows. No test row has a say in what its own fold chose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,27 +14,34 @@ from numpy.typing import NDArray
 
 from ray_pipeline.families import Model, Problem, fit_by_columns, label_form, load_family
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.samples.walk import FamilySettings
+from ray_pipeline.samples.memo import FoldMemo
+from ray_pipeline.samples.walk import FamilySettings, problem_parts
 from ray_pipeline.selection.choosing import Designs
 from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.statistics.skill import centred_percentile
 
-__all__ = ["FittedAnew", "fit_on_chosen", "on_proven_folds", "proven_folds"]
+__all__ = ["FittedAnew", "fit_on_chosen", "on_proven_folds", "predict_on_chosen", "proven_folds"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def proven_folds(folds: Sequence[Fold]) -> tuple[Fold, ...]:
+def proven_folds(frame: PanelFrame) -> tuple[Fold, ...]:
     """Take every third fold, counted from the last, at least one: what a proof costs.
 
     The difference of two models on the same rows is known far better than the skill of either, so
-    that few rows do; and the last folds train on what is most like the final model's rows.
+    that few rows do; and the last folds train on what is most like the final model's rows. Of a
+    panel that grows by whole folds it is every third from the third on, so that a fold once proven
+    stays so.
     """
+    folds = frame.folds
+    if frame.request.rules.until_ns is not None:
+        return folds[2::3] or folds[-1:]
     n_proven = max(1, len(folds) // 3)
-    return tuple(folds[::-3][:n_proven][::-1])
+    return folds[::-3][:n_proven][::-1]
 
 
-def on_proven_folds(folds: Sequence[Fold], positions: Ints) -> tuple[Ints, int]:
+def on_proven_folds(frame: PanelFrame, positions: Ints) -> tuple[Ints, int]:
     """Place positions in the time of the proven folds alone, one after the other.
 
     Returns
@@ -44,7 +51,7 @@ def on_proven_folds(folds: Sequence[Fold], positions: Ints) -> tuple[Ints, int]:
     """
     places = np.full(len(positions), -1, dtype=np.int64)
     n_places = 0
-    for fold in proven_folds(folds):
+    for fold in proven_folds(frame):
         inside = (positions >= fold.test_start) & (positions < fold.test_end)
         places[inside] = positions[inside] - fold.test_start + n_places
         n_places += fold.test_end - fold.test_start
@@ -137,3 +144,54 @@ def fit_on_chosen(
         )
         for target, model in zip(problems, models, strict=True)
     }
+
+
+def predict_on_chosen(
+    designs: Designs,
+    fold: Fold,
+    chosen: Mapping[str, Sequence[str]],
+    family: FamilySettings,
+    frame: PanelFrame,
+    memo: FoldMemo,
+    symbol: str | None = None,
+) -> dict[str, Floats]:
+    """Predict a fold's test rows by models of the features chosen; see `fit_on_chosen`.
+
+    Returns
+    -------
+    dict
+        By target, shape (n_test,). Of the pool the predictions; of a symbol their centred
+        percentiles among those of the rows that the model was trained on.
+    """
+
+    def told(fitted: FittedAnew) -> Floats:
+        predicted = fitted.predict_test()
+        if symbol is None:
+            return predicted
+        return centred_percentile(predicted, fitted.predict_training())
+
+    def compute() -> dict[str, Floats]:
+        found = fit_on_chosen(designs, fold, chosen, family, frame, symbol)
+        return {target: told(fitted) for target, fitted in found.items()}
+
+    return dict(memo.recall(_parts_of(designs, fold, chosen, family, frame, symbol), compute))
+
+
+def _parts_of(
+    designs: Designs,
+    fold: Fold,
+    chosen: Mapping[str, Sequence[str]],
+    family: FamilySettings,
+    frame: PanelFrame,
+    symbol: str | None,
+) -> Iterator[object]:
+    """Say all that the models of a fold depend on, without fitting them."""
+    yield from (family, fold.index, frame.seed, symbol)
+    for place, (target, features) in enumerate(chosen.items()):
+        design = designs.of(target)
+        first, start, end = design.split(fold)
+        if place == 0:
+            yield from (design.X[first:end], list(design.feature_names), start - first)
+        yield from (target, list(features))
+        problem = designs.problem(target, fold, label_form(family.name))
+        yield from () if problem is None else problem_parts(problem)

@@ -111,7 +111,7 @@ def _prove_pooled(
             ),
         )
         for fold, record in zip(frame.folds, ranking.pooled_folds, strict=True)
-        if fold in proven_folds(frame.folds)
+        if fold in proven_folds(frame)
     ]
     records = runner.run_required(units, [pool.value])
     series = tuple(records[unit.key]["table"] for unit in units)
@@ -140,7 +140,7 @@ def prove_own_models(
         if _is_worth_it(_mean_size(choices, target, symbols), n_all, config)
     }
     n_ranked = len(ranking.records) * len(frame.targets) * len(frame.folds)
-    n_asked = max(len(worth), 1) * len(proven_folds(frame.folds))
+    n_asked = max(len(worth), 1) * len(proven_folds(frame))
     n_proven = int(SHARE_PROVEN * n_ranked / n_asked)
     n_proven = min(max(n_proven, MIN_PROVEN), MAX_PROVEN)
     asked = _drawn(worth, n_proven, frame.seed)
@@ -201,7 +201,7 @@ def _prove_symbols(
     settings: RankingSettings,
 ) -> dict[tuple[str, str], Pairs]:
     """Fit the symbols' models anew, and pair their series with those of ranking's."""
-    proven = [fold.index for fold in proven_folds(frame.folds)]
+    proven = [fold.index for fold in proven_folds(frame)]
     by_symbol: dict[str, list[str]] = {}
     for target, symbols in asked.items():
         for symbol in symbols:
@@ -247,7 +247,7 @@ def _mean_over_symbols(
     if not pairs:
         return None, Evidence.none()
     n_blocks = len(pairs[0][0])
-    _, n_places = on_proven_folds(frame.folds, np.empty(0, dtype=np.int64))
+    _, n_places = on_proven_folds(frame, np.empty(0, dtype=np.int64))
     per_block = n_places / n_blocks
     horizon = frame.span_of(target, "cross_sectional")
     differences = [with_selected - with_all for with_all, with_selected, _ in pairs]

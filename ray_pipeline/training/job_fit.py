@@ -25,6 +25,9 @@ from ray_pipeline.samples.evidence import (
     evidence_of,
     skill_series,
 )
+from ray_pipeline.samples.memo import FoldMemo
+from ray_pipeline.samples.walk import problem_parts
+from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import centred_percentile, outcome
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
@@ -124,6 +127,7 @@ def fit_job(
     axis: NDArray[np.int64],
     settings: TrainingSettings,
     stream: PooledStream | None = None,
+    memo: FoldMemo | None = None,
 ) -> FittedJob:
     """Walk forward for the job's out-of-sample skill, then fit on the labelled rows of the end.
 
@@ -136,6 +140,8 @@ def fit_job(
     stream
         Rows to train on where they are more than the design holds. The test rows are those of the
         design either way.
+    memo
+        Where the folds' predictions may be known of an earlier panel.
 
     Raises
     ------
@@ -147,7 +153,7 @@ def fit_job(
     fitter = Fitter(family, design, learned, target, frame, settings, stream)
     hyperparameters = dict(job.hyperparameters)
     key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
-    pieces, searched = _walk_forward(design, target, job, frame, fitter, key)
+    pieces, searched = _walk_forward(design, target, job, frame, fitter, key, memo or FoldMemo())
     measure = design.measure(target.task, settings.min_cs)
     verdict: SearchVerdict | None = None
     if job.search is not None:
@@ -198,6 +204,7 @@ def _walk_forward(
     frame: PanelFrame,
     fitter: Fitter,
     key: tuple[str, ...],
+    memo: FoldMemo,
 ) -> tuple[list[_FoldPiece], list[_FoldPiece]]:
     """Predict every test fold, by the configured hyperparameters and by those searched inside it.
 
@@ -220,14 +227,12 @@ def _walk_forward(
             continue
         features = chosen[fold.index]
         X = columns_of(inside.design, features)
-        model = inside.fit(problem, X, features, fold, hyperparameters).model
         part = (first, start, end)
-        pieces.append(_FoldPiece.of(fold.index, part, model, X, problem, design, target))
+        walk = _FoldWalk(design, target, job, inside, fold, part, problem, features, X, memo)
+        pieces.append(walk.piece(hyperparameters))
         searched.append(pieces[-1])
         if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
-            other = dict(found[fold.index].hyperparameters)
-            model = inside.fit(problem, X, features, fold, other).model
-            searched[-1] = _FoldPiece.of(fold.index, part, model, X, problem, design, target)
+            searched[-1] = walk.piece(dict(found[fold.index].hyperparameters))
     return pieces, searched
 
 
@@ -241,30 +246,60 @@ class _FoldPiece:
     centred_percentile: Floats
     outcome: Floats
 
-    @classmethod
-    def of(
-        cls,
-        fold: int,
-        part: tuple[int, int, int],
-        model: Model,
-        X: NDArray[np.float32],
-        problem: Problem,
-        design: Design,
-        target: TargetSpec,
-    ) -> _FoldPiece:
-        """Predict a fold; `part` is `Design.split` of it, X and the problem begin at its first."""
-        first, start, end = part
-        prediction = model.predict(X[start - first : end - first])
-        known = model.predict(X[problem.rows])
+
+@dataclass(frozen=True, slots=True)
+class _FoldWalk:
+    """What one fold trains on and tests.
+
+    `part` is `Design.split` of the fold; the fitter, the problem and X (the job's features) begin
+    at its first row.
+    """
+
+    design: Design
+    target: TargetSpec
+    job: JobSpec
+    fitter: Fitter
+    fold: Fold
+    part: tuple[int, int, int]
+    problem: Problem
+    features: Sequence[str]
+    X: NDArray[np.float32]
+    memo: FoldMemo
+
+    def piece(self, hyperparameters: Mapping[str, Any]) -> _FoldPiece:
+        """Predict the fold's test rows by a model of these hyperparameters."""
+        first, start, end = self.part
+        if self.fitter.stream is None:
+            rows = slice(first, end)
+            parts = (
+                *(self.job.identity, self.job.family, list(self.features), start - first),
+                *(sorted(hyperparameters.items()), self.fitter.settings.sample_weights),
+                *(self.fitter.frame.embargo, self.target, self.X[: end - first]),
+                *(self.design.positions[rows], self.design.symbol_index[rows]),
+                *(self.design.label_ends[first:start], *problem_parts(self.problem)),
+            )
+            found = self.memo.recall(parts, lambda: self._predicted(hyperparameters))
+        else:
+            found = self._predicted(hyperparameters)
         # How labels turned out is told in their own unit, whatever the model learned of them.
-        y, labels = design.y[start:end], design.y[first + problem.rows]
-        return cls(
-            fold=fold,
+        y, labels = self.design.y[start:end], self.design.y[first + self.problem.rows]
+        return _FoldPiece(
+            fold=self.fold.index,
             rows=np.arange(start, end),
-            prediction=prediction,
-            centred_percentile=centred_percentile(prediction, known),
-            outcome=outcome(y, labels, target.task),
+            prediction=found["prediction"],
+            centred_percentile=found["centred_percentile"],
+            outcome=outcome(y, labels, self.target.task),
         )
+
+    def _predicted(self, hyperparameters: Mapping[str, Any]) -> dict[str, Floats]:
+        first, start, end = self.part
+        fit = self.fitter.fit(self.problem, self.X, self.features, self.fold, hyperparameters)
+        prediction = fit.model.predict(self.X[start - first : end - first])
+        known = fit.model.predict(self.X[self.problem.rows])
+        return {
+            "prediction": prediction,
+            "centred_percentile": centred_percentile(prediction, known),
+        }
 
 
 def _judge(

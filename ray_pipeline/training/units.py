@@ -16,6 +16,7 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import QUESTIONS, SymbolPartition, TargetSpec
 from ray_pipeline.samples.design import Design
+from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
 from ray_pipeline.training.metadata import (
@@ -90,7 +91,8 @@ def _train(
 ) -> dict[str, Any]:
     axis = reader.axis(spec.frame.axis)
     stream = PooledStream(reader.run, spec.stream) if spec.stream else None
-    fitted = fit_job(design, target, job, spec.frame, axis, spec.settings, stream)
+    with FoldMemo.kept(reader.run, spec.frame, __name__, "train", job.job_id) as memo:
+        fitted = fit_job(design, target, job, spec.frame, axis, spec.settings, stream, memo)
     folder = f"{unit_folder()}/{job.job_id}"
     files = fitted.model.to_files()
     for name, content in sorted(files.items()):
