@@ -16,6 +16,7 @@ from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.evaluating.evaluating import Evaluation
 from ray_pipeline.families import load_family
+from ray_pipeline.inspecting.schedule import UpTo
 from ray_pipeline.inspecting.stages import INSPECT
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.results.stages import STAGES, taken_names
@@ -41,7 +42,12 @@ class RunResult:
 
 
 def run_pipeline(
-    config: ExperimentConfig, reporter: Reporter, *, fresh: bool = False, replace: bool = False
+    config: ExperimentConfig,
+    reporter: Reporter,
+    *,
+    fresh: bool = False,
+    replace: bool = False,
+    until: UpTo | None = None,
 ) -> RunResult:
     """Run the whole pipeline; on a run directory with finished work, continue from there.
 
@@ -53,6 +59,8 @@ def run_pipeline(
         Forget the units that earlier runs finished in this directory.
     replace
         Put the result in place of one of another config, once it is complete.
+    until
+        With `training.retrain_every`: the date of retraining to stop at; None: the last one.
 
     Raises
     ------
@@ -75,6 +83,8 @@ def run_pipeline(
         with open_executor(config, study.run, reporter) as executor:
             context = study.context(executor)
             context.put(user_stages)
+            if until is not None:
+                context.put(until)
             message = _run_stages(study, context)
         study.finish(message)
     return RunResult(message, study.run.uri, f"{study.run.uri}/{REPORT}")

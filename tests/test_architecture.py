@@ -40,6 +40,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("comparing", "explaining", "report", "status"),
     ("driving",),
     ("pipeline", "predicting"),
+    ("ledger",),
+    ("updating",),
     ("importing",),
     ("quickstart", "terminal"),
     ("commands",),

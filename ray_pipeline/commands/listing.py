@@ -17,6 +17,7 @@ from ray_pipeline.commands import (
     run,
     schema,
     status,
+    update,
 )
 
 __all__ = ["COMMANDS"]
@@ -29,6 +30,7 @@ COMMANDS = (
     check.COMMAND,
     label.COMMAND,
     predict.COMMAND,
+    update.COMMAND,
     status.COMMAND,
     report.COMMAND,
     explain.COMMAND,

@@ -15,7 +15,12 @@ __all__ = ["Progress", "Reporter", "Silent"]
 INTERVAL_S = 5.0
 """Without a terminal a line at most this often: job logs keep every line."""
 
-_OTHER_UNITS = {"history": "sorting history", "label": "labeling", "predict": "predicting"}
+_OTHER_UNITS = {
+    "history": "sorting history",
+    "label": "labeling",
+    "predict": "predicting",
+    "update_scores": "scoring",
+}
 """Of commands other than a run."""
 
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution.canonical import canonical
 
-__all__ = ["table_name", "unit_folder", "working_in"]
+__all__ = ["table_name", "text_of", "unit_folder", "working_in"]
 
 _FOLDER: ContextVar[str] = ContextVar("folder of the unit that is being performed")
 
@@ -38,6 +39,17 @@ def unit_folder() -> str:
             "perform the function, or call it inside ray_pipeline.execution.artifacts.working_in."
         )
     return folder
+
+
+def text_of(value: object) -> str:
+    """Return the one text of a value that a unit's spec may hold.
+
+    Raises
+    ------
+    TypeError
+        When it is none; see `canonical`.
+    """
+    return canonical(value).text
 
 
 def table_name(name: str) -> str:

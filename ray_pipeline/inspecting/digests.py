@@ -22,8 +22,18 @@ from ray_pipeline.panel.loading import TableRequest, rows_read
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.filesystems import FileSystem
 
-__all__ = ["DIGESTS", "DigestSpec", "digest_rows", "digest_symbol", "known_by_rows"]
+__all__ = [
+    "DIGESTS",
+    "DigestSpec",
+    "digest_of_months",
+    "digest_rows",
+    "digest_symbol",
+    "digested",
+    "known_by_rows",
+    "monthly_digests",
+]
 
 DIGESTS = "data_digest.parquet"
 """Digest and means by symbol and month, of the rows that the run looked at."""
@@ -42,7 +52,31 @@ class DigestSpec:
 
 def digest_symbol(reader: PanelReader, spec: DigestSpec) -> dict[str, Any]:
     """Digest the rows of a symbol (unit function)."""
-    time_ns, columns, groups = rows_read(spec.partition, reader.fs, spec.request)
+    found = monthly_digests(spec.partition, reader.fs, spec.request)
+    name = table_name("digests")
+    reader.run.write_table(name, found)
+    return {"rows_sha256": digest_of_months(found), "table": name}
+
+
+def digest_of_months(months: pa.Table) -> str:
+    """Return the digest of all rows of a symbol, from those of its months."""
+    return hashlib.sha256("".join(months["sha256"].to_pylist()).encode()).hexdigest()
+
+
+def monthly_digests(partition: SymbolPartition, fs: FileSystem, request: TableRequest) -> pa.Table:
+    """Digest the rows of a symbol by month, in the order of time.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of `DIGESTS`.
+
+    Raises
+    ------
+    DataError, StorageError
+        As `rows_read`.
+    """
+    time_ns, columns, groups = rows_read(partition, fs, request)
     texts = (
         np.full(len(time_ns), "") if groups is None else np.array([*groups.names, ""])[groups.codes]
     )
@@ -60,17 +94,14 @@ def digest_symbol(reader: PanelReader, spec: DigestSpec) -> dict[str, Any]:
         means = {name: _mean(columns[name][rows]) for name in list(columns)[:_MEANS]}
         found.append(
             {
-                "symbol": spec.partition.symbol,
+                "symbol": partition.symbol,
                 "month": month,
                 "n_rows": end - start,
                 "sha256": hashed.hexdigest(),
                 "means": [{"column": name, "mean": mean} for name, mean in means.items()],
             }
         )
-    name = table_name("digests")
-    reader.run.write_table(name, pa.Table.from_pylist(found, schema=_SCHEMA))
-    whole = hashlib.sha256("".join(each["sha256"] for each in found).encode()).hexdigest()
-    return {"rows_sha256": whole, "table": name}
+    return pa.Table.from_pylist(found, schema=_SCHEMA)
 
 
 _SCHEMA = pa.schema(
@@ -105,6 +136,15 @@ def digest_rows(
     tables = list(run.read_tables(records[symbol]["table"] for symbol in sorted(records)))
     table = pa.concat_tables(tables) if tables else _SCHEMA.empty_table()
     return {symbol: record["rows_sha256"] for symbol, record in records.items()}, table
+
+
+def digested(request: TableRequest) -> dict[str, Any]:
+    """Say which columns a digest is of, as far as the config does not: for whoever repeats it."""
+    return {
+        "features": list(request.features),
+        "targets": list(request.targets),
+        "unknown_labels": dict(request.unknown_labels),
+    }
 
 
 def known_by_rows(

@@ -13,22 +13,25 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError, DataError
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.panel import rules_of
 from ray_pipeline.intervals import read_duration
-from ray_pipeline.panel.inspection import HasFilesystem
+from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import ReadingRules
 from ray_pipeline.panel.roles import resolve_time_column
 from ray_pipeline.panel.rows import plan_rows
-from ray_pipeline.panel.time_axis import decode_runs, encode_runs, merge_axes
-from ray_pipeline.records import SymbolPartition, TimeRun
+from ray_pipeline.records import SymbolPartition
 from ray_pipeline.statistics.anchored_folds import fold_starts
 from ray_pipeline.statistics.schedule import reached
+from ray_pipeline.storage import RunDirectory
 from ray_pipeline.wording import iso_time
 
 __all__ = [
@@ -40,6 +43,9 @@ __all__ = [
     "retraining_dates",
     "told_until",
 ]
+
+_BLOCK = 32
+"""Symbols of a unit: of each a few kilobytes are read."""
 
 _MIN_FOLDS = 2
 """Folds before a date of retraining, without which no skill is measured."""
@@ -54,33 +60,46 @@ class UpTo:
 
 @dataclass(frozen=True, slots=True)
 class TimesSpec:
-    """The times of one symbol."""
+    """Symbols whose times are looked at."""
 
-    partition: SymbolPartition
+    partitions: tuple[SymbolPartition, ...]
     time_column: str | None
     rules: ReadingRules
 
 
-def look_at_times(reader: HasFilesystem, spec: TimesSpec) -> dict[str, Any]:
-    """Read when a symbol has rows, and nothing else of it (unit function).
+def look_at_times(reader: PanelReader, spec: TimesSpec) -> dict[str, Any]:
+    """Count the symbols that have a row at each time, and read nothing else (unit function).
 
     A symbol that cannot be read has no rows here: its inspection says what is wrong with it.
+
+    Returns
+    -------
+    dict
+        Name of a table of times and counts.
     """
-    partition = spec.partition
+    found = [_times_of(partition, reader, spec) for partition in spec.partitions]
+    time_ns, counts = np.unique(np.concatenate(found), return_counts=True)
+    name = table_name("times")
+    reader.run.write_table(name, pa.table({"time_ns": time_ns, "n_symbols": counts}))
+    return {"table": name}
+
+
+def _times_of(
+    partition: SymbolPartition, reader: PanelReader, spec: TimesSpec
+) -> NDArray[np.int64]:
     opened = PartitionReader(partition, reader.fs, spec.rules)
     try:
         with naming_symbol(partition.symbol), opened as columns:
             name = resolve_time_column([name for name, _ in columns.columns], spec.time_column)
             files, _ = columns.read_timed(name, ())
-            time_ns = plan_rows(files, name, None, spec.rules).time_ns
-    except DataError as error:
-        return {"runs": [], "problem": str(error)}
-    runs = [[run.start_ns, run.step_ns, run.count] for run in encode_runs(time_ns)]
-    return {"runs": runs, "problem": None}
+            return plan_rows(files, name, None, spec.rules).time_ns
+    except DataError:
+        return np.empty(0, dtype=np.int64)
 
 
 def read_until(
     runner: UnitRunner,
+    run: RunDirectory,
     partitions: Mapping[str, SymbolPartition],
     config: ExperimentConfig,
     interval: str | None,
@@ -95,7 +114,7 @@ def read_until(
     """
     if config.training.retrain_every is None:
         return None if config.data.until is None else date_ns(config.data.until)
-    dates = retraining_dates(runner, partitions, config, interval)
+    dates = retraining_dates(runner, run, partitions, config, interval)
     known = [each for each in dates if at_most is None or each <= at_most.time_ns]
     if not known:
         raise ConfigError(
@@ -109,6 +128,7 @@ def read_until(
 
 def retraining_dates(
     runner: UnitRunner,
+    run: RunDirectory,
     partitions: Mapping[str, SymbolPartition],
     config: ExperimentConfig,
     interval: str | None,
@@ -125,18 +145,7 @@ def retraining_dates(
     retrain = None if training.retrain_every is None else read_duration(training.retrain_every)
     if every is None or retrain is None or validation.first_test is None:
         raise ConfigError("training.retrain_every needs validation.first_test and test_every.")
-    rules = rules_of(config, interval)
-    name = config.data.time_name
-    units = [
-        Unit("look_at_times", symbol, look_at_times, TimesSpec(partition, name, rules))
-        for symbol, partition in partitions.items()
-    ]
-    records = runner.run(units)
-    axes = [tuple(TimeRun(*run) for run in record["runs"]) for record in records.values()]
-    axis = merge_axes(axes)
-    n_symbols = np.zeros(len(axis), dtype=np.int64)
-    for runs in axes:
-        n_symbols[np.searchsorted(axis, decode_runs(runs))] += 1
+    axis, n_symbols = _times(runner, run, partitions, config, interval)
     if config.data.until is not None:
         n_kept = int(np.searchsorted(axis, date_ns(config.data.until), side="right"))
         axis, n_symbols = axis[:n_kept], n_symbols[:n_kept]
@@ -151,6 +160,31 @@ def retraining_dates(
         for index, start in enumerate(starts)
         if index >= _MIN_FOLDS and index % step == 0 and start in known
     )
+
+
+def _times(
+    runner: UnitRunner,
+    run: RunDirectory,
+    partitions: Mapping[str, SymbolPartition],
+    config: ExperimentConfig,
+    interval: str | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the panel's timestamps, and the symbols at each."""
+    rules, name = rules_of(config, interval), config.data.time_name
+    ordered = [partitions[symbol] for symbol in sorted(partitions)]
+    blocks = [tuple(ordered[i : i + _BLOCK]) for i in range(0, len(ordered), _BLOCK)]
+    units = [
+        Unit(
+            "look_at_times", f"from {block[0].symbol}", look_at_times, TimesSpec(block, name, rules)
+        )
+        for block in blocks
+    ]
+    records = runner.run_required(units)
+    tables = list(run.read_tables(record["table"] for record in records.values()))
+    times = np.concatenate([table.column("time_ns").to_numpy() for table in tables])
+    counts = np.concatenate([table.column("n_symbols").to_numpy() for table in tables])
+    axis, places = np.unique(times, return_inverse=True)
+    return axis, np.bincount(places, counts, len(axis)).astype(np.int64)
 
 
 def date_ns(day: date) -> int:

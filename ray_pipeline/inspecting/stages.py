@@ -13,7 +13,7 @@ from ray_pipeline.inspecting.cross_section import (
     needs_cross_section,
     require_members,
 )
-from ray_pipeline.inspecting.digests import DIGESTS, digest_rows, known_by_rows
+from ray_pipeline.inspecting.digests import DIGESTS, digest_rows, digested, known_by_rows
 from ray_pipeline.inspecting.folds import fold_records, window_of
 from ray_pipeline.inspecting.groups import describe_groups
 from ray_pipeline.inspecting.panel import (
@@ -42,7 +42,7 @@ def _inspect(context: StageContext) -> None:
     """Read every symbol once; fix columns, time axis and folds."""
     config, batch = context.config, context.batch
     runner, interval = context.runner, batch.interval
-    until = read_until(runner, batch.partitions, config, interval, context.find(UpTo))
+    until = read_until(runner, context.run, batch.partitions, config, interval, context.find(UpTo))
     inspections = inspect_panel(runner, batch.partitions, config, interval, until)
     context.put(Inspections(inspections))
     partitions = context.healthy(batch.partitions)
@@ -58,6 +58,7 @@ def _inspect(context: StageContext) -> None:
         context.write.table(DIGESTS, table)
         partitions = known_by_rows(partitions, digests)
         context.input_fingerprint = fingerprint(partitions)
+        context.account.note(digested=digested(panel.frame.request))
     context.put(
         Subject(
             panel.frame,

@@ -125,6 +125,15 @@ class DataFacts(Record):
     n_rows: int | None = None
     first_ts: str | None = None
     last_ts: str | None = None
+    until: str | None = None
+
+
+class DigestedColumns(Record):
+    """Columns that the digests of rows are of, in a run up to a date."""
+
+    features: Items[str] = ()
+    targets: Items[str] = ()
+    unknown_labels: Mapping[str, int] = {}
 
 
 class FoldSpan(Record):
@@ -236,6 +245,7 @@ class TrainedRecord(Record):
     data: TrainedFacts
     cross_section: CrossSectionFacts = CrossSectionFacts()
     models: Mapping[str, str] | None = None
+    digested: DigestedColumns | None = None
 
 
 class LeftOutSymbol(ToldRecord):

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.execution.canonical import canonical
+from ray_pipeline.execution.artifacts import text_of
 from ray_pipeline.identity import Identity, identity_of
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.storage import RunDirectory
@@ -102,7 +102,7 @@ def digest_of(*parts: object) -> str:
             total.update(f"{content.dtype.str}{content.shape}".encode())
             total.update(content.data.cast("B") if content.size else b"")
         else:
-            text = canonical(part).text.encode()
+            text = text_of(part).encode()
             total.update(len(text).to_bytes(8, "big") + text)
     return total.hexdigest()
 

@@ -1,0 +1,84 @@
+"""``ray-pipeline update``: a run brought up to date with its data; for cron and scheduled jobs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ray_pipeline.bounds import MAX_COUNT
+from ray_pipeline.commands.command import Command, add_json, whole_number
+from ray_pipeline.terminal import put, put_json
+
+if TYPE_CHECKING:
+    from ray_pipeline.updating import Update
+
+__all__ = ["COMMAND", "update_lines"]
+
+_N_NAMED = 5
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", metavar="RUN_DIR")
+    parser.add_argument(
+        "--n-workers",
+        type=whole_number(0, MAX_COUNT),
+        metavar="N",
+        help="0: in this process, no Ray",
+    )
+    parser.add_argument("--address", help="instead of the run's execution.address")
+    add_json(parser)
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.driving.progress import Progress
+    from ray_pipeline.updating import UpdateOptions, update_run
+
+    chosen = UpdateOptions(options.n_workers, options.address)
+    own = [os.getcwd()]  # where a run finds features of your own
+    update = update_run(options.run_dir, Progress(sys.stderr), chosen, own)
+    if options.json:
+        put_json(update.document())
+    else:
+        put(*update_lines(update))
+    return 0
+
+
+def update_lines(update: Update) -> list[str]:
+    """Say what an update did, in lines for a person."""
+    from ray_pipeline.wording import plural, some_of
+
+    if update.is_nothing:
+        return [f"nothing new: {update.run_dir} is up to date (models {update.version})"]
+    lines = [f"trained:   on the rows before {date}" for date in update.retrained]
+    if update.restated:
+        named = some_of([each.symbol for each in update.restated], at_most=_N_NAMED)
+        lines.append(
+            f"restated:  {plural(len(update.restated), 'symbol')} ({named}), trained anew; the "
+            f"first: {update.restated[0].told}"
+        )
+    if update.n_predictions:
+        when = f"{update.first_ts} to {update.last_ts}"
+        lines.append(f"predicted: {plural(update.n_predictions, 'row')}, {when}")
+    else:
+        lines.append("predicted: nothing")
+    lines.append(f"outcomes:  {plural(update.n_outcomes, 'prediction')} became known")
+    for symbol, why in sorted(update.problems.items())[:_N_NAMED]:
+        lines.append(f"problem:   {symbol}: {why}")
+    if len(update.problems) > _N_NAMED:
+        lines.append(f"           and {len(update.problems) - _N_NAMED} more in update.json")
+    lines.append(f"models:    {update.version}")
+    lines.append(f"ledger:    {update.run_dir}/ledger")
+    return lines
+
+
+COMMAND = Command(
+    name="update",
+    summary="bring a run up to date: score new rows, join outcomes, retrain when it is due",
+    add_arguments=_add_arguments,
+    execute=_execute,
+    epilog="exit codes: 0 done, or nothing new; 1 failed; 2 wrong command line, run or data",
+    is_resumed=True,
+    lost_code=0,
+)

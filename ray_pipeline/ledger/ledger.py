@@ -1,0 +1,267 @@
+"""Predictions as they were made, in parts that are added and never changed.
+
+A part is two tables, of predictions and of outcomes of earlier ones, and a record that is written
+last: without it they do not count. Each record has the checksum of the one before it and of its own
+tables, so that a ledger of which something was changed, or taken away in the middle, shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ray_pipeline.errors import DamagedFileError, ExecutionError
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.documents import parse_json
+
+__all__ = ["OUTCOMES", "PREDICTIONS", "LedgerPart", "PredictionLedger", "rows_in", "rows_not_in"]
+
+FOLDER = "ledger"
+_N_THREADS = 16
+_KEY = ("ts", "symbol", "target")
+_TIME = pa.timestamp("ns", "UTC")
+
+PREDICTIONS = pa.schema(
+    [
+        ("ts", _TIME),
+        ("symbol", pa.string()),
+        ("target", pa.string()),
+        ("view", pa.string()),
+        ("job_id", pa.string()),
+        ("version", pa.string()),
+        ("score", pa.float64()),
+        ("prediction", pa.float64()),
+        ("n_unusual", pa.int32()),
+        ("unusual", pa.string()),
+        ("inputs_sha256", pa.string()),
+    ]
+)
+"""One row per timestamp, symbol and target. `view` and `job_id` are of the models that served it,
+joined by ``+`` where these are several; `score` is the standing that ``predict`` gives, and
+`prediction` the raw one of the first of them; `inputs_sha256` is of the features that they saw."""
+
+OUTCOMES = pa.schema(
+    [
+        ("ts", _TIME),
+        ("symbol", pa.string()),
+        ("target", pa.string()),
+        ("known_ts", _TIME),
+        ("actual", pa.float64()),
+    ]
+)
+"""What became of a prediction, and when its label was known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPart:
+    """The record of a part.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    previous_sha256
+        Of the record of the part before it; empty for the first.
+    made_at
+        When it was written, by the clock of who wrote it, ISO 8601.
+    version, content_sha256
+        Of the models that predicted.
+    input_fingerprint
+        Of the files that were read.
+    upto
+        Time before which rows were looked at, ISO 8601; None: all that were there.
+    n_predictions, n_outcomes, predictions_sha256, outcomes_sha256
+        Of the two tables.
+    """
+
+    number: int
+    previous_sha256: str
+    made_at: str
+    version: str
+    content_sha256: str
+    input_fingerprint: str
+    upto: str | None
+    n_predictions: int
+    n_outcomes: int
+    predictions_sha256: str
+    outcomes_sha256: str
+
+
+class PredictionLedger:
+    """The ledger of a run directory.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+
+    def parts(self) -> list[LedgerPart]:
+        """Return the records, in their order.
+
+        Raises
+        ------
+        DamagedFileError
+            When a part is missing between others, or a record is not the one that its successor
+            was written after.
+        """
+        return [part for part, _ in self._records()]
+
+    def predictions(self) -> pa.Table:
+        """Return all predictions, sorted by time, symbol and target; see `PREDICTIONS`."""
+        return self._table("predictions", PREDICTIONS)
+
+    def outcomes(self) -> pa.Table:
+        """Return what is known by now, sorted in the same way; see `OUTCOMES`."""
+        return self._table("outcomes", OUTCOMES)
+
+    def table(self) -> pa.Table:
+        """Return the predictions with what became of them.
+
+        Returns
+        -------
+        pyarrow.Table
+            `PREDICTIONS`, ``known_ts`` and ``actual`` (null where nobody knows yet), and
+            ``made_at``, sorted by time, symbol and target.
+        """
+        made_at: list[str] = []
+        tables = []
+        for part, table in self._tables("predictions"):
+            tables.append(table)
+            made_at += [part.made_at] * table.num_rows
+        joined = pa.concat_tables(tables) if tables else PREDICTIONS.empty_table()
+        joined = joined.append_column("made_at", pa.array(made_at, pa.string()))
+        joined = joined.join(self.outcomes(), list(_KEY), join_type="left outer")
+        return joined.sort_by([(name, "ascending") for name in _KEY])
+
+    def append(
+        self, predictions: pa.Table, outcomes: pa.Table, facts: Mapping[str, str | None]
+    ) -> LedgerPart:
+        """Add a part.
+
+        Parameters
+        ----------
+        predictions, outcomes
+            Rows that the ledger has not, of `PREDICTIONS` and `OUTCOMES`.
+        facts
+            ``version``, ``content_sha256``, ``input_fingerprint`` and ``upto`` of `LedgerPart`.
+
+        Raises
+        ------
+        ExecutionError
+            When another process added a part meanwhile.
+        """
+        records = self._records()
+        number = len(records) + 1
+        content = {
+            name: _written(table.cast(schema).sort_by([(key, "ascending") for key in _KEY]))
+            for name, table, schema in (
+                ("predictions", predictions, PREDICTIONS),
+                ("outcomes", outcomes, OUTCOMES),
+            )
+        }
+        for name, written in content.items():
+            self._run.write_bytes(_name(number, name, "parquet"), written)
+        part = LedgerPart(
+            number=number,
+            previous_sha256=records[-1][1] if records else "",
+            made_at=datetime.now(tz=UTC).isoformat(timespec="seconds"),
+            version=str(facts["version"]),
+            content_sha256=str(facts["content_sha256"]),
+            input_fingerprint=str(facts["input_fingerprint"]),
+            upto=facts["upto"],
+            n_predictions=predictions.num_rows,
+            n_outcomes=outcomes.num_rows,
+            predictions_sha256=_sha256(content["predictions"]),
+            outcomes_sha256=_sha256(content["outcomes"]),
+        )
+        text = json.dumps(asdict(part), indent=2).encode()
+        if not self._run.swap_bytes(_name(number, "part", "json"), None, text):
+            raise ExecutionError(
+                f"{self._run.uri}/{FOLDER}: another process has added part {number} meanwhile. "
+                "Give the same command again."
+            )
+        return part
+
+    def _records(self) -> list[tuple[LedgerPart, str]]:
+        names = [name for name in self._run.names_in(FOLDER) if name.endswith(".part.json")]
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            found = list(pool.map(lambda name: self._run.read_bytes(f"{FOLDER}/{name}"), names))
+        records: list[tuple[LedgerPart, str]] = []
+        for place, (name, content) in enumerate(zip(names, found, strict=True), 1):
+            part = self._parsed(name, content)
+            before = records[-1][1] if records else ""
+            if part.number != place or part.previous_sha256 != before:
+                raise DamagedFileError(
+                    f"{self._run.uri}/{FOLDER}/{name} does not follow the record before it: one of "
+                    "them was changed, or a part is missing. Restore the folder as it was written; "
+                    "what a ledger says must not be mended."
+                )
+            records.append((part, _sha256(content)))
+        return records
+
+    def _parsed(self, name: str, content: bytes) -> LedgerPart:
+        try:
+            return LedgerPart(**parse_json(content))
+        except (ValueError, TypeError) as error:
+            raise DamagedFileError(
+                f"{self._run.uri}/{FOLDER}/{name} is no record of a ledger: {error}."
+            ) from error
+
+    def _table(self, name: str, schema: pa.Schema) -> pa.Table:
+        tables = [table for _, table in self._tables(name)]
+        joined = pa.concat_tables(tables) if tables else schema.empty_table()
+        return joined.sort_by([(key, "ascending") for key in _KEY])
+
+    def _tables(self, name: str) -> Iterator[tuple[LedgerPart, pa.Table]]:
+        parts = self.parts()
+
+        def read(part: LedgerPart) -> pa.Table:
+            path = _name(part.number, name, "parquet")
+            content = self._run.read_bytes(path)
+            if _sha256(content) != getattr(part, f"{name}_sha256"):
+                raise DamagedFileError(
+                    f"{self._run.uri}/{path} is not as it was written: its checksum does not agree "
+                    "with its record. Restore the file."
+                )
+            return pq.ParquetFile(io.BytesIO(content)).read()
+
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            yield from zip(parts, pool.map(read, parts), strict=True)
+
+
+def _name(number: int, name: str, suffix: str) -> str:
+    return f"{FOLDER}/{number:06d}.{name}.{suffix}"
+
+
+def _written(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def rows_not_in(table: pa.Table, known: pa.Table) -> pa.Table:
+    """Return the rows of a table whose time, symbol and target another has not."""
+    if not known.num_rows or not table.num_rows:
+        return table
+    return table.join(known.select(_KEY), list(_KEY), join_type="left anti")
+
+
+def rows_in(table: pa.Table, known: pa.Table) -> pa.Table:
+    """Return the rows of a table whose time, symbol and target another has."""
+    return table.join(known.select(_KEY), list(_KEY), join_type="left semi")

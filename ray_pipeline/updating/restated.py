@@ -1,0 +1,125 @@
+"""Past rows that are others than those that models were made of: which, when, and by how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from ray_pipeline.wording import agreeing, plural
+
+__all__ = ["Restatement", "restatements"]
+
+_LEAST = 1e-12
+"""Relative change of a month's mean from which on it is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    """A symbol whose past is another.
+
+    Attributes
+    ----------
+    first, last
+        First and last month that differs, ``2024-05``.
+    n_months
+        Months that differ.
+    n_rows
+        Rows of these months less those that they had.
+    column, change
+        The column whose mean of a month changed most, of those of which means are kept, and by
+        which share of it; empty and None where none did.
+    """
+
+    symbol: str
+    first: str
+    last: str
+    n_months: int
+    n_rows: int
+    column: str
+    change: float | None
+
+    @property
+    def told(self) -> str:
+        """Say it as a sentence."""
+        when = self.first if self.first == self.last else f"{self.first} to {self.last}"
+        rows = f", {plural(abs(self.n_rows), 'row')} {'more' if self.n_rows > 0 else 'fewer'}"
+        size = (
+            "single values, which the means of the months do not show"
+            if self.change is None
+            else f"the mean of {self.column} by up to {100 * self.change:+.2g} %"
+        )
+        months = f"{plural(self.n_months, 'month')} {agreeing(self.n_months, 'differs', 'differ')}"
+        return f"{self.symbol}, {when} ({months}{rows if self.n_rows else ''}): {size}"
+
+
+def restatements(before: pa.Table, after: pa.Table) -> tuple[Restatement, ...]:
+    """Compare the months of symbols with those that models were made of.
+
+    Parameters
+    ----------
+    before, after
+        Rows of `ray_pipeline.inspecting.digests.DIGESTS`; of the latter only symbols that differ.
+
+    Examples
+    --------
+    >>> def month(sha256: str, mean: float) -> pa.Table:
+    ...     means = [{"column": "close", "mean": mean}]
+    ...     row = {"symbol": "A", "month": date(2024, 5, 1), "n_rows": 21, "sha256": sha256}
+    ...     return pa.Table.from_pylist([row | {"means": means}])
+    >>> [each.told for each in restatements(month("a", 100.0), month("b", 98.0))]
+    ['A, 2024-05 (1 month differs): the mean of close by up to -2 %']
+    """
+    found = []
+    for symbol in sorted(set(after["symbol"].to_pylist())):
+        was, now = _months_of(before, symbol), _months_of(after, symbol)
+        differing = sorted(
+            month
+            for month in {*was, *now}
+            if was.get(month, _NO_ROWS)["sha256"] != now.get(month, _NO_ROWS)["sha256"]
+        )
+        if not differing:
+            continue
+        pairs = [(was.get(each, _NO_ROWS), now.get(each, _NO_ROWS)) for each in differing]
+        column, change = _largest_change(pairs)
+        found.append(
+            Restatement(
+                symbol=symbol,
+                first=f"{differing[0]:%Y-%m}",
+                last=f"{differing[-1]:%Y-%m}",
+                n_months=len(differing),
+                n_rows=sum(later["n_rows"] - earlier["n_rows"] for earlier, later in pairs),
+                column=column,
+                change=change,
+            )
+        )
+    return tuple(found)
+
+
+_NO_ROWS: Mapping[str, Any] = {"sha256": "", "n_rows": 0, "means": []}
+
+
+def _months_of(table: pa.Table, symbol: str) -> dict[date, Mapping[str, Any]]:
+    rows = table.filter(pa.compute.equal(table["symbol"], symbol)).to_pylist()
+    return {row["month"]: row for row in rows}
+
+
+def _largest_change(
+    pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
+) -> tuple[str, float | None]:
+    """Return the column whose mean changed most relative to what it was, and by how much."""
+    largest: tuple[str, float | None] = ("", None)
+    for earlier, later in pairs:
+        now = {each["column"]: each["mean"] for each in later["means"]}
+        for each in earlier["means"]:
+            before, after = each["mean"], now.get(each["column"])
+            if before is None or after is None or not math.isfinite(before) or before == 0.0:
+                continue
+            change = after / before - 1.0
+            if abs(change) > max(_LEAST, abs(largest[1] or 0.0)):
+                largest = each["column"], change
+    return largest

@@ -1,0 +1,247 @@
+"""What the present models of a run are to score of its data, and the units that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.discovery.choosing import Batch
+from ray_pipeline.errors import ConfigError, ExecutionError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.families import family_identity
+from ray_pipeline.identity import Identity
+from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
+from ray_pipeline.inspecting.digests import DIGESTS, digest_of_months
+from ray_pipeline.inspecting.schedule import retraining_dates
+from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger, rows_in, rows_not_in
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.predicting.serving import Serving, raw_columns
+from ray_pipeline.predicting.times import since_ns
+from ray_pipeline.predicting.trained import TrainedRun
+from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.updating.restated import Restatement, restatements
+from ray_pipeline.updating.scoring import BLOCK, ScoreSpec, SymbolWork, score_block
+from ray_pipeline.wording import plural
+
+__all__ = ["STAGE", "NewRows", "Scoring", "version_of"]
+
+STAGE = "update_scores"
+
+_LATE_NS = 10 * 86_400 * 10**9
+"""How late a bar may come and still be scored: as it would have been, had it come in time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewRows:
+    """What came of scoring.
+
+    Attributes
+    ----------
+    predictions, outcomes
+        Rows that the ledger has not yet.
+    restated
+        Past rows that are others than those that the models were made of. Where there are such,
+        the models are no longer those of the data.
+    problems
+        By symbol, why it could not be scored.
+    """
+
+    predictions: pa.Table
+    outcomes: pa.Table
+    restated: tuple[Restatement, ...]
+    problems: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The work of the present models.
+
+    Attributes
+    ----------
+    batch
+        The symbols that are looked at.
+    import_folders
+        Where modules with features of your own are looked for too.
+    """
+
+    trained: TrainedRun
+    config: ExperimentConfig
+    batch: Batch
+    import_folders: Sequence[str]
+
+    @property
+    def until_ns(self) -> int:
+        """Time from which on rows are none that the models were made of."""
+        data = self.trained.record.data
+        if data.until is not None:
+            return since_ns(data.until)
+        if data.last_ts is None:
+            raise ConfigError(f"{self.trained.run.uri}: run.json does not say when its data end.")
+        return since_ns(data.last_ts) + 1
+
+    def due(self, runner: UnitRunner) -> int | None:
+        """Return the next date of retraining, if the data have reached it."""
+        if self.config.training.retrain_every is None:
+            return None
+        run, partitions = self.trained.run, self.batch.partitions
+        dates = retraining_dates(runner, run, partitions, self.config, self.batch.interval)
+        return next((each for each in dates if each > self.until_ns), None)
+
+    def score(self, runner: UnitRunner, ledger: PredictionLedger, upto_ns: int | None) -> NewRows:
+        """Score the rows before a time that no part of the ledger has; None: all of them."""
+        known, outcomes = ledger.predictions(), ledger.outcomes()
+        waiting = rows_not_in(known, outcomes)
+        serving = self.trained.serving(self.trained.jobs)
+        served = {symbol: serving.of(symbol) for symbol in self.batch.partitions}
+        request = self._request(served)
+        if upto_ns is not None:
+            request = replace(request, rules=replace(request.rules, until_ns=upto_ns))
+        if needs_cross_section(request):
+            members = self.trained.members
+            partitions = self.batch.partitions
+            request = compute_cross_section(runner, self.trained.run, partitions, request, members)
+        from_ns = self._from_ns(known)
+        outcomes_ns = min([from_ns, *waiting["ts"].cast(pa.int64()).to_pylist()])
+        units = self._units(request, served, from_ns, outcomes_ns)
+        records = runner.run_required(units)
+        return self._joined(records.values(), known, waiting)
+
+    def _from_ns(self, known: pa.Table) -> int:
+        """Return from when on rows are scored: since the last ones, and a few days before."""
+        if not known.num_rows:
+            return self.until_ns
+        last_ns = int(pc.max(known["ts"].cast(pa.int64())).as_py())
+        return max(self.until_ns, last_ns - _LATE_NS)
+
+    def _request(self, served: Mapping[str, Serving]) -> TableRequest:
+        """Return what tables are read for: all features of models that serve, and the targets."""
+        features = dict.fromkeys(name for each in served.values() for name in each.features)
+        if not features:
+            raise ExecutionError(
+                f"{self.trained.run.uri}: no model serves any of "
+                f"{plural(len(served), 'symbol')} below {self.batch.discovery.data_dir}."
+            )
+        request = self.trained.request(tuple(features), self.import_folders)
+        return replace(request, targets=self.trained.targets)
+
+    def _digest(self) -> tuple[TableRequest | None, dict[str, str]]:
+        """Return what the run's digests are of, and the digest of each symbol."""
+        columns, run = self.trained.record.digested, self.trained.run
+        if columns is None:
+            return None, {}
+        request = self.trained.request(columns.features, self.import_folders)
+        request = replace(
+            request,
+            targets=tuple(columns.targets),
+            max_rows=self.config.data.max_rows_per_symbol,
+            rules=replace(request.rules, until_ns=self.until_ns),
+            unknown_labels=tuple(columns.unknown_labels.items()),
+        )
+        table = run.read_table(DIGESTS)
+        months = table.group_by("symbol", use_threads=False).aggregate([("sha256", "list")])
+        found = {
+            row["symbol"]: digest_of_months(pa.table({"sha256": row["sha256_list"]}))
+            for row in months.to_pylist()
+        }
+        return request, found
+
+    def _units(
+        self,
+        request: TableRequest,
+        served: Mapping[str, Serving],
+        from_ns: int,
+        outcomes_ns: int,
+    ) -> list[Unit]:
+        trained = self.trained
+        digest, digests = self._digest()
+        works = [
+            SymbolWork(self.batch.partitions[name], each.jobs, each.features, digests.get(name))
+            for name, each in sorted(served.items())
+            if each.jobs
+        ]
+        seals = trained.seals_of(job for work in works for job in work.jobs)
+        raw = raw_columns(trained.jobs, trained.quantiles(trained.jobs))
+        blocks = [tuple(works[i : i + BLOCK]) for i in range(0, len(works), BLOCK)]
+        families = tuple(_identities(job.family for job in trained.jobs))
+        return [
+            Unit(
+                STAGE,
+                f"from {block[0].partition.symbol}",
+                score_block,
+                ScoreSpec(
+                    symbols=block,
+                    request=request,
+                    digest=digest,
+                    run_uri=trained.run.uri,
+                    run_options=trained.run_options,
+                    seals={
+                        name: seals[name]
+                        for work in block
+                        for job in work.jobs
+                        for name in (job.job_id, *job.members)
+                        if name in seals
+                    },
+                    families=families,
+                    raw=raw,
+                    interval=trained.interval,
+                    from_ns=from_ns,
+                    outcomes_ns=outcomes_ns,
+                    version=version_of(trained),
+                ),
+            )
+            for block in blocks
+        ]
+
+    def _joined(
+        self, records: Iterable[Mapping[str, Any]], known: pa.Table, waiting: pa.Table
+    ) -> NewRows:
+        run = self.trained.run
+        found = list(records)
+        problems = {symbol: why for record in found for symbol, why in record["problems"].items()}
+        most = self.config.execution.max_failed_fraction
+        if len(problems) > most * len(self.batch.partitions):
+            symbol, why = next(iter(sorted(problems.items())))
+            raise ExecutionError(
+                f"{len(problems)} of {plural(len(self.batch.partitions), 'symbol')} could not be "
+                f"scored, more than execution.max_failed_fraction={most:g} allows. The first, "
+                f"{symbol}: {why}"
+            )
+        months = [name for record in found if (name := record["months"]) is not None]
+        restated: tuple[Restatement, ...] = ()
+        if months:
+            after = pa.concat_tables(list(run.read_tables(months)))
+            restated = restatements(run.read_table(DIGESTS), after)
+        predictions = _read(run, found, "predictions", PREDICTIONS)
+        outcomes = _read(run, found, "outcomes", OUTCOMES)
+        new = rows_not_in(predictions, known)
+        key = ["ts", "symbol", "target"]
+        asked = pa.concat_tables([waiting.select(key), new.select(key)])
+        return NewRows(new, rows_in(outcomes, asked), restated, problems)
+
+
+def version_of(trained: TrainedRun) -> str:
+    """Name the models of a run: when their data end, and the content of the run."""
+    data = trained.record.data
+    return f"{(data.until or data.last_ts or '')[:10]}-{trained.content[:8]}"
+
+
+def _read(
+    run: RunDirectory, records: Sequence[Mapping[str, Any]], name: str, schema: pa.Schema
+) -> pa.Table:
+    names = [record[name] for record in records if record[name] is not None]
+    return pa.concat_tables([schema.empty_table(), *run.read_tables(names)])
+
+
+def _identities(families: Iterable[str]) -> Iterator[Identity]:
+    for name in sorted(set(families) - {RANK_AVERAGE}):
+        # A family that cannot be loaded here is refused by each model that needs it.
+        with suppress(ConfigError, ImportError):
+            yield family_identity(name)

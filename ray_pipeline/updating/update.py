@@ -1,0 +1,269 @@
+"""One update: what came since the last one is scored, and models are trained anew when it is time.
+
+The order is that of the days, however many came at once: rows before a date of retraining are
+scored by the models of before, then the models are trained, then the rows from it on are scored. So
+sixty days that came together leave the ledger that sixty updates would have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.discovery.choosing import Batch, choose_batch, fingerprint
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.driving.workers import open_executor
+from ray_pipeline.errors import ExecutionError
+from ray_pipeline.execution import Failed
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.schedule import UpTo
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.predicting.models import ScoringReader
+from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
+from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.updating.options import UpdateOptions
+from ray_pipeline.updating.restated import Restatement
+from ray_pipeline.updating.step import STAGE, NewRows, Scoring, version_of
+from ray_pipeline.wording import iso_time
+
+__all__ = ["UPDATE", "Update", "update_run"]
+
+UPDATE = "update.json"
+"""What the last update did."""
+
+_N_TOLD = 5
+"""Restated symbols that are told of; the document has them all."""
+
+_TEMPORARY = (f"units/{STAGE}", "units/look_at_times")
+"""Of no use once an update is done: the next one has other files to read."""
+
+
+@dataclass
+class Update:
+    """What an update did.
+
+    Attributes
+    ----------
+    n_predictions, n_outcomes
+        Added to the ledger.
+    first_ts, last_ts
+        Of the predictions; None without any.
+    retrained
+        Dates at which models were trained anew, ISO 8601.
+    restated
+        Past rows that are others than those that the models were made of.
+    problems
+        By symbol, why it could not be scored.
+    version
+        Of the models that serve from now on.
+    """
+
+    run_dir: str
+    n_predictions: int = 0
+    n_outcomes: int = 0
+    first_ts: str | None = None
+    last_ts: str | None = None
+    retrained: list[str] = field(default_factory=list)
+    restated: list[Restatement] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there was nothing new."""
+        return not (self.n_predictions or self.n_outcomes or self.retrained or self.restated)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as ``update.json`` has it."""
+        return asdict(self) | {"status": "nothing new" if self.is_nothing else "done"}
+
+
+def update_run(
+    run_uri: str,
+    reporter: Reporter,
+    options: UpdateOptions,
+    import_folders: Sequence[str] = (),
+) -> Update:
+    """Bring a run up to date with its data.
+
+    Parameters
+    ----------
+    import_folders
+        Where modules with features of your own are looked for too.
+
+    Raises
+    ------
+    ArtifactError
+        When the run has no usable model.
+    ConfigError, DiscoveryError
+        When an option or the data directory is wrong.
+    RunInUseError
+        When another process updates the run.
+    ExecutionError
+        When more symbols fail than the config tolerates, or training failed.
+    """
+    trained = open_trained_run(run_uri)
+    run = trained.run
+    with DriverLease(run.below("ledger"), reporter.say).held() as lease:
+        updating = _Updating(run_uri, reporter, options, import_folders, Update(run.uri))
+        updating.follow(lease)
+        for name in _TEMPORARY:
+            run.remove(name)
+        run.write_json(UPDATE, updating.update.document())
+        return updating.update
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is left to do after the present models have scored what is theirs.
+
+    Attributes
+    ----------
+    until_ns
+        Up to when the present models look at rows.
+    due_ns
+        Date of retraining that the data have reached; None: there is none.
+    restated
+        What makes the present models those of other data.
+    """
+
+    until_ns: int
+    due_ns: int | None
+    restated: tuple[Restatement, ...]
+
+
+@dataclass
+class _Updating:
+    """One update under way."""
+
+    run_uri: str
+    reporter: Reporter
+    options: UpdateOptions
+    import_folders: Sequence[str]
+    update: Update
+
+    def follow(self, lease: DriverLease) -> None:
+        """Score and train in the order of the days, until nothing is left."""
+        redone: int | None = None
+        while True:
+            lease.check()
+            step = self._step()
+            if step is None:
+                return
+            if step.restated:
+                if redone == step.until_ns:
+                    raise ExecutionError(
+                        "the rows that the models were made of are others each time they are read: "
+                        f"{step.restated[0].told}. Is the data still being written?"
+                    )
+                redone = step.until_ns
+                self.update.restated += step.restated
+                for each in step.restated[:_N_TOLD]:
+                    self.reporter.say(f"restated: {each.told}")
+                self._train(step.until_ns)
+            elif step.due_ns is not None:
+                self._train(step.due_ns)
+                self.update.retrained.append(iso_time(step.due_ns))
+            else:
+                return
+
+    def _train(self, until_ns: int) -> None:
+        trained = open_trained_run(self.run_uri)
+        config = self._config(trained)
+        self.reporter.say(f"training on the rows before {iso_time(until_ns)}")
+        run_pipeline(config, self.reporter, until=UpTo(until_ns))
+
+    def _config(self, trained: TrainedRun) -> ExperimentConfig:
+        """Return the run's config, with where and how to work as the options say."""
+        execution = self.options.execution()
+        output = trained.config.output.model_copy(update={"run_dir": self.run_uri})
+        return trained.config.model_copy(
+            update={
+                "execution": trained.config.execution.model_copy(update=execution),
+                "output": output,
+            }
+        )
+
+    def _step(self) -> Step | None:
+        """Score what the present models are to score; None where there is nothing new."""
+        trained = open_trained_run(self.run_uri)
+        config = self._config(trained)
+        batch = _batch(trained, config, self.reporter)
+        ledger = PredictionLedger(trained.run)
+        parts = ledger.parts()
+        files = fingerprint(batch.partitions)
+        self.update.version = version_of(trained)
+        if parts and (parts[-1].input_fingerprint, parts[-1].content_sha256, parts[-1].upto) == (
+            files,
+            trained.content,
+            None,
+        ):
+            return None
+        scoring = Scoring(trained, config, batch, self.import_folders)
+        with open_executor(config, trained.run, self.reporter, reader=ScoringReader) as executor:
+            runner = UnitRunner(
+                executor,
+                trained.run.units,
+                self.reporter.outcome,
+                _failed,
+                self.reporter.say,
+            )
+            due = scoring.due(runner)
+            found = scoring.score(runner, ledger, due)
+        self.update.problems = found.problems
+        if found.restated:
+            return Step(scoring.until_ns, due, found.restated)
+        # A part without rows says that these files were looked at.
+        self._append(ledger, trained, found, files if due is None else "", due)
+        return Step(scoring.until_ns, due, ())
+
+    def _append(
+        self,
+        ledger: PredictionLedger,
+        trained: TrainedRun,
+        found: NewRows,
+        files: str,
+        due: int | None,
+    ) -> None:
+        ledger.append(
+            found.predictions,
+            found.outcomes,
+            {
+                "version": version_of(trained),
+                "content_sha256": trained.content,
+                "input_fingerprint": files,
+                "upto": None if due is None else iso_time(due),
+            },
+        )
+        self.update.n_predictions += found.predictions.num_rows
+        self.update.n_outcomes += found.outcomes.num_rows
+        if found.predictions.num_rows:
+            times = pc.min_max(found.predictions["ts"].cast(pa.int64())).as_py()
+            self.update.first_ts = self.update.first_ts or iso_time(times["min"])
+            self.update.last_ts = iso_time(times["max"])
+
+
+def _batch(trained: TrainedRun, config: ExperimentConfig, reporter: Reporter) -> Batch:
+    """Return the symbols to look at: those of the run, and new ones where it takes all there are.
+
+    New ones are served by pooled models, as those that the run could not use.
+    """
+    data = config.data
+    if data.symbols or data.symbol_batch_size is not None:
+        symbols = tuple(sorted({symbol for _, symbol in trained.routes} | set(trained.members)))
+        data = data.model_copy(update={"symbols": symbols, "symbol_batch_size": None})
+    return choose_batch(config.model_copy(update={"data": data}), reporter.listed)
+
+
+def _failed(failures: Sequence[Failed]) -> None:
+    """End the update: a symbol that cannot be scored fails no unit."""
+    for failure in failures:
+        raise ExecutionError(
+            f"{failure.unit.stage}/{failure.unit.key} failed: {failure.error_type}: "
+            f"{failure.message}"
+        )

@@ -1,0 +1,227 @@
+"""A run that is brought up to date: what was said live is what a replay says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
+
+from ray_pipeline.cli import main
+from ray_pipeline.driving.progress import Silent
+from ray_pipeline.errors import DamagedFileError
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.predicting import PredictOptions, predict_panel
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.updating import Update, UpdateOptions, update_run
+
+FIRST, DUE = 240, 271
+"""Bars of the panel that the run is made of, and those with which the next date is reached."""
+
+
+def _write(root: Path, n_bars: int) -> str:
+    """Write the first bars of a panel; nobody knows the label of the last one yet."""
+    tables = {}
+    for name, each in planted_panel(symbol_names(4)).items():
+        table = each.slice(0, n_bars)
+        labels = [*table["fwd_ret_1d"].to_pylist()[:-1], None]
+        place = table.column_names.index("fwd_ret_1d")
+        tables[name] = table.set_column(place, "fwd_ret_1d", pa.array(labels, pa.float64()))
+    return write_panel(root / "data", tables)
+
+
+def _run(root: Path, n_bars: int = FIRST, run: str = "run", **training: Any) -> str:
+    """Run on the first bars, with dates of retraining after 230, 270, 310 of them."""
+    validation = {
+        **{"first_test": "2014-10-10", "test_every": "40d"},
+        **{"n_splits": 5, "min_train_fraction": 0.4},
+    }
+    config = quick_config(
+        _write(root, n_bars),
+        root / run,
+        validation=validation,
+        training={"families": ["ridge", "lightgbm"], "retrain_every": "40d"} | training,
+    )
+    run_pipeline(config, Silent())
+    return str(root / run)
+
+
+def _update(run: str) -> Update:
+    return update_run(run, Silent(), UpdateOptions())
+
+
+def _days(root: Path, run: str, sizes: Iterable[int]) -> list[Update]:
+    found = []
+    for n_bars in sizes:
+        _write(root, n_bars)
+        found.append(_update(run))
+    return found
+
+
+def _tables(run: str) -> tuple[pa.Table, pa.Table]:
+    ledger = PredictionLedger(RunDirectory(run))
+    return ledger.predictions(), ledger.outcomes()
+
+
+def _require_same(tmp_path: Path, n_days: int) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    live, at_once = _run(one), _run(other)
+    updates = _days(one, live, range(FIRST + 1, FIRST + n_days + 1))
+    (update,) = _days(other, at_once, [FIRST + n_days])
+    for mine, theirs in zip(_tables(live), _tables(at_once), strict=True):
+        assert mine.num_rows > 0
+        assert mine.equals(theirs)
+    assert sum(each.n_predictions for each in updates) == update.n_predictions
+    assert [date for each in updates for date in each.retrained] == update.retrained
+    assert len(update.retrained) == (n_days + FIRST - 231) // 40
+    contents = [read_json(Path(run) / "run.json")["content_sha256"] for run in (live, at_once)]
+    assert contents[0] == contents[1]
+
+
+def test_days_one_by_one_are_days_at_once(tmp_path: Path) -> None:
+    """Over a date of retraining, to the bit."""
+    _require_same(tmp_path, 33)
+
+
+@pytest.mark.slow
+def test_sixty_days_one_by_one_are_sixty_at_once(tmp_path: Path) -> None:
+    """Over two dates of retraining."""
+    _require_same(tmp_path, 75)
+
+
+def test_the_result_is_that_of_a_run_from_scratch(tmp_path: Path) -> None:
+    """After a date of retraining that an update came to."""
+    run = _run(tmp_path)
+    (update,) = _days(tmp_path, run, [DUE + 3])
+    assert len(update.retrained) == 1
+    scratch = _run(tmp_path, DUE + 3, "scratch")
+    contents = [read_json(Path(each) / "run.json")["content_sha256"] for each in (run, scratch)]
+    assert contents[0] == contents[1]
+
+
+def test_scores_are_those_of_predict(tmp_path: Path) -> None:
+    """And the ledger says by which models, which version, and from which features."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [FIRST + 5])
+    predictions, _ = _tables(run)
+    out = str(tmp_path / "scores")
+    predict_panel(run, str(tmp_path / "data"), out, Silent(), PredictOptions(n_workers=0))
+    for path in Path(out).rglob("*.parquet"):
+        if "units" in path.parts:
+            continue
+        scores = pq.ParquetFile(path).read()
+        symbol = path.stem
+        mine = predictions.filter(pc.equal(predictions["symbol"], symbol))
+        theirs = scores.filter(pc.is_in(scores["ts"], mine["ts"].combine_chunks()))
+        assert mine["score"].to_pylist() == theirs["fwd_ret_1d__score"].to_pylist()
+        assert mine.num_rows > 0
+    assert set(predictions["version"].to_pylist()) == {
+        read_json(Path(run) / "update.json")["version"]
+    }
+    assert all(len(each) == 32 for each in predictions["inputs_sha256"].to_pylist())
+    models = {path.parent.name for path in (Path(run) / "models").glob("*/metadata.json")}
+    assert set("+".join(predictions["job_id"].to_pylist()).split("+")) <= models
+
+
+def test_nothing_new(tmp_path: Path) -> None:
+    """It says so, adds nothing, and starts no worker."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [FIRST + 2])
+    parts = PredictionLedger(RunDirectory(run)).parts()
+    update = _update(run)
+    assert update.is_nothing
+    assert PredictionLedger(RunDirectory(run)).parts() == parts
+    assert read_json(Path(run) / "update.json")["status"] == "nothing new"
+
+
+def test_outcomes_come_later(tmp_path: Path) -> None:
+    """A prediction has none on its day; afterwards it has the label."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [FIRST + 1])
+    table = PredictionLedger(RunDirectory(run)).table()
+    assert table["actual"].null_count > 0
+    waiting = table.filter(pc.is_null(table["actual"])).select(["ts", "symbol"])
+    _days(tmp_path, run, [FIRST + 3])
+    later = PredictionLedger(RunDirectory(run)).table()
+    joined = waiting.join(later, ["ts", "symbol"])
+    labels = planted_panel(symbol_names(4))
+    for row in joined.to_pylist():
+        panel = labels[row["symbol"]]
+        place = panel["ts"].to_pylist().index(row["ts"])
+        assert row["actual"] == panel["fwd_ret_1d"][place].as_py()
+
+
+def test_a_restated_past(tmp_path: Path) -> None:
+    """It is told with symbol, months and size, and the models are made of it anew."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [FIRST + 1])
+    before = read_json(Path(run) / "run.json")["content_sha256"]
+    predictions, _ = _tables(run)
+    path = next(iter(sorted((tmp_path / "data").rglob("*.parquet"))))
+    table = pq.ParquetFile(path).read()
+    signal = [
+        value + 1.0 if i < 20 else value for i, value in enumerate(table["signal"].to_pylist())
+    ]
+    place = table.column_names.index("signal")
+    pq.write_table(table.set_column(place, "signal", pa.array(signal, pa.float64())), path)
+    update = _update(run)
+    (restated,) = update.restated
+    assert restated.symbol == "S00"
+    assert restated.first == "2014-05"
+    assert "the mean of signal by" in restated.told
+    assert read_json(Path(run) / "run.json")["content_sha256"] != before
+    again, _ = _tables(run)
+    assert again.slice(0, predictions.num_rows).num_rows == predictions.num_rows
+    assert _update(run).is_nothing
+    assert len(PredictionLedger(RunDirectory(run)).parts()) == 2
+
+
+def test_a_symbol_that_cannot_be_scored_costs_no_other(tmp_path: Path) -> None:
+    """It is told, and the rest goes on."""
+    run = _run(tmp_path)
+    _write(tmp_path, FIRST + 1)
+    path = next(iter(sorted((tmp_path / "data").rglob("*.parquet"))))
+    path.write_bytes(path.read_bytes()[:-7])
+    update = _update(run)
+    assert set(update.problems) == {"S00"}
+    predictions, _ = _tables(run)
+    assert set(predictions["symbol"].to_pylist()) == {"S01", "S02", "S03"}
+
+
+def test_a_ledger_that_was_changed_is_not_added_to(tmp_path: Path) -> None:
+    """Nobody would know what was said."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [FIRST + 1, FIRST + 2])
+    (Path(run) / "ledger/000001.part.json").unlink()
+    _write(tmp_path, FIRST + 3)
+    with pytest.raises(DamagedFileError, match="does not follow the record before it"):
+        _update(run)
+
+
+def test_without_a_schedule_models_stay(tmp_path: Path) -> None:
+    """Rows after the run's are scored, and never trained on."""
+    run = _run(tmp_path, retrain_every=None)
+    content = read_json(Path(run) / "run.json")["content_sha256"]
+    updates = _days(tmp_path, run, [FIRST + 1, 300])
+    assert [each.retrained for each in updates] == [[], []]
+    assert read_json(Path(run) / "run.json")["content_sha256"] == content
+    predictions, _ = _tables(run)
+    assert len(set(predictions["ts"].to_pylist())) == 60
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For cron: what it did, and 0."""
+    run = _run(tmp_path)
+    _write(tmp_path, DUE)
+    assert main(["update", run]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("trained:   on the rows before 2015-02-07")
+    assert any(line.startswith("predicted: ") for line in lines)
+    assert main(["update", run, "--json"]) == 0
+    assert '"nothing new"' in capsys.readouterr().out
+    assert main(["update", str(tmp_path / "data")]) == 2
