@@ -12,7 +12,6 @@ from ray_pipeline.bounds import MAX_COUNT
 from ray_pipeline.config.fields import (
     Choices,
     Count,
-    FoldLength,
     HyperparametersByFamily,
     NameList,
     Probability,
@@ -23,6 +22,7 @@ from ray_pipeline.config.fields import (
     StageOptions,
     Text,
 )
+from ray_pipeline.config.fold_fields import FoldLength
 from ray_pipeline.config.section import Section
 from ray_pipeline.records import Compare, SampleWeights, View
 

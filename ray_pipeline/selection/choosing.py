@@ -230,10 +230,10 @@ def choose_in(
             rows[target.name] = given
     if not rows:
         return {}
-    compute = partial(_choose, sample, rows, designs, settings)
+    compute = partial(_choose, fold, sample, rows, designs, settings)
     if memo is None or memo.code is None:
         return compute()
-    parts = (settings, sample.X, sample.ranks, sample.symbol_index, *_parts_of(rows, designs))
+    parts = (settings, sample.X, sample.ranks, sample.symbol_index, *_parts_of(fold, rows, designs))
     kept = memo.recall(parts, lambda: _as_arrays(compute()))
     return {
         name: (
@@ -249,6 +249,7 @@ def choose_in(
 
 
 def _choose(
+    fold: Fold,
     sample: FoldSample,
     rows: Mapping[str, TargetRows],
     designs: Designs,
@@ -265,12 +266,12 @@ def _choose(
     return found
 
 
-def _parts_of(rows: Mapping[str, TargetRows], designs: Designs) -> Iterator[object]:
+def _parts_of(fold: Fold, rows: Mapping[str, TargetRows], designs: Designs) -> Iterator[object]:
     """Say all that the choice for some targets depends on, beside the sample."""
     for name, each in rows.items():
         carried = dict(sorted(each.importances.items()))
         yield from (name, each.task, each.seed, each.y, each.rows, each.inner)
-        yield from (each.validation, each.weights, designs.alike(name))
+        yield from (each.validation, each.weights, designs.alike(name, fold))
         yield from (list(carried), *carried.values())
 
 

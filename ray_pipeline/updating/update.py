@@ -22,6 +22,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.schedule import UpTo
+from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run

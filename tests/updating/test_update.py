@@ -15,6 +15,7 @@ from panels import planted_panel, quick_config, read_json, symbol_names, write_p
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import DamagedFileError
+from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
 from ray_pipeline.storage import RunDirectory
