@@ -1,9 +1,10 @@
 """The command line: commands → functions → exit codes.
 
 Results go to standard output, progress to standard error. 0: done; 1: the run failed; 2: the
-command line, the config or the data directory is wrong; 130: interrupted, and resumable. Only
-`compare` answers as diff does: 0: equal; 1: different; 2: the runs could not be compared. A
-result that standard output did not take is not 0 either, unless it is in a directory all the same.
+command line, the config or the data directory is wrong; 3: `monitor` has an alarm; 130:
+interrupted, and resumable. Only `compare` answers as diff does: 0: equal; 1: different; 2: the
+runs could not be compared. A result that standard output did not take is not 0 either, unless it
+is in a directory all the same.
 """
 
 from __future__ import annotations

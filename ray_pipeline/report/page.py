@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from ray_pipeline.display import escaped
 from ray_pipeline.report.data_section import write_data_section
 from ray_pipeline.report.doubt_section import write_doubt_section
 from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
 from ray_pipeline.report.model_section import write_model_section
+from ray_pipeline.report.rendering import rendered
 from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
 from ray_pipeline.report.stage_section import write_stage_section
@@ -54,33 +50,19 @@ def render_page(contents: RunContents) -> str:
     What would reorder, hide or steer the text around it is written out, wherever it stands: a
     symbol with a bidirectional override must not read as another one.
     """
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            headline=write_headline(contents),
-            run=write_run_section(contents),
-            targets=write_target_section(contents),
-            doubt=write_doubt_section(contents),
-            symbols=write_symbol_section(contents),
-            features=write_feature_section(contents),
-            routes=write_route_section(contents),
-            route_order=ROUTE_ORDER,
-            models=write_model_section(contents),
-            evaluation=write_evaluation_section(contents),
-            stages=write_stage_section(contents),
-            data=write_data_section(contents),
-        )
-    )
-    return escaped(page, keep="\n\t")
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("ray_pipeline", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return rendered(
+        "report",
+        "page.html",
+        headline=write_headline(contents),
+        run=write_run_section(contents),
+        targets=write_target_section(contents),
+        doubt=write_doubt_section(contents),
+        symbols=write_symbol_section(contents),
+        features=write_feature_section(contents),
+        routes=write_route_section(contents),
+        route_order=ROUTE_ORDER,
+        models=write_model_section(contents),
+        evaluation=write_evaluation_section(contents),
+        stages=write_stage_section(contents),
+        data=write_data_section(contents),
     )

@@ -1,0 +1,70 @@
+"""Monitoring as lines for a terminal (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ray_pipeline.monitoring.records import Monitoring, WatchedRow
+from ray_pipeline.results.figures import moment, probability, signed, with_error
+from ray_pipeline.stages.writing import nulls
+from ray_pipeline.wording import plural
+
+__all__ = ["monitoring_document", "monitoring_lines"]
+
+_HEADS = ("target", "view", "promised", "live", "95 % at every look", "times", "p", "verdict")
+
+
+def monitoring_lines(found: Monitoring) -> list[str]:
+    """Say what holds, what does not since when, and what to do."""
+    if found.last_ts is None:
+        return [
+            f"{found.run}: no live prediction yet. `ray-pipeline update {found.run}` makes them."
+        ]
+    alarms = found.alarms
+    head = plural(len(alarms), "alarm") if alarms else "no alarm"
+    lines = [f"{found.run}: {head}, live until {moment(found.last_ts)}", *_table(found.skills)]
+    for row in found.skills:
+        if row.is_alarm:
+            lines += ["", f"ALARM  {row.reason}", f"       {row.to_do}"]
+    for notice in found.notices:
+        lines += ["", f"{'ALARM' if notice.is_alarm else 'note '}  {notice.text}"]
+        lines.append(f"       {notice.to_do}")
+    return lines
+
+
+def _table(rows: Sequence[WatchedRow]) -> list[str]:
+    cells = [_HEADS, *(_cells(row) for row in rows)]
+    widths = [max(len(row[j]) for row in cells) for j in range(len(_HEADS))]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def _cells(row: WatchedRow) -> tuple[str, ...]:
+    since = f" since {moment(row.since)}" if row.since else ""
+    return (
+        row.target,
+        row.view,
+        with_error(row.promised, row.std_error),
+        signed(row.skill),
+        f"{signed(row.low)} to {signed(row.high)}",
+        str(row.n_live),
+        probability(row.p_adjusted),
+        f"{row.verdict}{since}",
+    )
+
+
+def monitoring_document(found: Monitoring) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    return {
+        "run": found.run,
+        "name": found.name,
+        "last_ts": found.last_ts,
+        "alarms": found.alarms,
+        "skills": [nulls(asdict(row)) for row in found.skills],
+        "drift": [nulls(asdict(row)) for row in found.drift],
+        "notices": [nulls(asdict(row)) for row in found.notices],
+    }
