@@ -24,6 +24,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="of the new data's paths; that of the run, where it has one; '': none",
     )
+    parser.add_argument(
+        "--version", metavar="NAME", help="of the run's models; the one that serves"
+    )
     for name in ("targets", "symbols"):
         text = f"score these {name} alone"
         parser.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)

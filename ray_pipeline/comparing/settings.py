@@ -12,7 +12,7 @@ from ray_pipeline.results.documents import RunRecord
 __all__ = ["compare_configs", "compare_records"]
 
 _COUNTS = ("selected", "quarantined", "failed_units")
-_WITHOUT_EFFECT = ("execution", "experiment.name", "output", "tracking")
+_WITHOUT_EFFECT = ("execution", "experiment.name", "output", "tracking", "training.promote")
 """Sections and keys that say where, by whom and under which name the work is done."""
 
 Differences = list[dict[str, str | None]]

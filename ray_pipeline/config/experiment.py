@@ -102,6 +102,11 @@ class OutputConfig(Section):
         default=None,
         description="fsspec options of the results' store; null: the data's, if of the same kind.",
     )
+    keep_versions: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        default=5,
+        description="Versions of the trained models to keep; the oldest beyond them are removed, "
+        "but never the one that serves nor the one that served before it.",
+    )
 
     @model_validator(mode="before")
     @classmethod

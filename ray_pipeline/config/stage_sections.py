@@ -294,6 +294,12 @@ class TrainingConfig(Section):
         description="Search hyperparameters inside the folds (needs the extra search); null: use "
         "those configured.",
     )
+    promote: Literal["if_no_worse", "always", "never"] = Field(
+        default="if_no_worse",
+        description="When a new training's models serve instead of the present version's. "
+        "if_no_worse: unless they are significantly worse on rows that the present version has not "
+        "learned from; always; never: only `ray-pipeline versions --promote` changes that.",
+    )
 
 
 class EvaluationConfig(Section):

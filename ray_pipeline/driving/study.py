@@ -16,6 +16,7 @@ from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.standing import earlier_record, require_same_config, stands
 from ray_pipeline.driving.symbols import symbols_document
 from ray_pipeline.driving.tracking import Tracker
+from ray_pipeline.driving.versioning import adopt_result, publish_version
 from ray_pipeline.errors import ExecutionError, RayPipelineError, RunDirectoryError
 from ray_pipeline.execution import Done, Executor, Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner
@@ -31,6 +32,7 @@ from ray_pipeline.results.tables import (
     content_names,
     failures_table,
 )
+from ray_pipeline.results.version_documents import DecisionRecord
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.stages.writing import ResultWriter
@@ -129,6 +131,7 @@ class Study:
         self._executor: Executor | None = None
         self._foresight: Foresight | None = None
         self._n_recalled = 0
+        self._decision: DecisionRecord | None = None
         self._resolved = dump_config(config)
         facts = {
             "config_sha256": hashlib.sha256(self._resolved.encode()).hexdigest(),
@@ -142,6 +145,7 @@ class Study:
         """Clear what an unfinished run left where this one writes, and say that this one runs."""
         self.run.remove_temporary()
         if self._is_beside:
+            adopt_result(self.run, self.say)
             self.run.remove(NEXT)
         elif self.run.exists(RECORD):
             for name in RESULTS:
@@ -216,8 +220,15 @@ class Study:
         if self._n_recalled:
             self.say("that is the whole run, of which earlier commands have finished a part")
 
-    def finish(self, message: str) -> None:
-        """Hash all that was computed, and record that the run is done."""
+    def finish(self, message: str, decision: DecisionRecord | None = None) -> None:
+        """Hash all that was computed, and record that the run is done.
+
+        Parameters
+        ----------
+        decision
+            Whether its models serve instead of those of the version that does.
+        """
+        self._decision = decision
         digest = content_sha256(self.place, content_names(self.place), self._write.digests)
         self.journal.note(content_sha256=digest)
         self._compare_with_estimate()
@@ -270,6 +281,8 @@ class Study:
                 replace_result(self.run, RESULTS)
             else:
                 self.say(f"the result that was in {self.run.uri} before is untouched")
+        if self.journal.record["status"] == "done":
+            publish_version(self.run, self._config, self._decision, self.say)
         ranking = None if self._context is None else self._context.find(Ranking)
         targets = () if ranking is None else ranking.targets
         problem = self._tracker.finish(self.journal, targets, report)

@@ -99,7 +99,7 @@ def predict_panel(
             "--history and --in-sample: both give rows before the models' training was over, the "
             "one out of sample and the other not. Leave one of them out."
         )
-    trained = open_trained_run(run_uri)
+    trained = open_trained_run(run_uri, version=options.version)
     since = None if options.since is None else since_ns(options.since)
     jobs = trained.jobs_of(options.targets)
     config = _config(trained, data_dir, out, options)

@@ -25,7 +25,9 @@ from ray_pipeline.wording import iso_time
 __all__ = ["LoadedRun", "load_run"]
 
 
-def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> LoadedRun:
+def load_run(
+    uri: str, storage_options: Mapping[str, Any] | None = None, version: str | None = None
+) -> LoadedRun:
     """Open a finished run to use its models.
 
     Models are read when they are first needed, and checked then: checksums, whether the run trained
@@ -37,6 +39,9 @@ def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Load
         The run directory: a local path or an fsspec URI.
     storage_options
         fsspec options of its store, without secrets.
+    version
+        The version of its models, of those that ``ray-pipeline versions`` lists; None: the one that
+        serves.
 
     Raises
     ------
@@ -44,6 +49,8 @@ def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Load
         When there is no run.
     ArtifactError
         When it is not done, trained nothing, or has a pooled model of another run.
+    ConfigError
+        When it has no such version.
 
     Examples
     --------
@@ -54,7 +61,7 @@ def load_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> Load
     >>> scores.column_names[:3]  # doctest: +SKIP
     ['ts', 'in_sample', 'fwd_ret_5d__score']
     """
-    return LoadedRun(open_trained_run(uri, storage_options))
+    return LoadedRun(open_trained_run(uri, storage_options, version))
 
 
 class LoadedRun:

@@ -30,6 +30,8 @@ class PredictOptions:
         Workers; 0: in this process, without Ray.
     address
         Of the Ray cluster.
+    version
+        Of the run's models; None: the one that serves.
     layout
         Pattern of the new data's paths; an empty text: they need none.
     """
@@ -44,6 +46,7 @@ class PredictOptions:
     n_workers: int | None = None
     address: str | None = None
     layout: str | None = None
+    version: str | None = None
 
 
 AS_IN_THE_RUN = PredictOptions()

@@ -16,7 +16,6 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.doubt import doubted_models, doubted_targets
 from ray_pipeline.predicting.serving import ServedJob, ServingTable, models_of
 from ray_pipeline.results.documents import TrainedRecord
-from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.tables import EVALUATED_JOBS, PLAN, ROUTES, SYMBOLS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.models import read_metadata
@@ -27,6 +26,7 @@ from ray_pipeline.user_code.functions import (
     import_from,
     load_function,
 )
+from ray_pipeline.versions.opening import open_models
 from ray_pipeline.wording import plural
 
 __all__ = ["TrainedRun", "open_trained_run"]
@@ -234,8 +234,16 @@ class TrainedRun:
             return None
 
 
-def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None) -> TrainedRun:
+def open_trained_run(
+    uri: str, storage_options: Mapping[str, Any] | None = None, version: str | None = None
+) -> TrainedRun:
     """Open a run whose models are to be used.
+
+    Parameters
+    ----------
+    version
+        The version of its models; None: the one that serves, or the run's own where it has kept
+        none.
 
     Raises
     ------
@@ -246,9 +254,9 @@ def open_trained_run(uri: str, storage_options: Mapping[str, Any] | None = None)
     DamagedFileError
         When a file of it holds something else than runs write.
     ConfigError
-        When its config cannot be read by this version.
+        When its config cannot be read by this version, or it has no such version of its models.
     """
-    run = open_run(uri, storage_options)
+    run = open_models(uri, storage_options, version)
     if run.record.status != "done":
         raise ArtifactError(
             f"{run.uri}: the run is {run.record.status}, and only one that is done can predict. "

@@ -98,15 +98,15 @@ class Results:
 
     def symbols(self) -> SymbolsRecord | None:
         """Read ``symbols.json``; None where it is missing."""
-        return self._document(SYMBOLS, SymbolsRecord) if self.files.exists(SYMBOLS) else None
+        return self.document(SYMBOLS, SymbolsRecord) if self.files.exists(SYMBOLS) else None
 
     def plan(self) -> PlanRecord | None:
         """Read ``training_plan.json``; None where it is missing."""
-        return self._document(PLAN, PlanRecord) if self.files.exists(PLAN) else None
+        return self.document(PLAN, PlanRecord) if self.files.exists(PLAN) else None
 
     def model(self, job_id: str) -> ModelRecord:
         """Read what people want to know of a model."""
-        return self._document(f"models/{job_id}/metadata.json", ModelRecord)
+        return self.document(f"models/{job_id}/metadata.json", ModelRecord)
 
     def trained_jobs(self) -> frozenset[str]:
         """Find finished models with one listing; a folder without metadata is an unfinished one."""
@@ -204,7 +204,8 @@ class Results:
             except ValueError as error:
                 raise DamagedFileError(f"{self.uri}/{name} {error}.") from error
 
-    def _document(self, name: str, kind: type[Kind]) -> Kind:
+    def document(self, name: str, kind: type[Kind]) -> Kind:
+        """Read a JSON document that has to be there."""
         with _told(_AGAIN):
             value = self.files.read_document(name)
         return self._typed(name, value, kind)

@@ -77,6 +77,25 @@ class LocalStore:
         """Copy a file."""
         self.write_from(target, path)
 
+    def link(self, path: str, target: str) -> None:
+        """Give a file a second name; copy it where the disk knows none, or it is another disk."""
+        folder, name = os.path.split(target)
+        os.makedirs(folder, exist_ok=True)
+        temporary = _temporary(folder, name)
+        try:
+            os.link(path, temporary)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            self.copy(path, target)
+            return
+        try:
+            os.replace(temporary, target)
+        finally:
+            # Renaming over another name of the same file does nothing, and leaves both.
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+
     def remove(self, path: str) -> None:
         """Remove a file."""
         os.unlink(path)
@@ -120,7 +139,7 @@ def _replacing(path: str) -> Iterator[IO[Any]]:
     folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     # Not tempfile: its files are readable by their owner only, and the rename would keep that.
-    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}")
+    temporary = _temporary(folder, name)
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -130,6 +149,10 @@ def _replacing(path: str) -> Iterator[IO[Any]]:
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
+
+
+def _temporary(folder: str, name: str) -> str:
+    return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}")
 
 
 @contextmanager

@@ -78,6 +78,10 @@ class OtherStore:
         with one_request():
             self._fs.cp_file(path, target)
 
+    def link(self, path: str, target: str) -> None:
+        """Copy the object: it has one name alone."""
+        self.copy(path, target)
+
     def remove(self, path: str) -> None:
         """Remove a file."""
         with one_request():

@@ -35,6 +35,7 @@ from ray_pipeline.storage.filesystems import (
 from ray_pipeline.storage.listing import list_entries, list_files, list_names
 from ray_pipeline.storage.local_store import is_temporary, remove_temporary
 from ray_pipeline.storage.parquet_ranges import column_ranges
+from ray_pipeline.storage.parquet_writing import repetitive_columns, table_bytes
 from ray_pipeline.storage.ranged_file import RangedFile
 from ray_pipeline.storage.stores import ObjectStore, store_of
 from ray_pipeline.storage.units import UnitRecords
@@ -247,28 +248,17 @@ class RunDirectory:
         return value
 
     def write_table(self, name: str, table: pa.Table) -> None:
-        """Write a table as Parquet that depends on nothing but its columns and values.
-
-        zstd throughout; dictionaries for text only, since they make raw floats larger and four
-        times slower to read; no schema metadata, such as the index that pandas leaves.
-        """
-        sink = pa.BufferOutputStream()
-        repeated = [field.name for field in table.schema if _is_repetitive(field.type)]
+        """Write a table as Parquet that depends on nothing but its columns and values."""
         with storage_errors("write", self._address(name)):
-            pq.write_table(
-                table.replace_schema_metadata(None),
-                sink,
-                compression="zstd",
-                use_dictionary=repeated,
-            )
-        self.write_bytes(name, sink.getvalue().to_pybytes())
+            content = table_bytes(table)
+        self.write_bytes(name, content)
 
     def write_tables(self, name: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:
         """Write many tables of one schema as one Parquet file, holding one of them at a time.
 
         The file is built on the local disk, then put in its place whole.
         """
-        repeated = [field.name for field in schema if _is_repetitive(field.type)]
+        repeated = repetitive_columns(schema)
         with tempfile.TemporaryDirectory() as folder:
             local = os.path.join(folder, "table.parquet")
             with pq.ParquetWriter(
@@ -285,6 +275,22 @@ class RunDirectory:
         """Copy a file within the directory, on the store's side where it can."""
         with self._file("copy", name) as (store, path):
             store.copy(path, self._locate(to)[1])
+
+    def link(self, name: str, to: str) -> None:
+        """Give a file a second name, where the disk can; else copy it.
+
+        Neither name's content changes with the other's: files are replaced, never written into.
+        """
+        with self._file("copy", name) as (store, path):
+            store.link(path, self._locate(to)[1])
+
+    def describe(self, name: str) -> WrittenFile:
+        """Say size and checksums of a file, which is read for it."""
+        with self._file("read", name) as (store, path):
+            found = store.describe(path)
+            if found is None:
+                raise FileNotFoundError(path)
+            return found
 
     def read_table(self, name: str, columns: Columns | None = None) -> pa.Table:
         """Read a Parquet table, or some of its columns, in the order given.
@@ -392,8 +398,3 @@ class RunDirectory:
 
     def _address(self, name: str) -> str:
         return join(self._uri, name)
-
-
-def _is_repetitive(kind: pa.DataType) -> bool:
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(text or pa.types.is_dictionary(kind))

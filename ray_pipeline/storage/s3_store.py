@@ -125,6 +125,10 @@ class S3Store:
                 raise
             self._fs.cp_file(path, target)  # in parts
 
+    def link(self, path: str, target: str) -> None:
+        """Copy the object: it has one name alone."""
+        self.copy(path, target)
+
     def remove(self, path: str) -> None:
         """Remove an object."""
         self._fs.rm_file(path)

@@ -86,6 +86,10 @@ class ObjectStore(Protocol):
         """Copy a file, on the store's side where it can."""
         ...
 
+    def link(self, path: str, target: str) -> None:
+        """Give a file a second name, which keeps its content; copy it where that cannot be."""
+        ...
+
     def remove(self, path: str) -> None:
         """Remove a file."""
         ...

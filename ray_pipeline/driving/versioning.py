@@ -1,0 +1,109 @@
+"""The last step of a run: its models become a version, which serves or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ArtifactError, StorageError
+from ray_pipeline.results.version_documents import DecisionRecord, EventKind, VersionRecord
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.replacing import result_place
+from ray_pipeline.versions.kept import keep_version
+from ray_pipeline.versions.serving import (
+    current_version,
+    finish_change,
+    note_event,
+    promote,
+    read_decision,
+    remove_beyond,
+    who_is_here,
+    write_decision,
+)
+
+__all__ = ["adopt_result", "publish_version"]
+
+
+def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> None:
+    """Make a version of the result that stands, where none was ever kept.
+
+    An earlier version of ray_pipeline kept none, and a run that was killed at its very end has not.
+    """
+    if current_version(run) is not None:
+        return
+    try:
+        record = keep_version(run, result_place(run))
+    except (ArtifactError, StorageError) as error:
+        say(f"warning: the result that stands cannot be kept as a version: {error}")
+        return
+    if record is not None and finish_change(run) is None:
+        promote(run, record.version, who_is_here(), "the first version", is_new=True)
+
+
+def publish_version(
+    run: RunDirectory,
+    config: ExperimentConfig,
+    decision: DecisionRecord | None,
+    say: Callable[[str], None],
+) -> VersionRecord | None:
+    """Keep the result that was just published as a version, and have it serve if that is decided.
+
+    Doing it again adds nothing: a version is kept once, and what was decided over the version
+    that serves is not decided anew. The caller holds the lease.
+
+    Parameters
+    ----------
+    decision
+        Whether it serves instead of the version that does; None where none does.
+
+    Returns
+    -------
+    VersionRecord or None
+        None where nothing was trained.
+    """
+    who, record = who_is_here(), keep_version(run, run)
+    current = finish_change(run)
+    if record is None:
+        if current is not None:
+            say(f"nothing was trained: version {current.version} goes on serving")
+        return None
+    name = record.version
+    if current is None:
+        promote(run, name, who, "the first version", is_new=True)
+        say(f"version {name} serves: it is the first")
+    elif current.version != name:
+        known = read_decision(run, name)
+        if known is not None and known.over == current.version:
+            say(f"version {current.version} serves; {name} is not new")
+        else:
+            _decide(run, config, name, decision, current.version, who, say)
+    for gone in remove_beyond(run, config.output.keep_versions, who):
+        say(f"version {gone} was removed: output.keep_versions={config.output.keep_versions}")
+    return record
+
+
+def _decide(
+    run: RunDirectory,
+    config: ExperimentConfig,
+    name: str,
+    decision: DecisionRecord | None,
+    over: str,
+    who: str,
+    say: Callable[[str], None],
+) -> None:
+    if decision is None or decision.over != over:
+        decision = DecisionRecord(
+            over=over,
+            promoted=config.training.promote != "never",
+            rule=config.training.promote,
+            why="it was not compared with the version that serves",
+        )
+    if decision.promoted:
+        write_decision(run, name, decision)
+        promote(run, name, who, decision.why, is_new=True)
+        say(f"version {name} serves instead of {over}: {decision.why}")
+        return
+    kind: EventKind = "held" if decision.rule == "never" else "rejected"
+    write_decision(run, name, decision)
+    note_event(run, kind, name, over, who, decision.why)
+    say(f"version {over} goes on serving, and {name} is kept: {decision.why}")

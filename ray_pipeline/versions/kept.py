@@ -1,0 +1,224 @@
+"""Versions as folders of a run directory: kept whole or not at all, checked, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.records import View
+from ray_pipeline.results.reading import Results
+from ray_pipeline.results.tables import (
+    CONFIG,
+    EVALUATED_JOBS,
+    MODELS,
+    PLAN,
+    PREDICTIONS,
+    RANKED_TARGETS,
+    RECORD,
+    ROUTES,
+    SYMBOLS,
+)
+from ray_pipeline.results.version_documents import VersionRecord
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.versions.names import is_version_name, require_version_name, version_name
+
+__all__ = [
+    "VERSIONS",
+    "check_files",
+    "decision_name",
+    "keep_version",
+    "kept_versions",
+    "name_of_result",
+    "read_version",
+    "remove_version",
+    "version_place",
+]
+
+VERSIONS = "versions"
+"""Folder of the versions in a run directory."""
+
+_FILES = (CONFIG, SYMBOLS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, PREDICTIONS, RECORD)
+"""What scoring takes beside the models; with them it is a run directory of its own."""
+
+_SUFFIX = ".json"
+_N_THREADS = 16
+
+
+def version_place(run: RunDirectory, version: str) -> RunDirectory:
+    """Return the folder of a version, which can be read as a run directory."""
+    return run.below(f"{VERSIONS}/{require_version_name(version)}")
+
+
+def name_of_result(results: Results) -> str | None:
+    """Return the name that a result has as a version.
+
+    None if it is not done, has no model, or is of a version of ray_pipeline that did not record
+    when its data end.
+    """
+    record = results.record
+    if record.status != "done" or not record.counts.get("models"):
+        return None
+    if record.content_sha256 is None or record.data.last_ts is None:
+        return None
+    return version_name(record.data.last_ts, record.content_sha256)
+
+
+def keep_version(run: RunDirectory, place: RunDirectory) -> VersionRecord | None:
+    """Keep a result's models, with all that scoring by them takes.
+
+    The same content has the same name: of a version that is kept already nothing is written.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    place
+        Where its result is: there, or in a folder of it.
+
+    Returns
+    -------
+    VersionRecord or None
+        None where there is nothing to keep, see `name_of_result`.
+    """
+    results = Results(place)
+    name = name_of_result(results)
+    if name is None:
+        return None
+    if run.exists(_record_name(name)):
+        return read_version(run, name)
+    folder = f"{VERSIONS}/{name}"
+    run.remove(folder)
+    beside = place.uri.removeprefix(run.uri).strip("/")
+    prefix = f"{beside}/" if beside else ""
+    there = [*(each for each in _FILES if place.exists(each)), *place.list(MODELS)]
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        list(pool.map(lambda file: run.link(f"{prefix}{file}", f"{folder}/{file}"), there))
+    record = results.record
+    run.write_json(
+        _record_name(name),
+        {
+            "version": name,
+            "content_sha256": record.content_sha256,
+            "trained_until": record.data.last_ts,
+            "experiment": record.name,
+            "n_models": record.counts["models"],
+            "targets": _targets(results),
+            "files": _described(run, folder),
+        },
+    )
+    return read_version(run, name)
+
+
+def kept_versions(run: RunDirectory) -> list[VersionRecord]:
+    """Read the versions of a run directory, the one of the newest data last."""
+    names = [name.removesuffix(_SUFFIX) for name in run.names_in(VERSIONS)]
+    names = sorted(filter(is_version_name, names))
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        return list(pool.map(lambda name: read_version(run, name), names))
+
+
+def read_version(run: RunDirectory, version: str) -> VersionRecord:
+    """Read what a version says of itself.
+
+    Raises
+    ------
+    ConfigError
+        When there is none of that name.
+    DamagedFileError
+        When its record is something else.
+    """
+    if not run.exists(_record_name(version)):
+        raise ConfigError(
+            f"{run.uri} has no version {version}. `ray-pipeline versions {run.uri}` lists those "
+            "that it has."
+        )
+    return Results(run).document(_record_name(version), VersionRecord)
+
+
+def check_files(run: RunDirectory, record: VersionRecord, *, predictions: bool) -> None:
+    """Check that a version has the files that it was kept with.
+
+    Those with a checksum are read. Models are compared by their sizes: reading one compares its
+    content with what ``run.json`` says of it.
+
+    Parameters
+    ----------
+    predictions
+        Whether to read the out-of-sample predictions too, which may be large.
+
+    Raises
+    ------
+    ArtifactError
+        Naming the file that is not as it was.
+    """
+    folder = f"{VERSIONS}/{record.version}"
+    listed = run.listed(folder)
+    for name, kept in record.files.items():
+        at = f"{folder}/{name}"
+        if at not in listed:
+            raise _not_whole(run, at, "is gone")
+        if listed[at].size_bytes != kept.size_bytes:
+            what = f"has {listed[at].size_bytes} bytes, and had {kept.size_bytes}"
+            raise _not_whole(run, at, what)
+        is_read = kept.sha256 is not None and (predictions or name != PREDICTIONS)
+        if is_read and run.describe(at).sha256 != kept.sha256:
+            raise _not_whole(run, at, "is not as it was written: its SHA-256 does not agree")
+
+
+def remove_version(run: RunDirectory, version: str) -> None:
+    """Remove a version: its record first, so that half of one is none."""
+    run.remove(_record_name(version))
+    run.remove(decision_name(version))
+    run.remove(f"{VERSIONS}/{version}")
+
+
+def decision_name(version: str) -> str:
+    """Name the file with what was found of a version before it was promoted, or was not."""
+    return f"{VERSIONS}/{require_version_name(version)}.decision{_SUFFIX}"
+
+
+def _record_name(version: str) -> str:
+    return f"{VERSIONS}/{require_version_name(version)}{_SUFFIX}"
+
+
+def _targets(results: Results) -> list[dict[str, object]]:
+    """Say which targets have models, with the mean skill of those of each view."""
+    plan = results.plan()
+    trained = results.trained_jobs()
+    jobs = [job for job in (plan.jobs if plan is not None else ()) if job.job_id in trained]
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        models = list(pool.map(lambda job: results.model(job.job_id), jobs))
+    skills: dict[tuple[str, View], list[float | None]] = {}
+    for job, model in zip(jobs, models, strict=True):
+        skill = None if model.out_of_sample is None else model.out_of_sample.skill
+        skills.setdefault((job.target, job.view), []).append(skill)
+    return [
+        {"target": target, "view": view, "n_models": len(found), "skill": _mean(found)}
+        for (target, view), found in skills.items()
+    ]
+
+
+def _mean(skills: Sequence[float | None]) -> float | None:
+    known = [skill for skill in skills if skill is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _described(run: RunDirectory, folder: str) -> dict[str, dict[str, object]]:
+    """Say size and checksum of the files of a version; see `KeptFile` for those of models."""
+    found: dict[str, dict[str, object]] = {}
+    for name, file in run.listed(folder).items():
+        own = name.removeprefix(f"{folder}/")
+        is_sealed = own.startswith(f"{MODELS}/")
+        sha256 = None if is_sealed else run.describe(name).sha256
+        found[own] = {"size_bytes": file.size_bytes, "sha256": sha256}
+    return found
+
+
+def _not_whole(run: RunDirectory, name: str, what: str) -> ArtifactError:
+    return ArtifactError(
+        f"{run.uri}/{name} {what}. Restore the version, or have another one serve: "
+        f"`ray-pipeline versions {run.uri} --promote VERSION`."
+    )

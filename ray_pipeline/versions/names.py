@@ -1,0 +1,61 @@
+"""What a version is called: by the end of its data and by its content, never by a clock (pure)."""
+
+from __future__ import annotations
+
+import re
+
+from ray_pipeline.errors import ConfigError
+
+__all__ = ["is_version_name", "require_version_name", "version_name"]
+
+_DIGITS = 8
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}):([0-9]{2})")
+_NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{4}Z-[0-9a-f]{8}")
+
+
+def version_name(trained_until: str, content_sha256: str) -> str:
+    """Name a version, so that names sort by the end of the data.
+
+    Parameters
+    ----------
+    trained_until
+        Last timestamp of the data, ISO 8601 in UTC.
+    content_sha256
+        Hash of the run's content.
+
+    Raises
+    ------
+    ValueError
+        When `trained_until` is no such time.
+
+    Examples
+    --------
+    >>> version_name("2024-06-28T00:00:00+00:00", "1a2b3c4d5e6f")
+    '2024-06-28T0000Z-1a2b3c4d'
+    """
+    found = _TIME.match(trained_until)
+    if found is None:
+        raise ValueError(f"{trained_until!r} is no time in ISO 8601.")
+    day, hour, minute = found.groups()
+    return f"{day}T{hour}{minute}Z-{content_sha256[:_DIGITS]}"
+
+
+def is_version_name(text: str) -> bool:
+    """Tell whether a version can be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
+def require_version_name(name: str) -> str:
+    """Return a version's name as a user gave it.
+
+    Raises
+    ------
+    ConfigError
+        When no version is called so.
+    """
+    if not is_version_name(name):
+        raise ConfigError(
+            f"{name!r} is no version: one is called by the end of its data and its content, such "
+            "as 2024-06-28T0000Z-1a2b3c4d. `ray-pipeline versions RUN_DIR` lists them."
+        )
+    return name
