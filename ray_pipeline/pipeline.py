@@ -18,6 +18,7 @@ from ray_pipeline.evaluating.evaluating import Evaluation
 from ray_pipeline.families import load_family
 from ray_pipeline.inspecting.schedule import UpTo
 from ray_pipeline.inspecting.stages import INSPECT
+from ray_pipeline.promoting.judging import judge_challenger
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.results.stages import STAGES, taken_names
 from ray_pipeline.results.tables import REPORT
@@ -86,7 +87,8 @@ def run_pipeline(
             if until is not None:
                 context.put(until)
             message = _run_stages(study, context)
-        study.finish(message)
+            decision = judge_challenger(context, executor, reporter)
+        study.finish(message, decision)
     return RunResult(message, study.run.uri, f"{study.run.uri}/{REPORT}")
 
 

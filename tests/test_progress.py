@@ -14,6 +14,9 @@ from ray_pipeline.driving.progress import Progress
 from ray_pipeline.execution import Done, Failed, FailureKind, Unit
 from ray_pipeline.results.stages import taken_names
 
+OUTSIDE_STAGES = {"compare_versions", "history", "label", "score_present"}
+"""Units of other commands, and of the end of a run."""
+
 
 class Clock:
     """Time that the test moves."""
@@ -69,7 +72,7 @@ def test_every_stage_has_words_and_a_place_in_the_status() -> None:
     }
     assert "training_slice" in found
     found -= {"pool", "pooled_predictions"}
-    assert found - taken_names() == {"history", "label"}
+    assert found - taken_names() == OUTSIDE_STAGES
 
 
 def test_log_gets_a_line_now_and_then(clock: Clock) -> None:

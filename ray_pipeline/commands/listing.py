@@ -19,6 +19,7 @@ from ray_pipeline.commands import (
     schema,
     status,
     update,
+    versions,
 )
 
 __all__ = ["COMMANDS"]
@@ -33,6 +34,7 @@ COMMANDS = (
     predict.COMMAND,
     update.COMMAND,
     monitor.COMMAND,
+    versions.COMMAND,
     status.COMMAND,
     report.COMMAND,
     explain.COMMAND,

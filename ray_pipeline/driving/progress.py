@@ -16,12 +16,14 @@ INTERVAL_S = 5.0
 """Without a terminal a line at most this often: job logs keep every line."""
 
 _OTHER_UNITS = {
+    "compare_versions": "comparing versions",
     "history": "sorting history",
     "label": "labeling",
     "predict": "predicting",
+    "score_present": "scoring by the present version",
     "update_scores": "scoring",
 }
-"""Of commands other than a run."""
+"""Of what is done outside the stages: by other commands, and at the end of a run."""
 
 
 class Reporter(Protocol):

@@ -259,7 +259,7 @@ def test_an_older_run_says_that_nobody_looked_for_carriers(
 ) -> None:
     """Version 0.3.0 wrote nothing of what trained models made doubtful."""
     run = tmp_path / "run"
-    shutil.copytree(worth_dir, run, ignore=shutil.ignore_patterns("units"))
+    shutil.copytree(worth_dir, run, ignore=shutil.ignore_patterns("units", "versions"))
     table = pq.read_table(run / "doubt.parquet")
     pq.write_table(table.slice(0, 0), run / "doubt.parquet")
     assert main(["explain", str(run), "--target", DOUBTFUL]) == 0

@@ -43,7 +43,7 @@ def other(labeled: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained
 def ours(labeled: Trained, tmp_path: Path) -> Trained:
     """Copy the run that the tests share, to be spoiled."""
     run_dir = tmp_path / "run"
-    shutil.copytree(labeled.run_dir, run_dir, ignore=shutil.ignore_patterns("units"))
+    shutil.copytree(labeled.run_dir, run_dir, ignore=shutil.ignore_patterns("units", "versions"))
     return replace(labeled, run_dir=run_dir)
 
 

@@ -42,7 +42,9 @@ def metadata_of(run_dir: Path, job_id: str) -> dict[str, Any]:
 
 def amended(trained: Trained, root: Path) -> Trained:
     """Copy a run without its units, to be spoiled."""
-    shutil.copytree(trained.run_dir, root / "run", ignore=shutil.ignore_patterns("units"))
+    shutil.copytree(
+        trained.run_dir, root / "run", ignore=shutil.ignore_patterns("units", "versions")
+    )
     return Trained(trained.data_dir, root / "run", trained.tables)
 
 

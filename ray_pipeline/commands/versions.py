@@ -1,0 +1,45 @@
+"""``ray-pipeline versions``: the versions of a run's models, and which of them serves."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.terminal import put, put_json
+
+__all__ = ["COMMAND"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", metavar="RUN_DIR")
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument("--promote", metavar="VERSION", help="have this version serve")
+    change.add_argument(
+        "--rollback", action="store_true", help="have the version serve that served before"
+    )
+    parser.add_argument("--why", metavar="TEXT", help="for the journal, with who and when")
+    add_json(parser)
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from ray_pipeline.driving.progress import Progress
+    from ray_pipeline.versions.changing import change_version, list_versions, version_lines
+
+    if options.promote is not None or options.rollback:
+        change_version(options.run_dir, options.promote, options.why, Progress(sys.stderr).say)
+    found = list_versions(options.run_dir)
+    if options.json:
+        put_json(found)
+    else:
+        put(*version_lines(found))
+    return 0
+
+
+COMMAND = Command(
+    name="versions",
+    summary="the versions of a run's models, and which of them serves",
+    add_arguments=_add_arguments,
+    execute=_execute,
+    epilog="`predict --version VERSION` scores by any of them.",
+)

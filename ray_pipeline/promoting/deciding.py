@@ -1,0 +1,225 @@
+"""Whether a challenger takes the place of the version that serves (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_pipeline.records import VIEW_NAMES, Task, View
+from ray_pipeline.samples.evidence import (
+    Evidence,
+    PredictedRows,
+    SkillMeasure,
+    SkillSeries,
+    paired_evidence,
+    skill_series,
+)
+from ray_pipeline.statistics.family_wise import holm
+from ray_pipeline.wording import plural
+
+__all__ = ["ALPHA", "Compared", "SameRows", "Verdict", "compare_rows", "decide"]
+
+ALPHA = 0.05
+"""Chance at most that an equally good challenger is turned away, over all targets together."""
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SameRows:
+    """Rows that both versions predicted and neither learned from, sorted by time.
+
+    Attributes
+    ----------
+    new, present
+        Standing of each prediction in [0, 1], mean over families, shape (n_rows,).
+    actual
+        Labels, shape (n_rows,); NaN where unknown.
+    outcome
+        How each label turned out, see `ray_pipeline.statistics.skill.outcome`, shape (n_rows,).
+    positions, cells
+        As of `PredictedRows`, shape (n_rows,).
+    symbols
+        Number of the symbol of each row, shape (n_rows,).
+    """
+
+    new: Floats
+    present: Floats
+    actual: Floats
+    outcome: Floats
+    positions: Ints
+    cells: Ints
+    symbols: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two versions on the same rows of a target and view; NaN where the rows say nothing.
+
+    Attributes
+    ----------
+    n_rows, n_timestamps
+        Rows with a label, and what the difference is the mean over.
+    skill_new, skill_present
+        Mean skill of each.
+    difference, std_error
+        Of the new one less the present one, with its HAC error.
+    p_worse
+        One-sided for a difference below 0.
+    """
+
+    target: str
+    view: View
+    n_rows: int
+    n_timestamps: int
+    skill_new: float
+    skill_present: float
+    difference: float
+    std_error: float
+    p_worse: float
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Compared:
+        """Rebuild from plain values."""
+        return cls(**record)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the rows are enough to tell anything."""
+        return not math.isnan(self.std_error)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the challenger serves, and the adjusted p of each comparison, NaN if unmeasured."""
+
+    promoted: bool
+    why: str
+    p_adjusted: tuple[float, ...]
+
+
+def compare_rows(
+    target: str, view: View, task: Task, rows: SameRows, span: int, spacing: float, min_cs: int
+) -> Compared:
+    """Compare two versions on the same rows: a Diebold–Mariano test on skill per timestamp.
+
+    Across symbols the skill of a timestamp is that of its symbols. Over time it is the mean over
+    the symbols of a timestamp, so that symbols which err together count as what they are.
+
+    Parameters
+    ----------
+    span, spacing
+        Panel positions that a label spans, and from one timestamp to the next.
+    min_cs
+        Symbols that a timestamp needs across symbols.
+
+    Returns
+    -------
+    Compared
+        Sources: Diebold & Mariano (1995); the HAC error of `paired_evidence`.
+    """
+    new = _series(view, task, rows, rows.new, span, spacing, min_cs)
+    present = _series(view, task, rows, rows.present, span, spacing, min_cs)
+    # One-sided for what served being better, which is the only thing that keeps it in its place.
+    found = paired_evidence(present, new, span, spacing)
+    if not len(new.contributions):
+        found = Evidence.none()
+    return Compared(
+        target=target,
+        view=view,
+        n_rows=int(np.isfinite(rows.actual).sum()),
+        n_timestamps=len(new.contributions),
+        skill_new=_mean(new.contributions),
+        skill_present=_mean(present.contributions),
+        difference=-found.skill,
+        std_error=found.std_error,
+        p_worse=math.nan if math.isnan(found.std_error) else found.p_value,
+    )
+
+
+def decide(compared: Sequence[Compared]) -> Verdict:
+    """Promote a challenger unless it is significantly worse on a target and view.
+
+    Significant is a one-sided p below `ALPHA` after Holm over all targets and views that could be
+    compared. Where none could, there is nothing against it: it has learned from newer data.
+    """
+    adjusted = holm(np.array([each.p_worse for each in compared], dtype=np.float64))
+    measured = [each for each in compared if each.is_measured]
+    if not measured:
+        why = (
+            "too few rows are later than what the present version learned from to tell them apart"
+            if compared
+            else "they have no target and view in common"
+        )
+        return Verdict(True, why, tuple(adjusted.tolist()))
+    worst = int(np.nanargmin(adjusted))
+    if adjusted[worst] < ALPHA:
+        found = compared[worst]
+        why = (
+            f"on {plural(found.n_timestamps, 'later time')} the new models of {found.target} "
+            f"({VIEW_NAMES[found.view]}) are worse: skill {found.skill_new:+.4f} against "
+            f"{found.skill_present:+.4f}, p {adjusted[worst]:.4f} after Holm"
+        )
+        return Verdict(False, why, tuple(adjusted.tolist()))
+    n = plural(len(measured), "target and view", "targets and views")
+    why = f"not significantly worse on the same later rows of {n} (p {adjusted[worst]:.2f})"
+    return Verdict(True, why, tuple(adjusted.tolist()))
+
+
+def _series(
+    view: View,
+    task: Task,
+    rows: SameRows,
+    standing: Floats,
+    span: int,
+    spacing: float,
+    min_cs: int,
+) -> SkillSeries:
+    measure = SkillMeasure(view, task, span, spacing, min_cs)
+    if view == "cross_sectional":
+        return skill_series(measure, _predicted(rows, standing, slice(None)))
+    order = np.argsort(rows.symbols, kind="stable")  # in time order within a symbol
+    starts = np.flatnonzero(np.diff(rows.symbols[order], prepend=-1))
+    by_position: list[tuple[Ints, SkillSeries]] = []
+    for own in np.split(order, starts[1:]):
+        kept = own[np.isfinite(rows.actual[own])]
+        if len(kept):
+            by_position.append(
+                (rows.positions[kept], skill_series(measure, _predicted(rows, standing, kept)))
+            )
+    if not by_position:
+        return SkillSeries.of_timestamps(np.empty(0))
+    positions, at = np.unique(
+        np.concatenate([places for places, _ in by_position]), return_inverse=True
+    )
+    counts = np.bincount(at, minlength=len(positions))
+
+    def mean(values: Sequence[Floats]) -> Floats:
+        found: Floats = np.bincount(at, np.concatenate(values), len(positions)) / counts
+        return found
+
+    return SkillSeries(
+        mean([series.contributions for _, series in by_position]),
+        mean([series.tested for _, series in by_position]),
+    )
+
+
+def _predicted(rows: SameRows, standing: Floats, kept: slice | Ints) -> PredictedRows:
+    return PredictedRows(
+        prediction=standing[kept],
+        actual=rows.actual[kept],
+        positions=rows.positions[kept],
+        cells=rows.cells[kept],
+        centred_percentile=2.0 * standing[kept] - 1.0,
+        outcome=rows.outcome[kept],
+    )
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else math.nan

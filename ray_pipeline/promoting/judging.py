@@ -1,0 +1,227 @@
+"""Judging a run's new models against the version that serves, on rows that it has not seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ray_pipeline.driving.places import options_for
+from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.errors import (
+    ArtifactError,
+    ConfigError,
+    DamagedFileError,
+    DiscoveryError,
+    ExecutionError,
+)
+from ray_pipeline.execution.protocol import Executor, Failed, Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.families import family_identity
+from ray_pipeline.inspecting.cross_section import compute_cross_section
+from ray_pipeline.inspecting.subject import Subject, current_subject
+from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.predicting.times import since_ns
+from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
+from ray_pipeline.promoting.deciding import Compared, decide
+from ray_pipeline.promoting.units import (
+    PresentSpec,
+    SameRowsSpec,
+    compare_versions,
+    score_present,
+)
+from ray_pipeline.records import View
+from ray_pipeline.results.version_documents import ComparedRecord, CurrentVersion, DecisionRecord
+from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
+from ray_pipeline.stages.context import StageContext
+from ray_pipeline.stages.writing import nulls
+from ray_pipeline.training.training import Training
+from ray_pipeline.versions.kept import check_files, read_version, version_place
+from ray_pipeline.versions.serving import finish_change
+from ray_pipeline.wording import plural
+
+__all__ = ["judge_challenger"]
+
+_SYMBOLS_A_UNIT = 16
+"""They share one reading of the pooled models."""
+
+TargetView = tuple[str, View]
+
+
+def judge_challenger(
+    context: StageContext, executor: Executor, reporter: Reporter
+) -> DecisionRecord | None:
+    """Decide whether a run's models take the place of the version that serves.
+
+    Parameters
+    ----------
+    context
+        Of a run whose stages are done.
+
+    Returns
+    -------
+    DecisionRecord or None
+        None where no version serves yet, or the run has trained nothing.
+
+    Raises
+    ------
+    ExecutionError
+        When the comparison could not be made for want of workers, memory or storage.
+    """
+    current = finish_change(context.run)
+    if current is None or not context.get(Training).results:
+        return None
+    rule = context.config.training.promote
+    if rule == "always":
+        return _decided(current, rule, promoted=True, why="training.promote is always")
+    try:
+        record = read_version(context.run, current.version)
+        check_files(context.run, record, predictions=False)
+        options = options_for(context.config.output.run_dir, context.config)
+        # In its own folder, whether or not it is the result that stands: units are named by it.
+        place = version_place(context.run, current.version)
+        trained = open_trained_run(place.uri, options)
+        found = _Comparison(context, executor, reporter, trained, record.trained_until).made()
+    except (ArtifactError, ConfigError, DamagedFileError, DiscoveryError) as error:
+        why = f"the models of the version that serves cannot be used: {error}"
+        context.account.warn([f"version {current.version}: {why}"])
+        return _decided(current, rule, promoted=rule != "never", why=why)
+    if isinstance(found, str):
+        return _decided(current, rule, promoted=rule != "never", why=found)
+    verdict = decide(found)
+    compared = [_record(each, p) for each, p in zip(found, verdict.p_adjusted, strict=True)]
+    why = f"training.promote is never; {verdict.why}" if rule == "never" else verdict.why
+    promoted = verdict.promoted and rule != "never"
+    return _decided(current, rule, promoted=promoted, why=why, compared=compared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Both versions on the rows after those that the present one learned from."""
+
+    context: StageContext
+    executor: Executor
+    reporter: Reporter
+    trained: TrainedRun
+    until: str
+
+    def made(self) -> list[Compared] | str:
+        """Return what was compared, or why there was nothing to compare."""
+        context, subject = self.context, current_subject(self.context)
+        request, record = subject.frame.request, self.trained.record
+        if (record.data.kind, record.data.bar_seconds) != (request.kind, request.bar_seconds):
+            return "the present version is of data of another kind or interval"
+        axis = context.run.read_table(subject.frame.axis).column("time_ns")
+        if axis[-1].as_py() <= since_ns(self.until):
+            return f"no row is later than {self.until}, until when the present version has learned"
+        new = self._new_jobs()
+        jobs = [
+            job
+            for job in self.trained.jobs
+            if (job.target, job.view) in new and job.family != RANK_AVERAGE
+        ]
+        if not jobs:
+            return "they have no target and view in common"
+        failures: list[Failed] = []
+
+        def failed(found: Sequence[Failed]) -> None:
+            failures.extend(found)
+
+        runner = UnitRunner(
+            self.executor, context.run.units, self.reporter.outcome, failed, context.account.say
+        )
+        tables = self._present(runner, subject, jobs)
+        views = dict.fromkeys((job.target, job.view) for job in jobs)
+        records = runner.run([self._unit(subject, key, new[key], tables) for key in views])
+        if failures:
+            first = failures[0]
+            raise ExecutionError(
+                f"{first.unit.stage}: {plural(len(failures), 'unit')} failed, so that the new "
+                f"models could not be compared with version {self.trained.run.uri}: "
+                f"{first.reason} What was trained is not lost: the same command goes on from here."
+            )
+        return [Compared.from_record(record) for record in records.values()]
+
+    def _new_jobs(self) -> dict[TargetView, list[Job]]:
+        """Return the jobs that were trained, without averages, by target and view."""
+        trained = self.context.get(Training).results
+        found: dict[TargetView, list[Job]] = {}
+        for job in self.context.get(TrainingPlan).jobs:
+            if job.job_id in trained and job.family != RANK_AVERAGE:
+                found.setdefault((job.target, job.view), []).append(job)
+        return found
+
+    def _present(
+        self, runner: UnitRunner, subject: Subject, jobs: Sequence[ServedJob]
+    ) -> tuple[str, ...]:
+        """Have the models that serve score what they have not seen; return the tables."""
+        context, trained = self.context, self.trained
+        features = tuple(dict.fromkeys(name for job in jobs for name in job.features))
+        request = compute_cross_section(
+            runner,
+            context.run,
+            subject.partitions,
+            trained.request(features, [os.getcwd()]),
+            trained.members,
+        )
+        own: dict[str, list[ServedJob]] = {}
+        for job in jobs:
+            for symbol in subject.partitions if job.is_pooled else job.serves:
+                own.setdefault(symbol, []).append(job)
+        symbols = [symbol for symbol in sorted(subject.partitions) if symbol in own]
+        units = []
+        for start in range(0, len(symbols), _SYMBOLS_A_UNIT):
+            chosen = symbols[start : start + _SYMBOLS_A_UNIT]
+            used = [job for symbol in chosen for job in own[symbol]]
+            spec = PresentSpec(
+                run_uri=trained.run.uri,
+                run_options=trained.run_options,
+                symbols=tuple((subject.partitions[each], tuple(own[each])) for each in chosen),
+                request=request,
+                seals=trained.seals_of(used),
+                families=tuple(family_identity(name) for name in sorted({j.family for j in used})),
+                interval=trained.interval,
+                since_ns=since_ns(self.until) + 1,
+            )
+            units.append(Unit("score_present", chosen[0], score_present, spec))
+        records = runner.run(units)
+        for record in records.values():
+            for symbol, reason in record["left_out"].items():
+                context.account.say(f"{symbol} is not compared with the present version: {reason}")
+        return tuple(str(record["table"]) for record in records.values())
+
+    def _unit(
+        self, subject: Subject, key: TargetView, jobs: Sequence[Job], tables: tuple[str, ...]
+    ) -> Unit:
+        """Return the unit that compares a target and view."""
+        results = self.context.get(Training).results
+        target = next(each for each in subject.frame.targets if each.name == key[0])
+        spec = SameRowsSpec(
+            axis=subject.frame.axis,
+            target=target.name,
+            view=key[1],
+            task=target.task,
+            present=tables,
+            new=tuple(str(results[job.job_id]["predictions"]) for job in jobs),
+            span=subject.frame.span_of(target, "cross_sectional"),
+            spacing=max(float(results[job.job_id]["spacing"]) for job in jobs),
+            min_cs=self.context.config.target_ranking.min_cs,
+        )
+        return Unit("compare_versions", f"{key[0]} {key[1]}", compare_versions, spec)
+
+
+def _decided(
+    current: CurrentVersion,
+    rule: str,
+    *,
+    promoted: bool,
+    why: str,
+    compared: Sequence[ComparedRecord] = (),
+) -> DecisionRecord:
+    return DecisionRecord(
+        over=current.version, promoted=promoted, rule=rule, why=why, compared=tuple(compared)
+    )
+
+
+def _record(found: Compared, p_adjusted: float) -> ComparedRecord:
+    return ComparedRecord(**nulls(asdict(found) | {"p_adjusted": p_adjusted}))

@@ -1,0 +1,126 @@
+"""``ray-pipeline versions``: which there are, and changes of the one that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.records import VIEW_NAMES
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.version_documents import ComparedRecord, CurrentVersion
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.versions.serving import (
+    Standing,
+    promote,
+    roll_back,
+    standings,
+    who_is_here,
+)
+from ray_pipeline.wording import plural, some_of
+
+__all__ = ["change_version", "list_versions", "version_lines"]
+
+_AT_MOST = 3
+
+
+def list_versions(uri: str) -> dict[str, Any]:
+    """Return the versions of a run directory, that of the newest data first.
+
+    Raises
+    ------
+    DiscoveryError
+        When there is no run.
+    DamagedFileError
+        When a file holds something else than was written.
+    """
+    run = RunDirectory(uri)
+    found = standings(run)
+    if not found:
+        open_run(uri)  # says that it is no run directory, if it is none
+    return {"run": run.uri, "versions": [_document(each) for each in found]}
+
+
+def change_version(
+    uri: str, version: str | None, why: str | None, say: Callable[[str], None]
+) -> CurrentVersion:
+    """Have another version serve; None: the one that served before.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such version.
+    ArtifactError
+        When it is not whole.
+    RunInUseError
+        When somebody else works on the run directory.
+    """
+    run = RunDirectory(uri)
+    if not standings(run):
+        open_run(uri)
+        raise ConfigError(
+            f"{uri} has no version yet. A run leaves one when it is done and has trained a model."
+        )
+    with DriverLease(run, say, "RUN_DIR").held():
+        if version is None:
+            return roll_back(run, who_is_here(), why or "rolled back by hand")
+        return promote(run, version, who_is_here(), why or "promoted by hand")
+
+
+def version_lines(found: dict[str, Any]) -> list[str]:
+    """Format what `list_versions` found for a person."""
+    if not found["versions"]:
+        return ["no version yet: a run leaves one when it is done and has trained a model"]
+    lines: list[str] = []
+    for each in found["versions"]:
+        since = f" since {each['since']}" if each["since"] else ""
+        lines.append(f"{each['version']}  {each['status']}{since}")
+        lines.append(f"  trained until {each['trained_until']}: {_targets(each['targets'])}")
+        if each["why"]:
+            lines.append(f"  {each['why']}")
+        compared = (each["decision"] or {}).get("compared", ())
+        lines.extend(f"  {compared_line(ComparedRecord(**item))}" for item in compared)
+    return lines
+
+
+def compared_line(item: ComparedRecord) -> str:
+    """Say how two versions did on the same rows of a target and view."""
+    rows = f"{plural(item.n_rows, 'row')} at {plural(item.n_timestamps, 'time')}"
+    what = f"{item.target} {VIEW_NAMES[item.view]}"
+    if item.difference is None or item.p_worse is None or item.std_error is None:
+        return f"{what}: {rows}, too few to compare"
+    return (
+        f"{what}: skill {item.skill_new:+.4f}, and {item.skill_present:+.4f} of the version that "
+        f"served: {item.difference:+.4f} ± {item.std_error:.4f} on the same {rows}; p of worse "
+        f"{item.p_worse:.3f}, {item.p_adjusted:.3f} of all that was compared"
+    )
+
+
+def _targets(targets: Sequence[dict[str, Any]]) -> str:
+    told = [
+        f"{each['target']} {VIEW_NAMES[each['view']]} {_skill(each['skill'])} "
+        f"({plural(each['n_models'], 'model')})"
+        for each in targets
+    ]
+    return some_of(told, at_most=_AT_MOST)
+
+
+def _skill(skill: float | None) -> str:
+    return "without a skill" if skill is None else f"skill {skill:+.4f}"
+
+
+def _document(standing: Standing) -> dict[str, Any]:
+    record, decision = standing.record, standing.decision
+    return {
+        "version": record.version,
+        "status": standing.status,
+        "since": standing.since,
+        "why": standing.why,
+        "trained_until": record.trained_until,
+        "content_sha256": record.content_sha256,
+        "n_models": record.n_models,
+        "targets": [target.model_dump() for target in record.targets],
+        "size_bytes": sum(file.size_bytes for file in record.files.values()),
+        "decision": None if decision is None else decision.model_dump(mode="json"),
+    }
