@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("estimating",),
     ("results",),
     ("versions",),
-    ("comparing", "explaining", "report", "status"),
+    ("cleaning", "comparing", "explaining", "report", "status"),
     ("driving",),
     ("predicting",),
     ("promoting",),

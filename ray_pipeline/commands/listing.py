@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ray_pipeline.commands import (
     check,
+    clean,
     compare,
     discover,
     explain,
@@ -35,6 +36,7 @@ COMMANDS = (
     update.COMMAND,
     monitor.COMMAND,
     versions.COMMAND,
+    clean.COMMAND,
     status.COMMAND,
     report.COMMAND,
     explain.COMMAND,

@@ -20,7 +20,7 @@ from ray_pipeline.driving.versioning import adopt_result, publish_version
 from ray_pipeline.errors import ExecutionError, RayPipelineError, RunDirectoryError
 from ray_pipeline.execution import Done, Executor, Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.inspecting.subject import Inspections
+from ray_pipeline.inspecting.subject import Inspections, Subject
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.report import write_report
 from ray_pipeline.results.tables import (
@@ -29,6 +29,7 @@ from ray_pipeline.results.tables import (
     RECORD,
     RESULTS,
     SYMBOLS,
+    UNITS,
     content_names,
     failures_table,
 )
@@ -131,6 +132,7 @@ class Study:
         self._executor: Executor | None = None
         self._foresight: Foresight | None = None
         self._n_recalled = 0
+        self._used: dict[str, set[str]] = {}
         self._decision: DecisionRecord | None = None
         self._resolved = dump_config(config)
         facts = {
@@ -273,6 +275,8 @@ class Study:
 
     def _write_account(self) -> None:
         self.write_symbols()
+        if self.journal.record["status"] == "done":
+            self._write_units()
         symbols = list(self._batch.partitions)
         self._write.table(FAILURES, failures_table(self.ledger.failures, symbols))
         report = self.place.read_text(write_report(self.place))
@@ -289,9 +293,21 @@ class Study:
         if problem is not None:
             self.say(f"warning: {problem}")
 
+    def _write_units(self) -> None:
+        """Write what the result was made of, so that what it was not can be removed one day."""
+        subject = None if self._context is None else self._context.find(Subject)
+        self._write.json(
+            UNITS,
+            {
+                "units": {stage: sorted(own) for stage, own in sorted(self._used.items())},
+                "files": [] if subject is None else [subject.frame.axis],
+            },
+        )
+
     def _outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         self._lease.check()
         if isinstance(outcome, Done):
+            self._used.setdefault(outcome.unit.stage, set()).add(outcome.unit.digest)
             if outcome.attempts:
                 self.journal.computed()
             else:

@@ -34,6 +34,7 @@ __all__ = [
     "SymbolsRecord",
     "TrainedOn",
     "TrainedRecord",
+    "UnitsRecord",
 ]
 
 FORMAT_VERSION = 2
@@ -378,3 +379,10 @@ class PredictionsRecord(Record):
     symbols_asked: list[str] = []
     history: bool = False
     in_sample: bool = False
+
+
+class UnitsRecord(Record):
+    """``units.json``: digests by stage, and files below ``units/`` that are of no unit."""
+
+    units: Mapping[str, Items[str]]
+    files: Items[str] = ()

@@ -50,6 +50,7 @@ __all__ = [
     "ROUTES",
     "SYMBOLS",
     "TRIALS",
+    "UNITS",
     "USER_STAGES",
     "content_names",
     "failures_table",
@@ -61,10 +62,13 @@ SYMBOLS = "symbols.json"
 FAILURES = "failures.parquet"
 REPORT = "report.html"
 
+UNITS = "units.json"
+"""The units that a result was made of: those that the same command takes up again."""
+
 EVALUATION = "evaluation"
 """Folder of what the predictions would have been worth."""
 
-ACCOUNT = (RECORD, CONFIG, SYMBOLS, FAILURES, REPORT)
+ACCOUNT = (RECORD, CONFIG, SYMBOLS, FAILURES, REPORT, UNITS)
 """What the driver writes of a run as a whole."""
 
 RESULTS = (*ACCOUNT, *(table for stage in STAGES for table in stage.tables))
