@@ -91,9 +91,14 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
         "evaluation/equity.parquet",
         "failures.parquet",
         "report.html",
+        "units.json",
+        "versions/current.json",
+        "versions/journal/000001-promoted.json",
     }
     assert expected <= files
-    rest = {file for file in files - expected if not file.startswith("units/")}
+    version = read_json(done_run / "versions/current.json")["version"]
+    elsewhere = ("units/", f"versions/{version}/", f"versions/{version}.json")
+    rest = {file for file in files - expected if not file.startswith(elsewhere)}
     jobs = [job["job_id"] for job in read_json(done_run / "training_plan.json")["jobs"]]
     model = {"ridge": "model.json", "lightgbm": "model.txt"}
     assert rest == {

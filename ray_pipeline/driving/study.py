@@ -134,6 +134,7 @@ class Study:
         self._n_recalled = 0
         self._used: dict[str, set[str]] = {}
         self._decision: DecisionRecord | None = None
+        self._stood: str | None = None
         self._resolved = dump_config(config)
         facts = {
             "config_sha256": hashlib.sha256(self._resolved.encode()).hexdigest(),
@@ -147,7 +148,7 @@ class Study:
         """Clear what an unfinished run left where this one writes, and say that this one runs."""
         self.run.remove_temporary()
         if self._is_beside:
-            adopt_result(self.run, self.say)
+            self._stood = adopt_result(self.run, self.say)
             self.run.remove(NEXT)
         elif self.run.exists(RECORD):
             for name in RESULTS:
@@ -286,7 +287,7 @@ class Study:
             else:
                 self.say(f"the result that was in {self.run.uri} before is untouched")
         if self.journal.record["status"] == "done":
-            publish_version(self.run, self._config, self._decision, self.say)
+            publish_version(self.run, self._config, self._decision, self._stood, self.say)
         ranking = None if self._context is None else self._context.find(Ranking)
         targets = () if ranking is None else ranking.targets
         problem = self._tracker.finish(self.journal, targets, report)

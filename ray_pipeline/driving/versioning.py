@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.errors import ArtifactError, StorageError
+from ray_pipeline.errors import ArtifactError, ConfigError, StorageError
+from ray_pipeline.results.reading import Results
 from ray_pipeline.results.version_documents import DecisionRecord, EventKind, VersionRecord
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.replacing import result_place
-from ray_pipeline.versions.kept import keep_version
+from ray_pipeline.versions.kept import keep_version, name_of_result
 from ray_pipeline.versions.serving import (
     current_version,
     finish_change,
     note_event,
     promote,
-    read_decision,
+    read_journal,
     remove_beyond,
     who_is_here,
     write_decision,
@@ -24,37 +25,47 @@ from ray_pipeline.versions.serving import (
 __all__ = ["adopt_result", "publish_version"]
 
 
-def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> None:
+def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> str | None:
     """Make a version of the result that stands, where none was ever kept.
 
     An earlier version of ray_pipeline kept none, and a run that was killed at its very end has not.
+
+    Returns
+    -------
+    str or None
+        What the result is called as a version; None where it is none, or cannot be read.
     """
-    if current_version(run) is not None:
-        return
+    place = result_place(run)
     try:
-        record = keep_version(run, result_place(run))
-    except (ArtifactError, StorageError) as error:
+        if current_version(run) is not None:
+            return name_of_result(Results(place))
+        record = keep_version(run, place)
+    except (ArtifactError, ConfigError, StorageError) as error:
         say(f"warning: the result that stands cannot be kept as a version: {error}")
-        return
+        return None
     if record is not None and finish_change(run) is None:
         promote(run, record.version, who_is_here(), "the first version", is_new=True)
+    return None if record is None else record.version
 
 
 def publish_version(
     run: RunDirectory,
     config: ExperimentConfig,
     decision: DecisionRecord | None,
+    stood: str | None,
     say: Callable[[str], None],
 ) -> VersionRecord | None:
     """Keep the result that was just published as a version, and have it serve if that is decided.
 
-    Doing it again adds nothing: a version is kept once, and what was decided over the version
-    that serves is not decided anew. The caller holds the lease.
+    A version is kept once, and of a result that stood there before nothing is decided anew, so
+    that what a person chose since stays. The caller holds the lease.
 
     Parameters
     ----------
     decision
         Whether it serves instead of the version that does; None where none does.
+    stood
+        Name of the result that this one replaced, as a version.
 
     Returns
     -------
@@ -72,8 +83,7 @@ def publish_version(
         promote(run, name, who, "the first version", is_new=True)
         say(f"version {name} serves: it is the first")
     elif current.version != name:
-        known = read_decision(run, name)
-        if known is not None and known.over == current.version:
+        if stood == name and any(event.version == name for event in read_journal(run)):
             say(f"version {current.version} serves; {name} is not new")
         else:
             _decide(run, config, name, decision, current.version, who, say)

@@ -163,6 +163,23 @@ def test_what_a_person_chose_stays(tmp_path: Path) -> None:
     assert statuses(run_dir) == ["earlier", "current"]
 
 
+def test_two_configs_in_turn(tmp_path: Path) -> None:
+    """A result that replaces another serves again, although it served before."""
+    run_dir = tmp_path / "run"
+    data_dir = write_panel(tmp_path / "data", TABLES)
+    configs = [
+        quick_config(data_dir, run_dir, training={"families": [family]})
+        for family in ("ridge", "lightgbm")
+    ]
+    for config in (*configs, *configs):
+        run_pipeline(config, Silent(), replace=True)
+        current = current_version(RunDirectory(run_dir))
+        assert current is not None
+        assert current.content_sha256 == read_json(run_dir / "run.json")["content_sha256"]
+    assert len(names(run_dir)) == 2
+    assert [event.event for event in read_journal(RunDirectory(run_dir))] == ["promoted"] * 4
+
+
 @pytest.mark.parametrize(("rule", "status"), [("never", "challenger"), ("always", "current")])
 def test_the_rule_of_the_config(tmp_path: Path, rule: str, status: str) -> None:
     """never: compared, kept and not promoted; always: promoted without a comparison."""
