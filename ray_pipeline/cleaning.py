@@ -24,6 +24,9 @@ __all__ = ["Cleaning", "Leftover", "clean_run", "cleaning_lines", "survey_run"]
 
 _N_THREADS = 16
 
+_OF_NO_UNIT = "folds"
+"""Below ``units/``: what was computed of folds, which the next training replaces in its place."""
+
 Kind = Literal["units", "version", "unfinished version", "attempt"]
 
 
@@ -229,7 +232,7 @@ def _units(run: RunDirectory, used: UnitsRecord) -> list[Leftover]:
     for name in sizes:
         parts = name.split("/")
         unit = "/".join([*parts[:2], parts[2].partition(".")[0]]) if len(parts) > 2 else name
-        if unit not in kept and name not in used.files:
+        if unit not in kept and name not in used.files and parts[1] != _OF_NO_UNIT:
             by_stage.setdefault(parts[1], {}).setdefault(unit, []).append(name)
     found = []
     for stage, units in sorted(by_stage.items()):

@@ -45,8 +45,11 @@ class TrainedRun:
 
     Attributes
     ----------
+    home
+        The run directory.
     run, run_options
-        Its directory, and the storage options by which a worker opens it too.
+        Where its models are: there, or in the folder of the version that serves; and the storage
+        options by which a worker opens it too.
     record
         What ``run.json`` says of models and data.
     config
@@ -61,6 +64,7 @@ class TrainedRun:
         Why targets are doubtful, and why models are, by target and by job.
     """
 
+    home: RunDirectory
     run: RunDirectory
     run_options: Mapping[str, Any]
     record: TrainedRecord
@@ -293,6 +297,7 @@ def open_trained_run(
     figures = [] if evaluated is None else evaluated.to_pylist()
     doubtful = doubted_targets(ranked, figures)
     return TrainedRun(
+        home=RunDirectory(uri, storage_options),
         run=run.files,
         run_options=dict(storage_options or {}),
         record=record,

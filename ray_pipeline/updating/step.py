@@ -23,12 +23,13 @@ from ray_pipeline.inspecting.schedule import retraining_dates
 from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger, rows_in, rows_not_in
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.serving import Serving, raw_columns
-from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.updating.latest import LatestTraining, until_of
 from ray_pipeline.updating.restated import Restatement, restatements
 from ray_pipeline.updating.scoring import BLOCK, ScoreSpec, SymbolWork, score_block
+from ray_pipeline.versions.names import version_name
 from ray_pipeline.wording import plural
 
 __all__ = ["STAGE", "NewRows", "Scoring", "version_of"]
@@ -66,6 +67,8 @@ class Scoring:
 
     Attributes
     ----------
+    trained, latest
+        The models that serve; the latest training, which may be another.
     batch
         The symbols that are looked at.
     import_folders
@@ -73,6 +76,7 @@ class Scoring:
     """
 
     trained: TrainedRun
+    latest: LatestTraining
     config: ExperimentConfig
     batch: Batch
     import_folders: Sequence[str]
@@ -80,20 +84,15 @@ class Scoring:
     @property
     def until_ns(self) -> int:
         """Time from which on rows are none that the models were made of."""
-        data = self.trained.record.data
-        if data.until is not None:
-            return since_ns(data.until)
-        if data.last_ts is None:
-            raise ConfigError(f"{self.trained.run.uri}: run.json does not say when its data end.")
-        return since_ns(data.last_ts) + 1
+        return until_of(self.trained.record, self.trained.run)
 
     def due(self, runner: UnitRunner) -> int | None:
         """Return the next date of retraining, if the data have reached it."""
         if self.config.training.retrain_every is None:
             return None
-        run, partitions = self.trained.run, self.batch.partitions
+        run, partitions = self.trained.home, self.batch.partitions
         dates = retraining_dates(runner, run, partitions, self.config, self.batch.interval)
-        return next((each for each in dates if each > self.until_ns), None)
+        return next((each for each in dates if each > self.latest.until_ns), None)
 
     def score(self, runner: UnitRunner, ledger: PredictionLedger, upto_ns: int | None) -> NewRows:
         """Score the rows before a time that no part of the ledger has; None: all of them."""
@@ -107,7 +106,8 @@ class Scoring:
         if needs_cross_section(request):
             members = self.trained.members
             partitions = self.batch.partitions
-            request = compute_cross_section(runner, self.trained.run, partitions, request, members)
+            home = self.trained.home
+            request = compute_cross_section(runner, home, partitions, request, members)
         from_ns = self._from_ns(known)
         outcomes_ns = min([from_ns, *waiting["ts"].cast(pa.int64()).to_pylist()])
         units = self._units(request, served, from_ns, outcomes_ns)
@@ -134,7 +134,7 @@ class Scoring:
 
     def _digest(self) -> tuple[TableRequest | None, dict[str, str]]:
         """Return what the run's digests are of, and the digest of each symbol."""
-        columns, run = self.trained.record.digested, self.trained.run
+        columns, run = self.latest.record.digested, self.latest.files
         if columns is None:
             return None, {}
         request = self.trained.request(columns.features, self.import_folders)
@@ -142,7 +142,7 @@ class Scoring:
             request,
             targets=tuple(columns.targets),
             max_rows=self.config.data.max_rows_per_symbol,
-            rules=replace(request.rules, until_ns=self.until_ns),
+            rules=replace(request.rules, until_ns=self.latest.until_ns),
             unknown_labels=tuple(columns.unknown_labels.items()),
         )
         table = run.read_table(DIGESTS)
@@ -203,7 +203,7 @@ class Scoring:
     def _joined(
         self, records: Iterable[Mapping[str, Any]], known: pa.Table, waiting: pa.Table
     ) -> NewRows:
-        run = self.trained.run
+        run = self.trained.home
         found = list(records)
         problems = {symbol: why for record in found for symbol, why in record["problems"].items()}
         most = self.config.execution.max_failed_fraction
@@ -218,7 +218,7 @@ class Scoring:
         restated: tuple[Restatement, ...] = ()
         if months:
             after = pa.concat_tables(list(run.read_tables(months)))
-            restated = restatements(run.read_table(DIGESTS), after)
+            restated = restatements(self.latest.files.read_table(DIGESTS), after)
         predictions = _read(run, found, "predictions", PREDICTIONS)
         outcomes = _read(run, found, "outcomes", OUTCOMES)
         new = rows_not_in(predictions, known)
@@ -228,9 +228,17 @@ class Scoring:
 
 
 def version_of(trained: TrainedRun) -> str:
-    """Name the models of a run: when their data end, and the content of the run."""
-    data = trained.record.data
-    return f"{(data.until or data.last_ts or '')[:10]}-{trained.content[:8]}"
+    """Name the models of a run: when their data end, and the content of the run.
+
+    Raises
+    ------
+    ConfigError
+        When a version wrote it that did not record when its data end.
+    """
+    last_ts = trained.record.data.last_ts
+    if last_ts is None:
+        raise ConfigError(f"{trained.run.uri}: run.json does not say when its data end.")
+    return version_name(last_ts, trained.content)
 
 
 def _read(

@@ -27,6 +27,7 @@ from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.updating.latest import latest_training
 from ray_pipeline.updating.options import UpdateOptions
 from ray_pipeline.updating.restated import Restatement
 from ray_pipeline.updating.step import STAGE, NewRows, Scoring, version_of
@@ -109,7 +110,7 @@ def update_run(
         When more symbols fail than the config tolerates, or training failed.
     """
     trained = open_trained_run(run_uri)
-    run = trained.run
+    run = trained.home
     with DriverLease(run.below("ledger"), reporter.say).held() as lease:
         updating = _Updating(run_uri, reporter, options, import_folders, Update(run.uri))
         updating.follow(lease)
@@ -126,7 +127,7 @@ class Step:
     Attributes
     ----------
     until_ns
-        Up to when the present models look at rows.
+        Up to when the latest training looked at rows.
     due_ns
         Date of retraining that the data have reached; None: there is none.
     restated
@@ -174,18 +175,18 @@ class _Updating:
                 return
 
     def _train(self, until_ns: int) -> None:
-        trained = open_trained_run(self.run_uri)
-        config = self._config(trained)
+        latest = latest_training(open_trained_run(self.run_uri))
+        config = self._config(latest.config)
         self.reporter.say(f"training on the rows before {iso_time(until_ns)}")
         run_pipeline(config, self.reporter, until=UpTo(until_ns))
 
-    def _config(self, trained: TrainedRun) -> ExperimentConfig:
-        """Return the run's config, with where and how to work as the options say."""
+    def _config(self, config: ExperimentConfig) -> ExperimentConfig:
+        """Return a config of the run, with where and how to work as the options say."""
         execution = self.options.execution()
-        output = trained.config.output.model_copy(update={"run_dir": self.run_uri})
-        return trained.config.model_copy(
+        output = config.output.model_copy(update={"run_dir": self.run_uri})
+        return config.model_copy(
             update={
-                "execution": trained.config.execution.model_copy(update=execution),
+                "execution": config.execution.model_copy(update=execution),
                 "output": output,
             }
         )
@@ -193,9 +194,9 @@ class _Updating:
     def _step(self) -> Step | None:
         """Score what the present models are to score; None where there is nothing new."""
         trained = open_trained_run(self.run_uri)
-        config = self._config(trained)
+        config, latest = self._config(trained.config), latest_training(trained)
         batch = _batch(trained, config, self.reporter)
-        ledger = PredictionLedger(trained.run)
+        ledger = PredictionLedger(trained.home)
         parts = ledger.parts()
         files = fingerprint(batch.partitions)
         self.update.version = version_of(trained)
@@ -205,11 +206,11 @@ class _Updating:
             None,
         ):
             return None
-        scoring = Scoring(trained, config, batch, self.import_folders)
-        with open_executor(config, trained.run, self.reporter, reader=ScoringReader) as executor:
+        scoring = Scoring(trained, latest, config, batch, self.import_folders)
+        with open_executor(config, trained.home, self.reporter, reader=ScoringReader) as executor:
             runner = UnitRunner(
                 executor,
-                trained.run.units,
+                trained.home.units,
                 self.reporter.outcome,
                 _failed,
                 self.reporter.say,
@@ -218,10 +219,10 @@ class _Updating:
             found = scoring.score(runner, ledger, due)
         self.update.problems = found.problems
         if found.restated:
-            return Step(scoring.until_ns, due, found.restated)
+            return Step(latest.until_ns, due, found.restated)
         # A part without rows says that these files were looked at.
         self._append(ledger, trained, found, files if due is None else "", due)
-        return Step(scoring.until_ns, due, ())
+        return Step(latest.until_ns, due, ())
 
     def _append(
         self,

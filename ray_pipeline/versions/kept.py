@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.inspecting.digests import DIGESTS
 from ray_pipeline.records import View
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import (
@@ -40,7 +41,9 @@ __all__ = [
 VERSIONS = "versions"
 """Folder of the versions in a run directory."""
 
-_FILES = (CONFIG, SYMBOLS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, PREDICTIONS, RECORD)
+_FILES = (
+    *(CONFIG, SYMBOLS, DIGESTS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, PREDICTIONS, RECORD),
+)
 """What scoring takes beside the models; with them it is a run directory of its own."""
 
 _SUFFIX = ".json"
