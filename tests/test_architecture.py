@@ -98,6 +98,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "markupsafe": ("monitoring.page", "report"),
     "mlflow": ("driving.tracking",),
+    "markupsafe": ("report",),
+    "mlflow": ("driving.registry", "driving.tracking"),
     "optuna": ("training.search.optimiser",),
     "pickle": ("execution",),
     "pydantic": ("config", "results"),

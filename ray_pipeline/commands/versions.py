@@ -24,10 +24,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.driving.progress import Progress
-    from ray_pipeline.versions.changing import change_version, list_versions, version_lines
+    from ray_pipeline.driving.versioning import serve_version
+    from ray_pipeline.versions.changing import list_versions, version_lines
 
     if options.promote is not None or options.rollback:
-        change_version(options.run_dir, options.promote, options.why, Progress(sys.stderr).say)
+        serve_version(options.run_dir, options.promote, options.why, Progress(sys.stderr).say)
     found = list_versions(options.run_dir)
     if options.json:
         put_json(found)

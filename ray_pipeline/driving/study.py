@@ -286,13 +286,17 @@ class Study:
                 replace_result(self.run, RESULTS)
             else:
                 self.say(f"the result that was in {self.run.uri} before is untouched")
+        problems: list[str | None] = []
         if self.journal.record["status"] == "done":
-            publish_version(self.run, self._config, self._decision, self._stood, self.say)
+            version = publish_version(self.run, self._config, self._decision, self._stood, self.say)
+            if version is not None:
+                problems.append(self._tracker.register(self.run, version))
         ranking = None if self._context is None else self._context.find(Ranking)
         targets = () if ranking is None else ranking.targets
-        problem = self._tracker.finish(self.journal, targets, report)
-        if problem is not None:
-            self.say(f"warning: {problem}")
+        problems.append(self._tracker.finish(self.journal, targets, report))
+        for problem in problems:
+            if problem is not None:
+                self.say(f"warning: {problem}")
 
     def _write_units(self) -> None:
         """Write what the result was made of, so that what it was not can be removed one day."""

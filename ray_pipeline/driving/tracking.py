@@ -1,4 +1,4 @@
-"""The run in MLflow too, where ``tracking.mlflow_uri`` asks for it (the only home of mlflow)."""
+"""The run in MLflow too, where ``tracking.mlflow_uri`` asks for it; see `registry` for models."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ray_pipeline.driving.journal import Journal
+from ray_pipeline.driving.registry import mlflow_client, register_version
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.results.version_documents import VersionRecord
+from ray_pipeline.storage import RunDirectory
 
 __all__ = ["Tracker"]
 
@@ -37,16 +40,10 @@ class Tracker:
         self._client: Any = None
         if uri is None:
             return
+        client = mlflow_client(uri)
+        from mlflow.exceptions import MlflowException
+
         try:
-            from mlflow import MlflowClient
-            from mlflow.exceptions import MlflowException
-        except ImportError as error:
-            raise ConfigError(
-                f"tracking.mlflow_uri is {uri}, and mlflow is not installed. Install it with "
-                "pip install 'ray-pipeline[mlflow]', or set tracking.mlflow_uri to null."
-            ) from error
-        try:
-            client = MlflowClient(tracking_uri=uri)
             known = client.get_experiment_by_name(name)
             experiment = known.experiment_id if known else client.create_experiment(name)
             self._run_id: str = client.create_run(experiment, run_name=name).info.run_id
@@ -56,6 +53,24 @@ class Tracker:
                 "the address, or set tracking.mlflow_uri to null."
             ) from error
         self._client = client
+
+    def register(self, run: RunDirectory, version: VersionRecord) -> str | None:
+        """Register a version of the models, and move the aliases of those that serve.
+
+        Returns
+        -------
+        str or None
+            What went wrong, for a warning.
+        """
+        if self._client is None:
+            return None
+        from mlflow.exceptions import MlflowException
+
+        try:
+            register_version(self._client, self._run_id, run, version)
+        except MlflowException as error:
+            return f"MLflow did not register version {version.version}: {error}"
+        return None
 
     def finish(self, journal: Journal, targets: Sequence[TargetRow], report: str) -> str | None:
         """Record the run: parameters, counts, the figures of every target, and the report.

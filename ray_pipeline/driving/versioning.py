@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.driving.registry import follow_versions
 from ray_pipeline.errors import ArtifactError, ConfigError, StorageError
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.version_documents import DecisionRecord, EventKind, VersionRecord
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.replacing import result_place
-from ray_pipeline.versions.kept import keep_version, name_of_result
+from ray_pipeline.versions.changing import change_version
+from ray_pipeline.versions.kept import keep_version, name_of_result, version_place
 from ray_pipeline.versions.serving import (
     current_version,
     finish_change,
@@ -22,7 +24,7 @@ from ray_pipeline.versions.serving import (
     write_decision,
 )
 
-__all__ = ["adopt_result", "publish_version"]
+__all__ = ["adopt_result", "publish_version", "serve_version"]
 
 
 def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> str | None:
@@ -117,3 +119,21 @@ def _decide(
     write_decision(run, name, decision)
     note_event(run, kind, name, over, who, decision.why)
     say(f"version {over} goes on serving, and {name} is kept: {decision.why}")
+
+
+def serve_version(
+    uri: str, version: str | None, why: str | None, say: Callable[[str], None]
+) -> None:
+    """Have another version serve, in MLflow too; None: the one that served before.
+
+    Raises
+    ------
+    ArtifactError, ConfigError, RunInUseError
+        As `ray_pipeline.versions.changing.change_version`.
+    """
+    current = change_version(uri, version, why, say)
+    run = RunDirectory(uri)
+    config = Results(version_place(run, current.version)).config()
+    problem = follow_versions(run, config)
+    if problem is not None:
+        say(f"warning: {problem}")

@@ -1,0 +1,133 @@
+"""Versions of models in the registry of MLflow: one registered model, and who serves by alias."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.results.version_documents import VersionRecord
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.versions.kept import VERSIONS
+from ray_pipeline.versions.serving import Standing, standings
+
+__all__ = ["follow_versions", "mlflow_client", "register_version"]
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""Aliases of the version that serves, and of the newest that waits or was rejected."""
+
+_FOLDER = "version"
+"""Of the artifacts of an MLflow run: a version as it is kept, which `load_run` opens."""
+
+_TAG = "version"
+_N_THREADS = 16
+
+
+def mlflow_client(uri: str) -> Any:
+    """Return a client of a tracking server.
+
+    Raises
+    ------
+    ConfigError
+        When mlflow is not installed.
+    """
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise ConfigError(
+            f"tracking.mlflow_uri is {uri}, and mlflow is not installed. Install it with "
+            "pip install 'ray-pipeline[mlflow]', or set tracking.mlflow_uri to null."
+        ) from error
+    return MlflowClient(tracking_uri=uri)
+
+
+def register_version(client: Any, run_id: str, run: RunDirectory, record: VersionRecord) -> None:
+    """Register a version, unless it is, and move the aliases to where they belong now.
+
+    Its files become artifacts of an MLflow run: a server does not read the disks of others.
+    """
+    name = record.experiment
+    if not any(each.name == name for each in client.search_registered_models(f"name='{name}'")):
+        client.create_registered_model(name)
+    if record.version not in _registered(client, name):
+        with _on_disk(run, record.version) as folder:
+            client.log_artifacts(run_id, folder, _FOLDER)
+        client.create_model_version(
+            name,
+            source=f"runs:/{run_id}/{_FOLDER}",
+            run_id=run_id,
+            tags={
+                _TAG: record.version,
+                "content_sha256": record.content_sha256,
+                "trained_until": record.trained_until,
+            },
+        )
+    _move_aliases(client, name, standings(run))
+
+
+def follow_versions(run: RunDirectory, config: ExperimentConfig) -> str | None:
+    """Move the aliases in MLflow after another version has come to serve.
+
+    Returns
+    -------
+    str or None
+        What went wrong, for a warning: the run directory decides, whatever a server says.
+    """
+    uri = config.tracking.mlflow_uri
+    if uri is None:
+        return None
+    client = mlflow_client(uri)
+    from mlflow.exceptions import MlflowException
+
+    found = standings(run)
+    try:
+        for name in dict.fromkeys(each.record.experiment for each in found):
+            _move_aliases(client, name, found)
+    except MlflowException as error:
+        return f"MLflow did not follow the change of versions: {error}"
+    return None
+
+
+def _registered(client: Any, name: str) -> dict[str, str]:
+    """Return the numbers that MLflow gave to versions, by their names."""
+    found = client.search_model_versions(f"name='{name}'")
+    return {each.tags[_TAG]: str(each.version) for each in found if _TAG in each.tags}
+
+
+def _move_aliases(client: Any, name: str, found: Sequence[Standing]) -> None:
+    numbers = _registered(client, name)
+    wanted: dict[str, str] = {}
+    for each in found:  # that of the newest data comes first
+        alias = {"current": CHAMPION, "earlier": ""}.get(each.status, CHALLENGER)
+        if alias and each.record.version in numbers:
+            wanted.setdefault(alias, numbers[each.record.version])
+    for alias in (CHAMPION, CHALLENGER):
+        if alias in wanted:
+            client.set_registered_model_alias(name, alias, wanted[alias])
+        elif numbers:
+            client.delete_registered_model_alias(name, alias)
+
+
+@contextmanager
+def _on_disk(run: RunDirectory, version: str) -> Iterator[str]:
+    """Give the folder of a version on a disk of this machine."""
+    folder = f"{VERSIONS}/{version}"
+    if run.is_local:
+        yield os.path.join(run.uri.removeprefix("file://"), folder)
+        return
+    with tempfile.TemporaryDirectory() as place:
+
+        def fetch(name: str) -> None:
+            path = os.path.join(place, *name.removeprefix(f"{folder}/").split("/"))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(run.read_bytes(name))
+
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            list(pool.map(fetch, run.list(folder)))
+        yield place

@@ -1,0 +1,132 @@
+"""Versions of models in the registry of a real MLflow server with a database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from panels import planted_panel, quick_config, symbol_names, write_panel
+
+from ray_pipeline import load_run
+from ray_pipeline.cli import main
+from ray_pipeline.driving.progress import Silent
+from ray_pipeline.pipeline import run_pipeline
+from ray_pipeline.versions.changing import list_versions
+
+mlflow = pytest.importorskip("mlflow", reason="needs ray-pipeline[mlflow]")
+
+PROGRAM = os.environ.get("MLFLOW_SERVER") or shutil.which("mlflow-server") or ""
+"""The program `mlflow` of an installation with all of the server: the client needs less."""
+
+STARTS_WITHIN_S = 180
+TABLES = planted_panel(symbol_names(3))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a server of this test's own on loopback, with a SQLite database; end it by its id."""
+    if not PROGRAM:
+        pytest.skip("needs an MLflow server: MLFLOW_SERVER names the program `mlflow`")
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    command = [
+        *(PROGRAM, "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--artifacts-destination", f"{folder}/artifacts"),
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait(process, uri, folder / "log")
+            yield uri
+        finally:
+            os.killpg(process.pid, 15)  # its workers too
+            process.wait(timeout=60)
+
+
+def _wait(process: subprocess.Popen[bytes], uri: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the server did not answer: {log.read_text()}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_versions_are_registered_with_aliases(
+    tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each once, with its content and the end of its data; who serves is the champion."""
+    run_dir, heard = tmp_path / "run", Heard()
+    for n_bars, promote in ((240, "always"), (280, "always"), (320, "never"), (320, "never")):
+        data_dir = write_panel(
+            tmp_path / "data", {name: table.slice(0, n_bars) for name, table in TABLES.items()}
+        )
+        config = quick_config(
+            data_dir,
+            run_dir,
+            training={"families": ["ridge"], "promote": promote},
+            feature_selection={"accept": "always", "top_m_features": 1},
+            tracking={"mlflow_uri": server},
+        )
+        run_pipeline(config, heard)
+    assert not [text for text in heard.sentences if "warning: MLflow" in text]
+    client = mlflow.MlflowClient(tracking_uri=server)
+    kept = list_versions(str(run_dir))["versions"]
+    newest, second, first = kept
+    assert [each["status"] for each in kept] == ["challenger", "current", "earlier"]
+    found = {each.tags["version"]: each for each in client.search_model_versions("name='planted'")}
+    assert set(found) == {each["version"] for each in kept}
+    for each in kept:
+        tags = found[each["version"]].tags
+        assert tags["content_sha256"] == each["content_sha256"]
+        assert tags["trained_until"] == each["trained_until"]
+
+    def by_alias(alias: str) -> Any:
+        return client.get_model_version_by_alias("planted", alias)
+
+    assert by_alias("champion").tags["version"] == second["version"]
+    assert by_alias("challenger").tags["version"] == newest["version"]
+    assert main(["versions", str(run_dir), "--promote", newest["version"]]) == 0
+    assert by_alias("champion").tags["version"] == newest["version"]
+    with pytest.raises(mlflow.exceptions.MlflowException):
+        by_alias("challenger")
+    assert main(["versions", str(run_dir), "--rollback"]) == 0
+    assert by_alias("champion").tags["version"] == second["version"]
+    assert "warning" not in capsys.readouterr().err
+    # What the server has is a version as it is kept: it scores as the run directory does.
+    where = client.download_artifacts(by_alias("champion").run_id, "version", str(tmp_path))
+    scores = load_run(str(run_dir)).predict(TABLES["S00"], "S00")
+    assert load_run(where).predict(TABLES["S00"], "S00").equals(scores)
+    assert scores.num_rows
+    assert first["version"] in found
+
+
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Keep a sentence."""
+        self.sentences.append(text)
