@@ -226,3 +226,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["update", run, "--json"]) == 0
     assert '"nothing new"' in capsys.readouterr().out
     assert main(["update", str(tmp_path / "data")]) == 2
+
+
+def test_models_that_do_not_serve_are_not_due_again(tmp_path: Path) -> None:
+    """What serves goes on scoring, in the ledger of the run; the schedule goes on as well."""
+    run = _run(tmp_path, promote="never")
+    serving = read_json(Path(run) / "versions/current.json")["version"]
+    _write(tmp_path, DUE + 3)
+    update = _update(run)
+    assert len(update.retrained) == 1
+    assert update.version == serving
+    assert read_json(Path(run) / "versions/current.json")["version"] == serving
+    assert read_json(Path(run) / "run.json")["content_sha256"][:8] != serving[-8:]
+    predictions = PredictionLedger(RunDirectory(run)).predictions()
+    assert set(predictions["version"].to_pylist()) == {serving}
+    assert not (Path(run) / "versions" / serving / "ledger").exists()
+    again = _update(run)
+    assert (again.retrained, again.n_predictions) == ([], 0)
+    assert len([path for path in (Path(run) / "versions").glob("*Z-????????.json")]) == 2
