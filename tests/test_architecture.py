@@ -97,8 +97,6 @@ HOMES: dict[str, tuple[str, ...]] = {
         "families.lightgbm_streaming",
     ),
     "markupsafe": ("monitoring.page", "report"),
-    "mlflow": ("driving.tracking",),
-    "markupsafe": ("report",),
     "mlflow": ("driving.registry", "driving.tracking"),
     "optuna": ("training.search.optimiser",),
     "pickle": ("execution",),

@@ -59,8 +59,8 @@ def monitor_run(
     """
     trained = open_trained_run(run_uri)
     begins = None if since is None else since_ns(since)
-    found = monitored(trained, PredictionLedger(trained.run).table(), begins, import_folders)
-    run = trained.run
+    found = monitored(trained, PredictionLedger(trained.home).table(), begins, import_folders)
+    run = trained.home
     for name, kind, rows in (
         (SKILL, WatchedRow, found.skills),
         (HISTORY, SkillPoint, found.history),
@@ -92,7 +92,7 @@ def monitored(
         ledger = ledger.filter(pc.greater_equal(ledger["ts"].cast(pa.int64()), since))
     name = results.record.name
     if not ledger.num_rows:
-        return Monitoring(trained.run.uri, name, None, (), (), (), ())
+        return Monitoring(trained.home.uri, name, None, (), (), (), ())
     rows = results.target_rows() or ()
     config = trained.config
     series = model_series(
@@ -108,7 +108,7 @@ def monitored(
     sample, notices = _sampled(trained, ledger, first, import_folders)
     drift = drift_rows(series, sample)
     return Monitoring(
-        run=trained.run.uri,
+        run=trained.home.uri,
         name=name,
         last_ts=iso_time(last),
         skills=skills,

@@ -243,4 +243,4 @@ def test_models_that_do_not_serve_are_not_due_again(tmp_path: Path) -> None:
     assert not (Path(run) / "versions" / serving / "ledger").exists()
     again = _update(run)
     assert (again.retrained, again.n_predictions) == ([], 0)
-    assert len([path for path in (Path(run) / "versions").glob("*Z-????????.json")]) == 2
+    assert len(list((Path(run) / "versions").glob("*Z-????????.json"))) == 2
