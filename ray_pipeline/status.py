@@ -10,6 +10,7 @@ from ray_pipeline.results.stages import stage_place, unit_place
 from ray_pipeline.results.tables import FAILURES
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, Holder
+from ray_pipeline.versions.serving import current_version
 
 __all__ = ["run_status", "status_lines"]
 
@@ -18,8 +19,9 @@ def run_status(uri: str) -> dict[str, Any]:
     """Return the run's record, its driver, its finished units per stage and its failures.
 
     ``attempt`` is the record of a later run that was to replace this result and has not; None where
-    there is none. The driver is None when none is at work; its ``life`` is ``gone`` when it was on
-    this machine and has ended without a word, and ``unknown`` when it is on another.
+    there is none. ``version`` is the one whose models serve. The driver is None when none is at
+    work; its ``life`` is ``gone`` when it was on this machine and has ended without a word, and
+    ``unknown`` when it is on another.
     """
     run, directory, attempt = open_run(uri), RunDirectory(uri), open_attempt(uri)
     units: dict[str, int] = {}
@@ -27,11 +29,13 @@ def run_status(uri: str) -> dict[str, Any]:
         parts = name.split("/")
         if len(parts) == 3 and name.endswith(".json"):
             units[parts[1]] = units.get(parts[1], 0) + 1
+    current = current_version(directory)
     table = run.table(FAILURES)
     failures = [] if table is None else table.drop_columns(["traceback"]).to_pylist()
     return {
         "run": run.written_record,
         "attempt": None if attempt is None else attempt.written_record,
+        "version": None if current is None else current.model_dump(),
         "driver": _driver(directory),
         "units": units,
         "failures": failures,
@@ -54,6 +58,9 @@ def _driver(run: RunDirectory) -> dict[str, Any] | None:
 def status_lines(found: dict[str, Any]) -> list[str]:
     """Format what `run_status` found for a person."""
     lines = _account(RunRecord.model_validate(found["run"]), found["driver"])
+    if found["version"] is not None:
+        version = found["version"]
+        lines.append(f"version {version['version']} serves since {version['since']}")
     units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
     if units:
         lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))

@@ -32,7 +32,7 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
     """The record, finished units per stage, and the failures without their tracebacks."""
     assert main(["status", str(run_dir), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "attempt", "driver", "units", "failures"]
+    assert list(found) == ["run", "attempt", "version", "driver", "units", "failures"]
     assert found["driver"] is None
     assert found["run"] == json.loads((run_dir / "run.json").read_text())
     assert found["units"] == {
@@ -171,7 +171,14 @@ def test_run_whose_driver_died(run_dir: Path, tmp_path: Path) -> None:
 def test_status_of_a_running_run_tells_what_is_in_doubt() -> None:
     """Before there is a last line to say so."""
     record = {"status": "running", "name": "new", "counts": {"doubtful_targets": 2}}
-    found = {"run": record, "driver": None, "units": {}, "failures": [], "attempt": None}
+    found = {
+        "run": record,
+        "driver": None,
+        "units": {},
+        "failures": [],
+        "attempt": None,
+        "version": None,
+    }
     assert "2 targets are doubtful so far, see doubt.parquet" in status_lines(found)
     done = found | {"run": record | {"status": "done", "message": "2 are doubtful: skill"}}
     assert not any("so far" in line for line in status_lines(done))
