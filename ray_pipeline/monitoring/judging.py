@@ -28,6 +28,9 @@ __all__ = ["ALPHA", "chosen_above", "judge"]
 
 Floats = NDArray[np.float64]
 
+_LATELY = 3
+"""Blocks: enough to see by, too few to judge by."""
+
 ALPHA = 0.05
 """Chance of any false alarm of a run's skills, however often one looks."""
 
@@ -103,7 +106,7 @@ def _row(each: _Watched, p_adjusted: float, noticed: int | None) -> WatchedRow:
         if n
         else (math.nan, -1.0, 1.0, 1.0)
     )
-    verdict = _verdict(p_adjusted, low, high, promise.skill)
+    verdict = _verdict(p_value, p_adjusted, low, high, promise.skill)
     is_alarm = verdict in ("below promise", "no skill left")
     since = None
     if is_alarm:
@@ -138,6 +141,7 @@ def _row(each: _Watched, p_adjusted: float, noticed: int | None) -> WatchedRow:
         n_blocks=n,
         block=promise.block,
         skill=skill,
+        lately=_lately(each),
         low=low,
         high=high,
         p_value=p_value,
@@ -151,12 +155,17 @@ def _row(each: _Watched, p_adjusted: float, noticed: int | None) -> WatchedRow:
     )
 
 
-def _verdict(p_adjusted: float, low: float, high: float, promised: float) -> SkillVerdict:
-    """Judge: below the promise by the p-value, above 0 or near it by the confidence sequence."""
+def _verdict(
+    p_value: float, p_adjusted: float, low: float, high: float, promised: float
+) -> SkillVerdict:
+    """Judge: below the promise by the p-value, above 0 or near it by the confidence sequence.
+
+    What would be below it by itself, and is not among so many models, does not hold either.
+    """
     if p_adjusted <= ALPHA:
         is_gone = low <= 0.0 and high < promised / 2.0
         return "no skill left" if is_gone or high <= 0.0 else "below promise"
-    return "holds" if low > 0.0 else "too early"
+    return "holds" if low > 0.0 and p_value > ALPHA else "too early"
 
 
 def _early(each: _Watched, n_blocks: int, seen_of: str) -> str:
@@ -171,9 +180,22 @@ def _early(each: _Watched, n_blocks: int, seen_of: str) -> str:
             f"too early: {plural(len(series.live), 'live timestamp')} with known labels, and the "
             f"test looks at whole blocks of {promise.block}"
         )
+    own = float(each.seen.p_value[-1])
+    if own <= ALPHA:
+        return (
+            f"too early: {signed(_lately(each))} lately, where {signed(promise.skill)} was "
+            f"promised: below it by itself (p {probability(own)}), not for certain among so many "
+            "models. Watch it"
+        )
     if promise.skill <= 0.0:
         return f"too early: {seen_of}; nothing above chance was promised, nor is it certain now"
     return f"too early: {seen_of}; neither above 0 nor below {signed(promise.skill)} for certain"
+
+
+def _lately(each: _Watched) -> float:
+    n = len(each.seen.ends) * each.promise.block
+    last = each.series.live[max(0, n - _LATELY * each.promise.block) : n]
+    return float(last.mean()) if len(last) else math.nan
 
 
 def _to_do(verdict: SkillVerdict) -> str:

@@ -13,7 +13,17 @@ from ray_pipeline.wording import plural
 
 __all__ = ["monitoring_document", "monitoring_lines"]
 
-_HEADS = ("target", "view", "promised", "live", "95 % at every look", "times", "p", "verdict")
+_HEADS = (
+    "target",
+    "view",
+    "promised",
+    "live",
+    "lately",
+    "95 % at every look",
+    "times",
+    "p",
+    "verdict",
+)
 
 
 def monitoring_lines(found: Monitoring) -> list[str]:
@@ -50,6 +60,7 @@ def _cells(row: WatchedRow) -> tuple[str, ...]:
         row.view,
         with_error(row.promised, row.std_error),
         signed(row.skill),
+        signed(row.lately),
         f"{signed(row.low)} to {signed(row.high)}",
         str(row.n_live),
         probability(row.p_adjusted),

@@ -40,6 +40,7 @@ class ShownSkill:
     promised: str
     estimated: str
     skill: str
+    lately: str
     sequence: str
     n_live: str
     p_value: str
@@ -118,6 +119,7 @@ def _skill(row: WatchedRow, history: Sequence[SkillPoint], *, with_chart: bool) 
         promised=signed(row.promised),
         estimated=with_error(row.estimated, row.std_error),
         skill=signed(row.skill),
+        lately=signed(row.lately),
         sequence=f"{signed(row.low)} to {signed(row.high)}",
         n_live=f"{row.n_live:,}",
         p_value=probability(row.p_adjusted),

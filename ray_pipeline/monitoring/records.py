@@ -83,8 +83,8 @@ class WatchedRow:
         Live timestamps whose labels are known.
     n_blocks, block
         Whole blocks of these, which the test looks at, and timestamps of each.
-    skill
-        Mean over the whole blocks.
+    skill, lately
+        Mean over the whole blocks, and over the last three of them.
     low, high
         Its confidence sequence, at 95 %.
     p_value, p_adjusted
@@ -111,6 +111,7 @@ class WatchedRow:
     n_blocks: int
     block: int
     skill: float
+    lately: float
     low: float
     high: float
     p_value: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,7 @@ class _Rows:
 
 def model_series(
     ledger: pa.Table,
-    predictions: pa.Table,
+    predictions: Callable[[str], pa.Table],
     jobs: Mapping[str, JobFacts],
     targets: Mapping[str, TargetFacts],
     min_cs: int,
@@ -75,7 +75,7 @@ def model_series(
         Live predictions: ``ts``, ``symbol``, ``target``, ``view``, ``job_id``, ``score`` and
         ``actual``. Views and jobs may be several, joined by ``+``.
     predictions
-        The walk-forward's.
+        Gives the walk-forward's of a target: those of all targets can be more than memory holds.
     jobs
         By job. Of a job that is not there the family is the end of its name.
     targets
@@ -91,7 +91,7 @@ def model_series(
     predicted = set(ledger["target"].unique().to_pylist())
     for target in [name for name in targets if name in predicted]:
         of_target = ledger.filter(pc.equal(ledger["target"], target))
-        before = predictions.filter(pc.equal(predictions["target"], target))
+        before = predictions(target)
         for view in _views(of_target):
             live = of_target.filter(pc.match_substring(of_target["view"], view))
             series = _series(target, view, live, before, jobs, targets[target], min_cs)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ray_pipeline.errors import ArtifactError, ConfigError, DiscoveryError, StorageError
 from ray_pipeline.ledger.ledger import PredictionLedger
@@ -97,7 +98,7 @@ def monitored(
     config = trained.config
     series = model_series(
         ledger,
-        _walk_forward(trained),
+        lambda target: _walk_forward(trained, target),
         {job.job_id: JobFacts(job.view, job.family) for job in trained.jobs},
         {row.target: TargetFacts(row.task, row.horizon_bars) for row in rows},
         config.target_ranking.min_cs,
@@ -122,23 +123,35 @@ def monitored(
     )
 
 
-def _walk_forward(trained: TrainedRun) -> pa.Table:
-    """Read the out-of-sample predictions.
+def _walk_forward(trained: TrainedRun, target: str) -> pa.Table:
+    """Read the out-of-sample predictions of a target, and what row groups can hold of it alone.
 
     Raises
     ------
     ArtifactError
         When a version before 0.5.0 wrote them, which recorded no standings.
     """
-    found = trained.run.read_table(
-        PREDICTIONS, lambda schema: [name for name in _COLUMNS if name in schema.names]
-    )
-    if "standing" not in found.column_names:
-        raise ArtifactError(
-            f"{trained.run.uri}/{PREDICTIONS} does not say where its predictions stand: a version "
-            "before 0.5.0 wrote it. Run again with this one."
-        )
-    return found
+    with trained.run.open_table(PREDICTIONS) as file:
+        there = file.schema_arrow.names
+        if "standing" not in there:
+            raise ArtifactError(
+                f"{trained.run.uri}/{PREDICTIONS} does not say where its predictions stand: a "
+                "version before 0.5.0 wrote it. Run again with this one."
+            )
+        columns = [name for name in _COLUMNS if name in there]
+        pieces = [
+            rows.filter(pc.equal(rows["target"], target))
+            for group in range(file.metadata.num_row_groups)
+            if _may_hold(file.metadata.row_group(group).column(there.index("target")), target)
+            for rows in [file.read_row_group(group, columns=columns)]
+        ]
+        return pa.concat_tables(pieces or [file.schema_arrow.empty_table().select(columns)])
+
+
+def _may_hold(column: pq.ColumnChunkMetaData, target: str) -> bool:
+    """Tell whether a row group can hold a target, by what its footer says."""
+    bounds = column.statistics
+    return bounds is None or not bounds.has_min_max or bounds.min <= target <= bounds.max
 
 
 def _range(ledger: pa.Table) -> tuple[int, int]:

@@ -23,10 +23,14 @@ __all__ = ["SkillPromise", "SkillWatch", "after_selection", "change_point", "pro
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SCALE = 1.0
-"""Size of a loss that evidence is sought of, in deviations of a block, where a prior of losses has
-its deviation. A skill five standard errors above 0 over twenty blocks is of about that size. It is
-the same for all promises: a size taken from the promise would know of its luck."""
+SCALES = ((1.0, 2.0 / 3.0), (4.0, 1.0 / 3.0))
+"""Sizes of a loss that evidence is sought of, in deviations of a block, and the weight of each. A
+skill five standard errors above 0 over twenty blocks is worth about one, and strong ones many, of
+which a few blocks must tell. They are the same for all promises: a size taken from the promise
+would know of its luck."""
+
+SEQUENCE_SCALE = 1.0
+"""The same for confidence sequences: narrowest after about ten blocks."""
 
 MIN_BLOCKS = 3
 """Of the promise: with fewer nobody knows how much a block varies."""
@@ -189,10 +193,12 @@ def watch(promise: SkillPromise, live: Floats, alpha: float = 0.05) -> SkillWatc
         deviation = np.maximum(deviation, LEAST_DEVIATION)
         worth = promise.n_blocks * counts / (promise.n_blocks + counts)
         t = (mean - promise.skill) * np.sqrt(worth) / deviation
-        of_starts = np.exp(np.minimum(log_e_lower(t, freedom, worth, SCALE), 500.0))
+        of_starts = np.zeros(end)
+        for scale, share in SCALES:
+            of_starts += share * np.exp(np.minimum(log_e_lower(t, freedom, worth, scale), 500.0))
         weights = 1.0 / ((starts + 1.0) * (starts + 2.0))
         evidence[end - 1] = weights @ of_starts + 1.0 / (end + 1.0)
-        half = radius(float(freedom[0]), end, SCALE, alpha) * deviation[0] / math.sqrt(end)
+        half = radius(float(freedom[0]), end, SEQUENCE_SCALE, alpha) * deviation[0] / math.sqrt(end)
         low[end - 1], high[end - 1] = max(-1.0, mean[0] - half), min(1.0, mean[0] + half)
     p_value = 1.0 / np.maximum(np.maximum.accumulate(evidence), 1.0)
     return SkillWatch(ends, running, low, high, p_value)

@@ -71,7 +71,7 @@ def test_predictions_that_stand_elsewhere_drift(shifted: bool) -> None:
         live = live.set_column(place, "score", [0.5 + 0.5 * live["score"].to_numpy()])
     series = model_series(
         live,
-        walk_forward(300, 0.3, SYMBOLS),
+        lambda _: walk_forward(300, 0.3, SYMBOLS),
         {"cs_fwd_ret_1d__ridge": JobFacts("cross_sectional", "ridge")},
         {TARGET: TargetFacts("regression", 1)},
         3,

@@ -23,7 +23,7 @@ JOBS = {
 
 
 def _one(live: pa.Table, before: pa.Table, **more: Any) -> ModelSeries:
-    (found,) = model_series(live, before, JOBS, TARGETS, 3, **more)
+    (found,) = model_series(live, lambda _: before, JOBS, TARGETS, 3, **more)
     return found
 
 
@@ -128,7 +128,7 @@ def test_a_symbol_served_by_both_views_is_judged_in_both() -> None:
         "cross_sectional+symbol_specific",
         "cs_fwd_ret_1d__ridge+sym_fwd_ret_1d__{symbol}__ridge",
     )
-    found = model_series(live, before, JOBS, TARGETS, 3)
+    found = model_series(live, lambda _: before, JOBS, TARGETS, 3)
     assert [each.view for each in found] == ["cross_sectional", "symbol_specific"]
 
 

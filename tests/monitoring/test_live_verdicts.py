@@ -10,7 +10,7 @@ import pytest
 from live_tables import TARGET, day, ledger, walk_forward
 
 from ray_pipeline.monitoring.judging import ALPHA, chosen_above, judge
-from ray_pipeline.monitoring.records import WatchedRow
+from ray_pipeline.monitoring.records import ModelSeries, WatchedRow
 from ray_pipeline.monitoring.series import JobFacts, TargetFacts, model_series
 from ray_pipeline.ranking.decide import TargetRow
 
@@ -21,7 +21,7 @@ PROMISED = walk_forward(800, 0.1, SYMBOLS)
 
 
 def _judged(skills: Sequence[float], threshold: float = -math.inf) -> WatchedRow:
-    series = model_series(ledger(800, skills, SYMBOLS), PROMISED, JOBS, TARGETS, 3)
+    series = model_series(ledger(800, skills, SYMBOLS), lambda _: PROMISED, JOBS, TARGETS, 3)
     (row,), _ = judge(series, threshold)
     return row
 
@@ -67,9 +67,9 @@ def test_a_skill_that_was_never_there_live_is_gone() -> None:
 
 def test_a_halved_skill_is_below_its_promise_but_there() -> None:
     """Strong before, half of it since: an alarm, yet above 0."""
-    series = model_series(
-        ledger(800, [0.1] * 600, SYMBOLS), walk_forward(800, 0.25, SYMBOLS), JOBS, TARGETS, 3
-    )
+    strong = walk_forward(800, 0.25, SYMBOLS)
+    live = ledger(800, [0.1] * 600, SYMBOLS)
+    series = model_series(live, lambda _: strong, JOBS, TARGETS, 3)
     (row,), _ = judge(series, -math.inf)
     assert row.verdict == "below promise"
     assert row.low > 0
@@ -87,11 +87,12 @@ def test_what_barely_made_it_promises_nothing() -> None:
 
 def test_many_models_are_paid_for() -> None:
     """Beside nine that hold, the p-value of the one that does not is ten times its own."""
-    good = model_series(ledger(800, [0.1] * 500, SYMBOLS), PROMISED, JOBS, TARGETS, 3)
-    bad = model_series(ledger(800, [0.0] * 500, SYMBOLS), PROMISED, JOBS, TARGETS, 3)
+    good = model_series(ledger(800, [0.1] * 500, SYMBOLS), lambda _: PROMISED, JOBS, TARGETS, 3)
+    bad = model_series(ledger(800, [0.0] * 500, SYMBOLS), lambda _: PROMISED, JOBS, TARGETS, 3)
     rows, history = judge([*good * 9, *bad], -math.inf)
     assert rows[-1].p_adjusted == pytest.approx(min(1.0, 10 * rows[-1].p_value))
     assert not any(row.is_alarm for row in rows[:-1])
+    assert rows[-1].lately < rows[0].lately
     assert len(history) == 10 * rows[0].n_blocks
 
 
@@ -104,13 +105,43 @@ def test_the_bar_is_that_of_the_correction() -> None:
     """Two of four predictable at 5 %, two families: p of 0.05 · 2/4 / 2."""
 
     def row(p_value: float, *, predictable: bool) -> TargetRow:
-        figures = {"skill": 0.1, "std_error": 0.01, "t_stat": 9.0, "q_value": p_value}
         return TargetRow(
-            TARGET, "cross_sectional", "ridge", "regression", 1, **figures, p_value=p_value,
-            n_symbols=3, n_rows=9, predictable=predictable, rank=1, reason="",
-        )  # fmt: skip
+            target=TARGET,
+            view="cross_sectional",
+            family="ridge",
+            task="regression",
+            horizon_bars=1,
+            skill=0.1,
+            std_error=0.01,
+            t_stat=9.0,
+            p_value=p_value,
+            q_value=p_value,
+            n_symbols=3,
+            n_rows=9,
+            predictable=predictable,
+            rank=1,
+            reason="",
+        )
 
     rows = [row(0.001, predictable=True), row(0.02, predictable=True), row(0.5, predictable=False),
             row(0.6, predictable=False), row(math.nan, predictable=False)]  # fmt: skip
     assert chosen_above(rows, 0.05, 2) == pytest.approx(2.2414, abs=1e-3)
     assert chosen_above(rows[2:], 0.05, 2) == -math.inf
+
+
+def test_what_is_below_by_itself_does_not_hold_among_many() -> None:
+    """Its own p-value is at most 5 % and, paid for all, above: too early, and to be watched."""
+    strong = walk_forward(800, 0.25, SYMBOLS)
+
+    def series(skills: Sequence[float]) -> list[ModelSeries]:
+        live = ledger(800, skills, SYMBOLS)
+        return model_series(live, lambda _: strong, JOBS, TARGETS, 3)
+
+    good, bad = series([0.25] * 600), series([0.25] * 100 + [0.16] * 150)
+    (alone,), _ = judge(bad, -math.inf)
+    assert 1e-3 < alone.p_value <= ALPHA
+    n = int(1 / alone.p_value)
+    rows, _ = judge([*good * n, *bad], -math.inf)
+    assert rows[-1].verdict == "too early"
+    assert rows[-1].low > 0
+    assert "by itself" in rows[-1].reason
