@@ -28,44 +28,44 @@ Measured (``--years 500 --lives 100``; five to ten minutes of one core):
 ======================  ======  ======  =======
 false alarms, %          1 bar  5 bars  20 bars
 ======================  ======  ======  =======
-steady                     0.0     0.4      0.2
-swinging                   1.4     1.6      0.2
-five years                 2.8     2.6      0.8
-short promise              1.8     2.2      0.2
-wilder                     1.6     1.0      0.6
+steady                     0.0     0.8      0.2
+swinging                   1.6     1.4      0.2
+five years                 2.6     2.2      0.6
+short promise              2.2     2.2      1.2
+wilder                     1.8     1.2      0.8
 chosen                     0.6     0.8      0.0
 chosen, plain              1.0     1.6      0.8
 eight at once              0.8 of the years
 ======================  ======  ======  =======
 
-=============================  =========  ==================  ===========
-delay                          promise t  % in 1, 2, 4 years  median days
-=============================  =========  ==================  ===========
-halved, first day, 1 bar             7.2      6,  25,  52             966
-halved, first day, 5 bars            6.0      5,  17,  35             inf
-halved, first day, 20 bars           3.9      2,   6,  11             inf
-halved, two years on, 1 bar          6.6      4,  10,  22             inf
-halved, two years on, 5 bars         5.7      1,   5,   8             inf
-halved, two years on, 20 bars        3.7      1,   1,   3             inf
-vanished, first day, 1 bar           6.7     43,  84,  96             294
-vanished, first day, 5 bars          5.8     32,  66,  91             378
-vanished, first day, 20 bars         3.8      6,  21,  51             930
-vanished, two years on, 1 bar        6.7     11,  47,  86             546
-vanished, two years on, 5 bars       5.8      6,  32,  72             714
-vanished, two years on, 20 bars      3.7      0,   5,  26             inf
-halved, first day, 1 bar            10.8     26,  60,  87             462
-halved, first day, 5 bars            9.5     16,  42,  74             588
-halved, first day, 20 bars           6.7      3,  21,  35             inf
-halved, two years on, 1 bar         10.1      9,  27,  51            1008
-halved, two years on, 5 bars         9.1      4,  17,  42             inf
-halved, two years on, 20 bars        6.7      0,   4,  17             inf
-vanished, first day, 1 bar          10.4     90, 100, 100             147
-vanished, first day, 5 bars          9.3     84,  99, 100             168
-vanished, first day, 20 bars         6.6     34,  71,  93             360
-vanished, two years on, 1 bar       10.3     52,  98, 100             252
-vanished, two years on, 5 bars       9.3     42,  94, 100             294
-vanished, two years on, 20 bars      6.6      4,  35,  86             636
-=============================  =========  ==================  ===========
+=============================  =========  ================  =============
+delay                          promise t  % in 1, 2, 4 yrs    median days
+=============================  =========  ================  =============
+halved, first day, 1 bar             7.2       5,  20,  50            inf
+halved, first day, 5 bars            6.0       4,  12,  34            inf
+halved, first day, 20 bars           3.9       4,   8,  13            inf
+halved, two years on, 1 bar          6.6       2,   7,  19            inf
+halved, two years on, 5 bars         5.7       1,   4,   8            inf
+halved, two years on, 20 bars        3.7       1,   1,   2            inf
+vanished, first day, 1 bar           6.7      40,  82,  96            294
+vanished, first day, 5 bars          5.8      30,  64,  90            399
+vanished, first day, 20 bars         3.8       6,  19,  49            inf
+vanished, two years on, 1 bar        6.7       8,  45,  81            546
+vanished, two years on, 5 bars        5.8       7,  29,  70            714
+vanished, two years on, 20 bars        3.7       0,   5,  24            inf
+halved, first day, 1 bar            10.8      24,  57,  87            483
+halved, first day, 5 bars            9.5      15,  38,  72            672
+halved, first day, 20 bars           6.7       3,  18,  32            inf
+halved, two years on, 1 bar         10.1       7,  27,  46            inf
+halved, two years on, 5 bars         9.1       3,  16,  40            inf
+halved, two years on, 20 bars        6.7       0,   4,  16            inf
+vanished, first day, 1 bar          10.4      89, 100, 100            126
+vanished, first day, 5 bars          9.3      83,  99, 100            168
+vanished, first day, 20 bars         6.6      35,  69,  91            360
+vanished, two years on, 1 bar       10.3      54,  97, 100            252
+vanished, two years on, 5 bars        9.3      43,  94, 100            294
+vanished, two years on, 20 bars        6.6       3,  35,  82            636
+=============================  =========  ================  =============
 
 No test can do much better beside such promises: one that is 6 standard errors above 0 knows its own
 size to a sixth, and half of it is 3 of these errors, with the live skill known for certain.
