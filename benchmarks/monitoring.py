@@ -23,7 +23,7 @@ Delays are the days from a loss to its alarm, over four years of it: ``inf`` whe
 without. The strength swings by half of its size; the loss is there from the first day, or comes
 after two years. Lives with a false alarm before it are not counted.
 
-Measured (``--years 500 --lives 100``; five to ten minutes of one core):
+Measured (``--years 500 --lives 100``; about ten minutes of one core):
 
 ======================  ======  ======  =======
 false alarms, %          1 bar  5 bars  20 bars
@@ -34,7 +34,7 @@ five years                 2.6     2.2      0.6
 short promise              2.2     2.2      1.2
 wilder                     1.8     1.2      0.8
 chosen                     0.6     0.8      0.0
-chosen, plain              1.0     1.6      0.8
+chosen, plain              0.6     1.2      0.8
 eight at once              0.8 of the years
 ======================  ======  ======  =======
 
