@@ -200,6 +200,17 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _policies_have_a_calendar(self) -> Self:
+        if self.evaluation.policies is not None and self.validation.test_every is None:
+            raise PydanticCustomError(
+                "policies",
+                "evaluation.policies needs validation.test_every and first_test: it compares what "
+                "comes of training anew every so many folds, and only those between dates have a "
+                "length that stays",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _run_dir_follows_name(self) -> Self:
         if "run_dir" not in self.output.model_fields_set:
             run_dir = f"runs/{self.experiment.name}"

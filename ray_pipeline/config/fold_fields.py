@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from ray_pipeline.intervals import read_duration
 
-__all__ = ["Date", "FoldLength", "TrainingWindow"]
+__all__ = ["Date", "FoldLength", "HalfLife", "TrainingWindow"]
 
 
 def _checked_fold_length(value: str) -> str:
@@ -20,6 +20,10 @@ def _checked_fold_length(value: str) -> str:
 def _checked_window(value: str) -> str:
     is_one = value == "expanding" or _is_fold_length(value)
     return value if is_one else _refused("expanding, or ")
+
+
+def _checked_half_life(value: str) -> str:
+    return value if value == "none" or _is_fold_length(value) else _refused("none, or ")
 
 
 def _is_fold_length(value: str) -> bool:
@@ -53,6 +57,9 @@ FoldLength = Annotated[_Length, AfterValidator(_checked_fold_length)]
 
 TrainingWindow = Annotated[_Length, AfterValidator(_checked_window)]
 """What lies before a test fold and trains for it: all of it, or as much as a fold may span."""
+
+HalfLife = Annotated[_Length, AfterValidator(_checked_half_life)]
+"""Age at which a training row counts half, as long as a fold may be; or none."""
 
 Date = Annotated[date, BeforeValidator(_checked_date, json_schema_input_type=date)]
 """A date, with or without quotes in YAML."""

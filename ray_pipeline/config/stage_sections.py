@@ -23,6 +23,7 @@ from ray_pipeline.config.fields import (
     Text,
 )
 from ray_pipeline.config.fold_fields import FoldLength
+from ray_pipeline.config.policy_section import PoliciesConfig
 from ray_pipeline.config.section import Section
 from ray_pipeline.records import Compare, SampleWeights, View
 
@@ -320,6 +321,11 @@ class EvaluationConfig(Section):
         default=("fwd_ret_*", "excess_ret_*"),
         description="Targets that are returns (0.01 is one percent), by glob pattern: only these "
         "have a portfolio, costs and a Sharpe ratio.",
+    )
+    policies: PoliciesConfig | None = Field(
+        default=None,
+        description="Compare schedules of retraining; null: no. Each costs models: one for every "
+        "fold, window and half-life.",
     )
 
 

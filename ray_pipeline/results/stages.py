@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ray_pipeline.doubt.doubting import DOUBT
 from ray_pipeline.evaluating.evaluating import EVALUATION
+from ray_pipeline.evaluating.policies import POLICIES
 from ray_pipeline.inspecting.stages import CROSS_SECTION, INSPECT
 from ray_pipeline.leakage.screening import LEAKAGE
 from ray_pipeline.ranking.ranking import RANKING
@@ -31,6 +32,7 @@ STAGES: tuple[Stage, ...] = (
     SEARCH,
     TRAINING,
     EVALUATION,
+    POLICIES,
 )
 
 

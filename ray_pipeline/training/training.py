@@ -20,7 +20,7 @@ from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.settings import TrainingSettings
 from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
 
-__all__ = ["Training", "train_models"]
+__all__ = ["Training", "job_spec", "train_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,12 @@ def train_models(
                 job.job_id,
                 train_pooled,
                 TrainingSpec(
-                    frame, (_spec(job, found),), settings, inputs, pool=pool.tables, stream=stream
+                    frame,
+                    (job_spec(job, found),),
+                    settings,
+                    inputs,
+                    pool=pool.tables,
+                    stream=stream,
                 ),
             )
             for job in pooled
@@ -86,7 +91,7 @@ def train_models(
             train_symbol,
             TrainingSpec(
                 frame=frame,
-                jobs=tuple(_spec(job, found) for job in jobs),
+                jobs=tuple(job_spec(job, found) for job in jobs),
                 settings=settings.for_own_models(),
                 inputs=inputs,
                 partition=partitions[symbol],
@@ -124,12 +129,13 @@ def _average_units(
             for name in job.members
             if name in results
         )
-        spec = EnsembleSpec(frame, _spec(job, {}), members, settings, inputs)
+        spec = EnsembleSpec(frame, job_spec(job, {}), members, settings, inputs)
         units.append(Unit("train_average", job.job_id, train_average, spec))
     return units
 
 
-def _spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
+def job_spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
+    """Return what the fit of a planned job depends on, with what a search chose for it."""
     return JobSpec(
         job_id=job.job_id,
         target=job.target,
