@@ -7,7 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.commands.checked_groups import groups_seen, lines_of_groups
-from ray_pipeline.commands.checked_windows import window_lines, window_record
+from ray_pipeline.commands.checked_windows import (
+    policies_lines,
+    policies_record,
+    window_lines,
+    window_record,
+)
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.driving.places import (
@@ -133,6 +138,7 @@ def check_config(
             for target in summary.targets
         ],
         "window": window_record(laid, config.validation.window),
+        "policies": policies_record(config, laid),
         "folds": fold_records(laid.folds, laid.axis),
         "assumed": _told(seen.inspections, ASSUMED_RULES),
         "findings": _told(seen.inspections),
@@ -306,6 +312,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
         first, last = found["folds"][0]["test_start"], found["folds"][-1]["test_end"]
         lines.append(f"folds     {len(found['folds'])}, tested from {first[:10]} to {last[:10]}")
         lines += window_lines(found["window"], len(found["read"]["whole"]))
+        lines += policies_lines(found["policies"])
     if "cross_sectional" in found["views"]:
         where = "the timestamp"
         if found["groups"]:

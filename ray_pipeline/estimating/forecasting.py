@@ -11,6 +11,7 @@ from ray_pipeline.estimating.costs import Kind, Speed
 from ray_pipeline.estimating.estimate import Estimate, estimate_run
 from ray_pipeline.estimating.machine import REFERENCE, measure_speed
 from ray_pipeline.estimating.shaping import n_workers_here, shape_of
+from ray_pipeline.evaluating.policies import n_trained
 from ray_pipeline.inspecting.glimpse import Glimpse
 from ray_pipeline.inspecting.panel import LaidPanel
 from ray_pipeline.panel.inspection import SymbolInspection
@@ -54,9 +55,12 @@ def forecast(
         n_workers,
         (is_remote(config.data.data_dir), is_remote(config.output.run_dir)),
     )
+    policies = config.evaluation.policies
+    if policies is not None:
+        shape = replace(shape, policies=(n_trained(policies, len(folds)), policies.jobs == "all"))
     if final_start is not None:
-        n_trained = [fold.test_start - fold.train_start for fold in folds]
-        of_fold = sum(n_trained) / len(folds) / n_timestamps
+        widths = [fold.test_start - fold.train_start for fold in folds]
+        of_fold = sum(widths) / len(folds) / n_timestamps
         shape = replace(shape, windows=(of_fold, 1.0 - final_start / n_timestamps))
     families = (*shape.ranking, *shape.training, *shape.refitted)
     speed = _speed_for(frozenset(each.cost.kind for each in families))

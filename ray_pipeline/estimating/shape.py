@@ -74,6 +74,9 @@ class RunShape:
     windows
         Shares of the time that train for a fold, and in the end, where they roll; None: all that
         came before.
+    policies
+        Models that comparing policies of retraining takes of each pooled job; and whether of own
+        ones too.
     not_counted
         What takes time that nothing is known of: stages and families of your own.
     """
@@ -111,4 +114,5 @@ class RunShape:
     is_data_remote: bool
     is_run_remote: bool
     windows: tuple[float, float] | None = None
+    policies: tuple[int, bool] = (0, False)
     not_counted: tuple[str, ...] = ()

@@ -177,6 +177,13 @@ def work_of(shape: RunShape, course: Course) -> list[StageWork]:
         judged += n_models(s, course) * EVALUATE_MODEL_S
         evaluation = Part(FitCost(columns=judged), n_pooled + n_own)
         stages.append(StageWork("evaluation", (evaluation,)))
+        n_models_of_job, is_of_own = s.policies
+        if n_models_of_job:
+            times = n_models_of_job / (s.n_folds + 1)
+            policies = [Part(pooled * times, n_pooled * s.n_folds)]
+            if is_of_own:
+                policies.append(Part(own * times, n_own))
+            stages.append(StageWork("policies", tuple(policies)))
     return stages
 
 

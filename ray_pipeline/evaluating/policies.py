@@ -37,16 +37,31 @@ from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.statistics.retraining import predicted_by
 from ray_pipeline.statistics.training_windows import rolling_folds
 from ray_pipeline.training.search.searching import Searches
 from ray_pipeline.training.settings import TrainingSettings
 from ray_pipeline.training.training import Training, job_spec
 from ray_pipeline.wording import some_of
 
-__all__ = ["POLICIES", "POLICY_FOLDS", "POLICY_TABLE", "policy_job", "variants_of"]
+__all__ = [
+    "POLICIES",
+    "POLICY_FOLDS",
+    "POLICY_TABLE",
+    "n_trained",
+    "policy_job",
+    "variants_of",
+]
 
 POLICY_TABLE = "evaluation/policies.parquet"
 POLICY_FOLDS = "evaluation/policy_folds.parquet"
+
+
+def n_trained(asked: PoliciesConfig, n_folds: int) -> int:
+    """Return the models of a job that comparing takes: schedules share those of a fold."""
+    every = [None if each == NEVER else int(each) for each in asked.retrain_every]
+    n_variants = len(asked.windows) * len(asked.half_lives)
+    return n_variants * len(predicted_by(n_folds, every))
 
 
 def variants_of(

@@ -37,6 +37,7 @@ __all__ = [
     "SymbolPoliciesSpec",
     "judge_pooled_policies",
     "policies_of_symbol",
+    "serve_fold",
     "serve_pooled_policies",
 ]
 
@@ -95,7 +96,7 @@ def serve_pooled_policies(reader: PanelReader, spec: PolicyFoldSpec, pool: Pool)
     target = _target(spec.frame, spec.asked.job.target)
     design = Design.of_pool(pool, target, spec.frame)
     axis = reader.axis(spec.frame.axis)
-    served = _serve(design, target, spec.asked, spec.fold, spec.frame, axis, spec.settings)
+    served = serve_fold(design, target, spec.asked, spec.fold, spec.frame, axis, spec.settings)
     name = table_name("served")
     reader.run.write_table(name, served.to_table())
     return {"table": name}
@@ -132,7 +133,7 @@ def policies_of_symbol(reader: PanelReader, spec: SymbolPoliciesSpec) -> dict[st
         design = Design.of_symbol(rows, target, frame)
         try:
             served = {
-                place: _serve(design, target, asked, place, frame, axis, spec.settings)
+                place: serve_fold(design, target, asked, place, frame, axis, spec.settings)
                 for place in asked.schedule
             }
         except DataError as error:
@@ -161,7 +162,7 @@ def _target(frame: PanelFrame, name: str) -> TargetSpec:
     return next(target for target in frame.targets if target.name == name)
 
 
-def _serve(
+def serve_fold(
     design: Design,
     target: TargetSpec,
     asked: PolicyJob,

@@ -9,6 +9,7 @@ from ray_pipeline.explaining.columns import aligned, wrapped
 from ray_pipeline.explaining.doubt_lines import doubt_lines
 from ray_pipeline.explaining.feature_lines import own_feature_lines, pooled_feature_lines
 from ray_pipeline.explaining.model_lines import model_lines
+from ray_pipeline.explaining.policy_lines import policy_lines
 from ray_pipeline.explaining.route_lines import route_lines
 from ray_pipeline.explaining.symbol_lines import data_lines, figure_lines, route_of_symbol_lines
 from ray_pipeline.explaining.worth_lines import worth_lines
@@ -43,6 +44,7 @@ def explanation_lines(found: Found) -> list[str]:
     in_doubt = found["doubt"]["rows"] or found["doubt"]["is_doubtful"]
     doubt = [doubt_lines(found)] if in_doubt else []
     worth = [worth_lines(found)] if found["models"]["jobs"] else []
+    policies = [policy_lines(found)] if found["models"]["policies"] else []
     if found["symbol"] is None:
         parts = [
             list(_ranking_lines(found)),
@@ -53,6 +55,7 @@ def explanation_lines(found: Found) -> list[str]:
             route_lines(found),
             model_lines(found),
             *worth,
+            *policies,
         ]
     else:
         views = {job["view"] for job in found["models"]["jobs"]}
@@ -63,6 +66,7 @@ def explanation_lines(found: Found) -> list[str]:
             *([pooled_feature_lines(found)] if "cross_sectional" in views else []),
             model_lines(found),
             *worth,
+            *policies,
             data_lines(found),
         ]
     lines = [*_head(found)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ray_pipeline.results.contents import RunContents
@@ -55,8 +56,15 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
         "absent": contents.why_absent(PLAN) if contents.plan is None else absent,
         "jobs": described,
         "overfitting": _overfitting(contents, target),
+        "policies": _policies(contents, [job.job_id for job in jobs]),
         "left_out": [item.told() for item in contents.left_out if item.is_of(target, symbol)],
     }
+
+
+def _policies(contents: RunContents, jobs: Collection[str]) -> list[dict[str, Any]]:
+    """Return what schedules of retraining would have earned with these jobs' models."""
+    rows = [] if contents.policies is None else contents.policies.to_pylist()
+    return [row for row in rows if row["job_id"] in jobs]
 
 
 def _overfitting(contents: RunContents, target: str) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from ray_pipeline.report.doubt_section import write_doubt_section
 from ray_pipeline.report.evaluation_section import write_evaluation_section
 from ray_pipeline.report.feature_section import write_feature_section
 from ray_pipeline.report.model_section import write_model_section
+from ray_pipeline.report.policy_section import write_policy_section
 from ray_pipeline.report.rendering import rendered
 from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
@@ -63,6 +64,7 @@ def render_page(contents: RunContents) -> str:
         route_order=ROUTE_ORDER,
         models=write_model_section(contents),
         evaluation=write_evaluation_section(contents),
+        policies=write_policy_section(contents),
         stages=write_stage_section(contents),
         data=write_data_section(contents),
     )

@@ -100,6 +100,9 @@ class RunContents:
         Jobs whose evaluation is drawn: the first pooled ones, then the others.
     quantiles, decay, equity
         Tables of the evaluation, for these jobs alone; not read for one target.
+    policies, policy_folds
+        What schedules of retraining would have earned, and in each fold (not read for one target);
+        None where the run did not compare any.
     overfitting
         How often the best model of a half of the time disappointed in the other: a row of all
         models, and of each target with several; None where missing.
@@ -125,6 +128,8 @@ class RunContents:
     equity: pa.Table | None = None
     kept: pa.Table | None = None
     overfitting: pa.Table | None = None
+    policies: pa.Table | None = None
+    policy_folds: pa.Table | None = None
 
     @property
     def status(self) -> str:
@@ -221,6 +226,8 @@ def read_contents(
         models = dict(zip(shown, pool.map(run.model, shown), strict=True))
     evaluated = _rows(run, results.EVALUATED_JOBS, None, target)
     charted = _charted(evaluated) if target is None else ()
+    policies = _rows(run, results.POLICIES, None, target)
+    compared = _charted(policies)
     return RunContents(
         record=record,
         symbols=run.symbols(),
@@ -242,6 +249,8 @@ def read_contents(
         equity=_rows_of_jobs(run, results.EQUITY, charted),
         kept=_rows(run, results.KEPT, None, target),
         overfitting=run.table(results.OVERFITTING),
+        policies=policies,
+        policy_folds=_rows_of_jobs(run, results.POLICY_FOLDS, compared) if target is None else None,
     )
 
 
@@ -250,7 +259,8 @@ def _charted(evaluated: pa.Table | None) -> tuple[str, ...]:
     if evaluated is None:
         return ()
     pooled = evaluated.column("symbol").is_null()
-    names = [evaluated.filter(kept).column("job_id") for kept in (pooled, pc.invert(pooled))]
+    kinds = (pooled, pc.invert(pooled))
+    names = [pc.unique(evaluated.filter(kept).column("job_id")) for kept in kinds]
     first = [name for column in names for name in column.slice(0, MAX_CHARTED).to_pylist()]
     return tuple(first[:MAX_CHARTED])
 

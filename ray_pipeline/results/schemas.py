@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.comparison import OverfittingRow
+from ray_pipeline.evaluating.policy_records import PolicyFoldRow, PolicyRow
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow
 from ray_pipeline.records import Question
@@ -136,6 +137,8 @@ TABLES: Mapping[str, Columns] = {
     tables.QUANTILES: _columns_of(QuantileRow),
     tables.DECAY: _columns_of(DecayRow),
     tables.OVERFITTING: _columns_of(OverfittingRow),
+    tables.POLICIES: _columns_of(PolicyRow),
+    tables.POLICY_FOLDS: _columns_of(PolicyFoldRow),
     tables.EQUITY: {
         "job_id": _TEXT,
         "ts": Column("timestamp[ns, tz=UTC]"),

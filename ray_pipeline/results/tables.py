@@ -14,6 +14,8 @@ from ray_pipeline.evaluating.evaluating import (
     OVERFITTING,
     QUANTILES,
 )
+from ray_pipeline.evaluating.policies import POLICY_FOLDS
+from ray_pipeline.evaluating.policies import POLICY_TABLE as POLICIES
 from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.leakage.screening import LEAKAGE_TABLE as LEAKAGE
 from ray_pipeline.ranking.ranking import RANKED_SYMBOLS, RANKED_TARGETS
@@ -40,6 +42,8 @@ __all__ = [
     "MODELS",
     "OVERFITTING",
     "PLAN",
+    "POLICIES",
+    "POLICY_FOLDS",
     "PREDICTIONS",
     "QUANTILES",
     "RANKED_SYMBOLS",
