@@ -24,7 +24,7 @@ from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.recency import recency_weights
 from ray_pipeline.statistics.retraining import predicted_by
-from ray_pipeline.statistics.skill import centred_percentile, outcome, dated_skills
+from ray_pipeline.statistics.skill import centred_percentile, dated_skills, outcome
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.problems import learned_labels
