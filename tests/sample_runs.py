@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.comparison import OverfittingRow
+from ray_pipeline.evaluating.policy_judging import Served, judge_job
+from ray_pipeline.evaluating.policy_records import Policy, PolicyFoldRow, PolicyRow, Variant
 from ray_pipeline.evaluating.records import DecayRow, EvaluatedRow, QuantileRow
 from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, FailureKind, Unit
@@ -29,7 +31,9 @@ from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.selection.kept import KeptRow, judge_kept
 from ray_pipeline.selection.selecting import features_table
 from ray_pipeline.stages.writing import rows_table
+from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.job_fit import JobSpec
 
 ALPHA = 0.05
 VIEWS: tuple[View, ...] = ("cross_sectional", "symbol_specific")
@@ -458,6 +462,33 @@ def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> No
     run.write_table(results.DECAY, rows_table(DecayRow, decay))
     run.write_table(results.OVERFITTING, rows_table(OverfittingRow, _overfitting(rows)))
     run.write_table(results.EQUITY, pa.concat_tables(curves))
+    if rows:
+        _write_policies(run, rows[0])
+
+
+def _write_policies(run: RunDirectory, job: EvaluatedRow) -> None:
+    """Write what two schedules would have earned with one job's models, in four folds."""
+    asked = Policy(1, 0), Policy(None, 0)
+    variants = [Variant("expanding", "none", ())]
+    random = np.random.default_rng(0)
+    folds = [Fold(i, 100 + 50 * i, 150 + 50 * i) for i in range(4)]
+    served = {
+        0: Served(np.repeat(np.arange(4), 50), np.arange(101, 301), None, np.empty((1, 200))),
+        **{
+            i: Served(
+                np.full(50, i), folds[i].test_start + np.arange(1, 51), None, np.empty((1, 50))
+            )
+            for i in range(1, 4)
+        },
+    }
+    for each in served.values():
+        each.values[:] = 0.05 + 0.2 * random.standard_normal(each.values.shape)
+    spec = JobSpec(job.job_id, job.target, "cross_sectional", "ridge", (), (), ())
+    found = judge_job(spec, None, variants, asked, folds, served, "regression", 1, 1.0, 0)
+    for name, kind, own in zip(
+        (results.POLICIES, results.POLICY_FOLDS), (PolicyRow, PolicyFoldRow), found, strict=True
+    ):
+        run.write_table(name, rows_table(kind, [kind(**row) for row in own]))
 
 
 def _overfitting(rows: Sequence[EvaluatedRow]) -> list[OverfittingRow]:

@@ -28,7 +28,10 @@ Schedule = Annotated[
 
 
 class PoliciesConfig(Section):
-    """Every schedule with every window and every half-life: a model per fold and pair of those."""
+    """Every schedule with every window and every half-life: a model per fold and pair of those.
+
+    The first of each is followed as long as nothing is known of any.
+    """
 
     retrain_every: Choices[Schedule] = Field(
         default=(1, 3, 12, "never"),

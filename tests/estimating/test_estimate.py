@@ -99,7 +99,10 @@ def test_what_is_found_decides_the_range() -> None:
 def test_stages_are_those_of_a_run() -> None:
     """Every stage of a run that takes time is estimated, under its name."""
     every = shape(
-        n_suspects=3, n_compared=2, search=SearchShape(n_trials=5, n_splits=2, max_trials=100)
+        n_suspects=3,
+        n_compared=2,
+        search=SearchShape(n_trials=5, n_splits=2, max_trials=100),
+        policies=(10, True),
     )
     names = [stage.name for stage in work_of(every, course_of(every, LIKELY))]
     cheap = {"doubt", "routing"}
