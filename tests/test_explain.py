@@ -112,6 +112,7 @@ def test_document_of_a_target(run_dir: Path, capsys: pytest.CaptureFixture[str])
         "fdr": "bh",
         "families": ["ridge", "lightgbm"],
         "window": "expanding",
+        "until": None,
         "top_n_targets": 10,
         "symbol_alpha": 0.05,
         "min_difference": 0.02,

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
 
+from ray_pipeline.cli import main
+from ray_pipeline.commands.checking import check_config, check_lines
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError
@@ -188,3 +190,21 @@ def test_damage_to_what_is_kept_changes_nothing(tmp_path: Path) -> None:
     run_pipeline(_config(tmp_path, "run", 271), Silent())
     run_pipeline(_config(tmp_path, "scratch", 271), Silent())
     assert _content(tmp_path, "run") == _content(tmp_path, "scratch")
+
+
+def test_check_says_up_to_when_rows_are_looked_at(tmp_path: Path) -> None:
+    """And which folds there are then; or that there is no date yet."""
+    found = check_config(_config(tmp_path, "run", 260))
+    (line,) = (each for each in check_lines(found) if each.startswith("rows "))
+    assert "those before 2014-12-29T00:00, the last date of training.retrain_every=40d" in line
+    assert found["folds"][-1]["test_end"][:10] == "2014-12-28"
+    with pytest.raises(ConfigError, match="no date of retraining has been reached"):
+        check_config(_config(tmp_path, "run", 200))
+
+
+def test_report_and_explain_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads them knows which rows were not looked at."""
+    run_pipeline(_config(tmp_path, "run", 260), Silent())
+    assert "rows from 2014-12-29T00:00 on" in (tmp_path / "run/report.html").read_text()
+    assert main(["explain", str(tmp_path / "run"), "--target", "fwd_ret_1d"]) == 0
+    assert "Rows from 2014-12-29T00:00 on were left aside" in capsys.readouterr().out

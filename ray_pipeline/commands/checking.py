@@ -7,6 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.commands.checked_groups import groups_seen, lines_of_groups
+from ray_pipeline.commands.checked_schedules import (
+    glimpse_until,
+    schedule_lines,
+    schedule_record,
+)
 from ray_pipeline.commands.checked_windows import (
     policies_lines,
     policies_record,
@@ -26,7 +31,7 @@ from ray_pipeline.estimating.forecasting import forecast_glimpse
 from ray_pipeline.estimating.telling import estimate_document
 from ray_pipeline.inspecting.cross_section import needs_cross_section, require_enough_members
 from ray_pipeline.inspecting.folds import fold_records
-from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
+from ray_pipeline.inspecting.glimpse import Glimpse
 from ray_pipeline.inspecting.panel import lay_panel, summarise
 from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.cross_section import is_cross_sectional
@@ -83,10 +88,12 @@ def check_config(
     stages = find_user_stages(config)
     require_usable(place_of_results(config), config, place_of_data(config))
     batch = choose_batch(config, progress)
-    seen = glimpse_batch(batch.partitions, config, batch.interval)
+    seen, until = glimpse_until(batch, config)
     inspection = next(iter(seen.inspections.values()))
     _require_few_left_out(config, seen, len(batch.partitions))
-    summary = summarise(seen.inspections, config, batch.interval, list(seen.outlines.values()))
+    summary = summarise(
+        seen.inspections, config, batch.interval, list(seen.outlines.values()), until
+    )
     memberships = {symbol: each.membership for symbol, each in batch.partitions.items()}
     laid = lay_panel(seen.inspections, summary, config, memberships)
     if seen.is_whole:
@@ -137,6 +144,7 @@ def check_config(
             }
             for target in summary.targets
         ],
+        "schedule": schedule_record(until, config),
         "window": window_record(laid, config.validation.window),
         "policies": policies_record(config, laid),
         "folds": fold_records(laid.folds, laid.axis),
@@ -311,6 +319,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     if found["folds"]:
         first, last = found["folds"][0]["test_start"], found["folds"][-1]["test_end"]
         lines.append(f"folds     {len(found['folds'])}, tested from {first[:10]} to {last[:10]}")
+        lines += schedule_lines(found["schedule"])
         lines += window_lines(found["window"], len(found["read"]["whole"]))
         lines += policies_lines(found["policies"])
     if "cross_sectional" in found["views"]:

@@ -59,7 +59,7 @@ def explain_target(
     check_target(contents, run.uri, target)
     if symbol is not None:
         check_symbol(contents, run.uri, symbol)
-    rules = _rules(run.config())
+    rules = _rules(run.config(), contents.record.data.until)
     told = ("name", "status", "message", "error")
     skills = [] if contents.skills is None else contents.skills.to_pylist()
     return {
@@ -91,7 +91,7 @@ def _cautions(warnings: Sequence[str], target: str) -> list[str]:
     return [text for text in told if name.search(text)]
 
 
-def _rules(config: ExperimentConfig) -> dict[str, Any]:
+def _rules(config: ExperimentConfig, until: str | None) -> dict[str, Any]:
     """Return what the verdicts were measured against."""
     ranking, routing = config.target_ranking, config.routing
     return {
@@ -99,6 +99,7 @@ def _rules(config: ExperimentConfig) -> dict[str, Any]:
         "fdr": ranking.correction,
         "families": list(ranking.families),
         "window": config.validation.window,
+        "until": until,
         "top_n_targets": ranking.top_n_targets,
         "symbol_alpha": config.symbol_alpha,
         "min_difference": routing.min_difference,

@@ -122,6 +122,8 @@ def _ranking_lines(found: Found) -> Iterator[str]:
     if found["groups"] is not None:
         within, n_groups = found["groups"]["column"], len(found["groups"]["groups"])
         yield from wrapped(f"Symbols are compared within {within} ({plural(n_groups, 'group')}).")
+    if found["rules"]["until"] is not None:
+        yield from wrapped(f"Rows from {found['rules']['until'][:16]} on were left aside.")
     if found["rules"]["window"] != "expanding":
         window = found["rules"]["window"]
         yield from wrapped(f"Models are trained on the {window} before their test fold.")

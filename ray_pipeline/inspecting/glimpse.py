@@ -64,7 +64,10 @@ class Glimpse:
 
 
 def glimpse_batch(
-    partitions: Mapping[str, SymbolPartition], config: ExperimentConfig, interval: str | None
+    partitions: Mapping[str, SymbolPartition],
+    config: ExperimentConfig,
+    interval: str | None,
+    until_ns: int | None = None,
 ) -> Glimpse:
     """Read a batch in part; a small one is read whole.
 
@@ -76,6 +79,8 @@ def glimpse_batch(
     ----------
     interval
         Length of a bar from the config or the layout.
+    until_ns
+        Rows from this time on are left aside; None: all are looked at.
 
     Raises
     ------
@@ -85,7 +90,7 @@ def glimpse_batch(
         When the storage fails.
     """
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
-    request = request_of(config, interval)
+    request = request_of(config, interval, until_ns)
     left_out: dict[str, str] = {}
 
     def inspect(partition: SymbolPartition) -> SymbolInspection:

@@ -7,7 +7,7 @@ run of today leaves are those that a run of yesterday left, whatever bars came i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -38,6 +38,8 @@ __all__ = [
     "TimesSpec",
     "UpTo",
     "date_ns",
+    "dates_on",
+    "last_date",
     "look_at_times",
     "read_until",
     "retraining_dates",
@@ -116,14 +118,25 @@ def read_until(
         return None if config.data.until is None else date_ns(config.data.until)
     dates = retraining_dates(runner, run, partitions, config, interval)
     known = [each for each in dates if at_most is None or each <= at_most.time_ns]
-    if not known:
+    return last_date(known, config)
+
+
+def last_date(dates: Sequence[int], config: ExperimentConfig) -> int:
+    """Return the last of some dates of retraining.
+
+    Raises
+    ------
+    ConfigError
+        When there is none.
+    """
+    if not dates:
         raise ConfigError(
             f"training.retrain_every={config.training.retrain_every}: no date of retraining has "
             f"been reached. The first has {_MIN_FOLDS} folds of validation.test_every="
             f"{config.validation.test_every} before it, from validation.first_test="
             f"{config.validation.first_test} on. Set an earlier first_test, or wait for more rows."
         )
-    return known[-1]
+    return dates[-1]
 
 
 def retraining_dates(
@@ -140,12 +153,29 @@ def retraining_dates(
     tuple
         Nanoseconds since 1970: of each the first timestamp of the fold that begins there.
     """
+    return dates_on(*_times(runner, run, partitions, config, interval), config)
+
+
+def dates_on(
+    axis: NDArray[np.int64], n_symbols: NDArray[np.int64], config: ExperimentConfig
+) -> tuple[int, ...]:
+    """Return the dates of retraining that a panel has reached, in order; see `retraining_dates`.
+
+    Parameters
+    ----------
+    axis, n_symbols
+        Timestamps of the panel, and the symbols at each, shape (n_timestamps,).
+
+    Raises
+    ------
+    ConfigError
+        When the config names no schedule.
+    """
     validation, training = config.validation, config.training
     every = None if validation.test_every is None else read_duration(validation.test_every)
     retrain = None if training.retrain_every is None else read_duration(training.retrain_every)
     if every is None or retrain is None or validation.first_test is None:
         raise ConfigError("training.retrain_every needs validation.first_test and test_every.")
-    axis, n_symbols = _times(runner, run, partitions, config, interval)
     if config.data.until is not None:
         n_kept = int(np.searchsorted(axis, date_ns(config.data.until), side="right"))
         axis, n_symbols = axis[:n_kept], n_symbols[:n_kept]

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ray_pipeline.errors import ArtifactError, DataError
+from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.naming import name_columns
@@ -193,6 +194,24 @@ class LoadedRun:
         return score_table(
             symbol_table, serving.jobs, models, schema, start, in_sample=in_sample
         ).table
+
+    def ledger(self) -> pa.Table:
+        """Return what ``update`` predicted, row by row when it did, and what became of it.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``ts``, ``symbol``, ``target``, ``score``, ``prediction``, the models and their
+            version, ``inputs_sha256`` of the features, ``made_at``; ``actual`` and ``known_ts``
+            are null until the label is known. Sorted by time, symbol and target; empty where
+            nothing was updated yet.
+
+        Raises
+        ------
+        DamagedFileError
+            When the ledger is not as it was written.
+        """
+        return PredictionLedger(self._trained.run).table()
 
     def known_from(self, symbol: str) -> str:
         """Return when the last label was known that the symbol's models learned from.

@@ -91,6 +91,7 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
         *([("Groups", _groups(record.groups))] if record.groups is not None else []),
         ("Rows", _rows(data)),
         ("Period", period(data.first_ts, data.last_ts)),
+        *([("Left aside", f"rows from {data.until[:16]} on")] if data.until is not None else []),
         (
             "Features, targets",
             f"{_counted(contents, 'features')}, {_counted(contents, 'targets')}",

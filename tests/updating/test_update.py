@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,14 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
 
+from ray_pipeline import load_run
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import DamagedFileError
+from ray_pipeline.execution import Outcome, SerialExecutor, Unit
 from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating import Update, UpdateOptions, update_run
+
+if TYPE_CHECKING:
+    from conftest import Store
 
 FIRST, DUE = 240, 271
 """Bars of the panel that the run is made of, and those with which the next date is reached."""
@@ -213,6 +218,74 @@ def test_without_a_schedule_models_stay(tmp_path: Path) -> None:
     assert read_json(Path(run) / "run.json")["content_sha256"] == content
     predictions, _ = _tables(run)
     assert len(set(predictions["ts"].to_pylist())) == 60
+
+
+@pytest.mark.parametrize("at", ["look_at_times", "update_scores", "rank_symbol", "train_pooled"])
+def test_an_update_that_was_stopped_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """While it looks, scores or trains; the end is that of one that nobody stopped."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    stopped, whole = _run(one), _run(other)
+    for root in (one, other):
+        _write(root, DUE + 2)
+    run = SerialExecutor.run
+
+    def stopping(self: SerialExecutor[Any], units: Sequence[Unit]) -> Iterator[Outcome]:
+        for unit in units:
+            if unit.stage == at:
+                raise KeyboardInterrupt
+            yield from run(self, [unit])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SerialExecutor, "run", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            _update(stopped)
+    _update(stopped)
+    _update(whole)
+    for mine, theirs in zip(_tables(stopped), _tables(whole), strict=True):
+        assert mine.num_rows > 0
+        assert mine.equals(theirs)
+    contents = [read_json(Path(each) / "run.json")["content_sha256"] for each in (stopped, whole)]
+    assert contents[0] == contents[1]
+
+
+def test_in_an_object_store_as_on_a_disk(
+    tmp_path: Path, s3_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run, data and ledger in a bucket: the same rows, over a date of retraining."""
+    endpoint, region = (str(s3_store.options[key]) for key in ("endpoint_url", "region"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    here = _run(tmp_path)
+    for path in Path(here).rglob("*"):
+        if path.is_file():
+            s3_store.put(f"run/{path.relative_to(here).as_posix()}", path.read_bytes())
+    there = s3_store.uri_of("run")
+    config = RunDirectory(there).read_text("config.yaml")
+    moved = config.replace(str(tmp_path / "data"), s3_store.uri_of("panel"))
+    RunDirectory(there).write_text("config.yaml", moved)
+    _days(tmp_path, here, [DUE + 2])
+    for path in (tmp_path / "data").rglob("*.parquet"):
+        name = path.relative_to(tmp_path / "data").as_posix()
+        s3_store.put(f"panel/{name}", path.read_bytes())
+    update = _update(there)
+    assert len(update.retrained) == 1
+    for mine, theirs in zip(_tables(there), _tables(here), strict=True):
+        assert mine.num_rows > 0
+        assert mine.equals(theirs)
+    records = [RunDirectory(each).read_json("run.json") for each in (here, there)]
+    contents = [record["content_sha256"] for record in records]
+    assert contents[0] == contents[1]
+    assert _update(there).is_nothing
+
+
+def test_the_ledger_in_python(tmp_path: Path) -> None:
+    """Of a run that is opened to predict."""
+    run = _run(tmp_path)
+    assert load_run(run).ledger().num_rows == 0
+    _days(tmp_path, run, [FIRST + 2])
+    assert load_run(run).ledger().num_rows == _tables(run)[0].num_rows > 0
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
