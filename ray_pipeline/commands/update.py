@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND", "update_lines"]
 
+_ALARM = 3
 _N_NAMED = 5
 
 
@@ -28,6 +29,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0: in this process, no Ray",
     )
     parser.add_argument("--address", help="instead of the run's execution.address")
+    parser.add_argument(
+        "--watch-since",
+        metavar="TIME",
+        help="judge live predictions from this time on alone, as after an answer to an alarm",
+    )
     add_json(parser)
 
 
@@ -35,22 +41,25 @@ def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.driving.progress import Progress
     from ray_pipeline.updating import UpdateOptions, update_run
 
-    chosen = UpdateOptions(options.n_workers, options.address)
+    chosen = UpdateOptions(options.n_workers, options.address, options.watch_since)
     own = [os.getcwd()]  # where a run finds features of your own
     update = update_run(options.run_dir, Progress(sys.stderr), chosen, own)
     if options.json:
         put_json(update.document())
     else:
         put(*update_lines(update))
-    return 0
+    return _ALARM if update.alarms else 0
 
 
 def update_lines(update: Update) -> list[str]:
     """Say what an update did, in lines for a person."""
+    from ray_pipeline.monitoring.watching import MONITOR_PAGE
     from ray_pipeline.wording import plural, some_of
 
+    alarms = [f"ALARM      {text}" for text in update.alarms]
     if update.is_nothing:
-        return [f"nothing new: {update.run_dir} is up to date (models {update.version})"]
+        lines = [f"nothing new: {update.run_dir} is up to date (models {update.version})"]
+        return [*lines, *alarms]
     lines = [f"trained:   on the rows before {date}" for date in update.retrained]
     if update.restated:
         named = some_of([each.symbol for each in update.restated], at_most=_N_NAMED)
@@ -70,7 +79,11 @@ def update_lines(update: Update) -> list[str]:
         lines.append(f"           and {len(update.problems) - _N_NAMED} more in update.json")
     lines.append(f"models:    {update.version}")
     lines.append(f"ledger:    {update.run_dir}/ledger")
-    return lines
+    lines.append(
+        f"watched:   {'no alarm' if not alarms else plural(len(alarms), 'alarm')}, "
+        f"{update.run_dir}/{MONITOR_PAGE}"
+    )
+    return [*lines, *alarms]
 
 
 COMMAND = Command(
@@ -78,7 +91,7 @@ COMMAND = Command(
     summary="bring a run up to date: score new rows, join outcomes, retrain when it is due",
     add_arguments=_add_arguments,
     execute=_execute,
-    epilog="exit codes: 0 done, or nothing new; 1 failed; 2 wrong command line, run or data",
+    epilog="Exit code 0: done, or nothing new; 3: an alarm; 1 and 2 as for every command.",
     is_resumed=True,
     lost_code=0,
 )

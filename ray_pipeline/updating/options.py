@@ -21,10 +21,13 @@ class UpdateOptions:
         Workers; 0: in this process, without Ray.
     address
         Of the Ray cluster.
+    watch_since
+        Live predictions before this time are not judged, as after an answer to an alarm, ISO 8601.
     """
 
     n_workers: int | None = None
     address: str | None = None
+    watch_since: str | None = None
 
     def execution(self) -> dict[str, Any]:
         """Return the keys of the config's ``execution`` that these replace.

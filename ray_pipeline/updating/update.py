@@ -23,9 +23,11 @@ from ray_pipeline.execution import Failed
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.schedule import UpTo
 from ray_pipeline.ledger.ledger import PredictionLedger
+from ray_pipeline.monitoring.watching import monitor_run
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
+from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.updating.latest import latest_training
 from ray_pipeline.updating.options import UpdateOptions
@@ -63,6 +65,8 @@ class Update:
         By symbol, why it could not be scored.
     version
         Of the models that serve from now on.
+    alarms
+        Of `ray_pipeline.monitoring`, in sentences; where nothing was new, those that stand.
     """
 
     run_dir: str
@@ -74,6 +78,7 @@ class Update:
     restated: list[Restatement] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     version: str = ""
+    alarms: list[str] = field(default_factory=list)
 
     @property
     def is_nothing(self) -> bool:
@@ -116,8 +121,13 @@ def update_run(
         updating.follow(lease)
         for name in _TEMPORARY:
             run.remove(name)
-        run.write_json(UPDATE, updating.update.document())
-        return updating.update
+        update = updating.update
+        if update.is_nothing:
+            update.alarms = _standing(run)
+        else:
+            update.alarms = monitor_run(run_uri, options.watch_since, import_folders).alarms
+        run.write_json(UPDATE, update.document())
+        return update
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +258,13 @@ class _Updating:
             times = pc.min_max(found.predictions["ts"].cast(pa.int64())).as_py()
             self.update.first_ts = self.update.first_ts or iso_time(times["min"])
             self.update.last_ts = iso_time(times["max"])
+
+
+def _standing(run: RunDirectory) -> list[str]:
+    """Return the alarms that the update before this one left."""
+    before = run.read_json(UPDATE) if run.exists(UPDATE) else {}
+    alarms = before.get("alarms") if isinstance(before, dict) else None
+    return [str(each) for each in alarms] if isinstance(alarms, list) else []
 
 
 def _batch(trained: TrainedRun, config: ExperimentConfig, reporter: Reporter) -> Batch:
