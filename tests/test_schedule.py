@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from panels import planted_panel, quick_config, read_json, symbol_names, write_panel
@@ -208,3 +209,22 @@ def test_report_and_explain_say_so(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "rows from 2014-12-29T00:00 on" in (tmp_path / "run/report.html").read_text()
     assert main(["explain", str(tmp_path / "run"), "--target", "fwd_ret_1d"]) == 0
     assert "Rows from 2014-12-29T00:00 on were left aside" in capsys.readouterr().out
+
+
+def test_earlier_predictions_stay_whatever_later_folds_say(tmp_path: Path) -> None:
+    """Whether a fold's model uses the features selected is decided by the folds before it."""
+    found = []
+    for n_bars in (271, 311):
+        selection = {"accept": "if_no_worse", "top_m_features": 1}
+        config = _config(tmp_path, f"run{n_bars}", n_bars, feature_selection=selection)
+        run_pipeline(config, Silent())
+        path = tmp_path / f"run{n_bars}/predictions/out_of_sample.parquet"
+        found.append(pq.ParquetFile(path).read())
+    before, after = found
+    keys = ["ts", "symbol", "target", "view", "family", "fold", "prediction", "standing"]
+    n_folds = pc.max(before["fold"]).as_py() + 1
+    assert n_folds == 3
+    same = after.filter(pc.less(after["fold"], n_folds))
+    order = [(key, "ascending") for key in keys[:5]]
+    assert same.num_rows > 0
+    assert before.select(keys).sort_by(order).equals(same.select(keys).sort_by(order))

@@ -16,6 +16,7 @@ from ray_pipeline.statistics.skill import even_bets, time_contributions, timesta
 from ray_pipeline.statistics.tails import normal_upper_quantile, t_upper_tail
 
 __all__ = [
+    "MAX_BLOCKS",
     "Evidence",
     "PredictedRows",
     "SkillMeasure",

@@ -90,7 +90,7 @@ def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
     -------
     dict
         Name of a table with two series for each family and target, of blocks of the proven
-        folds' time; and the rows that both are made of.
+        folds' time, and the rows in each block; and the rows that both are made of.
     """
     frame, rows = spec.frame, reader.rows(spec.partition, spec.frame)
     ranked = reader.run.read_table(spec.predictions)
@@ -124,6 +124,10 @@ def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
             # Only the same rows can be compared.
             if np.array_equal(with_all.positions, with_selected.positions):
                 n_rows[name] = len(with_all.positions)
+                places_of_rows = with_all.positions
+                ones = np.ones(len(places_of_rows))
+                counted, _ = block_sums(ones, places_of_rows, 0, n_places)
+                series[f"{name}_rows"] = counted * max(len(places_of_rows), 1)
                 for kind, sample in (("all", with_all), ("selected", with_selected)):
                     contributions = time_contributions(
                         sample.centred_percentile, sample.outcome, target.task

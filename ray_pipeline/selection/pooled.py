@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import math
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ray_pipeline.execution.artifacts import table_name, unit_folder
 from ray_pipeline.panel.frame import PanelFrame
@@ -26,7 +28,7 @@ from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.selection.choosing import Designs, SelectionSettings, agreed, choose_in
 from ray_pipeline.selection.consensus import FoldChoice
-from ray_pipeline.selection.proof import predict_on_chosen
+from ray_pipeline.selection.proof import grows, predict_on_chosen
 
 __all__ = [
     "PooledFoldChoiceSpec",
@@ -223,10 +225,13 @@ _NO_SKILLS = pa.table(
 
 
 def prove_pooled(reader: PanelReader, spec: PooledProofSpec) -> dict[str, Any]:
-    """Measure what each family keeps of its skill, over all folds (unit function)."""
-    table = pa.concat_tables(list(reader.run.read_tables(spec.series)))
-    names, families = table.column("target").to_numpy(), table.column("family").to_numpy()
-    both = np.stack([table.column(name).to_numpy() for name in ("all", "selected")])
+    """Measure what each family keeps of its skill, over all folds (unit function).
+
+    Of a panel that grows by whole folds also over the first of the proven folds alone, the first
+    two, and so on, as far as labels were known when the next fold began: ``earlier``.
+    """
+    tables = list(reader.run.read_tables(spec.series))
+    n_earlier = len(tables) if grows(spec.frame) else 0
     records: dict[str, Any] = {}
     for target in spec.frame.targets:
         if target.name not in spec.targets:
@@ -234,16 +239,35 @@ def prove_pooled(reader: PanelReader, spec: PooledProofSpec) -> dict[str, Any]:
         span = spec.frame.span_of(target, "cross_sectional")
         records[target.name] = by_family = {}
         for family in spec.settings.family_names:
-            of_all, selected = (
-                SkillSeries.of_timestamps(skills)
-                for skills in both[:, (names == target.name) & (families == family)]
-            )
-            by_family[family] = {
-                "all": time_evidence(of_all, span, spec.spacing).to_record(),
-                "selected": time_evidence(selected, span, spec.spacing).to_record(),
-                "difference": paired_evidence(selected, of_all, span, spec.spacing).to_record(),
+            found = [_skills_of(table, target.name, family) for table in tables]
+            unknown = math.ceil(span / spec.spacing)
+            earlier = [
+                [*found[:n], found[n][:, : max(found[n].shape[1] - unknown, 0)]]
+                for n in range(n_earlier)
+            ]
+            by_family[family] = _kept_record(found, span, spec.spacing) | {
+                "earlier": [_kept_record(each, span, spec.spacing) for each in earlier]
             }
     return {"targets": records}
+
+
+def _skills_of(table: pa.Table, target: str, family: str) -> NDArray[np.float64]:
+    """Return the skills of a fold with all features and with those chosen, (2, n_timestamps)."""
+    names, families = table.column("target").to_numpy(), table.column("family").to_numpy()
+    both = np.stack([table.column(name).to_numpy() for name in ("all", "selected")])
+    found: NDArray[np.float64] = both[:, (names == target) & (families == family)]
+    return found
+
+
+def _kept_record(folds: Sequence[NDArray[np.float64]], span: int, spacing: float) -> dict[str, Any]:
+    of_all, selected = (
+        SkillSeries.of_timestamps(skills) for skills in np.concatenate(folds, axis=1)
+    )
+    return {
+        "all": time_evidence(of_all, span, spacing).to_record(),
+        "selected": time_evidence(selected, span, spacing).to_record(),
+        "difference": paired_evidence(selected, of_all, span, spacing).to_record(),
+    }
 
 
 def pooled_importances(

@@ -20,7 +20,14 @@ from ray_pipeline.selection.choosing import Designs
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import centred_percentile
 
-__all__ = ["FittedAnew", "fit_on_chosen", "on_proven_folds", "predict_on_chosen", "proven_folds"]
+__all__ = [
+    "FittedAnew",
+    "fit_on_chosen",
+    "grows",
+    "on_proven_folds",
+    "predict_on_chosen",
+    "proven_folds",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,14 +38,19 @@ def proven_folds(frame: PanelFrame) -> tuple[Fold, ...]:
 
     The difference of two models on the same rows is known far better than the skill of either, so
     that few rows do; and the last folds train on what is most like the final model's rows. Of a
-    panel that grows by whole folds it is every third from the third on, so that a fold once proven
-    stays so.
+    panel that grows by whole folds it is every third from the second on, so that a fold once
+    proven stays so.
     """
     folds = frame.folds
-    if frame.request.rules.until_ns is not None:
-        return folds[2::3] or folds[-1:]
+    if grows(frame):
+        return folds[1::3]
     n_proven = max(1, len(folds) // 3)
     return folds[::-3][:n_proven][::-1]
+
+
+def grows(frame: PanelFrame) -> bool:
+    """Whether the panel grows by whole folds, each of which decides by those before it."""
+    return frame.request.rules.until_ns is not None
 
 
 def on_proven_folds(frame: PanelFrame, positions: Ints) -> tuple[Ints, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.ranking.settings import RankingSettings
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
-from ray_pipeline.samples.evidence import Evidence, series_evidence
+from ray_pipeline.samples.evidence import MAX_BLOCKS, Evidence, series_evidence
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.selection.kept import MIN_DROPPED, KeptRow, judge_kept
 from ray_pipeline.selection.own import SymbolProofSpec, prove_symbol
@@ -26,12 +27,12 @@ from ray_pipeline.selection.pooled import (
     prove_pooled,
     prove_pooled_fold,
 )
-from ray_pipeline.selection.proof import on_proven_folds, proven_folds
-from ray_pipeline.selection.selected import SelectedFeatures
+from ray_pipeline.selection.proof import grows, on_proven_folds, proven_folds
+from ray_pipeline.selection.selected import AcceptedFolds, SelectedFeatures
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.storage import RunDirectory
 
-__all__ = ["prove_own_models", "prove_pooled_models"]
+__all__ = ["Proofs", "prove_own_models", "prove_pooled_models"]
 
 MIN_PROVEN, MAX_PROVEN = 6, 64
 """Symbols whose own models of a target are fitted anew, drawn by the seed. One verdict serves all
@@ -43,6 +44,20 @@ SHARE_PROVEN = 0.05
 Choices = Mapping[tuple[str, str | None], SelectedFeatures]
 
 
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What comes of a proof.
+
+    Attributes
+    ----------
+    accepted
+        Of each fold what the folds before it say; None where all share the verdict of `rows`.
+    """
+
+    rows: list[KeptRow]
+    accepted: AcceptedFolds | None
+
+
 def prove_pooled_models(
     runner: UnitRunner,
     frame: PanelFrame,
@@ -50,7 +65,7 @@ def prove_pooled_models(
     ranking: Ranking,
     choices: Mapping[str, SelectedFeatures],
     config: ExperimentConfig,
-) -> list[KeptRow]:
+) -> Proofs:
     """Measure what the pooled models keep, of the targets whose selection leaves enough out."""
     settings = RankingSettings.from_config(config)
     accept, n_all = config.feature_selection.accept, len(frame.request.features)
@@ -61,19 +76,54 @@ def prove_pooled_models(
     }
     records = _prove_pooled(runner, frame, pool, ranking, measured, settings) if measured else {}
     rows = []
+    accepted: dict[tuple[str, View, str], Mapping[int, bool]] = {}
     for target, choice in choices.items():
         for family in settings.family_names:
             if not choice.final:
                 continue
             of_family = records.get(target, {}).get(family)
-            skills, difference = None, Evidence.none()
-            if of_family is not None:
-                skills = of_family["all"]["skill"], of_family["selected"]["skill"]
-                difference = Evidence.from_record(of_family["difference"])
             key: tuple[str, View, str] = (target, "cross_sectional", family)
             sizes = n_all, float(len(choice.final))
-            rows.append(judge_kept(key, sizes, len(pool.symbols), skills, difference, accept))
-    return rows
+
+            def judged(
+                record: Mapping[str, Any] | None,
+                key: tuple[str, View, str] = key,
+                sizes: tuple[int, float] = sizes,
+            ) -> KeptRow:
+                skills, difference = _figures(record)
+                return judge_kept(key, sizes, len(pool.symbols), skills, difference, accept)
+
+            rows.append(judged(of_family))
+            earlier = [] if of_family is None else of_family["earlier"]
+            accepted[key] = _by_fold(
+                frame, [judged(each).accepted for each in earlier], judged(None).accepted
+            )
+    return Proofs(rows, accepted if grows(frame) else None)
+
+
+def _figures(record: Mapping[str, Any] | None) -> tuple[tuple[float, float] | None, Evidence]:
+    if record is None:
+        return None, Evidence.none()
+    skills = record["all"]["skill"], record["selected"]["skill"]
+    return skills, Evidence.from_record(record["difference"])
+
+
+def _by_fold(frame: PanelFrame, earlier: Sequence[bool], before: bool) -> dict[int, bool]:
+    """Say of each fold what the proven folds before it say.
+
+    Parameters
+    ----------
+    earlier
+        What the first of the proven folds says, what the first two do, and so on.
+    before
+        What is done while none is proven.
+    """
+    proven = [fold.index for fold in proven_folds(frame)]
+    verdicts = [before, *earlier]
+    return {
+        fold.index: verdicts[min(sum(index < fold.index for index in proven), len(earlier))]
+        for fold in frame.folds
+    }
 
 
 def _is_worth_it(n_selected: float, n_all: int, config: ExperimentConfig) -> bool:
@@ -129,7 +179,7 @@ def prove_own_models(
     ranking: Ranking,
     choices: Choices,
     config: ExperimentConfig,
-) -> list[KeptRow]:
+) -> Proofs:
     """Measure what own models keep, by target and family, on some of the symbols."""
     settings = RankingSettings.from_config(config)
     by_target = _symbols_of(choices)
@@ -146,18 +196,32 @@ def prove_own_models(
     asked = _drawn(worth, n_proven, frame.seed)
     measured = _prove_symbols(runner, run, frame, partitions, ranking, choices, asked, settings)
     rows = []
+    accepted: dict[tuple[str, View, str], Mapping[int, bool]] = {}
+    n_proven_folds = len(proven_folds(frame)) if grows(frame) else 0
+    accept = config.feature_selection.accept
     for target in frame.targets:
         for family in settings.family_names if target.name in by_target else ():
             key: tuple[str, View, str] = (target.name, "symbol_specific", family)
             symbols = by_target[target.name]
             final = [len(choices[target.name, symbol].final) for symbol in symbols]
             sizes = len(frame.request.features), float(np.mean(final))
-            pairs = measured.get((target.name, family), [])
-            skills, difference = _mean_over_symbols(pairs, target, frame)
-            accept = config.feature_selection.accept
-            n_symbols = len(pairs) or len(symbols)
-            rows.append(judge_kept(key, sizes, n_symbols, skills, difference, accept))
-    return rows
+
+            def judged(
+                n_folds: int | None,
+                target: TargetSpec = target,
+                key: tuple[str, View, str] = key,
+                sizes: tuple[int, float] = sizes,
+                n_symbols: int = len(symbols),
+            ) -> KeptRow:
+                pairs = measured.get((target.name, key[2], n_folds), [])
+                skills, difference = _mean_over_symbols(pairs, target, frame)
+                n_symbols = len(pairs) or n_symbols
+                return judge_kept(key, sizes, n_symbols, skills, difference, accept)
+
+            rows.append(judged(None))
+            earlier = [judged(n).accepted for n in range(1, n_proven_folds + 1)]
+            accepted[key] = _by_fold(frame, earlier, judged(0).accepted)
+    return Proofs(rows, accepted if grows(frame) else None)
 
 
 def _symbols_of(choices: Choices) -> dict[str, list[str]]:
@@ -199,8 +263,14 @@ def _prove_symbols(
     choices: Choices,
     asked: Mapping[str, Sequence[str]],
     settings: RankingSettings,
-) -> dict[tuple[str, str], Pairs]:
-    """Fit the symbols' models anew, and pair their series with those of ranking's."""
+) -> dict[tuple[str, str, int | None], Pairs]:
+    """Fit the symbols' models anew, and pair their series with those of ranking's.
+
+    Returns
+    -------
+    dict
+        By target, family, and how many of the proven folds they are of; None: of all.
+    """
     proven = [fold.index for fold in proven_folds(frame)]
     by_symbol: dict[str, list[str]] = {}
     for target, symbols in asked.items():
@@ -225,16 +295,39 @@ def _prove_symbols(
         )
         for symbol, targets in sorted(by_symbol.items())
     ]
-    found: dict[tuple[str, str], Pairs] = {}
-    names = [target.name for target in frame.targets]
+    found: dict[tuple[str, str, int | None], Pairs] = {}
     for _, record in sorted(runner.run(units).items()):
         series = run.read_table(record["series"])
         for column, n_rows in record["n_rows"].items():
             family, index = column.rsplit("_", 1)
-            both = (series.column(f"{column}_{kind}").to_numpy() for kind in ("all", "selected"))
+            told = frame.targets[int(index)]
+            of_all, selected, counts = (
+                series.column(f"{column}_{kind}").to_numpy() for kind in ("all", "selected", "rows")
+            )
+            key = told.name, family
             if n_rows > 0:
-                found.setdefault((names[int(index)], family), []).append((*both, n_rows))
+                found.setdefault((*key, None), []).append((of_all, selected, n_rows))
+            for n_folds, n_blocks in _earlier_blocks(frame, told, len(of_all)):
+                n_known = round(counts[:n_blocks].sum())
+                if n_known > 0:
+                    pair = (each[:n_blocks] * (n_rows / n_known) for each in (of_all, selected))
+                    found.setdefault((*key, n_folds), []).append((*pair, n_known))
     return found
+
+
+def _earlier_blocks(
+    frame: PanelFrame, target: TargetSpec, n_blocks: int
+) -> Iterator[tuple[int, int]]:
+    """Say how many blocks the first proven folds have whose labels are known after them.
+
+    Nothing of a panel that does not grow by whole folds.
+    """
+    proven = proven_folds(frame) if grows(frame) else ()
+    n_places = sum(fold.test_end - fold.test_start for fold in proven)
+    span, n_before = frame.span_of(target, "cross_sectional"), 0
+    for number, fold in enumerate(proven, 1):
+        n_before += fold.test_end - fold.test_start
+        yield number, max(n_before - span, 0) * n_blocks // n_places
 
 
 def _mean_over_symbols(
@@ -248,7 +341,7 @@ def _mean_over_symbols(
         return None, Evidence.none()
     n_blocks = len(pairs[0][0])
     _, n_places = on_proven_folds(frame, np.empty(0, dtype=np.int64))
-    per_block = n_places / n_blocks
+    per_block = n_places / min(MAX_BLOCKS, n_places)
     horizon = frame.span_of(target, "cross_sectional")
     differences = [with_selected - with_all for with_all, with_selected, _ in pairs]
     errors = [

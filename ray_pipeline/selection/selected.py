@@ -13,7 +13,11 @@ from ray_pipeline.records import View
 from ray_pipeline.selection.kept import KeptRow
 from ray_pipeline.statistics.stability import selection_stability
 
-__all__ = ["ModelFeatures", "SelectedFeatures", "Selection"]
+__all__ = ["AcceptedFolds", "ModelFeatures", "SelectedFeatures", "Selection"]
+
+
+AcceptedFolds = Mapping[tuple[str, View, str], Mapping[int, bool]]
+"""By target, view and family: by fold, whether its model uses the features selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,15 @@ class Selection:
         What the choices keep of the skill of all features, by target, view and family.
     every
         All features, in the order of the panel.
+    accepted
+        By target, view and family, of each fold whether its model uses the features selected, as
+        the folds before it say. None where all folds and the final model share one decision.
     """
 
     choices: Mapping[tuple[str, str | None], SelectedFeatures]
     kept: Sequence[KeptRow] = ()
     every: tuple[str, ...] = ()
+    accepted: AcceptedFolds | None = None
 
     def features(self, target: str, symbol: str | None, family: str) -> ModelFeatures | None:
         """Return the features of a model; None where nothing was selected for it.
@@ -110,11 +118,27 @@ class Selection:
         rows = [row for row in self.kept if (row.target, row.view) == (target, view)]
         of_family = [row for row in rows if row.family == family] or rows
         is_decided = any(row.verdict in ("no worse", "worse") for row in of_family)
+        if self.accepted is not None:
+            return self._by_fold(choice, of_family)
         n_sets = 2 if is_decided and symbol is None else 1
         if of_family and all(row.accepted for row in of_family):
             return ModelFeatures(choice.final, choice.folds, True, n_sets)
         every = dict.fromkeys(choice.folds, self.every)
         return ModelFeatures(self.every, every, False, n_sets)
+
+    def _by_fold(self, choice: SelectedFeatures, rows: Sequence[KeptRow]) -> ModelFeatures:
+        """Return the features of a model of which each fold decides by those before it.
+
+        No decision is made on the rows that the skill is measured on: there is nothing to pay for.
+        """
+        accepted = self.accepted or {}
+        by_fold = [accepted.get((row.target, row.view, row.family), {}) for row in rows]
+        folds = {
+            index: names if by_fold and all(each.get(index) for each in by_fold) else self.every
+            for index, names in choice.folds.items()
+        }
+        are_selected = bool(rows) and all(row.accepted for row in rows)
+        return ModelFeatures(choice.final if are_selected else self.every, folds, are_selected)
 
     def table_rows(self) -> list[dict[str, Any]]:
         """Rows of ``feature_selection/features.parquet``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from ray_pipeline.selection.pooled import (
     select_pooled,
     select_pooled_fold,
 )
-from ray_pipeline.selection.proving import prove_own_models, prove_pooled_models
+from ray_pipeline.selection.proving import Proofs, prove_own_models, prove_pooled_models
 from ray_pipeline.selection.selected import SelectedFeatures, Selection
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
@@ -63,23 +64,26 @@ def select_features(
     """
     settings = SelectionSettings.from_config(config)
     choices: dict[tuple[str, str | None], SelectedFeatures] = {}
-    kept: list[KeptRow] = []
+    proofs: list[Proofs] = []
     pooled = _predictable_pooled(ranking) if pool is not None else ()
     if pool is not None and pooled:
         comparison = RankingSettings.from_config(config).comparison
         found = _select_pooled(runner, frame, pool, ranking, pooled, settings, comparison)
         choices |= {(target, None): choice for target, choice in found.items()}
-        kept += prove_pooled_models(runner, frame, pool, ranking, found, config)
+        proofs.append(prove_pooled_models(runner, frame, pool, ranking, found, config))
     units = _symbol_units(frame, partitions, ranking, settings, config.symbol_alpha)
     for symbol, record in runner.run(units).items():
         for target, found_own in record["targets"].items():
             choices[target, symbol] = SelectedFeatures.from_record(found_own)
-    kept += prove_own_models(runner, run, frame, partitions, ranking, choices, config)
+    proofs.append(prove_own_models(runner, run, frame, partitions, ranking, choices, config))
+    kept = [row for proof in proofs for row in proof.rows]
+    accepted = [proof.accepted for proof in proofs if proof.accepted is not None]
     ordered = sorted(choices, key=lambda key: (ranking.chosen.index(key[0]), key[1] or ""))
     return Selection(
         choices={key: choices[key] for key in ordered},
         kept=tuple(sorted(kept, key=lambda row: (ranking.chosen.index(row.target), row.view))),
         every=frame.request.features,
+        accepted=dict(ChainMap(*map(dict, accepted))) if accepted else None,
     )
 
 
