@@ -108,7 +108,7 @@ def proof(panel: MemoryPanel, features: tuple[str, ...]) -> list[KeptRow]:
         {("y", symbol): choice for symbol in panel.partitions},
         config,
     )
-    return [*pooled, *own]
+    return [*pooled.rows, *own.rows]
 
 
 class TestTheProof:
