@@ -325,6 +325,8 @@ WRONG_VALUES = [
     ("evaluation: {n_quantiles: 1}", "found 1; must be at least 2"),
     ("evaluation: {n_quantiles: 101}", "found 101; must be at most 100"),
     ("evaluation: {cost_bps: -0.5}", "found -0.5; must be at least 0.0"),
+    ("training: {interval_coverage: 1.0}", "found 1.0; must be at most 0.99"),
+    ("training: {interval_coverage: 0.1}", "found 0.1; must be at least 0.5"),
     ("routing: {min_difference: -1}", "found -1; must be at least 0.0"),
     ("training: {hyperparameters: {ridge: 5}}", "found 5; must be a mapping of keys to values"),
     (

@@ -14,7 +14,7 @@ from ray_pipeline.driving.progress import Progress
 from ray_pipeline.execution import Done, Failed, FailureKind, Unit
 from ray_pipeline.results.stages import taken_names
 
-OUTSIDE_STAGES = {"compare_versions", "history", "label", "score_present"}
+OUTSIDE_STAGES = {"calibrate", "compare_versions", "history", "label", "score", "score_present"}
 """Units of other commands, and of the end of a run."""
 
 

@@ -290,6 +290,11 @@ class TrainingConfig(Section):
     max_jobs: Count | None = Field(
         default=None, description="Train only this many jobs, by priority; null: all of them."
     )
+    interval_coverage: Annotated[float, Field(ge=0.5, le=0.99)] = Field(
+        default=0.9,
+        description="Share of the labels that are to lie between __low and __high, which predict "
+        "gives of targets with real values.",
+    )
     search: SearchConfig | None = Field(
         default=None,
         description="Search hyperparameters inside the folds (needs the extra search); null: use "

@@ -16,10 +16,12 @@ INTERVAL_S = 5.0
 """Without a terminal a line at most this often: job logs keep every line."""
 
 _OTHER_UNITS = {
+    "calibrate": "calibrating",
     "compare_versions": "comparing versions",
     "history": "sorting history",
     "label": "labeling",
-    "predict": "predicting",
+    "predict": "writing predictions",
+    "score": "predicting",
     "score_present": "scoring by the present version",
     "update_scores": "scoring",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -112,7 +112,7 @@ class PredictionsFolder:
             **facts,
         }
 
-    def begin(self, units: Sequence[Unit]) -> None:
+    def begin(self, units: Sequence[Unit], before: Mapping[str, Collection[str]]) -> None:
         """Forget what earlier predictions left here that these will not give again.
 
         A finished unit counts only while its file is there, and a file only while its unit is
@@ -122,6 +122,8 @@ class PredictionsFolder:
         ----------
         units
             Those to come; the spec of each names its file.
+        before
+            Digests of the units that they need, by stage: what others of these stages left goes.
         """
         names = {unit.digest: str(unit.spec.name) for unit in units}
         there = frozenset(self._out.list())
@@ -129,7 +131,11 @@ class PredictionsFolder:
         stale: list[str] = []
         for name in there:
             folder, _, file = name.rpartition("/")
-            if folder == f"units/{STAGE}":
+            parts = name.split("/")
+            if len(parts) > 2 and parts[0] == "units" and parts[1] in before:
+                if parts[2].removesuffix(".json") not in before[parts[1]]:
+                    stale.append(name)
+            elif folder == f"units/{STAGE}":
                 written = names.get(file.removesuffix(".json"))
                 if written in there:
                     good.add(str(written))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.credentials import secret_in_address
-from ray_pipeline.discovery.choosing import Batch, choose_batch, file_names, fingerprint
+from ray_pipeline.discovery.choosing import Batch, choose_batch, fingerprint
 from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_usable
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, ExecutionError
-from ray_pipeline.execution.protocol import Failed, Outcome, Unit
+from ray_pipeline.execution.protocol import Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.families import family_identity
-from ray_pipeline.identity import Identity
 from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
 from ray_pipeline.intervals import parse_interval
 from ray_pipeline.panel.loading import TableRequest
@@ -26,13 +23,13 @@ from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.roles import fields_of
 from ray_pipeline.predicting.account import (
     RECORD,
-    STAGE,
     PredictionsFolder,
     open_predictions,
     require_same_options,
 )
+from ray_pipeline.predicting.calibrated import Meaning, calibrated_columns
 from ray_pipeline.predicting.doubt import doubt_warnings
-from ray_pipeline.predicting.history import read_history
+from ray_pipeline.predicting.history import require_standings
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.options import AS_IN_THE_RUN, PredictOptions
 from ray_pipeline.predicting.outcome import (
@@ -40,14 +37,14 @@ from ray_pipeline.predicting.outcome import (
     group_warning,
     replay_summary,
     replay_warning,
+    without_meanings,
 )
 from ray_pipeline.predicting.scoring import scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
-from ray_pipeline.predicting.units import PredictSpec, predict_symbol
+from ray_pipeline.predicting.work import ScoringWork, score_symbols
 from ray_pipeline.records import QUESTIONS, SymbolPartition
-from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.stages.failures import FailureLedger
 from ray_pipeline.storage import RunDirectory, open_filesystem
 from ray_pipeline.training.model_checks import check_input
@@ -115,6 +112,7 @@ def predict_panel(
     served = {symbol: serving.of(symbol) for symbol in batch.partitions}
     targets = serving.targets
     raw = raw_columns(jobs, trained.quantiles(jobs))
+    meanings = trained.meanings(targets)
     names = {job.job_id for each in served.values() for job in each.jobs}
     scoring = [job for job in jobs if job.job_id in names]
     doubted = {
@@ -134,22 +132,28 @@ def predict_panel(
         "history": options.history,
         "in_sample": options.in_sample,
         "targets": list(targets),
-        "columns": scores_schema(targets, raw).names,
+        "columns": scores_schema(targets, raw, calibrated_columns(meanings)).names,
+        "interval_coverage": config.training.interval_coverage,
         # What the models answer, by the column of their raw predictions.
         "questions": {job.column: QUESTIONS[job.view] for job in jobs},
         "doubtful": doubted,
         "warnings": [
             *batch.warnings,
             *doubt_warnings(scoring, doubted, trained.doubted_targets, trained.run.uri),
+            *([] if meanings else [without_meanings(trained.run.uri)]),
         ],
     }
-    request = _request(trained, config, batch, served, import_folders)
+    if options.history:
+        require_standings(trained.run)
+    request = _request(trained, config, batch, served, meanings, import_folders)
     pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}
     seals = trained.seals_of(job for each in served.values() for job in each.jobs)
     for job_id in sorted(pooled):
         # Of a model that serves everybody the user hears once, and before any work is done.
         check_model(trained.run, job_id, seals.get(job_id))
-    work = _Work(trained, batch, served, seals, request, targets, raw, since, options)
+    work = ScoringWork(
+        trained, batch, served, seals, request, targets, raw, meanings, since, options
+    )
     if not options.replace:
         require_same_options(destination, facts)
     with open_predictions(destination, facts, reporter.say) as folder:
@@ -158,7 +162,7 @@ def predict_panel(
 
 
 def _score(
-    work: _Work,
+    work: ScoringWork,
     config: ExperimentConfig,
     out: RunDirectory,
     folder: PredictionsFolder,
@@ -188,11 +192,12 @@ def _score(
             request = compute_cross_section(runner, out, compared, request, members)
             if request.cross_section and request.cross_section.warning:
                 folder.record["warnings"].append(request.cross_section.warning)
-        walked = work.history(runner)
-        units = [unit for unit in work.units(request, walked) if unit.key not in ledger.quarantined]
-        folder.begin(units)
-        records = runner.run(units)
+        scored = score_symbols(runner, work, request)
+        units = [unit for unit in work.units(scored) if unit.key not in ledger.quarantined]
+        folder.begin(units, scored.digests)
+        written = runner.run(units)
     ledger.healthy(dict.fromkeys(symbols))
+    records = {symbol: {**scored.records[symbol], **each} for symbol, each in written.items()}
     names = {unit.key: unit.spec.name for unit in units}
     replayed = replay_summary(records)
     folder.record |= described(work.served, records, names) | {"replay": replayed}
@@ -207,7 +212,7 @@ def _score(
 
 
 def _compared(
-    work: _Work, config: ExperimentConfig, reporter: Reporter
+    work: ScoringWork, config: ExperimentConfig, reporter: Reporter
 ) -> dict[str, SymbolPartition]:
     """Return the symbols whose bars cross-sectional features need, if there are such.
 
@@ -222,80 +227,6 @@ def _compared(
     wanted = {*work.served_symbols, *work.trained.members}
     partitions = {**work.batch.partitions, **everyone.partitions}
     return {symbol: found for symbol, found in sorted(partitions.items()) if symbol in wanted}
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What there is to score, and by what."""
-
-    trained: TrainedRun
-    batch: Batch
-    served: Mapping[str, Serving]
-    seals: Mapping[str, str]
-    request: TableRequest
-    targets: tuple[str, ...]
-    raw: tuple[str, ...]
-    since: int | None
-    options: PredictOptions
-
-    @property
-    def served_symbols(self) -> list[str]:
-        """Symbols that at least one model serves."""
-        return [symbol for symbol, serving in self.served.items() if serving.jobs]
-
-    def history(self, runner: UnitRunner) -> Mapping[str, str]:
-        """Have the run's walk-forward sorted by symbol, where it is asked for."""
-        if not self.options.history:
-            return {}
-        jobs = {symbol: self.served[symbol].jobs for symbol in self.served_symbols}
-        trained = self.trained
-        return read_history(runner, trained.run, trained.run_options, trained.content, jobs)
-
-    def units(self, request: TableRequest, history: Mapping[str, str]) -> list[Unit]:
-        """Make a unit per served symbol, which reads no feature that its own models do not need.
-
-        Parameters
-        ----------
-        history
-            Table of a symbol's walk-forward, where that is asked for.
-        """
-        names = file_names(self.batch)
-        families = tuple(_identities({job.family for job in self.trained.jobs}))
-        return [
-            Unit(
-                STAGE,
-                symbol,
-                predict_symbol,
-                PredictSpec(
-                    partition=self.batch.partitions[symbol],
-                    request=replace(request, features=self.served[symbol].features),
-                    run_uri=self.trained.run.uri,
-                    run_options=self.trained.run_options,
-                    jobs=self.served[symbol].jobs,
-                    seals={
-                        name: self.seals[name]
-                        for name in self.served[symbol].models
-                        if name in self.seals
-                    },
-                    families=families,
-                    targets=self.targets,
-                    raw=self.raw,
-                    interval=self.trained.interval,
-                    since_ns=self.since,
-                    in_sample=self.options.in_sample,
-                    history=history.get(symbol),
-                    name=names[symbol],
-                ),
-            )
-            for symbol in self.served_symbols
-        ]
-
-
-def _identities(families: Collection[str]) -> Iterator[Identity]:
-    for name in sorted(set(families) - {RANK_AVERAGE}):
-        # A family that cannot be loaded here is refused by the unit of each model that needs it.
-        with suppress(ConfigError, ImportError):
-            yield family_identity(name)
 
 
 def _config(
@@ -344,9 +275,12 @@ def _request(
     config: ExperimentConfig,
     batch: Batch,
     served: Mapping[str, Serving],
+    meanings: Sequence[Meaning],
     import_folders: Sequence[str],
 ) -> TableRequest:
     """Return what the symbols' tables are read for: all features of all models that serve one.
+
+    Besides, the labels of the targets whose scores are calibrated: these follow what happened.
 
     Raises
     ------
@@ -365,6 +299,7 @@ def _request(
         )
     features = dict.fromkeys(name for each in served.values() for name in each.features)
     request = trained.request(tuple(features), import_folders)
+    request = replace(request, targets=tuple(meaning.target for meaning in meanings))
     needed = fields_of(request.kind) or request.features
     fs, _ = open_filesystem(config.data.data_dir, config.data.storage_options)
     refusal: ArtifactError | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,26 +10,40 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.predicting.scoring import target_scores
+from ray_pipeline.predicting.scoring import score_column, target_scores
 from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.records import View
 from ray_pipeline.results.tables import PREDICTIONS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.predictions import GROUP
 
-__all__ = ["HistorySpec", "history_scores", "read_history", "split_history"]
+__all__ = [
+    "HistorySpec",
+    "has_standings",
+    "history_outcomes",
+    "history_scores",
+    "read_history",
+    "read_walks",
+    "require_standings",
+    "split_history",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _ROWS_AT_ONCE = 4_000_000
 """Rows of the whole table for which one unit sorts out those of its symbols."""
 
-_COLUMNS = ("ts", "symbol", "target", "view", "family", "prediction", "standing")
+_COLUMNS = ("ts", "symbol", "target", "view", "family", "prediction", "actual", "standing")
 _JOB = ("target", "view", "family")
-_KEPT = ("ts", "prediction", "standing", GROUP)
+_KEPT = ("ts", "prediction", "actual", "standing", GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,27 @@ class HistorySpec:
     symbols: tuple[tuple[str, tuple[ServedJob, ...]], ...]
 
 
+def has_standings(run: RunDirectory) -> bool:
+    """Tell whether a run says where its out-of-sample predictions stand."""
+    with run.open_table(PREDICTIONS) as file:
+        return "standing" in file.schema_arrow.names
+
+
+def require_standings(run: RunDirectory) -> None:
+    """Refuse a walk-forward that has no scores.
+
+    Raises
+    ------
+    ArtifactError
+        When a version before 0.5.0 wrote it, which recorded no standings.
+    """
+    if not has_standings(run):
+        raise ArtifactError(
+            f"{run.uri}/{PREDICTIONS} does not say where its predictions stand: a version before "
+            "0.5.0 wrote it. Run again with this one, or leave --history out."
+        )
+
+
 def read_history(
     runner: UnitRunner,
     run: RunDirectory,
@@ -68,18 +103,11 @@ def read_history(
 
     Raises
     ------
-    ArtifactError
-        When a version before 0.5.0 wrote it, which recorded no standings.
     ExecutionError
         When the table cannot be read.
     """
     with run.open_table(PREDICTIONS) as file:
-        n_rows, columns = file.metadata.num_rows, file.schema_arrow.names
-    if "standing" not in columns:
-        raise ArtifactError(
-            f"{run.uri}/{PREDICTIONS} does not say where its predictions stand: a version before "
-            "0.5.0 wrote it. Run again with this one, or leave --history out."
-        )
+        n_rows = file.metadata.num_rows
     symbols = sorted(served)
     n_units = max(1, min(len(symbols), -(-n_rows // _ROWS_AT_ONCE)))
     units = [
@@ -103,10 +131,27 @@ def read_history(
 def split_history(reader: PanelReader, spec: HistorySpec) -> dict[str, Any]:
     """Write the out-of-sample predictions of some symbols, a table for each (unit function)."""
     run = RunDirectory(spec.run_uri, spec.run_options)
+    files: dict[str, str] = {}
+    for i, (symbol, walk) in enumerate(read_walks(run, spec.symbols)):
+        files[symbol] = table_name(f"history-{i:05d}")
+        reader.run.write_table(files[symbol], walk)
+    return {"files": files}
+
+
+def read_walks(
+    run: RunDirectory, symbols: Sequence[tuple[str, tuple[ServedJob, ...]]]
+) -> Iterator[tuple[str, pa.Table]]:
+    """Read the out-of-sample predictions of symbols, and give them one symbol after the other.
+
+    Parameters
+    ----------
+    symbols
+        What serves each symbol.
+    """
     jobs: set[tuple[str, str, str]] = {
-        (job.target, job.view, job.family) for _, each in spec.symbols for job in each
+        (job.target, job.view, job.family) for _, each in symbols for job in each
     }
-    wanted = pa.array([symbol for symbol, _ in spec.symbols])
+    wanted = pa.array([symbol for symbol, _ in symbols], pa.string())
     with run.open_table(PREDICTIONS) as file:
         names = [name for name in (*_COLUMNS, GROUP) if name in file.schema_arrow.names]
         pieces = [
@@ -121,12 +166,8 @@ def split_history(reader: PanelReader, spec: HistorySpec) -> dict[str, Any]:
     order = np.argsort(places, kind="stable")
     rows = rows.take(pa.array(order))
     bounds = np.searchsorted(places[order], np.arange(len(wanted) + 1))
-    files: dict[str, str] = {}
-    for i, (symbol, its) in enumerate(spec.symbols):
-        files[symbol] = table_name(f"history-{i:05d}")
-        own = rows.slice(bounds[i], bounds[i + 1] - bounds[i])
-        reader.run.write_table(files[symbol], _of_jobs(own, its))
-    return {"files": files}
+    for i, (symbol, its) in enumerate(symbols):
+        yield symbol, _of_jobs(rows.slice(bounds[i], bounds[i + 1] - bounds[i]), its)
 
 
 def history_scores(
@@ -164,6 +205,34 @@ def history_scores(
         found = columns.get(field.name, np.full(len(times), None, dtype=object))
         arrays.append(pa.array(found, field.type, from_pandas=True))
     return pa.table(arrays, schema=schema)
+
+
+def history_outcomes(
+    table: pa.Table, jobs: Sequence[ServedJob], target: str, views: Collection[View]
+) -> tuple[Ints, Floats, Floats]:
+    """Return times, scores and labels of a target in a symbol's walk-forward, in time order.
+
+    Parameters
+    ----------
+    table
+        As `split_history` wrote it.
+    jobs
+        What serves the symbol.
+    views
+        Those whose models make the scores.
+    """
+    places = [i for i, job in enumerate(jobs) if job.target == target and job.view in views]
+    table = table.filter(pc.is_in(table["job"], pa.array(places, pa.int32())))
+    times, at = np.unique(table["ts"].cast(pa.int64()).to_numpy(), return_inverse=True)
+    which = table["job"].to_numpy()
+    standings = {
+        jobs[i].job_id: _placed(
+            table["standing"].filter(pa.array(which == i)), at[which == i], len(times)
+        )
+        for i in places
+    }
+    scores = target_scores([jobs[i] for i in places], standings)[score_column(target)]
+    return times, scores, _placed(table["actual"], at, len(times))
 
 
 def _of_jobs(rows: pa.Table, jobs: Sequence[ServedJob]) -> pa.Table:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.ledger.ledger import PredictionLedger
@@ -13,12 +15,19 @@ from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.naming import name_columns
 from ray_pipeline.panel.roles import fields_of
+from ray_pipeline.predicting.calibrated import calibrated_columns
+from ray_pipeline.predicting.memory import LearnedMeanings
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.predicting.scoring import known_from, score_table, scores_schema
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
-from ray_pipeline.predicting.units import check_table, columns_read
+from ray_pipeline.predicting.units import (
+    check_table,
+    columns_read,
+    later_outcomes,
+    with_meanings,
+)
 from ray_pipeline.training.model_checks import check_columns, check_input
 from ray_pipeline.training.models import TrainedModel
 from ray_pipeline.wording import iso_time
@@ -78,6 +87,7 @@ class LoadedRun:
         self._trained = trained
         self._serving = trained.serving(trained.jobs)
         self._models = ModelCache()
+        self._meanings = LearnedMeanings(trained)
         self._quantiles = trained.quantiles(trained.jobs)
 
     @property
@@ -156,7 +166,10 @@ class LoadedRun:
         -------
         pyarrow.Table
             ``ts`` (UTC), ``in_sample``, for each target ``<target>__score``: where the prediction
-            stands, in [0, 1], and no probability; and for each model a column of what it predicts
+            stands, in [0, 1], and no probability; what that has meant in the run and in this table,
+            by the outcomes known before each row: ``<target>__prob`` of binary targets,
+            ``<target>__expected`` of others and, of real values, ``<target>__low`` and
+            ``<target>__high``; and for each model a column of what it predicts
             by itself: ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It begins with
             the first row that can be predicted, and without `in_sample` at `known_from`. If the run
             compared symbols within groups, ``group`` is that of the row by the table's column, if
@@ -182,18 +195,30 @@ class LoadedRun:
             raise ArtifactError(f"no model serves symbol {symbol}: {'; '.join(serving.notes)}.")
         columns = _as_table(table, symbol)
         models = {job.job_id: self.model(job.job_id) for job in serving.jobs}
+        wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
+        meanings = self._trained.meanings(wanted_targets)
         request = self._trained.request(serving.features)
-        names = list(name_columns(columns.column_names, dict(request.rules.columns), symbol).own)
-        self._check(names, serving, models, columns_read(request))
+        # Labels that compare symbols cannot be had of one table.
+        labels = [each.target for each in meanings if not is_cross_sectional(each.target)]
+        request = replace(request, targets=tuple(labels))
+        given = list(name_columns(columns.column_names, dict(request.rules.columns), symbol).own)
+        self._check(given, serving, models, columns_read(request))
         symbol_table = symbol_table_of(columns, symbol, request)
         check_table(symbol_table, request, self._trained.interval)
-        wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
         raw, is_grouped = raw_columns(jobs, self._quantiles), request.group is not None
         schema = scores_schema(wanted_targets, raw, is_grouped=is_grouped)
-        start = None if since is None else since_ns(since)
-        return score_table(
-            symbol_table, serving.jobs, models, schema, start, in_sample=in_sample
-        ).table
+        scores = score_table(symbol_table, serving.jobs, models, schema, None, in_sample=in_sample)
+        told = []
+        for meaning in meanings:
+            if any(job.target == meaning.target for job in serving.jobs):
+                later = later_outcomes(symbol_table, scores, meaning)
+                told.append(self._meanings.of(meaning, symbol, serving.jobs, later))
+        names = calibrated_columns(meanings)
+        schema = scores_schema(wanted_targets, raw, names, is_grouped=is_grouped)
+        found = with_meanings(scores.table, told, schema)
+        if since is None:
+            return found
+        return found.filter(pc.greater_equal(found["ts"].cast(pa.int64()), since_ns(since)))
 
     def ledger(self) -> pa.Table:
         """Return what ``update`` predicted, row by row when it did, and what became of it.

@@ -8,7 +8,14 @@ from typing import Any
 from ray_pipeline.predicting.serving import Serving
 from ray_pipeline.wording import agreeing, iso_time, plural, some_of
 
-__all__ = ["described", "group_warning", "prediction_lines", "replay_summary", "replay_warning"]
+__all__ = [
+    "described",
+    "group_warning",
+    "prediction_lines",
+    "replay_summary",
+    "replay_warning",
+    "without_meanings",
+]
 
 Record = Mapping[str, Any]
 
@@ -107,6 +114,15 @@ def group_warning(records: Mapping[str, Record], column: str | None) -> str | No
         f"no row has a {column}, by a column of the files or by data.universe: features that "
         f"compare symbols are missing, and nothing says within what to rank the predictions. The "
         f"run compared symbols within {column} (columns.group)."
+    )
+
+
+def without_meanings(run_uri: str) -> str:
+    """Say that there are scores and nothing that says what they mean."""
+    return (
+        f"{run_uri} is of a version before 0.5.0, whose walk-forward has no scores: what scores "
+        "mean (__prob, __expected, __low, __high) cannot be learned from it. Run again with this "
+        "one for these columns."
     )
 
 

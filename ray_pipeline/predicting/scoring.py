@@ -77,15 +77,25 @@ class Replayed:
 
 
 def scores_schema(
-    targets: Sequence[str], raw: Sequence[str], *, is_grouped: bool = False
+    targets: Sequence[str],
+    raw: Sequence[str],
+    calibrated: Sequence[str] = (),
+    *,
+    is_grouped: bool = False,
 ) -> pa.Schema:
     """Return the columns of scores: time, what is to be known of a row, scores, predictions.
 
     Each row says whether it is in-sample, when the last label of the training was known, and how
     many of its features are unlike the training's and which. If symbols are compared within
     groups, that of the row comes last.
+
+    Parameters
+    ----------
+    calibrated
+        Columns of what scores mean, as `ray_pipeline.predicting.calibrated` names them.
     """
-    numbers = [(name, pa.float64()) for name in (*map(score_column, targets), *raw)]
+    names = (*map(score_column, targets), *calibrated, *raw)
+    numbers = [(name, pa.float64()) for name in names]
     groups = [(GROUP, pa.string())] if is_grouped else []
     head = [
         ("ts", pa.timestamp("ns", "UTC")),

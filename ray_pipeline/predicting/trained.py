@@ -13,8 +13,11 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ArtifactError, ConfigError, DamagedFileError
 from ray_pipeline.inspecting.panel import rules_of
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.predicting.calibrated import Meaning
 from ray_pipeline.predicting.doubt import doubted_models, doubted_targets
+from ray_pipeline.predicting.history import has_standings
 from ray_pipeline.predicting.serving import ServedJob, ServingTable, models_of
+from ray_pipeline.records import Task
 from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.tables import EVALUATED_JOBS, PLAN, ROUTES, SYMBOLS
 from ray_pipeline.storage import RunDirectory
@@ -62,6 +65,8 @@ class TrainedRun:
         Route by (target, symbol).
     doubted_targets, doubted
         Why targets are doubtful, and why models are, by target and by job.
+    outcomes
+        Kind and horizon in bars of the label of each target that was ranked.
     """
 
     home: RunDirectory
@@ -74,6 +79,7 @@ class TrainedRun:
     routes: Mapping[tuple[str, str], str]
     doubted_targets: Mapping[str, str]
     doubted: Mapping[str, str]
+    outcomes: Mapping[str, tuple[Task, int]]
 
     @property
     def content(self) -> str:
@@ -121,6 +127,25 @@ class TrainedRun:
         return [
             (name, self.doubted_targets[name]) for name in targets if name in self.doubted_targets
         ]
+
+    def meanings(self, targets: Sequence[str]) -> tuple[Meaning, ...]:
+        """Return what the scores of targets are calibrated to.
+
+        None of a run of a version before 0.5.0, whose walk-forward has no scores to learn from.
+        """
+        if not has_standings(self.run):
+            return ()
+        coverage = self.config.training.interval_coverage
+        return tuple(
+            Meaning(target, *self.outcomes[target], coverage)
+            for target in targets
+            if target in self.outcomes
+        )
+
+    def serving_all(self) -> dict[str, tuple[ServedJob, ...]]:
+        """Return what serves each symbol of the run."""
+        table = self.serving(self.jobs)
+        return {symbol: table.of(symbol).jobs for symbol in sorted({s for _, s in self.routes})}
 
     def serving(self, jobs: Sequence[ServedJob]) -> ServingTable:
         """Return whom these jobs serve."""
@@ -307,6 +332,7 @@ def open_trained_run(
         routes=dict(zip(_pairs(routes), routes.column("route").to_pylist(), strict=True)),
         doubted_targets=doubtful,
         doubted=doubted_models(jobs, doubtful, figures),
+        outcomes={row.target: (row.task, row.horizon_bars) for row in ranked},
     )
 
 

@@ -10,36 +10,57 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.table import SymbolTable
+from ray_pipeline.predicting.calibrated import OUTCOMES, Meaning, known_times, outcome_table
+from ray_pipeline.predicting.calibrating import (
+    CalibratedRows,
+    read_calibrated,
+)
 from ray_pipeline.predicting.history import history_scores
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.scoring import (
     N_UNUSUAL,
     UNUSUAL,
+    Scores,
     replay,
+    score_column,
     score_table,
     scores_schema,
 )
 from ray_pipeline.predicting.serving import ServedJob
-from ray_pipeline.records import SymbolPartition
+from ray_pipeline.records import MembershipSpans, SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import check_columns, check_interval
 from ray_pipeline.training.models import TrainedModel, changed_libraries
 from ray_pipeline.training.predictions import GROUP
 
-__all__ = ["PredictSpec", "check_table", "columns_read", "predict_symbol", "replay_record"]
+__all__ = [
+    "PredictSpec",
+    "ScoreSpec",
+    "check_table",
+    "columns_read",
+    "later_outcomes",
+    "predict_symbol",
+    "replay_record",
+    "score_symbol",
+    "with_meanings",
+]
 
 _NS = 10**9
+_ROWS_OF_GROUP = 1_000_000
+"""Fewer than a Parquet writer puts into one row group."""
 _N_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class PredictSpec:
+class ScoreSpec:
     """One symbol to score.
 
     Attributes
@@ -55,18 +76,13 @@ class PredictSpec:
         Identities of the families of all models that could: these load and predict by code that no
         import leads to.
     targets, raw
-        Columns of the file.
+        Scores and predictions to give.
+    meanings
+        What the scores of targets are to be calibrated to; none: they are not.
     interval
         As the run names it, for messages.
-    since_ns
-        Rows before it are left out.
     in_sample
         Whether rows are scored whose labels the models learned from.
-    history
-        Name of the table of the symbol's walk-forward, whose rows come before the models'; None:
-        they are left out.
-    name
-        Of the file to write.
     """
 
     partition: SymbolPartition
@@ -78,15 +94,51 @@ class PredictSpec:
     families: tuple[Identity, ...]
     targets: tuple[str, ...]
     raw: tuple[str, ...]
+    meanings: tuple[Meaning, ...]
     interval: str | None
-    since_ns: int | None
     in_sample: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSpec:
+    """One symbol whose scores are written, with what they mean.
+
+    Attributes
+    ----------
+    scores
+        Table that `score_symbol` wrote.
+    history, jobs
+        Table of the symbol's walk-forward, whose rows come before these; None: they do not. And
+        what serves the symbol.
+    calibrated
+        By target.
+    columns
+        Of the file.
+    known_ns
+        From when on models score by themselves.
+    since_ns
+        Rows before it are left out.
+    name
+        Of the file to write.
+    """
+
+    scores: str
     history: str | None
+    jobs: tuple[ServedJob, ...]
+    calibrated: Mapping[str, CalibratedRows]
+    targets: tuple[str, ...]
+    raw: tuple[str, ...]
+    columns: tuple[str, ...]
+    is_grouped: bool
+    known_ns: int
+    in_sample: bool
+    since_ns: int | None
+    membership: MembershipSpans | None
     name: str
 
 
-def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
-    """Score a symbol and write its file (unit function).
+def score_symbol(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
+    """Score a symbol; write the scores, and what their outcomes were (unit function).
 
     Raises
     ------
@@ -108,42 +160,146 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
         for model in models.values():
             check_columns(model.metadata, columns, table.symbol, read)
     check_table(table, spec.request, spec.interval)
-    is_grouped = spec.request.group is not None
-    schema = scores_schema(spec.targets, spec.raw, is_grouped=is_grouped)
-    scores = score_table(table, spec.jobs, models, schema, spec.since_ns, in_sample=spec.in_sample)
-    first, written, n_history = scores.first_row, scores.table, 0
-    if spec.history is not None:
-        walked = reader.run.read_table(spec.history)
-        earlier = history_scores(walked, spec.jobs, schema, scores.known_ns)
-        if spec.since_ns is not None:
-            is_asked = pc.greater_equal(earlier["ts"].cast(pa.int64()), spec.since_ns)
-            earlier = earlier.filter(is_asked)
-        n_history = earlier.num_rows
-        written = pa.concat_tables([earlier, written])
-    n_scored = written.num_rows
-    times = written.column("ts").cast("int64").to_numpy()
-    inside = members_at(spec.partition.membership, times)
-    if inside is not None:
-        # Where a symbol is no member it has no standing.
-        written, times = written.filter(pa.array(inside)), times[inside]
-    reader.run.write_table(spec.name, written)
-    unusual = written.filter(pc.greater(written[N_UNUSUAL], 0))
+    schema = scores_schema(spec.targets, spec.raw, is_grouped=spec.request.group is not None)
+    scores = score_table(table, spec.jobs, models, schema, None, in_sample=spec.in_sample)
+    name = table_name("scores")
+    reader.run.write_table(name, scores.table)
+    outcomes, groups = _write_outcomes(reader, spec, table, scores)
+    first = scores.first_row
     return {
-        "n_rows": written.num_rows,
-        "n_outside_universe": n_scored - written.num_rows,
-        "n_without_group": written.column(GROUP).null_count if is_grouped else 0,
-        "n_history": n_history,
-        "n_unusual": unusual.num_rows,
-        "unusual": _most_frequent(unusual[UNUSUAL].to_pylist()),
+        "scores": name,
+        "outcomes": outcomes,
+        "outcome_groups": groups,
         "known_ns": scores.known_ns,
         "has_later_rows": bool(len(table.time_ns)) and int(table.time_ns[-1]) >= scores.known_ns,
-        "first_time_ns": int(times[0]) if len(times) else None,
-        "last_time_ns": int(times[-1]) if len(times) else None,
         "first_predictable_row": first,
         "first_predictable_time_ns": int(table.time_ns[first]) if first < table.n_rows else None,
         "models": {name: dict(model.metadata["files"]) for name, model in models.items()},
         "replay": replay_record(table, models),
     }
+
+
+def _write_outcomes(
+    reader: ScoringReader, spec: ScoreSpec, table: SymbolTable, scores: Scores
+) -> tuple[str | None, dict[str, list[int]]]:
+    """Write scores with their outcomes; return the table, and its row groups by target."""
+    pieces: list[pa.Table] = []
+    groups: dict[str, list[int]] = {}
+    n_groups = 0
+    served = {job.target for job in spec.jobs}
+    for meaning in spec.meanings:
+        if meaning.target not in served:
+            continue
+        rows = later_outcomes(table, scores, meaning)
+        rows = _inside(rows, rows["time_ns"].to_numpy(), spec.partition.membership)
+        # An empty piece has a row group too, and a long one several.
+        n_pieces = max(1, -(-rows.num_rows // _ROWS_OF_GROUP))
+        pieces += [rows.slice(i * _ROWS_OF_GROUP, _ROWS_OF_GROUP) for i in range(n_pieces)]
+        groups[meaning.target] = list(range(n_groups, n_groups + n_pieces))
+        n_groups += n_pieces
+    if not pieces:
+        return None, {}
+    name = table_name("outcomes")
+    reader.run.write_tables(name, OUTCOMES, iter(pieces))
+    return name, groups
+
+
+def later_outcomes(table: SymbolTable, scores: Scores, meaning: Meaning) -> pa.Table:
+    """Return what is known of a target's scores of rows that no model learned from.
+
+    Parameters
+    ----------
+    table
+        With the labels of these rows, where they can be had.
+    """
+    times = scores.table["ts"].cast(pa.int64()).to_numpy()
+    is_new = times >= scores.known_ns
+    rows = np.searchsorted(table.time_ns, times[is_new])
+    labels = np.full(len(rows), np.nan)
+    if meaning.target in table.target_names:
+        labels = table.targets[rows, table.target_names.index(meaning.target)]
+    return outcome_table(
+        times[is_new],
+        known_times(table.time_ns, meaning.horizon_bars)[rows],
+        scores.table[score_column(meaning.target)].to_numpy()[is_new],
+        labels,
+    )
+
+
+def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
+    """Write the file of a symbol: its scores and what they mean (unit function)."""
+    scores = reader.run.read_table(spec.scores)
+    if spec.history is not None:
+        walked = reader.run.read_table(spec.history)
+        plain = scores_schema(spec.targets, spec.raw, is_grouped=spec.is_grouped)
+        earlier = history_scores(walked, spec.jobs, plain, spec.known_ns)
+        scores = pa.concat_tables([earlier, scores])
+    if spec.since_ns is not None:
+        scores = scores.filter(pc.greater_equal(scores["ts"].cast(pa.int64()), spec.since_ns))
+    schema = scores_schema(spec.targets, spec.raw, spec.columns, is_grouped=spec.is_grouped)
+    meanings = {
+        target: read_calibrated(reader.run, where) for target, where in spec.calibrated.items()
+    }
+    written = with_meanings(scores, meanings.values(), schema)
+    n_scored = written.num_rows
+    # Where a symbol is no member it has no standing.
+    written = _inside(written, written["ts"].cast(pa.int64()).to_numpy(), spec.membership)
+    times = written["ts"].cast(pa.int64()).to_numpy()
+    reader.run.write_table(spec.name, written)
+    unusual = written.filter(pc.greater(written[N_UNUSUAL], 0))
+    n_before = int((times < spec.known_ns).sum())
+    return {
+        "n_rows": written.num_rows,
+        "n_outside_universe": n_scored - written.num_rows,
+        "n_without_group": written.column(GROUP).null_count if spec.is_grouped else 0,
+        "n_history": 0 if spec.in_sample else n_before,
+        "n_unusual": unusual.num_rows,
+        "unusual": _most_frequent(unusual[UNUSUAL].to_pylist()),
+        "first_time_ns": int(times[0]) if len(times) else None,
+        "last_time_ns": int(times[-1]) if len(times) else None,
+    }
+
+
+def with_meanings(scores: pa.Table, meanings: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+    """Return scores with the columns that say what they mean; null where nothing was known.
+
+    Parameters
+    ----------
+    meanings
+        For each target ``time_ns`` and its columns, of the same symbol.
+    schema
+        Of the scores, these columns among them.
+    """
+    times = scores["ts"].cast(pa.int64()).to_numpy()
+    found: dict[str, pa.Array] = {}
+    for meaning in meanings:
+        known = meaning["time_ns"].to_numpy()
+        at = np.minimum(np.searchsorted(known, times), max(0, len(known) - 1))
+        is_there = np.zeros(len(times), dtype=np.bool_)
+        if len(known):
+            is_there = known[at] == times
+        for name in meaning.column_names[1:]:
+            values = np.full(len(times), np.nan)
+            values[is_there] = meaning[name].to_numpy()[at[is_there]]
+            found[name] = pa.array(values, from_pandas=True)
+    # What models say of rows that they learned from has no honest meaning.
+    learned = scores["in_sample"]
+    columns = [
+        scores[name]
+        if name in scores.column_names
+        else pc.if_else(learned, pa.scalar(None, kind), found[name])
+        if name in found
+        else pa.nulls(len(times), kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _inside(
+    table: pa.Table, times: NDArray[np.int64], membership: MembershipSpans | None
+) -> pa.Table:
+    inside = members_at(membership, times)
+    return table if inside is None else table.filter(pa.array(inside))
 
 
 def _most_frequent(texts: Iterable[str]) -> list[str]:

@@ -16,23 +16,23 @@ Ints = NDArray[np.int64]
 
 
 class ProbabilityMap:
-    """Gives the probability of the outcome 1."""
+    """Gives the probability of the outcome 1, and what each rate of learning has to say of it."""
 
-    n_given = 1
+    n_given = 1 + OnlineProbability.n_rates
 
     def __init__(self, horizon: int) -> None:
         self._probability = OnlineProbability(horizon)
 
     def give(self, symbols: Ints, scores: Floats) -> Floats:
-        """Return probabilities, shape (n_rows, 1)."""
-        return self._probability.give(self._probability.place(scores))[:, None]
+        """Return probabilities, and those by rate, shape (n_rows, 1 + n_rates)."""
+        return np.column_stack(self._probability.give(self._probability.place(scores)))
 
     def learn(
         self, symbols: Ints, scores: Floats, given: Floats, outcomes: Floats, weights: Floats
     ) -> None:
         """Learn from outcomes that have become known together."""
         hats = self._probability.place(scores)
-        self._probability.learn(hats, given[:, 0], outcomes, weights)
+        self._probability.learn(hats, given[:, 1:], outcomes, weights)
 
 
 class ExpectationMap:

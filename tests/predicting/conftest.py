@@ -32,17 +32,32 @@ def trained(request: pytest.FixtureRequest) -> Trained:
 
 
 @pytest.fixture
-def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Collect the keys of the units that are given to the executor; an ``!`` interrupts there."""
-    keys: list[str] = []
+def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
+    """Collect the symbols that are scored, an ``!`` interrupting there, and the stages of units."""
+    symbols: list[str] = []
+    stages: list[str] = []
 
     class Recording(SerialExecutor[Any]):
         def run(self, given: Sequence[Unit]) -> Iterator[Outcome]:
             for unit in given:
-                if f"!{unit.key}" in keys:
-                    raise KeyboardInterrupt
-                keys.append(unit.key)
+                stages.append(unit.stage)
+                if unit.stage == "score":
+                    if f"!{unit.key}" in symbols:
+                        raise KeyboardInterrupt
+                    symbols.append(unit.key)
                 yield from super().run([unit])
 
     monkeypatch.setattr(ray_pipeline.driving.workers, "SerialExecutor", Recording)
-    return keys
+    return symbols, stages
+
+
+@pytest.fixture
+def scored(recorded: tuple[list[str], list[str]]) -> list[str]:
+    """Collect the symbols that are given to the executor to score; an ``!`` interrupts there."""
+    return recorded[0]
+
+
+@pytest.fixture
+def stages(recorded: tuple[list[str], list[str]]) -> list[str]:
+    """Collect the stages of the units that are given to the executor."""
+    return recorded[1]

@@ -30,13 +30,13 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip, empty, Path.unlink])
 def test_damage_is_repaired(
-    trained: Trained, tmp_path: Path, scored: list[str], damage: Callable[[Path], None]
+    trained: Trained, tmp_path: Path, stages: list[str], damage: Callable[[Path], None]
 ) -> None:
     """A symbol's scores, its record, and what symbols are compared by, one after the other."""
     out = tmp_path / "out"
     predict(trained, out)
     good = files_of(out)
-    scored.clear()
+    stages.clear()
     kinds = {
         (path.suffix, path.relative_to(out).parts[:2] if "units" in path.parts else "scores"): path
         for path in sorted(out.rglob("*"))
@@ -47,6 +47,6 @@ def test_damage_is_repaired(
         damage(path)
         predict(trained, out)
         assert files_of(out) == good
-        assert len(scored) == (0 if path.name == "batch.parquet" else 1), path
-        scored.clear()
+        assert len(stages) == (0 if path.name == "batch.parquet" else 1), path
+        stages.clear()
     shutil.rmtree(out)

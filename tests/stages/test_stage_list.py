@@ -69,9 +69,11 @@ def test_units_in_the_code_are_of_a_stage() -> None:
     assert "train_pooled" in named
     without_record = {"pool", "pooled_predictions"}
     assert named - without_record - taken_names() == {
+        "calibrate",
         "compare_versions",
         "history",
         "label",
+        "score",
         "score_present",
     }
 

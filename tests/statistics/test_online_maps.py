@@ -63,7 +63,8 @@ def test_a_planted_probability_is_found() -> None:
     rows = panel(binary(curve))
     given = walk_online(ProbabilityMap(HORIZON), rows)[:, 0]
     at = later(rows)
-    assert np.abs(tenths(given[at], rows.outcomes[at])).max() < 0.02
+    # A tenth has 1,200 rows, and a standard error of 0.014.
+    assert np.abs(tenths(given[at], rows.outcomes[at])).max() < 0.03
     assert np.abs(given[at] - curve(rows.time_ns[at], rows.scores[at])).mean() < 0.02
 
 

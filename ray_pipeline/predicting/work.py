@@ -1,0 +1,174 @@
+"""Scoring a set of symbols: from their files to tables of scores and of what these mean."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ray_pipeline.discovery.choosing import Batch, file_names
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.families import family_identity
+from ray_pipeline.identity import Identity
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.predicting.account import STAGE
+from ray_pipeline.predicting.calibrated import Meaning, calibrated_columns
+from ray_pipeline.predicting.calibrating import CalibratedRows, calibrate_units, run_calibration
+from ray_pipeline.predicting.history import read_history
+from ray_pipeline.predicting.options import PredictOptions
+from ray_pipeline.predicting.serving import ServedJob, Serving
+from ray_pipeline.predicting.trained import TrainedRun
+from ray_pipeline.predicting.units import PredictSpec, ScoreSpec, predict_symbol, score_symbol
+from ray_pipeline.routing.jobs import RANK_AVERAGE
+
+__all__ = ["ScoredSymbols", "ScoringWork", "score_symbols"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringWork:
+    """What there is to score, and by what."""
+
+    trained: TrainedRun
+    batch: Batch
+    served: Mapping[str, Serving]
+    seals: Mapping[str, str]
+    request: TableRequest
+    targets: tuple[str, ...]
+    raw: tuple[str, ...]
+    meanings: tuple[Meaning, ...]
+    since: int | None
+    options: PredictOptions
+
+    @property
+    def served_symbols(self) -> list[str]:
+        """Symbols that at least one model serves."""
+        return [symbol for symbol, serving in self.served.items() if serving.jobs]
+
+    def score_units(self, request: TableRequest) -> list[Unit]:
+        """Make a unit per served symbol, which reads no feature that its own models do not need."""
+        families = tuple(_identities({job.family for job in self.trained.jobs}))
+        return [
+            Unit(
+                "score",
+                symbol,
+                score_symbol,
+                ScoreSpec(
+                    partition=self.batch.partitions[symbol],
+                    request=replace(request, features=self.served[symbol].features),
+                    run_uri=self.trained.run.uri,
+                    run_options=self.trained.run_options,
+                    jobs=self.served[symbol].jobs,
+                    seals={
+                        name: self.seals[name]
+                        for name in self.served[symbol].models
+                        if name in self.seals
+                    },
+                    families=families,
+                    targets=self.targets,
+                    raw=self.raw,
+                    meanings=self.meanings,
+                    interval=self.trained.interval,
+                    in_sample=self.options.in_sample,
+                ),
+            )
+            for symbol in self.served_symbols
+        ]
+
+    def units(self, scored: ScoredSymbols) -> list[Unit]:
+        """Make a unit per scored symbol, which writes its file."""
+        names = file_names(self.batch)
+        return [
+            Unit(
+                STAGE,
+                symbol,
+                predict_symbol,
+                PredictSpec(
+                    scores=record["scores"],
+                    history=scored.history.get(symbol) if self.options.history else None,
+                    jobs=self.served[symbol].jobs,
+                    calibrated=scored.calibrated.get(symbol, {}),
+                    targets=self.targets,
+                    raw=self.raw,
+                    columns=calibrated_columns(self.meanings),
+                    is_grouped=self.request.group is not None,
+                    known_ns=record["known_ns"],
+                    in_sample=self.options.in_sample,
+                    since_ns=self.since,
+                    membership=self.batch.partitions[symbol].membership,
+                    name=names[symbol],
+                ),
+            )
+            for symbol, record in scored.records.items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSymbols:
+    """Symbols that were scored.
+
+    Attributes
+    ----------
+    records
+        Of `score_symbol` by symbol, in the order of the batch: ``scores`` names the table of all
+        rows that models score.
+    history
+        Table of each symbol's walk-forward, if it was read.
+    calibrated
+        By symbol and target where it is said what these scores mean.
+    digests
+        Of the units that computed it, by stage.
+    """
+
+    records: Mapping[str, Mapping[str, Any]]
+    history: Mapping[str, str]
+    calibrated: Mapping[str, Mapping[str, CalibratedRows]]
+    digests: Mapping[str, frozenset[str]]
+
+
+def score_symbols(runner: UnitRunner, work: ScoringWork, request: TableRequest) -> ScoredSymbols:
+    """Score symbols, and learn from all outcomes known at each row what its score means.
+
+    What a row gets depends on the run, and on data up to its time, alone: later ones change no bit
+    of it.
+
+    Parameters
+    ----------
+    request
+        That of the work, with its cross-section.
+
+    Raises
+    ------
+    ExecutionError
+        When the walk-forward cannot be sorted, or a target not be calibrated.
+    """
+    jobs: dict[str, Sequence[ServedJob]] = {
+        symbol: work.served[symbol].jobs for symbol in work.served_symbols
+    }
+    of_run = work.trained.serving_all() if work.meanings else {}
+    history: Mapping[str, str] = {}
+    if work.meanings or work.options.history:
+        trained = work.trained
+        history = read_history(
+            runner, trained.run, trained.run_options, trained.content, {**jobs, **of_run}
+        )
+    units = work.score_units(request)
+    records = runner.run(units)
+    records = {symbol: records[symbol] for symbol in jobs if symbol in records}
+    meanings = {meaning.target: meaning for meaning in work.meanings}
+    calibrating = calibrate_units(meanings, {**jobs, **of_run}, of_run, records, history)
+    calibrated = run_calibration(runner, calibrating)
+    digests = {
+        "score": frozenset(unit.digest for unit in units),
+        "calibrate": frozenset(unit.digest for unit in calibrating),
+    }
+    return ScoredSymbols(records, history, calibrated, digests)
+
+
+def _identities(families: Collection[str]) -> Iterator[Identity]:
+    for name in sorted(set(families) - {RANK_AVERAGE}):
+        # A family that cannot be loaded here is refused by the unit of each model that needs it.
+        with suppress(ConfigError, ImportError):
+            yield family_identity(name)
