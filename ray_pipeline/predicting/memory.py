@@ -1,4 +1,4 @@
-"""What the scores of a run meant, learned once from its walk-forward, for tables in memory."""
+"""What the scores of a run meant, learned once from its walk-forward, for rows in memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ from ray_pipeline.statistics.delayed_outcomes import DelayedRows, OnlineMap, Wai
 
 __all__ = ["LearnedMeanings"]
 
-_Key = tuple[str, ...]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learned:
-    """A target of some views, after the walk-forward of all symbols that these serve."""
+    """A target of some views, after the walk-forward; symbols are numbered in their order."""
 
     symbols: tuple[str, ...]
     rows: DelayedRows
@@ -33,7 +31,9 @@ class _Learned:
 
 
 class LearnedMeanings:
-    """Says what scores mean, by the run's walk-forward and the outcomes of one table.
+    """Says what scores mean, by the run's walk-forward and the later outcomes that it is given.
+
+    Given the rows of all symbols since the training it says, to the bit, what ``predict`` writes.
 
     Parameters
     ----------
@@ -43,17 +43,13 @@ class LearnedMeanings:
 
     def __init__(self, trained: TrainedRun) -> None:
         self._trained = trained
-        self._learned: dict[_Key, _Learned] = {}
+        self._learned: dict[tuple[tuple[str, ...], tuple[str, ...]], _Learned] = {}
         self._jobs: Mapping[str, tuple[ServedJob, ...]] | None = None
 
     def of(
-        self,
-        meaning: Meaning,
-        symbol: str,
-        jobs: Sequence[ServedJob],
-        later: pa.Table,
+        self, meaning: Meaning, symbol: str, jobs: Sequence[ServedJob], later: pa.Table
     ) -> pa.Table:
-        """Return ``time_ns`` and the target's columns of the later rows of a symbol.
+        """Return ``time_ns`` and the target's columns of the later rows of one symbol.
 
         Parameters
         ----------
@@ -62,44 +58,65 @@ class LearnedMeanings:
         later
             Scores and outcomes of rows after the walk-forward, as `OUTCOMES`.
         """
-        learned = self._of(meaning, views_of(jobs, meaning.target))
-        place = len(learned.symbols)  # one that the run does not know
-        if symbol in learned.symbols:
-            place = learned.symbols.index(symbol)
-        rows = rows_of(later, place)
+        views = views_of(jobs, meaning.target)
+        return self.of_symbols(meaning, views, {symbol: later})[symbol]
+
+    def of_symbols(
+        self, meaning: Meaning, views: tuple[View, ...], later: Mapping[str, pa.Table]
+    ) -> dict[str, pa.Table]:
+        """Return ``time_ns`` and the target's columns of the later rows of symbols.
+
+        Parameters
+        ----------
+        views
+            Those whose models serve all of these symbols.
+        later
+            By symbol all rows since the training, as `OUTCOMES`, sorted by time.
+        """
+        learned = self._of(meaning, views, tuple(later))
+        numbers = {name: i for i, name in enumerate(learned.symbols)}
+        starts = np.full(len(numbers), np.iinfo(np.int64).max)
+        for name, table in later.items():
+            if table.num_rows:
+                starts[numbers[name]] = table["time_ns"][0].as_py()
+        rows = DelayedRows.joined([rows_of(each, numbers[name]) for name, each in later.items()])
         known = learned.rows.time_ns
         if len(known) and len(rows.time_ns) and rows.time_ns[0] <= known[-1]:
-            # The walk-forward of others goes on beside these rows.
-            is_earlier = (learned.rows.symbols != place) | (known < rows.time_ns[0])
-            earlier = learned.rows.take(np.flatnonzero(is_earlier))
-            joined = DelayedRows.joined([earlier, rows])
-            own = (joined.symbols == place) & (joined.time_ns >= rows.time_ns[0])
-            given = walk_online(make_map(meaning, len(learned.symbols) + 1), joined)[own]
+            # The walk-forward of some goes on beside these rows.
+            earlier = learned.rows.take(np.flatnonzero(known < starts[learned.rows.symbols]))
+            rows = DelayedRows.joined([earlier, rows])
+            given = walk_online(make_map(meaning, len(numbers)), rows)
         else:
             online, waiting = deepcopy(learned.online), deepcopy(learned.waiting)
             given = walk_online(online, rows, waiting)
-        columns = meaning.columns
-        arrays = [rows.time_ns, *given[:, : len(columns)].T]
-        return pa.table([pa.array(values) for values in arrays], names=["time_ns", *columns])
+        found = {}
+        names = ["time_ns", *meaning.columns]
+        for name in later:
+            own = (rows.symbols == numbers[name]) & (rows.time_ns >= starts[numbers[name]])
+            arrays = [rows.time_ns[own], *given[own, : len(names) - 1].T]
+            found[name] = pa.table([pa.array(values) for values in arrays], names=names)
+        return found
 
-    def _of(self, meaning: Meaning, views: tuple[View, ...]) -> _Learned:
-        key = (meaning.target, *views)
+    def _of(self, meaning: Meaning, views: tuple[View, ...], asked: tuple[str, ...]) -> _Learned:
+        if self._jobs is None:
+            self._jobs = self._trained.serving_all()
+        known = teachers(self._jobs, meaning.target, views)
+        symbols = tuple(sorted({*known, *asked}))
+        key = ((meaning.target, *views), symbols)
         if key not in self._learned:
-            if self._jobs is None:
-                self._jobs = self._trained.serving_all()
-            symbols = teachers(self._jobs, meaning.target, views)
-            served = {
-                symbol: tuple(job for job in self._jobs[symbol] if job.target == meaning.target)
-                for symbol in symbols
-            }
-            walks = read_walks(self._trained.run, [(name, served[name]) for name in symbols])
+            served = [
+                (name, tuple(job for job in self._jobs[name] if job.target == meaning.target))
+                for name in known
+            ]
             rows = DelayedRows.joined(
                 [
-                    rows_of(history_source_rows(walk, served[name], meaning, views), i)
-                    for i, (name, walk) in enumerate(walks)
+                    rows_of(history_source_rows(walk, jobs, meaning, views), symbols.index(name))
+                    for (name, walk), (_, jobs) in zip(
+                        read_walks(self._trained.run, served), served, strict=True
+                    )
                 ]
             )
-            online = make_map(meaning, len(symbols) + 1)
+            online = make_map(meaning, len(symbols))
             waiting = Waiting(online.n_given)
             walk_online(online, rows, waiting)
             self._learned[key] = _Learned(symbols, rows, online, waiting)

@@ -43,7 +43,7 @@ from ray_pipeline.training.predictions import GROUP
 
 __all__ = [
     "PredictSpec",
-    "ScoreSpec",
+    "ScoringSpec",
     "check_table",
     "columns_read",
     "later_outcomes",
@@ -60,7 +60,7 @@ _N_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreSpec:
+class ScoringSpec:
     """One symbol to score.
 
     Attributes
@@ -137,7 +137,7 @@ class PredictSpec:
     name: str
 
 
-def score_symbol(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
+def score_symbol(reader: ScoringReader, spec: ScoringSpec) -> dict[str, Any]:
     """Score a symbol; write the scores, and what their outcomes were (unit function).
 
     Raises
@@ -180,7 +180,7 @@ def score_symbol(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
 
 
 def _write_outcomes(
-    reader: ScoringReader, spec: ScoreSpec, table: SymbolTable, scores: Scores
+    reader: ScoringReader, spec: ScoringSpec, table: SymbolTable, scores: Scores
 ) -> tuple[str | None, dict[str, list[int]]]:
     """Write scores with their outcomes; return the table, and its row groups by target."""
     pieces: list[pa.Table] = []

@@ -21,7 +21,7 @@ from ray_pipeline.predicting.history import read_history
 from ray_pipeline.predicting.options import PredictOptions
 from ray_pipeline.predicting.serving import ServedJob, Serving
 from ray_pipeline.predicting.trained import TrainedRun
-from ray_pipeline.predicting.units import PredictSpec, ScoreSpec, predict_symbol, score_symbol
+from ray_pipeline.predicting.units import PredictSpec, ScoringSpec, predict_symbol, score_symbol
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 
 __all__ = ["ScoredSymbols", "ScoringWork", "score_symbols"]
@@ -55,7 +55,7 @@ class ScoringWork:
                 "score",
                 symbol,
                 score_symbol,
-                ScoreSpec(
+                ScoringSpec(
                     partition=self.batch.partitions[symbol],
                     request=replace(request, features=self.served[symbol].features),
                     run_uri=self.trained.run.uri,

@@ -192,22 +192,22 @@ def test_the_same_command_continues(labeled: Trained, tmp_path: Path, scored: li
 
 
 def test_what_other_inputs_gave_is_never_taken_for_the_result(
-    labeled: Trained, tmp_path: Path, scored: list[str]
+    labeled: Trained, tmp_path: Path, stages: list[str]
 ) -> None:
-    """Other options redo everything, and the first ones after them again; so does a lost file."""
+    """Other options write everything, and the first ones after them again; so does a lost file."""
     out = tmp_path / "out"
     predict(labeled, out)
     first = scores_of(out, "S00")
     predict(labeled, out, since="2015-01-01", replace=True)
     assert scores_of(out, "S00").num_rows < first.num_rows
-    scored.clear()
+    stages.clear()
     predict(labeled, out, replace=True)
-    assert scored == NAMES
+    assert stages == ["predict"] * len(NAMES)
     assert scores_of(out, "S00").equals(first)
     file_of(out, "S01").unlink()
-    scored.clear()
+    stages.clear()
     predict(labeled, out)
-    assert scored == ["S01"]
+    assert stages == ["predict"]
     predict(labeled, out, symbols=["S02"], replace=True)
     assert [path.name for path in sorted((out / "interval=1d").rglob("*.parquet"))] == [
         "S02.parquet"
