@@ -43,28 +43,30 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CONFIG = Path(__file__).with_suffix(".yaml")
-PANELS = {
-    "daily": {"folder": "sp500_daily_2013_2018", "every": 8, "minutes": None},
-    "crypto": {"folder": "binance_usdt_5m_2024", "every": 3, "minutes": 15},
-}
+COINS = ("ARB", "AVAX", "BONK", "BTC", "DOGE", "ETH", "FET", "PEPE", "SOL", "XRP")
+FOLDERS = {"daily": "sp500_daily_2013_2018", "crypto": "binance_usdt_5m_2024"}
+EVERY, MINUTES = 8, 15
+"""Of the stocks every eighth; five-minute bars of coins are joined to longer ones."""
 N_TENTHS, N_SPANS = 10, 8
 """Parts of the predictions and of the time."""
 
 
-def take_panel(source: Path, out: Path, every: int, minutes: int | None) -> Path:
-    """Write every n-th symbol, its bars joined to longer ones if `minutes` says so."""
-    files = sorted(source.rglob("*.parquet"))[::every]
+def take_panel(source: Path, out: Path, panel: str) -> None:
+    """Write some of the stocks as they are, or some of the coins in longer bars."""
+    files = sorted(source.rglob("*.parquet"))
+    if panel == "daily":
+        files = files[::EVERY]
+    else:
+        wanted = {f"symbol={name}USDT" for name in COINS}
+        files = [file for file in files if file.parent.name in wanted]
     for file in files:
-        with file.open("rb") as handle:
-            table = pq.read_table(handle)
-        name = file.relative_to(source)
-        if minutes is not None:
-            table = _longer_bars(table, minutes)
-            name = Path(f"interval={minutes}m", *name.parts[1:])
+        table, name = _read(file), file.relative_to(source)
+        if panel == "crypto":
+            table = _longer_bars(table, MINUTES)
+            name = Path(f"interval={MINUTES}m", *name.parts[1:])
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, target)
-    return out
 
 
 def _longer_bars(table: pa.Table, minutes: int) -> pa.Table:
@@ -237,20 +239,13 @@ def main() -> None:
     """Cut, run, predict, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder that holds both panels")
-    parser.add_argument("--panel", choices=sorted(PANELS), required=True)
+    parser.add_argument("--panel", choices=sorted(FOLDERS), required=True)
     parser.add_argument("--keep", type=Path, help="folder for run and predictions; made once")
     options = parser.parse_args()
-    settings = PANELS[options.panel]
     with tempfile.TemporaryDirectory() as folder:
         root = options.keep or Path(folder)
         whole, early, run, out = (root / name for name in ("whole", "early", "run", "out"))
-        every, minutes = int(str(settings["every"])), settings["minutes"]
-        take_panel(
-            options.data / str(settings["folder"]),
-            whole,
-            every,
-            None if minutes is None else int(str(minutes)),
-        )
+        take_panel(options.data / FOLDERS[options.panel], whole, options.panel)
         cut = cut_panel(whole, early)
         program = [sys.executable, "-m", "ray_pipeline"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
