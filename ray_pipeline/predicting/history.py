@@ -68,6 +68,8 @@ class HistorySpec:
 
 def has_standings(run: RunDirectory) -> bool:
     """Tell whether a run says where its out-of-sample predictions stand."""
+    if not run.exists(PREDICTIONS):
+        return False
     with run.open_table(PREDICTIONS) as file:
         return "standing" in file.schema_arrow.names
 
@@ -83,7 +85,7 @@ def require_standings(run: RunDirectory) -> None:
     if not has_standings(run):
         raise ArtifactError(
             f"{run.uri}/{PREDICTIONS} does not say where its predictions stand: a version before "
-            "0.5.0 wrote it. Run again with this one, or leave --history out."
+            "0.5.0 wrote it, or it is missing. Run again with this one, or leave --history out."
         )
 
 

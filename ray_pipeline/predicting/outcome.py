@@ -120,9 +120,9 @@ def group_warning(records: Mapping[str, Record], column: str | None) -> str | No
 def without_meanings(run_uri: str) -> str:
     """Say that there are scores and nothing that says what they mean."""
     return (
-        f"{run_uri} is of a version before 0.5.0, whose walk-forward has no scores: what scores "
-        "mean (__prob, __expected, __low, __high) cannot be learned from it. Run again with this "
-        "one for these columns."
+        f"{run_uri} has no walk-forward with scores (a version before 0.5.0 made it, or its "
+        "predictions/out_of_sample.parquet is missing): what scores mean (__prob, __expected, "
+        "__low, __high) cannot be learned from it. Run again for these columns."
     )
 
 

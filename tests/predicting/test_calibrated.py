@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,19 @@ def test_labeled_tables_without_the_target_have_what_the_run_taught(
     assert table.num_rows == 1
     assert all(table[name].null_count == 0 for name in _meanings(table))
     assert len(_meanings(table)) == 3
+
+
+def test_without_a_walk_forward_there_are_scores_and_a_warning(
+    labeled: Trained, tmp_path: Path
+) -> None:
+    """As from a run of an older version: nothing is made up."""
+    run = shutil.copytree(labeled.run_dir, tmp_path / "run")
+    (run / "predictions/out_of_sample.parquet").unlink()
+    bare = Trained(labeled.data_dir, run, labeled.tables)
+    found = predict(bare, tmp_path / "out", in_sample=False)
+    (warning,) = found["warnings"]
+    assert "has no walk-forward with scores" in warning
+    table = _scores(tmp_path / "out", "S00")
+    assert (_meanings(table), table[f"{TARGET}__score"].null_count) == ([], 0)
+    python = load_run(str(run)).predict(labeled.tables["S00"], symbol="S00")
+    assert python.combine_chunks().equals(table.combine_chunks())

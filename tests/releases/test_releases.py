@@ -83,7 +83,8 @@ def test_predict_scores_with_it_or_says_why_not(
         assert not list(out.rglob("*.parquet"))
         return
     assert code == 0
-    tables = {path.stem: pq.read_table(path) for path in out.rglob("*.parquet")}
+    files = (out / "interval=1d").rglob("*.parquet")
+    tables = {path.stem: pq.read_table(path) for path in files}
     assert {name: table.num_rows for name, table in tables.items()} == dict.fromkeys(
         ["0700", "AAPL", "BRK%2FB", "MSFT"], 60
     )
