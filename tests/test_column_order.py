@@ -121,7 +121,8 @@ def test_predictions_take_columns_in_any_order(tmp_path: Path, kind: str) -> Non
         data_dir = write(tmp_path / order.__name__, tables, order)
         out = tmp_path / f"scores_{order.__name__}"
         predict_panel(str(tmp_path / "run"), str(data_dir), str(out), Silent(), options)
-        scores.append({path.name: pq.read_table(path) for path in sorted(out.rglob("*.parquet"))})
+        files = sorted(out.glob("interval=*/**/*.parquet"))
+        scores.append({path.name: pq.read_table(path) for path in files})
     assert scores[0]
     assert scores[1] == scores[0]
     assert scores[2] == scores[0]

@@ -143,9 +143,10 @@ class TrainedRun:
         )
 
     def serving_all(self) -> dict[str, tuple[ServedJob, ...]]:
-        """Return what serves each symbol of the run."""
+        """Return what serves each symbol of the run that something serves."""
         table = self.serving(self.jobs)
-        return {symbol: table.of(symbol).jobs for symbol in sorted({s for _, s in self.routes})}
+        jobs = {symbol: table.of(symbol).jobs for symbol in sorted({s for _, s in self.routes})}
+        return {symbol: its for symbol, its in jobs.items() if its}
 
     def serving(self, jobs: Sequence[ServedJob]) -> ServingTable:
         """Return whom these jobs serve."""
