@@ -22,7 +22,15 @@ from ray_pipeline.errors import DamagedFileError, ExecutionError
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.documents import parse_json
 
-__all__ = ["OUTCOMES", "PREDICTIONS", "LedgerPart", "PredictionLedger", "rows_in", "rows_not_in"]
+__all__ = [
+    "MEANINGS",
+    "OUTCOMES",
+    "PREDICTIONS",
+    "LedgerPart",
+    "PredictionLedger",
+    "rows_in",
+    "rows_not_in",
+]
 
 FOLDER = "ledger"
 _N_THREADS = 16
@@ -38,6 +46,10 @@ PREDICTIONS = pa.schema(
         ("job_id", pa.string()),
         ("version", pa.string()),
         ("score", pa.float64()),
+        ("prob", pa.float64()),
+        ("expected", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
         ("prediction", pa.float64()),
         ("n_unusual", pa.int32()),
         ("unusual", pa.string()),
@@ -46,7 +58,12 @@ PREDICTIONS = pa.schema(
 )
 """One row per timestamp, symbol and target. `view` and `job_id` are of the models that served it,
 joined by ``+`` where these are several; `score` is the standing that ``predict`` gives, and
-`prediction` the raw one of the first of them; `inputs_sha256` is of the features that they saw."""
+`prob`, `expected`, `low` and `high` what that means, null where it means none of these;
+`prediction` the raw one of the first of the models; `inputs_sha256` is of the features that they
+saw."""
+
+MEANINGS = ("prob", "expected", "low", "high")
+"""Columns of what a score means."""
 
 OUTCOMES = pa.schema(
     [

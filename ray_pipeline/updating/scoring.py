@@ -17,7 +17,7 @@ from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.identity import Identity
 from ray_pipeline.inspecting.digests import digest_of_months, monthly_digests
-from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS
+from ray_pipeline.ledger.ledger import MEANINGS, OUTCOMES, PREDICTIONS
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.membership import members_at
@@ -184,6 +184,7 @@ def _ledger_rows(
         "job_id": pa.repeat("+".join(job.job_id for job in jobs), n_rows),
         "version": pa.repeat(spec.version, n_rows),
         "score": scores.column(score_column(target)),
+        **dict.fromkeys(MEANINGS, pa.nulls(n_rows, pa.float64())),
         "prediction": scores.column(jobs[0].column),
         "n_unusual": scores.column(N_UNUSUAL),
         "unusual": scores.column(UNUSUAL),

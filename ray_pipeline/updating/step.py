@@ -27,6 +27,7 @@ from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating.latest import LatestTraining, until_of
+from ray_pipeline.updating.meanings import LiveRows, with_meanings
 from ray_pipeline.updating.restated import Restatement, restatements
 from ray_pipeline.updating.scoring import BLOCK, ScoreSpec, SymbolWork, score_block
 from ray_pipeline.versions.names import version_name
@@ -112,7 +113,19 @@ class Scoring:
         outcomes_ns = min([from_ns, *waiting["ts"].cast(pa.int64()).to_pylist()])
         units = self._units(request, served, from_ns, outcomes_ns)
         records = runner.run_required(units)
-        return self._joined(records.values(), known, waiting)
+        found = self._joined(records.values(), known, waiting)
+        if found.restated:
+            return found
+        earlier = known.filter(
+            pc.and_(
+                pc.greater_equal(known["ts"].cast(pa.int64()), self.until_ns),
+                pc.equal(known["version"], version_of(self.trained)),
+            )
+        )
+        live = LiveRows(earlier, found.predictions, pa.concat_tables([outcomes, found.outcomes]))
+        jobs = {symbol: each.jobs for symbol, each in served.items() if each.jobs}
+        told = with_meanings(runner, self.trained, live, jobs, f"units/{STAGE}")
+        return replace(found, predictions=told)
 
     def _from_ns(self, known: pa.Table) -> int:
         """Return from when on rows are scored: since the last ones, and a few days before."""

@@ -43,7 +43,7 @@ UPDATE = "update.json"
 _N_TOLD = 5
 """Restated symbols that are told of; the document has them all."""
 
-_TEMPORARY = (f"units/{STAGE}", "units/look_at_times")
+_TEMPORARY = (f"units/{STAGE}", "units/look_at_times", "units/calibrate")
 """Of no use once an update is done: the next one has other files to read."""
 
 
