@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ray_pipeline.ledger.ledger import UPDATE
 from ray_pipeline.results.documents import RunRecord
 from ray_pipeline.results.opening import open_attempt, open_run
 from ray_pipeline.results.stages import stage_place, unit_place
@@ -11,6 +13,7 @@ from ray_pipeline.results.tables import FAILURES
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, Holder
 from ray_pipeline.versions.serving import current_version
+from ray_pipeline.wording import plural
 
 __all__ = ["run_status", "status_lines"]
 
@@ -19,9 +22,9 @@ def run_status(uri: str) -> dict[str, Any]:
     """Return the run's record, its driver, its finished units per stage and its failures.
 
     ``attempt`` is the record of a later run that was to replace this result and has not; None where
-    there is none. ``version`` is the one whose models serve. The driver is None when none is at
-    work; its ``life`` is ``gone`` when it was on this machine and has ended without a word, and
-    ``unknown`` when it is on another.
+    there is none. ``version`` is the one whose models serve, ``update`` what the last update did.
+    The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
+    and has ended without a word, and ``unknown`` when it is on another.
     """
     run, directory, attempt = open_run(uri), RunDirectory(uri), open_attempt(uri)
     units: dict[str, int] = {}
@@ -36,10 +39,16 @@ def run_status(uri: str) -> dict[str, Any]:
         "run": run.written_record,
         "attempt": None if attempt is None else attempt.written_record,
         "version": None if current is None else current.model_dump(),
+        "update": _last_update(directory),
         "driver": _driver(directory),
         "units": units,
         "failures": failures,
     }
+
+
+def _last_update(run: RunDirectory) -> dict[str, Any] | None:
+    document = run.read_document(UPDATE) if run.exists(UPDATE) else None
+    return document if isinstance(document, dict) else None
 
 
 def _driver(run: RunDirectory) -> dict[str, Any] | None:
@@ -61,6 +70,8 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     if found["version"] is not None:
         version = found["version"]
         lines.append(f"version {version['version']} serves since {version['since']}")
+    if found["update"] is not None:
+        lines.append(_update_line(found["update"]))
     units = sorted(found["units"].items(), key=lambda item: (unit_place(item[0]), item[0]))
     if units:
         lines.append("finished units: " + ", ".join(f"{stage} {n}" for stage, n in units))
@@ -70,6 +81,15 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         attempt = _account(RunRecord.model_validate(found["attempt"]), found["driver"])
         lines.extend(f"  {line}" for line in attempt)
     return lines
+
+
+def _update_line(update: Mapping[str, Any]) -> str:
+    n_predictions, alarms = update.get("n_predictions"), update.get("alarms") or ()
+    did = update.get("status")
+    if n_predictions:
+        did = f"{plural(n_predictions, 'prediction')} until {str(update.get('last_ts'))[:16]}"
+    told = f"{plural(len(alarms), 'alarm')}, see monitor" if alarms else "no alarm"
+    return f"last update: {did}; {told}"
 
 
 def _failure_line(item: dict[str, Any]) -> str:

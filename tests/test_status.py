@@ -32,7 +32,7 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
     """The record, finished units per stage, and the failures without their tracebacks."""
     assert main(["status", str(run_dir), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "attempt", "version", "driver", "units", "failures"]
+    assert list(found) == [*("run", "attempt", "version", "update", "driver", "units", "failures")]
     assert found["driver"] is None
     assert found["run"] == json.loads((run_dir / "run.json").read_text())
     assert found["units"] == {
@@ -178,6 +178,7 @@ def test_status_of_a_running_run_tells_what_is_in_doubt() -> None:
         "failures": [],
         "attempt": None,
         "version": None,
+        "update": None,
     }
     assert "2 targets are doubtful so far, see doubt.parquet" in status_lines(found)
     done = found | {"run": record | {"status": "done", "message": "2 are doubtful: skill"}}

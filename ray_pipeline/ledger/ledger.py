@@ -26,6 +26,7 @@ __all__ = [
     "MEANINGS",
     "OUTCOMES",
     "PREDICTIONS",
+    "UPDATE",
     "LedgerPart",
     "PredictionLedger",
     "rows_in",
@@ -33,6 +34,10 @@ __all__ = [
 ]
 
 FOLDER = "ledger"
+
+UPDATE = "update.json"
+"""What the last update did."""
+
 _N_THREADS = 16
 _KEY = ("ts", "symbol", "target")
 _TIME = pa.timestamp("ns", "UTC")

@@ -22,7 +22,7 @@ from ray_pipeline.errors import ExecutionError
 from ray_pipeline.execution import Failed
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.schedule import UpTo
-from ray_pipeline.ledger.ledger import PredictionLedger
+from ray_pipeline.ledger.ledger import UPDATE, PredictionLedger
 from ray_pipeline.monitoring.watching import monitor_run
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
@@ -35,10 +35,7 @@ from ray_pipeline.updating.restated import Restatement
 from ray_pipeline.updating.step import STAGE, NewRows, Scoring, version_of
 from ray_pipeline.wording import iso_time
 
-__all__ = ["UPDATE", "Update", "update_run"]
-
-UPDATE = "update.json"
-"""What the last update did."""
+__all__ = ["Update", "update_run"]
 
 _N_TOLD = 5
 """Restated symbols that are told of; the document has them all."""

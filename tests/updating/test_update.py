@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -304,6 +305,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("trained:   on the rows before 2015-02-07")
     assert any(line.startswith("predicted: ") for line in lines)
+    assert main(["status", run]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"last update: \d+ predictions until 2015-02-0\dT00:00; no alarm", told), told
     assert main(["update", run, "--json"]) == 0
     assert '"nothing new"' in capsys.readouterr().out
     assert main(["update", str(tmp_path / "data")]) == 2
