@@ -37,6 +37,8 @@ from ray_pipeline.results.tables import (
     LEAKAGE,
     OVERFITTING,
     PLAN,
+    POLICIES,
+    POLICY_FOLDS,
     PREDICTIONS,
     QUANTILES,
     RANKED_SYMBOLS,
@@ -356,7 +358,7 @@ def test_any_filesystem(runs: Path, tmp_path: Path) -> None:
     """A run in a store of another kind is compared like one on the disk."""
     local, memory = SampleRun().write(tmp_path), SampleRun().write("memory://compared")
     names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, KEPT, LEAKAGE, DOUBT, ROUTES, PLAN}
-    names |= {EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY}
+    names |= {EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY, POLICIES, POLICY_FOLDS}
     found = compare_runs(local.uri, memory.uri)
     assert found["equal"]
     assert {file["name"] for file in found["files"]} == names
