@@ -77,6 +77,9 @@ def update_lines(update: Update) -> list[str]:
         lines.append(f"problem:   {symbol}: {why}")
     if len(update.problems) > _N_NAMED:
         lines.append(f"           and {len(update.problems) - _N_NAMED} more in update.json")
+    lines += [f"note:      {note}" for note in update.notes[:_N_NAMED]]
+    if len(update.notes) > _N_NAMED:
+        lines.append(f"           and {len(update.notes) - _N_NAMED} more in update.json")
     lines.append(f"models:    {update.version}")
     lines.append(f"ledger:    {update.run_dir}/ledger")
     lines.append(

@@ -29,6 +29,7 @@ from ray_pipeline.panel.quality import ASSUMED_RULES
 from ray_pipeline.panel.summary import PanelSummary
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.storage import absolute_uri
 from ray_pipeline.wording import iso_time, plural
 
 __all__ = ["CROSS_SECTION", "INSPECT"]
@@ -88,6 +89,7 @@ def _describe(
     context.account.note(
         data={
             "data_dir": found.data_dir,
+            "data_uri": absolute_uri(found.data_dir),
             "interval": found.interval,
             "layout": found.layout,
             "universe": context.config.data.universe,

@@ -236,7 +236,7 @@ class LoadedRun:
         DamagedFileError
             When the ledger is not as it was written.
         """
-        return PredictionLedger(self._trained.run).table()
+        return PredictionLedger(self._trained.home).table()
 
     def known_from(self, symbol: str) -> str:
         """Return when the last label was known that the symbol's models learned from.

@@ -107,6 +107,7 @@ class DataFacts(Record):
     """What a run read; nothing of it is known before its symbols were inspected."""
 
     data_dir: str | None = None
+    data_uri: str | None = None
     interval: str | None = None
     layout: str | None = None
     universe: str | None = None

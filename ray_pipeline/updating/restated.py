@@ -51,10 +51,14 @@ class Restatement:
         size = (
             "single values, which the means of the months do not show"
             if self.change is None
-            else f"the mean of {self.column} by up to {100 * self.change:+.2g} %"
+            else f"the mean of {self.column} by up to {_percent(self.change)}"
         )
         months = f"{plural(self.n_months, 'month')} {agreeing(self.n_months, 'differs', 'differ')}"
         return f"{self.symbol}, {when} ({months}{rows if self.n_rows else ''}): {size}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:+.0f} %" if abs(share) >= 0.1 else f"{100 * share:+.2g} %"
 
 
 def restatements(before: pa.Table, after: pa.Table) -> tuple[Restatement, ...]:
@@ -111,7 +115,10 @@ def _months_of(table: pa.Table, symbol: str) -> dict[date, Mapping[str, Any]]:
 def _largest_change(
     pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
 ) -> tuple[str, float | None]:
-    """Return the column whose mean changed most relative to what it was, and by how much."""
+    """Return the column whose mean changed most relative to what it was, and by how much.
+
+    A volume is named only where nothing else changed: of a split the prices tell more.
+    """
     largest: tuple[str, float | None] = ("", None)
     for earlier, later in pairs:
         now = {each["column"]: each["mean"] for each in later["means"]}
@@ -120,6 +127,10 @@ def _largest_change(
             if before is None or after is None or not math.isfinite(before) or before == 0.0:
                 continue
             change = after / before - 1.0
-            if abs(change) > max(_LEAST, abs(largest[1] or 0.0)):
+            if abs(change) <= _LEAST:
+                continue
+            is_first = largest[1] is None or (largest[0] == "volume" != each["column"])
+            is_larger = abs(change) > abs(largest[1] or 0.0)
+            if is_first or (is_larger and each["column"] != "volume"):
                 largest = each["column"], change
     return largest

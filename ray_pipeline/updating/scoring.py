@@ -34,6 +34,7 @@ from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.predicting.units import check_table
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.wording import plural
 
 __all__ = ["BLOCK", "ScoreSpec", "SymbolWork", "score_block"]
 
@@ -75,6 +76,8 @@ class ScoreSpec:
         Rows before this time are not scored.
     outcomes_ns
         What became of predictions from this time on is asked for.
+    until_ns
+        Rows from this time on are none that the models were made of.
     version
         Of the models.
     """
@@ -90,6 +93,7 @@ class ScoreSpec:
     interval: str | None
     from_ns: int
     outcomes_ns: int
+    until_ns: int
     version: str
 
 
@@ -102,16 +106,19 @@ def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
     -------
     dict
         Names of the tables of predictions, of outcomes, and of the months of symbols whose rows
-        are not those that the models were made of; by symbol, why it could not be scored.
+        are not those that the models were made of; by symbol, why it could not be scored, and how
+        many rows before those that are scored could have been.
     """
     predictions, outcomes = [PREDICTIONS.empty_table()], [OUTCOMES.empty_table()]
     months: list[pa.Table] = []
     problems: dict[str, str] = {}
+    n_earlier: dict[str, int] = {}
     for work in spec.symbols:
         symbol = work.partition.symbol
         try:
             restated = _restated(reader, work, spec)
             found = _scored(reader, work, spec)
+            n_earlier[symbol] = found[2]
         except (ArtifactError, DataError) as error:
             problems[symbol] = str(error)
             continue
@@ -123,7 +130,7 @@ def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
         names[name] = table_name(name) if tables else None
         if tables:
             reader.run.write_table(table_name(name), pa.concat_tables(tables))
-    return {**names, "problems": problems}
+    return {**names, "problems": problems, "n_earlier": n_earlier}
 
 
 def _restated(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> pa.Table | None:
@@ -134,7 +141,9 @@ def _restated(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> pa.Ta
     return None if digest_of_months(months) == work.rows_sha256 else months
 
 
-def _scored(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> tuple[pa.Table, pa.Table]:
+def _scored(
+    reader: ScoringReader, work: SymbolWork, spec: ScoreSpec
+) -> tuple[pa.Table, pa.Table, int]:
     run = RunDirectory(spec.run_uri, spec.run_options)
     models = {job.job_id: reader.models.get(run, job.job_id, spec.seals) for job in work.jobs}
     for job in work.jobs:
@@ -144,6 +153,12 @@ def _scored(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> tuple[p
     targets = tuple(dict.fromkeys(job.target for job in work.jobs))
     schema = scores_schema(targets, spec.raw, is_grouped=spec.request.group is not None)
     scores = score_table(table, work.jobs, models, schema, spec.from_ns, in_sample=False)
+    if scores.first_row >= table.n_rows:
+        raise DataError(
+            f"symbol {table.symbol}: none of its {plural(table.n_rows, 'row')} can be predicted "
+            f"yet: features look back further, and the first that can be is row "
+            f"{scores.first_row + 1}."
+        )
     rows = _with_membership(scores.table, work.partition)
     predicted = [
         _ledger_rows(rows, target, [job for job in work.jobs if job.target == target], spec, table)
@@ -151,7 +166,11 @@ def _scored(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> tuple[p
     ]
     known = [OUTCOMES.empty_table()]
     known += [_known(table, name, spec.request, spec.outcomes_ns) for name in targets]
-    return pa.concat_tables(predicted), pa.concat_tables(known)
+    is_earlier = (table.time_ns >= spec.until_ns) & (table.time_ns < spec.from_ns)
+    is_earlier[: scores.first_row] = False
+    inside = members_at(work.partition.membership, table.time_ns)
+    n_earlier = np.count_nonzero(is_earlier if inside is None else is_earlier & inside)
+    return pa.concat_tables(predicted), pa.concat_tables(known), int(n_earlier)
 
 
 def _with_membership(scores: pa.Table, partition: SymbolPartition) -> pa.Table:

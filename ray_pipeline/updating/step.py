@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +20,7 @@ from ray_pipeline.families import family_identity
 from ray_pipeline.identity import Identity
 from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
 from ray_pipeline.inspecting.digests import DIGESTS, digest_of_months
-from ray_pipeline.inspecting.schedule import retraining_dates
+from ray_pipeline.inspecting.schedule import date_ns, retraining_dates
 from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger, rows_in, rows_not_in
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.serving import Serving, raw_columns
@@ -28,6 +29,7 @@ from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating.latest import LatestTraining, until_of
 from ray_pipeline.updating.meanings import LiveRows, with_meanings
+from ray_pipeline.updating.notes import late_notes, revised_notes
 from ray_pipeline.updating.restated import Restatement, restatements
 from ray_pipeline.updating.scoring import BLOCK, ScoreSpec, SymbolWork, score_block
 from ray_pipeline.versions.names import version_name
@@ -54,12 +56,15 @@ class NewRows:
         the models are no longer those of the data.
     problems
         By symbol, why it could not be scored.
+    notes
+        Sentences on rows that the ledger keeps as they were, or never gets.
     """
 
     predictions: pa.Table
     outcomes: pa.Table
     restated: tuple[Restatement, ...]
     problems: dict[str, str]
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,9 @@ class Scoring:
         serving = self.trained.serving(self.trained.jobs)
         served = {symbol: serving.of(symbol) for symbol in self.batch.partitions}
         request = self._request(served)
-        if upto_ns is not None:
-            request = replace(request, rules=replace(request.rules, until_ns=upto_ns))
+        limits = [each for each in (upto_ns, self._aside_ns()) if each is not None]
+        if limits:
+            request = replace(request, rules=replace(request.rules, until_ns=min(limits)))
         if needs_cross_section(request):
             members = self.trained.members
             partitions = self.batch.partitions
@@ -113,7 +119,7 @@ class Scoring:
         outcomes_ns = min([from_ns, *waiting["ts"].cast(pa.int64()).to_pylist()])
         units = self._units(request, served, from_ns, outcomes_ns)
         records = runner.run_required(units)
-        found = self._joined(records.values(), known, waiting)
+        found = self._joined(records.values(), known, outcomes, from_ns)
         if found.restated:
             return found
         earlier = known.filter(
@@ -127,12 +133,26 @@ class Scoring:
         told = with_meanings(runner, self.trained, live, jobs, f"units/{STAGE}")
         return replace(found, predictions=told)
 
+    def _aside_ns(self) -> int | None:
+        """Return the config's ``data.until``, from which on rows are left aside."""
+        day = self.config.data.until
+        return None if day is None else date_ns(day)
+
     def _from_ns(self, known: pa.Table) -> int:
-        """Return from when on rows are scored: since the last ones, and a few days before."""
+        """Return from when on rows are scored: since the last ones, and a few days before.
+
+        The last ones are those of most symbols: one whose files are dated ahead of the others makes
+        nobody late. What other models were to score before these is not scored by these.
+        """
         if not known.num_rows:
             return self.until_ns
-        last_ns = int(pc.max(known["ts"].cast(pa.int64())).as_py())
-        return max(self.until_ns, last_ns - _LATE_NS)
+        times = known["ts"].cast(pa.int64())
+        by_symbol = pa.table({"symbol": known["symbol"], "ts": times}).group_by("symbol")
+        lasts = np.sort(by_symbol.aggregate([("ts", "max")])["ts_max"].to_numpy())
+        last_ns = int(lasts[len(lasts) // 2])
+        mine = pc.any(pc.equal(known["version"], version_of(self.trained))).as_py()
+        late_ns = last_ns - _LATE_NS if mine else last_ns + 1
+        return max(self.until_ns, late_ns)
 
     def _request(self, served: Mapping[str, Serving]) -> TableRequest:
         """Return what tables are read for: all features of models that serve, and the targets."""
@@ -207,6 +227,7 @@ class Scoring:
                     interval=trained.interval,
                     from_ns=from_ns,
                     outcomes_ns=outcomes_ns,
+                    until_ns=self.until_ns,
                     version=version_of(trained),
                 ),
             )
@@ -214,7 +235,11 @@ class Scoring:
         ]
 
     def _joined(
-        self, records: Iterable[Mapping[str, Any]], known: pa.Table, waiting: pa.Table
+        self,
+        records: Iterable[Mapping[str, Any]],
+        known: pa.Table,
+        known_outcomes: pa.Table,
+        from_ns: int,
     ) -> NewRows:
         run = self.trained.home
         found = list(records)
@@ -236,8 +261,14 @@ class Scoring:
         outcomes = _read(run, found, "outcomes", OUTCOMES)
         new = rows_not_in(predictions, known)
         key = ["ts", "symbol", "target"]
+        waiting = rows_not_in(known, known_outcomes)
         asked = pa.concat_tables([waiting.select(key), new.select(key)])
-        return NewRows(new, rows_in(outcomes, asked), restated, problems)
+        n_earlier = {symbol: n for record in found for symbol, n in record["n_earlier"].items()}
+        notes = [
+            *revised_notes(predictions, known, outcomes, known_outcomes),
+            *late_notes(n_earlier, known, self.until_ns, from_ns),
+        ]
+        return NewRows(new, rows_in(outcomes, asked), restated, problems, notes)
 
 
 def version_of(trained: TrainedRun) -> str:

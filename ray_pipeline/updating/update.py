@@ -18,7 +18,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch, fingerprint
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
-from ray_pipeline.errors import ExecutionError
+from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.execution import Failed
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.schedule import UpTo
@@ -27,7 +27,7 @@ from ray_pipeline.monitoring.watching import monitor_run
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
-from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage import RunDirectory, absolute_uri
 from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.updating.latest import latest_training
 from ray_pipeline.updating.options import UpdateOptions
@@ -62,6 +62,9 @@ class Update:
         By symbol, why it could not be scored.
     version
         Of the models that serve from now on.
+    notes
+        Sentences on rows that the ledger keeps as they were, or never gets, and on targets that are
+        served no longer.
     alarms
         Of `ray_pipeline.monitoring`, in sentences; where nothing was new, those that stand.
     """
@@ -75,6 +78,7 @@ class Update:
     restated: list[Restatement] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     version: str = ""
+    notes: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
 
     @property
@@ -116,6 +120,11 @@ def update_run(
     with DriverLease(run.below("ledger"), reporter.say).held() as lease:
         updating = _Updating(run_uri, reporter, options, import_folders, Update(run.uri))
         updating.follow(lease)
+        gone = [name for name in trained.targets if name not in open_trained_run(run_uri).targets]
+        updating.update.notes += [
+            f"{name} is served no longer: the models trained last have none of it; explain says why"
+            for name in gone
+        ]
         for name in _TEMPORARY:
             run.remove(name)
         update = updating.update
@@ -202,6 +211,7 @@ class _Updating:
         """Score what the present models are to score; None where there is nothing new."""
         trained = open_trained_run(self.run_uri)
         config, latest = self._config(trained.config), latest_training(trained)
+        _require_same_place(trained, config)
         batch = _batch(trained, config, self.reporter)
         ledger = PredictionLedger(trained.home)
         parts = ledger.parts()
@@ -225,6 +235,7 @@ class _Updating:
             due = scoring.due(runner)
             found = scoring.score(runner, ledger, due)
         self.update.problems = found.problems
+        self.update.notes += [note for note in found.notes if note not in self.update.notes]
         if found.restated:
             return Step(latest.until_ns, due, found.restated)
         # A part without rows says that these files were looked at.
@@ -255,6 +266,18 @@ class _Updating:
             times = pc.min_max(found.predictions["ts"].cast(pa.int64())).as_py()
             self.update.first_ts = self.update.first_ts or iso_time(times["min"])
             self.update.last_ts = iso_time(times["max"])
+
+
+def _require_same_place(trained: TrainedRun, config: ExperimentConfig) -> None:
+    """Refuse a relative path of the data that leads elsewhere from here than it did for the run."""
+    meant, path = trained.record.data.data_uri, config.data.data_dir
+    here = absolute_uri(path)
+    if meant is not None and here not in (path, meant):
+        raise ConfigError(
+            f"data.data_dir={path!r} is {here} from here, and {trained.home.uri} was made of "
+            f"{meant}. Give the command in the folder where the run was started, or write the "
+            f"whole path into {trained.home.uri}/config.yaml."
+        )
 
 
 def _standing(run: RunDirectory) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from panels import planted_panel, quick_config, read_json, symbol_names, write_p
 from ray_pipeline import load_run
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
-from ray_pipeline.errors import DamagedFileError
+from ray_pipeline.errors import ConfigError, DamagedFileError
 from ray_pipeline.execution import Outcome, SerialExecutor, Unit
 from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.pipeline import run_pipeline
@@ -287,6 +288,118 @@ def test_in_an_object_store_as_on_a_disk(
     contents = [record["content_sha256"] for record in records]
     assert contents[0] == contents[1]
     assert _update(there).is_nothing
+
+
+def _edit(root: Path, symbol: str, change: Callable[[pa.Table], pa.Table]) -> None:
+    path = next((root / "data").rglob(f"symbol={symbol}/*.parquet"))
+    pq.write_table(change(pq.ParquetFile(path).read()), path)
+
+
+def _with_cell(table: pa.Table, name: str, row: int, value: float) -> pa.Table:
+    cells = table[name].to_pylist()
+    cells[row] = value
+    return table.set_column(table.column_names.index(name), name, pa.array(cells, pa.float64()))
+
+
+def test_one_symbol_dated_ahead_makes_nobody_late(tmp_path: Path) -> None:
+    """Its row is one of its own; the days of the others are scored as before."""
+    run = _run(tmp_path)
+    _write(tmp_path, FIRST + 1)
+
+    def ahead(table: pa.Table) -> pa.Table:
+        stamps = [*table["ts"].to_pylist()[:-1], table["ts"].to_pylist()[-1] + timedelta(days=365)]
+        return table.set_column(0, "ts", pa.array(stamps, table["ts"].type))
+
+    _edit(tmp_path, "S02", ahead)
+    _update(run)
+    (update,) = _days(tmp_path, run, [FIRST + 2])
+    assert update.n_predictions >= 4
+    predictions, _ = _tables(run)
+    last = planted_panel(symbol_names(1))["S00"]["ts"][FIRST + 1].as_py()
+    today = predictions.filter(pc.equal(predictions["ts"], last))
+    assert set(today["symbol"].to_pylist()) == {"S00", "S01", "S02", "S03"}
+
+
+def test_rows_that_come_too_late_are_told(tmp_path: Path) -> None:
+    """They are not scored: everybody knows by then what became of them."""
+    run = _run(tmp_path)
+    _write(tmp_path, FIRST + 20)
+    _edit(tmp_path, "S01", lambda table: table.slice(0, FIRST))
+    _update(run)
+    (update,) = _days(tmp_path, run, [FIRST + 21])
+    (note,) = update.notes
+    assert note.startswith("S01: ")
+    assert "came too late to be scored" in note
+
+
+def test_other_features_and_labels_than_before_are_told(tmp_path: Path) -> None:
+    """The ledger keeps what was said and known first."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [FIRST + 1, FIRST + 3])
+    before = _tables(run)
+    _write(tmp_path, FIRST + 4)
+    _edit(tmp_path, "S00", lambda table: _with_cell(table, "signal", FIRST + 1, 9.0))
+    _edit(tmp_path, "S03", lambda table: _with_cell(table, "fwd_ret_1d", FIRST + 1, 0.5))
+    update = _update(run)
+    assert not update.restated
+    assert [note.partition(" since")[0] for note in update.notes] == [
+        "S00: 1 prediction",
+        "S03: 1 outcome",
+    ]
+    for mine, theirs in zip(_tables(run), before, strict=True):
+        assert mine.slice(0, theirs.num_rows).num_rows == theirs.num_rows
+    (again,) = _days(tmp_path, run, [FIRST + 5])
+    assert again.notes == []
+
+
+def test_a_symbol_with_too_few_rows_is_told(tmp_path: Path) -> None:
+    """A new one is served by pooled models, once there is enough of it."""
+    run = _run(tmp_path)
+    _write(tmp_path, FIRST + 2)
+    path = next((tmp_path / "data").rglob("symbol=S00/*.parquet"))
+    new = path.parents[1] / "symbol=NEW/part-0.parquet"
+    new.parent.mkdir()
+    pq.write_table(pq.ParquetFile(path).read().slice(FIRST, 2), new)
+    update = _update(run)
+    assert update.problems == {}
+    predictions, _ = _tables(run)
+    assert "NEW" in predictions["symbol"].to_pylist()
+
+
+def test_data_until_holds_for_updates_too(tmp_path: Path) -> None:
+    """Rows from that date on are not there yet."""
+    run = _run(tmp_path, retrain_every=None)
+    path = Path(run) / "config.yaml"
+    path.write_text(path.read_text().replace("until: null", "until: 2015-01-20"))
+    _days(tmp_path, run, [300])
+    predictions, _ = _tables(run)
+    assert predictions.num_rows > 0
+    assert max(predictions["ts"].to_pylist()).date() < date(2015, 1, 20)
+
+
+def test_a_path_of_the_data_that_leads_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another folder a relative path may be other data: it is refused, not read."""
+    run = _run(tmp_path)
+    config = Path(run) / "config.yaml"
+    config.write_text(config.read_text().replace(str(tmp_path / "data"), "data"))
+    _write(tmp_path, FIRST + 1)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"data.data_dir='data' is .*/elsewhere/data from here"):
+        _update(run)
+    monkeypatch.chdir(tmp_path)
+    assert _update(run).n_predictions > 0
+
+
+def test_the_ledger_belongs_to_the_run_whichever_version_serves(tmp_path: Path) -> None:
+    """After a roll-back too."""
+    run = _run(tmp_path)
+    _days(tmp_path, run, [DUE + 1])
+    n_rows = load_run(run).ledger().num_rows
+    assert main(["versions", run, "--rollback", "--why", "a test"]) == 0
+    assert load_run(run).ledger().num_rows == n_rows > 0
 
 
 def test_the_ledger_in_python(tmp_path: Path) -> None:

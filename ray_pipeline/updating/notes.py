@@ -1,0 +1,83 @@
+"""What an update has to tell of rows that the ledger keeps as they were, or never gets (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ray_pipeline.wording import iso_time, plural
+
+__all__ = ["late_notes", "revised_notes"]
+
+_KEY = ["ts", "symbol", "target"]
+
+
+def revised_notes(
+    predictions: pa.Table, known: pa.Table, outcomes: pa.Table, known_outcomes: pa.Table
+) -> list[str]:
+    """Say where the data of late give other features or labels than the ledger has.
+
+    Parameters
+    ----------
+    predictions, outcomes
+        As the data give them now, of the rows of the last days.
+    known, known_outcomes
+        As the ledger has them.
+    """
+    now = predictions.select([*_KEY, "version", "inputs_sha256"])
+    then = known.select([*_KEY, "version", "inputs_sha256"])
+    both = now.join(then, [*_KEY, "version"], join_type="inner", right_suffix="_then")
+    other = both.filter(pc.not_equal(both["inputs_sha256"], both["inputs_sha256_then"]))
+    notes = [
+        f"{symbol}: {plural(n_rows, 'prediction')} since {iso_time(first_ns)[:16]} saw other "
+        "features than its data give now; the ledger keeps them"
+        for symbol, n_rows, first_ns in _by_symbol(other)
+    ]
+    labels = outcomes.select([*_KEY, "actual"])
+    both = labels.join(
+        known_outcomes.select([*_KEY, "actual"]), _KEY, join_type="inner", right_suffix="_then"
+    )
+    other = both.filter(pc.not_equal(both["actual"], both["actual_then"]))
+    notes += [
+        f"{symbol}: {plural(n_rows, 'outcome')} since {iso_time(first_ns)[:16]} would be "
+        "others by its data of now; the ledger keeps what was known first"
+        for symbol, n_rows, first_ns in _by_symbol(other)
+    ]
+    return notes
+
+
+def late_notes(
+    n_rows: Mapping[str, int], known: pa.Table, until_ns: int, from_ns: int
+) -> list[str]:
+    """Say which symbols have rows that came too late to be scored.
+
+    Parameters
+    ----------
+    n_rows
+        By symbol: rows from `until_ns` on and before `from_ns` that models could have scored.
+    known
+        What the ledger has.
+    """
+    times = known["ts"].cast(pa.int64())
+    inside = pc.and_(pc.greater_equal(times, until_ns), pc.less(times, from_ns))
+    rows = known.filter(inside).select(["symbol", "ts"]).group_by(["symbol", "ts"]).aggregate([])
+    counts: dict[str, int] = {}
+    for symbol in rows["symbol"].to_pylist():
+        counts[symbol] = counts.get(symbol, 0) + 1
+    return [
+        f"{symbol}: {plural(n - counts.get(symbol, 0), 'row')} before "
+        f"{iso_time(from_ns)[:16]} came too late to be scored"
+        for symbol, n in sorted(n_rows.items())
+        if n > counts.get(symbol, 0)
+    ]
+
+
+def _by_symbol(rows: pa.Table) -> Iterable[tuple[str, int, int]]:
+    """Return symbols with their number of timestamps and the first of these."""
+    found: dict[str, set[int]] = {}
+    times = rows["ts"].cast(pa.int64()).to_pylist()
+    for symbol, time_ns in zip(rows["symbol"].to_pylist(), times, strict=True):
+        found.setdefault(symbol, set()).add(time_ns)
+    return [(symbol, len(each), min(each)) for symbol, each in sorted(found.items())]
