@@ -16,7 +16,7 @@ from panels import planted_panel, quick_config, symbol_names, write_panel
 
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
-from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger
+from ray_pipeline.ledger.ledger import MEANINGS, OUTCOMES, PREDICTIONS, PredictionLedger
 from ray_pipeline.monitoring.records import Monitoring
 from ray_pipeline.monitoring.watching import monitor_run
 from ray_pipeline.pipeline import run_pipeline
@@ -65,6 +65,7 @@ def replay(run_dir: Path, share_before: float, *, broken: bool = False) -> None:
             "job_id": [job["job_id"]] * n,
             "version": ["1"] * n,
             "score": score,
+            **dict.fromkeys(MEANINGS, pa.nulls(n, pa.float64())),
             "prediction": live["prediction"],
             "n_unusual": np.zeros(n, dtype=np.int32),
             "unusual": [""] * n,
