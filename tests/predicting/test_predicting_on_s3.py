@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = ["S00", "S02"]
 NEEDED = [
-    *("*.json", "config.yaml", "models/**/*.*", "routing/*.parquet"),
+    *("*.json", "config.yaml", "models/**/*.*", "routing/*.parquet", "target_ranking/*.parquet"),
     "predictions/*.parquet",  # for the history
 ]
 """Of a run directory, to use its models."""
