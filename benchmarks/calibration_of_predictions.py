@@ -1,4 +1,4 @@
-"""Whether probabilities and intervals of ``predict`` hold on later bars that nothing has seen.
+"""Whether probabilities and intervals of ``predict`` hold on later bars that no model has seen.
 
     python benchmarks/calibration_of_predictions.py ../shared/data --panel daily
     python benchmarks/calibration_of_predictions.py ../shared/data --panel crypto

@@ -83,7 +83,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_pipeline.statistics.false_discoveries import holm
+from ray_pipeline.statistics.family_wise import holm
 from ray_pipeline.statistics.promise import SkillPromise, SkillWatch, promise_of, watch
 
 Floats = NDArray[np.float64]

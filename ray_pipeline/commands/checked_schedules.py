@@ -9,8 +9,9 @@ import numpy as np
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch
+from ray_pipeline.inspecting.folds import date_ns
 from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
-from ray_pipeline.inspecting.schedule import date_ns, dates_on, last_date
+from ray_pipeline.inspecting.schedule import dates_on, last_date
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.wording import iso_time
 

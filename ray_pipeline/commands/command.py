@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
 
-__all__ = ["Command", "add_config", "add_json", "find_own_modules", "whole_number"]
+__all__ = ["ALARM", "Command", "add_config", "add_json", "find_own_modules", "whole_number"]
+
+
+ALARM = 3
+"""Exit code where what a run promised is no longer kept."""
 
 
 @dataclass(frozen=True, slots=True)

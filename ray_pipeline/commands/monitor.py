@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.commands.command import ALARM, Command, add_json
 from ray_pipeline.terminal import put, put_json
 
 __all__ = ["COMMAND"]
-
-_ALARM = 3
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +30,7 @@ def _execute(options: argparse.Namespace) -> int:
         put_json(monitoring_document(found))
     else:
         put(*monitoring_lines(found), "", f"page  {found.run}/{MONITOR_PAGE}")
-    return _ALARM if found.alarms else 0
+    return ALARM if found.alarms else 0
 
 
 COMMAND = Command(

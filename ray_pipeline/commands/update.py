@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ray_pipeline.bounds import MAX_COUNT
-from ray_pipeline.commands.command import Command, add_json, whole_number
+from ray_pipeline.commands.command import ALARM, Command, add_json, whole_number
 from ray_pipeline.terminal import put, put_json
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND", "update_lines"]
 
-_ALARM = 3
 _N_NAMED = 5
 
 
@@ -48,7 +47,7 @@ def _execute(options: argparse.Namespace) -> int:
         put_json(update.document())
     else:
         put(*update_lines(update))
-    return _ALARM if update.alarms else 0
+    return ALARM if update.alarms else 0
 
 
 def update_lines(update: Update) -> list[str]:

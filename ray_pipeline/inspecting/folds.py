@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
     from ray_pipeline.config.data_sections import ValidationConfig
 
-__all__ = ["fold_records", "folds_of", "window_of"]
+__all__ = ["date_ns", "fold_records", "folds_of", "window_of"]
 
 
 def folds_of(
@@ -39,12 +40,16 @@ def folds_of(
             len(axis), validation.n_splits, validation.min_train_fraction, horizon, embargo
         )
     else:
-        first_ns = int(np.datetime64(validation.first_test, "ns").astype(np.int64))
-        folds = anchored_folds(axis, first_ns, every, horizon, embargo)
+        folds = anchored_folds(axis, date_ns(validation.first_test), every, horizon, embargo)
     window = read_duration(validation.window)
     if window is None:
         return folds, None
     return rolling_folds(axis, folds, window, horizon, embargo)
+
+
+def date_ns(day: date) -> int:
+    """Return when a date begins, in UTC: nanoseconds since 1970."""
+    return int(np.datetime64(day, "ns").astype(np.int64))
 
 
 def fold_records(folds: Sequence[Fold], axis: NDArray[np.int64]) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.inspecting.folds import date_ns
 from ray_pipeline.inspecting.panel import rules_of
 from ray_pipeline.intervals import read_duration
 from ray_pipeline.panel.reader import PanelReader
@@ -37,7 +37,6 @@ from ray_pipeline.wording import iso_time
 __all__ = [
     "TimesSpec",
     "UpTo",
-    "date_ns",
     "dates_on",
     "last_date",
     "look_at_times",
@@ -215,11 +214,6 @@ def _times(
     counts = np.concatenate([table.column("n_symbols").to_numpy() for table in tables])
     axis, places = np.unique(times, return_inverse=True)
     return axis, np.bincount(places, counts, len(axis)).astype(np.int64)
-
-
-def date_ns(day: date) -> int:
-    """Return when a date begins, in UTC: nanoseconds since 1970."""
-    return int(np.datetime64(day, "ns").astype(np.int64))
 
 
 def told_until(until_ns: int, config: ExperimentConfig) -> str:

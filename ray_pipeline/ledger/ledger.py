@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from ray_pipeline.errors import DamagedFileError, ExecutionError
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.documents import parse_json
+from ray_pipeline.storage.parquet_writing import table_bytes
 
 __all__ = [
     "MEANINGS",
@@ -128,6 +129,7 @@ class PredictionLedger:
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
+        self._read: list[tuple[LedgerPart, str]] | None = None
 
     def parts(self) -> list[LedgerPart]:
         """Return the records, in their order.
@@ -187,7 +189,7 @@ class PredictionLedger:
         records = self._records()
         number = len(records) + 1
         content = {
-            name: _written(table.cast(schema).sort_by([(key, "ascending") for key in _KEY]))
+            name: table_bytes(table.cast(schema).sort_by([(key, "ascending") for key in _KEY]))
             for name, table, schema in (
                 ("predictions", predictions, PREDICTIONS),
                 ("outcomes", outcomes, OUTCOMES),
@@ -209,6 +211,7 @@ class PredictionLedger:
             outcomes_sha256=_sha256(content["outcomes"]),
         )
         text = json.dumps(asdict(part), indent=2).encode()
+        self._read = None
         if not self._run.swap_bytes(_name(number, "part", "json"), None, text):
             raise ExecutionError(
                 f"{self._run.uri}/{FOLDER}: another process has added part {number} meanwhile. "
@@ -217,6 +220,12 @@ class PredictionLedger:
         return part
 
     def _records(self) -> list[tuple[LedgerPart, str]]:
+        """Return the records with their checksums, read once until a part is added."""
+        if self._read is None:
+            self._read = self._read_records()
+        return self._read
+
+    def _read_records(self) -> list[tuple[LedgerPart, str]]:
         names = [name for name in self._run.names_in(FOLDER) if name.endswith(".part.json")]
         with ThreadPoolExecutor(_N_THREADS) as pool:
             found = list(pool.map(lambda name: self._run.read_bytes(f"{FOLDER}/{name}"), names))
@@ -265,12 +274,6 @@ class PredictionLedger:
 
 def _name(number: int, name: str, suffix: str) -> str:
     return f"{FOLDER}/{number:06d}.{name}.{suffix}"
-
-
-def _written(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def _sha256(content: bytes) -> str:

@@ -75,7 +75,7 @@ def drift_rows(series: Sequence[ModelSeries], sample: FeatureSample | None) -> l
 def drift_notices(rows: Sequence[DriftRow], sample: FeatureSample | None) -> list[Notice]:
     """Say what drifted, and which features are not there any more.
 
-    Drift is no alarm: it is tested at this look alone, and models may hold all the same.
+    Drift raises no alarm: it is tested at this look alone, and models may hold all the same.
     """
     notices = []
     if sample is not None:

@@ -13,7 +13,7 @@ from ray_pipeline.monitoring.records import ModelSeries, SkillPoint, SkillVerdic
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.records import QUESTIONS, VIEW_NAMES
 from ray_pipeline.results.figures import probability, signed
-from ray_pipeline.statistics.false_discoveries import holm
+from ray_pipeline.statistics.family_wise import holm
 from ray_pipeline.statistics.promise import (
     SkillPromise,
     SkillWatch,

@@ -107,6 +107,14 @@ class PanelFrame:
             case _:
                 assert_never(view)
 
+    @property
+    def grows(self) -> bool:
+        """Whether the panel is read up to a date, and grows by whole folds.
+
+        What is made of a fold is then made of what came before it alone, and can be kept.
+        """
+        return self.request.rules.until_ns is not None
+
     def narrowed(self, targets: Container[str]) -> PanelFrame:
         """Return the frame with these targets only, in their present order."""
         # The request stays as it is, so that a worker's cached table still serves.

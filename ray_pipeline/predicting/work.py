@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +24,7 @@ from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.predicting.units import PredictSpec, ScoringSpec, predict_symbol, score_symbol
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 
-__all__ = ["ScoredSymbols", "ScoringWork", "score_symbols"]
+__all__ = ["ScoredSymbols", "ScoringWork", "family_identities", "score_symbols"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class ScoringWork:
 
     def score_units(self, request: TableRequest) -> list[Unit]:
         """Make a unit per served symbol, which reads no feature that its own models do not need."""
-        families = tuple(_identities({job.family for job in self.trained.jobs}))
+        families = tuple(family_identities({job.family for job in self.trained.jobs}))
         return [
             Unit(
                 "score",
@@ -167,7 +167,8 @@ def score_symbols(runner: UnitRunner, work: ScoringWork, request: TableRequest) 
     return ScoredSymbols(records, history, calibrated, digests)
 
 
-def _identities(families: Collection[str]) -> Iterator[Identity]:
+def family_identities(families: Iterable[str]) -> Iterator[Identity]:
+    """Return the identities of families by name, of those that can be loaded here."""
     for name in sorted(set(families) - {RANK_AVERAGE}):
         # A family that cannot be loaded here is refused by the unit of each model that needs it.
         with suppress(ConfigError, ImportError):

@@ -61,7 +61,7 @@ def build_pool(
 ) -> PooledPanel:
     """Have every symbol write its sampled rows, and describe the pool made of them."""
     stretch = None
-    if frame.request.rules.until_ns is None:
+    if not frame.grows:
         n_sampled = count_samples(rows_per_position, max_cs_rows, frame.seed)
         spacing = frame.n_timestamps / min(n_sampled, frame.n_timestamps)
     else:

@@ -28,7 +28,7 @@ from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.pool import Pool
 from ray_pipeline.selection.choosing import Designs, SelectionSettings, agreed, choose_in
 from ray_pipeline.selection.consensus import FoldChoice
-from ray_pipeline.selection.proof import grows, predict_on_chosen
+from ray_pipeline.selection.proof import predict_on_chosen
 
 __all__ = [
     "PooledFoldChoiceSpec",
@@ -231,7 +231,7 @@ def prove_pooled(reader: PanelReader, spec: PooledProofSpec) -> dict[str, Any]:
     two, and so on, as far as labels were known when the next fold began: ``earlier``.
     """
     tables = list(reader.run.read_tables(spec.series))
-    n_earlier = len(tables) if grows(spec.frame) else 0
+    n_earlier = len(tables) if spec.frame.grows else 0
     records: dict[str, Any] = {}
     for target in spec.frame.targets:
         if target.name not in spec.targets:

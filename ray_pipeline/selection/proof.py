@@ -23,7 +23,6 @@ from ray_pipeline.statistics.skill import centred_percentile
 __all__ = [
     "FittedAnew",
     "fit_on_chosen",
-    "grows",
     "on_proven_folds",
     "predict_on_chosen",
     "proven_folds",
@@ -42,15 +41,10 @@ def proven_folds(frame: PanelFrame) -> tuple[Fold, ...]:
     proven stays so.
     """
     folds = frame.folds
-    if grows(frame):
+    if frame.grows:
         return folds[1::3]
     n_proven = max(1, len(folds) // 3)
     return folds[::-3][:n_proven][::-1]
-
-
-def grows(frame: PanelFrame) -> bool:
-    """Whether the panel grows by whole folds, each of which decides by those before it."""
-    return frame.request.rules.until_ns is not None
 
 
 def on_proven_folds(frame: PanelFrame, positions: Ints) -> tuple[Ints, int]:

@@ -27,7 +27,7 @@ from ray_pipeline.selection.pooled import (
     prove_pooled,
     prove_pooled_fold,
 )
-from ray_pipeline.selection.proof import grows, on_proven_folds, proven_folds
+from ray_pipeline.selection.proof import on_proven_folds, proven_folds
 from ray_pipeline.selection.selected import AcceptedFolds, SelectedFeatures
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.storage import RunDirectory
@@ -98,7 +98,7 @@ def prove_pooled_models(
             accepted[key] = _by_fold(
                 frame, [judged(each).accepted for each in earlier], judged(None).accepted
             )
-    return Proofs(rows, accepted if grows(frame) else None)
+    return Proofs(rows, accepted if frame.grows else None)
 
 
 def _figures(record: Mapping[str, Any] | None) -> tuple[tuple[float, float] | None, Evidence]:
@@ -197,7 +197,7 @@ def prove_own_models(
     measured = _prove_symbols(runner, run, frame, partitions, ranking, choices, asked, settings)
     rows = []
     accepted: dict[tuple[str, View, str], Mapping[int, bool]] = {}
-    n_proven_folds = len(proven_folds(frame)) if grows(frame) else 0
+    n_proven_folds = len(proven_folds(frame)) if frame.grows else 0
     accept = config.feature_selection.accept
     for target in frame.targets:
         for family in settings.family_names if target.name in by_target else ():
@@ -221,7 +221,7 @@ def prove_own_models(
             rows.append(judged(None))
             earlier = [judged(n).accepted for n in range(1, n_proven_folds + 1)]
             accepted[key] = _by_fold(frame, earlier, judged(0).accepted)
-    return Proofs(rows, accepted if grows(frame) else None)
+    return Proofs(rows, accepted if frame.grows else None)
 
 
 def _symbols_of(choices: Choices) -> dict[str, list[str]]:
@@ -322,7 +322,7 @@ def _earlier_blocks(
 
     Nothing of a panel that does not grow by whole folds.
     """
-    proven = proven_folds(frame) if grows(frame) else ()
+    proven = proven_folds(frame) if frame.grows else ()
     n_places = sum(fold.test_end - fold.test_start for fold in proven)
     span, n_before = frame.span_of(target, "cross_sectional"), 0
     for number, fold in enumerate(proven, 1):

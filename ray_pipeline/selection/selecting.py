@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,7 +82,7 @@ def select_features(
         choices={key: choices[key] for key in ordered},
         kept=tuple(sorted(kept, key=lambda row: (ranking.chosen.index(row.target), row.view))),
         every=frame.request.features,
-        accepted=dict(ChainMap(*map(dict, accepted))) if accepted else None,
+        accepted={key: each[key] for each in accepted for key in each} if accepted else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""False discoveries across many tests: their rate, or the chance of any."""
+"""False-discovery rates across many tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["holm", "q_values"]
+__all__ = ["q_values"]
 
 
 def q_values(
@@ -35,27 +35,4 @@ def q_values(
             scaled *= np.sum(1 / counts)
         least = np.minimum.accumulate(scaled[::-1])[::-1]
         adjusted[np.flatnonzero(made)[order]] = np.minimum(least, 1.0)
-    return adjusted
-
-
-def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjust p-values so that ``p ≤ alpha`` has any false discovery with a chance of alpha at most.
-
-    Holm (1979, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6),
-    valid for any dependence. Where p-values are valid at every look, and never rise, so are these.
-
-    Parameters
-    ----------
-    p_values
-        Shape (n_tests,).
-
-    Examples
-    --------
-    >>> holm(np.array([0.5, 0.01, 0.02])).tolist()
-    [0.5, 0.03, 0.04]
-    """
-    order = np.argsort(p_values)
-    left = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * left), 1.0)
     return adjusted

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,16 +15,15 @@ from ray_pipeline.discovery.choosing import Batch
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.families import family_identity
-from ray_pipeline.identity import Identity
 from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
 from ray_pipeline.inspecting.digests import DIGESTS, digest_of_months
-from ray_pipeline.inspecting.schedule import date_ns, retraining_dates
+from ray_pipeline.inspecting.folds import date_ns
+from ray_pipeline.inspecting.schedule import retraining_dates
 from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger, rows_in, rows_not_in
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.trained import TrainedRun
-from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.predicting.work import family_identities
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating.latest import LatestTraining, until_of
 from ray_pipeline.updating.meanings import LiveRows, with_meanings
@@ -203,7 +201,7 @@ class Scoring:
         seals = trained.seals_of(job for work in works for job in work.jobs)
         raw = raw_columns(trained.jobs, trained.quantiles(trained.jobs))
         blocks = [tuple(works[i : i + BLOCK]) for i in range(0, len(works), BLOCK)]
-        families = tuple(_identities(job.family for job in trained.jobs))
+        families = tuple(family_identities(job.family for job in trained.jobs))
         return [
             Unit(
                 STAGE,
@@ -290,10 +288,3 @@ def _read(
 ) -> pa.Table:
     names = [record[name] for record in records if record[name] is not None]
     return pa.concat_tables([schema.empty_table(), *run.read_tables(names)])
-
-
-def _identities(families: Iterable[str]) -> Iterator[Identity]:
-    for name in sorted(set(families) - {RANK_AVERAGE}):
-        # A family that cannot be loaded here is refused by each model that needs it.
-        with suppress(ConfigError, ImportError):
-            yield family_identity(name)

@@ -120,14 +120,17 @@ def update_run(
     with DriverLease(run.below("ledger"), reporter.say).held() as lease:
         updating = _Updating(run_uri, reporter, options, import_folders, Update(run.uri))
         updating.follow(lease)
-        gone = [name for name in trained.targets if name not in open_trained_run(run_uri).targets]
-        updating.update.notes += [
-            f"{name} is served no longer: the models trained last have none of it; explain says why"
-            for name in gone
-        ]
+        update = updating.update
+        if update.retrained or update.restated:
+            served = open_trained_run(run_uri).targets
+            update.notes += [
+                f"{name} is served no longer: the models trained last have none of it; explain "
+                "says why"
+                for name in trained.targets
+                if name not in served
+            ]
         for name in _TEMPORARY:
             run.remove(name)
-        update = updating.update
         if update.is_nothing:
             update.alarms = _standing(run)
         else:

@@ -11,6 +11,7 @@ from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.version_documents import ComparedRecord, CurrentVersion
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.versions.kept import kept_versions
 from ray_pipeline.versions.serving import (
     Standing,
     promote,
@@ -57,7 +58,7 @@ def change_version(
         When somebody else works on the run directory.
     """
     run = RunDirectory(uri)
-    if not standings(run):
+    if not kept_versions(run):
         open_run(uri)
         raise ConfigError(
             f"{uri} has no version yet. A run leaves one when it is done and has trained a model."

@@ -11,7 +11,7 @@ from frames import make_frame
 from ray_pipeline.records import View
 from ray_pipeline.samples.evidence import Evidence
 from ray_pipeline.selection.kept import judge_kept
-from ray_pipeline.selection.proof import grows, proven_folds
+from ray_pipeline.selection.proof import proven_folds
 from ray_pipeline.selection.proving import _by_fold
 from ray_pipeline.selection.selected import SelectedFeatures, Selection
 
@@ -25,11 +25,11 @@ def _frame(n_splits: int = 8, *, growing: bool = True) -> Any:
 def test_a_fold_once_proven_stays_so() -> None:
     """However many come after it; of another panel the newest are proven."""
     few, many = _frame(5), _frame(8)
-    assert grows(many)
+    assert many.grows
     indices = [[fold.index for fold in proven_folds(frame)] for frame in (few, many)]
     assert indices == [[1, 4], [1, 4, 7]]
     other = _frame(8, growing=False)
-    assert not grows(other)
+    assert not other.grows
     assert [fold.index for fold in proven_folds(other)] == [4, 7]
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from ray_pipeline.statistics.false_discoveries import holm
+from ray_pipeline.statistics.family_wise import holm
 from ray_pipeline.statistics.promise import (
     SkillPromise,
     after_selection,
