@@ -16,7 +16,7 @@ __all__ = ["ALARM", "Command", "add_config", "add_json", "find_own_modules", "wh
 
 
 ALARM = 3
-"""Exit code where what a run promised is no longer kept."""
+"""Exit code where monitoring has something to tell that does not wait."""
 
 
 @dataclass(frozen=True, slots=True)

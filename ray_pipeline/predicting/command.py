@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
-from ray_pipeline.credentials import secret_in_address
 from ray_pipeline.discovery.choosing import Batch, choose_batch, fingerprint
 from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_usable
 from ray_pipeline.driving.progress import Reporter
@@ -31,7 +30,7 @@ from ray_pipeline.predicting.calibrated import Meaning, calibrated_columns
 from ray_pipeline.predicting.doubt import doubt_warnings
 from ray_pipeline.predicting.history import require_standings
 from ray_pipeline.predicting.models import ScoringReader
-from ray_pipeline.predicting.options import AS_IN_THE_RUN, PredictOptions
+from ray_pipeline.predicting.options import AS_IN_THE_RUN, PredictOptions, execution_keys
 from ray_pipeline.predicting.outcome import (
     described,
     group_warning,
@@ -245,14 +244,7 @@ def _config(
         )
     if options.n_workers is not None and options.n_workers < 0:
         raise ConfigError(f"--n-workers {options.n_workers}: 0 or more are needed.")
-    execution: dict[str, Any] = {}
-    if options.n_workers is not None:
-        execution["executor"] = "ray" if options.n_workers else "serial"
-        execution["n_workers"] = options.n_workers or None
-    if options.address is not None:
-        if (secret := secret_in_address(options.address)) is not None:
-            raise ConfigError(f"--address holds {secret}. Remove it.")
-        execution |= {"executor": "ray", "address": options.address}
+    execution = execution_keys(options.n_workers, options.address)
     data = {
         "data_dir": data_dir,
         "interval": options.interval or trained.interval,

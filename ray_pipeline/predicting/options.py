@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["AS_IN_THE_RUN", "PredictOptions"]
+from ray_pipeline.credentials import secret_in_address
+from ray_pipeline.errors import ConfigError
+
+__all__ = ["AS_IN_THE_RUN", "PredictOptions", "execution_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,28 @@ class PredictOptions:
 
 
 AS_IN_THE_RUN = PredictOptions()
+
+
+def execution_keys(n_workers: int | None, address: str | None) -> dict[str, Any]:
+    """Return the keys of the config's ``execution`` that options replace.
+
+    Parameters
+    ----------
+    n_workers
+        0: in this process, without Ray; None: as in the config.
+    address
+        Of the Ray cluster; None: as in the config.
+
+    Raises
+    ------
+    ConfigError
+        When the address holds a secret.
+    """
+    found: dict[str, Any] = {}
+    if n_workers is not None:
+        found |= {"executor": "ray" if n_workers else "serial", "n_workers": n_workers or None}
+    if address is not None:
+        if (secret := secret_in_address(address)) is not None:
+            raise ConfigError(f"--address holds {secret}. Remove it.")
+        found |= {"executor": "ray", "address": address}
+    return found

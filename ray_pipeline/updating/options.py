@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from ray_pipeline.credentials import secret_in_address
-from ray_pipeline.errors import ConfigError
 
 __all__ = ["UpdateOptions"]
 
@@ -28,23 +24,3 @@ class UpdateOptions:
     n_workers: int | None = None
     address: str | None = None
     watch_since: str | None = None
-
-    def execution(self) -> dict[str, Any]:
-        """Return the keys of the config's ``execution`` that these replace.
-
-        Raises
-        ------
-        ConfigError
-            When the address holds a secret.
-        """
-        found: dict[str, Any] = {}
-        if self.n_workers is not None:
-            found |= {
-                "executor": "ray" if self.n_workers else "serial",
-                "n_workers": self.n_workers or None,
-            }
-        if self.address is not None:
-            if (secret := secret_in_address(self.address)) is not None:
-                raise ConfigError(f"--address holds {secret}. Remove it.")
-            found |= {"executor": "ray", "address": self.address}
-        return found

@@ -26,6 +26,7 @@ from ray_pipeline.ledger.ledger import UPDATE, PredictionLedger
 from ray_pipeline.monitoring.watching import monitor_run
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
+from ray_pipeline.predicting.options import execution_keys
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.storage import RunDirectory, absolute_uri
 from ray_pipeline.storage.lease import DriverLease
@@ -201,7 +202,7 @@ class _Updating:
 
     def _config(self, config: ExperimentConfig) -> ExperimentConfig:
         """Return a config of the run, with where and how to work as the options say."""
-        execution = self.options.execution()
+        execution = execution_keys(self.options.n_workers, self.options.address)
         output = config.output.model_copy(update={"run_dir": self.run_uri})
         return config.model_copy(
             update={
