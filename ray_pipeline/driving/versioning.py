@@ -14,7 +14,6 @@ from ray_pipeline.storage.replacing import result_place
 from ray_pipeline.versions.changing import change_version
 from ray_pipeline.versions.kept import keep_version, name_of_result, version_place
 from ray_pipeline.versions.serving import (
-    current_version,
     finish_change,
     note_event,
     promote,
@@ -39,13 +38,13 @@ def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> str | None:
     """
     place = result_place(run)
     try:
-        if current_version(run) is not None:
+        if finish_change(run) is not None:
             return name_of_result(Results(place))
         record = keep_version(run, place)
     except (ArtifactError, ConfigError, StorageError) as error:
         say(f"warning: the result that stands cannot be kept as a version: {error}")
         return None
-    if record is not None and finish_change(run) is None:
+    if record is not None:
         promote(run, record.version, who_is_here(), "the first version", is_new=True)
     return None if record is None else record.version
 

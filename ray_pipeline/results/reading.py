@@ -204,11 +204,17 @@ class Results:
             except ValueError as error:
                 raise DamagedFileError(f"{self.uri}/{name} {error}.") from error
 
-    def document(self, name: str, kind: type[Kind]) -> Kind:
-        """Read a JSON document that has to be there."""
-        with _told(_AGAIN):
+    def document(self, name: str, kind: type[Kind], what_to_do: str = _AGAIN) -> Kind:
+        """Read a JSON document that has to be there.
+
+        Parameters
+        ----------
+        what_to_do
+            What a person can do about one that is damaged, a sentence.
+        """
+        with _told(what_to_do):
             value = self.files.read_document(name)
-        return self._typed(name, value, kind)
+            return _typed_record(f"{self.uri}/{name}", value, kind)
 
     def _typed(self, name: str, value: object, kind: type[Kind]) -> Kind:
         with _told(_AGAIN):

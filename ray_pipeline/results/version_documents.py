@@ -91,7 +91,6 @@ class CurrentVersion(Record):
     """
 
     version: str
-    content_sha256: str
     previous: str | None
     event: int
     since: str

@@ -48,13 +48,19 @@ def window_start(axis: NDArray[np.int64], test_start: int, window: Duration) -> 
         if test_start < n_timestamps:
             n_before = int(np.searchsorted(dates, axis[test_start] // _DAY_NS))
         return int(at[max(0, n_before - window.count)])
-    # The next fold begins after the last timestamp, nobody knows when.
-    time_ns = int(axis[test_start]) if test_start < n_timestamps else int(axis[-1]) + 1
+    # Nobody knows when the next fold begins: a usual step after the last timestamp.
+    time_ns = int(axis[test_start] if test_start < n_timestamps else axis[-1] + _usual_step(axis))
     if window.unit == "w":
         since = time_ns - window.count * 7 * _DAY_NS
     else:
         since = _months_before(time_ns, window.count * _MONTHS[window.unit])
     return int(np.searchsorted(axis, since))
+
+
+def _usual_step(axis: NDArray[np.int64]) -> np.int64:
+    """Return the median time between two timestamps, in nanoseconds; 1 where there is one."""
+    steps = np.diff(axis)
+    return np.sort(steps)[len(steps) // 2] if len(steps) else np.int64(1)
 
 
 def rolling_folds(

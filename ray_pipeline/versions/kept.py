@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.errors import ArtifactError, ConfigError, DamagedFileError
 from ray_pipeline.inspecting.digests import DIGESTS
 from ray_pipeline.records import View
 from ray_pipeline.results.reading import Results
@@ -48,6 +48,10 @@ _FILES = (
 
 _SUFFIX = ".json"
 _N_THREADS = 16
+_FORGET = (
+    "Restore the file. Or remove it: without it the version is none, and that of the run's own "
+    "result is kept anew by the command that made it."
+)
 
 
 def version_place(run: RunDirectory, version: str) -> RunDirectory:
@@ -72,7 +76,8 @@ def name_of_result(results: Results) -> str | None:
 def keep_version(run: RunDirectory, place: RunDirectory) -> VersionRecord | None:
     """Keep a result's models, with all that scoring by them takes.
 
-    The same content has the same name: of a version that is kept already nothing is written.
+    The same content has the same name: of a version that is kept already nothing is written,
+    unless its record is damaged.
 
     Parameters
     ----------
@@ -91,7 +96,10 @@ def keep_version(run: RunDirectory, place: RunDirectory) -> VersionRecord | None
     if name is None:
         return None
     if run.exists(_record_name(name)):
-        return read_version(run, name)
+        try:
+            return read_version(run, name)
+        except DamagedFileError:
+            run.remove(_record_name(name))
     folder = f"{VERSIONS}/{name}"
     run.remove(folder)
     beside = place.uri.removeprefix(run.uri).strip("/")
@@ -138,7 +146,7 @@ def read_version(run: RunDirectory, version: str) -> VersionRecord:
             f"{run.uri} has no version {version}. `ray-pipeline versions {run.uri}` lists those "
             "that it has."
         )
-    return Results(run).document(_record_name(version), VersionRecord)
+    return Results(run).document(_record_name(version), VersionRecord, _FORGET)
 
 
 def check_files(run: RunDirectory, record: VersionRecord, *, predictions: bool) -> None:
@@ -222,6 +230,7 @@ def _described(run: RunDirectory, folder: str) -> dict[str, dict[str, object]]:
 
 def _not_whole(run: RunDirectory, name: str, what: str) -> ArtifactError:
     return ArtifactError(
-        f"{run.uri}/{name} {what}. Restore the version, or have another one serve: "
+        f"{run.uri}/{name} {what}. Restore it, give the command that made it again if it is of "
+        "the run's last result, or have another version serve: "
         f"`ray-pipeline versions {run.uri} --promote VERSION`."
     )

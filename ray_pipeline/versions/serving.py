@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from ray_pipeline.errors import ConfigError, RunDirectoryError
+from ray_pipeline.errors import ConfigError, DamagedFileError, RunDirectoryError
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.version_documents import (
     CurrentVersion,
@@ -52,6 +52,8 @@ JOURNAL = f"{VERSIONS}/journal"
 
 _CHANGES: tuple[EventKind, ...] = ("promoted", "rolled-back")
 _N_THREADS = 16
+_FORGET_EVENT = "Restore the file, or remove it: what it says is forgotten then."
+_FORGET_DECISION = "Remove the file: it tells what was compared, and nothing depends on it."
 
 Status = Literal["current", "earlier", "challenger", "rejected"]
 
@@ -167,30 +169,37 @@ def read_journal(run: RunDirectory) -> list[VersionEvent]:
     results = Results(run)
     names = [f"{JOURNAL}/{name}" for name in sorted(run.names_in(JOURNAL))]
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        return list(pool.map(lambda name: results.document(name, VersionEvent), names))
+        return list(
+            pool.map(lambda name: results.document(name, VersionEvent, _FORGET_EVENT), names)
+        )
 
 
 def finish_change(run: RunDirectory) -> CurrentVersion | None:
     """Return the version that serves, after finishing a change that was cut off.
 
     The entry in the journal is written first and decides: a pointer that is older than the last
-    change was about to follow it.
+    change was about to follow it, and one that is damaged is written anew.
     """
-    current = current_version(run)
     changes = [name for name in run.names_in(JOURNAL) if name.endswith(_endings())]
     if not changes:
-        return current
+        return current_version(run)
     last = max(changes, key=_number)
+    try:
+        current = current_version(run)
+    except DamagedFileError:
+        current = None
     if current is not None and current.event >= _number(last):
         return current
-    event = Results(run).document(f"{JOURNAL}/{last}", VersionEvent)
+    event = Results(run).document(f"{JOURNAL}/{last}", VersionEvent, _FORGET_EVENT)
     return _point(run, event)
 
 
 def read_decision(run: RunDirectory, version: str) -> DecisionRecord | None:
     """Read what was found of a version; None where nothing was."""
     name = decision_name(version)
-    return Results(run).document(name, DecisionRecord) if run.exists(name) else None
+    if not run.exists(name):
+        return None
+    return Results(run).document(name, DecisionRecord, _FORGET_DECISION)
 
 
 def write_decision(run: RunDirectory, version: str, decision: DecisionRecord) -> None:
@@ -279,7 +288,6 @@ def _point(run: RunDirectory, event: VersionEvent) -> CurrentVersion:
     """Write the pointer that an entry of the journal asks for."""
     current = CurrentVersion(
         version=event.version,
-        content_sha256=read_version(run, event.version).content_sha256,
         previous=event.over,
         event=event.number,
         since=event.at,

@@ -39,15 +39,26 @@ def is_whole(run: FinishedRun, folder: Path) -> bool:
 def test_all_results_damaged_at_once_are_written_anew(
     run: FinishedRun, folder: Path, content: bytes
 ) -> None:
-    """Every file but the config, which says whose the result is, and the finished units."""
-    damaged = [path for path in folder.rglob("*") if path.is_file() and "units" not in path.parts]
+    """Every file but the config, which says whose the result is, and the finished units.
+
+    Nor the journal of versions, which keeps what people decided.
+    """
+    damaged = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not {"units", "journal"} & set(path.parts)
+    ]
     damaged.remove(folder / "config.yaml")
+    pointer = (folder / "versions" / "current.json").read_bytes()
     assert len(damaged) > 20
     for path in damaged:
         path.write_bytes(content)
     code, err = again(run, folder)
     assert (code, err) == (0, "")
     assert is_whole(run, folder)
+    assert (folder / "versions" / "current.json").read_bytes() == pointer
+    scored = ("--data-dir", str(run.root / "data"), "--out", str(folder.parent / "scored"))
+    assert run.main("predict", str(folder), *scored, "--n-workers", "0").code == 0
 
 
 def test_any_damage_to_the_record_is_repaired(run: FinishedRun, folder: Path) -> None:

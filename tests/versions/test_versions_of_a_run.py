@@ -17,7 +17,7 @@ from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.versions.changing import change_version, list_versions, version_lines
-from ray_pipeline.versions.kept import VERSIONS
+from ray_pipeline.versions.kept import VERSIONS, read_version
 from ray_pipeline.versions.serving import CURRENT, current_version, read_journal
 
 TARGET = "fwd_ret_1d"
@@ -175,7 +175,8 @@ def test_two_configs_in_turn(tmp_path: Path) -> None:
         run_pipeline(config, Silent(), replace=True)
         current = current_version(RunDirectory(run_dir))
         assert current is not None
-        assert current.content_sha256 == read_json(run_dir / "run.json")["content_sha256"]
+        served = read_version(RunDirectory(run_dir), current.version).content_sha256
+        assert served == read_json(run_dir / "run.json")["content_sha256"]
     assert len(names(run_dir)) == 2
     assert [event.event for event in read_journal(RunDirectory(run_dir))] == ["promoted"] * 4
 
