@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.panel.column_reader import ColumnReader
 from ray_pipeline.panel.quality import QualityFinding, to_float, within_range
-from ray_pipeline.panel.reading import ColumnReader
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.rows import RepeatedRows, RowPlan, Rows, plan_rows
 

@@ -16,7 +16,7 @@ from ray_pipeline.panel.source import Source
 from ray_pipeline.records import PartitionFile
 from ray_pipeline.storage.batches import row_group_bunches
 from ray_pipeline.storage.filesystems import FileSystem, uri_of
-from ray_pipeline.storage.parquet_ranges import column_ranges
+from ray_pipeline.storage.parquet_ranges import column_bytes, column_ranges
 
 __all__ = ["FetchedPiece", "ParquetSource", "Piece", "ahead", "pieces_of"]
 
@@ -126,6 +126,11 @@ class FetchedPiece:
         The file of the piece.
     stays_open
         Whether the file is still needed after this piece.
+
+    Attributes
+    ----------
+    n_column_bytes
+        Of the columns in the file.
     """
 
     def __init__(
@@ -134,6 +139,7 @@ class FetchedPiece:
         self.piece = piece
         self.columns = columns
         self.source = source
+        self.n_column_bytes = column_bytes(source.parquet.metadata, piece.row_groups, columns)
         self._stays_open = stays_open
         self._ranges = source.fetch(piece.row_groups, columns)
 
@@ -153,10 +159,19 @@ class FetchedPiece:
 
 
 def pieces_of(
-    file: PartitionFile, footer: pq.FileMetaData, max_rows: int | None = None
+    file: PartitionFile,
+    footer: pq.FileMetaData,
+    max_rows: int | None,
+    numbers: Sequence[int],
 ) -> list[Piece]:
-    """Cut a file into pieces that fit into memory, at least one and in order."""
-    bunches = list(row_group_bunches(footer, BYTES_AHEAD, max_rows)) or [[]]
+    """Cut some row groups of a file into pieces that fit into memory.
+
+    Returns
+    -------
+    list
+        At least one, in order.
+    """
+    bunches = list(row_group_bunches(footer, BYTES_AHEAD, max_rows, numbers)) or [[]]
     return [
         Piece(file, tuple(bunch), sum(footer.row_group(group).num_rows for group in bunch))
         for bunch in bunches

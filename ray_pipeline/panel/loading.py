@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ray_pipeline.bars import Bars, compute_features, compute_targets
+from ray_pipeline.bars import Bars, compute_targets
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.groups import RowGroups
 from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.blocks import clean_blocks
+from ray_pipeline.panel.column_reader import ColumnReader
 from ray_pipeline.panel.columns import column_kind
+from ray_pipeline.panel.computed import asked_for, computed_features
 from ray_pipeline.panel.cross_section import CrossSection, is_cross_sectional
 from ray_pipeline.panel.cross_section.joining import joined, read_columns_of
 from ray_pipeline.panel.inspection import TableKind
@@ -23,22 +25,21 @@ from ray_pipeline.panel.membership import labelled_inside
 from ray_pipeline.panel.memory_table import TableReader
 from ray_pipeline.panel.mended_bars import mend_bars, split_column
 from ray_pipeline.panel.quality import require_rows, within_range
-from ray_pipeline.panel.reading import ColumnReader, PartitionReader, naming_symbol
+from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
 from ray_pipeline.panel.roles import fields_of, resolve_time_column
 from ray_pipeline.panel.row_groups import groups_of_rows
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.records import BAR_FIELDS, VALUE, GroupSpans, SymbolPartition
-from ray_pipeline.series import ValueSeries, compute_series_features, compute_series_targets
+from ray_pipeline.series import ValueSeries, compute_series_targets
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.filesystems import FileSystem
-from ray_pipeline.user_code.features import FeatureFunction, compute_own_features
+from ray_pipeline.user_code.features import FeatureFunction
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 __all__ = [
     "TableRequest",
-    "computed_features",
     "labeled_table",
     "load_symbol_table",
     "rows_read",
@@ -77,6 +78,9 @@ class TableRequest:
         Name of the groups within which symbols are compared; None: all are.
     unknown_labels
         (target, rows) of labeled tables cut at a date: so many of the newest labels look beyond it.
+    since_ns
+        Row groups with no row from this time on are not read; None: all are. Only for labeled
+        tables, whose rows stand for themselves.
     """
 
     kind: TableKind
@@ -94,6 +98,7 @@ class TableRequest:
     bar_months: int = 0
     group: str | None = None
     unknown_labels: tuple[tuple[str, int], ...] = ()
+    since_ns: int | None = None
 
     @property
     def interval(self) -> Interval:
@@ -134,6 +139,7 @@ def load_symbol_table(
     with naming_symbol(partition.symbol), PartitionReader(partition, fs, request.rules) as reader:
         table = _load(partition.symbol, reader, request, run)
         table = _grouped(table, reader, partition.groups, request)
+        table = replace(table, n_bytes_read=reader.n_bytes_read)
     return labelled_inside(table, partition.membership)
 
 
@@ -267,7 +273,7 @@ def _load(
 def _read_given(reader: ColumnReader, request: TableRequest) -> Bars | ValueSeries:
     """Read what features and targets are computed of."""
     wanted = set(request.own_columns)
-    if not _asked_for(request):
+    if not asked_for(request.functions, request.features):
         wanted &= set(request.features)
     beside = [name for name in request.own_columns if name in wanted]
     if request.kind == "bars":
@@ -311,6 +317,8 @@ def _read_clean(
     if missing:
         what = "bars" if request.kind == "bars" else "a series"
         raise DataError(f"not {what}: no column {', '.join(missing)}.")
+    if request.since_ns is not None and isinstance(reader, PartitionReader):
+        reader.leave_out_before(time_column, request.since_ns)
     plan, blocks = clean_blocks(reader, time_column, present, request.max_rows, request.rules)
     single = np.full((plan.n_kept, len(singles)), np.nan, dtype=np.float32)
     double = np.full((plan.n_kept, len(doubles)), np.nan, dtype=np.float64)
@@ -328,7 +336,7 @@ def _computed(
     """Compute features and targets."""
     own_features = [name for name in request.features if not is_cross_sectional(name)]
     own_targets = [name for name in request.targets if not is_cross_sectional(name)]
-    features = computed_features(given, replace(request, features=tuple(own_features)))
+    features = computed_features(given, own_features, request.functions, request.interval)
     if isinstance(given, Bars):
         labels = compute_targets(given, own_targets, request.interval)
     else:
@@ -345,38 +353,6 @@ def _computed(
         features = joined(request.features, own_features, features, others)
         targets = joined(request.targets, own_targets, targets, others)
     return _symbol_table(symbol, given.time_ns, features, targets, request)
-
-
-def computed_features(given: Bars | ValueSeries, request: TableRequest) -> NDArray[np.float32]:
-    """Return the features of a request: columns, of the catalogue, of user-defined functions.
-
-    Returns
-    -------
-    float32 (n_rows, n_features)
-        NaN where missing.
-
-    Raises
-    ------
-    DataError
-        When a user-defined function gives other columns than it should, or looks ahead.
-    """
-    own = {name: given.columns[name] for name in request.features if name in given.columns}
-    own |= compute_own_features(_asked_for(request), given)
-    names = [name for name in request.features if name not in own]
-    if isinstance(given, Bars):
-        of_catalogue = compute_features(given, names, request.bar_seconds)
-    else:
-        of_catalogue = compute_series_features(given, names, request.interval)
-    if not own:
-        return within_range(of_catalogue, np.float32)
-    computed = dict(zip(names, of_catalogue.T, strict=True))
-    columns = [own[name] if name in own else computed[name] for name in request.features]
-    return within_range(np.column_stack(columns), np.float32)
-
-
-def _asked_for(request: TableRequest) -> list[FeatureFunction]:
-    """Return the functions of which a request has features."""
-    return [each for each in request.functions if set(each.names) & set(request.features)]
 
 
 def _symbol_table(

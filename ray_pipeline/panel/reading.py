@@ -7,10 +7,10 @@ back as the number 700. Files of one symbol may differ in columns and types; the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,7 @@ from ray_pipeline.errors import DataError
 from ray_pipeline.panel.cells import UNION_TYPES, cast, own_type, plain_type
 from ray_pipeline.panel.columns import column_kind, unified_type
 from ray_pipeline.panel.fetching import FetchedPiece, ParquetSource, Piece, ahead, pieces_of
+from ray_pipeline.panel.later_groups import TimedFile, later_groups
 from ray_pipeline.panel.naming import (
     TIME_OF_DAY,
     Naming,
@@ -35,36 +36,13 @@ from ray_pipeline.storage.filesystems import FileSystem, uri_of
 from ray_pipeline.storage.parquet_ranges import FOOTER_BYTES
 from ray_pipeline.wording import plural, some_of
 
-__all__ = ["ColumnReader", "PartitionReader", "naming_symbol", "read_columns"]
+__all__ = ["PartitionReader", "naming_symbol", "read_columns"]
 
 # Files kept open between looking at the footers and reading the columns; a symbol with a file per
 # hour would otherwise run into the limit of open files of a process.
 _MAX_OPEN_FILES = 64
 # Of a store these are the last 64 KiB of each, in which a small one lies whole.
 _MAX_OPEN_OBJECTS = 1024
-
-
-class ColumnReader(Protocol):
-    """Columns of one symbol, wherever they are; see `PartitionReader` for what each gives."""
-
-    columns: tuple[tuple[str, str], ...]
-    n_rows: int
-
-    def read(self, columns: Sequence[str]) -> pa.Table:
-        """Read columns."""
-        ...
-
-    def read_timed(
-        self, time_column: str, columns: Sequence[str]
-    ) -> tuple[list[FileTimes], pa.Table]:
-        """Read columns, and the times as each file has them."""
-        ...
-
-    def blocks(
-        self, columns: Sequence[str], max_cells: int | None = None
-    ) -> Iterator[tuple[int, pa.Table]]:
-        """Read columns, some rows after the other."""
-        ...
 
 
 class PartitionReader:
@@ -90,6 +68,8 @@ class PartitionReader:
         whose types do not go together has a type ``mixed<…>``.
     n_rows
         Rows of all files.
+    n_bytes_read
+        Bytes of the columns read so far, as they lie in the files.
     findings
         Columns that are called otherwise in the files, or that only some of them have.
 
@@ -113,6 +93,8 @@ class PartitionReader:
         self._open_files: dict[str, ParquetSource] = {}
         self._footers: dict[str, pq.FileMetaData] = {}
         self._schemas: dict[str, pa.Schema] = {}
+        self._groups: Mapping[str, Sequence[int]] = {}
+        self.n_bytes_read = 0
         self.columns: tuple[tuple[str, str], ...] = ()
         self.n_rows = 0
         self.findings: tuple[QualityFinding, ...] = ()
@@ -133,7 +115,8 @@ class PartitionReader:
             for field in schema:
                 types.setdefault(field.name, []).append(str(field.type))
         self.columns = tuple((name, unified_type(seen)) for name, seen in types.items())
-        self.n_rows = sum(footer.num_rows for footer in self._footers.values())
+        every = self._footers.items()
+        self._read_only({path: range(footer.num_row_groups) for path, footer in every})
         n_files = len(self._schemas)
         self.findings = name_findings(self._namings.values()) + tuple(
             QualityFinding(
@@ -157,6 +140,24 @@ class PartitionReader:
     ) -> None:
         """Close all files."""
         self._stack.close()
+
+    def leave_out_before(self, time_column: str, since_ns: int) -> None:
+        """Read no row groups from here on that `later_groups` does without, if it can tell."""
+        timed = [
+            TimedFile(path, footer, self._namings[path].own.get(time_column))
+            for path, footer in self._footers.items()
+        ]
+        groups = later_groups(timed, since_ns)
+        if groups is not None:
+            self._read_only(groups)
+
+    def _read_only(self, groups: Mapping[str, Sequence[int]]) -> None:
+        self._groups = groups
+        footers = ((self._footers[path], numbers) for path, numbers in groups.items())
+        self.n_rows = sum(footer.row_group(n).num_rows for footer, some in footers for n in some)
+
+    def _read_files(self) -> list[PartitionFile]:
+        return [file for file in self._partition.files if file.path in self._groups]
 
     def files(
         self,
@@ -209,9 +210,7 @@ class PartitionReader:
         types = self._types_of(columns)
         has_clock = any(TIME_OF_DAY in naming.own for naming in self._namings.values())
         of_time = (time_column, TIME_OF_DAY) if has_clock else (time_column,)
-        times: dict[str, list[list[pa.ChunkedArray]]] = {
-            file.path: [] for file in self._partition.files
-        }
+        times: dict[str, list[list[pa.ChunkedArray]]] = {f.path: [] for f in self._read_files()}
         tables = []
         wanted = list(dict.fromkeys((*of_time, *columns)))
         parts = ahead(self._parts(wanted, None), lambda part: self._start_piece(part[1], part[2]))
@@ -269,8 +268,9 @@ class PartitionReader:
         """Cut the files into pieces, and the columns of a piece that is too large."""
         first_row = 0
         max_rows = None if max_cells is None else max_cells // max(1, len(columns))
-        for file in self._partition.files:
-            for piece in pieces_of(file, self._footers[file.path], max_rows):
+        for file in self._read_files():
+            footer, numbers = self._footers[file.path], self._groups[file.path]
+            for piece in pieces_of(file, footer, max_rows, numbers):
                 n_columns = len(columns)
                 if max_cells is not None and piece.n_rows:
                     n_columns = max_cells // piece.n_rows
@@ -311,6 +311,7 @@ class PartitionReader:
             self._open_files.get(path) or ParquetSource(self._fs, piece.file, self._footers[path]),
             stays_open=path in self._open_files,
         )
+        self.n_bytes_read += fetched.n_column_bytes
         return fetched, fetched.size_bytes
 
     def _cells(

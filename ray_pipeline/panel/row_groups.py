@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ray_pipeline.groups import RowGroups
+from ray_pipeline.panel.column_reader import ColumnReader
 from ray_pipeline.panel.quality import QualityFinding
-from ray_pipeline.panel.reading import ColumnReader, PartitionReader
+from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.reading_rules import ReadingRules
 from ray_pipeline.panel.rows import plan_rows
 from ray_pipeline.records import GroupSpans

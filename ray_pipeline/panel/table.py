@@ -33,6 +33,8 @@ class SymbolTable:
         Names of the columns of ``targets``.
     groups
         Group of each row; None where all symbols are compared with each other.
+    n_bytes_read
+        Bytes of the columns that were read for it, as they lie in its files.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class SymbolTable:
     targets: NDArray[np.float64]
     target_names: tuple[str, ...]
     groups: RowGroups | None = None
+    n_bytes_read: int = 0
 
     def __post_init__(self) -> None:
         """Check what every stage relies on."""

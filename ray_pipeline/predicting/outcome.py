@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.predicting.serving import Serving
-from ray_pipeline.wording import agreeing, iso_time, plural, some_of
+from ray_pipeline.wording import agreeing, iso_time, plural, size_text, some_of
 
 __all__ = [
     "described",
@@ -56,7 +56,11 @@ def described(
             "notes": [*serving.notes, *_row_notes(record)],
             "replay": record["replay"] if record else None,
         }
-    return {"models": models, "symbols": symbols}
+    read = {
+        key: sum(record[f"{key}{suffix}"] for record in records.values())
+        for key, suffix in (("n_bytes", "_read"), ("n_bytes_of_files", ""))
+    }
+    return {"models": models, "symbols": symbols, "read": read}
 
 
 def replay_summary(records: Mapping[str, Record]) -> dict[str, Any]:
@@ -152,7 +156,12 @@ def prediction_lines(document: Record) -> list[str]:
     n_rows = sum(each["n_rows"] for each in scored)
     n_targets = len(document["targets"])
     counted = ((len(scored), "symbol"), (n_rows, "row"), (n_targets, "target"))
-    lines.append(f"{', '.join(plural(n, noun) for n, noun in counted)} scored")
+    scored_text = f"{', '.join(plural(n, noun) for n, noun in counted)} scored"
+    read = document.get("read")
+    if read is not None and read["n_bytes"]:
+        share = f"{size_text(read['n_bytes'])} read of {size_text(read['n_bytes_of_files'])}"
+        scored_text = f"{scored_text}; {share} of their files"
+    lines.append(scored_text)
     return lines
 
 

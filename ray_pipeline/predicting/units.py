@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from ray_pipeline.predicting.scoring import (
     N_UNUSUAL,
     UNUSUAL,
     Scores,
+    known_from,
     replay,
     score_column,
     score_table,
@@ -151,7 +152,7 @@ def score_symbol(reader: ScoringReader, spec: ScoringSpec) -> dict[str, Any]:
     models = {job.job_id: reader.models.get(run, job.job_id, spec.seals) for job in spec.jobs}
     for job in spec.jobs:
         job.check(models[job.job_id].metadata, run.uri)
-    table = reader.table(spec.partition, spec.request)
+    table = reader.table(spec.partition, _what_it_needs(spec, list(models.values())))
     read = columns_read(spec.request)
     if (read is None or read) and np.isnan(table.features).all(axis=0).any():
         # A column that is not there and one without a value look alike by now.
@@ -172,11 +173,31 @@ def score_symbol(reader: ScoringReader, spec: ScoringSpec) -> dict[str, Any]:
         "outcome_groups": groups,
         "known_ns": scores.known_ns,
         "has_later_rows": bool(len(table.time_ns)) and int(table.time_ns[-1]) >= scores.known_ns,
+        "n_bytes_read": table.n_bytes_read,
+        "n_bytes_of_files": sum(file.size_bytes for file in spec.partition.files),
         "first_predictable_row": first,
         "first_predictable_time_ns": int(table.time_ns[first]) if first < table.n_rows else None,
         "models": {name: dict(model.metadata["files"]) for name, model in models.items()},
         "replay": replay_record(table, models),
     }
+
+
+def _what_it_needs(spec: ScoringSpec, models: Sequence[TrainedModel]) -> TableRequest:
+    """Return what to read: of labeled tables no rows from before what models score and replay.
+
+    Features of bars look back, and the clock by which their labels look ahead is found from all of
+    a symbol's bars.
+    """
+    if spec.in_sample or spec.request.kind != "labeled":
+        return spec.request
+    symbol = spec.partition.symbol
+    replayed = [
+        row["time_ns"]
+        for model in models
+        for row in model.metadata["replay"]
+        if row["symbol"] == symbol
+    ]
+    return replace(spec.request, since_ns=min([known_from(models), *replayed]))
 
 
 def _write_outcomes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,16 +27,24 @@ def table_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
 
 
 def row_group_bunches(
-    metadata: pq.FileMetaData, max_bytes: int, max_rows: int | None = None
+    metadata: pq.FileMetaData,
+    max_bytes: int,
+    max_rows: int | None = None,
+    numbers: Iterable[int] | None = None,
 ) -> Iterator[list[int]]:
-    """Group the row groups of a file, in order, into bunches of at most so many bytes and rows.
+    """Group row groups of a file, in order, into bunches of at most so many bytes and rows.
 
     Bytes are those before compression, which a dictionary can make far fewer than the decoded
     ones. A row group that is larger is a bunch of its own.
+
+    Parameters
+    ----------
+    numbers
+        Row groups to take; None: all.
     """
     bunch: list[int] = []
     n_bytes = n_rows = 0
-    for number in range(metadata.num_row_groups):
+    for number in range(metadata.num_row_groups) if numbers is None else numbers:
         group = metadata.row_group(number)
         n_bytes += group.total_byte_size
         n_rows += group.num_rows

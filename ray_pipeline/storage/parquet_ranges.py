@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import pyarrow.parquet as pq
 
-__all__ = ["FOOTER_BYTES", "column_ranges", "joined_ranges"]
+__all__ = ["FOOTER_BYTES", "column_bytes", "column_ranges", "joined_ranges"]
 
 FOOTER_BYTES = 1 << 16
 """What pyarrow reads first of a Parquet file, from its end."""
@@ -30,8 +30,20 @@ def column_ranges(
     columns
         Names of top-level columns; those nested in one belong to it.
     """
+    return joined_ranges(_chunks(metadata, row_groups, columns))
+
+
+def column_bytes(
+    metadata: pq.FileMetaData, row_groups: Iterable[int], columns: Collection[str]
+) -> int:
+    """Return how many bytes the columns of some row groups have, see `column_ranges`."""
+    return sum(end - start for start, end in _chunks(metadata, row_groups, columns))
+
+
+def _chunks(
+    metadata: pq.FileMetaData, row_groups: Iterable[int], columns: Collection[str]
+) -> Iterator[tuple[int, int]]:
     wanted = _leaves(metadata, columns)
-    chunks = []
     for group in map(metadata.row_group, row_groups):
         for leaf in wanted:
             chunk = group.column(leaf)
@@ -39,8 +51,7 @@ def column_ranges(
             # Some writers leave a 0 where there is no dictionary.
             if chunk.dictionary_page_offset:
                 start = min(start, chunk.dictionary_page_offset)
-            chunks.append((start, start + chunk.total_compressed_size))
-    return joined_ranges(chunks)
+            yield start, start + chunk.total_compressed_size
 
 
 def joined_ranges(
