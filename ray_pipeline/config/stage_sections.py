@@ -304,7 +304,8 @@ class TrainingConfig(Section):
         default="if_no_worse",
         description="When a new training's models serve instead of the present version's. "
         "if_no_worse: unless they are significantly worse on rows that the present version has not "
-        "learned from; always; never: only `ray-pipeline versions --promote` changes that.",
+        "learned from; where no rows can tell they serve for their newer data, which is said. "
+        "always; never: only `ray-pipeline versions --promote` changes that.",
     )
 
 

@@ -107,7 +107,8 @@ def _decide(
             over=over,
             promoted=config.training.promote != "never",
             rule=config.training.promote,
-            why="it was not compared with the version that serves",
+            why="no evidence for or against it: it was not compared with the version that serves",
+            evidence="none",
         )
     if decision.promoted:
         write_decision(run, name, decision)

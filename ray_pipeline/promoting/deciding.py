@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.records import VIEW_NAMES, Task, View
+from ray_pipeline.results.version_documents import EvidenceKind
 from ray_pipeline.samples.evidence import (
     Evidence,
     PredictedRows,
@@ -20,6 +21,7 @@ from ray_pipeline.samples.evidence import (
     skill_series,
 )
 from ray_pipeline.statistics.family_wise import holm
+from ray_pipeline.versions.names import of_folds
 from ray_pipeline.wording import plural
 
 __all__ = ["ALPHA", "Compared", "SameRows", "Verdict", "compare_rows", "decide"]
@@ -29,6 +31,7 @@ ALPHA = 0.05
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,14 @@ class SameRows:
         As of `PredictedRows`, shape (n_rows,).
     symbols
         Number of the symbol of each row, shape (n_rows,).
+    folds
+        Number of the new training's fold that scored each row, shape (n_rows,).
+    is_same
+        Whether both predicted the same, in the label's unit and not as a standing, of which final
+        models have a summary alone; shape (n_rows,).
+    is_told
+        Whether that fold's models can tell anything, shape (n_rows,): they were made by another
+        config than the present version, or have learned from newer rows.
     """
 
     new: Floats
@@ -56,6 +67,9 @@ class SameRows:
     positions: Ints
     cells: Ints
     symbols: Ints
+    folds: Ints
+    is_same: Bools
+    is_told: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,10 @@ class Compared:
     Attributes
     ----------
     n_rows, n_timestamps
-        Rows with a label, and what the difference is the mean over.
+        Rows with a label that other models scored, and what the difference is the mean over.
+    n_same_rows, n_older_rows
+        Rows with a label that are left out: in folds whose models are the present version's own,
+        and in others that were made as it was, of no newer rows.
     skill_new, skill_present
         Mean skill of each.
     difference, std_error
@@ -83,6 +100,8 @@ class Compared:
     difference: float
     std_error: float
     p_worse: float
+    n_same_rows: int = 0
+    n_older_rows: int = 0
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Compared:
@@ -97,10 +116,19 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the challenger serves, and the adjusted p of each comparison, NaN if unmeasured."""
+    """Whether the challenger serves, and what that rests on.
+
+    Attributes
+    ----------
+    evidence
+        What there was to compare; where it is nothing, `promoted` is for want of evidence.
+    p_adjusted
+        Of each comparison, NaN if unmeasured.
+    """
 
     promoted: bool
     why: str
+    evidence: EvidenceKind
     p_adjusted: tuple[float, ...]
 
 
@@ -108,6 +136,11 @@ def compare_rows(
     target: str, view: View, task: Task, rows: SameRows, span: int, spacing: float, min_cs: int
 ) -> Compared:
     """Compare two versions on the same rows: a Diebold–Mariano test on skill per timestamp.
+
+    A fold that begins where the present version's data end was trained on the same rows as that
+    version. Made by the same config its models are that version, or differ from it by chance alone,
+    such as in the features that a fold and a final model choose. To count such rows would compare
+    a version with itself, and present a difference of about 0 as evidence: they are left out.
 
     Across symbols the skill of a timestamp is that of its symbols. Over time it is the mean over
     the symbols of a timestamp, so that symbols which err together count as what they are.
@@ -124,8 +157,10 @@ def compare_rows(
     Compared
         Sources: Diebold & Mariano (1995); the HAC error of `paired_evidence`.
     """
-    new = _series(view, task, rows, rows.new, span, spacing, min_cs)
-    present = _series(view, task, rows, rows.present, span, spacing, min_cs)
+    is_known, is_same = np.isfinite(rows.actual), _of_same_models(rows)
+    told = _chosen(rows, rows.is_told & ~is_same)
+    new = _series(view, task, told, told.new, span, spacing, min_cs)
+    present = _series(view, task, told, told.present, span, spacing, min_cs)
     # One-sided for what served being better, which is the only thing that keeps it in its place.
     found = paired_evidence(present, new, span, spacing)
     if not len(new.contributions):
@@ -133,7 +168,9 @@ def compare_rows(
     return Compared(
         target=target,
         view=view,
-        n_rows=int(np.isfinite(rows.actual).sum()),
+        n_rows=int(np.isfinite(told.actual).sum()),
+        n_same_rows=int(np.count_nonzero(is_known & is_same)),
+        n_older_rows=int(np.count_nonzero(is_known & ~is_same & ~rows.is_told)),
         n_timestamps=len(new.contributions),
         skill_new=_mean(new.contributions),
         skill_present=_mean(present.contributions),
@@ -147,17 +184,14 @@ def decide(compared: Sequence[Compared]) -> Verdict:
     """Promote a challenger unless it is significantly worse on a target and view.
 
     Significant is a one-sided p below `ALPHA` after Holm over all targets and views that could be
-    compared. Where none could, there is nothing against it: it has learned from newer data.
+    compared. Where none could, there is nothing for it nor against it. It serves then, since it has
+    learned from newer data, and the verdict says that this is no evidence.
     """
     adjusted = holm(np.array([each.p_worse for each in compared], dtype=np.float64))
     measured = [each for each in compared if each.is_measured]
     if not measured:
-        why = (
-            "too few rows are later than what the present version learned from to tell them apart"
-            if compared
-            else "they have no target and view in common"
-        )
-        return Verdict(True, why, tuple(adjusted.tolist()))
+        evidence, why = _nothing_measured(compared)
+        return Verdict(True, why, evidence, tuple(adjusted.tolist()))
     worst = int(np.nanargmin(adjusted))
     if adjusted[worst] < ALPHA:
         found = compared[worst]
@@ -166,10 +200,40 @@ def decide(compared: Sequence[Compared]) -> Verdict:
             f"({VIEW_NAMES[found.view]}) are worse: skill {found.skill_new:+.4f} against "
             f"{found.skill_present:+.4f}, p {adjusted[worst]:.4f} after Holm"
         )
-        return Verdict(False, why, tuple(adjusted.tolist()))
+        return Verdict(False, why, "compared", tuple(adjusted.tolist()))
     n = plural(len(measured), "target and view", "targets and views")
     why = f"not significantly worse on the same later rows of {n} (p {adjusted[worst]:.2f})"
-    return Verdict(True, why, tuple(adjusted.tolist()))
+    return Verdict(True, why, "compared", tuple(adjusted.tolist()))
+
+
+def _nothing_measured(compared: Sequence[Compared]) -> tuple[EvidenceKind, str]:
+    """Say why nothing could be told from what was put side by side."""
+    if not compared:
+        return "none", "they have no target and view in common"
+    n_same = sum(each.n_same_rows for each in compared)
+    n_older = sum(each.n_older_rows for each in compared)
+    if n_same + n_older and not any(each.n_rows for each in compared):
+        why = (
+            f"nothing to compare: the folds that scored the later rows {of_folds(n_same, n_older)}"
+        )
+        return "nothing_newer" if n_older else "same_models", why
+    return (
+        "too_few_rows",
+        "too few rows are later than what the present version learned from to tell them apart",
+    )
+
+
+def _of_same_models(rows: SameRows) -> Bools:
+    """Tell which rows are of folds that predict as the present version does, shape (n_rows,).
+
+    One row that differs makes a fold one of other models.
+    """
+    found: Bools = ~np.isin(rows.folds, np.unique(rows.folds[~rows.is_same]))
+    return found
+
+
+def _chosen(rows: SameRows, kept: Bools) -> SameRows:
+    return replace(rows, **{each.name: getattr(rows, each.name)[kept] for each in fields(rows)})
 
 
 def _series(

@@ -6,6 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
+from ray_pipeline.comparing.settings import compare_configs
+from ray_pipeline.config import dump_config, read_config_values
 from ray_pipeline.driving.places import options_for
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.errors import (
@@ -31,7 +35,13 @@ from ray_pipeline.promoting.units import (
     score_present,
 )
 from ray_pipeline.records import View
-from ray_pipeline.results.version_documents import ComparedRecord, CurrentVersion, DecisionRecord
+from ray_pipeline.results.tables import CONFIG
+from ray_pipeline.results.version_documents import (
+    ComparedRecord,
+    CurrentVersion,
+    DecisionRecord,
+    EvidenceKind,
+)
 from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.writing import nulls
@@ -41,6 +51,9 @@ from ray_pipeline.versions.serving import finish_change
 from ray_pipeline.wording import plural
 
 __all__ = ["judge_challenger"]
+
+_UNTIL = "data.until"
+"""It says how far data are looked at, and not how models are made."""
 
 _SYMBOLS_A_UNIT = 16
 """They share one reading of the pooled models."""
@@ -85,14 +98,18 @@ def judge_challenger(
     except (ArtifactError, ConfigError, DamagedFileError, DiscoveryError) as error:
         why = f"the models of the version that serves cannot be used: {error}"
         context.account.warn([f"version {current.version}: {why}"])
-        return _decided(current, rule, promoted=rule != "never", why=why)
+        return _unproven(current, rule, why)
     if isinstance(found, str):
-        return _decided(current, rule, promoted=rule != "never", why=found)
+        return _unproven(current, rule, found)
     verdict = decide(found)
     compared = [_record(each, p) for each, p in zip(found, verdict.p_adjusted, strict=True)]
+    if verdict.evidence != "compared":
+        return _unproven(current, rule, verdict.why, verdict.evidence, compared)
     why = f"training.promote is never; {verdict.why}" if rule == "never" else verdict.why
     promoted = verdict.promoted and rule != "never"
-    return _decided(current, rule, promoted=promoted, why=why, compared=compared)
+    return _decided(
+        current, rule, promoted=promoted, why=why, evidence=verdict.evidence, compared=compared
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +207,19 @@ class _Comparison:
                 context.account.say(f"{symbol} is not compared with the present version: {reason}")
         return tuple(str(record["table"]) for record in records.values())
 
+    def _told(self, subject: Subject) -> tuple[int, ...] | None:
+        """Return the folds that can tell anything: by the same config, those of newer rows."""
+        there, here = (
+            read_config_values(dump_config(config), CONFIG)
+            for config in (self.trained.config, self.context.config)
+        )
+        differing = compare_configs(there, here)["config"]
+        if any(each["key"] != _UNTIL for each in differing):
+            return None
+        times = self.context.run.read_table(subject.frame.axis).column("time_ns").to_numpy()
+        n_present = int(np.searchsorted(times, since_ns(self.until), side="right"))
+        return tuple(fold.index for fold in subject.frame.folds if fold.test_start > n_present)
+
     def _unit(
         self, subject: Subject, key: TargetView, jobs: Sequence[Job], tables: tuple[str, ...]
     ) -> Unit:
@@ -203,11 +233,28 @@ class _Comparison:
             task=target.task,
             present=tables,
             new=tuple(str(results[job.job_id]["predictions"]) for job in jobs),
+            told=self._told(subject),
             span=subject.frame.span_of(target, "cross_sectional"),
             spacing=max(float(results[job.job_id]["spacing"]) for job in jobs),
             min_cs=self.context.config.target_ranking.min_cs,
         )
         return Unit("compare_versions", f"{key[0]} {key[1]}", compare_versions, spec)
+
+
+def _unproven(
+    current: CurrentVersion,
+    rule: str,
+    found: str,
+    evidence: EvidenceKind = "none",
+    compared: Sequence[ComparedRecord] = (),
+) -> DecisionRecord:
+    """Decide where nothing speaks for the new models nor against them, and say so."""
+    why = f"training.promote is never; {found}"
+    if rule != "never":
+        why = f"no evidence for or against it ({found}); training.promote is {rule}"
+    return _decided(
+        current, rule, promoted=rule != "never", why=why, evidence=evidence, compared=compared
+    )
 
 
 def _decided(
@@ -216,10 +263,16 @@ def _decided(
     *,
     promoted: bool,
     why: str,
+    evidence: EvidenceKind = "none",
     compared: Sequence[ComparedRecord] = (),
 ) -> DecisionRecord:
     return DecisionRecord(
-        over=current.version, promoted=promoted, rule=rule, why=why, compared=tuple(compared)
+        over=current.version,
+        promoted=promoted,
+        rule=rule,
+        why=why,
+        compared=tuple(compared),
+        evidence=evidence,
     )
 
 

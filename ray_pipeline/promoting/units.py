@@ -38,9 +38,14 @@ _SCORES = pa.schema(
         ("target", pa.string()),
         ("view", pa.string()),
         ("score", pa.float64()),
+        ("predicted", pa.float64()),
     ]
 )
-_OF_NEW = ("ts", "symbol", "standing", "actual", "outcome")
+"""``predicted`` is the mean over families of what they predict, to tell the same models by."""
+
+_OF_NEW = ("ts", "symbol", "standing", "prediction", "actual", "outcome", "fold")
+_SAME = 1e-9
+"""Relative difference of the same predictions: a mean over families may round otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class SameRowsSpec:
         Tables of `score_present`.
     new
         Tables of the new models' out-of-sample predictions, averages left out.
+    told
+        Numbers of the new folds whose models can tell anything; None: all of them.
     span, spacing, min_cs
         As of `ray_pipeline.promoting.deciding.compare_rows`.
     """
@@ -93,6 +100,7 @@ class SameRowsSpec:
     task: Task
     present: tuple[str, ...]
     new: tuple[str, ...]
+    told: tuple[int, ...] | None
     span: int
     spacing: float
     min_cs: int
@@ -132,7 +140,8 @@ def _scores(
         own = [job for job in jobs if (job.target, job.view) == (target, view)]
         for job in own:
             job.check(models[job.job_id].metadata, run.uri)
-        schema = scores_schema((target,), ())
+        raw = tuple(dict.fromkeys(job.column for job in own))
+        schema = scores_schema((target,), raw)
         rows = score_table(table, own, models, schema, spec.since_ns, in_sample=False).table
         n = rows.num_rows
         columns = [
@@ -141,6 +150,7 @@ def _scores(
             pa.repeat(target, n),
             pa.repeat(view, n),
             rows[score_column(target)].combine_chunks(),
+            pa.array(np.mean([rows[name].to_numpy() for name in raw], axis=0)),
         ]
         pieces.append(pa.table(columns, schema=_SCORES))
     return pieces
@@ -181,6 +191,7 @@ def _same_rows(reader: PanelReader, spec: SameRowsSpec) -> SameRows:
     if GROUP in both.column_names:
         cells = cells_of(positions, row_groups_of(both).codes)
     names = both["symbol"].to_pylist()
+    folds = both["fold"].to_numpy().astype(np.int64)
     return SameRows(
         new=both["new"].to_numpy(),
         present=both["present"].to_numpy(),
@@ -189,22 +200,31 @@ def _same_rows(reader: PanelReader, spec: SameRowsSpec) -> SameRows:
         positions=positions,
         cells=cells,
         symbols=np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64),
+        folds=folds,
+        is_same=np.isclose(
+            both["predicted_new"].to_numpy(), both["predicted"].to_numpy(), rtol=_SAME, atol=0.0
+        ),
+        is_told=np.ones(len(folds), dtype=bool) if spec.told is None else np.isin(folds, spec.told),
     )
 
 
 def _joined(new: pa.Table, present: pa.Table) -> pa.Table:
     """Return the rows that all families of the new models and the present ones predicted.
 
-    Sorted by symbol and time; ``new`` is the mean standing over the families.
+    Sorted by symbol and time; ``new`` is the mean standing over the families, and
+    ``predicted_new`` and ``predicted`` what both predicted.
     """
     key = ["symbol", "ts"]
-    others = [name for name in (*_OF_NEW[3:], GROUP) if name in new.column_names]
+    others = [name for name in (*_OF_NEW[4:], GROUP) if name in new.column_names]
     summed = new.group_by(key).aggregate(
-        [("standing", "mean"), ("standing", "count"), *((name, "min") for name in others)]
+        [
+            *(("standing", "mean"), ("standing", "count"), ("prediction", "mean")),
+            *((name, "min") for name in others),
+        ]
     )
     counts = summed["standing_count"]
     whole = summed.filter(pc.equal(counts, pc.max(counts)))
-    scored = present.filter(pc.is_finite(present["score"])).select([*key, "score"])
+    scored = present.filter(pc.is_finite(present["score"])).select([*key, "score", "predicted"])
     joined = whole.join(scored, key, join_type="inner").sort_by(
         [(name, "ascending") for name in key]
     )
@@ -212,6 +232,8 @@ def _joined(new: pa.Table, present: pa.Table) -> pa.Table:
         **{name: joined[name] for name in key},
         "new": joined["standing_mean"],
         "present": joined["score"],
+        "predicted_new": joined["prediction_mean"],
+        "predicted": joined["predicted"],
         **{name: joined[f"{name}_min"] for name in others},
     }
     for name in ("actual", "outcome"):

@@ -13,6 +13,7 @@ __all__ = [
     "CurrentVersion",
     "DecisionRecord",
     "EventKind",
+    "EvidenceKind",
     "KeptFile",
     "VersionEvent",
     "VersionRecord",
@@ -21,6 +22,11 @@ __all__ = [
 
 EventKind = Literal["promoted", "rolled-back", "rejected", "held", "removed"]
 """What can happen to a version. The first two change which one serves."""
+
+EvidenceKind = Literal["compared", "same_models", "nothing_newer", "too_few_rows", "none"]
+"""What a decision rests on: a comparison; or nothing, since the folds that scored the later rows
+are the present version's own models, or were made like it of no newer rows, since the rows are too
+few to tell, or since nothing was comparable."""
 
 
 class KeptFile(Record):
@@ -59,7 +65,8 @@ class ComparedRecord(Record):
 
     `difference` is the skill of the new one less that of the present one; `p_worse` is one-sided
     for a difference below 0, and `p_adjusted` after Holm over all that was compared. They are None
-    where the rows say nothing.
+    where the rows say nothing. Left out of all that are `n_same_rows`, in folds whose models are
+    the present version's own, and `n_older_rows`, in others made like it of no newer rows.
     """
 
     target: str
@@ -72,16 +79,22 @@ class ComparedRecord(Record):
     std_error: float | None
     p_worse: float | None
     p_adjusted: float | None
+    n_same_rows: int = 0
+    n_older_rows: int = 0
 
 
 class DecisionRecord(Record):
-    """``decision.json`` of a version: whether it serves instead of another, and why."""
+    """``decision.json`` of a version: whether it serves instead of another, and why.
+
+    `evidence` is None in records of versions of ray_pipeline that did not say it.
+    """
 
     over: str | None
     promoted: bool
     rule: str
     why: str
     compared: Items[ComparedRecord] = ()
+    evidence: EvidenceKind | None = None
 
 
 class CurrentVersion(Record):

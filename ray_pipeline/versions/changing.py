@@ -12,6 +12,7 @@ from ray_pipeline.results.version_documents import ComparedRecord, CurrentVersio
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.versions.kept import kept_versions
+from ray_pipeline.versions.names import of_folds
 from ray_pipeline.versions.serving import (
     Standing,
     promote,
@@ -89,6 +90,16 @@ def compared_line(item: ComparedRecord) -> str:
     """Say how two versions did on the same rows of a target and view."""
     rows = f"{plural(item.n_rows, 'row')} at {plural(item.n_timestamps, 'time')}"
     what = f"{item.target} {VIEW_NAMES[item.view]}"
+    n_left_out = item.n_same_rows + item.n_older_rows
+    folds = of_folds(item.n_same_rows, item.n_older_rows, "that version")
+    left_out = plural(n_left_out, "later row")
+    if n_left_out and not item.n_rows:
+        return (
+            f"{what}: nothing to compare with the version that served, the folds that scored the "
+            f"{left_out} {folds}"
+        )
+    if n_left_out:
+        rows += f" (left out: {left_out} of folds that {folds})"
     if item.difference is None or item.p_worse is None or item.std_error is None:
         return f"{what}: {rows}, too few to compare"
     return (

@@ -6,7 +6,7 @@ import re
 
 from ray_pipeline.errors import ConfigError
 
-__all__ = ["is_version_name", "require_version_name", "version_name"]
+__all__ = ["is_version_name", "of_folds", "require_version_name", "version_name"]
 
 _DIGITS = 8
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}):([0-9]{2})")
@@ -59,3 +59,21 @@ def require_version_name(name: str) -> str:
             "as 2024-06-28T0000Z-1a2b3c4d. `ray-pipeline versions RUN_DIR` lists them."
         )
     return name
+
+
+def of_folds(n_same: int, n_older: int, version: str = "the present version") -> str:
+    """Say what folds are that cannot be compared with a version, after "the folds".
+
+    Parameters
+    ----------
+    n_same, n_older
+        Rows of folds with its own models, and of others made like it of no newer rows.
+
+    Examples
+    --------
+    >>> of_folds(40, 0)
+    "are the present version's own models"
+    """
+    same = f"are {version}'s own models"
+    older = f"were made like {version}, of no newer rows"
+    return " or ".join(text for text, n in ((same, n_same), (older, n_older)) if n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 
 import numpy as np
@@ -16,7 +16,7 @@ from ray_pipeline.records import View
 from ray_pipeline.statistics.family_wise import holm
 
 VIEWS: tuple[View, ...] = ("cross_sectional", "symbol_specific")
-N_SYMBOLS, N_TIMES = 20, 120
+N_SYMBOLS, N_TIMES, FOLD = 20, 120, 40
 
 
 def _rows(
@@ -51,6 +51,9 @@ def _rows(
         positions=positions,
         cells=positions,
         symbols=np.tile(np.arange(N_SYMBOLS), n_times),
+        folds=positions // FOLD,
+        is_same=np.zeros(len(positions), dtype=bool),
+        is_told=np.ones(len(positions), dtype=bool),
     )
 
 
@@ -99,18 +102,65 @@ def test_too_few_rows_say_nothing(view: View) -> None:
     assert "too few rows are later" in verdict.why
     unlabelled = replace(rows, actual=np.full(len(rows.actual), np.nan))
     assert decide([_compared(unlabelled, view)]).promoted
+    assert verdict.evidence == "too_few_rows"
     none = decide([])
-    assert none.promoted
+    assert (none.promoted, none.evidence) == (True, "none")
     assert "no target and view in common" in none.why
 
 
-def test_the_same_predictions_are_no_worse() -> None:
-    """Bit for bit the same: a difference of 0, without an error, is no reason to stay."""
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_model_is_not_compared_with_itself(view: View) -> None:
+    """The same predictions in all folds are no evidence, not even that it is as good."""
     rows = _rows(np.random.default_rng(1))
-    found = _compared(replace(rows, new=rows.present), "cross_sectional")
-    assert found.difference == 0.0
-    assert found.p_worse == 1.0
-    assert decide([found]).promoted
+    same = replace(rows, new=rows.present, is_same=np.ones(len(rows.new), dtype=bool))
+    found = _compared(same, view)
+    assert (found.n_rows, found.n_timestamps, found.n_same_rows) == (0, 0, N_SYMBOLS * N_TIMES)
+    assert not found.is_measured
+    assert math.isnan(found.skill_new)
+    verdict = decide([found])
+    assert verdict.promoted
+    assert verdict.evidence == "same_models"
+    assert "the folds that scored the later rows are the present version's own" in verdict.why
+    assert verdict.p_adjusted[0] != verdict.p_adjusted[0]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_folds_of_the_present_models_are_left_out(view: View) -> None:
+    """The first fold after a training has its models: the others alone tell what newer ones do."""
+    rows = _rows(np.random.default_rng(3), new=0.05, present=0.3)
+    is_own = rows.folds == 0
+    mixed = replace(rows, new=np.where(is_own, rows.present, rows.new), is_same=is_own)
+    found = _compared(mixed, view)
+    later = replace(rows, **{each.name: getattr(rows, each.name)[~is_own] for each in fields(rows)})
+    alone = _compared(later, view)
+    assert (found.n_same_rows, found.n_rows) == (FOLD * N_SYMBOLS, (N_TIMES - FOLD) * N_SYMBOLS)
+    assert alone.n_same_rows == 0
+    assert replace(found, n_same_rows=0) == alone
+    verdict = decide([found])
+    assert (verdict.promoted, verdict.evidence) == (False, "compared")
+    # A fold of which a single row differs is one of other models, and counts as a whole.
+    other = replace(mixed, is_same=is_own & (np.arange(len(is_own)) > 0))
+    assert _compared(other, view).n_same_rows == 0
+    # It has still learned nothing newer, and differs by what it chose: of that it tells nothing.
+    older = _compared(replace(other, is_told=~is_own), view)
+    assert (older.n_same_rows, older.n_older_rows) == (0, FOLD * N_SYMBOLS)
+    assert replace(older, n_older_rows=0) == alone
+
+
+def test_what_is_measured_decides_beside_what_cannot_be() -> None:
+    """A target whose models are the present ones takes no part in the verdict on the others."""
+    worse = Compared("b", "cross_sectional", 100, 100, 0.0, 0.1, -0.1, 0.01, 0.001)
+    nan = math.nan
+    same = Compared("a", "cross_sectional", 0, 0, nan, nan, nan, nan, nan, n_same_rows=100)
+    verdict = decide([same, worse])
+    assert (verdict.promoted, verdict.evidence) == (False, "compared")
+    assert verdict.p_adjusted[1] == 0.001
+    assert decide([same]).evidence == "same_models"
+    older = decide([same, replace(same, n_same_rows=0, n_older_rows=50)])
+    assert older.evidence == "nothing_newer"
+    assert "own models or were made like the present version, of no newer rows" in older.why
+    few = replace(same, n_rows=3, n_same_rows=97)
+    assert decide([same, few]).evidence == "too_few_rows"
 
 
 def test_skills_are_those_of_the_rows() -> None:

@@ -25,6 +25,7 @@ from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating import Update, UpdateOptions, update_run
+from ray_pipeline.versions.changing import change_version, list_versions, version_lines
 
 if TYPE_CHECKING:
     from conftest import Store
@@ -44,7 +45,13 @@ def _write(root: Path, n_bars: int) -> str:
     return write_panel(root / "data", tables)
 
 
-def _run(root: Path, n_bars: int = FIRST, run: str = "run", **training: Any) -> str:
+def _run(
+    root: Path,
+    n_bars: int = FIRST,
+    run: str = "run",
+    accept: str = "always",
+    **training: Any,
+) -> str:
     """Run on the first bars, with dates of retraining after 230, 270, 310 of them."""
     validation = {
         **{"first_test": "2014-10-10", "test_every": "40d"},
@@ -54,6 +61,7 @@ def _run(root: Path, n_bars: int = FIRST, run: str = "run", **training: Any) -> 
         _write(root, n_bars),
         root / run,
         validation=validation,
+        feature_selection={"accept": accept},
         training={"families": ["ridge", "lightgbm"], "retrain_every": "40d"} | training,
     )
     run_pipeline(config, Silent())
@@ -424,6 +432,46 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["update", run, "--json"]) == 0
     assert '"nothing new"' in capsys.readouterr().out
     assert main(["update", str(tmp_path / "data")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("families", "evidence"),
+    [(["ridge"], "same_models"), (["ridge", "lightgbm"], "nothing_newer")],
+)
+def test_a_fold_of_the_present_models_is_no_evidence(
+    tmp_path: Path, families: list[str], evidence: str
+) -> None:
+    """Dates of retraining that are the folds' leave a version nothing to be compared on.
+
+    Of ridge with all features the fold's models are the version's own; forests have another seed
+    and are made like it, of the same rows. It serves by the schedule, which is said. Over two dates
+    the second fold is of newer models.
+    """
+    run = _run(tmp_path, accept="never", families=families)
+    _days(tmp_path, run, [DUE + 3])
+    newest, first = list_versions(run)["versions"]
+    decision = newest["decision"]
+    assert (decision["over"], decision["promoted"]) == (first["version"], True)
+    assert decision["evidence"] == evidence
+    assert "no evidence for or against it (nothing to compare: the folds" in newest["why"]
+    assert "not significantly worse" not in newest["why"]
+    assert decision["compared"]
+    left_out = {"same_models": "n_same_rows", "nothing_newer": "n_older_rows"}[evidence]
+    for each in decision["compared"]:
+        assert each["n_rows"] == 0
+        assert each[left_out] == each["n_same_rows"] + each["n_older_rows"] == 4 * 39
+        assert each["difference"] is each["skill_new"] is each["p_worse"] is None
+    told = version_lines(list_versions(run))
+    assert any("the folds that scored the 156 later rows" in line for line in told)
+    change_version(run, first["version"], None, print)
+    _days(tmp_path, run, [311 + 2])
+    decision = list_versions(run)["versions"][0]["decision"]
+    assert (decision["over"], decision["evidence"]) == (first["version"], "compared")
+    for each in decision["compared"]:
+        assert (each["n_rows"], each[left_out]) == (4 * 39, 4 * 40)
+        assert each["difference"] == pytest.approx(each["skill_new"] - each["skill_present"])
+    told = version_lines(list_versions(run))
+    assert any("(left out: 160 later rows of folds that" in line for line in told)
 
 
 def test_models_that_do_not_serve_are_not_due_again(tmp_path: Path) -> None:

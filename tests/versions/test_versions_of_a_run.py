@@ -21,6 +21,8 @@ from ray_pipeline.versions.kept import VERSIONS, read_version
 from ray_pipeline.versions.serving import CURRENT, current_version, read_journal
 
 TARGET = "fwd_ret_1d"
+START = 264
+"""Where the last fold of 300 bars begins."""
 TABLES = planted_panel(symbol_names(4), n_bars=360)
 
 
@@ -70,7 +72,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train three times, each on more rows; no test changes it."""
     root = tmp_path_factory.mktemp("grown")
     for n_bars in (240, 300, 340):
-        train(root, n_bars)
+        train(root, n_bars, validation={"n_splits": 5, "min_train_fraction": 0.4})
     return root / "run"
 
 
@@ -111,15 +113,18 @@ def test_newer_versions_serve_unless_worse(grown: Path) -> None:
     compared = middle["decision"]["compared"]
     assert {each["view"] for each in compared} == {"cross_sectional", "symbol_specific"}
     for each in compared:
-        # Rows 240 to 299 are later than all that the first one learned from.
-        assert each["n_rows"] == 4 * 60
-        assert each["n_timestamps"] == 60
+        # Rows 240 to 299 are later than all that the first one learned from; the fold of those
+        # before START has learned from nothing newer.
+        assert each["n_rows"] == 4 * (300 - START)
+        assert each["n_timestamps"] == 300 - START
+        assert each["n_older_rows"] == 4 * (START - 240)
         assert each["p_adjusted"] >= each["p_worse"] > 0.05
         assert each["difference"] == pytest.approx(each["skill_new"] - each["skill_present"])
         assert each["skill_present"] > 0.1
     lines = version_lines(list_versions(str(grown)))
     assert lines[0].startswith(f"{newest['version']}  current since ")
-    assert any("on the same 240 rows at 60 times" in line for line in lines)
+    told = "on the same 144 rows at 36 times (left out: 96 later rows of folds that were made like"
+    assert any(told in line for line in lines)
     assert len({tuple(scores(grown, each)) for each in names(grown)}) == 3
     assert scores(grown) == scores(grown, newest["version"])
 
@@ -192,6 +197,8 @@ def test_the_rule_of_the_config(tmp_path: Path, rule: str, status: str) -> None:
     decision = list_versions(str(run_dir))["versions"][0]["decision"]
     assert f"training.promote is {rule}" in decision["why"]
     assert bool(decision["compared"]) == (rule == "never")
+    # Of two folds the last one begins before the first version's data end.
+    assert decision["evidence"] == ("nothing_newer" if rule == "never" else "none")
     newest, first = names(run_dir)
     assert scores(run_dir) == scores(run_dir, newest if rule == "always" else first)
 
