@@ -102,11 +102,16 @@ def test_document_of_a_target(run_dir: Path, capsys: pytest.CaptureFixture[str])
     """The rows of every table that are the target's, whole, with what was trained for it."""
     found = _document(capsys, run_dir, "--target", TARGET)
     assert list(found) == [
-        *("run", "target", "symbol", "cautions", "groups", "rules", "ranking", "doubt", "leaks"),
+        *("run", "version", "target", "symbol", "cautions", "groups", "rules", "ranking", "doubt"),
+        "leaks",
         *("features", "routes", "skills", "models", "data"),
     ]
     assert (found["target"], found["symbol"]) == (TARGET, None)
     assert found["run"]["status"] == "done"
+    serving = found["version"]
+    assert serving["serves"] == read_json(run_dir / "versions/current.json")["version"]
+    assert (serving["is_this_result"], serving["decision"]) == (True, None)
+    assert serving["why"] == "the first version"
     assert found["rules"] == {
         "alpha": 0.05,
         "fdr": "bh",
@@ -173,6 +178,7 @@ def test_lines_of_a_predictable_target(run_dir: Path, capsys: pytest.CaptureFixt
         "routes",
         "models",
         "worth of the predictions",
+        "version",
     ]
     (pooled, own) = _of(read_rows(run_dir, "target_ranking/targets"), TARGET)
     at = lines.index("ranking: regression, horizon 1 bar, 2 targets")
@@ -221,7 +227,7 @@ def test_lines_of_a_target_that_is_not(run_dir: Path, capsys: pytest.CaptureFixt
     assert sum("is above alpha 0.05: no evidence." in line for line in lines) == 2
     assert any(line.startswith("  peek: dropped by value (1.00): ") for line in lines)
     assert lines.count("  None were selected: the target is not predictable.") == 2
-    assert lines[-1] == "  No model was planned: no route leads to one."
+    assert lines[lines.index("version") - 2] == "  No model was planned: no route leads to one."
     assert any("the target is not predictable over the batch" in line for line in lines)
 
 
@@ -250,6 +256,7 @@ def test_lines_of_one_symbol(run_dir: Path, capsys: pytest.CaptureFixture[str]) 
         f"models that serve {symbol}",
         "worth of the predictions",
         "data",
+        "version",
     ]
     found = _document(capsys, run_dir, "--target", TARGET, "--symbol", symbol)
     assert [row["symbol"] for row in found["routes"]["rows"]] == [symbol]

@@ -17,9 +17,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.report import write_report
     from ray_pipeline.results.opening import open_run
+    from ray_pipeline.storage import RunDirectory
 
     run = open_run(options.run_dir)
-    put(f"{run.uri}/{write_report(run.files)}")
+    put(f"{run.uri}/{write_report(run.files, RunDirectory(options.run_dir))}")
     return 0
 
 

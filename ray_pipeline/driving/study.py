@@ -289,6 +289,8 @@ class Study:
         problems: list[str | None] = []
         if self.journal.record["status"] == "done":
             version = publish_version(self.run, self._config, self._decision, self._stood, self.say)
+            # Once more: only now it is known which version serves.
+            report = self.run.read_text(write_report(self.run, self.run))
             if version is not None:
                 problems.append(self._tracker.register(self.run, version))
         ranking = None if self._context is None else self._context.find(Ranking)

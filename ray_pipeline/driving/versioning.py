@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.driving.registry import follow_versions
-from ray_pipeline.errors import ArtifactError, ConfigError, StorageError
+from ray_pipeline.errors import ArtifactError, ConfigError, DiscoveryError, StorageError
+from ray_pipeline.report import write_report
+from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.reading import Results
+from ray_pipeline.results.tables import REPORT
 from ray_pipeline.results.version_documents import DecisionRecord, EventKind, VersionRecord
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.replacing import result_place
@@ -137,3 +140,7 @@ def serve_version(
     problem = follow_versions(run, config)
     if problem is not None:
         say(f"warning: {problem}")
+    try:
+        write_report(open_run(uri).files, run)  # which says what serves
+    except (ConfigError, DiscoveryError, StorageError) as error:
+        say(f"warning: {REPORT} still tells of the version that served before: {error}")

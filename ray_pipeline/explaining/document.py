@@ -23,6 +23,8 @@ from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.results.contents import NO_CARRIERS, RunContents, read_contents
 from ray_pipeline.results.opening import open_run
 from ray_pipeline.results.tables import DOUBT, LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.versions.told import serving_beside
 
 __all__ = ["explain_target"]
 
@@ -62,8 +64,10 @@ def explain_target(
     rules = _rules(run.config(), contents.record.data.until)
     told = ("name", "status", "message", "error")
     skills = [] if contents.skills is None else contents.skills.to_pylist()
+    serving = serving_beside(RunDirectory(uri), run)
     return {
         "run": {"uri": run.uri} | {name: getattr(contents.record, name) for name in told},
+        "version": None if serving is None else serving.document(),
         "target": target,
         "symbol": symbol,
         "cautions": _cautions(contents.record.warnings, target),

@@ -22,6 +22,7 @@ from ray_pipeline.results.figures import (
     unsigned,
     with_error,
 )
+from ray_pipeline.versions.told import ServingVersion, not_serving, serving_lines
 from ray_pipeline.wording import plural, some_of
 
 __all__ = ["explanation_lines"]
@@ -69,10 +70,22 @@ def explanation_lines(found: Found) -> list[str]:
             *policies,
             data_lines(found),
         ]
+    if found["version"] is not None:
+        parts.append(list(_version_lines(found)))
     lines = [*_head(found)]
     for part in parts:
         lines += ["", *part]
     return lines
+
+
+def _serving(found: Found) -> ServingVersion:
+    return ServingVersion.from_document(found["version"])
+
+
+def _version_lines(found: Found) -> Iterator[str]:
+    yield "version"
+    for text in serving_lines(_serving(found), found["target"]):
+        yield from wrapped(text)
 
 
 def _head(found: Found) -> Iterator[str]:
@@ -81,6 +94,8 @@ def _head(found: Found) -> Iterator[str]:
         yield from route_of_symbol_lines(found)
     yield from wrapped(found["ranking"]["verdict"], indent="")
     for text in found["cautions"]:
+        yield from wrapped(f"caution: {text}", indent="")
+    for text in [] if found["version"] is None else not_serving(_serving(found)):
         yield from wrapped(f"caution: {text}", indent="")
     if run["status"] in _UNTIL:
         yield from wrapped(_UNTIL[run["status"]], indent="")

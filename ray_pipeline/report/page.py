@@ -20,15 +20,23 @@ from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import REPORT
 from ray_pipeline.routing.decide import ROUTE_ORDER
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.versions.told import ServingVersion, serving_beside
 
 __all__ = ["render_page", "write_report"]
 
 
-def write_report(run: RunDirectory) -> str:
+def write_report(run: RunDirectory, home: RunDirectory | None = None) -> str:
     """Write the run's page, from whatever the run left behind.
 
     The page is one file: style, charts and its few lines of script are inside, and nothing is
     fetched from elsewhere. The same run directory gives the same page.
+
+    Parameters
+    ----------
+    run
+        Where the result is.
+    home
+        The run directory, whose version that serves is told; None: of none.
 
     Returns
     -------
@@ -41,11 +49,13 @@ def write_report(run: RunDirectory) -> str:
         When there is no ``run.json``, or a file that is there cannot be read or holds something
         else than it should.
     """
-    run.write_text(REPORT, render_page(read_contents(Results(run))))
+    results = Results(run)
+    serving = None if home is None else serving_beside(home, results)
+    run.write_text(REPORT, render_page(read_contents(results), serving))
     return REPORT
 
 
-def render_page(contents: RunContents) -> str:
+def render_page(contents: RunContents, serving: ServingVersion | None = None) -> str:
     """Return the page as HTML (pure). Everything that came with the data is escaped.
 
     What would reorder, hide or steer the text around it is written out, wherever it stands: a
@@ -55,7 +65,7 @@ def render_page(contents: RunContents) -> str:
         "report",
         "page.html",
         headline=write_headline(contents),
-        run=write_run_section(contents),
+        run=write_run_section(contents, serving),
         targets=write_target_section(contents),
         doubt=write_doubt_section(contents),
         symbols=write_symbol_section(contents),

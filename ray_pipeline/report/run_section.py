@@ -19,6 +19,7 @@ from ray_pipeline.results.figures import (
     moment,
     period,
 )
+from ray_pipeline.versions.told import ServingVersion, not_serving, serving_lines
 from ray_pipeline.wording import plural, some_of
 
 __all__ = ["FoldRow", "RunSection", "StageTime", "write_run_section"]
@@ -46,9 +47,13 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class RunSection:
-    """Facts by name, and the small tables beside them."""
+    """Facts by name, and the small tables beside them.
+
+    `not_serving` says that another version serves, and is empty otherwise.
+    """
 
     name: str
+    not_serving: str
     facts: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
     trained_on: str
@@ -56,12 +61,14 @@ class RunSection:
     stages: tuple[StageTime, ...]
 
 
-def write_run_section(contents: RunContents) -> RunSection:
-    """Lay out ``run.json``."""
+def write_run_section(contents: RunContents, serving: ServingVersion | None = None) -> RunSection:
+    """Lay out ``run.json``, and which version of the models serves."""
     record = contents.record
+    served = [] if serving is None else list(serving_lines(serving))
     return RunSection(
         name=record.name,
-        facts=_facts(contents, record),
+        not_serving=" ".join([] if serving is None else not_serving(serving)),
+        facts=(*_facts(contents, record), *([("Serves", " ".join(served))] if served else [])),
         hashes=(
             ("content_sha256", record.content_sha256 or DASH),
             ("config_sha256", record.config_sha256 or DASH),

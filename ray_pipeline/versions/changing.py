@@ -12,7 +12,6 @@ from ray_pipeline.results.version_documents import ComparedRecord, CurrentVersio
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.versions.kept import kept_versions
-from ray_pipeline.versions.names import of_folds
 from ray_pipeline.versions.serving import (
     Standing,
     promote,
@@ -20,6 +19,7 @@ from ray_pipeline.versions.serving import (
     standings,
     who_is_here,
 )
+from ray_pipeline.versions.told import compared_line
 from ray_pipeline.wording import plural, some_of
 
 __all__ = ["change_version", "list_versions", "version_lines"]
@@ -84,29 +84,6 @@ def version_lines(found: dict[str, Any]) -> list[str]:
         compared = (each["decision"] or {}).get("compared", ())
         lines.extend(f"  {compared_line(ComparedRecord(**item))}" for item in compared)
     return lines
-
-
-def compared_line(item: ComparedRecord) -> str:
-    """Say how two versions did on the same rows of a target and view."""
-    rows = f"{plural(item.n_rows, 'row')} at {plural(item.n_timestamps, 'time')}"
-    what = f"{item.target} {VIEW_NAMES[item.view]}"
-    n_left_out = item.n_same_rows + item.n_older_rows
-    folds = of_folds(item.n_same_rows, item.n_older_rows, "that version")
-    left_out = plural(n_left_out, "later row")
-    if n_left_out and not item.n_rows:
-        return (
-            f"{what}: nothing to compare with the version that served, the folds that scored the "
-            f"{left_out} {folds}"
-        )
-    if n_left_out:
-        rows += f" (left out: {left_out} of folds that {folds})"
-    if item.difference is None or item.p_worse is None or item.std_error is None:
-        return f"{what}: {rows}, too few to compare"
-    return (
-        f"{what}: skill {item.skill_new:+.4f}, and {item.skill_present:+.4f} of the version that "
-        f"served: {item.difference:+.4f} ± {item.std_error:.4f} on the same {rows}; p of worse "
-        f"{item.p_worse:.3f}, {item.p_adjusted:.3f} of all that was compared"
-    )
 
 
 def _targets(targets: Sequence[dict[str, Any]]) -> str:

@@ -41,6 +41,7 @@ __all__ = [
     "read_journal",
     "remove_beyond",
     "roll_back",
+    "standing_of",
     "standings",
     "versions_beyond",
     "who_is_here",
@@ -233,7 +234,7 @@ def standings(run: RunDirectory) -> list[Standing]:
     current, journal = current_version(run), read_journal(run)
     found = []
     for record in reversed(kept_versions(run)):
-        status, event = _standing(record.version, current, journal)
+        status, event = standing_of(record.version, current, journal)
         found.append(
             Standing(
                 record=record,
@@ -255,10 +256,10 @@ def who_is_here() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _standing(
+def standing_of(
     version: str, current: CurrentVersion | None, journal: Sequence[VersionEvent]
 ) -> tuple[Status, VersionEvent | None]:
-    """Return a version's status, and the entry that gave it."""
+    """Return a version's status, and the entry of the journal that gave it."""
     own = [event for event in journal if event.version == version]
     if current is not None and current.version == version:
         return "current", next((each for each in own if each.number == current.event), None)

@@ -439,7 +439,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     [(["ridge"], "same_models"), (["ridge", "lightgbm"], "nothing_newer")],
 )
 def test_a_fold_of_the_present_models_is_no_evidence(
-    tmp_path: Path, families: list[str], evidence: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], families: list[str], evidence: str
 ) -> None:
     """Dates of retraining that are the folds' leave a version nothing to be compared on.
 
@@ -463,6 +463,15 @@ def test_a_fold_of_the_present_models_is_no_evidence(
         assert each["difference"] is each["skill_new"] is each["p_worse"] is None
     told = version_lines(list_versions(run))
     assert any("the folds that scored the 156 later rows" in line for line in told)
+    page = (Path(run) / "report.html").read_text()
+    assert f"Version {newest['version']}, this result, serves since {newest['since']}" in page
+    assert "the folds that scored the 156 later rows" in page
+    assert "This result is not what serves" not in page
+    capsys.readouterr()
+    assert main(["explain", run, "--target", "fwd_ret_1d"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Version {newest['version']}, this result, serves since {newest['since']}" in said
+    assert "the folds that scored the 156 later rows" in said
     change_version(run, first["version"], None, print)
     _days(tmp_path, run, [311 + 2])
     decision = list_versions(run)["versions"][0]["decision"]

@@ -140,10 +140,26 @@ def test_promoting_and_rolling_back(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith(f"{newest}  earlier since ")
     assert statuses(run_dir) == ["earlier", "current"]
     assert scores(run_dir) == by_first != by_newest
+    told = f"This result is not what serves: {newest} has served before, odd scores."
+    assert told in (run_dir / "report.html").read_text()
+    assert main(["explain", str(run_dir), "--target", TARGET]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Version {first} serves since " in said
+    assert told in said
+    assert main(["explain", str(run_dir), "--target", TARGET, "--json"]) == 0
+    serving = json.loads(capsys.readouterr().out)["version"]
+    # What a person chose rests on no comparison.
+    assert (serving["serves"], serving["is_this_result"], serving["decision"]) == (
+        *(first, False),
+        None,
+    )
     assert main(["versions", str(run_dir), "--promote", newest, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [each["status"] for each in printed["versions"]] == ["current", "earlier"]
     assert scores(run_dir) == by_newest
+    page = (run_dir / "report.html").read_text()
+    assert f"Version {newest}, this result, serves since " in page
+    assert "This result is not what serves" not in page
     journal = read_journal(RunDirectory(run_dir))
     assert [event.event for event in journal] == [
         *("promoted", "promoted", "rolled-back", "promoted")
