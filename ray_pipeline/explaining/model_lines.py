@@ -16,6 +16,13 @@ __all__ = ["MAX_MODELS", "model_lines"]
 MAX_MODELS = 20
 MAX_LEFT_OUT = 5
 
+_SKILL = (
+    "Skill: of each job's own predictions in the walk-forward. What is served is the mean of the "
+    "families' standings: versions tells the skill of rank_average, which is that, or without one "
+    "the mean over the jobs; monitor measures that mean and promises its skill less what having "
+    "been chosen added."
+)
+
 
 def model_lines(found: Mapping[str, Any]) -> list[str]:
     """List the planned models by priority, with their skill or why there is none."""
@@ -38,6 +45,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
             [_row(job) for job in shown.rows],
             n_left=2,
         )
+        yield from wrapped(_SKILL if any(job["trained"] for job in shown.rows) else "")
     if shown.note:
         yield from wrapped(shown.note)
     for job in shown.rows:

@@ -13,6 +13,12 @@ from ray_pipeline.wording import plural
 
 __all__ = ["monitoring_document", "monitoring_lines"]
 
+_PROMISED = (
+    "promised: skill of the scores in the walk-forward (the families' mean, of the symbols that "
+    "have live ones), less what having been chosen for it added; explain tells that of each job, "
+    "versions that of rank_average or the mean over the jobs"
+)
+
 _HEADS = (
     "target",
     "view",
@@ -35,6 +41,7 @@ def monitoring_lines(found: Monitoring) -> list[str]:
     alarms = found.alarms
     head = plural(len(alarms), "alarm") if alarms else "no alarm"
     lines = [f"{found.run}: {head}, live until {moment(found.last_ts)}", *_table(found.skills)]
+    lines += ["", _PROMISED] if found.skills else []
     for row in found.skills:
         if row.is_alarm:
             lines += ["", f"ALARM  {row.reason}", f"       {row.to_do}"]

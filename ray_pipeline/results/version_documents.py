@@ -37,7 +37,11 @@ class KeptFile(Record):
 
 
 class VersionTarget(Record):
-    """The models of a target and view, and the mean of their out-of-sample skills."""
+    """The models of a target and view, and their skill in the walk-forward.
+
+    That is the skill of the families' average where it was trained, else the mean over the
+    families' jobs; of symbols' own models the mean over symbols.
+    """
 
     target: str
     view: View

@@ -24,6 +24,11 @@ from ray_pipeline.wording import plural, some_of
 
 __all__ = ["change_version", "list_versions", "version_lines"]
 
+SKILL_SERVED = (
+    "skill: of the walk-forward; of several families that of their rank_average, which is what is "
+    "served, or without one the mean over the jobs; of own models the mean over symbols"
+)
+
 _AT_MOST = 3
 
 
@@ -83,7 +88,7 @@ def version_lines(found: dict[str, Any]) -> list[str]:
             lines.append(f"  {each['why']}")
         compared = (each["decision"] or {}).get("compared", ())
         lines.extend(f"  {compared_line(ComparedRecord(**item))}" for item in compared)
-    return lines
+    return [*lines, SKILL_SERVED]
 
 
 def _targets(targets: Sequence[dict[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,6 +23,7 @@ from ray_pipeline.results.tables import (
     SYMBOLS,
 )
 from ray_pipeline.results.version_documents import VersionRecord
+from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.versions.names import is_version_name, require_version_name, version_name
 
@@ -196,24 +197,36 @@ def _record_name(version: str) -> str:
 
 
 def _targets(results: Results) -> list[dict[str, object]]:
-    """Say which targets have models, with the mean skill of those of each view."""
+    """Say which targets have models, with the skill of those of each view."""
     plan = results.plan()
     trained = results.trained_jobs()
     jobs = [job for job in (plan.jobs if plan is not None else ()) if job.job_id in trained]
     with ThreadPoolExecutor(_N_THREADS) as pool:
         models = list(pool.map(lambda job: results.model(job.job_id), jobs))
-    skills: dict[tuple[str, View], list[float | None]] = {}
+    skills: dict[tuple[str, View], dict[str, list[float | None]]] = {}
     for job, model in zip(jobs, models, strict=True):
         skill = None if model.out_of_sample is None else model.out_of_sample.skill
-        skills.setdefault((job.target, job.view), []).append(skill)
+        skills.setdefault((job.target, job.view), {}).setdefault(job.family, []).append(skill)
     return [
-        {"target": target, "view": view, "n_models": len(found), "skill": _mean(found)}
+        {
+            "target": target,
+            "view": view,
+            "n_models": sum(map(len, found.values())),
+            "skill": _served(found),
+        }
         for (target, view), found in skills.items()
     ]
 
 
-def _mean(skills: Sequence[float | None]) -> float | None:
-    known = [skill for skill in skills if skill is not None]
+def _served(skills: Mapping[str, Sequence[float | None]]) -> float | None:
+    """Return the skill of a view's models: of the families' average, where it was trained.
+
+    A score is the mean of the families' standings, and that is what the average predicts. Its jobs
+    beside those of the families would count what they know twice. Without it the mean over the
+    jobs is what is known; of symbols' own models it is the mean over symbols.
+    """
+    own = skills.get(RANK_AVERAGE, [each for found in skills.values() for each in found])
+    known = [skill for skill in own if skill is not None]
     return float(np.mean(known)) if known else None
 
 

@@ -129,6 +129,34 @@ def test_newer_versions_serve_unless_worse(grown: Path) -> None:
     assert scores(grown) == scores(grown, newest["version"])
 
 
+def test_a_versions_skill_is_that_of_what_is_served(tmp_path: Path) -> None:
+    """That of the families' average; without one the mean over their jobs, and it says so."""
+    for name, families in (
+        ("average", ["ridge", "lightgbm", "rank_average"]),
+        ("alone", ["ridge", "lightgbm"]),
+    ):
+        run_dir = tmp_path / name
+        train(tmp_path, 240, run_dir, training={"families": families})
+        of_jobs = {
+            path.parent.name: read_json(path)["out_of_sample"]["skill"]
+            for path in (run_dir / "models").glob("cs_*/metadata.json")
+        }
+        found = list_versions(str(run_dir))
+        (skill,) = [
+            each["skill"]
+            for each in found["versions"][0]["targets"]
+            if each["view"] == "cross_sectional"
+        ]
+        if name == "average":
+            assert skill == of_jobs[f"cs_{TARGET}__rank_average"]
+            assert skill != pytest.approx(sum(of_jobs.values()) / 3)
+        else:
+            assert skill == pytest.approx(sum(of_jobs.values()) / 2)
+        assert version_lines(found)[-1].startswith(
+            "skill: of the walk-forward; of several families"
+        )
+
+
 def test_promoting_and_rolling_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Both change what `predict` uses at once; the journal says who, when and why."""
     run_dir = tmp_path / "run"
