@@ -22,8 +22,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,8 @@ from numpy.typing import NDArray
 from scipy import signal, stats
 from unit_calls import call
 
+from ray_pipeline.execution.threads import ThreadLimits
+from ray_pipeline.families import load_family
 from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import SymbolRows
@@ -49,6 +54,7 @@ from ray_pipeline.ranking.shifted_own import (
 from ray_pipeline.ranking.shifted_pooled import ShiftedPoolSpec, rank_pool_shifted
 from ray_pipeline.ranking.shifts import draw_shifts
 from ray_pipeline.records import SymbolPartition, TargetSpec, View
+from ray_pipeline.samples import walk
 from ray_pipeline.samples.evidence import (
     Evidence,
     PredictedRows,
@@ -68,6 +74,7 @@ BURN_IN = 300
 """Bars before the panel starts, for features that look back."""
 
 N_SPLITS = 5
+_FOR_GOOD = ExitStack()
 COMPARISON = LabelComparison("rank", 3)
 """How pooled models see labels, by default."""
 
@@ -338,12 +345,24 @@ def shares(
     if n_processes == 1:
         panels = [measure(settings, seed) for seed in seeds]
     else:
-        with ProcessPoolExecutor(n_processes) as processes:
-            panels = list(processes.map(measure, [settings] * len(seeds), seeds))
+        # New processes: OpenMP's threads, if a caller has such, do not survive a fork.
+        new = get_context("spawn")
+        with ProcessPoolExecutor(n_processes, new, _prepare_process) as processes:
+            panels = list(processes.map(measure, [settings] * len(seeds), seeds, chunksize=4))
     hits: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
     for key, hit in chain.from_iterable(panels):
         hits[key].append(hit)
     return {key: float(np.mean(found)) for key, found in hits.items()}
+
+
+def _prepare_process() -> None:
+    """Use one thread, as a worker of one CPU does, and look for families' packages once.
+
+    For fits this small LightGBM's threads wait for each other, the longer the more else there is to
+    do, and looking through all installed packages takes longer than a fit.
+    """
+    setattr(walk, "load_family", cache(load_family))  # noqa: B010 (for type checkers)
+    _FOR_GOOD.enter_context(ThreadLimits(1).applied())
 
 
 def main() -> None:

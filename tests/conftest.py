@@ -30,12 +30,20 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes seconds, before ``-m`` looks for the mark."""
+    """Mark what takes seconds, before ``-m`` looks for the mark, and what goes into one process.
+
+    With ``--dist loadgroup`` every Ray is in one process: two of them are more than a laptop bears.
+    Other tests of a folder stay together, which share fixtures.
+    """
     slow = {Path(__file__).parent / name for name in SLOW_MODULES}
     for item in items:
         of_module = slow & {item.path, *item.path.parents}
         if of_module or SLOW_SERVERS.intersection(_fixtures_and_parameters(item)):
             item.add_marker("slow")
+        is_alone = item.path.parent == Path(__file__).parent
+        group = str(item.path if is_alone else item.path.parent)
+        is_ray = item.get_closest_marker("ray") is not None
+        item.add_marker(pytest.mark.xdist_group("ray" if is_ray else group))
 
 
 def _fixtures_and_parameters(item: pytest.Item) -> Iterator[str]:

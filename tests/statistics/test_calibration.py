@@ -7,11 +7,10 @@ many independent cases.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import itertools
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,10 +19,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ray_pipeline.execution.threads import ThreadLimits
-from ray_pipeline.families import load_family
-
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "calibration.py"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 PERSISTENT = ("ar:0.9", "ar:0.95")
 VIEWS = ("cross_sectional", "symbol_specific", "one symbol")
@@ -57,14 +53,10 @@ pytestmark = pytest.mark.timeout(1200)
 
 @pytest.fixture(scope="module")
 def calibration() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("calibration", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["calibration"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["calibration"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)  # where the processes that measure look as well
+        yield importlib.import_module("calibration")
+        del sys.modules["calibration"]
 
 
 def _shares(
@@ -81,12 +73,7 @@ def _shares(
     )
     # Panels of different kinds must not share their returns: they count as independent.
     seeds = np.random.SeedSequence((*map(ord, features),)).spawn(n_panels)
-    # One thread, as in a worker of one CPU: for fits this small LightGBM's threads wait for each
-    # other, the longer the more else there is to do.
-    with pytest.MonkeyPatch.context() as patch, ThreadLimits(1).applied():
-        # Looking through all installed packages takes longer than a fit of this size.
-        patch.setattr("ray_pipeline.samples.walk.load_family", cache(load_family))
-        shares: dict[tuple[Any, ...], float] = calibration.shares(settings, seeds)
+    shares: dict[tuple[Any, ...], float] = calibration.shares(settings, seeds, n_processes=2)
     return shares
 
 
