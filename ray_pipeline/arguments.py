@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from ray_pipeline.commands.command import add_logging
 from ray_pipeline.commands.listing import COMMANDS
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
@@ -17,6 +18,7 @@ from ray_pipeline.wording import closest
 __all__ = ["build_parser", "parse"]
 
 
+_COMMAND = "COMMAND"
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)$", re.DOTALL)
 
 
@@ -27,7 +29,11 @@ class _Parser(argparse.ArgumentParser):
         """Print the usage and what is wrong, and end with exit code 2."""
         choice = _CHOICE.search(message)
         if choice is not None:
-            close = closest(choice[1], re.findall(r"[a-z]+", choice[2]))
+            close = closest(choice[1], re.findall(r"[\w-]+", choice[2]))
+            if message.startswith(f"argument {_COMMAND}:"):
+                # The list of choices is what `--help` shows, and its descriptions besides.
+                message = f"unknown command {choice[1]!r}"
+                message += "" if close else f"; `{self.prog} --help` lists the commands"
             message += f". Did you mean {close!r}?" if close else ""
         super().error(address_without_secrets(capped(escaped(message))))
 
@@ -53,7 +59,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if any("\ud800" <= char <= "\udfff" for char in argument):
             # Neither a record nor Arrow can hold it, however long it is carried along.
             parser.error(f"argument {argument!r} is not UTF-8")
-    return parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        own = options.parser
+        known = re.findall(r"--[a-z][\w-]*", own.format_help())
+        wrong = next((each for each in unknown if each.startswith("-")), None)
+        close = None if wrong is None else closest(wrong.partition("=")[0], known)
+        hint = f". Did you mean {close!r}?" if close else ""
+        own.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -64,10 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
         "symbols; then the models, trained on Ray.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_logging(parser, of_program=True)
+    parsers = parser.add_subparsers(title="commands", metavar=_COMMAND, required=True)
     for command in COMMANDS:
         text = command.summary
         own = parsers.add_parser(command.name, help=text, description=text, epilog=command.epilog)
-        own.set_defaults(command=command)
+        own.set_defaults(command=command, parser=own)
         command.add_arguments(own)
+        add_logging(own)
     return parser

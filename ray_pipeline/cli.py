@@ -17,10 +17,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ray_pipeline.arguments import parse
-from ray_pipeline.commands.command import Command
+from ray_pipeline.commands.command import Command, json_log
 from ray_pipeline.errors import (
     ArtifactError,
     ConfigError,
@@ -35,6 +35,9 @@ from ray_pipeline.terminal import (
     flush,
     open_missing_streams,
 )
+
+if TYPE_CHECKING:
+    from ray_pipeline.driving.json_log import JsonLog
 
 __all__ = ["main", "program"]
 
@@ -76,22 +79,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = end.code if isinstance(end.code, int) else 0
         raise SystemExit(_ended(lambda: code, lost=2)) from None
     command: Command = options.command
-    return _ended(lambda: _executed(command, options), command.lost_code)
+    return _ended(lambda: _executed(command, options), command.lost_code, options)
 
 
 def _executed(command: Command, options: argparse.Namespace) -> int:
     try:
-        with _interruptible(command.is_resumed):
+        with _interruptible(command.is_resumed, json_log(options)):
             return command.execute(options)
     except (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError) as error:
-        complain(str(error))
-        return 2
+        return _failed(options, str(error), 2)
     except RayPipelineError as error:
-        complain(str(error))
-        return command.failed_code
+        return _failed(options, str(error), command.failed_code)
     except KeyboardInterrupt:
-        complain(f"interrupted{_how_to_continue(command, options)}")
-        return _INTERRUPTED
+        how = _how_to_continue(command, options)
+        return _failed(options, f"interrupted{how}", _INTERRUPTED, "interrupted")
+
+
+def _failed(options: argparse.Namespace, message: str, code: int, event: str = "error") -> int:
+    """Say why a command ends before its end, and return its exit code."""
+    if (log := json_log(options)) is not None:
+        log.write("error", event, message, exit_code=code)
+    else:
+        complain(message)
+    return code
 
 
 def _how_to_continue(command: Command, options: argparse.Namespace) -> str:
@@ -102,19 +112,22 @@ def _how_to_continue(command: Command, options: argparse.Namespace) -> str:
     return _CONTINUES
 
 
-def _ended(execute: Callable[[], int], lost: int) -> int:
+def _ended(execute: Callable[[], int], lost: int, options: argparse.Namespace | None = None) -> int:
     """Return a command's exit code, or `lost` where what it printed went nowhere."""
     try:
         code = execute()
         flush()
     except OutputLostError as error:
-        complain(f"{error}{'' if lost else '; the results are where they belong'}")
+        message = f"{error}{'' if lost else '; the results are where they belong'}"
+        if options is not None:
+            return _failed(options, message, lost)
+        complain(message)
         return lost
     return code
 
 
 @contextmanager
-def _interruptible(resumes: bool) -> Iterator[None]:
+def _interruptible(resumes: bool, log: JsonLog | None) -> Iterator[None]:
     """Let a first SIGINT or SIGTERM end the command in order, and a second one at once.
 
     SIGTERM is what `ray job stop` sends, and the notice of a spot machine.
@@ -125,13 +138,13 @@ def _interruptible(resumes: bool) -> Iterator[None]:
 
     def at_once(*_: object) -> None:
         # Nothing of a run is ever half written, and Ray ends what a lost driver had started.
-        _tell(f"ray-pipeline: stopped at once{_CONTINUES if resumes else ''}\n")
+        _tell(f"stopped at once{_CONTINUES if resumes else ''}", log)
         os._exit(_INTERRUPTED)
 
     def in_order(*_: object) -> None:
         for number in before:
             signal.signal(number, at_once)
-        _tell("\nray-pipeline: stopping; once more to stop at once\n")
+        _tell("stopping; once more to stop at once", log, "\n")
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -147,11 +160,14 @@ def _interruptible(resumes: bool) -> Iterator[None]:
 
 
 def _stop_at_once(*_: object) -> None:
-    _tell("ray-pipeline: stopped at once\n")
+    _tell("stopped at once")
     os._exit(_INTERRUPTED)
 
 
-def _tell(text: str) -> None:
+def _tell(text: str, log: JsonLog | None = None, before: str = "") -> None:
     """Write to standard error from a signal handler, where `print` may already be at work."""
+    line = f"{before}ray-pipeline: {text}\n"
+    if log is not None:
+        line = log.line("warning", "stopping", text)
     with suppress(OSError):  # nobody listens, which must not keep the command from ending
-        os.write(2, text.encode())
+        os.write(2, line.encode())

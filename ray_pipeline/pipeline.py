@@ -11,7 +11,8 @@ from ray_pipeline.discovery.choosing import Batch, choose_batch
 from ray_pipeline.driving.places import place_of_data, place_of_results, require_usable
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.study import Study, open_study
-from ray_pipeline.driving.verdict import verdict
+from ray_pipeline.driving.symbols import batch_sentence
+from ray_pipeline.driving.verdict import next_commands, predictable_targets, verdict
 from ray_pipeline.driving.workers import open_executor
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.evaluating.evaluating import Evaluation
@@ -21,25 +22,45 @@ from ray_pipeline.inspecting.stages import INSPECT
 from ray_pipeline.promoting.judging import judge_challenger
 from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.results.stages import STAGES, taken_names
-from ray_pipeline.results.tables import REPORT
+from ray_pipeline.results.tables import REPORT, SYMBOLS
 from ray_pipeline.routing.jobs import MIN_MEMBERS, RANK_AVERAGE, TrainingPlan
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.training.search.searching import SearchSettings
 from ray_pipeline.training.training import Training
 from ray_pipeline.user_code.stages import find_stage
 from ray_pipeline.user_stages.fan_out import UserStages
-from ray_pipeline.wording import plural
 
 __all__ = ["RunResult", "check_families", "find_user_stages", "run_pipeline"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: one sentence about it, and where everything is."""
+    """How a run ended: one sentence about it, and where everything is.
+
+    Attributes
+    ----------
+    targets
+        Those that can be predicted, strongest first.
+    next_commands
+        What a person will want to do now.
+    """
 
     message: str
     run_dir: str
     report: str
+    targets: tuple[str, ...] = ()
+    next_commands: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        labels = ("next:", *[""] * len(self.next_commands))
+        following = zip(labels, self.next_commands, strict=False)
+        return [
+            f"done:   {self.message}",
+            f"report: {self.report}",
+            *(f"{label:7} {command}" for label, command in following),
+        ]
 
 
 def run_pipeline(
@@ -86,24 +107,32 @@ def run_pipeline(
             context.put(user_stages)
             if until is not None:
                 context.put(until)
-            message = _run_stages(study, context)
+            _run_stages(study, context)
+            message = _verdict(study, context)
             decision = judge_challenger(context, executor, reporter)
         study.finish(message, decision)
-    return RunResult(message, study.run.uri, f"{study.run.uri}/{REPORT}")
+    ranking, n_models = context.get(Ranking), len(context.get(Training).results)
+    targets = predictable_targets(ranking, context.get(Evaluation).doubted)
+    uri = study.run.uri
+    following = next_commands(uri, ranking, targets, n_models)
+    return RunResult(message, uri, f"{uri}/{REPORT}", tuple(targets), tuple(following))
 
 
-def _run_stages(study: Study, context: StageContext) -> str:
+def _run_stages(study: Study, context: StageContext) -> None:
     for stage in STAGES:
         if not stage.applies(context):
             continue
         if stage.is_timed:
-            with study.journal.stage(stage.name):
+            with study.stage(stage.name):
                 stage.run(context)
         else:
             stage.run(context)
         study.write_symbols()
         if stage is INSPECT:
             study.foresee()
+
+
+def _verdict(study: Study, context: StageContext) -> str:
     return verdict(
         context.get(Ranking),
         context.get(TrainingPlan),
@@ -140,9 +169,17 @@ def _announce(study: Study, batch: Batch) -> None:
     found, selected = batch.discovery, batch.partitions
     study.warn(batch.warnings)
     study.count(discovered=len(found.symbols), rejected=len(found.rejected), selected=len(selected))
-    at = f" at {found.interval}" if found.interval else ""
+    study.write_symbols()  # which has all of them, wherever the sentence is cut
     study.say(
-        f"{len(selected)} of {plural(len(found.symbols), 'symbol')} from {found.data_dir}{at}"
+        batch_sentence(batch, study.config, f"{study.place.uri}/{SYMBOLS}"),
+        "batch",
+        data_dir=found.data_dir,
+        interval=batch.interval,
+        n_discovered=len(found.symbols),
+        n_rejected=len(found.rejected),
+        n_selected=len(selected),
+        seed=study.config.experiment.seed,
+        symbols=list(selected),
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from ray_pipeline.ledger.ledger import UPDATE
-from ray_pipeline.results.documents import RunRecord
+from ray_pipeline.results.documents import ProgressFacts, RunRecord, UnitsRecord
 from ray_pipeline.results.opening import open_attempt, open_run
-from ray_pipeline.results.stages import stage_place, unit_place
-from ray_pipeline.results.tables import FAILURES
+from ray_pipeline.results.reading import Results
+from ray_pipeline.results.stages import stage_place, unit_place, unit_title
+from ray_pipeline.results.tables import FAILURES, UNITS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, Holder
 from ray_pipeline.versions.serving import current_version
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import duration_text, plural
 
 __all__ = ["run_status", "status_lines"]
 
@@ -21,17 +23,14 @@ __all__ = ["run_status", "status_lines"]
 def run_status(uri: str) -> dict[str, Any]:
     """Return the run's record, its driver, its finished units per stage and its failures.
 
-    ``attempt`` is the record of a later run that was to replace this result and has not; None where
-    there is none. ``version`` is the one whose models serve, ``update`` what the last update did.
+    ``units`` counts those that the latest of the two is made of, so far; of other configs and older
+    data there may be more in the directory. ``attempt`` is the record of a later run that was to
+    replace this result and has not; None where there is none. ``version`` is the one whose models
+    serve, ``update`` what the last update did.
     The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
     and has ended without a word, and ``unknown`` when it is on another.
     """
     run, directory, attempt = open_run(uri), RunDirectory(uri), open_attempt(uri)
-    units: dict[str, int] = {}
-    for name in directory.list("units"):
-        parts = name.split("/")
-        if len(parts) == 3 and name.endswith(".json"):
-            units[parts[1]] = units.get(parts[1], 0) + 1
     current = current_version(directory)
     table = run.table(FAILURES)
     failures = [] if table is None else table.drop_columns(["traceback"]).to_pylist()
@@ -41,9 +40,25 @@ def run_status(uri: str) -> dict[str, Any]:
         "version": None if current is None else current.model_dump(),
         "update": _last_update(directory),
         "driver": _driver(directory),
-        "units": units,
+        "units": _units(directory, attempt or run),
         "failures": failures,
     }
+
+
+def _units(directory: RunDirectory, latest: Results) -> dict[str, int]:
+    counted = latest.record.units
+    if counted is not None:
+        return dict(counted)
+    if latest.record.status == "done" and latest.files.exists(UNITS):
+        used = latest.document(UNITS, UnitsRecord).units
+        return {name: len(digests) for name, digests in used.items()}
+    # A version that kept no account: all that is there, whatever it is of.
+    found: Counter[str] = Counter()
+    for name in directory.list("units"):
+        parts = name.split("/")
+        if len(parts) == 3 and name.endswith(".json"):
+            found[parts[1]] += 1
+    return dict(found)
 
 
 def _last_update(run: RunDirectory) -> dict[str, Any] | None:
@@ -102,6 +117,8 @@ def _account(record: RunRecord, driver: dict[str, Any] | None) -> list[str]:
     lines = [f"{record.name}: {record.status}"]
     if record.status == "running":
         lines.append(_driver_line(driver))
+        if record.progress is not None:
+            lines.append(_progress_line(record.progress))
     if record.message:
         lines.append(record.message)
     n_doubtful = record.counts.get("doubtful_targets", 0)
@@ -114,6 +131,13 @@ def _account(record: RunRecord, driver: dict[str, Any] | None) -> list[str]:
     timings = sorted(record.timings_s.items(), key=lambda item: (stage_place(item[0]), item[0]))
     lines.extend(f"  {name}: {seconds:.1f} s" for name, seconds in timings)
     return lines
+
+
+def _progress_line(progress: ProgressFacts) -> str:
+    text = f"{unit_title(progress.step)}: {progress.n_done} of {progress.n_total}"
+    if progress.left_s is None:
+        return text
+    return f"{text}; about {duration_text(progress.left_s)} left of the run"
 
 
 def _driver_line(driver: dict[str, Any] | None) -> str:

@@ -10,7 +10,17 @@ from difflib import get_close_matches
 
 from ray_pipeline.display import escaped
 
-__all__ = ["agreeing", "closest", "iso_time", "plural", "size_text", "some_of", "yaml_text"]
+__all__ = [
+    "agreeing",
+    "closest",
+    "duration_text",
+    "iso_time",
+    "plural",
+    "size_text",
+    "some_of",
+    "some_within",
+    "yaml_text",
+]
 
 _EPOCH = datetime(1970, 1, 1)
 _PLAIN = re.compile(r"[<A-Za-z_/]([\w. /<>-]*[\w/>])?", re.ASCII)
@@ -42,6 +52,21 @@ def agreeing(n: int, one: str, several: str) -> str:
     return one if n == 1 else several
 
 
+def duration_text(seconds: float) -> str:
+    """Spell a time in the unit that suits it.
+
+    Examples
+    --------
+    >>> duration_text(3.21), duration_text(250), duration_text(7_500)
+    ('3.2 s', '4 min 10 s', '2 h 05 min')
+    """
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+    return f"{int(seconds) // 3600:,} h {int(seconds) % 3600 // 60:02d} min"
+
+
 def some_of(names: Sequence[str], at_most: int = 20) -> str:
     """Join names for a message, cutting a long list short.
 
@@ -55,6 +80,23 @@ def some_of(names: Sequence[str], at_most: int = 20) -> str:
     # A line break in a name would break the sentence; elsewhere messages may have lines.
     shown = ", ".join(escaped(name, keep="") for name in names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+
+
+def some_within(names: Sequence[str], n_chars: int) -> str:
+    """Join as many names as a number of characters holds, at least one; see `some_of`.
+
+    Examples
+    --------
+    >>> some_within(["AAPL", "MSFT", "NVDA"], 10)
+    'AAPL, MSFT and 1 more'
+    """
+    length, at_most = 0, 0
+    for name in names:
+        length += len(escaped(name, keep="")) + (2 if at_most else 0)
+        if at_most and length > n_chars:
+            break
+        at_most += 1
+    return some_of(names, at_most)
 
 
 def closest(found: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from panels import (
     config_values,
+    labeled_table,
     noise_panel,
     planted_panel,
     symbol_folder,
@@ -55,15 +56,18 @@ def _says(capsys: pytest.CaptureFixture[str], *parts: str) -> None:
 
 
 def test_done_run(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 0; two lines of result on standard output, the progress on standard error."""
+    """Exit 0; the result and what comes next on standard output, the progress elsewhere."""
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 0
     output = capsys.readouterr()
-    assert output.out == (
-        "done: 1 of 1 target predictable, 10 of 10 models trained\n"
-        f"report: {tmp_path / 'run' / 'report.html'}\n"
-    )
-    assert "4 of 4 symbols from" in output.err
+    done, report, explain, predict = output.out.splitlines()
+    assert re.match(r"done: +1 of 1 target predictable \(fwd_ret_1d\), 10 of 10 models", done)
+    assert report.split() == ["report:", str(tmp_path / "run" / "report.html")]
+    assert f"ray-pipeline explain {tmp_path / 'run'} --target fwd_ret_1d" in explain
+    assert f"ray-pipeline predict {tmp_path / 'run'} " in predict
+    (batch,) = (line for line in output.err.splitlines() if "4 of 4 symbols from" in line)
+    assert all(name in batch for name in SYMBOLS)
+    assert "seed" not in batch  # which nothing depends on that was chosen here
     assert "training, per symbol: 4/4" in output.err
     assert "\x1b" not in output.err
 
@@ -74,7 +78,7 @@ def test_noise_run_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 0
     assert capsys.readouterr().out.startswith(
-        "done: the one target is not predictable at a false-discovery rate of 0.05; nothing was "
+        "done:   the one target is not predictable at a false-discovery rate of 0.05; nothing was "
         "trained\n"
     )
 
@@ -157,8 +161,9 @@ def test_foreign_folder_is_spared(
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["frobnicate"], "invalid choice: 'frobnicate' (choose from"),
-        (["staus", "x"], "'schema'). Did you mean 'status'?"),
+        (["frobnicate"], "unknown command 'frobnicate'; `ray-pipeline --help` lists the commands"),
+        (["staus", "x"], "unknown command 'staus'. Did you mean 'status'?"),
+        (["--log-format", "jsno", "schema"], "'text', 'json'). Did you mean 'json'?"),
         (["discover", "x", "--seed", "-1"], "argument --seed: found '-1'; a whole number from 0"),
         (["discover", "x", "--batch-size", "0"], "'0'; a whole number from 1 to 1000000 is needed"),
         (["discover", "x", "--batch-size", "9" * 5000], "characters left out …]"),
@@ -166,7 +171,8 @@ def test_foreign_folder_is_spared(
         (["discover", "a\udcffb"], r"argument 'a\udcffb' is not UTF-8"),
         (["run", "x", "https://h/?sig=HUSH"], "unrecognized arguments: https://h/?sig=…"),
         (["run"], "the following arguments are required: CONFIG"),
-        (["run", "x.yaml", "--frehs"], "unrecognized arguments: --frehs"),
+        (["run", "x.yaml", "--frehs"], "unrecognized arguments: --frehs. Did you mean '--fresh'?"),
+        (["status", "x", "--jsn=1", "-x"], "--jsn=1 -x. Did you mean '--json'?"),
         (["run", "x.yaml", "--set"], "argument --set: expected one argument"),
         (
             ["discover", "x", "--batch-size", "many"],
@@ -274,6 +280,80 @@ def test_unwritable_run_directory(
     config = write_config(tmp_path / "a.yaml", data_dir, tmp_path / "file" / "run")
     assert main(["run", str(config)]) == 2
     _says(capsys, f"output.run_dir {tmp_path}/file/run cannot be made: {tmp_path}/file is not a fo")
+
+
+# what standard error tells
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_log_for_programs(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every line is an object with time, level, event and message; events have their numbers."""
+    config = write_config(
+        tmp_path / "run.yaml", data_dir, tmp_path / "run", data={"symbol_batch_size": 3}
+    )
+    assert main(["run", str(config), "--log-format", "json"]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("done:")
+    lines = _lines(output.err)
+    for line in lines:
+        assert list(line)[:5] == ["time", "level", "event", "elapsed_s", "message"]
+        assert line["time"].endswith("+00:00")
+    by_event = {line["event"]: line for line in lines}
+    batch = by_event["batch"]
+    assert (batch["n_discovered"], batch["n_selected"], batch["n_rejected"]) == (4, 3, 1)
+    assert (batch["seed"], batch["interval"], batch["data_dir"]) == (7, "1d", str(data_dir))
+    assert batch["symbols"] == json.loads((tmp_path / "run/symbols.json").read_text())["selected"]
+    assert by_event["estimate"]["wall_s"][0] < by_event["estimate"]["wall_s"][1]
+    trained = [line for line in lines if line.get("step") == "train_symbol"]
+    assert (trained[-1]["n_done"], trained[-1]["n_total"], trained[-1]["n_before"]) == (3, 3, 0)
+    assert trained[-1]["run_left_s"] >= 0
+    assert by_event["done"]["targets"] == ["fwd_ret_1d"]
+    assert by_event["done"]["run_dir"] == str(tmp_path / "run")
+
+
+def test_errors_in_the_log_for_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the exit code; an interruption as well."""
+    assert main(["--log-format", "json", "check", str(tmp_path / "nope.yaml")]) == 2
+    (line,) = _lines(capsys.readouterr().err)
+    assert (line["level"], line["event"], line["exit_code"]) == ("error", "error", 2)
+    assert "nope.yaml: no such file" in line["message"]
+
+    def interrupt(*_: object, **__: object) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+        pytest.fail("SIGINT was ignored")
+
+    monkeypatch.setattr("ray_pipeline.config.load_experiment_config", interrupt)
+    assert main(["run", "x.yaml", "--log-format", "json"]) == 130
+    stopping = capsys.readouterr()
+    assert _lines(stopping.err)[-1]["event"] == "interrupted"
+    assert _lines(stopping.err)[-1]["exit_code"] == 130
+
+
+def test_quiet_tells_what_a_person_must_not_miss(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings, and symbols that are left out; no progress. The result is told all the same."""
+    tables = planted_panel(SYMBOLS) | {"SHORT": labeled_table("SHORT", n_bars=10)}
+    short_dir = write_panel(tmp_path / "data", tables)
+    config = write_config(tmp_path / "run.yaml", short_dir, tmp_path / "run")
+    assert main(["-q", "run", str(config)]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("done:")
+    assert output.err
+    assert all("warning: " in line or "SHORT: " in line for line in output.err.splitlines())
+    assert any("SHORT: 10 rows" in line for line in output.err.splitlines())
+    assert main(["run", str(config), "--quiet", "--log-format", "json", "--fresh"]) == 0
+    levels = {line["event"]: line["level"] for line in _lines(capsys.readouterr().err)}
+    assert levels.pop("unit_left_out") == "warning"
+    assert set(levels) <= {"warning"}
 
 
 # discover

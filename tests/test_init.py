@@ -127,12 +127,22 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "cannot be written" in complaint
 
 
-def test_the_template_is_in_the_package(capsys: pytest.CaptureFixture[str]) -> None:
-    """It loads, and says the defaults."""
+def test_the_template_is_in_the_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It loads, and says the defaults; it is printed, or written where it should go."""
     code, said, _ = _run(capsys, "init", "--template")
     assert code == 0
     config = parse_experiment_config(said, "template")
     assert config.validation.n_splits == 5
+    out = tmp_path / "all.yaml"
+    code, told, _ = _run(capsys, "init", "--template", "--out", out)
+    assert code == 0
+    assert str(out) in told
+    assert out.read_text() == said
+    assert _run(capsys, "init", "--template", "--out", out)[0] == 2  # it is there
+    code, _, complaint = _run(capsys, "init", "panel", "--template", "--out", out, "--force")
+    assert code == 2
+    assert "panel" in complaint
+    assert out.read_text() == said
     code, _, complaint = _run(capsys, "init")
     assert code == 2
     assert "SRC" in complaint

@@ -113,7 +113,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
     """run.json holds status, versions, seed, hashes, timings and counts; the config is resolved."""
     record = _record(done_run)
     assert (record["status"], record["error"], record["seed"]) == ("done", None, 7)
-    assert record["message"] == "1 of 1 target predictable, 10 of 10 models trained"
+    assert record["message"] == "1 of 1 target predictable (fwd_ret_1d), 10 of 10 models trained"
     assert record["versions"]["ray_pipeline"] == ray_pipeline.__version__
     assert record["counts"]["models"] == record["counts"]["jobs"] == 10
     assert record["counts"]["quarantined"] == record["counts"]["failed_units"] == 0

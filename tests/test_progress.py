@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import ray_pipeline.driving.progress
+import ray_pipeline.driving.steps
 from ray_pipeline.driving.progress import Progress
 from ray_pipeline.execution import Done, Failed, FailureKind, Unit
 from ray_pipeline.results.stages import taken_names
@@ -37,6 +39,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(ray_pipeline.driving.progress, "time", clock)
+    monkeypatch.setattr(ray_pipeline.driving.steps, "time", clock)
     return clock
 
 
@@ -84,8 +87,8 @@ def test_log_gets_a_line_now_and_then(clock: Clock) -> None:
         clock.now += 2.0
     assert stream.getvalue().splitlines() == [
         "[00:00] ranking, per symbol: 1/10",
-        "[00:06] ranking, per symbol: 4/10, about 9 s left",
-        "[00:12] ranking, per symbol: 7/10, about 5 s left",
+        "[00:06] ranking, per symbol: 4/10, about 9.0 s left",
+        "[00:12] ranking, per symbol: 7/10, about 5.1 s left",
         "[00:18] ranking, per symbol: 10/10",
     ]
 
@@ -115,7 +118,7 @@ def test_each_stage_counts_its_own_failures(clock: Clock) -> None:
 
 
 def test_finished_work_is_told_apart(clock: Clock) -> None:
-    """What an earlier run finished is counted by itself, and says nothing of the time to come."""
+    """What an earlier run finished is told once, and says nothing of the time to come."""
     stream = io.StringIO()
     progress = Progress(stream)
     for n_done in range(1, 8):
@@ -125,7 +128,6 @@ def test_finished_work_is_told_apart(clock: Clock) -> None:
     progress.outcome(_done(), 9, 10)
     progress.outcome(_done(), 10, 10)
     assert stream.getvalue().splitlines() == [
-        "[00:00] ranking, per symbol: 1/10, 1 from before",
         "[00:06] ranking, per symbol: 8/10, 7 from before, about 12 s left",
         "[00:06] ranking, per symbol: 10/10, 7 from before",
     ]
@@ -171,3 +173,38 @@ def test_closed_log_does_not_stop_the_work() -> None:
     progress.say("hello")
     progress.outcome(_done(), 1, 1)
     assert stream.n_tries == 1
+
+
+def test_a_step_that_was_finished_before_has_one_line(clock: Clock) -> None:
+    """However many units it has, and however long it takes to look at them."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for n_done in range(1, 6):
+        progress.outcome(replace(_done(), attempts=0), n_done, 5)
+        clock.now += 4.0
+    (line,) = stream.getvalue().splitlines()
+    assert "ranking, per symbol: 5/5" in line
+    assert "from before" in line
+
+
+def test_of_a_run_its_own_end_is_told_and_no_other(clock: Clock) -> None:
+    """One figure: what the whole run will still take, where that is known."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.outcome(_done(), 1, 10)
+    clock.now += 6.0
+    progress.remaining(245.0)
+    progress.outcome(_done(), 2, 10)
+    assert re.findall(r"about (.*) left", stream.getvalue()) == ["4 min 05 s"]
+    assert "left of the run" in stream.getvalue()
+
+
+def test_a_rewritten_line_fits_the_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that the terminal breaks could not be rewritten; the last one stays whole."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    progress = Progress(stream)
+    progress.outcome(_done(), 1, 2)
+    assert len(stream.getvalue().removeprefix("\r\x1b[2K")) < 20
+    progress.outcome(_done(), 2, 2)
+    assert stream.getvalue().endswith("ranking, per symbol: 2/2\n")

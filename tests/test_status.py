@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "planted: done"
     assert lines[1].startswith(
-        "1 of 1 target predictable, 10 of 10 models trained; 1 symbol left out"
+        "1 of 1 target predictable (fwd_ret_1d), 10 of 10 models trained; 1 symbol left out"
     )
     stages = [line.split(":")[0].strip() for line in lines if line.endswith(" s")]
     assert stages == [
@@ -183,3 +184,32 @@ def test_status_of_a_running_run_tells_what_is_in_doubt() -> None:
     assert "2 targets are doubtful so far, see doubt.parquet" in status_lines(found)
     done = found | {"run": record | {"status": "done", "message": "2 are doubtful: skill"}}
     assert not any("so far" in line for line in status_lines(done))
+
+
+def test_units_of_other_configs_do_not_count(run_dir: Path, tmp_path: Path) -> None:
+    """Whatever lies in the directory: what the result is made of is told, by old records too."""
+    copy = tmp_path / "run"
+    shutil.copytree(run_dir, copy)
+    (copy / "units/rank_symbol/of_another_config.json").write_text("{}")
+    assert run_status(str(copy))["units"]["rank_symbol"] == 4
+    record = json.loads((copy / "run.json").read_text())
+    del record["units"]  # as version 0.5.0 wrote it
+    (copy / "run.json").write_text(json.dumps(record))
+    assert run_status(str(copy))["units"]["rank_symbol"] == 4
+    (copy / "units.json").unlink()  # nobody can tell: all that is there
+    assert run_status(str(copy))["units"]["rank_symbol"] == 5
+
+
+def test_a_run_at_work_says_how_far_it_is(tmp_path: Path) -> None:
+    """What is at work, how much of it is done, and when the whole run will be."""
+    run = RunDirectory(tmp_path / "run")
+    progress = {"step": "rank_symbol", "n_done": 30, "n_total": 80, "left_s": 245.0}
+    record = {"name": "new", "status": "running", "units": {"inspect": 80, "rank_symbol": 30}}
+    run.write_json("run.json", record | {"progress": progress})
+    run.write_bytes(LEASE, Holder.of_this_process().written())
+    lines = status_lines(run_status(run.uri))
+    (line,) = (line for line in lines if "ranking, per symbol" in line)
+    assert "30" in line
+    assert "80" in line
+    assert "4 min 05 s" in line
+    assert "finished units: inspect 80, rank_symbol 30" in lines

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ray_pipeline.commands.command import Command, add_config, add_json, find_own_modules
+from ray_pipeline.commands.command import Command, add_config, add_json, find_own_modules, told
 from ray_pipeline.terminal import put, put_json
 
 __all__ = ["COMMAND"]
@@ -19,11 +18,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.commands.checking import check_config, check_lines
     from ray_pipeline.config import load_experiment_config
-    from ray_pipeline.driving.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
     find_own_modules(config, options.config)
-    found = check_config(config, Progress(sys.stderr).listed)
+    found = check_config(config, told(options).listed)
     if options.json:
         put_json(found)
     else:

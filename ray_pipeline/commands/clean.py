@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ray_pipeline.bounds import MAX_COUNT
-from ray_pipeline.commands.command import Command, add_json, whole_number
+from ray_pipeline.commands.command import Command, add_json, told, whole_number
 from ray_pipeline.terminal import put, put_json
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.cleaning import clean_run, cleaning_lines, survey_run
-    from ray_pipeline.driving.progress import Progress
 
     may_ask = sys.stdin is not None and sys.stdin.isatty() and not options.json
     if options.dry_run or not (options.yes or may_ask):
@@ -55,7 +54,7 @@ def _execute(options: argparse.Namespace) -> int:
             options.run_dir,
             options.keep,
             agreed,
-            Progress(sys.stderr).say,
+            told(options).say,
             unfinished=options.unfinished,
         )
     if options.json:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
+    from ray_pipeline.driving.json_log import JsonLog
+    from ray_pipeline.driving.progress import Reporter
 
-__all__ = ["ALARM", "Command", "add_config", "add_json", "find_own_modules", "whole_number"]
+__all__ = [
+    "ALARM",
+    "Command",
+    "add_config",
+    "add_json",
+    "add_logging",
+    "find_own_modules",
+    "json_log",
+    "told",
+    "whole_number",
+]
 
 
 ALARM = 3
@@ -50,6 +63,54 @@ class Command:
     is_resumed: bool = False
     failed_code: int = 1
     lost_code: int = 1
+
+
+def add_logging(parser: argparse.ArgumentParser, *, of_program: bool = False) -> None:
+    """Add what standard error tells, which may stand before a command's name and after it.
+
+    Parameters
+    ----------
+    of_program
+        Whether the parser is the program's, which has the defaults: those of a command would
+        replace what stands before its name.
+    """
+    if of_program:
+        parser.set_defaults(log=None)
+    group = parser.add_argument_group("standard error")
+    group.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=False if of_program else argparse.SUPPRESS,
+        help="tell warnings, failures and errors alone",
+    )
+    group.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text" if of_program else argparse.SUPPRESS,
+        help="text for people, or one JSON object a line (default text)",
+    )
+
+
+def told(options: argparse.Namespace) -> Reporter:
+    """Return who is told what happens, as the command line asks."""
+    if (log := json_log(options)) is not None:
+        return log
+    from ray_pipeline.driving.progress import Progress
+
+    return Progress(sys.stderr, is_quiet=options.quiet)
+
+
+def json_log(options: argparse.Namespace) -> JsonLog | None:
+    """Return the command's log for programs, always the same one; None where people read."""
+    if options.log_format != "json":
+        return None
+    if options.log is None:
+        from ray_pipeline.driving.json_log import JsonLog
+
+        options.log = JsonLog(sys.stderr, is_quiet=options.quiet)
+    log: JsonLog = options.log
+    return log
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ray_pipeline.bounds import MAX_COUNT, MAX_INT
-from ray_pipeline.commands.command import Command, add_json, whole_number
+from ray_pipeline.commands.command import Command, add_json, told, whole_number
 from ray_pipeline.terminal import put, put_json
 from ray_pipeline.wording import agreeing, plural, size_text
 
@@ -39,9 +38,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.discovery import discover, select_symbol_batch
-    from ray_pipeline.driving.progress import Progress
 
-    listed = Progress(sys.stderr).listed
+    listed = told(options).listed
     found = discover(options.data_dir, options.interval, None, listed, options.layout)
     seed = options.seed
     selected = select_symbol_batch(found.symbols, options.batch_size, seed)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import posixpath
-import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.commands.command import Command, add_json, told
 from ray_pipeline.terminal import complain, put, put_json
 
 if TYPE_CHECKING:
@@ -92,14 +91,13 @@ def _columns(text: str) -> dict[str, str]:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.importing.command import ImportOptions, import_panel
     from ray_pipeline.importing.outcome import outcome_lines
 
     stores = {"source_options", "out_options"}  # of which the environment tells
     names = [field.name for field in fields(ImportOptions) if field.name not in stores]
     chosen = ImportOptions(**{name: getattr(options, name) for name in names})
-    done = import_panel(options.source, options.out, chosen, Progress(sys.stderr))
+    done = import_panel(options.source, options.out, chosen, told(options))
     path = _config_path(done.out, options.config)
     proposed = None if os.path.exists(path) else _write_config(done, path)
     if options.json:
@@ -138,7 +136,7 @@ def _write_config(done: Imported, path: str) -> ProposedConfig | None:
     if not done.panel_symbols:
         return None
     proposed = propose_config(done.out, interval=done.interval)
-    write_config(proposed, path, force=False)
+    write_config(proposed.text, path, force=False)
     return proposed
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.commands.command import Command, add_json, told
 from ray_pipeline.terminal import complain, put, put_json
 
 if TYPE_CHECKING:
@@ -15,45 +14,58 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND"]
 
+_CONFIG = "run.yaml"
+
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", nargs="?", help="folder or URI of the data")
     parser.add_argument("--vendor", help="whose columns they are, such as yfinance or binance")
     parser.add_argument("--interval", help="bar interval, such as 5m, where the paths name several")
     parser.add_argument(
-        "--out", metavar="FILE", default="run.yaml", help="config to write (default run.yaml)"
+        "--out",
+        metavar="FILE",
+        help=f"config to write (default {_CONFIG}; with --template standard output)",
     )
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     parser.add_argument(
-        "--template", action="store_true", help="print every key with its default, and a comment"
+        "--template", action="store_true", help="give every key with its default, and a comment"
     )
     add_json(parser)
 
 
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.commands.proposing import propose_config, read_template, write_config
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.errors import ConfigError, DiscoveryError
     from ray_pipeline.importing.proposing import propose_import
 
     if options.template:
-        put(*read_template().splitlines())
+        if options.source is not None:
+            raise ConfigError(
+                "init --template gives every key whatever the data are; leave SRC out, or "
+                f"--template for a config for {options.source}."
+            )
+        if options.out is None:
+            put(*read_template().splitlines())
+        else:
+            write_config(read_template(), options.out, force=options.force)
+            put(f"wrote     {options.out}; next: ray-pipeline check {options.out}")
         return 0
     if options.source is None:
         raise ConfigError("init needs SRC, the folder or URI of the data (or --template).")
     try:
         proposed = propose_config(
-            options.source, options.vendor, options.interval, Progress(sys.stderr).listed
+            options.source, options.vendor, options.interval, told(options).listed
         )
     except DiscoveryError:
         if (wanted := propose_import(options.source)) is None:
             raise
         return _tell_import(wanted, as_json=options.json)
-    write_config(proposed, options.out, force=options.force)
+    out = options.out or _CONFIG
+    write_config(proposed.text, out, force=options.force)
     if options.json:
         put_json(
             {
-                "config": options.out,
+                "config": out,
                 "found": list(proposed.found),
                 "guesses": list(proposed.guesses),
                 "open": proposed.open,
@@ -61,11 +73,11 @@ def _execute(options: argparse.Namespace) -> int:
         )
     else:
         guesses = (f"guess     {text}" for text in proposed.guesses)
-        written = f"wrote     {options.out}; next: ray-pipeline check {options.out}"
+        written = f"wrote     {out}; next: ray-pipeline check {out}"
         put(*proposed.found, *guesses, written)
     if proposed.open is None:
         return 0
-    complain(f"a run needs more than was found: {proposed.open} Add it to {options.out}.")
+    complain(f"a run needs more than was found: {proposed.open} Add it to {out}.")
     return 2
 
 

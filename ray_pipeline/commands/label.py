@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ray_pipeline.commands.command import Command, add_config, find_own_modules
+from ray_pipeline.commands.command import Command, add_config, find_own_modules, told
 from ray_pipeline.terminal import put
 from ray_pipeline.wording import plural
 
@@ -20,11 +19,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.commands.labeling import label_panel
     from ray_pipeline.config import load_experiment_config
-    from ray_pipeline.driving.progress import Progress
 
     config = load_experiment_config(options.config, options.set)
     find_own_modules(config, options.config)
-    labeled = label_panel(config, options.out, Progress(sys.stderr))
+    labeled = label_panel(config, options.out, told(options))
     for symbol, error in labeled.failed:
         put(f"- {symbol}: {error}")
     put(

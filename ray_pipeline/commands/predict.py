@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import fields
 
 from ray_pipeline.bounds import MAX_COUNT
-from ray_pipeline.commands.command import Command, add_json, whole_number
+from ray_pipeline.commands.command import Command, add_json, told, whole_number
 from ray_pipeline.terminal import put, put_json
 
 __all__ = ["COMMAND"]
@@ -57,12 +56,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.predicting import PredictOptions, predict_panel, prediction_lines
 
     names = [field.name for field in fields(PredictOptions)]
     chosen = PredictOptions(**{name: getattr(options, name) for name in names})
-    progress = Progress(sys.stderr)
+    progress = told(options)
     own = [os.getcwd()]  # where a run finds features of your own
     found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen, own)
     if options.json:

@@ -127,8 +127,8 @@ def propose_config(
     )
 
 
-def write_config(proposed: ProposedConfig, path: str, *, force: bool) -> None:
-    """Write a proposed config to a local file.
+def write_config(text: str, path: str, *, force: bool) -> None:
+    """Write a config to a local file.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def write_config(proposed: ProposedConfig, path: str, *, force: bool) -> None:
     """
     try:
         with open(path, "w" if force else "x", encoding="utf-8") as file:
-            file.write(proposed.text)
+            file.write(text)
     except FileExistsError as error:
         raise ConfigError(
             f"{path} is there already. Give another file with --out, or --force to replace it."

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ray_pipeline.commands.command import Command
+from ray_pipeline.commands.command import Command, told
 from ray_pipeline.terminal import put
 
 __all__ = ["COMMAND"]
@@ -16,10 +15,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.quickstart import run_quickstart
 
-    return run_quickstart(options.dest, Progress(sys.stderr), put)
+    return run_quickstart(options.dest, told(options), put)
 
 
 COMMAND = Command(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ray_pipeline.commands.command import Command, add_config, find_own_modules
+from ray_pipeline.commands.command import Command, add_config, find_own_modules, json_log, told
 from ray_pipeline.terminal import put
 
 __all__ = ["COMMAND", "config_overrides"]
@@ -25,16 +24,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.config import load_experiment_config
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.pipeline import run_pipeline
 
     config = load_experiment_config(options.config, config_overrides(options))
     find_own_modules(config, options.config)
-    result = run_pipeline(
-        config, Progress(sys.stderr), fresh=options.fresh, replace=options.replace
-    )
-    put(f"done: {result.message}")
-    put(f"report: {result.report}")
+    result = run_pipeline(config, told(options), fresh=options.fresh, replace=options.replace)
+    put(*result.lines)
+    if (log := json_log(options)) is not None:
+        found = {name: getattr(result, name) for name in ("run_dir", "report", "targets")}
+        log.say(result.message, "done", **found)
     return 0
 
 

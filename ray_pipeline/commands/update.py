@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from ray_pipeline.bounds import MAX_COUNT
-from ray_pipeline.commands.command import ALARM, Command, add_json, whole_number
+from ray_pipeline.commands.command import ALARM, Command, add_json, told, whole_number
 from ray_pipeline.terminal import put, put_json
 
 if TYPE_CHECKING:
@@ -37,12 +36,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.updating import UpdateOptions, update_run
 
     chosen = UpdateOptions(options.n_workers, options.address, options.watch_since)
     own = [os.getcwd()]  # where a run finds features of your own
-    update = update_run(options.run_dir, Progress(sys.stderr), chosen, own)
+    update = update_run(options.run_dir, told(options), chosen, own)
     if options.json:
         put_json(update.document())
     else:

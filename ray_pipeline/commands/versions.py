@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ray_pipeline.commands.command import Command, add_json
+from ray_pipeline.commands.command import Command, add_json, told
 from ray_pipeline.terminal import put, put_json
 
 __all__ = ["COMMAND"]
@@ -23,12 +22,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from ray_pipeline.driving.progress import Progress
     from ray_pipeline.driving.versioning import serve_version
     from ray_pipeline.versions.changing import list_versions, version_lines
 
     if options.promote is not None or options.rollback:
-        serve_version(options.run_dir, options.promote, options.why, Progress(sys.stderr).say)
+        serve_version(options.run_dir, options.promote, options.why, told(options).say)
     found = list_versions(options.run_dir)
     if options.json:
         put_json(found)

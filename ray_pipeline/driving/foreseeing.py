@@ -57,6 +57,13 @@ class Foresight:
         document = estimate_document(self._estimate, str(context.config.output.run_dir))
         return document, document["told"]
 
+    @property
+    def stages_s(self) -> dict[str, float] | None:
+        """Seconds that each stage will probably take; None where that is not known."""
+        if self._estimate is None or self._estimate.wall_s is None:
+            return None
+        return {name: bounds.middle for name, bounds in self._estimate.stages.items()}
+
     def compare(self, wall_s: float, timings_s: Mapping[str, float]) -> Told:
         """Hold what the run took against its estimate; nothing where there is none."""
         if self._estimate is None or self._executor is None:

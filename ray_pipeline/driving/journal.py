@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from ray_pipeline.errors import ConfigError
+from ray_pipeline.errors import ConfigError, StorageError
 from ray_pipeline.identity import MISSING, installed_version, package_sha256
 from ray_pipeline.results.documents import FORMAT_VERSION
 from ray_pipeline.results.tables import RECORD, RESULTS
@@ -18,6 +18,9 @@ from ray_pipeline.version import __version__
 __all__ = ["Journal", "Status", "refuse_foreign"]
 
 _SHOWN_DIGITS = 12
+
+_PROGRESS_S = 10.0
+"""How old the record of a run at work becomes: fresh enough to be watched, and one small object."""
 
 Status = Literal["running", "done", "failed", "interrupted"]
 
@@ -53,7 +56,7 @@ class Journal:
     ) -> None:
         self._run = run
         self._check = check
-        self._started = time.monotonic()
+        self._started = self._written = time.monotonic()
         self._before = before or {}
         self._n_computed = 0
         self._record: dict[str, Any] = {
@@ -68,6 +71,8 @@ class Journal:
             "timings_s": {},
             "counts": {},
             "warnings": [],
+            "units": {},
+            "progress": None,
             "data": {},
             "folds": [],
             "versions": _versions() | _sources(sources or {}),
@@ -79,6 +84,7 @@ class Journal:
         """Write ``run.json``."""
         if self._check is not None:
             self._check()
+        self._written = time.monotonic()
         self._run.write_json(RECORD, self._record)
 
     @contextmanager
@@ -105,6 +111,33 @@ class Journal:
     def count(self, **counts: int) -> None:
         """Record counts by name."""
         self._record["counts"].update(counts)
+
+    def progress(
+        self, units: Mapping[str, int], step: str, n_done: int, n_total: int, left_s: float | None
+    ) -> None:
+        """Record how far the work is, for `status`; written now and then, and with what follows.
+
+        Parameters
+        ----------
+        units
+            Units that the result is made of so far, by their names.
+        step, n_done, n_total
+            Units that are at work.
+        left_s
+            Seconds until the run is done, where that is known.
+        """
+        self._record["units"] = dict(units)
+        self._record["progress"] = {
+            "step": step,
+            "n_done": n_done,
+            "n_total": n_total,
+            "left_s": None if left_s is None else round(left_s, 1),
+        }
+        if time.monotonic() - self._written < _PROGRESS_S:
+            return
+        # The store may be back when the stage has ended, and its record has to be written.
+        with suppress(StorageError):
+            self.write()
 
     def note(self, **facts: Any) -> None:
         """Record facts by name."""
@@ -150,6 +183,7 @@ class Journal:
             status=status,
             message=message,
             error=error,
+            progress=None,
             finished_at=_now(),
             wall_s=round(seconds, 3),
         )

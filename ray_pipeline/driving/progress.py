@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol, TextIO
+from shutil import get_terminal_size
+from typing import Any, Protocol, TextIO
 
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import escaped
+from ray_pipeline.driving.steps import INTERVAL_S, StepCount, StepCounter, title_of
 from ray_pipeline.execution import Done, Outcome
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import duration_text, plural
 
-__all__ = ["Progress", "Reporter", "Silent"]
+__all__ = ["WARNING", "Progress", "Reporter", "Silent", "Stream"]
 
-INTERVAL_S = 5.0
-"""Without a terminal a line at most this often: job logs keep every line."""
-
-_OTHER_UNITS = {
-    "calibrate": "calibrating",
-    "compare_versions": "comparing versions",
-    "history": "sorting history",
-    "label": "labeling",
-    "predict": "writing predictions",
-    "score": "predicting",
-    "score_present": "scoring by the present version",
-    "update_scores": "scoring",
-}
-"""Of what is done outside the stages: by other commands, and at the end of a run."""
+WARNING = "warning: "
+"""What a sentence begins with that a person should not miss: in every command, and also where
+nothing else is told."""
 
 
 class Reporter(Protocol):
     """Told what happens in a run."""
 
-    def say(self, text: str) -> None:
-        """Tell the user a sentence."""
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
+        """Tell the user a sentence.
+
+        Parameters
+        ----------
+        event, facts
+            For programs that read along: what happened, and the numbers and names of the sentence.
+        """
         ...
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         """Tell that a unit has ended."""
+        ...
+
+    def remaining(self, left_s: float) -> None:
+        """Tell how many seconds the whole run will still take; `outcome` follows."""
         ...
 
     def listed(self, n_files: int) -> None:
@@ -47,87 +48,28 @@ class Reporter(Protocol):
 class Silent:
     """Tells nobody."""
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Do nothing."""
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Do nothing."""
+
+    def remaining(self, left_s: float) -> None:
         """Do nothing."""
 
     def listed(self, n_files: int) -> None:
         """Do nothing."""
 
 
-class Progress:
-    """Counts units of a stage: one line rewritten on a terminal, plain lines elsewhere."""
+class Stream:
+    """Standard error, as long as somebody listens."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
         self._is_heard = True
-        self._start = time.monotonic()
-        self._last_line = -INTERVAL_S
-        self._stage = ""
-        self._stage_start = 0.0
-        self._n_failed = self._n_left_out = 0
-        self._n_before = 0
-        self._open_line = False
 
-    def say(self, text: str) -> None:
-        """Print a sentence on a line of its own."""
-        self._close_line()
-        self._write(f"{self._clock()} {_shown(text)}\n")
-
-    def listed(self, n_files: int) -> None:
-        """Print how many files were listed, not too often."""
-        if time.monotonic() - max(self._last_line, self._start) >= INTERVAL_S:
-            self._show(f"listing: {plural(n_files, 'file')} so far", last=False)
-
-    def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
-        """Count a unit; failures are told at once."""
-        stage = outcome.unit.stage
-        if stage != self._stage or n_done == 1:
-            self._stage, self._stage_start = stage, time.monotonic()
-            self._n_failed = self._n_left_out = self._n_before = 0
-            self._last_line = -INTERVAL_S
-        if not isinstance(outcome, Done):
-            self._n_left_out += outcome.is_of_data
-            self._n_failed += not outcome.is_of_data
-            self.say(f"  {outcome.unit.key}: {outcome.reason}")
-        elif outcome.attempts == 0:
-            self._n_before += 1
-        last = n_done == n_total
-        if last or self._terminal or time.monotonic() - self._last_line >= INTERVAL_S:
-            self._show(self._line(n_done, n_total), last)
-
-    def _line(self, n_done: int, n_total: int) -> str:
-        elapsed = time.monotonic() - self._stage_start
-        text = f"{_title(self._stage)}: {n_done}/{n_total}"
-        if self._n_before:
-            text += f", {self._n_before} from before"
-        if self._n_left_out:
-            text += f", {self._n_left_out} left out"
-        if self._n_failed:
-            text += f", {self._n_failed} failed"
-        n_now = n_done - self._n_before
-        if n_now and n_done < n_total and elapsed > 1:
-            text += f", about {elapsed / n_now * (n_total - n_done):.0f} s left"
-        return text
-
-    def _show(self, text: str, last: bool) -> None:
-        self._last_line = time.monotonic()
-        text = _shown(text)
-        if not self._terminal:
-            self._write(f"{self._clock()} {text}\n")
-            return
-        self._write(f"\r\x1b[2K{self._clock()} {text}" + ("\n" if last else ""))
-        self._open_line = not last
-
-    def _close_line(self) -> None:
-        if self._open_line:
-            self._write("\r\x1b[2K")
-            self._open_line = False
-
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Write a text at once."""
         if self._is_heard:
             try:
                 self._stream.write(text)
@@ -137,6 +79,85 @@ class Progress:
                 # goes on without them.
                 self._is_heard = False
 
+
+class Progress:
+    """Counts units of a step: one line rewritten on a terminal, plain lines elsewhere.
+
+    Parameters
+    ----------
+    stream
+        Standard error.
+    is_quiet
+        Tell warnings and failures alone.
+    """
+
+    def __init__(self, stream: TextIO, *, is_quiet: bool = False) -> None:
+        self._stream = Stream(stream)
+        self._terminal = stream.isatty()
+        self._is_quiet = is_quiet
+        self._start = time.monotonic()
+        self._last_listed = -INTERVAL_S
+        self._steps = StepCounter()
+        self._left_s: float | None = None
+        self._open_line = False
+
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
+        """Print a sentence on a line of its own."""
+        if not self._is_quiet or text.startswith(WARNING):
+            self._line(text)
+
+    def listed(self, n_files: int) -> None:
+        """Print how many files were listed, not too often."""
+        now = time.monotonic()
+        if not self._is_quiet and now - max(self._last_listed, self._start) >= INTERVAL_S:
+            self._last_listed = now
+            self._show(f"listing: {plural(n_files, 'file')} so far", last=False)
+
+    def remaining(self, left_s: float) -> None:
+        """Keep it for the next line."""
+        self._left_s = left_s
+
+    def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Count a unit; failures are told at once."""
+        step = self._steps.count(outcome, n_done, n_total)
+        if not isinstance(outcome, Done):
+            self._line(f"  {outcome.unit.key}: {outcome.reason}")
+        if not self._is_quiet and (self._steps.is_due() or self._terminal):
+            self._steps.told()
+            self._show(self._account(step), step.is_last)
+
+    def _account(self, step: StepCount) -> str:
+        text = f"{title_of(step.name)}: {step.n_done}/{step.n_total}"
+        if step.is_from_before:
+            return f"{text}, from before"
+        if step.n_before:
+            text += f", {step.n_before} from before"
+        if step.n_left_out:
+            text += f", {step.n_left_out} left out"
+        if step.n_failed:
+            text += f", {step.n_failed} failed"
+        if self._left_s is not None and self._left_s >= 1:
+            # One figure for all that is to come: that of the step would be taken for it.
+            return f"{text}, about {duration_text(self._left_s)} left of the run"
+        left_s = step.left_s(time.monotonic())
+        return text if left_s is None else f"{text}, about {duration_text(left_s)} left"
+
+    def _line(self, text: str) -> None:
+        if self._open_line:
+            self._stream.write("\r\x1b[2K")
+            self._open_line = False
+        self._stream.write(f"{self._clock()} {_shown(text)}\n")
+
+    def _show(self, text: str, last: bool) -> None:
+        line = f"{self._clock()} {_shown(text)}"
+        if not self._terminal:
+            self._stream.write(f"{line}\n")
+            return
+        if not last:  # a line that the terminal breaks could not be rewritten
+            line = line[: get_terminal_size().columns - 1]
+        self._stream.write(f"\r\x1b[2K{line}" + ("\n" if last else ""))
+        self._open_line = not last
+
     def _clock(self) -> str:
         elapsed = int(time.monotonic() - self._start)
         return f"[{elapsed // 60:02d}:{elapsed % 60:02d}]"
@@ -145,10 +166,3 @@ class Progress:
 def _shown(text: str) -> str:
     """Return a text as a line of a log can hold it, whatever symbols and errors are called."""
     return address_without_secrets(escaped(text, keep=""))
-
-
-def _title(units: str) -> str:
-    # The list of stages takes all of them along, which no command needs before it has units.
-    from ray_pipeline.results.stages import unit_title
-
-    return _OTHER_UNITS.get(units) or unit_title(units)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from ray_pipeline.config import ExperimentConfig, dump_config
@@ -12,7 +12,8 @@ from ray_pipeline.discovery.choosing import Batch, fingerprint
 from ray_pipeline.driving.foreseeing import Foresight
 from ray_pipeline.driving.journal import Journal, Status, refuse_foreign
 from ray_pipeline.driving.places import options_for
-from ray_pipeline.driving.progress import Reporter
+from ray_pipeline.driving.progress import WARNING, Reporter
+from ray_pipeline.driving.remaining import Remaining
 from ray_pipeline.driving.standing import earlier_record, require_same_config, stands
 from ray_pipeline.driving.symbols import symbols_document
 from ray_pipeline.driving.tracking import Tracker
@@ -47,6 +48,9 @@ from ray_pipeline.storage.replacing import (
 )
 
 __all__ = ["Study", "open_study"]
+
+_OF_ESTIMATE = ("wall_s", "cpu_s", "n_workers", "memory_bytes", "disk_bytes", "n_requests")
+"""What programs are told of it; ``run.json`` has all."""
 
 
 @contextmanager
@@ -99,6 +103,8 @@ class Study:
 
     Attributes
     ----------
+    config
+        As resolved.
     run, place
         The run directory; where the result is written: the same, or a folder in it while another
         result stands.
@@ -118,7 +124,7 @@ class Study:
         fresh: bool,
         sources: Mapping[str, str],
     ) -> None:
-        self._config, self._batch, self._reporter, self.run = config, batch, reporter, run
+        self.config, self._batch, self._reporter, self.run = config, batch, reporter, run
         self._lease, self._tracker, self._fresh = lease, tracker, fresh
         self._is_beside = stands(run)
         self.place = run.below(NEXT) if self._is_beside else run
@@ -131,6 +137,7 @@ class Study:
         self._context: StageContext | None = None
         self._executor: Executor | None = None
         self._foresight: Foresight | None = None
+        self._remaining = Remaining({})
         self._n_recalled = 0
         self._used: dict[str, set[str]] = {}
         self._decision: DecisionRecord | None = None
@@ -168,7 +175,7 @@ class Study:
         """Return what the stages work with."""
         self._executor = executor
         self._context = StageContext(
-            self._config,
+            self.config,
             self._batch,
             self.run,
             UnitRunner(executor, self.run.units, self._outcome, self._failed, self.say),
@@ -179,9 +186,13 @@ class Study:
         )
         return self._context
 
-    def stage(self, name: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
         """Time a stage."""
-        return self.journal.stage(name)
+        self._remaining.begin(name)
+        with self.journal.stage(name):
+            yield
+        self._remaining.end()
 
     def count(self, **counts: int) -> None:
         """Record counts by name."""
@@ -191,22 +202,22 @@ class Study:
         """Record facts by name."""
         self.journal.note(**facts)
 
-    def say(self, text: str) -> None:
-        """Tell the user a sentence."""
-        self._reporter.say(text)
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
+        """Tell the user a sentence, and programs what it says; see `Reporter.say`."""
+        self._reporter.say(text, event, **facts)
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Tell the user, and keep it for the report."""
         self.journal.warn(warnings)
         for text in warnings:
-            self._reporter.say(f"warning: {text}")
+            self._reporter.say(f"{WARNING}{text}")
 
     def write_symbols(self) -> None:
         """Write what is known of the symbols by now."""
         found = None if self._context is None else self._context.find(Inspections)
         document = symbols_document(
             self._batch,
-            self._config.experiment.seed,
+            self.config.experiment.seed,
             {} if found is None else found.by_symbol,
             self.ledger.quarantined,
         )
@@ -218,8 +229,12 @@ class Study:
             return
         record, told = self._foresight.foresee(self._context, self._executor)
         self.journal.note(estimate=record)
-        for line in told:
+        for line in told[:1]:
+            self.say(line, "estimate", **{name: record[name] for name in _OF_ESTIMATE})
+        for line in told[1:]:
             self.say(line)
+        if (stages_s := self._foresight.stages_s) is not None:
+            self._remaining = Remaining(stages_s)
         if self._n_recalled:
             self.say("that is the whole run, of which earlier commands have finished a part")
 
@@ -288,7 +303,7 @@ class Study:
                 self.say(f"the result that was in {self.run.uri} before is untouched")
         problems: list[str | None] = []
         if self.journal.record["status"] == "done":
-            version = publish_version(self.run, self._config, self._decision, self._stood, self.say)
+            version = publish_version(self.run, self.config, self._decision, self._stood, self.say)
             # Once more: only now it is known which version serves.
             report = self.run.read_text(write_report(self.run, self.run))
             if version is not None:
@@ -298,7 +313,7 @@ class Study:
         problems.append(self._tracker.finish(self.journal, targets, report))
         for problem in problems:
             if problem is not None:
-                self.say(f"warning: {problem}")
+                self.say(f"{WARNING}{problem}")
 
     def _write_units(self) -> None:
         """Write what the result was made of, so that what it was not can be removed one day."""
@@ -319,7 +334,19 @@ class Study:
                 self.journal.computed()
             else:
                 self._n_recalled += 1
+        self._tell_progress(outcome, n_done, n_total)
         self._reporter.outcome(outcome, n_done, n_total)
+
+    def _tell_progress(self, outcome: Outcome, n_done: int, n_total: int) -> None:
+        """Say how long the run will still take, here and to those who look at its record."""
+        step = outcome.unit.stage
+        is_from_before = isinstance(outcome, Done) and not outcome.attempts
+        self._remaining.count(step, n_done, n_total, is_from_before=is_from_before)
+        left_s = self._remaining.left_s if self._remaining.is_of_run else None
+        if left_s is not None:
+            self._reporter.remaining(left_s)
+        units = {name: len(used) for name, used in self._used.items()}
+        self.journal.progress(units, step, n_done, n_total, left_s)
 
     def _failed(self, failures: Sequence[Failed]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What ``symbols.json`` says of the batch (pure)."""
+"""What ``symbols.json`` and the first line of a run say of the batch (pure)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,37 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch
 from ray_pipeline.execution.protocol import Failed
 from ray_pipeline.panel.inspection import SymbolInspection
-from ray_pipeline.wording import iso_time
+from ray_pipeline.wording import iso_time, plural, some_within
 
-__all__ = ["symbols_document"]
+__all__ = ["batch_sentence", "symbols_document"]
+
+
+_WIDTH_OF_NAMES = 150
+"""Characters of the symbols that are named: two lines with all that stands around them."""
+
+
+def batch_sentence(batch: Batch, config: ExperimentConfig, uri: str) -> str:
+    """Say which symbols a run takes, of how many, and by what they were chosen.
+
+    Parameters
+    ----------
+    uri
+        Where all of them are named.
+    """
+    found, names = batch.discovery, list(batch.partitions)
+    at = f" at {batch.interval}" if batch.interval else ""
+    text = f"{len(names):,} of {plural(len(found.symbols), 'symbol')} from {found.data_dir}{at}"
+    data = config.data
+    if data.symbols:
+        text += ", named by data.symbols"
+    elif data.symbol_batch_size is not None and len(names) < len(found.symbols):
+        text += f", sampled with seed {config.experiment.seed}"
+    shown = some_within(names, _WIDTH_OF_NAMES)
+    return f"{text}: {shown}{f' (all in {uri})' if shown != ', '.join(names) else ''}"
 
 
 def symbols_document(

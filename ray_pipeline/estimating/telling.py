@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_pipeline.estimating.estimate import Bounds, Estimate
-from ray_pipeline.wording import plural, some_of
+from ray_pipeline.wording import duration_text, plural, some_of
 
 __all__ = [
     "FAR_OFF",
     "Outcome",
     "compare_outcome",
-    "duration_text",
     "estimate_document",
     "estimate_lines",
 ]
@@ -146,21 +145,6 @@ def _most_off(estimate: Estimate, outcome: Outcome) -> str:
 def _is_off(found: float, bounds: Bounds) -> bool:
     middle = bounds.middle
     return not middle / FAR_OFF <= found <= middle * FAR_OFF
-
-
-def duration_text(seconds: float) -> str:
-    """Spell a time in the unit that suits it.
-
-    Examples
-    --------
-    >>> duration_text(3.21), duration_text(250), duration_text(7_500)
-    ('3.2 s', '4 min 10 s', '2 h 05 min')
-    """
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
-    return f"{int(seconds) // 3600:,} h {int(seconds) % 3600 // 60:02d} min"
 
 
 def _where(estimate: Estimate) -> str:

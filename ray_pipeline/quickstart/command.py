@@ -78,8 +78,8 @@ def run_quickstart(
     for line in comparison_lines(comparisons):
         say(line)
     say("")
-    say(f"done: {result.message}")
-    say(f"report: {result.report}")
+    for line in result.lines:
+        say(line)
     say(f"config: {path}, with comments; copy it and set data.data_dir for data of your own")
     return 0 if _is_as_planted(comparisons) else 1
 

@@ -27,6 +27,7 @@ __all__ = [
     "PlanRecord",
     "PlannedJob",
     "PredictionsRecord",
+    "ProgressFacts",
     "Record",
     "RunRecord",
     "SearchRecord",
@@ -187,12 +188,20 @@ class EstimateFacts(Record):
     comparison: Items[str] = ()
 
 
+class ProgressFacts(Record):
+    """Units that are at work, and the seconds until the run is done, where they are known."""
+
+    step: str
+    n_done: int
+    n_total: int
+    left_s: float | None = None
+
+
 class RunRecord(Record):
     """``run.json``.
 
-    `window` is what trains for a fold; None in versions in which all that came before did.
-    `compare` is how pooled models see labels; None in version 0.3.0 and before. `groups` is what
-    symbols are compared within; None where all are compared.
+    `window`: what trains for a fold, None: all before it; `compare`: how pooled models see labels,
+    None up to 0.3.0; `groups`: within which symbols are compared; `units`: None up to 0.5.0.
     """
 
     format_version: Annotated[int, Field(ge=1)] = 1
@@ -209,6 +218,8 @@ class RunRecord(Record):
     timings_s: Mapping[str, float] = {}
     counts: Mapping[str, int] = {}
     warnings: Items[str] = ()
+    units: Mapping[str, int] | None = None
+    progress: ProgressFacts | None = None
     versions: Mapping[str, str] = {}
     data: DataFacts = DataFacts()
     window: str | None = None

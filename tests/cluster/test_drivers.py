@@ -33,7 +33,9 @@ def test_run_from_outside(cluster: Cluster, work: WorkingFolder, serial_sha256: 
     """The source tree travels to the nodes, and the result is that of a run without Ray."""
     run = work.call(run_command(work.config("outside"), "--address", cluster.head.address))
     assert run.code == 0, run.text
-    assert run.stdout.startswith("done: 1 of 1 target predictable, 10 of 10 models trained\n")
+    assert run.stdout.startswith(
+        "done:   1 of 1 target predictable (fwd_ret_1d), 10 of 10 models trained\n"
+    )
     assert work.record("outside")["content_sha256"] == serial_sha256
 
 

@@ -14,7 +14,7 @@ from .working_folder import WorkingFolder, ended, run_command, submit_command
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster]
 
-DONE = "1 of 1 target predictable, 10 of 10 models trained"
+DONE = "1 of 1 target predictable (fwd_ret_1d), 10 of 10 models trained"
 
 
 def our_lines(stdout: str) -> list[str]:

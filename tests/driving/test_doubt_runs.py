@@ -116,7 +116,7 @@ def test_the_run_says_so_everywhere(run_dir: Path, capsys: pytest.CaptureFixture
     """Last line, counts, warning, status, explain and the page."""
     record = read_json(run_dir / "run.json")
     sentence = "skill +0."
-    assert record["message"].startswith("2 of 3 targets predictable, ")
+    assert record["message"].startswith("2 of 3 targets predictable (")
     assert "; 1 is doubtful: skill +0." in record["message"]
     assert f"on {DOUBTFUL} is beyond what is believed of such a target (0.2)" in record["message"]
     counts = record["counts"]
@@ -190,7 +190,7 @@ def test_a_raised_limit_lets_it_pass(data_dir: Path, tmp_path: Path) -> None:
     free = {"max_skill": {"fwd_ret_*": 0.9}, "max_hit_rate": {"*": None}, "max_sharpe": {"*": None}}
     run_pipeline(quick_config(data_dir, tmp_path / "run", **settings(doubt=free)), Silent())
     record = read_json(tmp_path / "run" / "run.json")
-    assert record["message"].startswith("3 of 3 targets predictable, ")
+    assert record["message"].startswith("3 of 3 targets predictable (")
     assert record["counts"]["doubtful_targets"] == 0
     assert pq.read_table(tmp_path / "run" / "doubt.parquet").num_rows == 0
 
@@ -224,7 +224,7 @@ def test_a_sharpe_ratio_is_doubted_after_training(worth_dir: Path) -> None:
     assert not any(r["predictable"] for r in ranked if r["target"] == DOUBTFUL)
     assert all("Sharpe ratio" in r["reason"] for r in found)
     record = read_json(worth_dir / "run.json")
-    assert record["message"].startswith("2 of 3 targets predictable, ")
+    assert record["message"].startswith("2 of 3 targets predictable (")
     assert "; 1 is doubtful: Sharpe ratio +" in record["message"]
     assert (record["counts"]["predictable_targets"], record["counts"]["doubtful_targets"]) == (2, 1)
     page = (worth_dir / "report.html").read_text()

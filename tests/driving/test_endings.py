@@ -81,7 +81,7 @@ def _no_fit(*_: object) -> NoReturn:
         ),
         (
             1.0,
-            r"1 of 1 target predictable, but not one of 10 models could be trained; "
+            r"1 of 1 target predictable \(fwd_ret_1d\), but not one of 10 models could be trained; "
             r"failures\.parquet and training_plan\.json say why\.",
         ),
     ],
@@ -128,7 +128,8 @@ def test_one_model_is_enough_to_go_on(
     monkeypatch.setattr(ray_pipeline.training.units, "fit_job", fit_some)
     result = run_pipeline(quick_config(data_dir, tmp_path / "run"), Silent())
     assert result.message == (
-        "1 of 1 target predictable, 8 of 10 models trained; 2 units failed, see failures.parquet"
+        "1 of 1 target predictable (fwd_ret_1d), 8 of 10 models trained; 2 units failed, "
+        "see failures.parquet"
     )
     assert len(list((tmp_path / "run" / "models").iterdir())) == 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from panels import quick_config, read_json
@@ -21,7 +22,7 @@ class Listening(Silent):
         self._until = until
         self.said: list[str] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         self.said.append(text)
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:

@@ -127,6 +127,6 @@ class Heard(Silent):
     def __init__(self) -> None:
         self.sentences: list[str] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Keep a sentence."""
         self.sentences.append(text)

@@ -40,7 +40,7 @@ class Heard(Silent):
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Keep the sentence."""
         self.said.append(text)
 

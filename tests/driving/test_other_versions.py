@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from every_kind import EveryKind
@@ -28,7 +29,7 @@ class Counting(Silent):
         if outcome.attempts:
             self.stages.add(outcome.unit.stage)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Keep it."""
         self.said.append(text)
 

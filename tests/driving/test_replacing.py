@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from panels import quick_config, read_json, write_config
@@ -267,7 +267,7 @@ def test_edited_code_is_said(
     told: list[str] = []
 
     class Listening(Silent):
-        def say(self, text: str) -> None:
+        def say(self, text: str, event: str = "message", **facts: Any) -> None:
             told.append(text)
 
     monkeypatch.setattr(ray_pipeline.driving.journal, "package_sha256", lambda: "0" * 64)

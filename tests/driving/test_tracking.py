@@ -109,7 +109,7 @@ def test_server_that_goes_down_does_not_undo_the_run(
     said: list[str] = []
 
     class Heard(Silent):
-        def say(self, text: str) -> None:
+        def say(self, text: str, event: str = "message", **facts: Any) -> None:
             """Keep the sentence."""
             said.append(text)
 

@@ -12,9 +12,9 @@ from ray_pipeline.estimating.estimate import Bounds, Estimate, estimate_run
 from ray_pipeline.estimating.telling import (
     Outcome,
     compare_outcome,
-    duration_text,
     estimate_lines,
 )
+from ray_pipeline.wording import duration_text
 
 ESTIMATE = Estimate(
     wall_s=Bounds(180.0, 480.0),

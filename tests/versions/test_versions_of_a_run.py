@@ -32,7 +32,7 @@ class Told(Silent):
     def __init__(self) -> None:
         self.sentences: list[str] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Remember a sentence."""
         self.sentences.append(text)
 

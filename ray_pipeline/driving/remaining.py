@@ -1,0 +1,95 @@
+"""How long a run will still take: its estimate, corrected by what its stages took until now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+__all__ = ["Remaining"]
+
+_DOUBT = 0.1
+"""How much of the estimate is believed before any stage has ended, as a share of all of it: the
+first stage of a few seconds does not decide what hours are expected to be."""
+
+
+class Remaining:
+    """Seconds that a run has before it: those of the stages to come, and the rest of the present.
+
+    Parameters
+    ----------
+    expected_s
+        By stage, as estimated. What is not in it, such as a stage of the user, counts only while
+        it is at work, by its units.
+    now
+        Gives the time in seconds.
+    """
+
+    def __init__(
+        self, expected_s: Mapping[str, float], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._expected_s = dict(expected_s)
+        self._now = now
+        self._prior_s = _DOUBT * sum(expected_s.values())
+        self._took_s = self._promised_s = 0.0
+        self._stage: str | None = None
+        self._stage_start = self._step_start = 0.0
+        self._step = ""
+        self._n_done = self._n_total = self._n_before = 0
+        self._is_continued = False
+
+    def begin(self, stage: str) -> None:
+        """Tell that a stage begins."""
+        self._stage, self._stage_start = stage, self._now()
+        self._step, self._is_continued = "", False
+        self._n_done = self._n_total = self._n_before = 0
+
+    def end(self) -> None:
+        """Tell that the present stage has ended.
+
+        One that earlier commands had finished a part of says nothing of the speed of this machine.
+        """
+        if self._stage is None:
+            return
+        promised_s = self._expected_s.pop(self._stage, None)
+        if promised_s is not None and not self._is_continued:
+            self._took_s += self._now() - self._stage_start
+            self._promised_s += promised_s
+        self._stage = None
+
+    def count(self, step: str, n_done: int, n_total: int, *, is_from_before: bool) -> None:
+        """Tell that a unit has ended, or was found finished."""
+        if step != self._step or n_done == 1:
+            self._step, self._step_start, self._n_before = step, self._now(), 0
+        self._n_done, self._n_total = n_done, n_total
+        self._n_before += is_from_before
+        self._is_continued |= is_from_before
+
+    @property
+    def is_of_run(self) -> bool:
+        """Whether the stages to come are known, and not the present one alone."""
+        return bool(self._prior_s)
+
+    @property
+    def pace(self) -> float:
+        """Seconds here per estimated second."""
+        known_s = self._promised_s + self._prior_s
+        return (self._took_s + self._prior_s) / known_s if known_s else 1.0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the last stage ends, as far as is known."""
+        to_come = (each for name, each in self._expected_s.items() if name != self._stage)
+        return self.pace * sum(to_come) + self._left_of_stage()
+
+    def _left_of_stage(self) -> float:
+        if self._stage is None:
+            return 0.0
+        to_do = 1.0 - self._n_before / self._n_total if self._n_total else 1.0
+        expected_s = self.pace * self._expected_s.get(self._stage, 0.0) * to_do
+        left_s = expected_s - (self._now() - self._stage_start)
+        n_now = self._n_done - self._n_before
+        if n_now:
+            # Of the units that are at work; others of the stage may come after them.
+            each_s = (self._now() - self._step_start) / n_now
+            left_s = max(left_s, each_s * (self._n_total - self._n_done))
+        return max(left_s, 0.0)
