@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from ray_pipeline.commands.command import add_logging
+from ray_pipeline.commands.command import PATHS, add_logging
 from ray_pipeline.commands.listing import COMMANDS
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
@@ -19,6 +19,9 @@ __all__ = ["build_parser", "parse"]
 
 
 _COMMAND = "COMMAND"
+_PATHS = frozenset(
+    {"CONFIG", "DATA_DIR", "DEST", "DIR", "FILE", "RUN_A", "RUN_B", "RUN_DIR", "SRC", "URI"}
+)
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)$", re.DOTALL)
 
 
@@ -36,6 +39,13 @@ class _Parser(argparse.ArgumentParser):
                 message += "" if close else f"; `{self.prog} --help` lists the commands"
             message += f". Did you mean {close!r}?" if close else ""
         super().error(address_without_secrets(capped(escaped(message))))
+
+    def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
+        """Add an argument; a shell completes those that are called as paths are."""
+        action = super().add_argument(*names, **about)
+        if action.metavar in _PATHS:
+            action.complete = PATHS  # type: ignore[attr-defined]  # where shtab looks
+        return action
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Leave it to whoever flushes the stream to find it closed or full, as Python 3.11.7 does.
@@ -78,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         "symbols; then the models, trained on Ray.",
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(program=parser)
     add_logging(parser, of_program=True)
     parsers = parser.add_subparsers(title="commands", metavar=_COMMAND, required=True)
     for command in COMMANDS:

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from ray_pipeline.arguments import parse
+from ray_pipeline.columns import on_terminal
 from ray_pipeline.commands.command import Command, json_log
 from ray_pipeline.errors import (
     ArtifactError,
@@ -34,6 +35,7 @@ from ray_pipeline.terminal import (
     complain,
     flush,
     open_missing_streams,
+    terminal_columns,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _executed(command: Command, options: argparse.Namespace) -> int:
     try:
-        with _interruptible(command.is_resumed, json_log(options)):
+        with (
+            _interruptible(command.is_resumed, json_log(options)),
+            on_terminal(terminal_columns()),
+        ):
             return command.execute(options)
     except (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError) as error:
         return _failed(options, str(error), 2)

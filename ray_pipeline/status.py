@@ -17,7 +17,14 @@ from ray_pipeline.storage.lease import LEASE, Holder
 from ray_pipeline.versions.serving import current_version
 from ray_pipeline.wording import duration_text, plural
 
-__all__ = ["run_status", "status_lines"]
+__all__ = ["Watch", "run_status", "status_lines", "status_sentence"]
+
+_EXIT_CODES = {"done": 0, "failed": 1, "interrupted": 130}
+_STOPPED = 1
+
+_SILENT_S = 60.0
+"""A driver of another machine without a heartbeat for so long is taken for dead; the next driver
+would take over after half of it."""
 
 
 def run_status(uri: str) -> dict[str, Any]:
@@ -96,6 +103,53 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         attempt = _account(RunRecord.model_validate(found["attempt"]), found["driver"])
         lines.extend(f"  {line}" for line in attempt)
     return lines
+
+
+def status_sentence(found: Mapping[str, Any]) -> str:
+    """Say in a line how the latest run stands, for a log that is written while it works."""
+    record = _latest(found)
+    parts = [f"{record.name}: {record.status}"]
+    if record.progress is not None:
+        parts.append(_progress_line(record.progress))
+    if record.error:
+        parts.append(record.error)
+    return "; ".join(parts)
+
+
+class Watch:
+    """Looks at a run again and again, and knows when it has ended."""
+
+    def __init__(self) -> None:
+        self._beat: str | None = None
+        self._since = 0.0
+
+    def ended(self, found: Mapping[str, Any], now: float) -> int | None:
+        """Return the exit code of a run that has ended, None while a driver is at work.
+
+        A later run that was to replace the result is the one that is watched.
+
+        Parameters
+        ----------
+        found
+            As `run_status` returned it just now.
+        now
+            Seconds of a clock that only goes forward.
+        """
+        if self._is_at_work(found["driver"], now):
+            return None
+        return _EXIT_CODES.get(_latest(found).status, _STOPPED)
+
+    def _is_at_work(self, driver: Mapping[str, Any] | None, now: float) -> bool:
+        if driver is None or driver["life"] == "gone":
+            return False
+        if driver["beat_at"] != self._beat:
+            self._beat, self._since = driver["beat_at"], now
+        # Of a process on this machine it is known that it lives.
+        return driver["life"] == "alive" or now - self._since < _SILENT_S
+
+
+def _latest(found: Mapping[str, Any]) -> RunRecord:
+    return RunRecord.model_validate(found["attempt"] or found["run"])
 
 
 def _update_line(update: Mapping[str, Any]) -> str:

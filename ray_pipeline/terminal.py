@@ -9,14 +9,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
 
-__all__ = ["OutputLostError", "complain", "flush", "open_missing_streams", "put", "put_json"]
+__all__ = [
+    "OutputLostError",
+    "Screen",
+    "complain",
+    "flush",
+    "open_missing_streams",
+    "put",
+    "put_json",
+    "terminal_columns",
+]
 
 
 class OutputLostError(Exception):
@@ -41,6 +51,11 @@ def open_missing_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
+def terminal_columns() -> int | None:
+    """Return the width of the terminal that shows results; None where none does."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def put(*lines: str) -> None:
     """Print lines of a result.
 
@@ -52,6 +67,38 @@ def put(*lines: str) -> None:
         When standard output is closed or full.
     """
     _write("\n".join(_encodable(escaped(line, keep="")) for line in lines))
+
+
+class Screen:
+    """Lines of a terminal that are drawn again and again, each time in place of the last."""
+
+    def __init__(self) -> None:
+        self.is_terminal = sys.stdout.isatty()
+        self._n_lines = 0
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Draw lines, cut to what the terminal can show: no more could be drawn over.
+
+        Raises
+        ------
+        OutputLostError
+            As `put`.
+        """
+        size = get_terminal_size()
+        room = max(size.lines - 1, 1)
+        shown = [_encodable(escaped(line, keep=""))[: size.columns - 1] for line in lines[:room]]
+        _write(f"{self._over()}{chr(10).join(shown)}")
+        self._n_lines = len(shown)
+
+    def clear(self) -> None:
+        """Leave nothing of what was drawn."""
+        if self._n_lines:
+            _write(self._over(), end="")
+        self._n_lines = 0
+
+    def _over(self) -> str:
+        """Go up to the first line that was drawn, and clear all below."""
+        return f"\x1b[{self._n_lines}F\x1b[J" if self._n_lines else ""
 
 
 def put_json(document: Any) -> None:
@@ -86,10 +133,10 @@ def flush() -> None:
     _require(_tried(sys.stdout, sys.stdout.flush))
 
 
-def _write(text: str) -> None:
+def _write(text: str, end: str = "\n") -> None:
     if getattr(sys.stdout, "name", None) == os.devnull:  # `> /dev/null` is called <stdout>
         raise OutputLostError("standard output is closed")
-    _require(_tried(sys.stdout, lambda: print(text, flush=True)))
+    _require(_tried(sys.stdout, lambda: print(text, end=end, flush=True)))
 
 
 def _require(error: OSError | None) -> None:

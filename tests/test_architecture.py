@@ -21,7 +21,7 @@ PACKAGE = "ray_pipeline"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bounds", "display"),
-    ("credentials", "errors", "identity", "memory", "traffic", "version", "wording"),
+    ("columns", "credentials", "errors", "identity", "memory", "traffic", "version", "wording"),
     ("intervals", "records"),
     ("config", "execution", "groups", "statistics", "storage"),
     ("bars", "discovery", "families"),
@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("results",),
     ("ledger",),
     ("versions",),
-    ("cleaning", "comparing", "explaining", "report", "status"),
+    ("cleaning", "comparing", "explaining", "report", "runs", "status"),
     ("driving",),
     ("predicting",),
     ("promoting",),
@@ -109,6 +109,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "importing.shuffle",
     ),
     "s3fs": ("storage",),
+    "shtab": ("commands.completion",),
     "sklearn": ("families.elastic_net",),
     "threadpoolctl": ("execution.threads",),
     "torch": ("families.mlp_training",),

@@ -326,9 +326,9 @@ def test_errors_in_the_log_for_programs(
     assert "nope.yaml: no such file" in line["message"]
 
     def interrupt(*_: object, **__: object) -> NoReturn:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
-        pytest.fail("SIGINT was ignored")
+        pytest.fail("SIGTERM was ignored")
 
     monkeypatch.setattr("ray_pipeline.config.load_experiment_config", interrupt)
     assert main(["run", "x.yaml", "--log-format", "json"]) == 130

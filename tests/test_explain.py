@@ -23,9 +23,9 @@ from panels import (
 )
 
 from ray_pipeline.cli import main
+from ray_pipeline.columns import WIDEST
 from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.explaining import explain_target, explanation_lines
-from ray_pipeline.explaining.columns import WIDEST
 
 NOISE = "excess_ret_5d"
 FAMILIES = {

@@ -13,7 +13,7 @@ from panels import labeled_table, planted_panel, symbol_names, write_config, wri
 from ray_pipeline.cli import main
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results.opening import open_run
-from ray_pipeline.status import run_status, status_lines
+from ray_pipeline.status import Watch, run_status, status_lines, status_sentence
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, Holder
 
@@ -213,3 +213,99 @@ def test_a_run_at_work_says_how_far_it_is(tmp_path: Path) -> None:
     assert "80" in line
     assert "4 min 05 s" in line
     assert "finished units: inspect 80, rank_symbol 30" in lines
+
+
+def _write(run: RunDirectory, status: str, **more: object) -> None:
+    run.write_json("run.json", {"name": "new", "status": status} | more)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("done", 0), ("failed", 1), ("interrupted", 130), ("running", 1)]
+)
+def test_watching_ends_with_the_exit_code_of_the_run(
+    status: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once where no driver is at work; one that ended without a word has failed."""
+    run = RunDirectory(tmp_path / "run")
+    _write(run, status)
+    assert main(["status", run.uri, "--watch"]) == code
+    assert f"new: {status}" in capsys.readouterr().out
+    assert main(["status", run.uri, "--watch", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["run"]["status"] == status
+
+
+def test_watching_goes_on_while_a_driver_is_at_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log has a line for each change; then the whole status."""
+    run = RunDirectory(tmp_path / "run")
+    run.write_bytes(LEASE, Holder.of_this_process().written())
+    first = {"step": "rank_symbol", "n_done": 3, "n_total": 8, "left_s": 20.0}
+    _write(run, "running", progress=first)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:  # the second look had nothing new
+            _write(run, "running", progress=first | {"n_done": 7, "left_s": 4.0})
+        if len(slept) == 3:
+            _write(run, "done", message="1 of 1 target predictable")
+        if len(slept) == 4:  # the page and the version are written after that
+            run.remove(LEASE)
+
+    monkeypatch.setattr("ray_pipeline.commands.status.time.sleep", sleep)
+    assert main(["status", run.uri, "--watch", "--every", "7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert slept == [7] * 4
+    assert "3 of 8" in lines[0]
+    assert "20 s" in lines[0]
+    assert "7 of 8" in lines[1]
+    assert lines[2:5] == ["new: done", "new: done", "1 of 1 target predictable"]
+
+
+def test_watching_rewrites_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look is drawn over the last, cut to the terminal; the last one stays, whole."""
+    run = RunDirectory(tmp_path / "run")
+    run.write_bytes(LEASE, Holder.of_this_process().written())
+    _write(run, "running", error="long " * 40)
+
+    def sleep(_: float) -> None:
+        _write(run, "done", error="long " * 40)
+        run.remove(LEASE)
+
+    monkeypatch.setattr("ray_pipeline.commands.status.time.sleep", sleep)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("LINES", "20")
+    assert main(["status", run.uri, "--watch"]) == 0
+    drawn, last = capsys.readouterr().out.split("\x1b[J")
+    first, up = drawn.rsplit("\x1b[", 1)
+    lines = first.splitlines()
+    assert up == f"{len(lines)}F"
+    assert lines[0] == "new: running"
+    assert max(map(len, lines)) < 50
+    assert last.startswith("new: done\n")
+    assert "long " * 40 in last
+
+
+def test_a_silent_driver_of_another_machine_is_given_up() -> None:
+    """As long as its heartbeat changes it is at work, however long that takes."""
+    watch = Watch()
+
+    def found(beat: int) -> dict[str, object]:
+        driver = {"life": "unknown", "beat_at": f"2024-01-01T00:00:{beat:02d}"}
+        return {"driver": driver, "attempt": None, "run": {"name": "new", "status": "running"}}
+
+    assert watch.ended(found(1), 0.0) is None
+    assert watch.ended(found(2), 50.0) is None
+    assert watch.ended(found(2), 100.0) is None
+    assert watch.ended(found(2), 111.0) == 1
+
+
+def test_a_later_run_is_the_one_that_is_watched() -> None:
+    """Not the result that it was to replace, which is done."""
+    done, failed = {"name": "a", "status": "done"}, {"name": "a", "status": "failed"}
+    assert Watch().ended({"driver": None, "run": done, "attempt": failed}, 0.0) == 1
+    assert status_sentence({"run": done, "attempt": failed}) == "a: failed"

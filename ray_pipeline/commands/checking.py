@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from ray_pipeline.columns import wrapped
 from ray_pipeline.commands.checked_groups import groups_seen, lines_of_groups
 from ray_pipeline.commands.checked_schedules import (
     glimpse_until,
@@ -52,7 +52,6 @@ __all__ = ["check_config", "check_lines", "length_of_bars"]
 _MAX_UNUSABLE = 10
 """Symbols that cannot be used, of which the reason is shown."""
 
-_WIDTH = 100
 
 _DAY_SECONDS = 86_400
 
@@ -390,10 +389,4 @@ def _doubted(limits: Mapping[str, float | None]) -> str:
 
 
 def _listed(title: str, names: Sequence[str] = ()) -> list[str]:
-    return textwrap.wrap(
-        title + ", ".join(names),
-        _WIDTH,
-        subsequent_indent=" " * 10,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(title + ", ".join(names), indent="", hanging=" " * 10)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALARM",
+    "PATHS",
     "Command",
     "add_config",
     "add_json",
@@ -30,6 +31,11 @@ __all__ = [
 
 ALARM = 3
 """Exit code where monitoring has something to tell that does not wait."""
+
+
+PATHS: dict[str, str] = {}
+"""How each shell completes a path: what arguments refer to that are one, and empty until a script
+for a shell is asked for, since it takes a library that no other command needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ray_pipeline.columns import aligned
 from ray_pipeline.commands.command import Command, add_json
 from ray_pipeline.terminal import put, put_json
 
@@ -28,15 +29,13 @@ def _execute(options: argparse.Namespace) -> int:
     if options.json:
         put_json(features)
         return 0
-    width = max(len(each["name"]) for each in features)
+    rows = []
     for each in features:
         count = each["lookback_sessions"] or each["lookback_bars"]
         unit = ("session" if each["lookback_sessions"] else "bar") + ("s" if count > 1 else "")
         of = f"  [{each['interval']}]" if "interval" in each else ""
-        put(
-            f"{each['name']:{width}}  {each['group']:15}  {f'{count} {unit}':10}  "
-            f"{each['formula']}{of}"
-        )
+        rows.append([each["name"], each["group"], f"{count} {unit}", f"{each['formula']}{of}"])
+    put(*(line.removeprefix("  ") for line in aligned([], rows, n_left=4, wraps_last=True)))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.columns import aligned, wrapped
 from ray_pipeline.explaining.doubt_lines import doubt_lines
 from ray_pipeline.explaining.feature_lines import own_feature_lines, pooled_feature_lines
 from ray_pipeline.explaining.model_lines import model_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.columns import aligned, wrapped
 from ray_pipeline.results.capping import capped
 from ray_pipeline.results.figures import count, probability, with_error
 from ray_pipeline.results.policies import by_job, policies_sentence, policy_name

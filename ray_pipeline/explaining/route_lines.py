@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.columns import aligned, wrapped
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import ROUTING_ALONE
 from ray_pipeline.results.figures import (

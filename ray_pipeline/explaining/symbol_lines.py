@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ray_pipeline.explaining.columns import aligned, wrapped
+from ray_pipeline.columns import aligned, wrapped
 from ray_pipeline.results.contents import ROUTING_ALONE
 from ray_pipeline.results.figures import DASH, count, period, probability, signed, with_error
 from ray_pipeline.wording import plural, some_of

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ray_pipeline.columns import width_of_last, with_text
 from ray_pipeline.quickstart.comparison import Comparison, PlantedFinding, Verdict
 
 __all__ = ["comparison_lines"]
+
+_WIDTH_OF_WHAT = 13
+"""With the mark before it."""
 
 _MARKS: Mapping[Verdict, str] = {"right": "✓", "wrong": "✗", "open": "·"}
 
@@ -24,17 +28,19 @@ def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
         max(len(text) for text in ("planted", *(finding.planted for finding in findings))),
         max(len(text) for text in ("found", *(finding.found for finding in findings))),
     ]
-    lines = [_line(PlantedFinding("", "planted", "found", "open"), " ", widths)]
+    widths = [_WIDTH_OF_WHAT, *widths]
+    widths[-1] = width_of_last(widths)
+    lines = _lines(PlantedFinding("", "planted", "found", "open"), "", widths)
     for each in comparisons:
         lines.append(f"{each.heading}: {each.story}")
-        lines += [_line(finding, _MARKS[finding.verdict], widths) for finding in each.findings]
+        for finding in each.findings:
+            lines += _lines(finding, _MARKS[finding.verdict], widths)
     return [*lines, "", _sentence(comparisons)]
 
 
-def _line(finding: PlantedFinding, mark: str, widths: Sequence[int]) -> str:
-    planted, found = widths
-    text = f"{mark} {finding.what:11}  {finding.planted:{planted}}  {finding.found:{found}}"
-    return f"  {text.rstrip()}"
+def _lines(finding: PlantedFinding, mark: str, widths: Sequence[int]) -> list[str]:
+    row = [f"{mark:1} {finding.what}", finding.planted, finding.found]
+    return with_text(row, widths, n_left=len(row))
 
 
 def _sentence(comparisons: Sequence[Comparison]) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sample_runs import SampleRun, failed_unit
 
+from ray_pipeline.columns import WIDEST
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.explaining import explain_target, explanation_lines
-from ray_pipeline.explaining.columns import WIDEST
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
 from ray_pipeline.results.tables import EVALUATION, FEATURES, KEPT, PLAN, ROUTES
 from ray_pipeline.routing.assigning import plan_document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ray_pipeline.explaining.columns import WIDEST, WIDTH, aligned, wrapped
+from ray_pipeline.columns import WIDEST, WIDTH, aligned, on_terminal, wrapped
 
 
 def test_rows_are_aligned() -> None:
@@ -45,3 +45,50 @@ def test_texts_are_wrapped_between_words() -> None:
     assert all(line.startswith("  cross-sectional") for line in lines)
     assert " ".join(line.strip() for line in lines) == text.strip()
     assert wrapped("short", indent="") == ["short"]
+
+
+HEADER = ["symbol", "route", "skill", "q", "rows"]
+ROWS = [["AAPL", "CROSS_SECTIONAL", "+0.123 ± 0.045", "0.0123", "1,234"], ["B", "", "–", "", "7"]]
+
+
+def test_rows_fit_the_terminal() -> None:
+    """Columns that have no room come below, each with the names again; nothing is lost."""
+    whole = aligned(HEADER, ROWS, 2)
+    assert len(whole) == 3
+    with on_terminal(45):
+        lines = aligned(HEADER, ROWS, 2)
+    assert max(map(len, lines)) <= 45
+    assert sum("AAPL" in line for line in lines) == 2
+    for cell in (*HEADER, *ROWS[0]):
+        assert any(cell in line for line in lines)
+    with on_terminal(len(whole[1])):
+        assert aligned(HEADER, ROWS, 2) == whole
+    assert aligned(HEADER, ROWS, 2) == whole
+
+
+def test_a_pipe_has_whole_rows() -> None:
+    """Whoever reads them by a program finds a row in a line, however long it is."""
+    wide = [["A", *["w" * 30] * 6]]
+    assert len(aligned(["", *"abcdef"], wide)) == 2
+    (line,) = aligned([], [["A", "word " * 60]], wraps_last=True)
+    assert line.count("word") == 60
+
+
+def test_the_text_of_a_last_column_is_broken_beside_the_others() -> None:
+    """Under its own beginning, on a terminal alone."""
+    with on_terminal(50):
+        first, *others = aligned([], [["AAPL", "word " * 30]], n_left=2, wraps_last=True)
+    assert first.startswith("  AAPL  word")
+    assert others
+    assert all(line.startswith("        word") for line in others)
+    assert max(map(len, (first, *others))) <= 50
+
+
+def test_texts_fit_the_terminal() -> None:
+    """And are no wider than they are elsewhere, however wide the terminal is."""
+    text = "seven words are here in this text " * 20
+    with on_terminal(60):
+        assert max(map(len, wrapped(text))) <= 60
+    with on_terminal(300):
+        assert wrapped(text) == wrapped(text, "  ", "  ")
+        assert max(map(len, wrapped(text))) <= WIDTH

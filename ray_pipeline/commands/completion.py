@@ -1,0 +1,35 @@
+"""``ray-pipeline completion``: what has a shell complete commands, options and paths."""
+
+from __future__ import annotations
+
+import argparse
+
+from ray_pipeline.commands.command import PATHS, Command
+from ray_pipeline.terminal import put
+
+__all__ = ["COMMAND"]
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=_SHELLS, help=", ".join(_SHELLS))
+
+
+def _execute(options: argparse.Namespace) -> int:
+    import shtab
+
+    PATHS.update(shtab.FILE)
+    put(*shtab.complete(options.program, options.shell).splitlines())
+    return 0
+
+
+COMMAND = Command(
+    name="completion",
+    summary="a script that has your shell complete commands, options and paths",
+    add_arguments=_add_arguments,
+    execute=_execute,
+    epilog="Write it to where the shell looks: "
+    "~/.local/share/bash-completion/completions/ray-pipeline (bash), a file _ray-pipeline in a "
+    "folder of $fpath (zsh), ~/.config/fish/completions/ray-pipeline.fish (fish).",
+)
