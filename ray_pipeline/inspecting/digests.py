@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 DIGESTS = "data_digest.parquet"
-"""Digest and means by symbol and month, of the rows that the run looked at."""
+"""Digest, means and columns without a value by symbol and month, of the rows looked at."""
 
 _MEANS = 8
 """Columns of which a month's means are kept: the fields of a bar, a value, the first features."""
@@ -99,6 +99,7 @@ def monthly_digests(partition: SymbolPartition, fs: FileSystem, request: TableRe
                 "n_rows": end - start,
                 "sha256": hashed.hexdigest(),
                 "means": [{"column": name, "mean": mean} for name, mean in means.items()],
+                "empty": [name for name in columns if not np.isfinite(columns[name][rows]).any()],
             }
         )
     return pa.Table.from_pylist(found, schema=_SCHEMA)
@@ -111,6 +112,7 @@ _SCHEMA = pa.schema(
         ("n_rows", pa.int64()),
         ("sha256", pa.string()),
         ("means", pa.list_(pa.struct([("column", pa.string()), ("mean", pa.float64())]))),
+        ("empty", pa.list_(pa.string())),
     ]
 )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ray_pipeline.wording import iso_time, plural
+from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.wording import iso_time, plural, some_of
 
-__all__ = ["late_notes", "revised_notes"]
+__all__ = ["gone_notes", "late_notes", "revised_notes"]
 
 _KEY = ["ts", "symbol", "target"]
+_N_NAMED = 5
 
 
 def revised_notes(
@@ -72,6 +74,49 @@ def late_notes(
         for symbol, n in sorted(n_rows.items())
         if n > counts.get(symbol, 0)
     ]
+
+
+def gone_notes(
+    gone: Mapping[str, Sequence[str]], jobs: Sequence[ServedJob], n_symbols: int
+) -> list[str]:
+    """Say which columns are gone from the data, and what has learned from them.
+
+    Parameters
+    ----------
+    gone
+        By symbol, columns that had values and have none now.
+    jobs
+        Models that serve.
+    n_symbols
+        Symbols that are looked at.
+    """
+    symbols: dict[str, list[str]] = {}
+    for symbol, columns in sorted(gone.items()):
+        for column in columns:
+            symbols.setdefault(column, []).append(symbol)
+    notes = []
+    for column, own in sorted(symbols.items()):
+        where = f"{len(own)} of {plural(n_symbols, 'symbol')} ({some_of(own, _N_NAMED)})"
+        notes.append(f"column {column} is gone from {where}: {_dependents(column, jobs)}")
+    return notes
+
+
+def _dependents(column: str, jobs: Sequence[ServedJob]) -> str:
+    targets = dict.fromkeys(job.target for job in jobs)
+    if column in targets:
+        return "it is the label of a target, of which no outcome becomes known without it"
+    models = [job.job_id for job in jobs if column in job.features]
+    if not models:
+        return (
+            "no model that served has it as a feature; what is computed of it, if anything is, has "
+            "no value there"
+        )
+    learned = dict.fromkeys(job.target for job in jobs if column in job.features)
+    return (
+        f"{plural(len(models), 'model')} that served learned from it "
+        f"({some_of(models, _N_NAMED)}; {some_of(list(learned), _N_NAMED)}). Models trained now do "
+        "without it there; give it back if that is a mistake, and update again"
+    )
 
 
 def _by_symbol(rows: pa.Table) -> Iterable[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ray_pipeline.wording import agreeing, plural
+from ray_pipeline.wording import agreeing, plural, some_of
 
 __all__ = ["Restatement", "restatements"]
 
@@ -33,6 +33,8 @@ class Restatement:
     column, change
         The column whose mean of a month changed most, of those of which means are kept, and by
         which share of it; empty and None where none did.
+    gone
+        Columns that had values in these months and have none now.
     """
 
     symbol: str
@@ -42,17 +44,21 @@ class Restatement:
     n_rows: int
     column: str
     change: float | None
+    gone: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
         """Say it as a sentence."""
         when = self.first if self.first == self.last else f"{self.first} to {self.last}"
         rows = f", {plural(abs(self.n_rows), 'row')} {'more' if self.n_rows > 0 else 'fewer'}"
-        size = (
-            "single values, which the means of the months do not show"
-            if self.change is None
-            else f"the mean of {self.column} by up to {_percent(self.change)}"
-        )
+        sizes = []
+        if self.gone:
+            columns = agreeing(len(self.gone), "column", "columns")
+            are = agreeing(len(self.gone), "is", "are")
+            sizes.append(f"{columns} {some_of(self.gone)} {are} gone")
+        if self.change is not None:
+            sizes.append(f"the mean of {self.column} by up to {_percent(self.change)}")
+        size = "; ".join(sizes) or "single values, which the means of the months do not show"
         months = f"{plural(self.n_months, 'month')} {agreeing(self.n_months, 'differs', 'differ')}"
         return f"{self.symbol}, {when} ({months}{rows if self.n_rows else ''}): {size}"
 
@@ -99,17 +105,34 @@ def restatements(before: pa.Table, after: pa.Table) -> tuple[Restatement, ...]:
                 n_rows=sum(later["n_rows"] - earlier["n_rows"] for earlier, later in pairs),
                 column=column,
                 change=change,
+                gone=_gone(pairs),
             )
         )
     return tuple(found)
 
 
-_NO_ROWS: Mapping[str, Any] = {"sha256": "", "n_rows": 0, "means": []}
+_NO_ROWS: Mapping[str, Any] = {"sha256": "", "n_rows": 0, "means": [], "empty": []}
 
 
 def _months_of(table: pa.Table, symbol: str) -> dict[date, Mapping[str, Any]]:
     rows = table.filter(pa.compute.equal(table["symbol"], symbol)).to_pylist()
     return {row["month"]: row for row in rows}
+
+
+def _gone(pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> tuple[str, ...]:
+    """Return the columns that have no value in any of these months, and had some.
+
+    Runs before 0.6.0 recorded means of the first columns, and not which have no value.
+    """
+    pairs = [pair for pair in pairs if pair[0]["n_rows"] and pair[1]["n_rows"]]
+    empty = [set(later.get("empty") or ()) for _, later in pairs]
+    candidates = set.intersection(*empty) if empty else set()
+    had: set[str] = set()
+    for earlier, _ in pairs:
+        if earlier.get("empty") is not None:
+            had |= candidates - set(earlier["empty"])
+        had |= {each["column"] for each in earlier["means"] if each["mean"] is not None}
+    return tuple(sorted(candidates & had))
 
 
 def _largest_change(

@@ -27,7 +27,7 @@ from ray_pipeline.predicting.work import family_identities
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating.latest import LatestTraining, until_of
 from ray_pipeline.updating.meanings import LiveRows, with_meanings
-from ray_pipeline.updating.notes import late_notes, revised_notes
+from ray_pipeline.updating.notes import gone_notes, late_notes, revised_notes
 from ray_pipeline.updating.restated import Restatement, restatements
 from ray_pipeline.updating.scoring import BLOCK, ScoreSpec, SymbolWork, score_block
 from ray_pipeline.versions.names import version_name
@@ -262,7 +262,9 @@ class Scoring:
         waiting = rows_not_in(known, known_outcomes)
         asked = pa.concat_tables([waiting.select(key), new.select(key)])
         n_earlier = {symbol: n for record in found for symbol, n in record["n_earlier"].items()}
+        gone = {each.symbol: each.gone for each in restated}
         notes = [
+            *gone_notes(gone, self.trained.jobs, len(self.batch.partitions)),
             *revised_notes(predictions, known, outcomes, known_outcomes),
             *late_notes(n_earlier, known, self.until_ns, from_ns),
         ]

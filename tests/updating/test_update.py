@@ -23,8 +23,11 @@ from ray_pipeline.execution import Outcome, SerialExecutor, Unit
 from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
+from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating import Update, UpdateOptions, update_run
+from ray_pipeline.updating.notes import gone_notes
+from ray_pipeline.updating.restated import restatements
 from ray_pipeline.versions.changing import change_version, list_versions, version_lines
 
 if TYPE_CHECKING:
@@ -203,6 +206,69 @@ def test_a_restated_past(tmp_path: Path) -> None:
     assert again.slice(0, predictions.num_rows).num_rows == predictions.num_rows
     assert _update(run).is_nothing
     assert len(PredictionLedger(RunDirectory(run)).parts()) == 2
+
+
+def test_a_column_that_is_gone_is_told_by_name(tmp_path: Path) -> None:
+    """With the models that learned from it, and not as single values that changed."""
+    run = _run(tmp_path, families=["ridge"])
+    _days(tmp_path, run, [FIRST + 2])
+    for path in sorted((tmp_path / "data").rglob("*.parquet"))[:2]:
+        table = pq.ParquetFile(path).read()
+        pq.write_table(table.drop_columns(["signal"]), path)
+    update = _update(run)
+    assert [(each.symbol, each.gone) for each in update.restated] == [
+        *(("S00", ("signal",)), ("S01", ("signal",)))
+    ]
+    assert update.restated[0].told.endswith("(8 months differ): column signal is gone")
+    (note,) = [text for text in update.notes if text.startswith("column ")]
+    assert note.startswith("column signal is gone from 2 of 4 symbols (S00, S01): 1 model that")
+    assert "(cs_fwd_ret_1d__ridge; fwd_ret_1d)" in note
+
+
+def test_columns_that_are_gone() -> None:
+    """Those that had values in the months that differ, and have none in any of them now."""
+
+    def month(day: int, sha256: str, empty: list[str] | None, **means: float | None) -> pa.Table:
+        told = [{"column": name, "mean": mean} for name, mean in means.items()]
+        row = {"symbol": "A", "month": date(2024, day, 1), "n_rows": 21, "sha256": sha256}
+        mean = pa.struct([("column", pa.string()), ("mean", pa.float64())])
+        schema = pa.schema(
+            [
+                *(("symbol", pa.string()), ("month", pa.date32()), ("n_rows", pa.int64())),
+                *(("sha256", pa.string()), ("means", pa.list_(mean))),
+                ("empty", pa.list_(pa.string())),
+            ]
+        )
+        return pa.Table.from_pylist([row | {"means": told, "empty": empty}], schema=schema)
+
+    before = pa.concat_tables([month(1, "a", [], x=1.0, y=2.0), month(2, "b", ["z"], x=1.0, y=2.0)])
+    after = pa.concat_tables(
+        [
+            month(1, "c", ["x", "z"], x=None, y=2.0),
+            month(2, "d", ["x", "y", "z"], x=None, y=None),
+        ]
+    )
+    (found,) = restatements(before, after)
+    # y has values in one month; z, beyond the columns with means, had some in January.
+    assert found.gone == ("x", "z")
+    assert "columns x, z are gone" in found.told
+    old = month(1, "a", None, x=1.0).drop_columns(["empty"])
+    assert restatements(old, month(1, "c", ["x", "z"], x=None))[0].gone == ("x",)
+    unchanged = month(1, "c", ["z"], x=1.0)
+    (found,) = restatements(month(1, "a", ["z"], x=1.0), unchanged)
+    assert found.gone == ()
+    assert "single values" in found.told
+
+
+def test_what_has_learned_from_a_column_that_is_gone() -> None:
+    """The models and targets by name; nothing is claimed of a column that none has as it is."""
+    job = ServedJob("cs_y__ridge", "y", "cross_sectional", "ridge", ("a", "b"), ("A",), ())
+    gone = {"A": ("a", "c"), "B": ("y",)}
+    a, c, y = gone_notes(gone, [job], 3)
+    assert a.startswith("column a is gone from 1 of 3 symbols (A): 1 model that served learned")
+    assert "(cs_y__ridge; y)" in a
+    assert "no model that served has it" in c
+    assert "the label of a target" in y
 
 
 def test_a_symbol_that_cannot_be_scored_costs_no_other(tmp_path: Path) -> None:
