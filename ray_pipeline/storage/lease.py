@@ -120,11 +120,11 @@ class DriverLease:
     say
         Told, in a sentence, what is being waited for.
     option
-        Of the command line: what gives it another directory.
+        Of the command line: what gives it another directory; None: nothing does.
     """
 
     def __init__(
-        self, run: RunDirectory, say: Callable[[str], None], option: str = "--run-dir"
+        self, run: RunDirectory, say: Callable[[str], None], option: str | None = "--run-dir"
     ) -> None:
         self._run = run
         self._say = say
@@ -201,10 +201,13 @@ class DriverLease:
         self._say("there was none: taking over")
 
     def _in_use(self, holder: Holder) -> RunInUseError:
-        return RunInUseError(
-            f"{self._run.uri} is in use by {holder}. Wait until that run has ended, stop it, or "
-            f"give this one another directory with {self._option}."
-        )
+        way_out = "Wait until that one has ended, or stop it."
+        if self._option is not None:
+            way_out = (
+                "Wait until that run has ended, stop it, or give this one another directory with "
+                f"{self._option}."
+            )
+        return RunInUseError(f"{self._run.uri} is in use by {holder}. {way_out}")
 
     def _beat(self) -> None:
         while not self._is_over.wait(_BEAT_S) and not self.is_lost:

@@ -18,7 +18,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch, fingerprint
 from ray_pipeline.driving.progress import Reporter
 from ray_pipeline.driving.workers import open_executor
-from ray_pipeline.errors import ConfigError, ExecutionError
+from ray_pipeline.errors import ConfigError, DiscoveryError, ExecutionError
 from ray_pipeline.execution import Failed
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.schedule import UpTo
@@ -28,8 +28,11 @@ from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.options import execution_keys
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
+from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.reading import Results
 from ray_pipeline.storage import RunDirectory, absolute_uri
 from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.updating.edited import follow_edits, require_followed
 from ray_pipeline.updating.latest import latest_training
 from ray_pipeline.updating.options import UpdateOptions
 from ray_pipeline.updating.restated import Restatement
@@ -118,7 +121,8 @@ def update_run(
     """
     trained = open_trained_run(run_uri)
     run = trained.home
-    with DriverLease(run.below("ledger"), reporter.say).held() as lease:
+    with DriverLease(run.below("ledger"), reporter.say, None).held() as lease:
+        _look_at_config(run, reporter)
         updating = _Updating(run_uri, reporter, options, import_folders, Update(run.uri))
         updating.follow(lease)
         update = updating.update
@@ -138,6 +142,22 @@ def update_run(
             update.alarms = monitor_run(run_uri, options.watch_since, import_folders).alarms
         run.write_json(UPDATE, update.document())
         return update
+
+
+def _look_at_config(run: RunDirectory, reporter: Reporter) -> None:
+    """Refuse edits of the run's config that an update does not follow."""
+    own = _own_result(run)
+    if own is not None:
+        require_followed(run, own, reporter.say)
+
+
+def _own_result(run: RunDirectory) -> Results | None:
+    """Return the result of the run directory, whichever version serves; None where it has none."""
+    try:
+        found = open_run(run.uri)
+    except DiscoveryError:
+        return None
+    return found if found.record.status == "done" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +222,9 @@ class _Updating:
 
     def _config(self, config: ExperimentConfig) -> ExperimentConfig:
         """Return a config of the run, with where and how to work as the options say."""
+        own = _own_result(RunDirectory(self.run_uri))
+        if own is not None:
+            config = follow_edits(config, own.config())
         execution = execution_keys(self.options.n_workers, self.options.address)
         output = config.output.model_copy(update={"run_dir": self.run_uri})
         return config.model_copy(

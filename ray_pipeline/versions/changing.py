@@ -14,6 +14,7 @@ from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.versions.kept import kept_versions
 from ray_pipeline.versions.serving import (
     Standing,
+    finish_change,
     promote,
     roll_back,
     standings,
@@ -69,7 +70,10 @@ def change_version(
         raise ConfigError(
             f"{uri} has no version yet. A run leaves one when it is done and has trained a model."
         )
-    with DriverLease(run, say, "RUN_DIR").held():
+    with DriverLease(run, say, None).held():
+        current = finish_change(run)
+        if version is not None and current is not None and current.version == version:
+            say(f"version {version} serves already, since {current.since}: nothing was changed")
         if version is None:
             return roll_back(run, who_is_here(), why or "rolled back by hand")
         return promote(run, version, who_is_here(), why or "promoted by hand")

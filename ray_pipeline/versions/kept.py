@@ -107,7 +107,7 @@ def keep_version(run: RunDirectory, place: RunDirectory) -> VersionRecord | None
     prefix = f"{beside}/" if beside else ""
     there = [*(each for each in _FILES if place.exists(each)), *place.list(MODELS)]
     with ThreadPoolExecutor(_N_THREADS) as pool:
-        list(pool.map(lambda file: run.link(f"{prefix}{file}", f"{folder}/{file}"), there))
+        list(pool.map(lambda file: _kept(run, f"{prefix}{file}", f"{folder}/{file}"), there))
     record = results.record
     run.write_json(
         _record_name(name),
@@ -228,6 +228,14 @@ def _served(skills: Mapping[str, Sequence[float | None]]) -> float | None:
     own = skills.get(RANK_AVERAGE, [each for found in skills.values() for each in found])
     known = [skill for skill in own if skill is not None]
     return float(np.mean(known)) if known else None
+
+
+def _kept(run: RunDirectory, name: str, to: str) -> None:
+    """Keep a file. A config is copied, since people write into theirs."""
+    if to.endswith(f"/{CONFIG}"):
+        run.copy(name, to)
+    else:
+        run.link(name, to)
 
 
 def _described(run: RunDirectory, folder: str) -> dict[str, dict[str, object]]:

@@ -18,13 +18,14 @@ from panels import planted_panel, quick_config, read_json, symbol_names, write_p
 from ray_pipeline import load_run
 from ray_pipeline.cli import main
 from ray_pipeline.driving.progress import Silent
-from ray_pipeline.errors import ConfigError, DamagedFileError
+from ray_pipeline.errors import ConfigError, DamagedFileError, RunInUseError
 from ray_pipeline.execution import Outcome, SerialExecutor, Unit
 from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
 from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.updating import Update, UpdateOptions, update_run
 from ray_pipeline.updating.notes import gone_notes
 from ray_pipeline.updating.restated import restatements
@@ -449,6 +450,43 @@ def test_data_until_holds_for_updates_too(tmp_path: Path) -> None:
     predictions, _ = _tables(run)
     assert predictions.num_rows > 0
     assert max(predictions["ts"].to_pylist()).date() < date(2015, 1, 20)
+
+
+def test_an_edited_config_is_followed_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What makes models is refused by name, with the command; where work is done is followed."""
+    run = _run(tmp_path)
+    path = Path(run) / "config.yaml"
+    text = path.read_text()
+    _write(tmp_path, FIRST + 1)
+    other = text.replace("seed: 7", "seed: 8").replace("embargo_bars: 0", "embargo_bars: 1")
+    path.write_text(other)
+    capsys.readouterr()
+    assert main(["update", run]) == 2
+    error = capsys.readouterr().err
+    assert "was edited since the run: experiment.seed, validation.embargo_bars. An" in error
+    assert f"`ray-pipeline run {run}/config.yaml --run-dir {run} --replace`" in error
+    assert not PredictionLedger(RunDirectory(run)).parts()
+    path.write_text("# said by hand\n" + text.replace("keep_versions: 5", "keep_versions: 6"))
+    assert path.read_text() != "# said by hand\n" + text
+    assert main(["update", run]) == 0
+    error = capsys.readouterr().err
+    assert "this update follows: output.keep_versions" in error
+    path.write_text(other)
+    assert main(["run", str(path), "--run-dir", run, "--replace"]) == 0
+    assert main(["update", run]) == 0
+    assert read_json(Path(run) / "run.json")["seed"] == 8
+
+
+def test_an_update_at_work_is_waited_for(tmp_path: Path) -> None:
+    """The message names no option that update does not have."""
+    run = _run(tmp_path)
+    with (
+        DriverLease(RunDirectory(run).below("ledger"), print).held(),
+        pytest.raises(RunInUseError, match=r"Wait until that one has ended, or stop it\.$"),
+    ):
+        _update(run)
 
 
 def test_a_path_of_the_data_that_leads_elsewhere(

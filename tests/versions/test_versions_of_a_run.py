@@ -196,8 +196,11 @@ def test_promoting_and_rolling_back(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (journal[2].version, journal[2].over, journal[2].why) == (first, newest, "odd scores")
     assert "@" in journal[2].who
     # Promoting what serves already changes nothing.
-    change_version(str(run_dir), newest, None, print)
+    said: list[str] = []
+    change_version(str(run_dir), newest, None, said.append)
     assert len(read_journal(RunDirectory(run_dir))) == 4
+    assert len(said) == 1
+    assert f"version {newest} serves already, since " in said[0]
 
 
 def test_what_a_person_chose_stays(tmp_path: Path) -> None:
