@@ -154,7 +154,8 @@ class DataConfig(Section):
     until: Date | None = Field(
         default=None,
         description="Rows from this date on (UTC) are left aside, as if they were not there yet; "
-        "null: all are looked at.",
+        "null: all are looked at. Folds and samples are then laid out for a panel that grows, so "
+        "that the result is not that of files which end there.",
     )
     ticks: Literal["keep", "mask", "drop"] = Field(
         default="keep",

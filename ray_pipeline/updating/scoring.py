@@ -76,6 +76,8 @@ class ScoreSpec:
         Rows before this time are not scored.
     outcomes_ns
         What became of predictions from this time on is asked for.
+    horizons
+        Rows that the label of each target looks ahead, where the files hold labels.
     until_ns
         Rows from this time on are none that the models were made of.
     version
@@ -95,6 +97,7 @@ class ScoreSpec:
     outcomes_ns: int
     until_ns: int
     version: str
+    horizons: tuple[tuple[str, int], ...] = ()
 
 
 def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
@@ -165,7 +168,10 @@ def _scored(
         for target in targets
     ]
     known = [OUTCOMES.empty_table()]
-    known += [_known(table, name, spec.request, spec.outcomes_ns) for name in targets]
+    horizons = dict(spec.horizons)
+    known += [
+        _known(table, name, spec.request, spec.outcomes_ns, horizons.get(name)) for name in targets
+    ]
     is_earlier = (table.time_ns >= spec.until_ns) & (table.time_ns < spec.from_ns)
     is_earlier[: scores.first_row] = False
     inside = members_at(work.partition.membership, table.time_ns)
@@ -212,16 +218,35 @@ def _ledger_rows(
     return pa.table(columns).select(PREDICTIONS.names).cast(PREDICTIONS)
 
 
-def _known(table: SymbolTable, target: str, request: TableRequest, from_ns: int) -> pa.Table:
+def _known(
+    table: SymbolTable,
+    target: str,
+    request: TableRequest,
+    from_ns: int,
+    horizon_bars: int | None = None,
+) -> pa.Table:
     """Return the labels of a symbol from a time on, as far as they are known.
 
-    When they were known is told of computed labels alone: what others look at nobody knows.
+    A label that the files hold is known as many rows later as its horizon says, and not before,
+    whenever it was written: so the days that come one by one leave what they leave together.
+
+    Parameters
+    ----------
+    horizon_bars
+        Of such a label; None where the run does not say it, and then nobody knows when it was
+        known.
     """
     labels = table.targets[:, table.target_names.index(target)]
-    rows = np.flatnonzero((table.time_ns >= from_ns) & np.isfinite(labels))
+    is_known = (table.time_ns >= from_ns) & np.isfinite(labels)
+    if request.kind == "labeled" and horizon_bars is not None:
+        is_known[max(table.n_rows - horizon_bars, 0) :] = False
+    rows = np.flatnonzero(is_known)
     kind = OUTCOMES.field("known_ts").type
     known = pa.nulls(len(rows), kind)
-    if request.kind != "labeled":
+    if request.kind == "labeled":
+        if horizon_bars is not None:
+            known = pa.array(table.time_ns[rows + horizon_bars], kind)
+    else:
         name = base_of(target) if is_cross_sectional(target) else target
         horizon = resolve_horizon(name, request.interval, {})
         reach = reach_of_labels(table.time_ns, horizon, find_clock(table.time_ns, request.interval))

@@ -202,6 +202,7 @@ class Scoring:
         raw = raw_columns(trained.jobs, trained.quantiles(trained.jobs))
         blocks = [tuple(works[i : i + BLOCK]) for i in range(0, len(works), BLOCK)]
         families = tuple(family_identities(job.family for job in trained.jobs))
+        known = [name for name in trained.targets if name in trained.outcomes]
         return [
             Unit(
                 STAGE,
@@ -227,6 +228,7 @@ class Scoring:
                     outcomes_ns=outcomes_ns,
                     until_ns=self.until_ns,
                     version=version_of(trained),
+                    horizons=tuple((name, trained.outcomes[name][1]) for name in known),
                 ),
             )
             for block in blocks

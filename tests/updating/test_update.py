@@ -21,6 +21,8 @@ from ray_pipeline.driving.progress import Silent
 from ray_pipeline.errors import ConfigError, DamagedFileError, RunInUseError
 from ray_pipeline.execution import Outcome, SerialExecutor, Unit
 from ray_pipeline.ledger.ledger import PredictionLedger
+from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
 from ray_pipeline.predicting.serving import ServedJob
@@ -29,6 +31,7 @@ from ray_pipeline.storage.lease import DriverLease
 from ray_pipeline.updating import Update, UpdateOptions, update_run
 from ray_pipeline.updating.notes import gone_notes
 from ray_pipeline.updating.restated import restatements
+from ray_pipeline.updating.scoring import _known
 from ray_pipeline.versions.changing import change_version, list_versions, version_lines
 
 if TYPE_CHECKING:
@@ -175,6 +178,16 @@ def test_outcomes_come_later(tmp_path: Path) -> None:
     assert table["actual"].null_count > 0
     waiting = table.filter(pc.is_null(table["actual"])).select(["ts", "symbol"])
     _days(tmp_path, run, [FIRST + 3])
+    outcomes = PredictionLedger(RunDirectory(run)).outcomes()
+    assert outcomes.num_rows > 0
+    # Labels of a day are known a row later, which here is a day.
+    lags = {
+        known - ts
+        for ts, known in zip(
+            outcomes["ts"].to_pylist(), outcomes["known_ts"].to_pylist(), strict=True
+        )
+    }
+    assert lags == {timedelta(days=1)}
     later = PredictionLedger(RunDirectory(run)).table()
     joined = waiting.join(later, ["ts", "symbol"])
     labels = planted_panel(symbol_names(4))
@@ -477,6 +490,35 @@ def test_an_edited_config_is_followed_or_refused(
     assert main(["run", str(path), "--run-dir", run, "--replace"]) == 0
     assert main(["update", run]) == 0
     assert read_json(Path(run) / "run.json")["seed"] == 8
+
+
+def test_a_label_is_known_no_sooner_than_its_horizon() -> None:
+    """Whatever the files hold already: a label of two rows of the last two rows is none yet."""
+    n_rows = 6
+    table = SymbolTable(
+        symbol="A",
+        time_ns=np.arange(n_rows, dtype=np.int64) * 10**9,
+        features=np.zeros((n_rows, 1), dtype=np.float32),
+        targets=np.arange(n_rows, dtype=np.float64)[:, None],
+        feature_names=("x",),
+        target_names=("y",),
+    )
+    request = TableRequest(
+        kind="labeled",
+        time_column=None,
+        features=("x",),
+        targets=("y",),
+        max_rows=None,
+        min_rows=1,
+        bar_seconds=1,
+        session_bars=1,
+    )
+    found = _known(table, "y", request, 10**9, 2)
+    assert found["actual"].to_pylist() == [1.0, 2.0, 3.0]
+    assert found["known_ts"].cast(pa.int64()).to_pylist() == [3 * 10**9, 4 * 10**9, 5 * 10**9]
+    unsaid = _known(table, "y", request, 10**9)
+    assert unsaid.num_rows == n_rows - 1
+    assert unsaid["known_ts"].null_count == n_rows - 1
 
 
 def test_an_update_at_work_is_waited_for(tmp_path: Path) -> None:
