@@ -67,8 +67,16 @@ def _execute(options: argparse.Namespace) -> int:
         put_json(found)
     else:
         put(*prediction_lines(found))
-        put(f"predictions: {options.out}")
+        put(f"predictions: {_folder(options.out, found['data']['interval'])}")
     return 0
+
+
+def _folder(out: str, interval: str | None) -> str:
+    """Return the folder that holds the predictions and nothing else, which readers take whole.
+
+    Without an interval that is none: the record is beside them, and so are units.
+    """
+    return f"{out.rstrip('/')}/interval={interval}" if interval else out
 
 
 COMMAND = Command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from panels import labeled_table, write_panel
 from trained_runs import TARGET, Trained, arguments, predict
@@ -26,8 +27,11 @@ def test_it_tells_what_was_scored(
     assert failed.startswith("- S01: ArtifactError: symbol S01: cs_fwd_ret_1d__ridge needs")
     assert noted == "NEW: not in the run: only pooled models serve here"
     assert proof == "120 predictions of training rows are those of the training, bit for bit"
-    assert counts == "2 symbols, 640 rows, 1 target scored"
-    assert place == f"predictions: {tmp_path / 'out'}"
+    assert counts.startswith("2 symbols, 640 rows, 1 target scored")
+    folder = tmp_path / "out/interval=1d"
+    assert place == f"predictions: {folder}"
+    everything = pd.read_parquet(folder)  # as README says
+    assert everything.groupby("symbol", observed=True).size().to_dict() == {"S00": 320, "NEW": 320}
     assert "predicting: 3/3, 1 failed" in output.err
 
 
