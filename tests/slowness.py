@@ -12,6 +12,10 @@ SLOW_MODULES = (
     # whole runs; test_pipeline.py and releases/ stand for them
     "comparing/test_run_comparison.py",
     "driving",
+    "notebook/test_documented_example.py",
+    "notebook/test_exports.py",
+    "notebook/test_run_as_an_object.py",
+    "notebook/test_run_from_a_frame.py",
     "predicting",
     "quickstart",
     "results/test_damaged_files.py",

@@ -148,6 +148,41 @@ def test_terminal_rewrites_one_line(clock: Clock) -> None:
     )
 
 
+def shown_by_a_notebook(written: str) -> list[str]:
+    """Return the lines that a notebook shows: a carriage return goes back, and nothing clears."""
+    lines = []
+    for line in written.split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return lines
+
+
+def test_notebook_rewrites_one_line(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that went well leaves no line behind, and no line keeps the end of a longer one."""
+    stream = io.StringIO()
+    monkeypatch.setattr(ray_pipeline.driving.progress, "_NOTEBOOKS", (type(stream).__module__,))
+    progress = Progress(stream)
+    for n_done in range(1, 4):
+        progress.outcome(_done(stage="prove_pooled"), n_done, 3)
+        clock.now += 0.1  # the second one comes too soon to be shown
+    assert stream.getvalue().count("\r") == 1
+    progress.outcome(_done(), 1, 1)
+    assert shown_by_a_notebook(stream.getvalue()) == ["[00:00] ranking, per symbol: 1/1"]
+    progress.say("warning: few symbols")
+    progress.outcome(_failed("A", "DataError: odd"), 1, 1)
+    progress.outcome(_done(stage="train_symbol"), 1, 1)
+    progress.say("done")
+    assert shown_by_a_notebook(stream.getvalue()) == [
+        "[00:00] warning: few symbols",
+        "[00:00]   A: odd",
+        "[00:00] ranking, per symbol: 1/1, 1 left out",
+        "[00:00] done",
+        "",
+    ]
+
+
 def test_quick_listing_is_not_told(clock: Clock) -> None:
     """A listing speaks up after five seconds, and every five from then on."""
     stream = io.StringIO()

@@ -17,10 +17,13 @@ PUBLIC = {
     "DataConfig",
     "ExperimentConfig",
     "RayPipelineError",
+    "Run",
     "__version__",
     "discover_symbols_from_data_dir",
     "load_experiment_config",
     "load_run",
+    "open_run",
+    "run",
     "select_symbol_batch",
 }
 

@@ -19,8 +19,18 @@ __all__ = ["compare_runs"]
 Digests = Mapping[str, bytes]
 
 
-def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
+def compare_runs(
+    uri_a: str,
+    uri_b: str,
+    options_a: Mapping[str, Any] | None = None,
+    options_b: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Compare what two runs computed: the content of all files that ``content_sha256`` covers.
+
+    Parameters
+    ----------
+    options_a, options_b
+        fsspec options of their stores, without secrets.
 
     Returns
     -------
@@ -43,7 +53,7 @@ def compare_runs(uri_a: str, uri_b: str) -> dict[str, Any]:
     Files are equal when they have the same digest in ``content_sha256``. Tables are read in
     batches, twice where they differ.
     """
-    a, b = open_run(uri_a), open_run(uri_b)
+    a, b = open_run(uri_a, options_a), open_run(uri_b, options_b)
     digests_a, digests_b = _digests(a.files), _digests(b.files)
     files = [
         {"name": name, "state": _state(digests_a.get(name), digests_b.get(name))}

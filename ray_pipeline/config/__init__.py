@@ -18,6 +18,7 @@ from ray_pipeline.config.experiment import (
     TrackingConfig,
 )
 from ray_pipeline.config.loading import (
+    build_experiment_config,
     config_schema,
     dump_config,
     load_experiment_config,
@@ -52,6 +53,7 @@ __all__ = [
     "TrainingConfig",
     "UserStageConfig",
     "ValidationConfig",
+    "build_experiment_config",
     "config_schema",
     "dump_config",
     "load_experiment_config",

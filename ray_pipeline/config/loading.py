@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from ray_pipeline.config.data_sections import ExperimentSection
 from ray_pipeline.config.document import ConfigProblem, Document, parse_yaml, write_yaml
 from ray_pipeline.config.experiment import ExperimentConfig
 from ray_pipeline.config.overrides import apply_override, override_source
+from ray_pipeline.config.plain import plain_values
 from ray_pipeline.config.problems import listed, validation_problems
 from ray_pipeline.errors import ConfigError
 
 __all__ = [
+    "build_experiment_config",
     "config_schema",
     "dump_config",
     "load_experiment_config",
@@ -78,7 +80,43 @@ def parse_experiment_config(
     ConfigError
         As in `load_experiment_config`.
     """
-    document = _read(text, source)
+    return _built(_read(text, source), source, overrides, name)
+
+
+def build_experiment_config(
+    values: Mapping[str, Any], overrides: Sequence[str] = (), source: str = "config"
+) -> ExperimentConfig:
+    """Make a config of a mapping of sections, as a notebook has it.
+
+    Parameters
+    ----------
+    values
+        Sections and their keys, as a YAML file has them; whatever is left out has its default.
+        Tuples, paths, dates and numbers of NumPy stand for lists, texts and numbers.
+    overrides
+        As in `load_experiment_config`.
+    source
+        What messages call it.
+
+    Raises
+    ------
+    ConfigError
+        As in `load_experiment_config`, and for values that no YAML file could hold.
+
+    Examples
+    --------
+    >>> build_experiment_config({"data": {"data_dir": "panel", "symbols": (700,)}}).data.symbols
+    ('700',)
+    """
+    text = write_yaml(plain_values(values, source))
+    # Lines are those of a text that nobody wrote.
+    document = parse_yaml(source, text, ExperimentConfig, numbered=False)
+    return _built(document, source, overrides, None)
+
+
+def _built(
+    document: Document, source: str, overrides: Sequence[str], name: str | None
+) -> ExperimentConfig:
     for override in overrides:
         apply_override(document, override, ExperimentConfig)
     if name is not None:

@@ -19,6 +19,13 @@ WARNING = "warning: "
 nothing else is told."""
 
 
+NOTEBOOK_INTERVAL_S = 0.25
+"""In a notebook the line at most this often: each is a message to the browser, and is saved."""
+
+_NOTEBOOKS = ("ipykernel.", "google.colab.")
+"""Modules of the streams that a notebook puts in place of standard output and error."""
+
+
 class Reporter(Protocol):
     """Told what happens in a run."""
 
@@ -81,7 +88,10 @@ class Stream:
 
 
 class Progress:
-    """Counts units of a step: one line rewritten on a terminal, plain lines elsewhere.
+    """Counts units of a step: a line rewritten in terminals and notebooks, plain lines elsewhere.
+
+    A notebook goes back to the beginning of a line, and knows no terminal's command to clear it. It
+    keeps what is told, so that a step that went well leaves no line behind there.
 
     Parameters
     ----------
@@ -93,13 +103,15 @@ class Progress:
 
     def __init__(self, stream: TextIO, *, is_quiet: bool = False) -> None:
         self._stream = Stream(stream)
-        self._terminal = stream.isatty()
+        self._notebook = type(stream).__module__.startswith(_NOTEBOOKS)
+        self._terminal = stream.isatty() and not self._notebook
         self._is_quiet = is_quiet
         self._start = time.monotonic()
         self._last_listed = -INTERVAL_S
         self._steps = StepCounter()
         self._left_s: float | None = None
         self._open_line = False
+        self._width, self._last_shown = 0, -NOTEBOOK_INTERVAL_S
 
     def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Print a sentence on a line of its own."""
@@ -122,9 +134,10 @@ class Progress:
         step = self._steps.count(outcome, n_done, n_total)
         if not isinstance(outcome, Done):
             self._line(f"  {outcome.unit.key}: {outcome.reason}")
-        if not self._is_quiet and (self._steps.is_due() or self._terminal):
+        if not self._is_quiet and (self._steps.is_due() or self._can_rewrite()):
             self._steps.told()
-            self._show(self._account(step), step.is_last)
+            is_kept = step.is_last and not self._notebook
+            self._show(self._account(step), is_kept or bool(step.is_last and step.n_lost))
 
     def _account(self, step: StepCount) -> str:
         text = f"{title_of(step.name)}: {step.n_done}/{step.n_total}"
@@ -142,21 +155,30 @@ class Progress:
         left_s = step.left_s(time.monotonic())
         return text if left_s is None else f"{text}, about {duration_text(left_s)} left"
 
+    def _can_rewrite(self) -> bool:
+        since = time.monotonic() - self._last_shown
+        return self._terminal or (self._notebook and since >= NOTEBOOK_INTERVAL_S)
+
     def _line(self, text: str) -> None:
         if self._open_line:
-            self._stream.write("\r\x1b[2K")
+            self._stream.write(self._cleared())
             self._open_line = False
         self._stream.write(f"{self._clock()} {_shown(text)}\n")
 
     def _show(self, text: str, last: bool) -> None:
         line = f"{self._clock()} {_shown(text)}"
-        if not self._terminal:
+        self._last_shown = time.monotonic()
+        if not (self._terminal or self._notebook):
             self._stream.write(f"{line}\n")
             return
-        if not last:  # a line that the terminal breaks could not be rewritten
+        if self._terminal and not last:  # a line that the terminal breaks could not be rewritten
             line = line[: get_terminal_size().columns - 1]
-        self._stream.write(f"\r\x1b[2K{line}" + ("\n" if last else ""))
-        self._open_line = not last
+        back = self._cleared() if self._terminal or self._open_line else ""
+        self._stream.write(f"{back}{line}" + ("\n" if last else ""))
+        self._open_line, self._width = not last, len(line)
+
+    def _cleared(self) -> str:
+        return "\r\x1b[2K" if self._terminal else f"\r{' ' * self._width}\r"
 
     def _clock(self) -> str:
         elapsed = int(time.monotonic() - self._start)

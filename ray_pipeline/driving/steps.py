@@ -53,6 +53,11 @@ class StepCount:
         return self.n_done == self.n_total
 
     @property
+    def n_lost(self) -> int:
+        """How many came to nothing."""
+        return self.n_left_out + self.n_failed
+
+    @property
     def is_from_before(self) -> bool:
         """Whether nothing had to be computed until now."""
         return self.n_before == self.n_done

@@ -32,7 +32,11 @@ Row = Mapping[str, Any]
 
 
 def explain_target(
-    uri: str, target: str, symbol: str | None = None, max_models: int | None = None
+    uri: str,
+    target: str,
+    symbol: str | None = None,
+    max_models: int | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Gather what a run knows of a target, or of one symbol's part in it.
 
@@ -42,6 +46,8 @@ def explain_target(
         Keep its figures, route, own features and models alone.
     max_models
         Models whose out-of-sample skill is read, one request each; None: all.
+    storage_options
+        fsspec options of the run's store, without secrets.
 
     Returns
     -------
@@ -56,7 +62,7 @@ def explain_target(
     ConfigError
         When the run ranked no such target, or has no figures of this symbol and will have none.
     """
-    run = open_run(uri)
+    run = open_run(uri, storage_options)
     contents = read_contents(run, target, symbol, max_models)
     check_target(contents, run.uri, target)
     if symbol is not None:

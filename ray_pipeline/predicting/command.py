@@ -64,6 +64,7 @@ def predict_panel(
     reporter: Reporter,
     options: PredictOptions = AS_IN_THE_RUN,
     import_folders: Sequence[str] = (),
+    run_options: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Score every symbol under a data directory, each by the models that its route leads to.
 
@@ -73,6 +74,8 @@ def predict_panel(
     ----------
     import_folders
         Where modules with features of your own are looked for too.
+    run_options
+        fsspec options of the run's store, without secrets.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def predict_panel(
             "--history and --in-sample: both give rows before the models' training was over, the "
             "one out of sample and the other not. Leave one of them out."
         )
-    trained = open_trained_run(run_uri, version=options.version)
+    trained = open_trained_run(run_uri, run_options, options.version)
     since = None if options.since is None else since_ns(options.since)
     jobs = trained.jobs_of(options.targets)
     config = _config(trained, data_dir, out, options)

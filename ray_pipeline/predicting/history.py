@@ -173,7 +173,11 @@ def read_walks(
 
 
 def history_scores(
-    table: pa.Table, jobs: Sequence[ServedJob], schema: pa.Schema, before_ns: int
+    table: pa.Table,
+    jobs: Sequence[ServedJob],
+    targets: Collection[str],
+    schema: pa.Schema,
+    before_ns: int,
 ) -> pa.Table:
     """Return a symbol's walk-forward as rows of scores.
 
@@ -182,25 +186,29 @@ def history_scores(
     table
         As `split_history` wrote it.
     jobs
-        What serves the symbol.
+        What served the symbol there, by whose places its rows are told apart.
+    targets
+        Those to give, which may be fewer than these jobs have.
     schema
         Of scores.
     before_ns
         From when on models score by themselves.
     """
+    own_places = {i: job for i, job in enumerate(jobs) if job.target in targets}
+    table = table.filter(pc.is_in(table["job"], pa.array(list(own_places), pa.int32())))
     table = table.filter(pc.less(table["ts"].cast(pa.int64()), before_ns))
     times = np.unique(table["ts"].cast(pa.int64()).to_numpy())
     columns: dict[str, np.ndarray[Any, Any]] = {}
     standings: dict[str, np.ndarray[Any, Any]] = {}
     groups = np.full(len(times), None, dtype=object)
-    for i, job in enumerate(jobs):
+    for i, job in own_places.items():
         own = table.filter(pc.equal(table["job"], i))
         at = np.searchsorted(times, own["ts"].cast(pa.int64()).to_numpy())
         columns[job.column] = _placed(own["prediction"], at, len(times))
         standings[job.job_id] = _placed(own["standing"], at, len(times))
         if GROUP in own.column_names:
             groups[at] = own[GROUP].to_pylist()
-    columns |= target_scores(jobs, standings)
+    columns |= target_scores(list(own_places.values()), standings)
     columns[GROUP] = groups
     arrays = [pa.array(times, schema.field("ts").type), pa.array(np.zeros(len(times), dtype=bool))]
     for field in list(schema)[2:]:

@@ -108,9 +108,9 @@ class PredictSpec:
     ----------
     scores
         Table that `score_symbol` wrote.
-    history, jobs
-        Table of the symbol's walk-forward, whose rows come before these; None: they do not. And
-        what serves the symbol.
+    history, walked
+        Table of the symbol's walk-forward, whose rows come before these; None: they do not. And the
+        jobs by which it was sorted, of more targets perhaps than are wanted here.
     calibrated
         By target.
     columns
@@ -125,7 +125,7 @@ class PredictSpec:
 
     scores: str
     history: str | None
-    jobs: tuple[ServedJob, ...]
+    walked: tuple[ServedJob, ...]
     calibrated: Mapping[str, CalibratedRows]
     targets: tuple[str, ...]
     raw: tuple[str, ...]
@@ -253,7 +253,7 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     if spec.history is not None:
         walked = reader.run.read_table(spec.history)
         plain = scores_schema(spec.targets, spec.raw, is_grouped=spec.is_grouped)
-        earlier = history_scores(walked, spec.jobs, plain, spec.known_ns)
+        earlier = history_scores(walked, spec.walked, spec.targets, plain, spec.known_ns)
         scores = pa.concat_tables([earlier, scores])
     if spec.since_ns is not None:
         scores = scores.filter(pc.greater_equal(scores["ts"].cast(pa.int64()), spec.since_ns))

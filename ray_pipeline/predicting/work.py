@@ -88,7 +88,7 @@ class ScoringWork:
                 PredictSpec(
                     scores=record["scores"],
                     history=scored.history.get(symbol) if self.options.history else None,
-                    jobs=self.served[symbol].jobs,
+                    walked=tuple(scored.walked.get(symbol, ())),
                     calibrated=scored.calibrated.get(symbol, {}),
                     targets=self.targets,
                     raw=self.raw,
@@ -114,8 +114,8 @@ class ScoredSymbols:
     records
         Of `score_symbol` by symbol, in the order of the batch: ``scores`` names the table of all
         rows that models score.
-    history
-        Table of each symbol's walk-forward, if it was read.
+    history, walked
+        Table of each symbol's walk-forward, if it was read, and the jobs by which it was sorted.
     calibrated
         By symbol and target where it is said what these scores mean.
     digests
@@ -124,6 +124,7 @@ class ScoredSymbols:
 
     records: Mapping[str, Mapping[str, Any]]
     history: Mapping[str, str]
+    walked: Mapping[str, Sequence[ServedJob]]
     calibrated: Mapping[str, Mapping[str, CalibratedRows]]
     digests: Mapping[str, frozenset[str]]
 
@@ -148,23 +149,23 @@ def score_symbols(runner: UnitRunner, work: ScoringWork, request: TableRequest) 
         symbol: work.served[symbol].jobs for symbol in work.served_symbols
     }
     of_run = work.trained.serving_all() if work.meanings else {}
+    # Of symbols of the run by all of its jobs, whichever targets are wanted: others teach by them.
+    walked = {**jobs, **of_run}
     history: Mapping[str, str] = {}
     if work.meanings or work.options.history:
         trained = work.trained
-        history = read_history(
-            runner, trained.run, trained.run_options, trained.content, {**jobs, **of_run}
-        )
+        history = read_history(runner, trained.run, trained.run_options, trained.content, walked)
     units = work.score_units(request)
     records = runner.run(units)
     records = {symbol: records[symbol] for symbol in jobs if symbol in records}
     meanings = {meaning.target: meaning for meaning in work.meanings}
-    calibrating = calibrate_units(meanings, {**jobs, **of_run}, of_run, records, history)
+    calibrating = calibrate_units(meanings, walked, of_run, records, history)
     calibrated = run_calibration(runner, calibrating)
     digests = {
         "score": frozenset(unit.digest for unit in units),
         "calibrate": frozenset(unit.digest for unit in calibrating),
     }
-    return ScoredSymbols(records, history, calibrated, digests)
+    return ScoredSymbols(records, history, walked, calibrated, digests)
 
 
 def family_identities(families: Iterable[str]) -> Iterator[Identity]:

@@ -1,7 +1,13 @@
 """Filesystems, listings and the run directory: the only home of fsspec and s3fs."""
 
 from ray_pipeline.storage.batches import table_batches
-from ray_pipeline.storage.content import content_sha256, file_digest, file_digests, joint_sha256
+from ray_pipeline.storage.content import (
+    content_sha256,
+    file_digest,
+    file_digests,
+    joint_sha256,
+    memory_table_sha256,
+)
 from ray_pipeline.storage.failures import reason_of, storage_errors
 from ray_pipeline.storage.filesystems import (
     FileSystem,
@@ -47,6 +53,7 @@ __all__ = [
     "list_folders",
     "list_names",
     "listing_denied",
+    "memory_table_sha256",
     "open_filesystem",
     "overlap",
     "reason_of",

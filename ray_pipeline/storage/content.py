@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -18,7 +18,14 @@ from ray_pipeline.storage.documents import canonical_json
 from ray_pipeline.storage.run_directory import RunDirectory
 from ray_pipeline.storage.values import fixed_width, is_text, json_texts, plain, type_name
 
-__all__ = ["content_sha256", "file_digest", "file_digests", "joint_sha256", "table_sha256"]
+__all__ = [
+    "content_sha256",
+    "file_digest",
+    "file_digests",
+    "joint_sha256",
+    "memory_table_sha256",
+    "table_sha256",
+]
 
 _FILES_AT_ONCE = 8
 
@@ -112,9 +119,17 @@ def table_sha256(file: pq.ParquetFile) -> str:
     Floats count by their bits, so that −0.0 is not 0.0, but every NaN is the same NaN;
     timestamps by their integer and unit; text by lengths and bytes. A null is not a value.
     """
-    schema = file.schema_arrow
+    return _sha256_of(file.schema_arrow, table_batches(file))
+
+
+def memory_table_sha256(table: pa.Table) -> str:
+    """Hash a table in memory; see `table_sha256`, which gives the same for its file."""
+    return _sha256_of(table.schema, table.to_batches())
+
+
+def _sha256_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
     columns = [_ColumnHash(field.type) for field in schema]
-    for batch in table_batches(file):
+    for batch in batches:
         for column, values in zip(columns, batch.columns, strict=True):
             column.update(values)
     total = hashlib.sha256()

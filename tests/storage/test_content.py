@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ray_pipeline.errors import StorageError
 from ray_pipeline.storage import RunDirectory, content_sha256
-from ray_pipeline.storage.content import table_sha256
+from ray_pipeline.storage.content import memory_table_sha256, table_sha256
 
 MIXED = pa.table(
     {
@@ -71,6 +71,12 @@ def test_memory_layout_does_not_matter() -> None:
     lists = pa.table({"l": pa.array([["a"], None])})
     large = pa.table({"l": pa.array([["a"], None], pa.large_list(pa.large_string()))})
     assert _digest(large) == _digest(lists)
+
+
+@pytest.mark.parametrize("table", [MIXED, MIXED.slice(1, 2), pa.concat_tables([MIXED, MIXED])])
+def test_a_table_in_memory_counts_as_its_file(table: pa.Table) -> None:
+    """Whatever it was cut from or put together of."""
+    assert memory_table_sha256(table) == _digest(table)
 
 
 def test_metadata_does_not_matter() -> None:

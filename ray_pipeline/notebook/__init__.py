@@ -1,0 +1,6 @@
+"""Runs in Python, as notebooks want them: from a data frame to a result, and what comes next."""
+
+from ray_pipeline.notebook.opened import Run, open_run
+from ray_pipeline.notebook.running import run
+
+__all__ = ["Run", "open_run", "run"]

@@ -1,0 +1,176 @@
+"""A run from Python: a config in any form, and the data as a frame if they are one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray_pipeline.config import (
+    ExperimentConfig,
+    build_experiment_config,
+    dump_config,
+    load_experiment_config,
+    parse_experiment_config,
+)
+from ray_pipeline.driving.places import options_for
+from ray_pipeline.driving.progress import Progress, Reporter
+from ray_pipeline.driving.workers import names_own_modules
+from ray_pipeline.errors import ConfigError
+from ray_pipeline.notebook.frames import as_table
+from ray_pipeline.notebook.opened import Run
+from ray_pipeline.notebook.partitions import split_frame, write_partitions
+from ray_pipeline.pipeline import check_families, run_pipeline
+from ray_pipeline.storage import RunDirectory
+from ray_pipeline.user_code.functions import import_from
+
+__all__ = ["AnyConfig", "run"]
+
+AnyConfig = str | os.PathLike[str] | Mapping[str, Any] | ExperimentConfig
+
+_PLACEHOLDER = "data.data_dir=(the frame)"
+_BESIDE = "-panel"
+"""Ends the name of the folder beside the run directory that has frames as partitions."""
+
+
+def run(
+    config: AnyConfig,
+    data: Any = None,
+    *,
+    symbol: str | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    panel_dir: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+    fresh: bool = False,
+    replace: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Run the whole pipeline, or the rest of it, and return the result.
+
+    What ``ray-pipeline run`` does, on a data frame too. The same call continues a run that was
+    stopped, and of one that is done it takes what is finished.
+
+    Parameters
+    ----------
+    config
+        The path of a YAML file, a mapping of sections (``{"data": {"interval": "1d"}}``), or an
+        `ExperimentConfig`. What is left out has its default; ``ray-pipeline schema`` lists the
+        keys.
+    data
+        A long frame of pandas, polars or Arrow, with a column for the symbol and one for the time,
+        sorted or not, read instead of ``data.data_dir``. None: that place is read. It is written
+        once, as a Parquet file per symbol, into a folder that its content names.
+    symbol
+        Name of the frame's symbol column; None: that of ``data.columns.symbol``, or the first that
+        is called symbol, ticker, asset and the like.
+    run_dir
+        Instead of ``output.run_dir``.
+    panel_dir
+        Where the frame is written; None: beside the run directory, with ``-panel`` behind its
+        name. Workers have to reach it: beside a cluster of several machines a shared disk or a
+        store.
+    overrides
+        ``KEY=VALUE`` texts that replace single keys, as in `load_experiment_config`.
+    fresh
+        Forget what earlier runs finished in this directory.
+    replace
+        Put the result in place of one of another config or another frame, once it is complete.
+    progress
+        Tell on standard error what happens; in a notebook one line is rewritten. False: warnings and
+        failures alone.
+
+    Returns
+    -------
+    Run
+        The result, which a notebook shows as a short verdict.
+
+    Raises
+    ------
+    ConfigError, DataError, DiscoveryError
+        When config and data do not fit together, or the run directory holds another's result.
+    RunInUseError
+        When another process works on the run directory.
+    ExecutionError
+        When the run as a whole failed; `open_run` opens what it left, with the reason.
+
+    Examples
+    --------
+    A small frame needs no Ray:
+
+    >>> import ray_pipeline
+    >>> config = {
+    ...     "experiment": {"name": "first_look"},
+    ...     "data": {"interval": "1h"},
+    ...     "columns": {"targets": ["fwd_ret_6h"]},
+    ...     "execution": {"executor": "serial"},
+    ... }
+    >>> run = ray_pipeline.run(config, frame, progress=False)  # doctest: +SKIP
+    >>> run.status, sorted(run.targets["view"])  # doctest: +SKIP
+    ('done', ['cross_sectional', 'symbol_specific'])
+    >>> print(run.explain("fwd_ret_6h")["ranking"]["n_targets"])  # doctest: +SKIP
+    1
+    >>> run.table("predictions", ["ts", "symbol", "prediction"]).column_names  # doctest: +SKIP
+    ['ts', 'symbol', 'prediction']
+    """
+    checked = _checked(config, overrides, run_dir, has_frame=data is not None)
+    check_families(checked)
+    if names_own_modules(checked):
+        beside = [] if isinstance(config, Mapping | ExperimentConfig) else [_folder_of(config)]
+        import_from(os.getcwd(), *beside)
+    reporter = Progress(sys.stderr, is_quiet=not progress)
+    if data is not None:
+        checked = _with_frame(checked, data, symbol, panel_dir, reporter)
+    elif symbol is not None or panel_dir is not None:
+        raise ConfigError("run: symbol and panel_dir are for a data frame, and data is None.")
+    result = run_pipeline(checked, reporter, fresh=fresh, replace=replace)
+    reporter.say(f"done: {result.message}")
+    return Run(result.run_dir, options_for(result.run_dir, checked))
+
+
+def _checked(
+    config: AnyConfig,
+    overrides: Sequence[str],
+    run_dir: str | os.PathLike[str] | None,
+    *,
+    has_frame: bool,
+) -> ExperimentConfig:
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides={overrides!r} is one text; a list is needed: [{overrides!r}]")
+    keys = [*overrides]
+    if run_dir is not None:
+        keys.append(f"output.run_dir={os.fspath(run_dir)}")
+    if has_frame:
+        # Required of a config, and not known before the run directory is.
+        keys.append(_PLACEHOLDER)
+    if isinstance(config, ExperimentConfig):
+        return parse_experiment_config(dump_config(config), "config", keys)
+    if isinstance(config, str | os.PathLike):
+        return load_experiment_config(config, keys)
+    return build_experiment_config(config, keys)
+
+
+def _folder_of(path: str | os.PathLike[str]) -> str:
+    return os.path.dirname(os.path.abspath(path))
+
+
+def _with_frame(
+    config: ExperimentConfig,
+    data: Any,
+    symbol: str | None,
+    panel_dir: str | os.PathLike[str] | None,
+    reporter: Reporter,
+) -> ExperimentConfig:
+    """Write the frame, and return the config that reads it from there."""
+    split = split_frame(as_table(data), config.data, symbol)
+    results = config.output.run_dir
+    place = os.fspath(panel_dir) if panel_dir is not None else f"{results.rstrip('/')}{_BESIDE}"
+    options = dict(config.data.storage_options)
+    if panel_dir is None and not options:
+        options = options_for(results, config)
+    folder = RunDirectory(place, options)
+    where = write_partitions(split, folder, config.data.interval, reporter.say)
+    found = config.data.model_copy(
+        update={"data_dir": where, "layout": None, "storage_options": options}
+    )
+    return config.model_copy(update={"data": found})
