@@ -167,7 +167,7 @@ def test_notebook_rewrites_one_line(clock: Clock, monkeypatch: pytest.MonkeyPatc
     for n_done in range(1, 4):
         progress.outcome(_done(stage="prove_pooled"), n_done, 3)
         clock.now += 0.1  # the second one comes too soon to be shown
-    assert stream.getvalue().count("\r") == 1
+    assert stream.getvalue().count("proving") == 2
     progress.outcome(_done(), 1, 1)
     assert shown_by_a_notebook(stream.getvalue()) == ["[00:00] ranking, per symbol: 1/1"]
     progress.say("warning: few symbols")

@@ -77,8 +77,8 @@ def run(
     replace
         Put the result in place of one of another config or another frame, once it is complete.
     progress
-        Tell on standard error what happens; in a notebook one line is rewritten. False: warnings and
-        failures alone.
+        Tell on standard error what happens; in a notebook one line is rewritten. False: warnings
+        and failures alone.
 
     Returns
     -------

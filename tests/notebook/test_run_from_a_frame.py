@@ -39,7 +39,7 @@ def test_the_same_call_continues(made: Made, monkeypatch: pytest.MonkeyPatch) ->
     told = stream.getvalue()
     assert "of data in" in told
     assert ", as before" in told
-    assert "ranking, per symbol: 8/8, 8 from before" in told
+    assert "ranking, per symbol: 8/8, from before" in told
     assert "done: " in told
 
 
