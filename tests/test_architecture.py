@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("doubt", "selection"),
     ("routing",),
     ("training",),
-    ("evaluating",),
+    ("calibration", "evaluating"),
     ("estimating",),
     ("results",),
     ("ledger",),
@@ -64,6 +64,7 @@ KNOWS_ONLY = {
 """Entries that know less than all the rows below them."""
 
 STAGES = (
+    "calibration",
     "doubt",
     "evaluating",
     "inspecting",

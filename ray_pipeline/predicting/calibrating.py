@@ -11,25 +11,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ray_pipeline.execution.artifacts import table_name
-from ray_pipeline.execution.protocol import Unit
-from ray_pipeline.execution.runner import UnitRunner
-from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.predicting.calibrated import (
+from ray_pipeline.calibration.meanings import (
     OUTCOMES,
     Meaning,
-    known_times,
     make_map,
-    outcome_table,
     rows_of,
     teachers,
     views_of,
 )
-from ray_pipeline.predicting.history import history_outcomes
-from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.calibration.walk_forward import history_source_rows
+from ray_pipeline.execution.artifacts import table_name
+from ray_pipeline.execution.protocol import Unit
+from ray_pipeline.execution.runner import UnitRunner
+from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import View
 from ray_pipeline.statistics.delayed_outcomes import DelayedRows, Waiting, walk_online
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = [
     "CalibrateSpec",
@@ -37,7 +35,6 @@ __all__ = [
     "OutcomeSource",
     "calibrate_target",
     "calibrate_units",
-    "history_source_rows",
     "read_calibrated",
     "run_calibration",
 ]
@@ -195,18 +192,6 @@ def read_calibrated(run: RunDirectory, where: CalibratedRows) -> pa.Table:
         with run.open_table(name) as file:
             pieces.append(file.read_row_group(where.row_group))
     return pa.concat_tables(pieces)
-
-
-def history_source_rows(
-    walked: pa.Table, jobs: Sequence[ServedJob], meaning: Meaning, views: Sequence[View]
-) -> pa.Table:
-    """Return a symbol's walk-forward as `OUTCOMES`.
-
-    A label is known at the symbol's row a horizon on. Those of the last rows are not learned from:
-    when they were known, the walk-forward does not say.
-    """
-    times, scores, actual = history_outcomes(walked, jobs, meaning.target, views)
-    return outcome_table(times, known_times(times, meaning.horizon_bars), scores, actual)
 
 
 def _outcomes_of(reader: PanelReader, source: OutcomeSource, spec: CalibrateSpec) -> pa.Table:

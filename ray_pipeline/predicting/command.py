@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
+from ray_pipeline.calibration.meanings import Meaning, calibrated_columns
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch, choose_batch, fingerprint
 from ray_pipeline.driving.places import Directory, data_options_for, options_for, require_usable
@@ -26,7 +27,6 @@ from ray_pipeline.predicting.account import (
     open_predictions,
     require_same_options,
 )
-from ray_pipeline.predicting.calibrated import Meaning, calibrated_columns
 from ray_pipeline.predicting.doubt import doubt_warnings
 from ray_pipeline.predicting.history import require_standings
 from ray_pipeline.predicting.models import ScoringReader

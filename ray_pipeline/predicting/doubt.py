@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.evaluating.doubt import doubted_worth
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.ranking.doubt import doubted_skills
+from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.wording import plural, some_of
 
 __all__ = ["doubt_warnings", "doubted_models", "doubted_targets"]

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ray_pipeline.calibration.scores import target_scores
+from ray_pipeline.calibration.walk_forward import placed, read_walks
 from ray_pipeline.errors import ArtifactError
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.panel.reader import PanelReader
-from ray_pipeline.predicting.scoring import score_column, target_scores
-from ray_pipeline.predicting.serving import ServedJob
-from ray_pipeline.records import View
 from ray_pipeline.results.tables import PREDICTIONS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = [
     "HistorySpec",
     "has_standings",
-    "history_outcomes",
     "history_scores",
     "read_history",
-    "read_walks",
     "require_standings",
     "split_history",
 ]
@@ -40,10 +37,6 @@ Ints = NDArray[np.int64]
 
 _ROWS_AT_ONCE = 4_000_000
 """Rows of the whole table for which one unit sorts out those of its symbols."""
-
-_COLUMNS = ("ts", "symbol", "target", "view", "family", "prediction", "actual", "standing")
-_JOB = ("target", "view", "family")
-_KEPT = ("ts", "prediction", "actual", "standing", GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,38 +133,6 @@ def split_history(reader: PanelReader, spec: HistorySpec) -> dict[str, Any]:
     return {"files": files}
 
 
-def read_walks(
-    run: RunDirectory, symbols: Sequence[tuple[str, tuple[ServedJob, ...]]]
-) -> Iterator[tuple[str, pa.Table]]:
-    """Read the out-of-sample predictions of symbols, and give them one symbol after the other.
-
-    Parameters
-    ----------
-    symbols
-        What serves each symbol.
-    """
-    jobs: set[tuple[str, str, str]] = {
-        (job.target, job.view, job.family) for _, each in symbols for job in each
-    }
-    wanted = pa.array([symbol for symbol, _ in symbols], pa.string())
-    with run.open_table(PREDICTIONS) as file:
-        names = [name for name in (*_COLUMNS, GROUP) if name in file.schema_arrow.names]
-        pieces = [
-            table.filter(pc.is_in(table["symbol"], wanted))
-            for group in range(file.metadata.num_row_groups)
-            if _may_hold(file, group, jobs)
-            for table in [file.read_row_group(group, columns=names)]
-        ]
-        rows = pa.concat_tables(pieces) if pieces else file.schema_arrow.empty_table()
-    # Sorted once: to look for each symbol in all rows would take symbols times rows.
-    places = pc.index_in(rows["symbol"], wanted).to_numpy()
-    order = np.argsort(places, kind="stable")
-    rows = rows.take(pa.array(order))
-    bounds = np.searchsorted(places[order], np.arange(len(wanted) + 1))
-    for i, (symbol, its) in enumerate(symbols):
-        yield symbol, _of_jobs(rows.slice(bounds[i], bounds[i + 1] - bounds[i]), its)
-
-
 def history_scores(
     table: pa.Table,
     jobs: Sequence[ServedJob],
@@ -204,8 +165,8 @@ def history_scores(
     for i, job in own_places.items():
         own = table.filter(pc.equal(table["job"], i))
         at = np.searchsorted(times, own["ts"].cast(pa.int64()).to_numpy())
-        columns[job.column] = _placed(own["prediction"], at, len(times))
-        standings[job.job_id] = _placed(own["standing"], at, len(times))
+        columns[job.column] = placed(own["prediction"], at, len(times))
+        standings[job.job_id] = placed(own["standing"], at, len(times))
         if GROUP in own.column_names:
             groups[at] = own[GROUP].to_pylist()
     columns |= target_scores(list(own_places.values()), standings)
@@ -215,65 +176,3 @@ def history_scores(
         found = columns.get(field.name, np.full(len(times), None, dtype=object))
         arrays.append(pa.array(found, field.type, from_pandas=True))
     return pa.table(arrays, schema=schema)
-
-
-def history_outcomes(
-    table: pa.Table, jobs: Sequence[ServedJob], target: str, views: Collection[View]
-) -> tuple[Ints, Floats, Floats]:
-    """Return times, scores and labels of a target in a symbol's walk-forward, in time order.
-
-    Parameters
-    ----------
-    table
-        As `split_history` wrote it.
-    jobs
-        What serves the symbol.
-    views
-        Those whose models make the scores.
-    """
-    places = [i for i, job in enumerate(jobs) if job.target == target and job.view in views]
-    table = table.filter(pc.is_in(table["job"], pa.array(places, pa.int32())))
-    times, at = np.unique(table["ts"].cast(pa.int64()).to_numpy(), return_inverse=True)
-    which = table["job"].to_numpy()
-    standings = {
-        jobs[i].job_id: _placed(
-            table["standing"].filter(pa.array(which == i)), at[which == i], len(times)
-        )
-        for i in places
-    }
-    scores = target_scores([jobs[i] for i in places], standings)[score_column(target)]
-    return times, scores, _placed(table["actual"], at, len(times))
-
-
-def _of_jobs(rows: pa.Table, jobs: Sequence[ServedJob]) -> pa.Table:
-    """Return time, job by its place, prediction, standing and group of jobs of a symbol."""
-    pieces = []
-    for i, job in enumerate(jobs):
-        mine = rows
-        for name, value in zip(_JOB, (job.target, job.view, job.family), strict=True):
-            mine = mine.filter(pc.equal(mine[name], value))
-        place = pa.array(np.full(mine.num_rows, i, dtype=np.int32))
-        kept = [name for name in _KEPT if name in mine.column_names]
-        pieces.append(mine.select(kept).add_column(1, "job", place))
-    return pa.concat_tables(pieces)
-
-
-def _may_hold(file: pq.ParquetFile, group: int, jobs: set[tuple[str, str, str]]) -> bool:
-    """Tell whether a row group can hold rows of these jobs, by what its footer says."""
-    bounds = []
-    of_group = file.metadata.row_group(group)
-    for name in _JOB:
-        column = of_group.column(file.schema_arrow.get_field_index(name)).statistics
-        if column is None or not column.has_min_max:
-            return True
-        bounds.append((column.min, column.max))
-    return any(
-        all(low <= value <= high for value, (low, high) in zip(job, bounds, strict=True))
-        for job in jobs
-    )
-
-
-def _placed(values: pa.ChunkedArray, at: np.ndarray[Any, Any], n_rows: int) -> np.ndarray[Any, Any]:
-    found = np.full(n_rows, np.nan)
-    found[at] = values.to_numpy()
-    return found

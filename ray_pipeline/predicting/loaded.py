@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.calibration.meanings import calibrated_columns
 from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.panel.cross_section import is_cross_sectional
 from ray_pipeline.panel.loading import symbol_table_of
 from ray_pipeline.panel.naming import name_columns
 from ray_pipeline.panel.roles import fields_of
-from ray_pipeline.predicting.calibrated import calibrated_columns
 from ray_pipeline.predicting.memory import LearnedMeanings
 from ray_pipeline.predicting.models import ModelCache
 from ray_pipeline.predicting.scoring import known_from, score_table, scores_schema

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ray_pipeline.predicting.calibrated import Meaning, make_map, rows_of, teachers, views_of
-from ray_pipeline.predicting.calibrating import history_source_rows
-from ray_pipeline.predicting.history import read_walks
-from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.calibration.meanings import Meaning, make_map, rows_of, teachers, views_of
+from ray_pipeline.calibration.walk_forward import history_source_rows, read_walks
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.records import View
 from ray_pipeline.statistics.delayed_outcomes import DelayedRows, OnlineMap, Waiting, walk_online
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = ["LearnedMeanings"]
 

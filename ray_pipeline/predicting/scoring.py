@@ -9,15 +9,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ray_pipeline.calibration.scores import score_column, target_scores
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.predicting.serving import ServedJob, quantile_columns
+from ray_pipeline.predicting.serving import quantile_columns
 from ray_pipeline.predicting.times import since_ns
-from ray_pipeline.records import View
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.statistics.familiar import unfamiliar
 from ray_pipeline.statistics.percentile_scale import mean_percentile
 from ray_pipeline.training.models import TrainedModel
 from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = [
     "N_UNUSUAL",
@@ -27,10 +28,8 @@ __all__ = [
     "first_predictable_row",
     "known_from",
     "replay",
-    "score_column",
     "score_table",
     "scores_schema",
-    "target_scores",
 ]
 
 Floats = NDArray[np.float64]
@@ -92,7 +91,7 @@ def scores_schema(
     Parameters
     ----------
     calibrated
-        Columns of what scores mean, as `ray_pipeline.predicting.calibrated` names them.
+        Columns of what scores mean, as `ray_pipeline.calibration.meanings` names them.
     """
     names = (*map(score_column, targets), *calibrated, *raw)
     numbers = [(name, pa.float64()) for name in names]
@@ -105,11 +104,6 @@ def scores_schema(
         (UNUSUAL, pa.string()),
     ]
     return pa.schema([*head, *numbers, *groups])
-
-
-def score_column(target: str) -> str:
-    """Name the column of a target's score: a standing in [0, 1], and no probability."""
-    return f"{target}__score"
 
 
 def known_from(models: Sequence[TrainedModel]) -> int:
@@ -227,16 +221,6 @@ def _unusual(table: SymbolTable, start: int, models: Sequence[TrainedModel]) -> 
     }
 
 
-def target_scores(
-    jobs: Sequence[ServedJob], percentiles: Mapping[str, Floats]
-) -> dict[str, Floats]:
-    """Return the score of each target by its column, from percentiles by job."""
-    return {
-        score_column(target): _score([job for job in jobs if job.target == target], percentiles)
-        for target in dict.fromkeys(job.target for job in jobs)
-    }
-
-
 def replay(table: SymbolTable, model: TrainedModel) -> Replayed:
     """Predict what is left of a model's last training rows anew, and compare bit by bit.
 
@@ -267,11 +251,3 @@ def _matrix(
     place = {name: j for j, name in enumerate(table.feature_names)}
     features = table.features[rows]
     return np.ascontiguousarray(features[:, [place[name] for name in model.features]])
-
-
-def _score(jobs: Sequence[ServedJob], percentiles: Mapping[str, Floats]) -> Floats:
-    by_view: dict[View, list[Floats]] = {}
-    for job in jobs:
-        if job.family != RANK_AVERAGE:
-            by_view.setdefault(job.view, []).append(percentiles[job.job_id])
-    return mean_percentile([mean_percentile(of_view) for of_view in by_view.values()])

@@ -4,76 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ray_pipeline.records import View
-from ray_pipeline.results.documents import PlannedJob
 from ray_pipeline.routing.decide import NOT_SERVED
-from ray_pipeline.training.model_checks import check_planned
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = [
-    "ServedJob",
     "Serving",
     "ServingTable",
     "models_of",
     "quantile_columns",
     "raw_columns",
 ]
-
-_VIEW_WORDS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific": "own"}
-
-
-@dataclass(frozen=True, slots=True)
-class ServedJob:
-    """A trained job as the plan has it; `members` are those of an average."""
-
-    job_id: str
-    target: str
-    view: View
-    family: str
-    features: tuple[str, ...]
-    serves: tuple[str, ...]
-    members: tuple[str, ...]
-
-    @classmethod
-    def of_plan(cls, job: PlannedJob) -> ServedJob:
-        """Take what serving needs of ``training_plan.json``."""
-        return cls(
-            job_id=job.job_id,
-            target=job.target,
-            view=job.view,
-            family=job.family,
-            features=job.features,
-            serves=job.serves,
-            members=job.members,
-        )
-
-    def check(self, metadata: Mapping[str, Any], uri: str) -> None:
-        """Raise ArtifactError for the metadata of another model than was planned here.
-
-        Parameters
-        ----------
-        uri
-            Of the run, for the message.
-        """
-        planned = {
-            "job_id": self.job_id,
-            "target": self.target,
-            "view": self.view,
-            "family": self.family,
-        }
-        name = f"{uri}/models/{self.job_id}/metadata.json"
-        check_planned(metadata, planned, self.features, self.members, name)
-
-    @property
-    def is_pooled(self) -> bool:
-        """Whether it was trained across symbols."""
-        return self.view == "cross_sectional"
-
-    @property
-    def column(self) -> str:
-        """Column of its raw prediction: ``<target>__pooled__<family>``, or ``own``."""
-        return f"{self.target}__{_VIEW_WORDS[self.view]}__{self.family}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from ray_pipeline.calibration.meanings import Meaning
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ArtifactError, ConfigError, DamagedFileError
 from ray_pipeline.inspecting.panel import rules_of
 from ray_pipeline.panel.loading import TableRequest
-from ray_pipeline.predicting.calibrated import Meaning
 from ray_pipeline.predicting.doubt import doubted_models, doubted_targets
 from ray_pipeline.predicting.history import has_standings
-from ray_pipeline.predicting.serving import ServedJob, ServingTable, models_of
+from ray_pipeline.predicting.serving import ServingTable, models_of
 from ray_pipeline.records import Task
 from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.tables import EVALUATED_JOBS, PLAN, ROUTES, SYMBOLS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.models import read_metadata
+from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.user_code.features import FeatureFunction
 from ray_pipeline.user_code.functions import (
     function_path,

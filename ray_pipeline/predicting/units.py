@@ -12,17 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ray_pipeline.calibration.meanings import OUTCOMES, Meaning, known_times, outcome_table
+from ray_pipeline.calibration.scores import score_column
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.reading import PartitionReader
 from ray_pipeline.panel.table import SymbolTable
-from ray_pipeline.predicting.calibrated import OUTCOMES, Meaning, known_times, outcome_table
-from ray_pipeline.predicting.calibrating import (
-    CalibratedRows,
-    read_calibrated,
-)
+from ray_pipeline.predicting.calibrating import CalibratedRows, read_calibrated
 from ray_pipeline.predicting.history import history_scores
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.scoring import (
@@ -31,16 +29,15 @@ from ray_pipeline.predicting.scoring import (
     Scores,
     known_from,
     replay,
-    score_column,
     score_table,
     scores_schema,
 )
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.records import MembershipSpans, SymbolPartition
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.model_checks import check_columns, check_interval
 from ray_pipeline.training.models import TrainedModel, changed_libraries
 from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = [
     "PredictSpec",

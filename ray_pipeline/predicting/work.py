@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ray_pipeline.calibration.meanings import Meaning, calibrated_columns
 from ray_pipeline.discovery.choosing import Batch, file_names
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Unit
@@ -15,14 +16,14 @@ from ray_pipeline.families import family_identity
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.account import STAGE
-from ray_pipeline.predicting.calibrated import Meaning, calibrated_columns
 from ray_pipeline.predicting.calibrating import CalibratedRows, calibrate_units, run_calibration
 from ray_pipeline.predicting.history import read_history
 from ray_pipeline.predicting.options import PredictOptions
-from ray_pipeline.predicting.serving import ServedJob, Serving
+from ray_pipeline.predicting.serving import Serving
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.predicting.units import PredictSpec, ScoringSpec, predict_symbol, score_symbol
 from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = ["ScoredSymbols", "ScoringWork", "family_identities", "score_symbols"]
 

@@ -24,7 +24,6 @@ from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.families import family_identity
 from ray_pipeline.inspecting.cross_section import compute_cross_section
 from ray_pipeline.inspecting.subject import Subject, current_subject
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.promoting.deciding import Compared, decide
@@ -45,6 +44,7 @@ from ray_pipeline.results.version_documents import (
 from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.writing import nulls
+from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.training.training import Training
 from ray_pipeline.versions.kept import check_files, read_version, version_place
 from ray_pipeline.versions.serving import finish_change

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ray_pipeline.calibration.scores import score_column
 from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.identity import Identity
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.predicting.models import ModelCache
-from ray_pipeline.predicting.scoring import score_column, score_table, scores_schema
-from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.predicting.scoring import score_table, scores_schema
 from ray_pipeline.predicting.units import check_table
 from ray_pipeline.promoting.deciding import SameRows, compare_rows
 from ray_pipeline.records import SymbolPartition, Task, View
@@ -26,6 +26,7 @@ from ray_pipeline.samples.pool import row_groups_of
 from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = ["PresentSpec", "SameRowsSpec", "compare_versions", "score_present"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.calibration.meanings import OUTCOMES, Meaning, known_times, outcome_table
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.ledger.ledger import MEANINGS, PREDICTIONS
-from ray_pipeline.predicting.calibrated import OUTCOMES, Meaning, known_times, outcome_table
 from ray_pipeline.predicting.calibrating import (
     CalibratedRows,
     calibrate_units,
@@ -20,8 +20,8 @@ from ray_pipeline.predicting.calibrating import (
     run_calibration,
 )
 from ray_pipeline.predicting.history import read_history
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.predicting.trained import TrainedRun
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = ["LiveRows", "with_meanings"]
 

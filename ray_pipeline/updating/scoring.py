@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.bars.clock import find_clock, reach_of_labels
 from ray_pipeline.bars.horizons import resolve_horizon
+from ray_pipeline.calibration.scores import score_column
 from ray_pipeline.errors import ArtifactError, DataError
 from ray_pipeline.execution.artifacts import table_name
 from ray_pipeline.identity import Identity
@@ -23,17 +24,11 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.membership import members_at
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.models import ScoringReader
-from ray_pipeline.predicting.scoring import (
-    N_UNUSUAL,
-    UNUSUAL,
-    score_column,
-    score_table,
-    scores_schema,
-)
-from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.predicting.scoring import N_UNUSUAL, UNUSUAL, score_table, scores_schema
 from ray_pipeline.predicting.units import check_table
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.wording import plural
 
 __all__ = ["BLOCK", "ScoreSpec", "SymbolWork", "score_block"]

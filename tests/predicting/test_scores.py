@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.scoring import replay, score_table, scores_schema
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.records import View
 from ray_pipeline.training.models import TrainedModel
+from ray_pipeline.training.served_jobs import ServedJob
 
 DAY = 86_400 * 10**9
 TABLE = SymbolTable(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ray_pipeline.predicting.serving import ServedJob, ServingTable, raw_columns
+from ray_pipeline.predicting.serving import ServingTable, raw_columns
 from ray_pipeline.records import View
+from ray_pipeline.training.served_jobs import ServedJob
 
 
 def job(target: str, family: str, serves: tuple[str, ...], symbol: str | None = None) -> ServedJob:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.records import Task, View
 from ray_pipeline.statistics.delayed_outcomes import NEVER, DelayedRows, OnlineMap
 from ray_pipeline.statistics.online_maps import ExpectationMap, IntervalMap, ProbabilityMap
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = [
     "OUTCOMES",

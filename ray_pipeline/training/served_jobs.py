@@ -1,0 +1,116 @@
+"""A trained job as what serves symbols (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ray_pipeline.records import View
+from ray_pipeline.training.model_checks import check_planned
+
+__all__ = ["ServableJob", "ServedJob", "served_by"]
+
+_VIEW_WORDS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific": "own"}
+
+
+class ServableJob(Protocol):
+    """A job of the plan, in a run or as its file has it."""
+
+    @property
+    def job_id(self) -> str:
+        """Its name."""
+
+    @property
+    def target(self) -> str:
+        """What it predicts."""
+
+    @property
+    def view(self) -> View:
+        """What it is trained on."""
+
+    @property
+    def family(self) -> str:
+        """Its model family, or the average of the others."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Features of the final model, in order."""
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """Symbols whose route leads to it."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Jobs that an average is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedJob:
+    """A trained job as the plan has it; `members` are those of an average."""
+
+    job_id: str
+    target: str
+    view: View
+    family: str
+    features: tuple[str, ...]
+    serves: tuple[str, ...]
+    members: tuple[str, ...]
+
+    @classmethod
+    def of_plan(cls, job: ServableJob) -> ServedJob:
+        """Take what serving needs of a planned job."""
+        return cls(
+            job_id=job.job_id,
+            target=job.target,
+            view=job.view,
+            family=job.family,
+            features=job.features,
+            serves=job.serves,
+            members=job.members,
+        )
+
+    def check(self, metadata: Mapping[str, Any], uri: str) -> None:
+        """Raise ArtifactError for the metadata of another model than was planned here.
+
+        Parameters
+        ----------
+        uri
+            Of the run, for the message.
+        """
+        planned = {
+            "job_id": self.job_id,
+            "target": self.target,
+            "view": self.view,
+            "family": self.family,
+        }
+        name = f"{uri}/models/{self.job_id}/metadata.json"
+        check_planned(metadata, planned, self.features, self.members, name)
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it was trained across symbols."""
+        return self.view == "cross_sectional"
+
+    @property
+    def column(self) -> str:
+        """Column of its raw prediction: ``<target>__pooled__<family>``, or ``own``."""
+        return f"{self.target}__{_VIEW_WORDS[self.view]}__{self.family}"
+
+
+def served_by(jobs: Sequence[ServedJob]) -> dict[str, tuple[ServedJob, ...]]:
+    """Return what serves each symbol, in the order of the jobs target by target.
+
+    Parameters
+    ----------
+    jobs
+        Trained ones, in the order of the plan.
+    """
+    found: dict[str, list[ServedJob]] = {}
+    for target in dict.fromkeys(job.target for job in jobs):
+        for job in jobs:
+            if job.target == target:
+                for symbol in job.serves:
+                    found.setdefault(symbol, []).append(job)
+    return {symbol: tuple(its) for symbol, its in sorted(found.items())}
