@@ -12,6 +12,10 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
+from ray_pipeline.calibration.meanings import Meaning
+from ray_pipeline.calibration.measuring import ToldRows
+from ray_pipeline.calibration.records import CalibrationRow
+from ray_pipeline.calibration.units import measured
 from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.comparison import OverfittingRow
 from ray_pipeline.evaluating.policy_judging import Served, judge_job
@@ -460,6 +464,7 @@ def write_evaluation(run: RunDirectory, jobs: Sequence[Mapping[str, Any]]) -> No
     run.write_table(results.EVALUATED_JOBS, rows_table(EvaluatedRow, rows))
     run.write_table(results.QUANTILES, rows_table(QuantileRow, quantiles))
     run.write_table(results.DECAY, rows_table(DecayRow, decay))
+    run.write_table(results.CALIBRATION, rows_table(CalibrationRow, _calibration(rows)))
     run.write_table(results.OVERFITTING, rows_table(OverfittingRow, _overfitting(rows)))
     run.write_table(results.EQUITY, pa.concat_tables(curves))
     if rows:
@@ -489,6 +494,33 @@ def _write_policies(run: RunDirectory, job: EvaluatedRow) -> None:
         (results.POLICIES, results.POLICY_FOLDS), (PolicyRow, PolicyFoldRow), found, strict=True
     ):
         run.write_table(name, rows_table(kind, [kind(**row) for row in own]))
+
+
+def _calibration(rows: Sequence[EvaluatedRow]) -> list[CalibrationRow]:
+    """Make probabilities that are right, and intervals that hold a little less than they should."""
+    found: list[CalibrationRow] = []
+    for place, target in enumerate(dict.fromkeys(row.target for row in rows)):
+        random = np.random.default_rng(place)
+        n_times, n_symbols = 310, 4
+        times = np.repeat(np.arange(n_times), n_symbols)
+        n = len(times)
+        is_binary = target.startswith("y_")
+        said = random.uniform(0.3, 0.7, n) if is_binary else random.normal(0.0, 0.01, n)
+        noise = random.normal(0.0, 0.02, n)
+        came = (random.uniform(size=n) < said).astype(np.float64) if is_binary else said + noise
+        given = said[:, None] if is_binary else np.column_stack([said, said - 0.025, said + 0.025])
+        told = ToldRows(
+            target,
+            tuple(f"SYM{i:02d}" for i in range(n_symbols)),
+            86_400 * 10**9 * (15_000 + times),
+            np.tile(np.arange(n_symbols), n_times),
+            came,
+            given,
+            5.0,
+        )
+        task = "binary" if is_binary else "regression"
+        found += measured(told, Meaning(target, task, 5, 0.8))
+    return found
 
 
 def _overfitting(rows: Sequence[EvaluatedRow]) -> list[OverfittingRow]:

@@ -104,7 +104,7 @@ def test_document_of_a_target(run_dir: Path, capsys: pytest.CaptureFixture[str])
     assert list(found) == [
         *("run", "version", "target", "symbol", "cautions", "groups", "rules", "ranking", "doubt"),
         "leaks",
-        *("features", "routes", "skills", "models", "data"),
+        *("features", "routes", "skills", "models", "calibration", "data"),
     ]
     assert (found["target"], found["symbol"]) == (TARGET, None)
     assert found["run"]["status"] == "done"
@@ -177,6 +177,7 @@ def test_lines_of_a_predictable_target(run_dir: Path, capsys: pytest.CaptureFixt
         "features of the symbols' own models",
         "routes",
         "models",
+        "what its scores mean",
         "worth of the predictions",
         "version",
     ]
@@ -254,6 +255,7 @@ def test_lines_of_one_symbol(run_dir: Path, capsys: pytest.CaptureFixture[str]) 
         f"features of the own models of {symbol}",
         "features of the pooled models",
         f"models that serve {symbol}",
+        "what its scores mean",
         "worth of the predictions",
         "data",
         "version",

@@ -84,6 +84,7 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
         "routing/routes.parquet",
         "training_plan.json",
         "predictions/out_of_sample.parquet",
+        "evaluation/calibration.parquet",
         "evaluation/jobs.parquet",
         "evaluation/quantiles.parquet",
         "evaluation/decay.parquet",
@@ -126,6 +127,7 @@ def test_done_run_accounts_for_itself(done_run: Path, data_dir: Path) -> None:
         "feature_selection",
         "routing",
         "training",
+        "calibration",
         "evaluation",
     }
     assert record["data"]["n_rows"] == 4 * 320

@@ -30,7 +30,9 @@ _KEPT = ("ts", "prediction", "actual", "standing", GROUP)
 
 
 def read_walks(
-    run: RunDirectory, symbols: Sequence[tuple[str, tuple[ServedJob, ...]]]
+    run: RunDirectory,
+    symbols: Sequence[tuple[str, tuple[ServedJob, ...]]],
+    name: str = PREDICTIONS,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Read the out-of-sample predictions of symbols, and give them one symbol after the other.
 
@@ -38,13 +40,15 @@ def read_walks(
     ----------
     symbols
         What serves each symbol.
+    name
+        Of the table.
     """
     jobs: set[tuple[str, str, str]] = {
         (job.target, job.view, job.family) for _, each in symbols for job in each
     }
     wanted = pa.array([symbol for symbol, _ in symbols], pa.string())
-    with run.open_table(PREDICTIONS) as file:
-        names = [name for name in (*_COLUMNS, GROUP) if name in file.schema_arrow.names]
+    with run.open_table(name) as file:
+        names = [each for each in (*_COLUMNS, GROUP) if each in file.schema_arrow.names]
         pieces = [
             table.filter(pc.is_in(table["symbol"], wanted))
             for group in range(file.metadata.num_row_groups)

@@ -20,9 +20,17 @@ from ray_pipeline.explaining.verdicts import (
     view_verdict,
 )
 from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.results.calibration import calibration_sentences
 from ray_pipeline.results.contents import NO_CARRIERS, RunContents, read_contents
 from ray_pipeline.results.opening import open_run
-from ray_pipeline.results.tables import DOUBT, LEAKAGE, RANKED_SYMBOLS, RANKED_TARGETS, ROUTES
+from ray_pipeline.results.tables import (
+    CALIBRATION,
+    DOUBT,
+    LEAKAGE,
+    RANKED_SYMBOLS,
+    RANKED_TARGETS,
+    ROUTES,
+)
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.versions.told import serving_beside
 
@@ -90,6 +98,7 @@ def explain_target(
             "rows": [row for row in skills if symbol in (None, row["symbol"])],
         },
         "models": explain_models(contents, target, symbol),
+        "calibration": _calibration(contents),
         "data": _data(contents, symbol),
     }
 
@@ -170,6 +179,16 @@ def _doubt(contents: RunContents, target: str, symbol: str | None) -> dict[str, 
     elif not kept and not absent:
         absent = NO_CARRIERS
     return {"absent": absent, "is_doubtful": is_doubtful, "rows": kept}
+
+
+def _calibration(contents: RunContents) -> dict[str, Any]:
+    """Tell how far the calibrated numbers of the target can be trusted, over all its symbols."""
+    table = contents.calibration
+    rows = [] if table is None else table.to_pylist()
+    absent = "" if rows else "No model of this target was trained, so that nothing is calibrated."
+    if table is None:
+        absent = contents.why_absent(CALIBRATION)
+    return {"absent": absent, "sentences": calibration_sentences(rows), "rows": rows}
 
 
 def _leaks(contents: RunContents, target: str) -> dict[str, Any]:

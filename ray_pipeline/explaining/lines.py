@@ -45,6 +45,7 @@ def explanation_lines(found: Found) -> list[str]:
     in_doubt = found["doubt"]["rows"] or found["doubt"]["is_doubtful"]
     doubt = [doubt_lines(found)] if in_doubt else []
     worth = [worth_lines(found)] if found["models"]["jobs"] else []
+    belief = [list(_belief_lines(found))] if found["calibration"]["rows"] else []
     policies = [policy_lines(found)] if found["models"]["policies"] else []
     if found["symbol"] is None:
         parts = [
@@ -55,6 +56,7 @@ def explanation_lines(found: Found) -> list[str]:
             own_feature_lines(found),
             route_lines(found),
             model_lines(found),
+            *belief,
             *worth,
             *policies,
         ]
@@ -66,6 +68,7 @@ def explanation_lines(found: Found) -> list[str]:
             own_feature_lines(found),
             *([pooled_feature_lines(found)] if "cross_sectional" in views else []),
             model_lines(found),
+            *belief,
             *worth,
             *policies,
             data_lines(found),
@@ -145,6 +148,12 @@ def _ranking_lines(found: Found) -> Iterator[str]:
     for row in views:
         question = QUESTIONS[row["view"]]
         yield from wrapped(f"{VIEW_NAMES[row['view']]} ({question}): {row['conclusion']}.")
+
+
+def _belief_lines(found: Found) -> Iterator[str]:
+    yield "what its scores mean"
+    for sentence in found["calibration"]["sentences"]:
+        yield from wrapped(sentence)
 
 
 def _leak_lines(found: Found) -> Iterator[str]:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ray_pipeline.report.scales import Scale
 from ray_pipeline.results.figures import is_measured
 
-__all__ = ["column_chart", "curve_chart", "point_chart"]
+__all__ = ["column_chart", "curve_chart", "level_chart", "match_chart", "point_chart"]
 
 _TOP = 6
 _PLOT = 110
@@ -112,6 +112,77 @@ def curve_chart(
     )
     inside = box.format(_LEFT, _WIDTH, _TOP, _PLOT, _CURVE_WIDTH, _PLOT, paths)
     return _frame(inside, scale, names)
+
+
+def level_chart(
+    values: Sequence[float | None],
+    half_widths: Sequence[float | None],
+    level: float,
+    beside: Sequence[float | None],
+    names: Sequence[str],
+    titles: Sequence[str],
+    scale: Scale,
+) -> Markup:
+    """Draw values as dots with their intervals about a level, and others in grey beside them.
+
+    A dot is filled where its interval is on one side of the level.
+    """
+    grey = Markup('<circle class="dot small no" cx="{:.2f}%" cy="{:.1f}" r="3"/>')
+    inside = _level(level, scale)
+    for place, other in enumerate(beside):
+        if is_measured(other):
+            x = _slot(place, len(beside)) * _WIDTH / 100.0 + _LEFT
+            inside += grey.format(x, _y(other, scale))
+    for place, value in enumerate(values):
+        if is_measured(value):
+            x = _slot(place, len(values)) * _WIDTH / 100.0 + _LEFT
+            half = half_widths[place]
+            inside += _dot(x, value, half, level, titles[place], scale)
+    return _frame(inside, scale, names)
+
+
+def match_chart(
+    said: Sequence[float],
+    came: Sequence[float],
+    half_widths: Sequence[float | None],
+    titles: Sequence[str],
+    scale: Scale,
+) -> Markup:
+    """Draw what was said along the width and what came along the height, both on one scale.
+
+    Where they agree dots lie on the diagonal. One is filled where its interval does not meet it.
+    """
+    ends = (scale.low, scale.high)
+    left, right = (_x(end, scale) for end in ends)
+    diagonal = '<line class="path no" x1="{:.2f}%" y1="{:.1f}" x2="{:.2f}%" y2="{:.1f}"/>'
+    inside = Markup(diagonal).format(left, _y(ends[0], scale), right, _y(ends[1], scale))
+    for place, value in enumerate(came):
+        x, half = _x(said[place], scale), half_widths[place]
+        inside += _dot(x, value, half, said[place], titles[place], scale)
+    under = Markup('<text x="{:.2f}%" y="{}">{}</text>')
+    texts = Markup("").join(
+        under.format(_x(tick, scale), _HEIGHT - 4, label)
+        for tick, label in zip(scale.ticks, scale.labels, strict=True)
+    )
+    return _frame(inside + texts, scale, [])
+
+
+def _dot(
+    x: float, value: float, half: float | None, level: float, title: str, scale: Scale
+) -> Markup:
+    kind = "yes" if is_measured(half) and abs(value - level) > half else "no"
+    dot = '<circle class="dot {}" cx="{:.2f}%" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
+    return _whisker(x, value, half, scale) + Markup(dot).format(kind, x, _y(value, scale), title)
+
+
+def _level(value: float, scale: Scale) -> Markup:
+    line = '<line class="zero" x1="{}%" x2="{}%" y1="{:.1f}" y2="{:.1f}"/>'
+    y = _y(value, scale)
+    return Markup(line).format(_LEFT, _LEFT + _WIDTH, y, y)
+
+
+def _x(value: float, scale: Scale) -> float:
+    return _LEFT + _WIDTH * scale.percent(value) / 100.0
 
 
 def _slot(place: int, n: int) -> float:

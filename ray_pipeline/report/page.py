@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ray_pipeline.report.calibration_section import write_calibration_section
 from ray_pipeline.report.data_section import write_data_section
 from ray_pipeline.report.doubt_section import write_doubt_section
 from ray_pipeline.report.evaluation_section import write_evaluation_section
@@ -73,6 +74,7 @@ def render_page(contents: RunContents, serving: ServingVersion | None = None) ->
         routes=write_route_section(contents),
         route_order=ROUTE_ORDER,
         models=write_model_section(contents),
+        calibration=write_calibration_section(contents),
         evaluation=write_evaluation_section(contents),
         policies=write_policy_section(contents),
         stages=write_stage_section(contents),

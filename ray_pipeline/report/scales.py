@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ray_pipeline.results.figures import signed
 
-__all__ = ["Scale", "skill_scale"]
+__all__ = ["Scale", "ShareScale", "share_scale", "skill_scale"]
 
 _MARGIN = 0.06
 """Share of the span left free on either side, so that the outermost tick label has room."""
@@ -39,6 +39,39 @@ class Scale:
         return tuple("0" if tick == 0 else signed(tick, places) for tick in self.ticks)
 
 
+@dataclass(frozen=True, slots=True)
+class ShareScale(Scale):
+    """A scale of shares, whose ticks are percents."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The ticks' texts, with as many places as the step between them needs."""
+        step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
+        places = max(0, -math.floor(math.log10(100.0 * step) + 1e-9))
+        return tuple(f"{tick:.{places}%}" for tick in self.ticks)
+
+
+def share_scale(values: Iterable[float], n_ticks: int = 5) -> ShareScale:
+    """Return a scale that holds some shares, with about `n_ticks` round ticks.
+
+    Parameters
+    ----------
+    values
+        At least one.
+
+    Examples
+    --------
+    >>> share_scale([0.47, 0.56]).labels
+    ('48%', '50%', '52%', '54%', '56%')
+    """
+    found = list(values)
+    low, high = min(found), max(found)
+    if high - low < 0.01:
+        low, high = low - 0.005, high + 0.005
+    margin = _MARGIN * (high - low)
+    return ShareScale(low - margin, high + margin, _ticks(low, high, n_ticks))
+
+
 def skill_scale(values: Iterable[float], n_ticks: int = 5) -> Scale:
     """Return a scale that holds all values and zero, with about `n_ticks` round ticks.
 
@@ -57,11 +90,14 @@ def skill_scale(values: Iterable[float], n_ticks: int = 5) -> Scale:
     if high - low < 1e-9:
         low, high = -0.1, 0.1
     margin = _MARGIN * (high - low)
+    return Scale(low - margin, high + margin, _ticks(low, high, n_ticks))
+
+
+def _ticks(low: float, high: float, n_ticks: int) -> tuple[float, ...]:
     step = _round_step((high - low) / n_ticks)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     # round(): 3 · 0.1 is 0.30000000000000004
-    ticks = tuple(round(k * step, 10) + 0.0 for k in range(first, last + 1))
-    return Scale(low - margin, high + margin, ticks)
+    return tuple(round(k * step, 10) + 0.0 for k in range(first, last + 1))
 
 
 def _round_step(raw: float) -> float:

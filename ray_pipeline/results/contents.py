@@ -103,6 +103,8 @@ class RunContents:
     policies, policy_folds
         What schedules of retraining would have earned, and in each fold (not read for one target);
         None where the run did not compare any.
+    calibration
+        How far probabilities, expected labels and intervals can be trusted; None where missing.
     overfitting
         How often the best model of a half of the time disappointed in the other: a row of all
         models, and of each target with several; None where missing.
@@ -130,6 +132,7 @@ class RunContents:
     overfitting: pa.Table | None = None
     policies: pa.Table | None = None
     policy_folds: pa.Table | None = None
+    calibration: pa.Table | None = None
 
     @property
     def status(self) -> str:
@@ -248,6 +251,7 @@ def read_contents(
         decay=_rows_of_jobs(run, results.DECAY, charted),
         equity=_rows_of_jobs(run, results.EQUITY, charted),
         kept=_rows(run, results.KEPT, None, target),
+        calibration=_rows(run, results.CALIBRATION, None, target),
         overfitting=run.table(results.OVERFITTING),
         policies=policies,
         policy_folds=_rows_of_jobs(run, results.POLICY_FOLDS, compared) if target is None else None,

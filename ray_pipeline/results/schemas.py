@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.calibration.records import CalibrationRow
 from ray_pipeline.doubt.carriers import DoubtRow
 from ray_pipeline.evaluating.comparison import OverfittingRow
 from ray_pipeline.evaluating.policy_records import PolicyFoldRow, PolicyRow
@@ -133,6 +134,7 @@ TABLES: Mapping[str, Columns] = {
         "error": _TEXT,
         "traceback": _TEXT_OR_NULL,
     },
+    tables.CALIBRATION: _columns_of(CalibrationRow),
     tables.EVALUATED_JOBS: _columns_of(EvaluatedRow),
     tables.QUANTILES: _columns_of(QuantileRow),
     tables.DECAY: _columns_of(DecayRow),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ray_pipeline.calibration.stage import CALIBRATION
 from ray_pipeline.doubt.doubting import DOUBT
 from ray_pipeline.evaluating.evaluating import EVALUATION
 from ray_pipeline.evaluating.policies import POLICIES
@@ -31,6 +32,7 @@ STAGES: tuple[Stage, ...] = (
     ROUTING,
     SEARCH,
     TRAINING,
+    CALIBRATION,
     EVALUATION,
     POLICIES,
 )

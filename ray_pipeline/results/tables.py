@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from ray_pipeline.calibration.stage import CALIBRATION_TABLE as CALIBRATION
 from ray_pipeline.doubt.doubting import DOUBT_TABLE as DOUBT
 from ray_pipeline.evaluating.evaluating import (
     DECAY,
@@ -29,6 +30,7 @@ from ray_pipeline.user_stages.fan_out import USER_TABLES as USER_STAGES
 
 __all__ = [
     "ACCOUNT",
+    "CALIBRATION",
     "CONFIG",
     "DECAY",
     "DOUBT",

@@ -49,6 +49,7 @@ def _train(context: StageContext) -> None:
     if predictions is None:
         context.write.table(PREDICTIONS, predictions_schema(is_grouped=is_grouped).empty_table())
     else:
+        context.put(predictions)
         # The worker that joined the predictions has hashed them: reading millions of rows is not
         # the driver's work.
         context.write.copy(predictions.table, PREDICTIONS, predictions.digest)

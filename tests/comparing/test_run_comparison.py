@@ -28,6 +28,7 @@ from ray_pipeline.config import dump_config
 from ray_pipeline.errors import DiscoveryError
 from ray_pipeline.results.stages import table_place
 from ray_pipeline.results.tables import (
+    CALIBRATION,
     DECAY,
     DOUBT,
     EQUITY,
@@ -358,7 +359,16 @@ def test_any_filesystem(runs: Path, tmp_path: Path) -> None:
     """A run in a store of another kind is compared like one on the disk."""
     local, memory = SampleRun().write(tmp_path), SampleRun().write("memory://compared")
     names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, KEPT, LEAKAGE, DOUBT, ROUTES, PLAN}
-    names |= {EVALUATED_JOBS, QUANTILES, DECAY, OVERFITTING, EQUITY, POLICIES, POLICY_FOLDS}
+    names |= {
+        CALIBRATION,
+        EVALUATED_JOBS,
+        QUANTILES,
+        DECAY,
+        OVERFITTING,
+        EQUITY,
+        POLICIES,
+        POLICY_FOLDS,
+    }
     found = compare_runs(local.uri, memory.uri)
     assert found["equal"]
     assert {file["name"] for file in found["files"]} == names

@@ -88,6 +88,7 @@ def test_what_is_found_decides_the_range() -> None:
         *(stage.name for stage in least),
         "feature_selection",
         "training",
+        "calibration",
         "evaluation",
     ]
     assert [stage.name for stage in most] == [stage.name for stage in likely]
