@@ -130,6 +130,8 @@ DOCUMENTED = ("_exit",)
 """Names with an underscore that are public all the same: ``os._exit``."""
 
 PURE = (
+    "calibration.measuring",
+    "calibration.records",
     "comparing.excerpts",
     "comparing.files",
     "comparing.lines",

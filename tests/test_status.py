@@ -44,6 +44,7 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
         "inspect": 4,
         "join_curves": 1,
         "join_predictions": 1,
+        "reliability": 1,
         "pool_slice": 4,
         "rank_pooled": 1,
         "rank_pooled_fold": 2,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_pipeline.calibration.records import CalibratedFigure, CalibrationPart, CalibrationRow
-from ray_pipeline.statistics.reliability import Gap, mean_gap, tenths_of
+from ray_pipeline.statistics.reliability import Gap, mean_gap, tenths_of, with_shared_error
 from ray_pipeline.wording import iso_time
 
 __all__ = ["MIN_SYMBOL_ROWS", "ToldRows", "measure_intervals", "measure_predicted"]
@@ -114,26 +114,30 @@ def measure_intervals(rows: ToldRows, coverage: float) -> list[CalibrationRow]:
     parts += [("symbol", i + 1, symbols == symbol) for i, symbol in enumerate(picked.chosen)]
     nominal = np.full(len(known), coverage)
     variance = nominal * (1.0 - nominal)
-    whole = mean_gap(rows.time_ns[known], nominal, inside, rows.reach, variance)
+    gaps = [
+        mean_gap(
+            rows.time_ns[known[chosen]],
+            nominal[chosen],
+            inside[chosen],
+            rows.reach,
+            variance[chosen],
+        )
+        for _, _, chosen in parts
+    ]
+    n_eighths = sum(part == "eighth" for part, _, _ in parts)
+    gaps[1 : 1 + n_eighths] = with_shared_error(gaps[1 : 1 + n_eighths])
     return [
         _row(
             rows,
             known[chosen],
             "interval",
             (part, number),
-            mean_gap(
-                rows.time_ns[known[chosen]],
-                nominal[chosen],
-                inside[chosen],
-                rows.reach,
-                variance[chosen],
-                whole if part == "eighth" else None,
-            ),
+            replace(gap, predicted=coverage),  # the mean of equal numbers is off in a last digit
             widths=(float(width[chosen].mean()), float(bounds[1] - bounds[0])),
             naive=float(naive[chosen].mean()),
             n_symbols=picked.n_symbols if part == "symbol" else None,
         )
-        for part, number, chosen in parts
+        for (part, number, chosen), gap in zip(parts, gaps, strict=True)
     ]
 
 

@@ -57,6 +57,7 @@ WRITE_ROW_S = 2.0e-6
 """Of a trained model: per out-of-sample row, written, joined and hashed."""
 
 EVALUATE_ROW_S, EVALUATE_MODEL_S = 3.0e-6, 1.0e-2
+CALIBRATE_ROW_S, CALIBRATE_TIME_S = 3.0e-6, 4.0e-4
 """Per out-of-sample row of a model, and per model."""
 
 SHIFTED_SHARE = 0.6
@@ -173,6 +174,10 @@ def work_of(shape: RunShape, course: Course) -> list[StageWork]:
         written = FitCost(columns=evaluated_rows(s, course) * WRITE_ROW_S)
         training = (Part(pooled, n_pooled), Part(own, n_own), Part(written, 1))
         stages.append(StageWork("training", training))
+        told = evaluated_rows(s, course) * CALIBRATE_ROW_S
+        told += course.n_chosen * _rows(s) * (1.0 - s.min_train_fraction) * CALIBRATE_TIME_S
+        calibration = Part(FitCost(columns=told), math.ceil(course.n_chosen))
+        stages.append(StageWork("calibration", (calibration,)))
         judged = evaluated_rows(s, course) * EVALUATE_ROW_S
         judged += n_models(s, course) * EVALUATE_MODEL_S
         evaluation = Part(FitCost(columns=judged), n_pooled + n_own)

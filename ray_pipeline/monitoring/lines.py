@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ray_pipeline.monitoring.records import Monitoring, WatchedRow
-from ray_pipeline.results.figures import moment, probability, signed, with_error
+from ray_pipeline.monitoring.records import LiveFigure, Monitoring, WatchedRow
+from ray_pipeline.results.calibration import figure_name, figure_of
+from ray_pipeline.results.figures import (
+    DASH,
+    count,
+    is_measured,
+    moment,
+    probability,
+    signed,
+    with_error,
+)
 from ray_pipeline.stages.writing import nulls
 from ray_pipeline.wording import plural
 
@@ -32,6 +41,17 @@ _HEADS = (
 )
 
 
+_FIGURE_HEADS = (
+    "target",
+    "of",
+    "live rows",
+    "said",
+    "came",
+    "said and came before",
+    "verdict",
+)
+
+
 def monitoring_lines(found: Monitoring) -> list[str]:
     """Say what holds, what does not since when, and what to do."""
     if found.last_ts is None:
@@ -45,6 +65,9 @@ def monitoring_lines(found: Monitoring) -> list[str]:
     for row in found.skills:
         if row.is_alarm:
             lines += ["", f"ALARM  {row.reason}", f"       {row.to_do}"]
+    if found.figures:
+        lines += ["", *_aligned([_FIGURE_HEADS, *(_figure_cells(row) for row in found.figures)])]
+        lines.append("Told at this look alone; no alarm rests on it.")
     for notice in found.notices:
         lines += ["", f"{'ALARM' if notice.is_alarm else 'note '}  {notice.text}"]
         lines.append(f"       {notice.to_do}")
@@ -52,8 +75,11 @@ def monitoring_lines(found: Monitoring) -> list[str]:
 
 
 def _table(rows: Sequence[WatchedRow]) -> list[str]:
-    cells = [_HEADS, *(_cells(row) for row in rows)]
-    widths = [max(len(row[j]) for row in cells) for j in range(len(_HEADS))]
+    return _aligned([_HEADS, *(_cells(row) for row in rows)])
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
@@ -75,6 +101,22 @@ def _cells(row: WatchedRow) -> tuple[str, ...]:
     )
 
 
+def _figure_cells(row: LiveFigure) -> tuple[str, ...]:
+    shown = figure_of(row.figure)
+    before = DASH
+    if is_measured(row.before_observed):
+        before = f"{shown(row.before_predicted)}, {shown(row.before_observed)}"
+    return (
+        row.target,
+        figure_name(row.figure),
+        count(row.n_rows),
+        shown(row.predicted),
+        f"{shown(row.observed)} ± {shown(row.std_error)}",
+        before,
+        row.sentence.partition(":")[0],
+    )
+
+
 def monitoring_document(found: Monitoring) -> dict[str, Any]:
     """Return what ``--json`` prints."""
     return {
@@ -83,6 +125,7 @@ def monitoring_document(found: Monitoring) -> dict[str, Any]:
         "last_ts": found.last_ts,
         "alarms": found.alarms,
         "skills": [nulls(asdict(row)) for row in found.skills],
+        "calibration": [nulls(asdict(row)) for row in found.figures],
         "drift": [nulls(asdict(row)) for row in found.drift],
         "notices": [nulls(asdict(row)) for row in found.notices],
     }

@@ -8,13 +8,16 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from ray_pipeline.monitoring.records import DriftRow, Monitoring, SkillPoint, WatchedRow
+from ray_pipeline.monitoring.records import DriftRow, LiveFigure, Monitoring, SkillPoint, WatchedRow
 from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.report.curves import curve_chart
 from ray_pipeline.report.rendering import rendered
 from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.results.calibration import figure_name, figure_of
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.figures import (
+    DASH,
+    count,
     is_measured,
     moment,
     probability,
@@ -67,6 +70,20 @@ class ShownDrift:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShownFigure:
+    """A row of the page's table of what scores were said to mean."""
+
+    target: str
+    name: str
+    n_rows: str
+    said: str
+    came: str
+    said_before: str
+    came_before: str
+    sentence: str
+
+
 def render_monitoring(found: Monitoring) -> str:
     """Return the page as HTML (pure): one file, nothing fetched from elsewhere."""
     skills = [
@@ -83,6 +100,7 @@ def render_monitoring(found: Monitoring) -> str:
         sentence=_sentence(found),
         has_alarm=bool(alarms),
         skills=skills,
+        figures=[_figure(row) for row in found.figures],
         notices=sorted(found.notices, key=lambda each: not each.is_alarm),
         drift=_drift(found.drift),
     )
@@ -130,6 +148,23 @@ def _skill(row: WatchedRow, history: Sequence[SkillPoint], *, with_chart: bool) 
         to_do=row.to_do,
         is_alarm=row.is_alarm,
         chart=_chart(row, own) if with_chart and len(own) > 1 else None,
+    )
+
+
+def _figure(row: LiveFigure) -> ShownFigure:
+    shown = figure_of(row.figure)
+    before = DASH
+    if is_measured(row.before_observed):
+        before = f"{shown(row.before_observed)} ± {shown(row.before_std_error)}"
+    return ShownFigure(
+        target=row.target,
+        name=figure_name(row.figure),
+        n_rows=count(row.n_rows),
+        said=shown(row.predicted),
+        came=f"{shown(row.observed)} ± {shown(row.std_error)}",
+        said_before=shown(row.before_predicted),
+        came_before=before,
+        sentence=row.sentence,
     )
 
 

@@ -10,10 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ray_pipeline.calibration.records import CalibratedFigure
 from ray_pipeline.records import Question, Task, View
 
 __all__ = [
     "DriftRow",
+    "LiveFigure",
     "ModelSeries",
     "Monitoring",
     "Notice",
@@ -179,6 +181,35 @@ class DriftRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveFigure:
+    """One row of ``monitoring/calibration.parquet``: what was said of live rows, and what came.
+
+    Figures are as in ``evaluation/calibration.parquet``, over all live rows with known labels.
+
+    Attributes
+    ----------
+    before_predicted, before_observed, before_std_error, before_width
+        The same of the walk-forward; NaN where the run did not measure it.
+    sentence
+        Whether the live ones can be believed. It is told at this look alone, and raises no alarm.
+    """
+
+    target: str
+    figure: CalibratedFigure
+    n_rows: int
+    n_times: int
+    predicted: float
+    observed: float
+    std_error: float
+    width: float
+    before_predicted: float
+    before_observed: float
+    before_std_error: float
+    before_width: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One row of ``monitoring/notices.parquet``.
 
@@ -208,6 +239,8 @@ class Monitoring:
         Its address and name.
     last_ts
         Newest live prediction; None where there is none.
+    figures
+        What live scores were said to mean, and what came; none where nothing is calibrated.
     """
 
     run: str
@@ -217,6 +250,7 @@ class Monitoring:
     history: Sequence[SkillPoint]
     drift: Sequence[DriftRow]
     notices: Sequence[Notice]
+    figures: Sequence[LiveFigure] = ()
 
     @property
     def alarms(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +14,11 @@ from ray_pipeline.ledger.ledger import PredictionLedger
 from ray_pipeline.monitoring.drifting import FeatureSample, drift_notices, drift_rows
 from ray_pipeline.monitoring.gaps import gap_notices
 from ray_pipeline.monitoring.judging import chosen_above, judge
+from ray_pipeline.monitoring.live_figures import live_figures
 from ray_pipeline.monitoring.page import render_monitoring
 from ray_pipeline.monitoring.records import (
     DriftRow,
+    LiveFigure,
     Monitoring,
     Notice,
     SkillPoint,
@@ -26,14 +29,15 @@ from ray_pipeline.monitoring.series import JobFacts, TargetFacts, model_series
 from ray_pipeline.predicting.times import since_ns
 from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.results.reading import Results
-from ray_pipeline.results.tables import PREDICTIONS
+from ray_pipeline.results.tables import CALIBRATION, PREDICTIONS
 from ray_pipeline.stages.writing import rows_table
 from ray_pipeline.wording import iso_time, plural
 
-__all__ = ["DRIFT", "HISTORY", "MONITOR_PAGE", "NOTICES", "SKILL", "monitor_run"]
+__all__ = ["DRIFT", "FIGURES", "HISTORY", "MONITOR_PAGE", "NOTICES", "SKILL", "monitor_run"]
 
 MONITOR_PAGE = "monitor.html"
 SKILL = "monitoring/skill.parquet"
+FIGURES = "monitoring/calibration.parquet"
 HISTORY = "monitoring/history.parquet"
 DRIFT = "monitoring/drift.parquet"
 NOTICES = "monitoring/notices.parquet"
@@ -67,6 +71,7 @@ def monitor_run(
         (HISTORY, SkillPoint, found.history),
         (DRIFT, DriftRow, found.drift),
         (NOTICES, Notice, found.notices),
+        (FIGURES, LiveFigure, found.figures),
     ):
         run.write_table(name, rows_table(kind, rows))
     run.write_text(MONITOR_PAGE, render_monitoring(found))
@@ -120,7 +125,14 @@ def monitored(
             *drift_notices(drift, sample),
             *notices,
         ],
+        figures=live_figures(ledger, trained.meanings(trained.targets), _calibration(results)),
     )
+
+
+def _calibration(results: Results) -> list[dict[str, Any]]:
+    """Return what the run's walk-forward had; nothing of a version that did not measure it."""
+    table = results.table(CALIBRATION)
+    return [] if table is None else list(table.to_pylist())
 
 
 def _walk_forward(trained: TrainedRun, target: str) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ray_pipeline.results.figures import count, is_measured
 from ray_pipeline.statistics.family_wise import holm
 from ray_pipeline.wording import agreeing, plural
 
-__all__ = ["beyond_luck", "by_figure", "calibration_sentences", "figure_name", "share"]
+__all__ = ["beyond_luck", "by_figure", "calibration_sentences", "figure_name", "figure_of", "share"]
 
 Row = Mapping[str, Any]
 
@@ -33,6 +33,11 @@ def figure_name(figure: str) -> str:
     return _NAMES[figure]
 
 
+def figure_of(figure: str) -> Callable[[float | None], str]:
+    """Return how values of a figure are written: as shares, or as labels."""
+    return _label if figure == "expected" else share
+
+
 def by_figure(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
     """Sort rows that have a figure by target and what that is, in their order."""
     found: dict[tuple[str, str], list[Row]] = {}
@@ -43,15 +48,17 @@ def by_figure(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
     return found
 
 
-def calibration_sentences(rows: Iterable[Row]) -> list[str]:
+def calibration_sentences(rows: Iterable[Row], of: str = "the walk-forward") -> list[str]:
     """Say of each figure of a target whether it can be believed, and how it has been in numbers.
 
     Parameters
     ----------
     rows
         Of one target.
+    of
+        What the rows are of.
     """
-    told = (_sentence(figure, its) for (_, figure), its in by_figure(rows).items())
+    told = (_sentence(figure, its, of) for (_, figure), its in by_figure(rows).items())
     return [sentence for sentence in told if sentence]
 
 
@@ -73,7 +80,7 @@ def share(value: float | None) -> str:
     return f"{value:.1%}" if is_measured(value) else "–"
 
 
-def _sentence(figure: str, rows: Sequence[Row]) -> str:
+def _sentence(figure: str, rows: Sequence[Row], of: str) -> str:
     parts = {
         part: [row for row in rows if row["part"] == part]
         for part in ("all", "tenth", "eighth", "symbol")
@@ -85,8 +92,8 @@ def _sentence(figure: str, rows: Sequence[Row]) -> str:
     off = beyond_luck([whole, *judged])
     verdict = _verdict(figure, whole, judged, off)
     if figure == "interval":
-        return f"{verdict}: {_of_interval(whole, parts['eighth'], parts['symbol'], off)}"
-    return f"{verdict}: {_of_predicted(figure, whole, parts['tenth'], off)}"
+        return f"{verdict}: {_of_interval(whole, parts['eighth'], parts['symbol'], off, of)}"
+    return f"{verdict}: {_of_predicted(figure, whole, parts['tenth'], off, of)}"
 
 
 def _verdict(figure: str, whole: Row, parts: Sequence[Row], off: Sequence[Row]) -> str:
@@ -109,8 +116,10 @@ def _gap(row: Row) -> float:
     return float(row["observed"] - row["predicted"])
 
 
-def _of_predicted(figure: str, whole: Row, tenths: Sequence[Row], off: Sequence[Row]) -> str:
-    told = share if figure == "probability" else _label
+def _of_predicted(
+    figure: str, whole: Row, tenths: Sequence[Row], off: Sequence[Row], of: str
+) -> str:
+    told = figure_of(figure)
     what = "the share that came true" if figure == "probability" else "the mean label"
     weights = [row["n_rows"] for row in tenths]
     mean = _weighted([abs(_gap(row)) for row in tenths], weights)
@@ -120,7 +129,7 @@ def _of_predicted(figure: str, whole: Row, tenths: Sequence[Row], off: Sequence[
         luck = f" (luck alone makes {_points(figure, _LUCK * _weighted(errors, weights))})"
     lowest, highest = tenths[0], tenths[-1]
     text = (
-        f"over {count(whole['n_rows'])} rows of the walk-forward {what} is "
+        f"over {count(whole['n_rows'])} rows of {of} {what} is "
         f"{_points(figure, mean)} from what was said, in the mean over tenths of the rows{luck}. "
         f"In the lowest tenth {told(lowest['predicted'])} was said and "
         f"{told(lowest['observed'])} came, in the highest {told(highest['predicted'])} and "
@@ -143,14 +152,14 @@ def _of_predicted(figure: str, whole: Row, tenths: Sequence[Row], off: Sequence[
 
 
 def _of_interval(
-    whole: Row, eighths: Sequence[Row], symbols: Sequence[Row], off: Sequence[Row]
+    whole: Row, eighths: Sequence[Row], symbols: Sequence[Row], off: Sequence[Row], of: str
 ) -> str:
     came = [row["observed"] for row in eighths]
     lowest, highest = min(came), max(came)
     error = f" ± {share(whole['std_error'])}" if is_measured(whole["std_error"]) else ""
     text = (
-        f"they held {share(whole['observed'])}{error} of {count(whole['n_rows'])} labels of the "
-        f"walk-forward, where {share(whole['predicted'])} was asked for; by eighths of the time "
+        f"they held {share(whole['observed'])}{error} of {count(whole['n_rows'])} labels of {of}, "
+        f"where {share(whole['predicted'])} was asked for; by eighths of the time "
         f"{share(lowest)} to {share(highest)}"
     )
     n_off = sum(row["part"] == "eighth" for row in off)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ray_pipeline.statistics.hac import overlapping_mean
 from ray_pipeline.statistics.tails import t_upper_tail
 
-__all__ = ["Gap", "label_reach", "mean_gap", "tenths_of"]
+__all__ = ["Gap", "label_reach", "mean_gap", "tenths_of", "with_shared_error"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,7 +50,6 @@ def mean_gap(
     observed: Floats,
     reach: float,
     variance: Floats | None = None,
-    whole: Gap | None = None,
 ) -> Gap:
     """Compare the means of what was predicted and observed.
 
@@ -71,10 +71,6 @@ def mean_gap(
         Of each outcome, if what was predicted is right; as of a coin ``p·(1 − p)``. The error is
         at least that of as many independent outcomes: where all outcomes are alike, they show no
         variance of their own.
-    whole
-        Of a long stretch of time of which these rows are one part: their error is at least that of
-        as long a part. In a short one the misses that come together are often all there or all
-        missing, and an error from them alone is too small just when the gap is large.
 
     Examples
     --------
@@ -92,8 +88,6 @@ def mean_gap(
     std_error = found.std_error
     if variance is not None and not math.isnan(std_error):
         std_error = max(std_error, math.sqrt(float(variance.sum())) / n_rows)
-    if whole is not None and not math.isnan(std_error) and not math.isnan(whole.std_error):
-        std_error = max(std_error, whole.std_error * math.sqrt(whole.n_times / n_times))
     return Gap(
         n_rows=n_rows,
         n_times=n_times,
@@ -103,6 +97,28 @@ def mean_gap(
         degrees_of_freedom=found.degrees_of_freedom,
         p_value=_two_sided(gap, std_error, found.degrees_of_freedom),
     )
+
+
+def with_shared_error(gaps: Sequence[Gap]) -> list[Gap]:
+    """Return the gaps of stretches of time, none with a smaller error than they have on average.
+
+    In a short stretch the misses that come together are often all there or all missing, and an
+    error from them alone is too small just when the gap is large. Variances are averaged as those
+    of one timestamp; each is about the mean of its own stretch, so that a gap that differs from
+    one to the next adds nothing.
+    """
+    variances = [gap.std_error**2 * gap.n_times for gap in gaps if not math.isnan(gap.std_error)]
+    if not variances:
+        return list(gaps)
+    shared = sum(variances) / len(variances)
+    found = []
+    for gap in gaps:
+        error = max(gap.std_error, math.sqrt(shared / gap.n_times))
+        if math.isnan(gap.std_error):
+            error = math.nan
+        p_value = _two_sided(gap.observed - gap.predicted, error, gap.degrees_of_freedom)
+        found.append(replace(gap, std_error=error, p_value=p_value))
+    return found
 
 
 def _two_sided(gap: float, std_error: float, freedom: float) -> float:

@@ -12,6 +12,7 @@ from ray_pipeline.inspecting.digests import DIGESTS
 from ray_pipeline.records import View
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import (
+    CALIBRATION,
     CONFIG,
     EVALUATED_JOBS,
     MODELS,
@@ -43,7 +44,8 @@ VERSIONS = "versions"
 """Folder of the versions in a run directory."""
 
 _FILES = (
-    *(CONFIG, SYMBOLS, DIGESTS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, PREDICTIONS, RECORD),
+    *(CONFIG, SYMBOLS, DIGESTS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, CALIBRATION),
+    *(PREDICTIONS, RECORD),
 )
 """What scoring takes beside the models; with them it is a run directory of its own."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,17 @@ import pytest
 from panels import quick_config, symbol_names, write_panel
 from trained_runs import FAMILIES, TARGET, Trained, predict, remembering_bars
 
+from ray_pipeline.calibration.records import CalibrationRow
+from ray_pipeline.calibration.stage import reliability_units
+from ray_pipeline.calibration.units import measured, told_rows
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import load_run
 from ray_pipeline.predicting.calibrating import CalibrateSpec
+from ray_pipeline.predicting.trained import open_trained_run
+from ray_pipeline.records import TargetSpec
+from ray_pipeline.results.tables import PREDICTIONS
+from ray_pipeline.stages.writing import rows_table
 
 BINARY, CLASSES = "y_will_peak_2d_0.5", "ret_ord_1d"
 N_TRAINED, N_ALL = 320, 400
@@ -217,3 +225,76 @@ def test_without_a_walk_forward_there_are_scores_and_a_warning(
     assert (_meanings(table), table[f"{TARGET}__score"].null_count) == ([], 0)
     python = load_run(str(run)).predict(labeled.tables["S00"], symbol="S00")
     assert python.combine_chunks().equals(table.combine_chunks())
+
+
+def test_the_run_tells_how_far_these_hold_in_the_files(kinds: Trained, walked: Path) -> None:
+    """Counted from the files of ``predict --history`` and the labels of the walk-forward."""
+    rows = pq.read_table(kinds.run_dir / "evaluation/calibration.parquet").to_pylist()
+    walk = pq.read_table(kinds.run_dir / "predictions/out_of_sample.parquet")
+    told = {symbol: _scores(walked / "out", symbol) for symbol in symbol_names(4)}
+    n_seen = 0
+    for target, column in ((BINARY, "prob"), (CLASSES, "expected"), (TARGET, "expected")):
+        said, came, bounds = _said_and_came(walk, told, target, column)
+        own = [row for row in rows if row["target"] == target and row["figure"] != "interval"]
+        (whole,) = (row for row in own if row["part"] == "all")
+        assert whole["figure"] == {"prob": "probability"}.get(column, column)
+        assert whole["n_rows"] == len(said) > 300
+        assert whole["predicted"] == pytest.approx(said.mean(), rel=1e-12)
+        assert whole["observed"] == pytest.approx(came.mean(), rel=1e-12)
+        tenth = np.searchsorted(np.quantile(said, np.arange(1, 10) / 10), said, side="right") + 1
+        for row in (row for row in own if row["part"] == "tenth"):
+            assert row["n_rows"] == (tenth == row["number"]).sum()
+            assert row["predicted"] == pytest.approx(said[tenth == row["number"]].mean())
+            assert row["observed"] == pytest.approx(came[tenth == row["number"]].mean())
+            n_seen += 1
+        if target == TARGET:
+            known = np.isfinite(bounds[0])
+            inside = ((came >= bounds[0]) & (came <= bounds[1]))[known]
+            (held,) = (r for r in rows if r["figure"] == "interval" and r["part"] == "all")
+            assert (held["target"], held["predicted"]) == (TARGET, 0.8)
+            assert held["n_rows"] == known.sum()
+            assert held["observed"] == pytest.approx(inside.mean(), rel=1e-12)
+            assert held["width"] == pytest.approx((bounds[1] - bounds[0])[known].mean())
+    assert n_seen >= 20
+    assert {row["figure"] for row in rows if row["target"] == CLASSES} == {"expected"}
+
+
+def _said_and_came(
+    walk: pa.Table, told: dict[str, pa.Table], target: str, column: str
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return what was said of the walk-forward's rows, the labels, and bounds where there are."""
+    own = walk.filter(pc.equal(walk["target"], target))
+    labels = {
+        (symbol, ts): actual
+        for symbol, ts, actual in zip(
+            own["symbol"].to_pylist(),
+            own["ts"].cast(pa.int64()).to_pylist(),
+            own["actual"].to_pylist(),
+            strict=True,
+        )
+    }
+    found = []
+    for symbol, table in told.items():
+        names = [
+            name for name in (column, "low", "high") if f"{target}__{name}" in table.schema.names
+        ]
+        columns = [table[f"{target}__{name}"].to_numpy(zero_copy_only=False) for name in names]
+        columns += [np.full(table.num_rows, np.nan)] * (3 - len(names))
+        for ts, *values in zip(table["ts"].cast(pa.int64()).to_pylist(), *columns, strict=True):
+            # The walk-forward predicts the last rows too, whose labels were not known then.
+            if labels.get((symbol, ts)) is not None and np.isfinite(values[0]):
+                found.append((values[0], labels[symbol, ts], *values[1:]))
+    said, came, low, high = np.array(found).T
+    return said, came, np.array([low, high])
+
+
+def test_reliability_is_measured_alike_however_many_rows_are_held(kinds: Trained) -> None:
+    """Symbols read in parts and time walked in stretches give the numbers of all at once."""
+    run = open_trained_run(str(kinds.run_dir))
+    targets = [TargetSpec(name, bars, task) for name, (task, bars) in run.outcomes.items()]
+    written = pq.read_table(kinds.run_dir / "evaluation/calibration.parquet")
+    pieces = []
+    for unit in reliability_units(PREDICTIONS, run.jobs, targets, 0.8):
+        spec = replace(unit.spec, read_at_once=500, walked_at_once=37)
+        pieces += measured(told_rows(run.run, spec), spec.meaning)
+    assert rows_table(CalibrationRow, pieces).equals(written)

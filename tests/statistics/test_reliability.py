@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from ray_pipeline.statistics.family_wise import holm
-from ray_pipeline.statistics.reliability import label_reach, mean_gap, tenths_of
+from ray_pipeline.statistics.reliability import label_reach, mean_gap, tenths_of, with_shared_error
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -142,24 +143,41 @@ def test_ten_tenths_are_called_off_as_seldom_as_one() -> None:
             mean_gap(times[own], said[own], came[own], 5.0, said[own] * (1 - said[own])).p_value
             for own in (tenths == i for i in range(10))
         ]
-        called += bool((holm(np.array(p_values)) <= ALPHA).any())
+        called += _any_off(p_values)
     assert called / N_SIMULATED <= 0.085
 
 
-def test_a_part_of_the_time_has_at_least_the_error_of_as_long_a_part() -> None:
-    """Misses come together: of an eighth without any, its own error would say that is no luck."""
+def test_stretches_of_time_have_at_least_their_mean_error() -> None:
+    """Misses come together: of one without any, its own error would say that is no luck."""
     rng = np.random.default_rng(7)
     called, bare = 0, 0
     for _ in range(N_SIMULATED):
         times, said, came = _overlapping(rng, 5, 0.9)
         variance = said * (1 - said)
-        whole = mean_gap(times, said, came, 5.0, variance)
-        p_values, alone = [], []
-        for own in (times // 50 == i for i in range(8)):
-            given = (times[own], said[own], came[own], 5.0, variance[own])
-            p_values.append(mean_gap(*given, whole).p_value)
-            alone.append(mean_gap(*given).p_value)
-        called += bool((holm(np.array(p_values)) <= ALPHA).any())
-        bare += bool((holm(np.array(alone)) <= ALPHA).any())
-    assert called / N_SIMULATED <= 0.05
+        alone = [
+            mean_gap(times[own], said[own], came[own], 5.0, variance[own])
+            for own in (times // 50 == i for i in range(8))
+        ]
+        shared = with_shared_error(alone)
+        assert all(s.std_error >= a.std_error for s, a in zip(shared, alone, strict=True))
+        called += _any_off([gap.p_value for gap in shared])
+        bare += _any_off([gap.p_value for gap in alone])
+    assert called / N_SIMULATED <= 0.06
     assert bare / N_SIMULATED > 0.2
+
+
+def test_a_stretch_that_differs_is_seen_among_others() -> None:
+    """Its gap makes no error of the others larger, nor its own."""
+    rng = np.random.default_rng(8)
+    times, said, came = _overlapping(rng, 1, 0.8)
+    said = np.where(times < 200, said, 0.45)
+    alone = [
+        mean_gap(times[own], said[own], came[own], 1.0)
+        for own in (times // 50 == i for i in range(8))
+    ]
+    p_values = holm(np.array([gap.p_value for gap in with_shared_error(alone)]))
+    assert set(np.flatnonzero(p_values <= ALPHA)) == {4, 5, 6, 7}
+
+
+def _any_off(p_values: Sequence[float]) -> bool:
+    return bool((holm(np.array(p_values)) <= ALPHA).any())
