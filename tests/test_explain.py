@@ -139,6 +139,10 @@ def test_document_of_a_target(run_dir: Path, capsys: pytest.CaptureFixture[str])
         assert job["trained"]
         assert job["out_of_sample"] == metadata["out_of_sample"]
         assert job["trained_on"] == metadata["trained_on"]
+    rows = _of(read_rows(run_dir, "evaluation/calibration"), TARGET)
+    assert found["calibration"]["rows"] == rows
+    assert {row["figure"] for row in rows} == {"expected", "interval"}
+    assert len(found["calibration"]["sentences"]) == 2
 
 
 def test_features_in_the_document(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +185,8 @@ def test_lines_of_a_predictable_target(run_dir: Path, capsys: pytest.CaptureFixt
         "worth of the predictions",
         "version",
     ]
+    told = _document(capsys, run_dir, "--target", TARGET)["calibration"]["sentences"]
+    assert all(sentence in _text(lines) for sentence in told)
     (pooled, own) = _of(read_rows(run_dir, "target_ranking/targets"), TARGET)
     at = lines.index("ranking: regression, horizon 1 bar, 2 targets")
     assert lines[at + 1].split() == [

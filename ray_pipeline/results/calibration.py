@@ -156,9 +156,8 @@ def _of_interval(
 ) -> str:
     came = [row["observed"] for row in eighths]
     lowest, highest = min(came), max(came)
-    error = f" ± {share(whole['std_error'])}" if is_measured(whole["std_error"]) else ""
     text = (
-        f"they held {share(whole['observed'])}{error} of {count(whole['n_rows'])} labels of {of}, "
+        f"they held {_held(whole)} of {count(whole['n_rows'])} labels of {of}, "
         f"where {share(whole['predicted'])} was asked for; by eighths of the time "
         f"{share(lowest)} to {share(highest)}"
     )
@@ -168,8 +167,8 @@ def _of_interval(
     if len(symbols) == 3:
         low, middle, high = symbols
         text += (
-            f"; by symbol {share(low['observed'])} ({low['symbol']}) to {share(high['observed'])} "
-            f"({high['symbol']}), {share(middle['observed'])} in the middle of "
+            f"; by symbol {_held(low)} ({low['symbol']}) to {_held(high)} ({high['symbol']}), "
+            f"{share(middle['observed'])} in the middle of "
             f"{low['n_symbols']}"
         )
     held = [row["naive_observed"] for row in eighths if is_measured(row["naive_observed"])]
@@ -183,6 +182,11 @@ def _of_interval(
         f"{text}. They are {width} the one interval that holds as many of all labels in "
         f"hindsight, which held {share(min(held))} to {share(max(held))} in these eighths."
     )
+
+
+def _held(row: Row) -> str:
+    error = f" ± {share(row['std_error'])}" if is_measured(row["std_error"]) else ""
+    return f"{share(row['observed'])}{error}"
 
 
 def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:

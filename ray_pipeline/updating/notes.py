@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.wording import iso_time, plural, some_of
 
 __all__ = ["gone_notes", "late_notes", "revised_notes"]

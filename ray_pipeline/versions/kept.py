@@ -47,7 +47,7 @@ _FILES = (
     *(CONFIG, SYMBOLS, DIGESTS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, CALIBRATION),
     *(PREDICTIONS, RECORD),
 )
-"""What scoring takes beside the models; with them it is a run directory of its own."""
+"""What scoring and monitoring take beside the models: a run directory of its own, with them."""
 
 _SUFFIX = ".json"
 _N_THREADS = 16

@@ -181,3 +181,26 @@ def test_a_stretch_that_differs_is_seen_among_others() -> None:
 
 def _any_off(p_values: Sequence[float]) -> bool:
     return bool((holm(np.array(p_values)) <= ALPHA).any())
+
+
+@pytest.mark.parametrize("horizon", [5, 20])
+def test_labels_that_are_right_by_tenths_are_seldom_called_off(horizon: int) -> None:
+    """Of real labels, under a year of days, with predictions whose level wanders."""
+    rng = np.random.default_rng(200 + horizon)
+    n_times, n_symbols, called = 190, 20, 0
+    times = np.repeat(np.arange(n_times), n_symbols)
+    for _ in range(100):
+        steps = rng.normal(size=(n_times + horizon, 1)) + rng.normal(
+            size=(n_times + horizon, n_symbols)
+        )
+        sums = np.cumsum(np.vstack([np.zeros((1, n_symbols)), steps]), axis=0)
+        level = 0.05 * np.cumsum(rng.normal(size=(n_times, 1)), axis=0)
+        said = (0.01 * (level + rng.normal(size=(n_times, n_symbols)))).ravel()
+        came = said + (sums[horizon : n_times + horizon] - sums[:n_times]).ravel()
+        tenths = tenths_of(said)
+        p_values = [
+            mean_gap(times[own], said[own], came[own], float(horizon)).p_value
+            for own in (tenths == i for i in range(10))
+        ]
+        called += _any_off(p_values)
+    assert called / 100 <= 0.08

@@ -25,9 +25,9 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting import PredictOptions, predict_panel
-from ray_pipeline.predicting.serving import ServedJob
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import DriverLease
+from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.updating import Update, UpdateOptions, update_run
 from ray_pipeline.updating.notes import gone_notes
 from ray_pipeline.updating.restated import restatements
