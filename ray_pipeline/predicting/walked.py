@@ -13,16 +13,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ray_pipeline.calibration.meanings import Meaning, make_map, rows_of, views_of
+from ray_pipeline.calibration.walk_forward import (
+    history_outcomes,
+    history_source_rows,
+    read_walks,
+)
 from ray_pipeline.errors import ArtifactError
-from ray_pipeline.predicting.calibrated import Meaning, make_map, rows_of, views_of
-from ray_pipeline.predicting.calibrating import history_source_rows
-from ray_pipeline.predicting.history import has_standings, history_outcomes, read_walks
-from ray_pipeline.predicting.serving import ServedJob
+from ray_pipeline.predicting.history import has_standings
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.records import View
 from ray_pipeline.results.tables import PREDICTIONS
 from ray_pipeline.statistics.delayed_outcomes import DelayedRows, walk_online
 from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = ["walked_scores"]
 
