@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from ray_pipeline.discovery.choosing import choose_batch
 from ray_pipeline.errors import ArtifactError, ConfigError
+from ray_pipeline.groups import RowGroups
 from ray_pipeline.intervals import parse_interval
 from ray_pipeline.notebook.frames import data_frame, pandas
 from ray_pipeline.panel.loading import rows_read
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.predicting.walked import walked_scores
+from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.statistics.percentiles import percentiles_in_groups, quantile_numbers
 from ray_pipeline.storage import open_filesystem
 from ray_pipeline.training.predictions import GROUP
@@ -56,16 +58,11 @@ def alphalens_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
             "run.prices() has of bars."
         )
     library = pandas()
-    rows = walked_scores(trained, target)
+    rows = _compared(walked_scores(trained, target))
     rows = rows.filter(rows["actual"].is_valid())
     times, scores = _times_and_scores(rows)
     n_quantiles = trained.config.evaluation.n_quantiles
-    cells = times
-    if GROUP in rows.column_names:
-        cells = np.unique(
-            np.array([f"{t} {g}" for t, g in zip(times, rows[GROUP].to_pylist(), strict=True)]),
-            return_inverse=True,
-        )[1]
+    cells = _cells(rows, times)
     percentiles = percentiles_in_groups(scores, cells)
     _, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
     # A quantile needs a name.
@@ -136,10 +133,10 @@ def price_frame(trained: TrainedRun) -> pd.DataFrame:
 def numerai_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
     """Return scores as Numerai takes predictions: ranked within each era, strictly inside (0, 1).
 
-    An era is a timestamp.
+    An era is a timestamp; with groups a symbol is ranked among those of its own.
     """
     library = pandas()
-    rows = walked_scores(trained, target)
+    rows = _compared(walked_scores(trained, target))
     times, scores = _times_and_scores(rows)
     eras = library.to_datetime(times, utc=True)
     is_daily = bool((times % (_DAY_S * 10**9) == 0).all())
@@ -148,7 +145,7 @@ def numerai_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
     columns = {
         "id": [f"{symbol}_{era}" for symbol, era in zip(symbols, names, strict=True)],
         "era": names,
-        "prediction": percentiles_in_groups(scores, times),
+        "prediction": percentiles_in_groups(scores, _cells(rows, times)),
         "target": rows["actual"].to_numpy(),
     }
     found: pd.DataFrame = library.DataFrame(columns)
@@ -170,6 +167,19 @@ def period_name(trained: TrainedRun, horizon_bars: int) -> str:
         n, seconds = divmod(seconds, length)
         found += f"{n}{unit}" if n else ""
     return found
+
+
+def _compared(rows: pa.Table) -> pa.Table:
+    """Leave out rows without a group, if there are groups: they are compared with nobody."""
+    return rows.filter(rows[GROUP].is_valid()) if GROUP in rows.column_names else rows
+
+
+def _cells(rows: pa.Table, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what each row is ranked within: its timestamp, or the group of it."""
+    if GROUP not in rows.column_names:
+        return times
+    groups = RowGroups.from_column(rows[GROUP], "the group")
+    return cells_of(np.unique(times, return_inverse=True)[1], groups.codes)
 
 
 def _times_and_scores(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -41,3 +41,22 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Made:
     frame = long_frame(tables, "symbol")
     run = ray_pipeline.run(config, frame, run_dir=run_dir, progress=False)
     return Made(run, frame, tables, config, run_dir)
+
+
+@pytest.fixture(scope="package")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Run on twelve symbols that are compared within two sectors."""
+    tables = {
+        name: table.append_column("sector", pa.repeat(("coal", "tin")[i % 2], table.num_rows))
+        for i, (name, table) in enumerate(planted_panel(symbol_names(12)).items())
+    }
+    config = quick(
+        columns={"group": "sector"},
+        evaluation={"n_quantiles": 3},
+        target_ranking={"families": ["ridge"], "min_cs": 3},
+        training={"families": ["ridge"]},
+    )
+    run_dir = tmp_path_factory.mktemp("grouped") / "run"
+    frame = long_frame(tables)
+    run = ray_pipeline.run(config, frame, run_dir=run_dir, progress=False)
+    return Made(run, frame, tables, config, run_dir)

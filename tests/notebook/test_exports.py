@@ -127,6 +127,22 @@ def test_numerai_has_ranks_within_each_era(made: Made) -> None:
     np.testing.assert_allclose(found["prediction"], ranks / 8)
 
 
+def test_symbols_are_ranked_within_their_groups(grouped: Made) -> None:
+    """In every export, as in the run; alphalens gets the group too, and the curve is met."""
+    rows = grouped.run.to_long(TARGET)
+    assert set(rows.groupby("group")["symbol"].nunique()) == {6}
+    ranks = rows.groupby(["ts", "group"])["score"].rank() - 0.5
+    np.testing.assert_allclose(grouped.run.to_numerai(TARGET)["prediction"], ranks / 6)
+    factor_data = grouped.run.to_alphalens(TARGET)
+    sizes = factor_data.groupby(["date", "group", "factor_quantile"]).size()
+    assert (sizes == 2).mean() > 0.9  # where scores tie a quantile has one more or fewer
+    ic = performance.factor_information_coefficient(factor_data, by_group=True)
+    assert ic["1D"].groupby("group").mean().gt(0.1).all()
+    equity = grouped.run.table("equity").to_pandas().set_index("job_id")["net"]
+    found = grouped.run.to_quantstats(TARGET)
+    assert found.sum() == pytest.approx(equity.loc[f"cs_{TARGET}__ridge"].iloc[-1], abs=1e-12)
+
+
 def test_prices_are_those_of_the_bars(bars: Made) -> None:
     """A column per symbol."""
     found = bars.run.prices()
