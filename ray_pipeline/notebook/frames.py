@@ -83,6 +83,10 @@ def data_frame(table: pa.Table, instead: str) -> pd.DataFrame:
     """
     pandas(instead)
     frame: pd.DataFrame = table.to_pandas()
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            # Arrow's UTC is another object than pandas' own, and libraries compare the objects.
+            frame[name] = frame[name].dt.tz_convert("UTC")
     return frame
 
 

@@ -14,7 +14,12 @@ from ray_pipeline.config import (
     load_experiment_config,
     parse_experiment_config,
 )
-from ray_pipeline.driving.places import options_for
+from ray_pipeline.driving.places import (
+    Directory,
+    options_for,
+    place_of_results,
+    require_usable,
+)
 from ray_pipeline.driving.progress import Progress, Reporter
 from ray_pipeline.driving.workers import names_own_modules
 from ray_pipeline.errors import ConfigError
@@ -163,11 +168,13 @@ def _with_frame(
 ) -> ExperimentConfig:
     """Write the frame, and return the config that reads it from there."""
     split = split_frame(as_table(data), config.data, symbol)
-    results = config.output.run_dir
-    place = os.fspath(panel_dir) if panel_dir is not None else f"{results.rstrip('/')}{_BESIDE}"
-    options = dict(config.data.storage_options)
-    if panel_dir is None and not options:
-        options = options_for(results, config)
+    results = place_of_results(config)
+    place = os.fspath(panel_dir) if panel_dir is not None else f"{results.uri.rstrip('/')}{_BESIDE}"
+    # Those of the data were given for a store, perhaps of the data that the frame stands for.
+    options = dict(config.data.storage_options) if "://" in place else {}
+    if panel_dir is None and config.output.storage_options is not None:
+        options = dict(config.output.storage_options)
+    require_usable(results, config, Directory("panel_dir", place, options))
     folder = RunDirectory(place, options)
     where = write_partitions(split, folder, config.data.interval, reporter.say)
     found = config.data.model_copy(

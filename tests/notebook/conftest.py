@@ -35,6 +35,7 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Made:
     config = quick(
         labeling={"features": ["log_return_1", "cs_rank_log_return_1"], "targets": [TARGET]},
         feature_selection={"min_stability": 0.0},
+        evaluation={"n_quantiles": 3},
         training={"families": ["ridge"]},
     )
     run_dir = tmp_path_factory.mktemp("bars") / "run"

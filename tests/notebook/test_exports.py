@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from alphalens import performance
+from alphalens import performance, utils
 from notebook_runs import BINARY, OVERLAPPING, TARGET, Made
 
 from ray_pipeline.driving.progress import Silent
@@ -152,6 +152,20 @@ def test_prices_are_those_of_the_bars(bars: Made) -> None:
     pd.testing.assert_series_equal(
         found["S03"], expected, check_names=False, check_freq=False, check_index_type=False
     )
+
+
+@pytest.mark.filterwarnings("ignore")  # alphalens asks pandas for what it will drop
+def test_scores_and_prices_go_into_alphalens_together(bars: Made) -> None:
+    """As its own documentation does it: times of both are of one zone."""
+    factor = bars.run.to_long(TARGET).set_index(["ts", "symbol"])["score"]
+    factor_data = utils.get_clean_factor_and_forward_returns(
+        factor, bars.run.prices(), quantiles=3, periods=(1,), max_loss=0.5
+    )
+    theirs = factor_data["1D"].rename_axis(["date", "asset"])
+    ours = bars.run.to_alphalens(TARGET)["1D"]
+    joined = pd.concat([theirs, ours], axis=1, join="inner", keys=["theirs", "ours"])
+    assert len(joined) > 500
+    np.testing.assert_allclose(joined["theirs"], joined["ours"], atol=1e-9)
 
 
 def test_only_bars_have_prices(made: Made) -> None:

@@ -101,6 +101,15 @@ def test_frames_that_do_not_fit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_frame_is_not_written_into_the_results(made: Made, tmp_path: Path) -> None:
+    """They would be taken for data; nothing is written."""
+    with pytest.raises(ConfigError, match=r"panel_dir .* are one folder, or one lies inside"):
+        ray_pipeline.run(
+            made.config, made.frame, run_dir=tmp_path / "run", panel_dir=tmp_path / "run/panel"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_experiment_config_is_taken_with_overrides(made: Made, tmp_path: Path) -> None:
     """What `run.config` gives can be changed and run again."""
     with pytest.raises(ConfigError, match=r"--set experiment\.sed"):
