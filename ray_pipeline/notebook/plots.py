@@ -119,11 +119,9 @@ def _charted(results: Results, target: str) -> Sequence[ChartedJob]:
 
 def _no_model(results: Results, contents: RunContents, evaluated: pa.Table, target: str) -> str:
     known = list(dict.fromkeys(evaluated["target"].to_pylist()))
+    have = f"models were evaluated of {', '.join(known) or 'none'}."
+    if target in {row.target for row in contents.targets or ()}:
+        return f"{results.uri}: {target} was ranked and has no model; {have}"
     near = closest(target, known)
     meant = f" Did you mean {near!r}?" if near else ""
-    ranked = target in {row.target for row in contents.targets or ()}
-    what = "was ranked and has no model" if ranked else "is no target of the run"
-    return (
-        f"{results.uri}: {target} {what}; models were evaluated of {', '.join(known) or 'none'}."
-        f"{meant}"
-    )
+    return f"{results.uri}: {target} is no target of the run; {have}{meant}"

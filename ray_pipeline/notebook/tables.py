@@ -31,6 +31,7 @@ TableName = Literal[
     "decay",
     "equity",
     "overfitting",
+    "calibration",
     "policies",
     "policy_folds",
     "failures",
@@ -50,6 +51,7 @@ _FILES: dict[str, str] = {
     "decay": tables.DECAY,
     "equity": tables.EQUITY,
     "overfitting": tables.OVERFITTING,
+    "calibration": tables.CALIBRATION,
     "policies": tables.POLICIES,
     "policy_folds": tables.POLICY_FOLDS,
     "failures": tables.FAILURES,
@@ -63,7 +65,7 @@ _TYPES = {
     "timestamp[ns, tz=UTC]": pa.timestamp("us", "UTC"),
 }
 
-_NOT_OF_EVERY_RUN = ("doubt", "kept", "overfitting", "policies", "policy_folds")
+_NOT_OF_EVERY_RUN = ("calibration", "doubt", "kept", "overfitting", "policies", "policy_folds")
 """What a run writes only if it was asked to, or if a version wrote it that has it."""
 
 

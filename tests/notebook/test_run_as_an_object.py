@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from sample_runs import SampleRun
 import ray_pipeline
 from ray_pipeline import Run, open_run
 from ray_pipeline.errors import ArtifactError, ConfigError, DataError, DiscoveryError
+from ray_pipeline.notebook.tables import TableName, table_file
 from ray_pipeline.predicting import load_run
+from ray_pipeline.results.schemas import TABLES
 from ray_pipeline.results.tables import PREDICTIONS, ROUTES
 
 FRAMES = ("targets", "features", "routes", "predictions", "evaluation", "leaks", "failures")
@@ -48,6 +51,11 @@ def test_some_columns_of_a_table(made: Made) -> None:
         made.run.table("target")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"routes has no column rout; it has target"):
         made.run.table("routes", ["rout"])
+
+
+def test_every_table_of_a_run_has_a_name() -> None:
+    """A new one is given one as well."""
+    assert {table_file(name) for name in get_args(TableName)} == {*TABLES, PREDICTIONS}
 
 
 def test_the_verdict_is_shown(sample: Run) -> None:
