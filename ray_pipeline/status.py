@@ -15,7 +15,7 @@ from ray_pipeline.results.tables import FAILURES, UNITS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.lease import LEASE, Holder
 from ray_pipeline.versions.serving import current_version
-from ray_pipeline.wording import duration_text, plural
+from ray_pipeline.wording import plural, time_left_text
 
 __all__ = ["Watch", "run_status", "status_lines", "status_sentence"]
 
@@ -189,9 +189,9 @@ def _account(record: RunRecord, driver: dict[str, Any] | None) -> list[str]:
 
 def _progress_line(progress: ProgressFacts) -> str:
     text = f"{unit_title(progress.step)}: {progress.n_done} of {progress.n_total}"
-    if progress.left_s is None:
+    if progress.left_s is None or progress.left_s < 1:
         return text
-    return f"{text}; about {duration_text(progress.left_s)} left of the run"
+    return f"{text}; {time_left_text(progress.left_s)} left of the run"
 
 
 def _driver_line(driver: dict[str, Any] | None) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "size_text",
     "some_of",
     "some_within",
+    "time_left_text",
     "yaml_text",
 ]
 
@@ -65,6 +66,17 @@ def duration_text(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
     return f"{int(seconds) // 3600:,} h {int(seconds) % 3600 // 60:02d} min"
+
+
+def time_left_text(seconds: float) -> str:
+    """Spell a time that is still to come, no finer than anybody knows it.
+
+    Examples
+    --------
+    >>> time_left_text(9.6), time_left_text(250)
+    ('about 10 s', 'about 4 min 10 s')
+    """
+    return f"about {seconds:.0f} s" if seconds < 59.5 else f"about {duration_text(seconds)}"
 
 
 def some_of(names: Sequence[str], at_most: int = 20) -> str:

@@ -87,8 +87,8 @@ def test_log_gets_a_line_now_and_then(clock: Clock) -> None:
         clock.now += 2.0
     assert stream.getvalue().splitlines() == [
         "[00:00] ranking, per symbol: 1/10",
-        "[00:06] ranking, per symbol: 4/10, about 9.0 s left",
-        "[00:12] ranking, per symbol: 7/10, about 5.1 s left",
+        "[00:06] ranking, per symbol: 4/10, about 9 s left",
+        "[00:12] ranking, per symbol: 7/10, about 5 s left",
         "[00:18] ranking, per symbol: 10/10",
     ]
 

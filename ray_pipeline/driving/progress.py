@@ -10,7 +10,7 @@ from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import escaped
 from ray_pipeline.driving.steps import INTERVAL_S, StepCount, StepCounter, title_of
 from ray_pipeline.execution import Done, Outcome
-from ray_pipeline.wording import duration_text, plural
+from ray_pipeline.wording import plural, time_left_text
 
 __all__ = ["WARNING", "Progress", "Reporter", "Silent", "Stream"]
 
@@ -151,9 +151,9 @@ class Progress:
             text += f", {step.n_failed} failed"
         if self._left_s is not None and self._left_s >= 1:
             # One figure for all that is to come: that of the step would be taken for it.
-            return f"{text}, about {duration_text(self._left_s)} left of the run"
+            return f"{text}, {time_left_text(self._left_s)} left of the run"
         left_s = step.left_s(time.monotonic())
-        return text if left_s is None else f"{text}, about {duration_text(left_s)} left"
+        return text if left_s is None else f"{text}, {time_left_text(left_s)} left"
 
     def _can_rewrite(self) -> bool:
         since = time.monotonic() - self._last_shown
