@@ -25,7 +25,7 @@ from ray_pipeline.evaluating.units import curves_schema
 from ray_pipeline.execution.protocol import Failed, FailureKind, Unit
 from ray_pipeline.leakage.screening import leakage_table
 from ray_pipeline.ranking.decide import SymbolRow, TargetRow, choose_targets, with_verdicts
-from ray_pipeline.records import View
+from ray_pipeline.records import Task, View
 from ray_pipeline.results import tables as results
 from ray_pipeline.routing.assigning import plan_document
 from ray_pipeline.routing.comparison import RoutingThresholds
@@ -518,7 +518,7 @@ def _calibration(rows: Sequence[EvaluatedRow]) -> list[CalibrationRow]:
             given,
             5.0,
         )
-        task = "binary" if is_binary else "regression"
+        task: Task = "binary" if is_binary else "regression"
         found += measured(told, Meaning(target, task, 5, 0.8))
     return found
 

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -33,7 +33,7 @@ ALARM = 3
 """Exit code where monitoring has something to tell that does not wait."""
 
 
-PATHS: dict[str, str] = {}
+PATHS: dict[str, Any] = {}
 """How each shell completes a path: what arguments refer to that are one, and empty until a script
 for a shell is asked for, since it takes a library that no other command needs."""
 
