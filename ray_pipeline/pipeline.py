@@ -57,9 +57,9 @@ class RunResult:
         labels = ("next:", *[""] * len(self.next_commands))
         following = zip(labels, self.next_commands, strict=False)
         return [
-            f"done:   {self.message}",
+            f"done: {self.message}",
             f"report: {self.report}",
-            *(f"{label:7} {command}" for label, command in following),
+            *(f"{label:5} {command}" for label, command in following),
         ]
 
 

@@ -34,7 +34,7 @@ def test_run_from_outside(cluster: Cluster, work: WorkingFolder, serial_sha256: 
     run = work.call(run_command(work.config("outside"), "--address", cluster.head.address))
     assert run.code == 0, run.text
     assert run.stdout.startswith(
-        "done:   1 of 1 target predictable (fwd_ret_1d), 10 of 10 models trained\n"
+        "done: 1 of 1 target predictable (fwd_ret_1d), 10 of 10 models trained\n"
     )
     assert work.record("outside")["content_sha256"] == serial_sha256
 

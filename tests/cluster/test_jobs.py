@@ -24,12 +24,14 @@ def our_lines(stdout: str) -> list[str]:
 
 
 def test_run_as_a_job(cluster: Cluster, work: WorkingFolder, serial_sha256: str) -> None:
-    """Plain lines, the result last, exit code 0, and what a run without Ray computes."""
+    """Plain lines, the result and what comes next last, exit code 0, and what a run without Ray computes."""
     job = work.call(submit_command(cluster.head, work.config("job")))
     assert job.code == 0, job.text
     lines = [line for line in our_lines(job.stdout) if line]
-    assert lines[-2:] == [f"done: {DONE}", f"report: {work.runs}/job/report.html"]
-    assert all(re.match(r"\[\d\d:\d\d\] \S", line) for line in lines[:-2])
+    progress, result = lines[:-4], lines[-4:]
+    assert result[:2] == [f"done: {DONE}", f"report: {work.runs}/job/report.html"]
+    assert all("ray-pipeline " in line for line in result[2:])
+    assert all(re.match(r"\[\d\d:\d\d\] \S", line) for line in progress)
     assert not re.search(r"[\r\x1b]", "".join(lines))
     assert {"getting Ray ready", "training, per symbol: 4/4"} <= set(job.progress)
     assert work.record("job")["content_sha256"] == serial_sha256

@@ -48,7 +48,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     assert [line for line in said if "✗" in line] == []
     assert code == 0
     assert "All 23 things that the sample promises were found as planted." in said
-    assert any(line.startswith("done:   4 of 6 targets predictable") for line in said)
+    assert any(line.startswith("done: 4 of 6 targets predictable") for line in said)
     report = next(line for line in said if line.startswith("report: ")).removeprefix("report: ")
     assert Path(report).is_file()
 
