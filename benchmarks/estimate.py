@@ -118,10 +118,13 @@ class CpuByUnit:
     seconds: Counter[str] = field(default_factory=Counter)
     last: float = field(default_factory=time.process_time)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Print a sentence; what led to it is the driver's."""
         print(f"  {text}", file=sys.stderr)
         self._take("driver")
+
+    def remaining(self, left_s: float) -> None:
+        """Do nothing."""
 
     def listed(self, n_files: int) -> None:
         """Do nothing."""

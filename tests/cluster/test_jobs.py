@@ -24,7 +24,7 @@ def our_lines(stdout: str) -> list[str]:
 
 
 def test_run_as_a_job(cluster: Cluster, work: WorkingFolder, serial_sha256: str) -> None:
-    """Plain lines, the result and what comes next last, exit code 0, and what a run without Ray computes."""
+    """Plain lines, the result and what comes next, exit code 0, and the content without Ray."""
     job = work.call(submit_command(cluster.head, work.config("job")))
     assert job.code == 0, job.text
     lines = [line for line in our_lines(job.stdout) if line]
