@@ -31,6 +31,7 @@ STAGES = [
     "train_pooled",
     "train_symbol",
     "join_predictions",
+    "reliability",
     "evaluate_pooled",
     "evaluate_symbol",
     "compare_models",
@@ -131,7 +132,9 @@ def test_changed_routing_redoes_routing_and_later(
     executed.clear()
     strict = {"min_difference": 0.5, "alpha": 1e-4}
     run_pipeline(quick_config(data_dir, run_dir, **one, routing=strict), Silent(), replace=True)
-    assert set(_stages(executed)) <= {"train_symbol", "join_predictions", *EVALUATES[1:]}
+    assert set(_stages(executed)) <= {
+        *("train_symbol", "join_predictions", "reliability", *EVALUATES[1:])
+    }
     assert _record(run_dir)["config_sha256"] != before
     executed.clear()
     loose = quick_config(data_dir, run_dir, routing={"min_difference": 0.0})
@@ -140,7 +143,7 @@ def test_changed_routing_redoes_routing_and_later(
     strict_again = quick_config(data_dir, run_dir, routing={"min_difference": 0.5})
     run_pipeline(strict_again, Silent(), replace=True)
     assert set(_stages(executed)) <= {
-        *("pool", "train_pooled", "train_symbol", "join_predictions", *EVALUATES)
+        *("pool", "train_pooled", "train_symbol", "join_predictions", "reliability", *EVALUATES)
     }
 
 
@@ -158,6 +161,7 @@ def test_changed_training_redoes_training(
         f"train_pooled/cs_{TARGET}__lightgbm",
         *(f"train_symbol/S{i:02d}" for i in range(4)),
         "join_predictions/all",
+        f"reliability/{TARGET}",
         f"evaluate_pooled/cs_{TARGET}__lightgbm",
         *(f"evaluate_symbol/S{i:02d}" for i in range(4)),
         "compare_models/all",
