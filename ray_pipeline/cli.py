@@ -22,14 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ray_pipeline.arguments import parse
 from ray_pipeline.columns import on_terminal
 from ray_pipeline.commands.command import Command, json_log
-from ray_pipeline.errors import (
-    ArtifactError,
-    ConfigError,
-    DamagedFileError,
-    DiscoveryError,
-    RayPipelineError,
-    RunInUseError,
-)
+from ray_pipeline.errors import GIVEN_WRONGLY, RayPipelineError
 from ray_pipeline.terminal import (
     OutputLostError,
     complain,
@@ -91,7 +84,7 @@ def _executed(command: Command, options: argparse.Namespace) -> int:
             on_terminal(terminal_columns()),
         ):
             return command.execute(options)
-    except (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError) as error:
+    except GIVEN_WRONGLY as error:
         return _failed(options, str(error), 2)
     except RayPipelineError as error:
         return _failed(options, str(error), command.failed_code)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ray_pipeline.display import capped
 
 __all__ = [
+    "GIVEN_WRONGLY",
     "ArtifactError",
     "ConfigError",
     "DamagedFileError",
@@ -71,3 +72,7 @@ class RunInUseError(RayPipelineError, RuntimeError):
 
 class RunTakenOverError(ExecutionError):
     """Another driver took the run directory over from this one, which writes no more to it."""
+
+
+GIVEN_WRONGLY = (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError)
+"""Errors of what a command was given: it ends with exit code 2, and with another one of the rest."""

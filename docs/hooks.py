@@ -1,0 +1,28 @@
+"""What MkDocs calls while it builds the pages.
+
+Where a page has ``<!-- generated: NAME -->``, the text is made of the code, so that no command,
+config key or error can be missing or out of date.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from generated import filled
+from remote import remote_resources
+
+log = logging.getLogger("mkdocs.hooks.ray_pipeline")
+
+
+def on_page_markdown(markdown: str, **about: Any) -> str:
+    """Put what is made of the code into a page."""
+    return filled(markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Warn, and so fail a strict build, where a page would load something from elsewhere."""
+    for path in sorted(Path(config.site_dir).rglob("*.html")):
+        for found in remote_resources(path.read_text("utf-8")):
+            log.warning("%s loads %s from elsewhere", path.name, found)
