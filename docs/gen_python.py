@@ -26,8 +26,8 @@ def public_names() -> str:
             parts.append(_directive(LoadedRun, "LoadedRun"))
     parts.append("## `ray_pipeline.families` {#ray_pipeline-families}")
     parts.append("What a model family offers; see [Add a model family](../how-to/family.md).")
-    for name in ray_pipeline.families.__all__:
-        parts.append(_directive(getattr(ray_pipeline.families, name), name))
+    families = ray_pipeline.families
+    parts += [_directive(getattr(families, name), name) for name in families.__all__]
     return "\n\n".join(parts)
 
 

@@ -75,4 +75,4 @@ class RunTakenOverError(ExecutionError):
 
 
 GIVEN_WRONGLY = (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError)
-"""Errors of what a command was given: it ends with exit code 2, and with another one of the rest."""
+"""Errors of what a command was given: it ends with exit code 2."""
