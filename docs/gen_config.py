@@ -19,8 +19,8 @@ _TYPES = {
     "array": "list",
     "object": "mapping",
 }
-_DIGITS_AS_WRITTEN = 9
-"""Past so many digits a bound is there to catch typing errors, and nobody needs to know it."""
+_NO_TYPING_ERROR = 100_000
+"""From here on a bound is there to catch typing errors, and nobody needs to know it."""
 
 
 def config_sections() -> str:
@@ -43,7 +43,7 @@ def _keys(prefix: str, section: Mapping[str, Any], schema: Mapping[str, Any]) ->
     required = section.get("required", ())
     for name, node in _members(section):
         key = f"{prefix}.{name}"
-        default = "required" if name in required else _default(node)
+        default = "Required." if name in required else _default(node)
         yield (
             f"### `{key}` {{#{anchor(key)}}}\n\n"
             f"{_described(node, {})}\n\n"
@@ -110,7 +110,8 @@ def _type(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _plain_type(name: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if name == "array" and "items" in node:
-        return f"list of {_type(node['items'], schema)}"
+        items = _type(node["items"], schema)
+        return f"list of ({items})" if " or " in items else f"list of {items}"
     if name == "object" and isinstance(node.get("additionalProperties"), Mapping):
         return f"mapping of text to {_type(node['additionalProperties'], schema)}"
     if name in {"integer", "number"}:
@@ -126,8 +127,8 @@ def _bounds(node: Mapping[str, Any]) -> str:
         "exclusiveMaximum": "below",
     }
     told = [
-        f"{word} {node[key]:g}"
+        f"{word} {node[key]:,}"
         for key, word in words.items()
-        if key in node and len(f"{node[key]:.0f}") < _DIGITS_AS_WRITTEN
+        if key in node and abs(node[key]) < _NO_TYPING_ERROR
     ]
     return f", {' and '.join(told)}" if told else ""

@@ -14,7 +14,7 @@ def error_table() -> str:
     classes = [each for each in found if isinstance(each, type)]
     for kind in sorted(classes, key=lambda each: (len(each.__mro__), each.__name__)):
         bases = ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
-        when = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+        when = (kind.__doc__ or "").partition("\n")[0].partition(" (exit code")[0].rstrip(".")
         code = 2 if issubclass(kind, errors.GIVEN_WRONGLY) else 1
         name = kind.__name__
         lines.append(f'| <span id="{name}"></span>`{name}` | {when} | {bases} | {code} |')
