@@ -110,13 +110,17 @@ def _type(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _plain_type(name: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if name == "array" and "items" in node:
-        items = _type(node["items"], schema)
-        return f"list of ({items})" if " or " in items else f"list of {items}"
+        return f"list of {_grouped(node['items'], schema)}"
     if name == "object" and isinstance(node.get("additionalProperties"), Mapping):
-        return f"mapping of text to {_type(node['additionalProperties'], schema)}"
+        return f"mapping of text to {_grouped(node['additionalProperties'], schema)}"
     if name in {"integer", "number"}:
         return _TYPES[name] + _bounds(node)
     return _TYPES.get(name, "any value")
+
+
+def _grouped(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    found = _type(node, schema)
+    return f"({found})" if " or " in found else found
 
 
 def _bounds(node: Mapping[str, Any]) -> str:

@@ -11,6 +11,9 @@ them."""
 SLOW_MODULES = (
     # whole runs; test_pipeline.py and releases/ stand for them
     "comparing/test_run_comparison.py",
+    "docs/test_features_of_the_pages.py",
+    "docs/test_site.py",
+    "docs/test_snippets.py",
     "driving",
     "notebook/test_documented_example.py",
     "notebook/test_exports.py",
@@ -25,7 +28,7 @@ SLOW_MODULES = (
     "test_column_order.py",
     "test_hostile_numbers.py",
     "test_label.py",
-    "test_readme_stage.py",
+    "test_documented_stage.py",
     "test_real_data.py",
     # simulations of error rates
     "evaluating/test_deflation.py",

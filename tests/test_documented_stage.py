@@ -1,4 +1,4 @@
-"""The README's stage of one's own is run as it stands there."""
+"""The documentation's stage of one's own is run as it stands there."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from panels import labeled_table, planted_panel, read_rows, symbol_names, write_
 
 from ray_pipeline.cli import main
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "stage.md"
 
 
 def _example(language: str) -> str:
-    text = README.read_text("utf-8")
-    section = text.partition("## A stage of your own\n")[2].partition("\n## ")[0]
-    (block,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    text = PAGE.read_text("utf-8")
+    (block,) = re.findall(rf"```{language}\b[^\n]*\n(.*?)```", text, re.DOTALL)
     return str(block)
 
 
