@@ -15,6 +15,8 @@ import ray_pipeline
 ROOT = Path(__file__).resolve().parents[1]
 UNTRIED = {"mlflow-skinny", "torch"}
 """Not among the lowest versions that CI installs, as `constraints-lowest.txt` says."""
+FOR_DEVELOPERS = {"docs", "test"}
+"""Extras that no user installs; their lowest versions are not tried."""
 STAND_INS = {"xgboost": "xgboost-cpu"}
 """The same module in a distribution that weighs less."""
 
@@ -35,8 +37,16 @@ def lower_bounds() -> dict[str, str]:
     """Read what the package and its extras for users need."""
     found = project()["project"]
     extras = found["optional-dependencies"]
-    given = [*found["dependencies"]]
-    given += [line for name in extras.keys() - {"test"} for line in extras[name]]
+    return bounds_of(
+        [
+            *found["dependencies"],
+            *(line for name in extras.keys() - FOR_DEVELOPERS for line in extras[name]),
+        ]
+    )
+
+
+def bounds_of(given: list[str]) -> dict[str, str]:
+    """Read lower bounds by distribution."""
     matches = [re.match(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", line) for line in given]
     assert all(matches), given
     return {match[1]: match[2] for match in matches if match}
@@ -91,6 +101,15 @@ def test_constraints_name_versions_and_no_place(name: str) -> None:
     for package, bound in lower_bounds().items():
         if package in found:
             assert as_numbers(found[package]) >= as_numbers(bound), package
+
+
+def test_what_builds_the_documentation_is_pinned() -> None:
+    """All of it: CI builds the pages with the versions of `constraints.txt`."""
+    found = pins("constraints.txt")
+    bounds = bounds_of(project()["project"]["optional-dependencies"]["docs"])
+    assert bounds.keys() == {"mkdocs", "mkdocs-material", "mkdocstrings"}
+    for package, bound in bounds.items():
+        assert as_numbers(found[package]) >= as_numbers(bound), package
 
 
 def test_what_is_called_slow_is_there() -> None:
