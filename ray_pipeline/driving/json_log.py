@@ -20,8 +20,8 @@ class JsonLog:
     """Tells events as lines of JSON.
 
     Every line has ``time`` (ISO 8601, UTC), ``level`` (``info``, ``warning`` or ``error``),
-    ``event``, ``elapsed_s`` and ``message``, the sentence that a person would read. The documentation
-    lists what the events have besides.
+    ``event``, ``elapsed_s`` and ``message``, the sentence that a person would read. What the
+    events have besides is listed in the documentation.
 
     Parameters
     ----------
