@@ -1,6 +1,6 @@
 """Look-ahead by the data's own clock, on planted panels of every kind.
 
-A small version of ``benchmarks/look_ahead.py``, whose figures the README quotes.
+A small version of ``benchmarks/look_ahead.py``, whose figures the documentation quotes.
 """
 
 from __future__ import annotations

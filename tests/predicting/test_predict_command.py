@@ -30,7 +30,7 @@ def test_it_tells_what_was_scored(
     assert counts.startswith("2 symbols, 640 rows, 1 target scored")
     folder = tmp_path / "out/interval=1d"
     assert place == f"predictions: {folder}"
-    everything = pd.read_parquet(folder)  # as README says
+    everything = pd.read_parquet(folder)  # as the documentation says
     assert everything.groupby("symbol", observed=True).size().to_dict() == {"S00": 320, "NEW": 320}
     assert "predicting: 3/3, 1 failed" in output.err
 
