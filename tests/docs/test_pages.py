@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -17,10 +18,14 @@ from snippets import DOCS, ROOT
 import ray_pipeline
 import ray_pipeline.families
 from ray_pipeline import errors
+from ray_pipeline.bars.label_names import LABEL_KINDS
 from ray_pipeline.cli import main
 from ray_pipeline.commands.listing import COMMANDS
 from ray_pipeline.config import ExperimentConfig
+from ray_pipeline.config.fields import FEATURE_SETS
+from ray_pipeline.panel.cross_section import described_features
 from ray_pipeline.quickstart import make_sample
+from ray_pipeline.series.labels import SERIES_LABEL_KINDS
 
 PAGES = sorted(DOCS.rglob("*.md"))
 
@@ -107,6 +112,43 @@ def test_every_public_name_is_in_the_reference() -> None:
         assert re.search(rf"^(::: .*\.|### `){name}`?$", text, re.MULTILINE), name
 
 
+def test_every_target_that_can_be_computed_is_told() -> None:
+    """By the name that makes it."""
+    for page, kinds in (("bars", LABEL_KINDS), ("series", SERIES_LABEL_KINDS)):
+        text = (DOCS / f"reference/{page}.md").read_text("utf-8")
+        for kind in kinds:
+            assert re.search(rf"`{kind}_\d+[a-z]", text), kind
+
+
+@pytest.mark.parametrize("name", [each for each in FEATURE_SETS if each != "series"])
+def test_every_set_of_features_has_its_size(name: str) -> None:
+    """As many as `ray-pipeline features` lists."""
+    text = (DOCS / "reference/bars.md").read_text("utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \| (.+) \|$", text, re.MULTILINE)
+    assert str(len(described_features(name))) in re.findall(r"\d+", row)
+
+
+def test_every_family_and_extra_is_told() -> None:
+    """Those that come with the package, and what `pip install` can bring besides."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    models = (DOCS / "reference/models.md").read_text("utf-8")
+    for family in project["entry-points"]["ray_pipeline.families"]:
+        assert re.search(rf"^\|.*`{family}`.*\|", models, re.MULTILINE), family
+    home = (DOCS / "index.md").read_text("utf-8")
+    for extra in project["optional-dependencies"]:
+        assert re.search(rf"^\|.*`{extra}`.*\|", home, re.MULTILINE), extra
+
+
+def test_every_benchmark_that_is_named_is_there() -> None:
+    """A figure that nobody can repeat is none."""
+    text = "\n".join(page.read_text("utf-8") for page in [*PAGES, ROOT / "README.md"])
+    named = set(re.findall(r"benchmarks/\w+\.(?:py|yaml)", text))
+    assert len(named) > 15
+    for name in named:
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.slow
 def test_every_file_of_a_run_is_named(finished_quickstart: Path) -> None:
     """What a run leaves is in the table of what it leaves."""
     text = (DOCS / "reference/run-directory.md").read_text("utf-8")
@@ -114,6 +156,7 @@ def test_every_file_of_a_run_is_named(finished_quickstart: Path) -> None:
         assert f"`{path.name}" in text, path.name
 
 
+@pytest.mark.slow
 def test_every_column_of_scores_is_told(finished_quickstart: Path) -> None:
     """By the name that the page of predicting gives it."""
     text = (DOCS / "how-to/predict.md").read_text("utf-8")
