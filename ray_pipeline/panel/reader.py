@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,9 @@ class SymbolRows:
     axis: NDArray[np.int64] | None = None
     interval: Interval | None = None
     is_ours: bool = False
+    _ends: dict[Horizon, NDArray[np.int64]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def label_ends(self, horizon: Horizon) -> NDArray[np.int64]:
         """Last position that each row's label saw, shape (n_rows,).
@@ -66,6 +69,12 @@ class SymbolRows:
         excess return has those of others in it. Where there is no label, it is as many rows on, and
         so it is for labels of others where that is later.
         """
+        if horizon not in self._ends:  # each fold asks
+            self._ends[horizon] = self._found_ends(horizon)
+            self._ends[horizon].flags.writeable = False
+        return self._ends[horizon]
+
+    def _found_ends(self, horizon: Horizon) -> NDArray[np.int64]:
         if horizon.unit == "rows" or self.axis is None or self.interval is None:
             return label_end_positions(self.positions, horizon.count)
         time_ns = self.table.time_ns

@@ -15,7 +15,7 @@ from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.learned import LabelComparison, LearnedLabels
-from ray_pipeline.samples.memo import FoldMemo
+from ray_pipeline.samples.memo import FoldMemo, digest_of
 from ray_pipeline.samples.thinning import thinned
 from ray_pipeline.samples.walk import FamilySettings
 from ray_pipeline.selection.consensus import (
@@ -32,8 +32,10 @@ from ray_pipeline.selection.sample import (
     ColumnOrders,
     FoldSample,
     as_compared,
+    cells_compared,
     likeness,
     likeness_of_ranks,
+    rows_before,
 )
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.stability import selection_stability
@@ -99,6 +101,7 @@ class Designs:
         self._comparison = comparison
         self._told_by: dict[str, Fold] = {}
         self._alike: dict[tuple[int, int], Floats] = {}
+        self._digests: dict[tuple[int, int], str] = {}
         self._orders: ColumnOrders | None = None
 
     def __iter__(self) -> Iterator[tuple[TargetSpec, Design]]:
@@ -136,11 +139,24 @@ class Designs:
         before = self.learned(target, slice(first, start), form)
         return before.fold_problem(fold, self._frame.embargo, seed)
 
-    def sample(self, fold: Fold) -> FoldSample:
-        """Return the rows that a fold's features are scored on."""
-        design = next(iter(self._designs.values()))
-        first, start, _ = design.split(fold)
-        return FoldSample.before(design, first, start, self._shared_orders(design))
+    def rows(self, fold: Fold) -> NDArray[np.int64]:
+        """Return the rows that a fold's features are scored on, shape (n_rows,)."""
+        first, start, _ = self._any.split(fold)
+        return rows_before(self._any, first, start)
+
+    def sample(self, rows: NDArray[np.int64]) -> FoldSample:
+        """Return some rows as features are scored on them."""
+        return FoldSample.of(self._any, rows, self._shared_orders(self._any))
+
+    def seen(self, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+        """Say all that a sample of these rows is made of."""
+        cells = cells_compared(self._any, rows)
+        yield from (self._any.X[rows], self._any.symbol_index[rows])
+        yield from () if cells is None else (cells,)
+
+    @property
+    def _any(self) -> Design:
+        return next(iter(self._designs.values()))
 
     def _shared_orders(self, design: Design) -> ColumnOrders | None:
         """Return the order of all rows, which a unit of a symbol asks for in every fold."""
@@ -161,10 +177,7 @@ class Designs:
             The one that asks; None: what the folds agree on, for which in a rolling window the
             last one that can be trained says it.
         """
-        design = self._designs[target]
-        if fold is None or not self._frame.is_rolling:
-            fold = self._telling_fold(target)
-        first, start, _ = design.split(fold)
+        design, (first, start) = self._designs[target], self._told_in(target, fold)
         if (first, start) not in self._alike:
             rows = first + thinned(design.positions[first:start], TWIN_ROWS)
             orders = self._shared_orders(design)
@@ -174,6 +187,21 @@ class Designs:
                 else likeness_of_ranks(orders.ranks(rows))
             )
         return self._alike[first, start]
+
+    def digest_of_alike(self, target: str, fold: Fold) -> str:
+        """Return a digest of all that `alike` depends on, which takes less than to measure it."""
+        design, (first, start) = self._designs[target], self._told_in(target, fold)
+        if (first, start) not in self._digests:
+            rows = first + thinned(design.positions[first:start], TWIN_ROWS)
+            self._digests[first, start] = digest_of(*self.seen(rows))
+        return self._digests[first, start]
+
+    def _told_in(self, target: str, fold: Fold | None) -> tuple[int, int]:
+        """Return first and last row, exclusive, of those that tell a fold what is alike."""
+        if fold is None or not self._frame.is_rolling:
+            fold = self._telling_fold(target)
+        first, start, _ = self._designs[target].split(fold)
+        return first, start
 
     def _telling_fold(self, target: str) -> Fold:
         """Return the fold whose training rows say which features are alike for all."""
@@ -212,15 +240,15 @@ def choose_in(
     first, start, _ = some[1].split(fold)
     if first == start:
         return {}
-    sample = designs.sample(fold)
+    sampled = designs.rows(fold)
     rows: dict[str, TargetRows] = {}
     for target, design in designs:
         seed = derive_seed(
             frame.seed, "feature_selection", target.name, symbol, f"fold {fold.index}"
         )
         given = _target_rows(
-            designs.learned(target.name, sample.rows),
-            design.positions[sample.rows],
+            designs.learned(target.name, sampled),
+            design.positions[sampled],
             frame.embargo,
             fold,
             seed,
@@ -230,10 +258,10 @@ def choose_in(
             rows[target.name] = given
     if not rows:
         return {}
-    compute = partial(_choose, fold, sample, rows, designs, settings)
+    compute = partial(_choose, fold, sampled, rows, designs, settings)
     if memo is None or memo.code is None:
         return compute()
-    parts = (settings, sample.X, sample.ranks, sample.symbol_index, *_parts_of(fold, rows, designs))
+    parts = (settings, *designs.seen(sampled), *_parts_of(fold, rows, designs))
     kept = memo.recall(parts, lambda: _as_arrays(compute()))
     return {
         name: (
@@ -250,13 +278,13 @@ def choose_in(
 
 def _choose(
     fold: Fold,
-    sample: FoldSample,
+    sampled: NDArray[np.int64],
     rows: Mapping[str, TargetRows],
     designs: Designs,
     settings: SelectionSettings,
 ) -> dict[str, tuple[FoldChoice, list[int]]]:
     hyperparameters = {f.name: dict(f.hyperparameters) for f in settings.families}
-    scores = score_features(sample, rows, settings.methods, hyperparameters)
+    scores = score_features(designs.sample(sampled), rows, settings.methods, hyperparameters)
     found = {}
     for name, scored in scores.items():
         alike = designs.alike(name, fold)
@@ -271,7 +299,7 @@ def _parts_of(fold: Fold, rows: Mapping[str, TargetRows], designs: Designs) -> I
     for name, each in rows.items():
         carried = dict(sorted(each.importances.items()))
         yield from (name, each.task, each.seed, each.y, each.rows, each.inner)
-        yield from (each.validation, each.weights, designs.alike(name, fold))
+        yield from (each.validation, each.weights, designs.digest_of_alike(name, fold))
         yield from (list(carried), *carried.values())
 
 

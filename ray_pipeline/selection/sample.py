@@ -11,7 +11,15 @@ from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.thinning import thinned
 from ray_pipeline.statistics.within_groups import less_group_means
 
-__all__ = ["ColumnOrders", "FoldSample", "as_compared", "likeness", "likeness_of_ranks"]
+__all__ = [
+    "ColumnOrders",
+    "FoldSample",
+    "as_compared",
+    "cells_compared",
+    "likeness",
+    "likeness_of_ranks",
+    "rows_before",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,24 +58,26 @@ class FoldSample:
     symbol_index: NDArray[np.int32]
 
     @classmethod
-    def before(
-        cls, design: Design, first: int, start: int, orders: ColumnOrders | None = None
-    ) -> FoldSample:
-        """Take rows of ``[first:start]``, which lie before the test.
+    def of(cls, design: Design, rows: Ints, orders: ColumnOrders | None = None) -> FoldSample:
+        """Take rows of a design, see `rows_before`.
 
         Parameters
         ----------
         orders
             Of all rows of the design, where several folds are asked for.
         """
-        most = POOLED_ROWS if design.view == "cross_sectional" else OWN_ROWS
-        rows = first + thinned(design.positions[first:start], most)
         X = design.X[rows]
         if orders is None:
             ranks = ColumnOrders.of(as_compared(design, rows)).ranks()
         else:
             ranks = orders.ranks(rows)
         return cls(rows, X, ranks.astype(np.float32), design.symbol_index[rows])
+
+
+def rows_before(design: Design, first: int, start: int) -> Ints:
+    """Return those of the rows ``[first:start]``, which lie before a test, that are a sample."""
+    most = POOLED_ROWS if design.view == "cross_sectional" else OWN_ROWS
+    return first + thinned(design.positions[first:start], most)
 
 
 def as_compared(design: Design, rows: Ints) -> NDArray[np.float32]:
@@ -78,10 +88,15 @@ def as_compared(design: Design, rows: Ints) -> NDArray[np.float32]:
     are not. So features are taken less the mean of their group at the timestamp, if there are
     groups.
     """
-    X = design.X[rows]
+    X, cells = design.X[rows], cells_compared(design, rows)
+    return X if cells is None else less_group_means(X, cells)
+
+
+def cells_compared(design: Design, rows: Ints) -> Ints | None:
+    """Return the group and timestamp of rows, within which they are compared; None: no groups."""
     if design.groups is None or design.view == "symbol_specific":
-        return X
-    return less_group_means(X, design.cells[rows])
+        return None
+    return design.cells[rows]
 
 
 @dataclass(frozen=True, slots=True)
