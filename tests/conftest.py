@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import environment  # isort: skip  # before whatever imports NumPy or Ray
 
+import fcntl
 import importlib
 import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,22 +29,30 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Have one module at a time use Ray, whatever processes run tests beside this one.
+
+    Two Rays are more than two cores bear. The wait is no part of a test's time.
+    """
+    if item.get_closest_marker("ray") is not None:
+        fcntl.flock(environment.RAY_LOCK, fcntl.LOCK_EX)
+    ended = yield
+    if nextitem is None or nextitem.path != item.path:
+        fcntl.flock(environment.RAY_LOCK, fcntl.LOCK_UN)
+    return ended
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes seconds, before ``-m`` looks for the mark, and what goes into one process.
-
-    With ``--dist loadgroup`` every Ray is in one process: two of them are more than a laptop bears.
-    Other tests of a folder stay together, which share fixtures.
-    """
+    """Mark what takes seconds, before ``-m`` looks for the mark."""
     slow = {Path(__file__).parent / name for name in SLOW_MODULES}
     for item in items:
         of_module = slow & {item.path, *item.path.parents}
         if of_module or SLOW_SERVERS.intersection(_fixtures_and_parameters(item)):
             item.add_marker("slow")
-        is_alone = item.path.parent == Path(__file__).parent
-        group = str(item.path if is_alone else item.path.parent)
-        is_ray = item.get_closest_marker("ray") is not None
-        item.add_marker(pytest.mark.xdist_group("ray" if is_ray else group))
 
 
 def _fixtures_and_parameters(item: pytest.Item) -> Iterator[str]:

@@ -9,10 +9,15 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["RAY_FOLDER"]
+__all__ = ["RAY_FOLDER", "RAY_LOCK"]
 
 RAY_FOLDER = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
 """Where the Rays of tests lie; short, because their sockets lie below it."""
+
+RAY_LOCK = os.open(
+    Path(tempfile.gettempdir(), f"ray_pipeline-tests-{os.getuid()}.lock"), os.O_CREAT | os.O_RDWR
+)
+"""Locked by the process whose tests use Ray."""
 
 os.environ |= {
     # One mode in all tests, because a process cannot change it; without tokens, no test writes one

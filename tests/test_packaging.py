@@ -122,4 +122,4 @@ def test_what_is_called_slow_is_there() -> None:
 def test_ci_runs_the_command_of_the_readme() -> None:
     """The line that `.ci/run` looks for is there once, as it stands in a shell."""
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
-    assert lines.count("pip install '.[test]' && pytest -n 2 --dist loadgroup") == 1
+    assert lines.count("pip install '.[test]' && pytest -n 2 --dist loadfile") == 1

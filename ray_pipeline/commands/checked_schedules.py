@@ -11,7 +11,7 @@ from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch
 from ray_pipeline.inspecting.folds import date_ns
 from ray_pipeline.inspecting.glimpse import Glimpse, glimpse_batch
-from ray_pipeline.inspecting.schedule import dates_on, last_date
+from ray_pipeline.inspecting.schedule import PanelTimes, dates_on, last_date
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes
 from ray_pipeline.wording import iso_time
 
@@ -33,7 +33,7 @@ def glimpse_until(batch: Batch, config: ExperimentConfig) -> tuple[Glimpse, int 
         n_symbols = np.zeros(len(axis), dtype=np.int64)
         for each in seen.inspections.values():
             n_symbols[np.searchsorted(axis, decode_runs(each.runs))] += 1
-        until = last_date(dates_on(axis, n_symbols, config), config)
+        until = last_date(dates_on(PanelTimes(axis, n_symbols), config), config)
     return glimpse_batch(batch.partitions, config, batch.interval, until), until
 
 

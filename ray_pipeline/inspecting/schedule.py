@@ -30,16 +30,18 @@ from ray_pipeline.panel.roles import resolve_time_column
 from ray_pipeline.panel.rows import plan_rows
 from ray_pipeline.records import SymbolPartition
 from ray_pipeline.statistics.anchored_folds import fold_starts
-from ray_pipeline.statistics.schedule import reached
+from ray_pipeline.statistics.schedule import lone_end, reached
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.wording import iso_time
 
 __all__ = [
+    "PanelTimes",
     "TimesSpec",
     "UpTo",
     "dates_on",
     "last_date",
     "look_at_times",
+    "panel_times",
     "read_until",
     "retraining_dates",
     "told_until",
@@ -57,6 +59,26 @@ class UpTo:
     """No date of retraining after this one is looked at, in nanoseconds since 1970."""
 
     time_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PanelTimes:
+    """When a panel has rows.
+
+    Attributes
+    ----------
+    axis, n_symbols
+        Timestamps in nanoseconds since 1970, and the symbols at each, shape (n_timestamps,).
+    """
+
+    axis: NDArray[np.int64]
+    n_symbols: NDArray[np.int64]
+
+    @property
+    def aside_ns(self) -> int | None:
+        """Time from which on rows are of a last date far after all others; None: of none."""
+        n_kept = lone_end(self.axis)
+        return int(self.axis[n_kept]) if n_kept < len(self.axis) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +174,11 @@ def retraining_dates(
     tuple
         Nanoseconds since 1970: of each the first timestamp of the fold that begins there.
     """
-    return dates_on(*_times(runner, run, partitions, config, interval), config)
+    return dates_on(panel_times(runner, run, partitions, config, interval), config)
 
 
-def dates_on(
-    axis: NDArray[np.int64], n_symbols: NDArray[np.int64], config: ExperimentConfig
-) -> tuple[int, ...]:
+def dates_on(panel: PanelTimes, config: ExperimentConfig) -> tuple[int, ...]:
     """Return the dates of retraining that a panel has reached, in order; see `retraining_dates`.
-
-    Parameters
-    ----------
-    axis, n_symbols
-        Timestamps of the panel, and the symbols at each, shape (n_timestamps,).
 
     Raises
     ------
@@ -175,9 +190,12 @@ def dates_on(
     retrain = None if training.retrain_every is None else read_duration(training.retrain_every)
     if every is None or retrain is None or validation.first_test is None:
         raise ConfigError("training.retrain_every needs validation.first_test and test_every.")
+    axis, n_symbols = panel.axis, panel.n_symbols
     if config.data.until is not None:
         n_kept = int(np.searchsorted(axis, date_ns(config.data.until), side="right"))
         axis, n_symbols = axis[:n_kept], n_symbols[:n_kept]
+    n_kept = lone_end(axis)
+    axis, n_symbols = axis[:n_kept], n_symbols[:n_kept]
     if not len(axis):
         return ()
     starts = fold_starts(axis, date_ns(validation.first_test), every)
@@ -191,13 +209,13 @@ def dates_on(
     )
 
 
-def _times(
+def panel_times(
     runner: UnitRunner,
     run: RunDirectory,
     partitions: Mapping[str, SymbolPartition],
     config: ExperimentConfig,
     interval: str | None,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> PanelTimes:
     """Return the panel's timestamps, and the symbols at each."""
     rules, name = rules_of(config, interval), config.data.time_name
     ordered = [partitions[symbol] for symbol in sorted(partitions)]
@@ -213,7 +231,7 @@ def _times(
     times = np.concatenate([table.column("time_ns").to_numpy() for table in tables])
     counts = np.concatenate([table.column("n_symbols").to_numpy() for table in tables])
     axis, places = np.unique(times, return_inverse=True)
-    return axis, np.bincount(places, counts, len(axis)).astype(np.int64)
+    return PanelTimes(axis, np.bincount(places, counts, len(axis)).astype(np.int64))
 
 
 def told_until(until_ns: int, config: ExperimentConfig) -> str:

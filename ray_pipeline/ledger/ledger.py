@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from ray_pipeline.errors import DamagedFileError, ExecutionError
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.storage.documents import parse_json
 from ray_pipeline.storage.parquet_writing import table_bytes
+from ray_pipeline.wording import plural
 
 __all__ = [
     "MEANINGS",
@@ -240,7 +242,29 @@ class PredictionLedger:
                     "what a ledger says must not be mended."
                 )
             records.append((part, _sha256(content)))
+        self._require_end(records)
         return records
+
+    def _require_end(self, records: Sequence[tuple[LedgerPart, str]]) -> None:
+        """Refuse a ledger that ends before what the last update knew of it."""
+        known = self._run.read_document(UPDATE) if self._run.exists(UPDATE) else {}
+        end = known.get("ledger") if isinstance(known, dict) else None
+        if not isinstance(end, dict) or not isinstance(end.get("n_parts"), int):
+            return  # of an update before that was written
+        n_parts = end["n_parts"]
+        if n_parts <= 0 or (len(records) >= n_parts and records[n_parts - 1][1] == end["sha256"]):
+            return
+        raise DamagedFileError(
+            f"{self._run.uri}/{FOLDER} has {plural(len(records), 'part')}, and the last update "
+            f"left {n_parts}, of which the last is not there as it was written. Restore the "
+            "folder: what was predicted cannot be made anew. To begin another ledger, move the "
+            f"folder and {UPDATE} away."
+        )
+
+    def end(self) -> dict[str, Any]:
+        """Return how many parts there are and the checksum of the last one's record."""
+        records = self._records()
+        return {"n_parts": len(records), "sha256": records[-1][1] if records else ""}
 
     def _parsed(self, name: str, content: bytes) -> LedgerPart:
         try:

@@ -24,6 +24,7 @@ from ray_pipeline.panel.inspection import TableKind
 from ray_pipeline.panel.membership import labelled_inside
 from ray_pipeline.panel.memory_table import TableReader
 from ray_pipeline.panel.mended_bars import mend_bars, split_column
+from ray_pipeline.panel.newest_flaws import newest_flaws
 from ray_pipeline.panel.quality import require_rows, within_range
 from ray_pipeline.panel.reading import PartitionReader, naming_symbol
 from ray_pipeline.panel.reading_rules import AS_THEY_ARE, ReadingRules
@@ -81,6 +82,8 @@ class TableRequest:
     since_ns
         Row groups with no row from this time on are not read; None: all are. Only for labeled
         tables, whose rows stand for themselves.
+    judged_ns
+        Bars from this time on are looked at for what no market made; None: none are.
     """
 
     kind: TableKind
@@ -99,6 +102,7 @@ class TableRequest:
     group: str | None = None
     unknown_labels: tuple[tuple[str, int], ...] = ()
     since_ns: int | None = None
+    judged_ns: int | None = None
 
     @property
     def interval(self) -> Interval:
@@ -262,7 +266,11 @@ def _load(
     symbol: str, reader: ColumnReader, request: TableRequest, run: RunDirectory | None
 ) -> SymbolTable:
     if request.kind != "labeled":
-        return _computed(symbol, _read_given(reader, request), request, run)
+        given = _read_given(reader, request)
+        table = _computed(symbol, given, request, run)
+        if request.judged_ns is None or not isinstance(given, Bars):
+            return table
+        return replace(table, flaws=newest_flaws(given, request.judged_ns))
     time_ns, features, targets = _read_clean(reader, request, request.features, request.targets)
     for name, n_rows in request.unknown_labels:
         if name in request.targets:

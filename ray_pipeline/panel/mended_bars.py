@@ -121,7 +121,7 @@ def _split_findings(
         some = [each for each in splits if each.is_stated == is_stated]
         if not some:
             continue
-        told = [f"{_ratio(each.ratio)} at {iso_time(int(time_ns[each.row]))}" for each in some]
+        told = [f"{split_ratio(each.ratio)} at {iso_time(int(time_ns[each.row]))}" for each in some]
         way_out = "data.splits: adjust adjusts them"
         if rules.splits == "adjust":
             way_out = "they were adjusted (data.splits: adjust)"
@@ -136,7 +136,8 @@ def _split_findings(
     return findings
 
 
-def _ratio(ratio: float) -> str:
+def split_ratio(ratio: float) -> str:
+    """Write a split as people do: 3:2, 20:1, 1:10."""
     if ratio == 1.5:
         return "3:2"
     return f"{ratio:g}:1" if ratio >= 1 else f"1:{1 / ratio:g}"

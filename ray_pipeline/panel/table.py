@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.groups import RowGroups
+from ray_pipeline.panel.newest_flaws import NewestFlaw
 
 __all__ = ["SymbolTable"]
 
@@ -35,6 +36,8 @@ class SymbolTable:
         Group of each row; None where all symbols are compared with each other.
     n_bytes_read
         Bytes of the columns that were read for it, as they lie in its files.
+    flaws
+        What is wrong with its newest bars, where that was asked for.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class SymbolTable:
     target_names: tuple[str, ...]
     groups: RowGroups | None = None
     n_bytes_read: int = 0
+    flaws: tuple[NewestFlaw, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what every stage relies on."""

@@ -211,7 +211,7 @@ class LoadedRun:
         told = []
         for meaning in meanings:
             if any(job.target == meaning.target for job in serving.jobs):
-                later = later_outcomes(symbol_table, scores, meaning)
+                later = later_outcomes(symbol_table, scores, meaning, self._trained.until_ns)
                 told.append(self._meanings.of(meaning, symbol, serving.jobs, later))
         names = calibrated_columns(meanings)
         schema = scores_schema(wanted_targets, raw, names, is_grouped=is_grouped)

@@ -1,4 +1,4 @@
-"""The time from which on scores are wanted."""
+"""The time from which on scores are wanted, and that up to which a run looked at rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pyarrow as pa
 
 from ray_pipeline.errors import ConfigError, DataError
 from ray_pipeline.panel.timestamps import utc_ns
+from ray_pipeline.results.documents import TrainedFacts
 
-__all__ = ["since_ns"]
+__all__ = ["looked_until", "since_ns"]
 
 
 def since_ns(text: str) -> int:
@@ -26,3 +27,10 @@ def since_ns(text: str) -> int:
             "2024-05-31T14:30:00+00:00."
         ) from error
     return int(times[0])
+
+
+def looked_until(data: TrainedFacts) -> int | None:
+    """Return the time from which on rows are none that a run looked at; None: it does not say."""
+    if data.until is not None:
+        return since_ns(data.until)
+    return None if data.last_ts is None else since_ns(data.last_ts) + 1

@@ -17,6 +17,7 @@ from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.predicting.doubt import doubted_models, doubted_targets
 from ray_pipeline.predicting.history import has_standings
 from ray_pipeline.predicting.serving import ServingTable, models_of
+from ray_pipeline.predicting.times import looked_until
 from ray_pipeline.records import Task
 from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.tables import EVALUATED_JOBS, PLAN, ROUTES, SYMBOLS
@@ -179,6 +180,11 @@ class TrainedRun:
             bar_months=data.bar_months,
             group=self.config.columns.group,
         )
+
+    @property
+    def until_ns(self) -> int | None:
+        """Time from which on rows are none that the run looked at; None: it does not say."""
+        return looked_until(self.record.data)
 
     @property
     def members(self) -> frozenset[str]:

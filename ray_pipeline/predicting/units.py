@@ -81,6 +81,8 @@ class ScoringSpec:
         As the run names it, for messages.
     in_sample
         Whether rows are scored whose labels the models learned from.
+    until_ns
+        As of `later_outcomes`.
     """
 
     partition: SymbolPartition
@@ -95,6 +97,7 @@ class ScoringSpec:
     meanings: tuple[Meaning, ...]
     interval: str | None
     in_sample: bool
+    until_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ def _write_outcomes(
     for meaning in spec.meanings:
         if meaning.target not in served:
             continue
-        rows = later_outcomes(table, scores, meaning)
+        rows = later_outcomes(table, scores, meaning, spec.until_ns)
         rows = _inside(rows, rows["time_ns"].to_numpy(), spec.partition.membership)
         # An empty piece has a row group too, and a long one several.
         n_pieces = max(1, -(-rows.num_rows // _ROWS_OF_GROUP))
@@ -222,13 +225,19 @@ def _write_outcomes(
     return name, groups
 
 
-def later_outcomes(table: SymbolTable, scores: Scores, meaning: Meaning) -> pa.Table:
+def later_outcomes(
+    table: SymbolTable, scores: Scores, meaning: Meaning, until_ns: int | None
+) -> pa.Table:
     """Return what is known of a target's scores of rows that no model learned from.
 
     Parameters
     ----------
     table
         With the labels of these rows, where they can be had.
+    until_ns
+        Up to when the run looked at rows, None where it does not say. Nothing is learned of the
+        outcomes of earlier ones: a ledger, which says the same, has no score of them by these
+        models.
     """
     times = scores.table["ts"].cast(pa.int64()).to_numpy()
     is_new = times >= scores.known_ns
@@ -236,6 +245,8 @@ def later_outcomes(table: SymbolTable, scores: Scores, meaning: Meaning) -> pa.T
     labels = np.full(len(rows), np.nan)
     if meaning.target in table.target_names:
         labels = table.targets[rows, table.target_names.index(meaning.target)]
+    if until_ns is not None:
+        labels = np.where(times[is_new] < until_ns, np.nan, labels)
     return outcome_table(
         times[is_new],
         known_times(table.time_ns, meaning.horizon_bars)[rows],

@@ -73,6 +73,7 @@ class ScoringWork:
                     meanings=self.meanings,
                     interval=self.trained.interval,
                     in_sample=self.options.in_sample,
+                    until_ns=self.trained.until_ns,
                 ),
             )
             for symbol in self.served_symbols

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError, DiscoveryError
-from ray_pipeline.predicting.times import since_ns
+from ray_pipeline.predicting.times import looked_until
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.results.documents import TrainedRecord
 from ray_pipeline.results.opening import open_run
@@ -51,9 +51,7 @@ def until_of(record: TrainedRecord, files: RunDirectory) -> int:
     ConfigError
         When a version wrote it that did not record when its data end.
     """
-    data = record.data
-    if data.until is not None:
-        return since_ns(data.until)
-    if data.last_ts is None:
+    found = looked_until(record.data)
+    if found is None:
         raise ConfigError(f"{files.uri}: run.json does not say when its data end.")
-    return since_ns(data.last_ts) + 1
+    return found

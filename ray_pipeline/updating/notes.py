@@ -7,10 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.panel.mended_bars import split_ratio
+from ray_pipeline.panel.newest_flaws import NewestFlaw
 from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.wording import iso_time, plural, some_of
 
-__all__ = ["gone_notes", "late_notes", "revised_notes"]
+__all__ = ["flaw_notes", "gone_notes", "late_notes", "revised_notes", "standing_still"]
+
+MANY = 0.1
+"""Of the symbols: beyond that the whole feed is at fault."""
 
 _KEY = ["ts", "symbol", "target"]
 _N_NAMED = 5
@@ -74,6 +79,53 @@ def late_notes(
         for symbol, n in sorted(n_rows.items())
         if n > counts.get(symbol, 0)
     ]
+
+
+def flaw_notes(flaws: Mapping[str, Sequence[NewestFlaw]]) -> list[str]:
+    """Say which new bars no market made, by symbol; `standing_still` tells of those that repeat."""
+    notes = []
+    for symbol, found in sorted(flaws.items()):
+        for each in found:
+            at = iso_time(each.time_ns)[:16]
+            if each.kind == "split":
+                notes.append(
+                    f"{symbol}: prices before {at} are not adjusted for what looks like a split "
+                    f"({split_ratio(each.size)}): labels across it are wrong, and the ledger keeps "
+                    "them. Adjust the prices, or set data.splits, before the next update"
+                )
+            elif each.kind == "tick":
+                notes.append(
+                    f"{symbol}: the bar of {at} is beyond any range of those around: what was "
+                    "predicted from it is worth nothing. Mend it, or set data.ticks"
+                )
+    return notes
+
+
+def standing_still(
+    flaws: Mapping[str, Sequence[NewestFlaw]], n_symbols: int
+) -> tuple[str | None, bool]:
+    """Say which symbols repeat their last bar, and whether these are so many that it is the feed.
+
+    Returns
+    -------
+    sentence
+        None where none does.
+    is_alarm
+    """
+    since = {
+        symbol: each.time_ns
+        for symbol, found in sorted(flaws.items())
+        for each in found
+        if each.kind == "repeated"
+    }
+    if not since:
+        return None, False
+    told = (
+        f"{len(since)} of {plural(n_symbols, 'symbol')} ({some_of(list(since), _N_NAMED)}) have "
+        "the very same bar again and again, volume included, the first since "
+        f"{iso_time(min(since.values()))[:16]}: the feed may stand still"
+    )
+    return told, len(since) > MANY * n_symbols
 
 
 def gone_notes(

@@ -22,6 +22,7 @@ from ray_pipeline.ledger.ledger import MEANINGS, OUTCOMES, PREDICTIONS
 from ray_pipeline.panel.cross_section import base_of, is_cross_sectional
 from ray_pipeline.panel.loading import TableRequest
 from ray_pipeline.panel.membership import members_at
+from ray_pipeline.panel.newest_flaws import NewestFlaw
 from ray_pipeline.panel.table import SymbolTable
 from ray_pipeline.predicting.models import ScoringReader
 from ray_pipeline.predicting.scoring import N_UNUSUAL, UNUSUAL, score_table, scores_schema
@@ -104,19 +105,21 @@ def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
     -------
     dict
         Names of the tables of predictions, of outcomes, and of the months of symbols whose rows
-        are not those that the models were made of; by symbol, why it could not be scored, and how
-        many rows before those that are scored could have been.
+        are not those that the models were made of; by symbol, why it could not be scored, how
+        many rows before those that are scored could have been, and what is wrong with its bars.
     """
     predictions, outcomes = [PREDICTIONS.empty_table()], [OUTCOMES.empty_table()]
     months: list[pa.Table] = []
     problems: dict[str, str] = {}
     n_earlier: dict[str, int] = {}
+    flaws: dict[str, list[list[Any]]] = {}
     for work in spec.symbols:
         symbol = work.partition.symbol
         try:
             restated = _restated(reader, work, spec)
             found = _scored(reader, work, spec)
             n_earlier[symbol] = found[2]
+            flaws[symbol] = [list(each) for each in found[3]]
         except (ArtifactError, DataError) as error:
             problems[symbol] = str(error)
             continue
@@ -128,7 +131,7 @@ def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
         names[name] = table_name(name) if tables else None
         if tables:
             reader.run.write_table(table_name(name), pa.concat_tables(tables))
-    return {**names, "problems": problems, "n_earlier": n_earlier}
+    return {**names, "problems": problems, "n_earlier": n_earlier, "flaws": flaws}
 
 
 def _restated(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> pa.Table | None:
@@ -141,12 +144,13 @@ def _restated(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> pa.Ta
 
 def _scored(
     reader: ScoringReader, work: SymbolWork, spec: ScoreSpec
-) -> tuple[pa.Table, pa.Table, int]:
+) -> tuple[pa.Table, pa.Table, int, tuple[NewestFlaw, ...]]:
     run = RunDirectory(spec.run_uri, spec.run_options)
     models = {job.job_id: reader.models.get(run, job.job_id, spec.seals) for job in work.jobs}
     for job in work.jobs:
         job.check(models[job.job_id].metadata, run.uri)
-    table = reader.table(work.partition, replace(spec.request, features=work.features))
+    request = replace(spec.request, features=work.features, judged_ns=spec.from_ns)
+    table = reader.table(work.partition, request)
     check_table(table, spec.request, spec.interval)
     targets = tuple(dict.fromkeys(job.target for job in work.jobs))
     schema = scores_schema(targets, spec.raw, is_grouped=spec.request.group is not None)
@@ -171,7 +175,7 @@ def _scored(
     is_earlier[: scores.first_row] = False
     inside = members_at(work.partition.membership, table.time_ns)
     n_earlier = np.count_nonzero(is_earlier if inside is None else is_earlier & inside)
-    return pa.concat_tables(predicted), pa.concat_tables(known), int(n_earlier)
+    return pa.concat_tables(predicted), pa.concat_tables(known), int(n_earlier), table.flaws
 
 
 def _with_membership(scores: pa.Table, partition: SymbolPartition) -> pa.Table:

@@ -12,31 +12,40 @@ import pyarrow.compute as pc
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.discovery.choosing import Batch
-from ray_pipeline.errors import ConfigError, ExecutionError
+from ray_pipeline.errors import ArtifactError, ConfigError, ExecutionError
 from ray_pipeline.execution.protocol import Unit
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.cross_section import compute_cross_section, needs_cross_section
 from ray_pipeline.inspecting.digests import DIGESTS, digest_of_months
 from ray_pipeline.inspecting.folds import date_ns
-from ray_pipeline.inspecting.schedule import retraining_dates
+from ray_pipeline.inspecting.schedule import PanelTimes, dates_on, panel_times
 from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger, rows_in, rows_not_in
 from ray_pipeline.panel.loading import TableRequest
+from ray_pipeline.panel.newest_flaws import NewestFlaw
 from ray_pipeline.predicting.serving import Serving, raw_columns
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.predicting.work import family_identities
+from ray_pipeline.results.tables import PREDICTIONS as WALKED
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.updating.latest import LatestTraining, until_of
 from ray_pipeline.updating.meanings import LiveRows, with_meanings
-from ray_pipeline.updating.notes import gone_notes, late_notes, revised_notes
+from ray_pipeline.updating.notes import (
+    flaw_notes,
+    gone_notes,
+    late_notes,
+    revised_notes,
+    standing_still,
+)
 from ray_pipeline.updating.restated import Restatement, restatements
 from ray_pipeline.updating.scoring import BLOCK, ScoreSpec, SymbolWork, score_block
 from ray_pipeline.versions.names import version_name
-from ray_pipeline.wording import plural
+from ray_pipeline.wording import iso_time, plural, some_of
 
 __all__ = ["STAGE", "NewRows", "Scoring", "version_of"]
 
 STAGE = "update_scores"
 
+_N_NAMED = 5
 _LATE_NS = 10 * 86_400 * 10**9
 """How late a bar may come and still be scored: as it would have been, had it come in time."""
 
@@ -55,7 +64,10 @@ class NewRows:
     problems
         By symbol, why it could not be scored.
     notes
-        Sentences on rows that the ledger keeps as they were, or never gets.
+        Sentences on rows that the ledger keeps as they were, or never gets, and on new bars that no
+        market made.
+    alarms
+        The same where the whole feed is at fault.
     """
 
     predictions: pa.Table
@@ -63,6 +75,7 @@ class NewRows:
     restated: tuple[Restatement, ...]
     problems: dict[str, str]
     notes: list[str]
+    alarms: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +103,62 @@ class Scoring:
         """Time from which on rows are none that the models were made of."""
         return until_of(self.trained.record, self.trained.run)
 
-    def due(self, runner: UnitRunner) -> int | None:
+    def times(self, runner: UnitRunner) -> PanelTimes:
+        """Look at when the data have rows."""
+        run, partitions = self.trained.home, self.batch.partitions
+        return panel_times(runner, run, partitions, self.config, self.batch.interval)
+
+    def due(self, panel: PanelTimes) -> int | None:
         """Return the next date of retraining, if the data have reached it."""
         if self.config.training.retrain_every is None:
             return None
-        run, partitions = self.trained.home, self.batch.partitions
-        dates = retraining_dates(runner, run, partitions, self.config, self.batch.interval)
+        dates = dates_on(panel, self.config)
         return next((each for each in dates if each > self.latest.until_ns), None)
 
-    def score(self, runner: UnitRunner, ledger: PredictionLedger, upto_ns: int | None) -> NewRows:
-        """Score the rows before a time that no part of the ledger has; None: all of them."""
+    def require_date(self, panel: PanelTimes, restated: Sequence[Restatement]) -> None:
+        """Refuse to train anew on a past in which the date of the last training is none.
+
+        Models of an earlier date would serve then, and nobody asked for that.
+
+        Raises
+        ------
+        ExecutionError
+            Naming the symbols whose past is another.
+        """
+        until_ns = self.latest.until_ns
+        if self.config.training.retrain_every is None or until_ns in dates_on(panel, self.config):
+            return
+        symbols = some_of([each.symbol for each in restated], at_most=_N_NAMED)
+        raise ExecutionError(
+            f"{iso_time(until_ns)[:16]}, the date of the last training, is no date of "
+            f"training.retrain_every any more: the data have other timestamps than then, by "
+            f"{symbols}. One symbol by another clock or zone does that. Mend its times; if they "
+            "are right, `ray-pipeline run` trains at the dates of now."
+        )
+
+    def score(
+        self, runner: UnitRunner, ledger: PredictionLedger, upto_ns: int | None, panel: PanelTimes
+    ) -> NewRows:
+        """Score the rows before a time that no part of the ledger has; None: all of them.
+
+        Raises
+        ------
+        ArtifactError
+            When what the scores mean cannot be told: the ledger would keep rows without it.
+        """
+        if not self.trained.run.exists(WALKED):
+            raise ArtifactError(
+                f"{self.trained.run.uri}/{WALKED} is missing: without it nobody knows what "
+                "scores mean, and the ledger would keep rows that do not say it. Restore the file, "
+                "or give the command that made the run again."
+            )
         known, outcomes = ledger.predictions(), ledger.outcomes()
         waiting = rows_not_in(known, outcomes)
         serving = self.trained.serving(self.trained.jobs)
         served = {symbol: serving.of(symbol) for symbol in self.batch.partitions}
         request = self._request(served)
-        limits = [each for each in (upto_ns, self._aside_ns()) if each is not None]
+        asides = (upto_ns, self._aside_ns(), panel.aside_ns)
+        limits = [each for each in asides if each is not None]
         if limits:
             request = replace(request, rules=replace(request.rules, until_ns=min(limits)))
         if needs_cross_section(request):
@@ -118,6 +171,11 @@ class Scoring:
         units = self._units(request, served, from_ns, outcomes_ns)
         records = runner.run_required(units)
         found = self._joined(records.values(), known, outcomes, from_ns)
+        if panel.aside_ns is not None:
+            found.notes.append(
+                f"rows from {iso_time(panel.aside_ns)[:16]} on lie alone, far after all others: "
+                "they are left aside until another date follows. Is theirs right?"
+            )
         if found.restated:
             return found
         earlier = known.filter(
@@ -270,7 +328,16 @@ class Scoring:
             *revised_notes(predictions, known, outcomes, known_outcomes),
             *late_notes(n_earlier, known, self.until_ns, from_ns),
         ]
-        return NewRows(new, rows_in(outcomes, asked), restated, problems, notes)
+        flaws = {
+            symbol: [NewestFlaw(*each) for each in own]
+            for record in found
+            for symbol, own in record["flaws"].items()
+        }
+        still, is_alarm = standing_still(flaws, len(self.batch.partitions))
+        notes += flaw_notes(flaws)
+        notes += [still] if still is not None and not is_alarm else []
+        alarms = [still] if still is not None and is_alarm else []
+        return NewRows(new, rows_in(outcomes, asked), restated, problems, notes, alarms)
 
 
 def version_of(trained: TrainedRun) -> str:

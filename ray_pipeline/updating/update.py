@@ -139,8 +139,9 @@ def update_run(
         if update.is_nothing:
             update.alarms = _standing(run)
         else:
-            update.alarms = monitor_run(run_uri, options.watch_since, import_folders).alarms
-        run.write_json(UPDATE, update.document())
+            watched = monitor_run(run_uri, options.watch_since, import_folders)
+            update.alarms = [*updating.feed, *watched.alarms]
+        run.write_json(UPDATE, update.document() | {"ledger": PredictionLedger(run).end()})
         return update
 
 
@@ -188,6 +189,7 @@ class _Updating:
     options: UpdateOptions
     import_folders: Sequence[str]
     update: Update
+    feed: list[str] = field(default_factory=list)
 
     def follow(self, lease: DriverLease) -> None:
         """Score and train in the order of the days, until nothing is left."""
@@ -259,11 +261,14 @@ class _Updating:
                 _failed,
                 self.reporter.say,
             )
-            due = scoring.due(runner)
-            found = scoring.score(runner, ledger, due)
+            panel = scoring.times(runner)
+            due = scoring.due(panel)
+            found = scoring.score(runner, ledger, due, panel)
         self.update.problems = found.problems
+        self.feed = found.alarms
         self.update.notes += [note for note in found.notes if note not in self.update.notes]
         if found.restated:
+            scoring.require_date(panel, found.restated)
             return Step(latest.until_ns, due, found.restated)
         # A part without rows says that these files were looked at.
         self._append(ledger, trained, found, files if due is None else "", due)

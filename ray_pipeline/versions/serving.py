@@ -6,6 +6,7 @@ import getpass
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -84,12 +85,17 @@ class Standing:
 def current_version(run: RunDirectory) -> CurrentVersion | None:
     """Return the version that serves; None where none was ever kept.
 
+    Where the file is gone, the journal says it.
+
     Raises
     ------
     DamagedFileError
         When the file holds something else.
     """
-    return Results(run).document(CURRENT, CurrentVersion) if run.exists(CURRENT) else None
+    if run.exists(CURRENT):
+        return Results(run).document(CURRENT, CurrentVersion)
+    last = _last_change(run)
+    return None if last is None else _pointer(_read_event(run, last))
 
 
 def promote(
@@ -181,18 +187,15 @@ def finish_change(run: RunDirectory) -> CurrentVersion | None:
     The entry in the journal is written first and decides: a pointer that is older than the last
     change was about to follow it, and one that is damaged is written anew.
     """
-    changes = [name for name in run.names_in(JOURNAL) if name.endswith(_endings())]
-    if not changes:
+    last = _last_change(run)
+    if last is None:
         return current_version(run)
-    last = max(changes, key=_number)
-    try:
-        current = current_version(run)
-    except DamagedFileError:
-        current = None
-    if current is not None and current.event >= _number(last):
-        return current
-    event = Results(run).document(f"{JOURNAL}/{last}", VersionEvent, _FORGET_EVENT)
-    return _point(run, event)
+    if run.exists(CURRENT):
+        with suppress(DamagedFileError):
+            current = current_version(run)
+            if current is not None and current.event >= _number(last):
+                return current
+    return _point(run, _read_event(run, last))
 
 
 def read_decision(run: RunDirectory, version: str) -> DecisionRecord | None:
@@ -263,11 +266,10 @@ def standing_of(
     own = [event for event in journal if event.version == version]
     if current is not None and current.version == version:
         return "current", next((each for each in own if each.number == current.event), None)
-    left = [event for event in journal if event.over == version and event.event in _CHANGES]
-    served = any(event.event in _CHANGES for event in own)
+    served = [event for event in own if event.event in _CHANGES]
     last = own[-1] if own else None
     if served:
-        return "earlier", left[-1] if left else last
+        return "earlier", served[-1]
     if last is not None and last.event == "rejected":
         return "rejected", last
     return "challenger", last
@@ -287,14 +289,25 @@ def _change(
 
 def _point(run: RunDirectory, event: VersionEvent) -> CurrentVersion:
     """Write the pointer that an entry of the journal asks for."""
-    current = CurrentVersion(
-        version=event.version,
-        previous=event.over,
-        event=event.number,
-        since=event.at,
-    )
+    current = _pointer(event)
     run.write_text(CURRENT, current.model_dump_json(indent=2) + "\n")
     return current
+
+
+def _pointer(event: VersionEvent) -> CurrentVersion:
+    return CurrentVersion(
+        version=event.version, previous=event.over, event=event.number, since=event.at
+    )
+
+
+def _last_change(run: RunDirectory) -> str | None:
+    """Name the journal's last entry by which another version serves; None: there is none."""
+    changes = [name for name in run.names_in(JOURNAL) if name.endswith(_endings())]
+    return max(changes, key=_number, default=None)
+
+
+def _read_event(run: RunDirectory, name: str) -> VersionEvent:
+    return Results(run).document(f"{JOURNAL}/{name}", VersionEvent, _FORGET_EVENT)
 
 
 def _endings() -> tuple[str, ...]:

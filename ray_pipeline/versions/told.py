@@ -134,7 +134,7 @@ def serving_lines(found: ServingVersion, target: str | None = None) -> Iterator[
         yield f"Version {found.version}, this result, serves since {found.since}{why}."
     else:
         yield f"Version {found.version} serves since {found.since}{why}."
-        yield from not_serving(found)
+        yield f"This result is not what serves: {_of_result(found)}."
     compared = () if found.decision is None else found.decision.compared
     own = [item for item in compared if target in (None, item.target)]
     for item in own[:_AT_MOST]:
@@ -146,7 +146,10 @@ def serving_lines(found: ServingVersion, target: str | None = None) -> Iterator[
 def not_serving(found: ServingVersion) -> Iterator[str]:
     """Say that a result is not what serves, and why; nothing where it is."""
     if not found.is_result:
-        yield f"This result is not what serves: {_of_result(found)}."
+        yield (
+            f"This result is not what serves, which is version {found.version} since "
+            f"{found.since}: {_of_result(found)}."
+        )
 
 
 def compared_line(item: ComparedRecord) -> str:
@@ -175,9 +178,10 @@ def compared_line(item: ComparedRecord) -> str:
 def _of_result(found: ServingVersion) -> str:
     if found.result is None:
         return "it trained no model, or is not done"
+    if found.status == "earlier":
+        return f"{found.result} has served before"
     why = f", {found.result_why}" if found.result_why else ""
     said = {
-        "earlier": "has served before",
         "rejected": "was rejected",
         "challenger": "waits to be promoted",
     }[found.status]

@@ -168,7 +168,7 @@ def test_promoting_and_rolling_back(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith(f"{newest}  earlier since ")
     assert statuses(run_dir) == ["earlier", "current"]
     assert scores(run_dir) == by_first != by_newest
-    told = f"This result is not what serves: {newest} has served before, odd scores."
+    told = f"This result is not what serves, which is version {first} since "
     assert told in (run_dir / "report.html").read_text()
     assert main(["explain", str(run_dir), "--target", TARGET]) == 0
     said = " ".join(capsys.readouterr().out.split())
