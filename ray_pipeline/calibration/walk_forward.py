@@ -15,8 +15,7 @@ from ray_pipeline.calibration.meanings import Meaning, known_times, outcome_tabl
 from ray_pipeline.calibration.scores import score_column, target_scores
 from ray_pipeline.records import View
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.entry import PREDICTIONS
-from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.training.predictions import GROUP, PREDICTIONS
 from ray_pipeline.training.served_jobs import ServedJob
 
 __all__ = ["history_outcomes", "history_source_rows", "placed", "read_walks"]

@@ -24,7 +24,8 @@ from ray_pipeline.results.stages import STAGES, table_place
 from ray_pipeline.routing.assigning import PLAN, ROUTES
 from ray_pipeline.selection.selecting import FEATURES, KEPT
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.entry import MODELS, PREDICTIONS
+from ray_pipeline.training.entry import MODELS
+from ray_pipeline.training.predictions import PREDICTIONS
 from ray_pipeline.training.search.searching import TRIALS
 from ray_pipeline.user_stages.fan_out import USER_TABLES as USER_STAGES
 

@@ -10,18 +10,16 @@ from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.pooled_stream import StreamSpec
-from ray_pipeline.training.predictions import join_predictions, predictions_schema
+from ray_pipeline.training.predictions import PREDICTIONS, join_predictions, predictions_schema
 from ray_pipeline.training.search.searching import Searches
 from ray_pipeline.training.settings import TrainingSettings
 from ray_pipeline.training.stream_slices import stream_rows, without_stream
 from ray_pipeline.training.training import Training, train_models
 
-__all__ = ["MODELS", "PREDICTIONS", "TRAINING"]
+__all__ = ["MODELS", "TRAINING"]
 
 MODELS = "models"
 """Folder of the trained models, a folder per job."""
-
-PREDICTIONS = "predictions/out_of_sample.parquet"
 
 
 def _train(context: StageContext) -> None:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GROUP",
+    "PREDICTIONS",
     "JoinSpec",
     "JoinedPredictions",
     "join_predictions",
     "join_tables",
     "predictions_schema",
 ]
+
+PREDICTIONS = "predictions/out_of_sample.parquet"
+"""All out-of-sample predictions of a run."""
 
 GROUP = "group"
 """Column of what each row is compared within, if the config asks for groups."""

@@ -132,6 +132,7 @@ def test_the_reference_has_every_kind_of_unit(every_kind: EveryKind) -> None:
             "pool_slice",
             "pooled_predictions",
         ),
+        "reliability",
         *("rank_pool_shifted", "rank_pooled", "rank_pooled_fold", "rank_symbol"),
         *("rank_symbol_shifted", "rank_symbols_shifted", "search_trials", "select_pooled"),
         *("select_pooled_fold", "prove_pooled_fold", "prove_pooled", "prove_symbol"),

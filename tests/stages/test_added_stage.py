@@ -137,7 +137,7 @@ def test_a_stage_is_its_own_folder_and_one_entry(tmp_path: Path) -> None:
     assert "census/rows.parquet" in [file["name"] for file in compared["files"]]
     # Finished work of it is read back.
     second = _command(root, "run", str(config))
-    assert "taking the census: 4/4, 4 from before" in second.stderr
+    assert "taking the census: 4/4, from before" in second.stderr
     # Its name is taken, and its table is no foreign file but goes with the result.
     taken = config.read_text() + "stages: {census: {function: 'm:f'}}\n"
     (tmp_path / "taken.yaml").write_text(taken)
