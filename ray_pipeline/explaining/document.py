@@ -14,7 +14,6 @@ from ray_pipeline.explaining.models import explain_models
 from ray_pipeline.explaining.names import check_symbol, check_target
 from ray_pipeline.explaining.verdicts import (
     difference_verdict,
-    headline,
     source_of_p,
     source_of_q,
     view_verdict,
@@ -31,6 +30,7 @@ from ray_pipeline.results.tables import (
     RANKED_TARGETS,
     ROUTES,
 )
+from ray_pipeline.results.verdicts import target_verdict
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.versions.told import serving_beside
 
@@ -137,11 +137,11 @@ def _ranking(contents: RunContents, target: str, rules: Mapping[str, Any]) -> di
     p_values = [row.p_value for row in ranked if not math.isnan(row.p_value)]
     return {
         "absent": "",
-        "verdict": headline(
+        "verdict": target_verdict(
             target,
             rows,
             contents.chosen,
-            rules,
+            rules["top_n_targets"],
             next((each for each in contents.doubted if each.target == target), None),
         ),
         "chosen": contents.chosen,

@@ -7,61 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_pipeline.ranking.decide import TargetRow
-from ray_pipeline.ranking.doubt import DoubtedFigure
-from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.results.figures import is_measured, probability, signed
+from ray_pipeline.results.verdicts import ordinal
 from ray_pipeline.routing.comparison import better_model
 from ray_pipeline.wording import plural
 
-__all__ = ["difference_verdict", "headline", "source_of_p", "source_of_q", "view_verdict"]
+__all__ = ["difference_verdict", "source_of_p", "source_of_q", "view_verdict"]
 
 _CORRECTIONS = {
     "bh": "Benjamini–Hochberg",
     "by": "Benjamini–Yekutieli",
     "max_statistic": "comparison with the largest statistic of each shift (Westfall–Young)",
 }
-
-
-def headline(
-    target: str,
-    rows: Sequence[TargetRow],
-    chosen: Sequence[str],
-    rules: Mapping[str, Any],
-    doubted: DoubtedFigure | None = None,
-) -> str:
-    """Say in one sentence whether a target is predictable, where, and what followed.
-
-    Parameters
-    ----------
-    rows
-        Its rows, one per view; at least one.
-    chosen
-        Targets that features were selected for, strongest first.
-    rules
-        As in the document of `explain_target`.
-    doubted
-        The figure for which the target is doubtful; None where it is not.
-    """
-    if doubted is not None:
-        why = "its trained models showed it" if target in chosen else "nothing is trained for it"
-        return f"{target} is doubtful, and {why}: {doubted}."
-    holds = [_in_view(row) for row in rows if row.predictable]
-    others = [_in_view(row) for row in rows if not row.predictable]
-    if not holds:
-        return f"{target} is not predictable {' nor '.join(others)}: nothing is trained for it."
-    found = f"{target} is predictable {' and '.join(holds)}"
-    found += "".join(f" but not {other}" for other in others)
-    if target in chosen:
-        return f"{found}; it was chosen as {_ordinal(chosen.index(target) + 1)} of {len(chosen)}."
-    top_n = rules["top_n_targets"]
-    return f"{found}; it was not chosen: only the top_n_targets={top_n} strongest are."
-
-
-def _in_view(row: TargetRow) -> str:
-    figures = f"skill {signed(row.skill)}, q {probability(row.q_value)}"
-    if math.isnan(row.q_value):
-        figures = "too little data"
-    return f"in the {VIEW_NAMES[row.view]} view ({figures})"
 
 
 def source_of_p(row: TargetRow, rules: Mapping[str, Any]) -> str:
@@ -95,7 +52,7 @@ def view_verdict(row: TargetRow, p_values: Sequence[float], alpha: float) -> str
     if math.isnan(row.q_value):
         return row.reason
     place = sum(p <= row.p_value for p in p_values)
-    smallest = "the smallest" if place == 1 else f"the {_ordinal(place)} smallest"
+    smallest = "the smallest" if place == 1 else f"the {ordinal(place)} smallest"
     return f"p is {smallest}, q {probability(row.q_value)} {_conclusion(row, alpha)}"
 
 
@@ -110,13 +67,6 @@ def _conclusion(row: TargetRow, alpha: float) -> str:
     if not row.predictable:
         return f"is at most alpha {alpha:g}, but skill not above 0: no evidence"
     return f"is at most alpha {alpha:g}, skill above 0: predictable"
-
-
-def _ordinal(place: int) -> str:
-    if place % 100 in (11, 12, 13):
-        return f"{place}th"
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
-    return f"{place}{ending}"
 
 
 def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str, Any]) -> str:

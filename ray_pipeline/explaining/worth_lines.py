@@ -10,7 +10,7 @@ from ray_pipeline.results.capping import capped
 from ray_pipeline.results.figures import (
     is_measured,
     probability,
-    signed,
+    ratio_with_error,
     significant,
     unsigned,
 )
@@ -61,14 +61,13 @@ def _lines(rows: Sequence[Row], overfitting: Row | None) -> Iterator[str]:
 
 
 def _row(row: Row) -> list[str]:
-    ratio, error = row["sharpe"], row["sharpe_std_error"]
     return [
         row["job_id"],
         significant(row["spread"]),
         unsigned(row["hit_rate"]),
         unsigned(row["hit_rate_by_chance"]),
         significant(row["net"]),
-        f"{signed(ratio, 2)} ± {unsigned(error, 2)}" if is_measured(error) else signed(ratio, 2),
+        ratio_with_error(row["sharpe"], row["sharpe_std_error"]),
         probability(row["deflated_sharpe"]),
         probability(row.get("sharpe_p_value")),
     ]

@@ -12,7 +12,7 @@ from ray_pipeline.monitoring.records import DriftRow, LiveFigure, Monitoring, Sk
 from ray_pipeline.records import VIEW_NAMES
 from ray_pipeline.report.curves import curve_chart
 from ray_pipeline.report.rendering import rendered
-from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.report.scales import date_names, skill_scale
 from ray_pipeline.results.calibration import figure_name, figure_of
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.figures import (
@@ -178,17 +178,16 @@ def _chart(row: WatchedRow, points: Sequence[SkillPoint]) -> Markup:
     scale = skill_scale(
         [promised, *(each.skill for each in points), *(v for p in late for v in (p.low, p.high))]
     )
-    times = [datetime.fromisoformat(each.ts).timestamp() for each in points]
-    span = max(times[-1] - times[0], 1.0)
+    times = [datetime.fromisoformat(each.ts) for each in points]
+    span = max((times[-1] - times[0]).total_seconds(), 1.0)
     curves = [
         ("no", [each.low for each in points]),
         ("no", [each.high for each in points]),
         ("promise", [promised] * len(points)),
         ("yes", [each.skill for each in points]),
     ]
-    shares = [(time - times[0]) / span for time in times]
-    names = [moment(points[0].ts)[:10], moment(points[-1].ts)[:10]]
-    return curve_chart(curves, shares, names, scale)
+    shares = [(time - times[0]).total_seconds() / span for time in times]
+    return curve_chart(curves, shares, date_names(times[0], times[-1]), scale)
 
 
 def _drift(rows: Sequence[DriftRow]) -> Capped[ShownDrift]:

@@ -107,7 +107,8 @@ def _coverage(eighths: Sequence[Row]) -> tuple[str, Markup]:
     beside = [row["naive_observed"] for row in eighths]
     level = eighths[0]["predicted"]
     scale = share_scale([*_ends(eighths, halves), *filter(is_measured, beside)])
-    names = [moment(eighths[0]["first_ts"]), moment(eighths[-1]["last_ts"])]
+    # Eighths have as many timestamps each, and not the same time: no other date has a known place.
+    names = [(0.0, moment(eighths[0]["first_ts"])), (1.0, moment(eighths[-1]["last_ts"]))]
     chart = level_chart(
         [row["observed"] for row in eighths], halves, level, beside, names, titles, scale
     )

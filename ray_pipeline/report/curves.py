@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ray_pipeline.report.scales import Scale
+from ray_pipeline.report.scales import AxisName, Scale
 from ray_pipeline.results.figures import is_measured
 
 __all__ = ["column_chart", "curve_chart", "level_chart", "match_chart", "point_chart"]
@@ -52,7 +52,7 @@ def column_chart(
             kind, middle - width / 2, width, top, max(0.5, bottom - top), titles[place]
         )
         inside += _whisker(middle, value, half, scale)
-    return _frame(inside, scale, names)
+    return _frame(inside, scale, _in_slots(names))
 
 
 def point_chart(
@@ -78,13 +78,13 @@ def point_chart(
         dot = '<circle class="dot {}" cx="{:.2f}%" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
         dots += _whisker(x, value, half, scale) + Markup(dot).format(kind, x, y, titles[place])
         before = x, y
-    return _frame(lines + dots, scale, names)
+    return _frame(lines + dots, scale, _in_slots(names))
 
 
 def curve_chart(
     curves: Sequence[tuple[str, Sequence[float]]],
     shares: Sequence[float],
-    names: Sequence[str],
+    names: Sequence[AxisName],
     scale: Scale,
 ) -> Markup:
     """Draw curves over time.
@@ -96,7 +96,7 @@ def curve_chart(
     shares
         Places of the values on the time axis, in [0, 1].
     names
-        Texts under the axis, evenly spaced.
+        Texts under the axis: those at its ends begin and end there, others are centred.
     """
     paths = Markup("")
     for kind, values in curves:
@@ -119,7 +119,7 @@ def level_chart(
     half_widths: Sequence[float | None],
     level: float,
     beside: Sequence[float | None],
-    names: Sequence[str],
+    names: Sequence[AxisName],
     titles: Sequence[str],
     scale: Scale,
 ) -> Markup:
@@ -159,12 +159,8 @@ def match_chart(
     for place, value in enumerate(came):
         x, half = _x(said[place], scale), half_widths[place]
         inside += _dot(x, value, half, said[place], titles[place], scale)
-    under = Markup('<text x="{:.2f}%" y="{}">{}</text>')
-    texts = Markup("").join(
-        under.format(_x(tick, scale), _HEIGHT - 4, label)
-        for tick, label in zip(scale.ticks, scale.labels, strict=True)
-    )
-    return _frame(inside + texts, scale, [])
+    places = [scale.percent(tick) / 100.0 for tick in scale.ticks]
+    return _frame(inside, scale, list(zip(places, scale.labels, strict=True)))
 
 
 def _dot(
@@ -185,6 +181,11 @@ def _x(value: float, scale: Scale) -> float:
     return _LEFT + _WIDTH * scale.percent(value) / 100.0
 
 
+def _in_slots(names: Sequence[str]) -> list[AxisName]:
+    """Put each name under its column."""
+    return [(_slot(place, len(names)) / 100.0, name) for place, name in enumerate(names)]
+
+
 def _slot(place: int, n: int) -> float:
     return 100.0 * (place + 0.5) / n
 
@@ -200,7 +201,7 @@ def _whisker(x: float, value: float, half: float | None, scale: Scale) -> Markup
     return Markup(line).format(x, _y(value - half, scale), _y(value + half, scale))
 
 
-def _frame(inside: Markup, scale: Scale, names: Sequence[str]) -> Markup:
+def _frame(inside: Markup, scale: Scale, names: Sequence[AxisName]) -> Markup:
     grid = Markup("")
     for tick, label in zip(scale.ticks, scale.labels, strict=True):
         line = Markup(
@@ -210,10 +211,12 @@ def _frame(inside: Markup, scale: Scale, names: Sequence[str]) -> Markup:
         y = _y(tick, scale)
         kind = "zero" if tick == 0 else "grid"
         grid += line.format(kind, _LEFT, _LEFT + _WIDTH, y, _LEFT - 1.5, y + 3.5, label)
-    under = Markup('<text x="{:.2f}%" y="{}">{}</text>')
+    # A text that is centred under an end of the axis would reach beyond the chart.
+    anchors = {0.0: "first", 1.0: "last"}
+    under = Markup('<text class="{}" x="{:.2f}%" y="{}">{}</text>')
     texts = Markup("").join(
-        under.format(_slot(place, len(names)) * _WIDTH / 100.0 + _LEFT, _HEIGHT - 4, name)
-        for place, name in enumerate(names)
+        under.format(anchors.get(share, "between"), share * _WIDTH + _LEFT, _HEIGHT - 4, name)
+        for share, name in names
     )
     whole = Markup('<svg class="row" width="100%" height="{}">{}{}{}</svg>')
     return whole.format(_HEIGHT, grid, inside, texts)

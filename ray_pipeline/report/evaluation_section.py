@@ -11,15 +11,16 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from ray_pipeline.report.curves import column_chart, curve_chart, point_chart
-from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.report.scales import date_names, skill_scale
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import (
     DASH,
     is_measured,
-    moment,
+    label_with_error,
     percentage,
     probability,
+    ratio_with_error,
     signed,
     significant,
     unsigned,
@@ -155,25 +156,21 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
     turnover = DASH
     if is_measured(top) and is_measured(bottom):
         turnover = f"{percentage(top)} / {percentage(bottom)}"
-    error = row["sharpe_std_error"]
-    sharpe = signed(row["sharpe"], 2)
-    if is_measured(error):
-        sharpe += f" ± {unsigned(error, 2)}"
     deflated = row["deflated_sharpe"]
     p_value = row.get("sharpe_p_value")
     # A version of before has no p-value, and its deflated ratio is all that can be marked by.
     judged = p_value if is_measured(p_value) or not is_measured(deflated) else 1.0 - deflated
     return EvaluatedModel(
         job_id=row["job_id"],
-        spread=_figure_with_error(row["spread"], row["spread_std_error"]),
+        spread=label_with_error(row["spread"], row["spread_std_error"]),
         monotonicity=signed(row["monotonicity"], 2),
         hit_rate=_tenths(row["hit_rate"]),
         by_chance=_tenths(row["hit_rate_by_chance"]),
         turnover=turnover,
         gross=significant(row["gross"]),
-        net=_figure_with_error(row["net"], row["net_std_error"]),
+        net=label_with_error(row["net"], row["net_std_error"]),
         break_even=unsigned(row["break_even_bps"], 1),
-        sharpe=sharpe,
+        sharpe=ratio_with_error(row["sharpe"], row["sharpe_std_error"]),
         deflated=percentage(deflated),
         p_value=probability(p_value),
         is_sure=is_measured(judged) and judged < _SURE,
@@ -182,13 +179,6 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         is_doubtful=row["doubtful"],
         reason=row["doubt"] if row["doubtful"] else row["reason"],
     )
-
-
-def _figure_with_error(value: float | None, error: float | None) -> str:
-    """Write a figure in the unit of its label, which can be of any size."""
-    if not is_measured(value) or not is_measured(error):
-        return significant(value)
-    return f"{value:.3g} ± {error:.2g}".replace("-", "−")
 
 
 def _tenths(share: float | None) -> str:
@@ -259,7 +249,6 @@ def _curve_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
     start, end = rows[0]["ts"], rows[-1]["ts"]
     length = (end - start).total_seconds() or 1.0
     gross, net = [row["gross"] for row in rows], [row["net"] for row in rows]
-    names = [moment(time.isoformat()) for time in (start, end)]
     shares = [(row["ts"] - start).total_seconds() / length for row in rows]
     scale = skill_scale([*gross, *net], n_ticks=4)
-    return curve_chart([("no", gross), ("yes", net)], shares, names, scale)
+    return curve_chart([("no", gross), ("yes", net)], shares, date_names(start, end), scale)

@@ -12,6 +12,7 @@ from ray_pipeline.report.policy_section import write_policy_section
 from ray_pipeline.report.rendering import rendered
 from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
+from ray_pipeline.report.short_section import write_short_section
 from ray_pipeline.report.stage_section import write_stage_section
 from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
@@ -62,21 +63,25 @@ def render_page(contents: RunContents, serving: ServingVersion | None = None) ->
     What would reorder, hide or steer the text around it is written out, wherever it stands: a
     symbol with a bidirectional override must not read as another one.
     """
+    run, data = write_run_section(contents, serving), write_data_section(contents)
+    features, routes = write_feature_section(contents), write_route_section(contents)
+    models, evaluation = write_model_section(contents), write_evaluation_section(contents)
     return rendered(
         "report",
         "page.html",
         headline=write_headline(contents),
-        run=write_run_section(contents, serving),
+        short=write_short_section(contents, run, features, routes, models, evaluation, data),
+        run=run,
         targets=write_target_section(contents),
         doubt=write_doubt_section(contents),
         symbols=write_symbol_section(contents),
-        features=write_feature_section(contents),
-        routes=write_route_section(contents),
+        features=features,
+        routes=routes,
         route_order=ROUTE_ORDER,
-        models=write_model_section(contents),
+        models=models,
         calibration=write_calibration_section(contents),
-        evaluation=write_evaluation_section(contents),
+        evaluation=evaluation,
         policies=write_policy_section(contents),
         stages=write_stage_section(contents),
-        data=write_data_section(contents),
+        data=data,
     )

@@ -132,7 +132,5 @@ def _curve(rows: Sequence[Row]) -> Markup:
     ordered = [("no", values) for name, values in until.items() if name != chosen]
     scale = skill_scale([value for values in until.values() for value in values], n_ticks=4)
     shares = [place / (len(names) - 1) for place in range(len(names))]
-    first, last = next(iter(names)), list(names)[-1]
-    return curve_chart(
-        [*ordered, ("yes", until[chosen])], shares, [f"fold {first}", f"fold {last}"], scale
-    )
+    ends = [(0.0, f"fold {next(iter(names))}"), (1.0, f"fold {list(names)[-1]}")]
+    return curve_chart([*ordered, ("yes", until[chosen])], shares, ends, scale)

@@ -27,7 +27,7 @@ _POOLED = ("pooled_skill", "pooled_std_error", "pooled_q_value")
 
 @dataclass(frozen=True, slots=True)
 class RouteCounts:
-    """One target's symbols by route; `counts` in the order of `ROUTE_ORDER`.
+    """One target's symbols by route; `n_symbols` and `counts` in the order of `ROUTE_ORDER`.
 
     The pooled model's evidence is the same for all symbols: it stands here, once.
     """
@@ -36,6 +36,7 @@ class RouteCounts:
     pooled: str
     pooled_q: str
     chart: Markup
+    n_symbols: tuple[int, ...]
     counts: tuple[str, ...]
 
 
@@ -105,6 +106,7 @@ def _counts(table: pa.Table, targets: Sequence[str]) -> tuple[RouteCounts, ...]:
                 pooled=with_error(evidence["pooled_skill"], evidence["pooled_std_error"]),
                 pooled_q=probability(evidence["pooled_q_value"]),
                 chart=stacked_bar(parts),
+                n_symbols=tuple(n for _, n in parts),
                 counts=texts,
             )
         )

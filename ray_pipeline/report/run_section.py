@@ -22,7 +22,7 @@ from ray_pipeline.results.figures import (
 from ray_pipeline.versions.told import ServingVersion, not_serving, serving_lines
 from ray_pipeline.wording import plural, some_of
 
-__all__ = ["FoldRow", "RunSection", "StageTime", "write_run_section"]
+__all__ = ["FoldRow", "RunSection", "StageTime", "follows_membership", "write_run_section"]
 
 _MOST_GROUPS = 30
 
@@ -135,8 +135,13 @@ def _symbols(contents: RunContents) -> str:
     return ", ".join(f"{_n(contents, name)} {name}" for name in names)
 
 
+def follows_membership(data: DataFacts) -> bool:
+    """Tell whether a symbol counts only while it belonged to the universe."""
+    return data.universe is not None and data.universe_has_dates
+
+
 def _universe(data: DataFacts) -> str:
-    if data.universe is not None and data.universe_has_dates:
+    if follows_membership(data):
         return f"members by {data.universe}, a symbol only while it belonged to it"
     which = "the symbols that have data, at all times"
     if data.universe is not None:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from ray_pipeline.results.figures import signed
+from ray_pipeline.results.figures import moment, signed
 
-__all__ = ["Scale", "ShareScale", "share_scale", "skill_scale"]
+__all__ = ["AxisName", "Scale", "ShareScale", "date_names", "share_scale", "skill_scale"]
+
+AxisName = tuple[float, str]
+"""A place along an axis, in [0, 1], and the text under it."""
 
 _MARGIN = 0.06
 """Share of the span left free on either side, so that the outermost tick label has room."""
+
+_END_ROOM = 0.36
+"""Share of a time axis that a date at its end takes, and half of one beside it: of the narrowest."""
+
+_LEAST_STEP = 0.2
+"""Share of it between two dates, so that neither is written over the other."""
+
+_MONTHS_OF_STEPS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
+_DAYS_OF_A_MONTH = 30.44
+_DAYS_WITH_TIMES = 3.0
+"""So short a time is told by the minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +119,40 @@ def _round_step(raw: float) -> float:
     """Return the 1, 2 or 5 times a power of ten that is nearest from above."""
     power = 10.0 ** math.floor(math.log10(raw))
     return next(power * k for k in (1, 2, 5, 10) if power * k >= raw * (1 - 1e-9))
+
+
+def date_names(start: datetime, end: datetime) -> tuple[AxisName, ...]:
+    """Return what stands under a time axis: its first and last day, and round dates between them.
+
+    A round date is where a month, a quarter, a half-year, a year or several begin; there is none
+    where the dates at the ends stand.
+
+    Examples
+    --------
+    >>> [name for _, name in date_names(datetime(2015, 6, 1), datetime(2017, 10, 26))]
+    ['2015-06-01', '2016-07', '2017-10-26']
+    """
+    length = (end - start).total_seconds()
+    days = length / 86_400.0
+    n_chars = None if days < _DAYS_WITH_TIMES else len("2015-06-01")
+    first, last = (moment(at.isoformat())[:n_chars] for at in (start, end))
+    least = _LEAST_STEP * days / _DAYS_OF_A_MONTH
+    months = next((each for each in _MONTHS_OF_STEPS if each >= least), _MONTHS_OF_STEPS[-1])
+    form = "%Y" if months % 12 == 0 else "%Y-%m"
+    between = (
+        ((at - start).total_seconds() / length, at.strftime(form))
+        for at in _round_dates(start, end, months)
+    )
+    kept = [each for each in between if _END_ROOM <= each[0] <= 1.0 - _END_ROOM]
+    return (0.0, first), *kept, (1.0, last)
+
+
+def _round_dates(start: datetime, end: datetime, months: int) -> Iterator[datetime]:
+    """Yield the months' beginnings after a start, every so many of them counted from year 0."""
+    number = (12 * start.year + start.month - 1) // months * months + months
+    while True:
+        at = datetime(number // 12, number % 12 + 1, 1, tzinfo=start.tzinfo)
+        if at >= end:
+            return
+        yield at
+        number += months

@@ -12,7 +12,15 @@ from ray_pipeline.results.figures import count, is_measured
 from ray_pipeline.statistics.family_wise import holm
 from ray_pipeline.wording import agreeing, plural
 
-__all__ = ["beyond_luck", "by_figure", "calibration_sentences", "figure_name", "figure_of", "share"]
+__all__ = [
+    "beyond_luck",
+    "by_figure",
+    "calibration_sentences",
+    "calibration_verdicts",
+    "figure_name",
+    "figure_of",
+    "share",
+]
 
 Row = Mapping[str, Any]
 
@@ -58,8 +66,20 @@ def calibration_sentences(rows: Iterable[Row], of: str = "the walk-forward") -> 
     of
         What the rows are of.
     """
-    told = (_sentence(figure, its, of) for (_, figure), its in by_figure(rows).items())
-    return [sentence for sentence in told if sentence]
+    told = (_judged(figure, its, of) for (_, figure), its in by_figure(rows).items())
+    return [f"{judged[0]}: {judged[1]}" for judged in told if judged is not None]
+
+
+def calibration_verdicts(rows: Iterable[Row]) -> list[str]:
+    """Say of each figure of a target whether it can be believed, without the numbers.
+
+    Parameters
+    ----------
+    rows
+        Of one target.
+    """
+    told = (_judged(figure, its, "") for (_, figure), its in by_figure(rows).items())
+    return [judged[0] for judged in told if judged is not None]
 
 
 def beyond_luck(rows: Sequence[Row]) -> list[Row]:
@@ -80,20 +100,21 @@ def share(value: float | None) -> str:
     return f"{value:.1%}" if is_measured(value) else "–"
 
 
-def _sentence(figure: str, rows: Sequence[Row], of: str) -> str:
+def _judged(figure: str, rows: Sequence[Row], of: str) -> tuple[str, str] | None:
+    """Return the verdict on a figure and what it rests on; None where too little was measured."""
     parts = {
         part: [row for row in rows if row["part"] == part]
         for part in ("all", "tenth", "eighth", "symbol")
     }
     if not (parts["all"] and parts["eighth" if figure == "interval" else "tenth"]):
-        return ""
+        return None
     whole = parts["all"][0]
     judged = parts["eighth" if figure == "interval" else "tenth"]
     off = beyond_luck([whole, *judged])
     verdict = _verdict(figure, whole, judged, off)
     if figure == "interval":
-        return f"{verdict}: {_of_interval(whole, parts['eighth'], parts['symbol'], off, of)}"
-    return f"{verdict}: {_of_predicted(figure, whole, parts['tenth'], off, of)}"
+        return verdict, _of_interval(whole, parts["eighth"], parts["symbol"], off, of)
+    return verdict, _of_predicted(figure, whole, parts["tenth"], off, of)
 
 
 def _verdict(figure: str, whole: Row, parts: Sequence[Row], off: Sequence[Row]) -> str:

@@ -13,11 +13,13 @@ __all__ = [
     "count",
     "duration",
     "is_measured",
+    "label_with_error",
     "moment",
     "percentage",
     "period",
     "plural",
     "probability",
+    "ratio_with_error",
     "shortened",
     "signed",
     "significant",
@@ -60,6 +62,20 @@ def with_error(skill: float | None, std_error: float | None) -> str:
     if not is_measured(std_error):
         return signed(skill)
     return f"{signed(skill)} ± {unsigned(std_error)}"
+
+
+def label_with_error(value: float | None, std_error: float | None) -> str:
+    """Write a figure in the unit of its label, which can be of any size: ``0.695 ± 0.083``."""
+    if not is_measured(value) or not is_measured(std_error):
+        return significant(value)
+    return f"{value:.3g} ± {std_error:.2g}".replace("-", _MINUS)
+
+
+def ratio_with_error(ratio: float | None, std_error: float | None) -> str:
+    """Write a Sharpe ratio with its standard error, where there is one: ``+1.90 ± 0.40``."""
+    if not is_measured(std_error):
+        return signed(ratio, 2)
+    return f"{signed(ratio, 2)} ± {unsigned(std_error, 2)}"
 
 
 def probability(value: float | None) -> str:

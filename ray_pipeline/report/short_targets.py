@@ -1,0 +1,251 @@
+"""One target in a few sentences, each with the section that has the evidence (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import pyarrow.compute as pc
+
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.records import VIEW_NAMES
+from ray_pipeline.report.feature_section import FeatureSection, TargetFeatures
+from ray_pipeline.report.route_section import RouteSection
+from ray_pipeline.results.calibration import calibration_verdicts
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.figures import (
+    count,
+    is_measured,
+    label_with_error,
+    probability,
+    ratio_with_error,
+    significant,
+    unsigned,
+)
+from ray_pipeline.results.overfitting import trials_of
+from ray_pipeline.results.tables import EVALUATED_JOBS
+from ray_pipeline.results.verdicts import target_verdict
+from ray_pipeline.routing.decide import ROUTE_ORDER, Route
+from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.wording import agreeing, plural
+
+__all__ = ["ShortTarget", "ToldLine", "short_target", "verdict_of"]
+
+Row = Mapping[str, Any]
+
+N_FEATURES = 3
+
+_SHARPE = "Net Sharpe ratio"
+_SPREAD = "Mean label of the top less the bottom quantile"
+
+_BY_ROUTE: Mapping[Route, str] = {
+    "CROSS_SECTIONAL": "by the pooled model",
+    "BOTH": "by the pooled model and their own together",
+    "SYMBOL_SPECIFIC": "by their own model",
+    "EXPERIMENTAL_ONLY": "experimental only",
+    "BLOCKED": "blocked",
+}
+_N_SERVED = 3
+"""Of the routes in their order, those that serve a symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldLine:
+    """A sentence, what it is about, and the section of the page that has the evidence."""
+
+    name: str
+    text: str
+    section: str
+    is_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShortTarget:
+    """A target that was found, or is in doubt."""
+
+    target: str
+    verdict: str
+    is_doubtful: bool
+    lines: tuple[ToldLine, ...]
+
+
+def verdict_of(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> str:
+    """Say in one sentence whether a target is predictable.
+
+    Parameters
+    ----------
+    rows
+        Of this target, one per view.
+    """
+    chosen = contents.chosen
+    doubted = next((each for each in contents.doubted if each.target == target), None)
+    # A predictable target is not chosen only where as many others are as may be.
+    return target_verdict(target, rows, chosen, len(chosen), doubted)
+
+
+def short_target(
+    contents: RunContents,
+    target: str,
+    rows: Sequence[TargetRow],
+    features: FeatureSection,
+    routes: RouteSection,
+) -> ShortTarget:
+    """Say what is to be known of a target in five minutes.
+
+    Parameters
+    ----------
+    rows
+        Of this target, one per view.
+    features, routes
+        As the page lays them out: the same figures stand there.
+    """
+    lines = (
+        _sure(rows),
+        _doubt(contents, target, rows),
+        *_carriers(features, target),
+        *_served(routes, target),
+        _worth(contents, target, rows),
+        *_belief(contents, target),
+    )
+    is_doubtful = any(each.target == target for each in contents.doubted)
+    return ShortTarget(target, verdict_of(contents, target, rows), is_doubtful, lines)
+
+
+def _sure(rows: Sequence[TargetRow]) -> ToldLine:
+    measured = [row for row in rows if is_measured(row.t_stat)]
+    told = [
+        f"{unsigned(row.t_stat, 1)} standard errors from chance in the {VIEW_NAMES[row.view]} view "
+        f"(p {probability(row.p_value)}, over {plural(row.n_symbols, 'symbol')})"
+        for row in measured
+    ]
+    return ToldLine("How sure", f"{'; '.join(told) or 'not measured'}.", "targets")
+
+
+def _doubt(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> ToldLine:
+    name = "In doubt"
+    found = next((each for each in contents.doubted if each.target == target), None)
+    if found is not None:
+        text = str(found)
+        return ToldLine(name, f"{text[0].upper()}{text[1:]}.", "doubt", is_bad=True)
+    own = set()
+    if contents.doubts is not None:
+        of_target = contents.doubts.filter(pc.field("target") == target)
+        own = {symbol for symbol in of_target.column("symbol").to_pylist() if symbol is not None}
+    if own:
+        are = agreeing(len(own), "is", "are")
+        text = f"The own models of {plural(len(own), 'symbol')} {are}; the target is not."
+        return ToldLine(name, text, "doubt", is_bad=True)
+    limits = {f"{row.max_skill:g}" for row in rows if is_measured(row.max_skill)}
+    if not limits:
+        text = "Not judged: no limit is known of such a target, and the config gives none."
+    else:
+        text = f"No: no skill is beyond what is believed of such a target ({', '.join(limits)})."
+    return ToldLine(name, text, "targets")
+
+
+def _carriers(section: FeatureSection, target: str) -> Iterator[ToldLine]:
+    for found in section.targets.rows:
+        if found.target == target:
+            yield ToldLine("Carried by", _told_features(found), "features")
+
+
+def _told_features(found: TargetFeatures) -> str:
+    best = found.pooled.rows[:N_FEATURES]
+    if best:
+        named = [f"{each.feature} (score {each.score})" for each in best]
+        of = f"of {count(found.n_selected)} selected of {count(found.n_features)}"
+        return f"{', '.join(named)}, {of}."
+    often = found.own.rows[:N_FEATURES]
+    named = [f"{each.feature} ({each.share})" for each in often]
+    if not named:
+        return "No feature was selected."
+    of = plural(found.n_symbols, "symbol")
+    return f"{', '.join(named)}: shares of the own models of {of} that select them."
+
+
+def _served(section: RouteSection, target: str) -> Iterator[ToldLine]:
+    for row in section.targets.rows:
+        if row.target != target:
+            continue
+        by_route = dict(zip(ROUTE_ORDER, row.n_symbols, strict=True))
+        served = [route for route in ROUTE_ORDER[:_N_SERVED] if by_route[route]]
+        others = [route for route in ROUTE_ORDER[_N_SERVED:] if by_route[route]]
+        told = [f"{count(by_route[route])} {_BY_ROUTE[route]}" for route in (*served, *others)]
+        n_served, n = sum(by_route[route] for route in served), sum(row.n_symbols)
+        text = f"{count(n_served)} of {plural(n, 'symbol')} served: {', '.join(told)}."
+        yield ToldLine("For whom", text, "routes")
+
+
+def _worth(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> ToldLine:
+    name, section = "Worth", "evaluation"
+    if contents.evaluated is None:
+        return ToldLine(name, f"Not measured: {contents.why_absent(EVALUATED_JOBS)}", section)
+    jobs = contents.evaluated.filter(pc.field("target") == target).to_pylist()
+    if not jobs:
+        return ToldLine(name, "Not measured: no model of it was trained.", section)
+    family = {row.view: row.family for row in rows}
+    pooled = [job for job in jobs if job["symbol"] is None]
+    if pooled:
+        job = _of_family(pooled, family.get("cross_sectional"))[0]
+        text = f"{_of_one(job)}; of the pooled {job['family']} model"
+    else:
+        own = _of_family(jobs, family.get("symbol_specific"))
+        text = _of_one(own[0]) if len(own) == 1 else _of_many(own)
+        of = f"the own {own[0]['family']}"
+        whose = f"{of} model of {own[0]['symbol']}"
+        text += f"; of {whose if len(own) == 1 else f'{of} models of {len(own)} symbols'}"
+    return ToldLine(name, f"{text}.", section)
+
+
+def _of_family(jobs: Sequence[Row], ranked: str | None) -> list[Row]:
+    """Return the jobs of the family that is served, else of the one that ranking names.
+
+    By what they are, never by their figures: the best of several would flatter the run.
+    """
+    families = [job["family"] for job in jobs]
+    wanted = next((each for each in (RANK_AVERAGE, ranked) if each in families), families[0])
+    return [job for job in jobs if job["family"] == wanted]
+
+
+def _of_one(job: Row) -> str:
+    if is_measured(job["sharpe"]):
+        ratio = ratio_with_error(job["sharpe"], job["sharpe_std_error"])
+        p = probability(job.get("sharpe_p_value"))
+        best = f"p {p} as the best of {trials_of(job)}"
+        return f"{_SHARPE} {ratio} a year {_after_costs(job)}, {best}"
+    if is_measured(job["spread"]):
+        spread = label_with_error(job["spread"], job["spread_std_error"])
+        why = f"; {job['reason']}" if job["reason"] else ""
+        return f"{_SPREAD} {spread}{why}"
+    return f"Not measured: {job['reason'] or 'too little data'}"
+
+
+def _of_many(jobs: Sequence[Row]) -> str:
+    """Give the middle of several models, and that of their errors."""
+    for figure in ("sharpe", "spread"):
+        error = f"{figure}_std_error"
+        measured = [job for job in jobs if is_measured(job[figure]) and is_measured(job[error])]
+        if not measured:
+            continue
+        value, width = (median(job[name] for job in measured) for name in (figure, error))
+        if figure == "sharpe":
+            told = f"{_SHARPE} {ratio_with_error(value, width)} a year {_after_costs(jobs[0])}"
+        else:
+            told = f"{_SPREAD} {label_with_error(value, width)}"
+        return f"{told}, both in the median"
+    return _of_one(jobs[0])
+
+
+def _after_costs(job: Row) -> str:
+    return f"after {significant(job['cost_bps'])} basis points"
+
+
+def _belief(contents: RunContents, target: str) -> Iterator[ToldLine]:
+    if contents.calibration is None:
+        return
+    rows = contents.calibration.filter(pc.field("target") == target).to_pylist()
+    verdicts = calibration_verdicts(rows)
+    if verdicts:
+        yield ToldLine("Belief", f"{'; '.join(verdicts)}.", "calibration")
