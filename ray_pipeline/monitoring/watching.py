@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ray_pipeline.errors import ArtifactError, ConfigError, DiscoveryError, StorageError
 from ray_pipeline.ledger.ledger import PredictionLedger
@@ -31,6 +30,7 @@ from ray_pipeline.predicting.trained import TrainedRun, open_trained_run
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import CALIBRATION, PREDICTIONS
 from ray_pipeline.stages.writing import rows_table
+from ray_pipeline.storage import may_hold
 from ray_pipeline.wording import iso_time, plural
 
 __all__ = ["DRIFT", "FIGURES", "HISTORY", "MONITOR_PAGE", "NOTICES", "SKILL", "monitor_run"]
@@ -154,16 +154,10 @@ def _walk_forward(trained: TrainedRun, target: str) -> pa.Table:
         pieces = [
             rows.filter(pc.equal(rows["target"], target))
             for group in range(file.metadata.num_row_groups)
-            if _may_hold(file.metadata.row_group(group).column(there.index("target")), target)
+            if may_hold(file, group, "target", target)
             for rows in [file.read_row_group(group, columns=columns)]
         ]
         return pa.concat_tables(pieces or [file.schema_arrow.empty_table().select(columns)])
-
-
-def _may_hold(column: pq.ColumnChunkMetaData, target: str) -> bool:
-    """Tell whether a row group can hold a target, by what its footer says."""
-    bounds = column.statistics
-    return bounds is None or not bounds.has_min_max or bounds.min <= target <= bounds.max
 
 
 def _range(ledger: pa.Table) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ray_pipeline.notebook.scoring import score_frame
 from ray_pipeline.notebook.showing import ShownPage, Story, verdict_html, verdict_text
 from ray_pipeline.notebook.tables import TableName
 from ray_pipeline.predicting import LoadedRun, PredictOptions, load_run
-from ray_pipeline.report.page import render_page
+from ray_pipeline.report.page import page_of
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.tables import REPORT
 from ray_pipeline.training.models import TrainedModel
@@ -142,7 +142,7 @@ class Run(RunExports):
         """The run's page with everything on it; a notebook shows it in a frame."""
         results = self.open_files()
         is_whole = results.record.status == "done" and results.files.exists(REPORT)
-        html = results.files.read_text(REPORT) if is_whole else render_page(read_contents(results))
+        html = results.files.read_text(REPORT) if is_whole else page_of(results)
         return ShownPage(html, f"report of {results.record.name}, {results.uri}/{REPORT}")
 
     @property

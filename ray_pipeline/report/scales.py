@@ -18,7 +18,7 @@ _MARGIN = 0.06
 """Share of the span left free on either side, so that the outermost tick label has room."""
 
 _END_ROOM = 0.36
-"""Share of a time axis that a date at its end takes, and half of one beside it: of the narrowest."""
+"""Share of the narrowest time axis that a date at its end takes, with half of one beside it."""
 
 _LEAST_STEP = 0.2
 """Share of it between two dates, so that neither is written over the other."""

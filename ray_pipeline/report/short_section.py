@@ -17,10 +17,11 @@ from ray_pipeline.report.short_targets import ShortTarget, ToldLine, short_targe
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import count, is_measured, shortened
+from ray_pipeline.results.steadiness import FoldSkills
 from ray_pipeline.results.tables import RANKED_TARGETS
 from ray_pipeline.wording import plural, some_of
 
-__all__ = ["ShortSection", "write_short_section"]
+__all__ = ["MAX_FOUND", "ShortSection", "write_short_section"]
 
 MAX_FOUND = 6
 MAX_NOT_FOUND = 8
@@ -63,15 +64,22 @@ def write_short_section(
     models: ModelSection,
     evaluation: EvaluationSection,
     data: DataSection,
+    skills: Mapping[str, FoldSkills],
 ) -> ShortSection:
-    """Lay out the first screen, of the sections that follow it: the same figures stand there."""
+    """Lay out the first screen, of the sections that follow it: the same figures stand there.
+
+    Parameters
+    ----------
+    skills
+        Of pooled models fold by fold, by target.
+    """
     by_target: dict[str, list[TargetRow]] = {}
     for row in sorted(contents.targets or (), key=lambda row: (row.target, row.view)):
         by_target.setdefault(row.target, []).append(row)
     names = _found(contents, by_target)
     others = sorted((name for name in by_target if name not in names), key=_strength(by_target))
     found = tuple(
-        short_target(contents, name, by_target[name], features, routes)
+        short_target(contents, name, by_target[name], features, routes, skills.get(name))
         for name in names[:MAX_FOUND]
     )
     told = tuple(verdict_of(contents, name, by_target[name]) for name in others[:MAX_NOT_FOUND])

@@ -25,11 +25,11 @@ from ray_pipeline.results.figures import (
     unsigned,
 )
 from ray_pipeline.results.overfitting import trials_of
+from ray_pipeline.results.steadiness import FoldSkills, served_family, steadiness_sentence
 from ray_pipeline.results.tables import EVALUATED_JOBS
 from ray_pipeline.results.verdicts import target_verdict
 from ray_pipeline.routing.decide import ROUTE_ORDER, Route
-from ray_pipeline.routing.jobs import RANK_AVERAGE
-from ray_pipeline.wording import agreeing, plural
+from ray_pipeline.wording import plural
 
 __all__ = ["ShortTarget", "ToldLine", "short_target", "verdict_of"]
 
@@ -63,7 +63,7 @@ class ToldLine:
 
 @dataclass(frozen=True, slots=True)
 class ShortTarget:
-    """A target that was found, or is in doubt."""
+    """A target that was found, or is in doubt; its name is not repeated in the verdict."""
 
     target: str
     verdict: str
@@ -91,6 +91,7 @@ def short_target(
     rows: Sequence[TargetRow],
     features: FeatureSection,
     routes: RouteSection,
+    skills: FoldSkills | None,
 ) -> ShortTarget:
     """Say what is to be known of a target in five minutes.
 
@@ -100,27 +101,30 @@ def short_target(
         Of this target, one per view.
     features, routes
         As the page lays them out: the same figures stand there.
+    skills
+        Of its pooled model, fold by fold; None where they are not known.
     """
     lines = (
-        _sure(rows),
+        _sure(contents, rows, skills),
         _doubt(contents, target, rows),
         *_carriers(features, target),
         *_served(routes, target),
         _worth(contents, target, rows),
         *_belief(contents, target),
     )
+    verdict = verdict_of(contents, target, rows).removeprefix(f"{target} ")
     is_doubtful = any(each.target == target for each in contents.doubted)
-    return ShortTarget(target, verdict_of(contents, target, rows), is_doubtful, lines)
+    return ShortTarget(target, f"{verdict[0].upper()}{verdict[1:]}", is_doubtful, lines)
 
 
-def _sure(rows: Sequence[TargetRow]) -> ToldLine:
+def _sure(contents: RunContents, rows: Sequence[TargetRow], skills: FoldSkills | None) -> ToldLine:
     measured = [row for row in rows if is_measured(row.t_stat)]
-    told = [
-        f"{unsigned(row.t_stat, 1)} standard errors from chance in the {VIEW_NAMES[row.view]} view "
-        f"(p {probability(row.p_value)}, over {plural(row.n_symbols, 'symbol')})"
-        for row in measured
-    ]
-    return ToldLine("How sure", f"{'; '.join(told) or 'not measured'}.", "targets")
+    believed = [row for row in measured if row.predictable] or measured
+    told = [f"{unsigned(row.t_stat, 1)} in the {VIEW_NAMES[row.view]} view" for row in believed]
+    text = f"Standard errors from chance: {', '.join(told)}." if told else "Not measured."
+    if skills is not None:
+        text += f" {steadiness_sentence(skills, contents.record.folds)}"
+    return ToldLine("How sure", text, "targets")
 
 
 def _doubt(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> ToldLine:
@@ -129,13 +133,12 @@ def _doubt(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> Tol
     if found is not None:
         text = str(found)
         return ToldLine(name, f"{text[0].upper()}{text[1:]}.", "doubt", is_bad=True)
-    own = set()
+    own: set[str | None] = set()
     if contents.doubts is not None:
-        of_target = contents.doubts.filter(pc.field("target") == target)
-        own = {symbol for symbol in of_target.column("symbol").to_pylist() if symbol is not None}
+        together = (pc.field("target") == target) & pc.field("feature").is_null()
+        own = {*contents.doubts.filter(together).column("symbol").to_pylist()} - {None}
     if own:
-        are = agreeing(len(own), "is", "are")
-        text = f"The own models of {plural(len(own), 'symbol')} {are}; the target is not."
+        text = f"The own models of {plural(len(own), 'symbol')} are; the target is not."
         return ToldLine(name, text, "doubt", is_bad=True)
     limits = {f"{row.max_skill:g}" for row in rows if is_measured(row.max_skill)}
     if not limits:
@@ -200,13 +203,8 @@ def _worth(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> Tol
 
 
 def _of_family(jobs: Sequence[Row], ranked: str | None) -> list[Row]:
-    """Return the jobs of the family that is served, else of the one that ranking names.
-
-    By what they are, never by their figures: the best of several would flatter the run.
-    """
-    families = [job["family"] for job in jobs]
-    wanted = next((each for each in (RANK_AVERAGE, ranked) if each in families), families[0])
-    return [job for job in jobs if job["family"] == wanted]
+    family = served_family([job["family"] for job in jobs], ranked)
+    return [job for job in jobs if job["family"] == family]
 
 
 def _of_one(job: Row) -> str:

@@ -28,9 +28,24 @@ from ray_pipeline.results.documents import (
     SymbolsRecord,
     TrainedRecord,
 )
-from ray_pipeline.results.schemas import TABLES, Columns, check_columns, check_values, completed
-from ray_pipeline.results.tables import CONFIG, PLAN, RANKED_TARGETS, RECORD, SYMBOLS, USER_STAGES
-from ray_pipeline.storage import RunDirectory, table_batches
+from ray_pipeline.results.schemas import (
+    PREDICTED,
+    TABLES,
+    Columns,
+    check_columns,
+    check_values,
+    completed,
+)
+from ray_pipeline.results.tables import (
+    CONFIG,
+    PLAN,
+    PREDICTIONS,
+    RANKED_TARGETS,
+    RECORD,
+    SYMBOLS,
+    USER_STAGES,
+)
+from ray_pipeline.storage import RunDirectory, may_hold, table_batches
 
 __all__ = ["Results", "read_predictions_record", "refuse_later_format"]
 
@@ -168,6 +183,37 @@ class Results:
                 with self.files.open_table(name) as file:
                     table = _kept(file, known, there(file.schema_arrow), *where)
             return completed(table, known if columns is None else columns, known)
+
+    def pooled_predictions(self, target: str, family: str, max_rows: int) -> pa.Table | None:
+        """Read the out-of-sample predictions of a pooled model.
+
+        Returns
+        -------
+        pa.Table or None
+            Columns of `PREDICTED` but those that name the model, and its rows alone; None where
+            there is no table, or where more than `max_rows` rows would be read.
+        """
+        if not self.files.exists(PREDICTIONS):
+            return None
+        names = {"target": target, "view": "cross_sectional", "family": family}
+        with self._table_errors(PREDICTIONS), self.files.open_table(PREDICTIONS) as file:
+            check_columns(file.schema_arrow, PREDICTED)
+            there = [name for name in PREDICTED if name in file.schema_arrow.names]
+            groups = [
+                group
+                for group in range(file.metadata.num_row_groups)
+                if all(may_hold(file, group, name, value) for name, value in names.items())
+            ]
+            if sum(file.metadata.row_group(group).num_rows for group in groups) > max_rows:
+                return None
+            kept = [file.schema_arrow.empty_table().select(there)]
+            for group in groups:
+                rows = file.read_row_group(group, columns=there)
+                check_values(rows, PREDICTED)
+                for name, value in names.items():
+                    rows = rows.filter(pc.equal(rows.column(name), value))
+                kept.append(rows)
+            return pa.concat_tables(kept).drop_columns(list(names))
 
     def target_rows(self) -> tuple[TargetRow, ...] | None:
         """Read the target ranking; None where it is missing."""

@@ -150,6 +150,18 @@ TABLES: Mapping[str, Columns] = {
 }
 """By name in the run directory. A table may have more columns: features, one for each method."""
 
+PREDICTED: Columns = {
+    "ts": Column("timestamp[ns, tz=UTC]"),
+    "target": _TEXT,
+    "view": _VIEW,
+    "family": _TEXT,
+    "fold": Column("int32"),
+    "prediction": _FIGURE,
+    "actual": _FIGURE,
+    "group": Column("string", nullable=True, required=False),
+}
+"""Of the out-of-sample predictions, what tells how skill went over time."""
+
 
 def check_columns(schema: pa.Schema, columns: Columns) -> None:
     """Refuse a table that lacks a column, has one twice or of another type.

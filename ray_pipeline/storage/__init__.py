@@ -1,6 +1,6 @@
 """Filesystems, listings and the run directory: the only home of fsspec and s3fs."""
 
-from ray_pipeline.storage.batches import table_batches
+from ray_pipeline.storage.batches import may_hold, table_batches
 from ray_pipeline.storage.content import (
     content_sha256,
     file_digest,
@@ -53,6 +53,7 @@ __all__ = [
     "list_folders",
     "list_names",
     "listing_denied",
+    "may_hold",
     "memory_table_sha256",
     "open_filesystem",
     "overlap",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["row_group_bunches", "table_batches"]
+__all__ = ["may_hold", "row_group_bunches", "table_batches"]
 
 _BATCH_ROWS = 1 << 18
 _READ_BYTES = 1 << 26
@@ -54,3 +54,10 @@ def row_group_bunches(
         bunch.append(number)
     if bunch:
         yield bunch
+
+
+def may_hold(file: pq.ParquetFile, group: int, column: str, text: str) -> bool:
+    """Tell whether a row group can hold a text in a column, by what the file's footer says."""
+    place = file.schema_arrow.names.index(column)
+    bounds = file.metadata.row_group(group).column(place).statistics
+    return bounds is None or not bounds.has_min_max or bounds.min <= text <= bounds.max

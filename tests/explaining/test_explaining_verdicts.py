@@ -10,13 +10,11 @@ import pytest
 
 from ray_pipeline.explaining.verdicts import (
     difference_verdict,
-    headline,
     source_of_p,
     source_of_q,
     view_verdict,
 )
 from ray_pipeline.ranking.decide import TargetRow
-from ray_pipeline.ranking.doubt import DoubtedFigure
 
 RULES: dict[str, Any] = {
     "alpha": 0.05,
@@ -48,39 +46,6 @@ def row(**figures: Any) -> TargetRow:
         "reason": "too little data: 3 out-of-sample rows",
     }
     return TargetRow(**(values | figures))
-
-
-WEAK = row(view="symbol_specific", skill=-0.01, p_value=0.8, q_value=0.9, predictable=False)
-UNMEASURED = row(view="symbol_specific", q_value=math.nan, predictable=False)
-
-
-@pytest.mark.parametrize(
-    ("rows", "chosen", "sentence"),
-    [
-        (
-            [row(), WEAK],
-            ["a", "fwd_ret_5d"],
-            "fwd_ret_5d is predictable in the cross-sectional view (skill +0.043, q 0.012) but not "
-            "in the symbol-specific view (skill −0.010, q 0.900); it was chosen as 2nd of 2.",
-        ),
-        (
-            [row(), row(view="symbol_specific")],
-            ["a", "b"],
-            "fwd_ret_5d is predictable in the cross-sectional view (skill +0.043, q 0.012) and in "
-            "the symbol-specific view (skill +0.043, q 0.012); it was not chosen: only the "
-            "top_n_targets=2 strongest are.",
-        ),
-        (
-            [row(q_value=0.2, predictable=False), UNMEASURED],
-            [],
-            "fwd_ret_5d is not predictable in the cross-sectional view (skill +0.043, q 0.200) nor "
-            "in the symbol-specific view (too little data): nothing is trained for it.",
-        ),
-    ],
-)
-def test_headline(rows: list[TargetRow], chosen: list[str], sentence: str) -> None:
-    """One sentence: in which views it is predictable, by which figures, and what followed."""
-    assert headline("fwd_ret_5d", rows, chosen, RULES) == sentence
 
 
 @pytest.mark.parametrize(
@@ -162,17 +127,8 @@ def test_verdict_of_a_difference(figures: dict[str, Any], sentence: str) -> None
 
 
 def test_doubtful_targets_are_never_called_predictable() -> None:
-    """In the headline, and on the way from a p-value to the verdict."""
+    """On the way from a p-value to the verdict."""
     beyond = row(skill=0.52, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful")
-    figure = DoubtedFigure("fwd_ret_5d", "skill", 0.52, 0.2)
-    told = "skill +0.52 on fwd_ret_5d is beyond what is believed of such a target (0.2)"
-    assert headline("fwd_ret_5d", [beyond], [], RULES, figure) == (
-        f"fwd_ret_5d is doubtful, and nothing is trained for it: {told}."
-    )
-    worth = DoubtedFigure("fwd_ret_5d", "Sharpe ratio", 73.4, 7.0)
-    assert headline("fwd_ret_5d", [row()], ["fwd_ret_5d"], RULES, worth).startswith(
-        "fwd_ret_5d is doubtful, and its trained models showed it: Sharpe ratio +73.40 on "
-    )
     assert view_verdict(beyond, [0.001], 0.05) == (
         "p is the smallest, q 0.012 is at most alpha 0.05, but the target is doubtful (limit of "
         "skill 0.2)"

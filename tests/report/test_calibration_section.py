@@ -35,7 +35,8 @@ def test_each_target_has_a_verdict_and_a_chart_of_each_figure(contents: RunConte
         n = 1 if each.target.startswith("y_") else 2
         assert (len(each.sentences), len(each.charts)) == (n, n)
     page = render_page(contents)
-    assert page.count('id="calibration"') == page.count('href="#calibration"') == 1
+    assert page.count('id="calibration"') == 1
+    assert 'href="#calibration"' in page
     for each in targets:
         for sentence in each.sentences:
             assert sentence in page
@@ -84,7 +85,13 @@ def test_a_level_is_drawn_with_what_lies_beside_it() -> None:
     """Grey where nothing stands out, filled where an interval is on one side of the level."""
     scale = share_scale([0.5, 1.0])
     svg = level_chart(
-        [0.9, 0.7, None], [0.05, 0.05, None], 0.9, [0.8, None, 0.6], ["a", "b"], list("xyz"), scale
+        [0.9, 0.7, None],
+        [0.05, 0.05, None],
+        0.9,
+        [0.8, None, 0.6],
+        [(0.0, "a"), (1.0, "b")],
+        list("xyz"),
+        scale,
     )
     assert re.findall(r'<circle class="dot (\w+)"', svg) == ["no", "yes"]
     assert svg.count("dot small no") == 2

@@ -145,7 +145,9 @@ def test_points_are_joined_where_both_are_measured() -> None:
 def test_curves_span_the_width() -> None:
     """From the first to the last place, higher values higher up."""
     scale = skill_scale([0.0, 1.0])
-    drawn = str(curve_chart([("yes", [0.0, 0.5, 1.0])], [0.0, 0.5, 1.0], ["a", "b"], scale))
+    drawn = str(
+        curve_chart([("yes", [0.0, 0.5, 1.0])], [0.0, 0.5, 1.0], [(0.0, "a"), (1.0, "b")], scale)
+    )
     points = drawn.partition('points="')[2].partition('"')[0].split()
     places = [tuple(map(float, point.split(","))) for point in points]
     assert [x for x, _ in places] == [0, 500, 1000]

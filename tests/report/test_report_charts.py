@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +20,8 @@ from ray_pipeline.report.charts import (
     stacked_bar,
     strip,
 )
-from ray_pipeline.report.scales import Scale, skill_scale
+from ray_pipeline.report.curves import column_chart, curve_chart
+from ray_pipeline.report.scales import Scale, date_names, skill_scale
 
 SCALE = Scale(-0.1, 0.1, (-0.05, 0.0, 0.05))
 
@@ -129,3 +133,48 @@ def test_axis_labels_stand_under_their_gridlines() -> None:
     """The texts have the places of the ticks."""
     assert places(scale_axis(SCALE), "x") == [25.0, 50.0, 75.0]
     assert ">−0.05<" in scale_axis(SCALE)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "between"),
+    [
+        ("2015-06-01", "2017-10-26", ["2016-07"]),
+        ("2010-04-01", "2020-03-01", ["2014", "2016"]),
+        ("2024-01-10", "2024-03-20", []),
+        ("1950-05-01", "2020-05-01", ["1980"]),
+    ],
+)
+def test_a_time_axis_has_its_ends_and_round_dates(
+    first: str, last: str, between: list[str]
+) -> None:
+    """The days at the ends are exact, those between are where a month or a year begins."""
+    start, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (first, last))
+    names = date_names(start, end)
+    assert (names[0], names[-1]) == ((0.0, first), (1.0, last))
+    assert [name for _, name in names[1:-1]] == between
+    for share, name in names[1:-1]:
+        at = datetime.fromisoformat(f"{name}-01-01"[:10]).replace(tzinfo=UTC)
+        assert math.isclose(share, (at - start) / (end - start))
+
+
+@given(st.integers(0, 80_000), st.dates().filter(lambda day: 1700 < day.year < 2200))
+def test_dates_of_a_time_axis_leave_each_other_room(n_hours: int, day: object) -> None:
+    """They rise, and none stands where another does; few hours are told by the minute."""
+    start = datetime.fromisoformat(f"{day}T09:30:00+00:00")
+    names = date_names(start, start + timedelta(hours=n_hours))
+    shares = [share for share, _ in names]
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+    gaps = [later - earlier for earlier, later in pairwise(shares)]
+    assert all(gap > 0.18 for gap in gaps)
+    assert names[0][1].endswith("09:30") is (n_hours < 72)
+
+
+def test_curves_have_their_first_and_last_day_at_the_ends() -> None:
+    """The texts begin and end where the axis does; those under columns stand below them."""
+    names = date_names(datetime(2015, 6, 1), datetime(2017, 10, 26))
+    svg = curve_chart([("yes", [0.0, 1.0])], [0.0, 1.0], names, skill_scale([0.0, 1.0]))
+    texts = dict(re.findall(r'<text class="(\w+)" x="([\d.]+)%" y="130">', svg))
+    assert (texts["first"], texts["last"]) == ("14.00", "98.00")
+    assert svg.index('"first"') < svg.index(">2015-06-01<") < svg.index(">2016-07<")
+    columns = column_chart([0.1, 0.2], [None, None], "ab", ["", ""], skill_scale([0.2]))
+    assert re.findall(r'<text class="between" x="([\d.]+)%"', columns) == ["35.00", "77.00"]

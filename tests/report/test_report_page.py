@@ -114,9 +114,10 @@ def test_page_states_the_facts(run_uri: str) -> None:
 
 
 def test_symbols_left_out_for_their_data_are_no_failed_units(run_uri: str) -> None:
-    """They are listed once, with the reason and without a traceback."""
+    """They are listed with the reason and without a traceback, and told in short."""
     text = ParsedPage(write(rich_run(), run_uri)).text
-    assert text.count("120 rows") == 1
+    assert text.count("120 rows") == 2
+    assert "Quarantined symbols 1: 120 rows (1 symbol: SYM03)." in text
     assert "SYM03 inspect 120 rows" in " ".join(text.split())
     assert "Traceback: line 4" not in text
 

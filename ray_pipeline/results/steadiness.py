@@ -1,0 +1,150 @@
+"""Whether a skill is of all the time or of a part of it: pooled models fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.records import Task
+from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.documents import FoldSpan
+from ray_pipeline.results.figures import moment, signed
+from ray_pipeline.results.reading import Results
+from ray_pipeline.routing.jobs import RANK_AVERAGE
+from ray_pipeline.statistics.cells import cells_of
+from ray_pipeline.statistics.skill import dated_skills
+from ray_pipeline.training.predictions import GROUP
+from ray_pipeline.wording import plural
+
+__all__ = ["FoldSkills", "fold_skills", "read_fold_skills", "served_family", "steadiness_sentence"]
+
+MAX_ROWS = 2_000_000
+"""Predictions of one target that a page is worth reading."""
+
+_POOLED = "cross_sectional"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldSkills:
+    """Skill of a target's pooled model in each fold that has one, in the order of time.
+
+    A skill is the mean over the fold's timestamps of that across symbols.
+    """
+
+    family: str
+    folds: tuple[int, ...]
+    skills: tuple[float, ...]
+
+
+def read_fold_skills(
+    results: Results, contents: RunContents, targets: Iterable[str]
+) -> dict[str, FoldSkills]:
+    """Measure the skill of targets fold by fold, on the out-of-sample predictions of a run.
+
+    Parameters
+    ----------
+    targets
+        Those without a pooled model, and with more than `MAX_ROWS` predictions, are left out.
+
+    Raises
+    ------
+    StorageError
+        When the table of the predictions cannot be read, or holds something else.
+    """
+    ranked = {row.target: row for row in contents.targets or () if row.view == _POOLED}
+    found = {}
+    for target in targets:
+        family = _pooled_family(contents, ranked.get(target), target)
+        if family is None:
+            continue
+        rows = results.pooled_predictions(target, family, MAX_ROWS)
+        if rows is not None and rows.num_rows:
+            skills = fold_skills(rows, family, ranked[target].task)
+            if skills.folds:
+                found[target] = skills
+    return found
+
+
+def _pooled_family(contents: RunContents, ranked: TargetRow | None, target: str) -> str | None:
+    jobs = [
+        job
+        for job in contents.jobs
+        if job.target == target and job.view == _POOLED and job.job_id in contents.trained
+    ]
+    if ranked is None or not jobs:
+        return None
+    return served_family([job.family for job in jobs], ranked.family)
+
+
+def served_family(families: Sequence[str], ranked: str | None) -> str:
+    """Choose which of several families to tell of: the average of all, else what ranking names.
+
+    By what they are, never by their figures: the best of several would flatter the run.
+
+    Parameters
+    ----------
+    families
+        In the order of the plan, at least one.
+    ranked
+        The better one when the target was ranked.
+    """
+    return next((each for each in (RANK_AVERAGE, ranked) if each in families), families[0])
+
+
+def fold_skills(rows: pa.Table, family: str, task: Task) -> FoldSkills:
+    """Measure the skill across symbols in each fold (pure).
+
+    Parameters
+    ----------
+    rows
+        Predictions of one pooled model: ``ts``, ``fold``, ``prediction``, ``actual`` and, where
+        symbols are compared within groups, ``group``. Rows without a label do not count.
+    """
+    rows = rows.filter(
+        pc.and_(pc.is_finite(rows.column("prediction")), pc.is_finite(rows.column("actual")))
+    )
+    times, positions = np.unique(rows.column("ts").cast(pa.int64()).to_numpy(), return_inverse=True)
+    groups = np.zeros(rows.num_rows, dtype=np.int32)
+    if GROUP in rows.column_names:
+        codes = rows.column(GROUP).combine_chunks().dictionary_encode().indices
+        groups = codes.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    known, skills = dated_skills(
+        rows.column("prediction").to_numpy(),
+        rows.column("actual").to_numpy(),
+        positions,
+        cells_of(positions, groups),
+        task,
+    )
+    fold_of_time = np.zeros(len(times), dtype=np.int64)
+    fold_of_time[positions] = rows.column("fold").to_numpy()
+    folds, place = np.unique(fold_of_time[known], return_inverse=True)
+    means = np.bincount(place, weights=skills, minlength=len(folds)) / np.bincount(place)
+    return FoldSkills(family, tuple(folds.tolist()), tuple(means.tolist()))
+
+
+def steadiness_sentence(found: FoldSkills, spans: Sequence[FoldSpan]) -> str:
+    """Say in how many folds a skill was positive, and since when in all of them.
+
+    Parameters
+    ----------
+    spans
+        The folds of the run.
+    """
+    starts: Mapping[int, str | None] = {span.index: span.test_start for span in spans}
+    n, positive = len(found.skills), [skill > 0 for skill in found.skills]
+    since = 0 if all(positive) else n - positive[::-1].index(False)
+    start = starts.get(found.folds[since]) if since < n else None
+    ends = f"{signed(min(found.skills), 2)} to {signed(max(found.skills), 2)}"
+    model = f"The pooled {found.family} model was positive"
+    if all(positive):
+        when = f", since {moment(start)}" if start else ""
+        return f"{model} in all of {plural(n, 'fold')}{when} ({ends})."
+    text = f"{model} in {sum(positive)} of {plural(n, 'fold')} ({ends})"
+    if start:
+        return f"{text}, in all since {moment(start)}."
+    return text + ("." if positive[-1] else ", and not in the last one.")
