@@ -94,7 +94,7 @@ def render_page(
             contents, run, features, routes, models, evaluation, data, skills
         ),
         run=run,
-        targets=write_target_section(contents),
+        targets=write_target_section(contents, skills),
         doubt=write_doubt_section(contents),
         symbols=write_symbol_section(contents),
         features=features,

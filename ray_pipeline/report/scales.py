@@ -17,6 +17,9 @@ AxisName = tuple[float, str]
 _MARGIN = 0.06
 """Share of the span left free on either side, so that the outermost tick label has room."""
 
+_LEAST_STEPS = 2
+"""Between the first tick and the last."""
+
 _END_ROOM = 0.36
 """Share of the narrowest time axis that a date at its end takes, with half of one beside it."""
 
@@ -111,6 +114,9 @@ def skill_scale(values: Iterable[float], n_ticks: int = 5) -> Scale:
 def _ticks(low: float, high: float, n_ticks: int) -> tuple[float, ...]:
     step = _round_step((high - low) / n_ticks)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if last - first < _LEAST_STEPS:
+        # Round steps can miss both ends, and one tick says nothing of the scale.
+        return _ticks(low, high, n_ticks + 1)
     # round(): 3 · 0.1 is 0.30000000000000004
     return tuple(round(k * step, 10) + 0.0 for k in range(first, last + 1))
 

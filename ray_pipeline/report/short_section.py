@@ -121,11 +121,12 @@ def _dropped(
         yield ToldLine("Leaks", "No feature was found to know a target's future.", "leaks")
     else:
         named = [
-            f"{row.feature} was {row.action} for {row.target} ({row.reason})"
+            f"{row.feature} was {row.action} for {row.target} ({shortened(row.reason, MAX_TEXT)})"
             for row in leaks.rows[:MAX_KINDS]
         ]
         text = f"{'; '.join(named)}{_and_more(leaks.n_total - len(named))}."
-        yield ToldLine("Leaks", text, "leaks", is_bad=True)
+        is_used = any(row.action != "dropped" for row in leaks.rows)
+        yield ToldLine("Leaks", text, "leaks", is_bad=is_used)
     yield from _left_out("Rejected symbols", data.rejected)
     yield from _left_out("Quarantined symbols", data.quarantined)
     if data.columns.rows:

@@ -246,4 +246,4 @@ def _belief(contents: RunContents, target: str) -> Iterator[ToldLine]:
     rows = contents.calibration.filter(pc.field("target") == target).to_pylist()
     verdicts = calibration_verdicts(rows)
     if verdicts:
-        yield ToldLine("Belief", f"{'; '.join(verdicts)}.", "calibration")
+        yield ToldLine("Belief", f"{'. '.join(verdicts)}.", "calibration")

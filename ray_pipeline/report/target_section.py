@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from markupsafe import Markup
 
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.records import VIEW_NAMES, View
 from ray_pipeline.report.charts import interval, scale_axis
+from ray_pipeline.report.curves import level_chart
 from ray_pipeline.report.scales import Scale, skill_scale
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.figures import count, is_measured, probability, signed, unsigned
+from ray_pipeline.results.documents import FoldSpan
+from ray_pipeline.results.figures import (
+    count,
+    is_measured,
+    moment,
+    period,
+    probability,
+    signed,
+    unsigned,
+)
+from ray_pipeline.results.steadiness import FoldSkills, steadiness_sentence
 from ray_pipeline.results.tables import RANKED_TARGETS
 
-__all__ = ["RankedTarget", "RankedView", "TargetSection", "interval_scale", "write_target_section"]
+__all__ = [
+    "RankedTarget",
+    "RankedView",
+    "TargetByFold",
+    "TargetSection",
+    "interval_scale",
+    "write_target_section",
+]
 
 MAX_TARGETS = 100
 """Targets per view that are drawn and listed."""
@@ -67,16 +86,34 @@ class RankedView:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetByFold:
+    """The skill of a target's pooled model in each test fold."""
+
+    target: str
+    sentence: str
+    chart: Markup
+
+
+@dataclass(frozen=True, slots=True)
 class TargetSection:
     """Both views on one scale; no views and a reason where there is no ranking."""
 
     absent: str
     axis: Markup
     views: tuple[RankedView, ...]
+    folds: tuple[TargetByFold, ...] = ()
 
 
-def write_target_section(contents: RunContents) -> TargetSection:
-    """Lay out the target ranking."""
+def write_target_section(
+    contents: RunContents, skills: Mapping[str, FoldSkills] = MappingProxyType({})
+) -> TargetSection:
+    """Lay out the target ranking.
+
+    Parameters
+    ----------
+    skills
+        Of pooled models fold by fold, by target.
+    """
     rows = contents.targets
     if rows is None:
         return TargetSection(contents.why_absent(RANKED_TARGETS), Markup(""), ())
@@ -94,7 +131,23 @@ def write_target_section(contents: RunContents) -> TargetSection:
         if members
     )
     absent = "" if views else "The ranking has no rows."
-    return TargetSection(absent, scale_axis(scale), views)
+    spans = {span.index: span for span in contents.record.folds}
+    folds = tuple(_by_fold(target, found, spans) for target, found in skills.items())
+    return TargetSection(absent, scale_axis(scale), views, folds)
+
+
+def _by_fold(target: str, found: FoldSkills, spans: Mapping[int, FoldSpan]) -> TargetByFold:
+    known = [spans.get(fold, FoldSpan(index=fold)) for fold in found.folds]
+    titles = [
+        f"fold {span.index}, {period(span.test_start, span.test_end)}: {signed(skill)}"
+        for span, skill in zip(known, found.skills, strict=True)
+    ]
+    # As many rows each, and not the same time: no other date has a known place.
+    names = [(0.0, moment(known[0].test_start)), (1.0, moment(known[-1].test_end))]
+    scale = skill_scale(found.skills, n_ticks=4)
+    nothing = [None] * len(titles)
+    chart = level_chart(found.skills, nothing, 0.0, (), names, titles, scale)
+    return TargetByFold(target, steadiness_sentence(found, tuple(spans.values())), chart)
 
 
 def interval_scale(rows: Sequence[TargetRow]) -> Scale:

@@ -93,7 +93,8 @@ def served_family(families: Sequence[str], ranked: str | None) -> str:
     ranked
         The better one when the target was ranked.
     """
-    return next((each for each in (RANK_AVERAGE, ranked) if each in families), families[0])
+    wanted = (RANK_AVERAGE, ranked)
+    return next((each for each in wanted if each is not None and each in families), families[0])
 
 
 def fold_skills(rows: pa.Table, family: str, task: Task) -> FoldSkills:

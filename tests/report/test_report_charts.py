@@ -35,7 +35,7 @@ def test_scale_holds_zero_and_all_values(values: list[float]) -> None:
     """No value lies outside, ticks are few, rise evenly, lie inside and have distinct labels."""
     scale = skill_scale(values)
     assert all(scale.holds(value) for value in [0.0, *values])
-    assert 1 <= len(scale.ticks) <= 8
+    assert 3 <= len(scale.ticks) <= 8
     assert 0.0 in scale.ticks
     assert all(scale.holds(tick) for tick in scale.ticks)
     assert sorted(scale.ticks) == list(scale.ticks)
@@ -47,6 +47,7 @@ def test_ticks_are_round_and_labelled_with_their_places() -> None:
     scale = skill_scale([-0.02, 0.071])
     assert scale.ticks == (-0.02, 0.0, 0.02, 0.04, 0.06)
     assert scale.labels == ("−0.02", "0", "+0.02", "+0.04", "+0.06")
+    assert skill_scale([-0.4, 0.45], n_ticks=4).labels == ("−0.4", "−0.2", "0", "+0.2", "+0.4")
     assert skill_scale([-1, 1]).labels == ("−1.0", "−0.5", "0", "+0.5", "+1.0")
     assert skill_scale([]).labels[0] == "−0.10"
 

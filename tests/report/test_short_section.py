@@ -22,6 +22,7 @@ from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
 from ray_pipeline.report.short_section import ShortSection, write_short_section
 from ray_pipeline.report.short_targets import ToldLine
+from ray_pipeline.report.target_section import write_target_section
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.steadiness import FoldSkills
@@ -102,7 +103,7 @@ def test_a_target_has_what_it_rests_on(contents: RunContents) -> None:
     worth = line(first.lines, "Worth").text
     assert worth.startswith("Net Sharpe ratio +1.90 ± 0.40 a year after 5 basis points, p 0.120 as")
     assert worth.endswith("; of the pooled ridge model.")
-    assert line(first.lines, "Belief").text.startswith("Expected labels can be believed; Intervals")
+    assert line(first.lines, "Belief").text.startswith("Expected labels can be believed. Intervals")
 
 
 def test_routes_are_counted(contents: RunContents) -> None:
@@ -201,7 +202,7 @@ def test_what_was_dropped_has_its_reasons(run_uri: str) -> None:
     )
     dropped = section(read_contents(Results(sample.write(run_uri)))).dropped
     leak = line(dropped, "Leaks")
-    assert (leak.section, leak.is_bad) == ("leaks", True)
+    assert (leak.section, leak.is_bad) == ("leaks", False)
     assert leak.text.startswith(f"leak_0 was dropped for {TARGET} (equals the target); leak_1 ")
     assert leak.text.endswith(", and 2 more.")
     assert line(dropped, "Rejected symbols").text == "2: no Parquet file (2 symbols: X, Y)."
@@ -253,6 +254,19 @@ def test_the_page_begins_in_short_and_ends_with_the_hashes(run_uri: str) -> None
     assert len(links) > 10
     assert set(links) <= set(ids)
     assert html.index("5eed" * 16) > html.index('<section id="method">')
+
+
+def test_folds_are_drawn_where_the_line_leads(contents: RunContents) -> None:
+    """The sentence of the first screen stands again over a dot for each fold."""
+    skills = {TARGET: FoldSkills("ridge", (0, 1, 4), (0.1, -0.05, 0.2))}
+    (drawn,) = write_target_section(contents, skills).folds
+    assert drawn.sentence.endswith("in 2 of 3 folds (−0.05 to +0.20), in all since 2022-01-02.")
+    assert drawn.chart.count("<circle") == 3
+    assert "fold 1, 2019-01-02 to 2020-01-02: −0.050" in drawn.chart
+    assert (">2018-01-02<" in drawn.chart, ">2023-01-02<" in drawn.chart) == (True, True)
+    page = render_page(contents, skills=skills)
+    assert page.count(drawn.sentence) == 2
+    assert "Fold by fold" not in render_page(contents)
 
 
 def test_names_of_targets_and_features_are_escaped(contents: RunContents) -> None:
