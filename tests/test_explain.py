@@ -102,8 +102,8 @@ def test_document_of_a_target(run_dir: Path, capsys: pytest.CaptureFixture[str])
     """The rows of every table that are the target's, whole, with what was trained for it."""
     found = _document(capsys, run_dir, "--target", TARGET)
     assert list(found) == [
-        *("run", "version", "target", "symbol", "cautions", "groups", "rules", "ranking", "doubt"),
-        "leaks",
+        *("run", "version", "target", "symbol", "cautions", "groups", "rules", "ranking"),
+        *("steadiness", "doubt", "leaks"),
         *("features", "routes", "skills", "models", "calibration", "data"),
     ]
     assert (found["target"], found["symbol"]) == (TARGET, None)

@@ -22,6 +22,8 @@ from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.results.calibration import calibration_sentences
 from ray_pipeline.results.contents import NO_CARRIERS, RunContents, read_contents
 from ray_pipeline.results.opening import open_run
+from ray_pipeline.results.reading import Results
+from ray_pipeline.results.steadiness import read_fold_skills, steadiness_sentence
 from ray_pipeline.results.tables import (
     CALIBRATION,
     DOUBT,
@@ -88,6 +90,7 @@ def explain_target(
         "groups": None if contents.record.groups is None else contents.record.groups.model_dump(),
         "rules": rules,
         "ranking": _ranking(contents, target, rules),
+        "steadiness": _steadiness(run, contents, target),
         "doubt": _doubt(contents, target, symbol),
         "leaks": _leaks(contents, target),
         "features": explain_features(contents, target, symbol, rules["symbol_alpha"]),
@@ -164,6 +167,22 @@ def _plain(row: TargetRow) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in asdict(row).items()
+    }
+
+
+def _steadiness(run: Results, contents: RunContents, target: str) -> dict[str, Any]:
+    """Tell the skill of the target's pooled model in each test fold."""
+    found = read_fold_skills(run, contents, [target]).get(target)
+    if found is None:
+        absent = (
+            "No pooled model of this target was trained, or no table of a bounded size has what "
+        )
+        return {"absent": f"{absent}it predicted.", "sentence": "", "folds": []}
+    skills = zip(found.folds, found.skills, strict=True)
+    return {
+        "absent": "",
+        "sentence": steadiness_sentence(found, contents.record.folds),
+        "folds": [{"fold": fold, "skill": skill} for fold, skill in skills],
     }
 
 

@@ -148,6 +148,8 @@ def _ranking_lines(found: Found) -> Iterator[str]:
     for row in views:
         question = QUESTIONS[row["view"]]
         yield from wrapped(f"{VIEW_NAMES[row['view']]} ({question}): {row['conclusion']}.")
+    if found["steadiness"]["sentence"]:
+        yield from wrapped(found["steadiness"]["sentence"])
 
 
 def _belief_lines(found: Found) -> Iterator[str]:

@@ -39,7 +39,7 @@ READERS: dict[str, frozenset[str]] = {
     "feature_selection/features.parquet": frozenset({"report", "explain", "compare"}),
     "feature_selection/kept.parquet": frozenset({"report", "explain", "compare"}),
     "routing/routes.parquet": ALL - {"status"},
-    "predictions/out_of_sample.parquet": frozenset({"report", "predict", "compare"}),
+    "predictions/out_of_sample.parquet": ALL - {"status"},
     "evaluation/calibration.parquet": frozenset({"report", "explain", "compare"}),
     "evaluation/jobs.parquet": ALL - {"status"},
     "evaluation/quantiles.parquet": frozenset({"report", "compare"}),

@@ -11,6 +11,7 @@ import pytest
 from sample_runs import SampleRun
 
 from ray_pipeline.errors import DamagedFileError
+from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.results import steadiness
 from ray_pipeline.results.contents import read_contents
 from ray_pipeline.results.documents import FoldSpan
@@ -69,6 +70,14 @@ def test_rows_without_a_label_do_not_count() -> None:
     assert fold_skills(table, "ridge", "regression").folds == (0,)
 
 
+def test_without_any_label_there_is_no_fold() -> None:
+    """A run may end before any label of its test rows is known."""
+    table = predictions({0: RIGHT})
+    unknown = pa.nulls(table.num_rows, pa.float64())
+    table = table.set_column(table.schema.get_field_index("actual"), "actual", unknown)
+    assert fold_skills(table, "ridge", "regression") == FoldSkills("ridge", (), ())
+
+
 def test_symbols_are_compared_within_their_group() -> None:
     """The order is right in each of two groups of three, and wrong across them; one has none."""
     table = predictions(
@@ -114,6 +123,21 @@ def test_predictions_of_a_run_are_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert found == {TARGET: FoldSkills("ridge", (0, 1), (1.0, -1.0))}
     monkeypatch.setattr(steadiness, "MAX_ROWS", 10)
     assert read_fold_skills(results, contents, [TARGET]) == {}
+
+
+def test_explain_has_the_sentence_and_the_folds(tmp_path: Path) -> None:
+    """Those of the page; of a target without a pooled model it says why there are none."""
+    run = SampleRun().write(tmp_path)
+    run.write_table(PREDICTIONS, predictions({0: RIGHT, 1: WRONG, 2: RIGHT}))
+    found = explain_target(run.uri, TARGET)
+    told = (
+        "The pooled ridge model was positive in 2 of 3 folds (−1.00 to +1.00), in all since 2020-"
+    )
+    assert found["steadiness"]["sentence"].startswith(told)
+    assert found["steadiness"]["folds"][1] == {"fold": 1, "skill": -1.0}
+    assert told in " ".join(" ".join(explanation_lines(found)).split())
+    none = explain_target(run.uri, "ret_zscore_60m")["steadiness"]
+    assert (none["folds"], none["absent"][:34]) == ([], "No pooled model of this target was")
 
 
 def test_another_table_in_its_place_is_refused(tmp_path: Path) -> None:
