@@ -291,20 +291,22 @@ class Study:
 
     def _write_account(self) -> None:
         self.write_symbols()
-        if self.journal.record["status"] == "done":
+        is_done = self.journal.record["status"] == "done"
+        if is_done:
             self._write_units()
         symbols = list(self._batch.partitions)
         self._write.table(FAILURES, failures_table(self.ledger.failures, symbols))
-        report = self.place.read_text(write_report(self.place))
+        if self._is_beside or not is_done:  # a result is replaced by a whole one
+            report = self.place.read_text(write_report(self.place))
         if self._is_beside:
-            if self.journal.record["status"] == "done":
+            if is_done:
                 replace_result(self.run, RESULTS)
             else:
                 self.say(f"the result that was in {self.run.uri} before is untouched")
         problems: list[str | None] = []
-        if self.journal.record["status"] == "done":
+        if is_done:
             version = publish_version(self.run, self.config, self._decision, self._stood, self.say)
-            # Once more: only now it is known which version serves.
+            # Only now it is known which version serves.
             report = self.run.read_text(write_report(self.run, self.run))
             if version is not None:
                 problems.append(self._tracker.register(self.run, version))

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ray_pipeline.monitoring.records import Notice
 from ray_pipeline.wording import iso_time, plural, some_of
 
-__all__ = ["gap_notices"]
+__all__ = ["MANY", "gap_notices"]
 
 _STUCK = 5
 """Timestamps in a row with the very same inputs: prices that do not move, or a feed that stands."""
@@ -19,7 +19,7 @@ _STUCK = 5
 _LATE = 3
 """Of a run's timestamps that a symbol may be behind."""
 
-_MANY = 0.1
+MANY = 0.1
 """Of the symbols: beyond that the whole feed is at fault."""
 
 _N_NAMED = 5
@@ -50,7 +50,7 @@ def _missing(ledger: pa.Table, served: Collection[str]) -> Iterator[Notice]:
             f"{plural(len(missing), 'symbol')} of {len(served)} with models never had a live "
             f"prediction: {some_of(missing, _N_NAMED)}",
             "See whether their files still arrive; new symbols need no model of their own.",
-            is_alarm=len(missing) > _MANY * len(served),
+            is_alarm=len(missing) > MANY * len(served),
         )
 
 
@@ -72,7 +72,7 @@ def _stopped(ledger: pa.Table) -> Iterator[Notice]:
             f"more than {_LATE} timestamps ago, the first on {since[:10]}: "
             f"{some_of(names, _N_NAMED)}",
             "If they were delisted, end their membership in data.universe; else mend the feed.",
-            is_alarm=len(names) > _MANY * last.num_rows,
+            is_alarm=len(names) > MANY * last.num_rows,
         )
 
 
@@ -103,5 +103,5 @@ def _stuck(ledger: pa.Table) -> Iterator[Notice]:
             f"{_STUCK} timestamps or more until the last one, the first since {since[:10]}: "
             f"{some_of(sorted(stuck), _N_NAMED)}",
             "See whether their prices still move: a feed may repeat its last bar.",
-            is_alarm=len(stuck) > _MANY * len(names),
+            is_alarm=len(stuck) > MANY * len(names),
         )

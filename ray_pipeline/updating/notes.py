@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ray_pipeline.monitoring.gaps import MANY
 from ray_pipeline.panel.mended_bars import split_ratio
 from ray_pipeline.panel.newest_flaws import NewestFlaw
 from ray_pipeline.training.served_jobs import ServedJob
 from ray_pipeline.wording import iso_time, plural, some_of
 
 __all__ = ["flaw_notes", "gone_notes", "late_notes", "revised_notes", "standing_still"]
-
-MANY = 0.1
-"""Of the symbols: beyond that the whole feed is at fault."""
 
 _KEY = ["ts", "symbol", "target"]
 _N_NAMED = 5
