@@ -32,11 +32,13 @@ __all__ = [
     "curves_schema",
     "evaluate_unit",
     "join_curves",
+    "predictions_of",
     "read_predictions",
     "sliced_returns",
 ]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _COLUMNS = ("ts", "symbol", "fold", "prediction", "actual")
 
@@ -118,19 +120,35 @@ def read_predictions(
 ) -> Predictions:
     """Read the table of a job's predictions, by symbol and time."""
     table = reader.run.read_table(job.table, (*_COLUMNS, GROUP) if is_grouped else _COLUMNS)
+    pooled_on = reader.axis(axis) if job.view == "cross_sectional" else None
+    return predictions_of(table, job.job_id, pooled_on, is_grouped=is_grouped)
+
+
+def predictions_of(
+    table: pa.Table, job_id: str, pooled_on: Ints | None, *, is_grouped: bool
+) -> Predictions:
+    """Put a job's out-of-sample predictions in the order of symbols and times.
+
+    Parameters
+    ----------
+    table
+        ``ts``, ``symbol``, ``fold``, ``prediction``, ``actual``, and the group if there are groups.
+    pooled_on
+        Timestamps of the panel in nanoseconds; None: the job is of single symbols.
+    """
     names = pc.unique(table.column("symbol")).sort()
     symbols = pc.index_in(table.column("symbol"), value_set=names).to_numpy().astype(np.int64)
     time_ns = table.column("ts").cast(pa.int64()).to_numpy()
     order = np.lexsort((time_ns, symbols))
     symbols, time_ns = symbols[order], time_ns[order]
     folds = table.column("fold").to_numpy()[order].astype(np.int64)
-    if job.view == "cross_sectional":
-        positions = np.searchsorted(reader.axis(axis), time_ns)
-    else:
+    if pooled_on is None:
         positions = np.arange(len(time_ns))
+    else:
+        positions = np.searchsorted(pooled_on, time_ns)
     cells = positions
-    if is_grouped and job.view == "cross_sectional":
-        groups = RowGroups.from_column(table.column(GROUP), f"{job.job_id}: the group")
+    if is_grouped and pooled_on is not None:
+        groups = RowGroups.from_column(table.column(GROUP), f"{job_id}: the group")
         cells = cells_of(positions, groups.codes[order])
     return Predictions(
         symbols=symbols,

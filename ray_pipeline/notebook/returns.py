@@ -19,14 +19,12 @@ from ray_pipeline.errors import ArtifactError, ConfigError
 from ray_pipeline.evaluating.ranked import rank_predictions
 from ray_pipeline.evaluating.records import EvaluatedJob, EvaluationSettings, Predictions
 from ray_pipeline.evaluating.trading import Cohorts, form_cohorts
-from ray_pipeline.groups import RowGroups
+from ray_pipeline.evaluating.units import predictions_of
 from ray_pipeline.notebook.frames import pandas
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.results.reading import Results
 from ray_pipeline.results.tables import EQUITY, EVALUATED_JOBS, PREDICTIONS
-from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.statistics.portfolio import booked, predecessors, traded_weight
-from ray_pipeline.training.predictions import GROUP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,24 +151,5 @@ def _predictions(results: Results, row: dict[str, Any], *, is_grouped: bool) -> 
         table = table.filter(pc.equal(table[name], row[name]))
     if row["symbol"] is not None:
         table = table.filter(pc.equal(table["symbol"], row["symbol"]))
-    names = pc.unique(table["symbol"]).sort()
-    symbols = pc.index_in(table["symbol"], value_set=names).to_numpy().astype(np.int64)
-    time_ns = table["ts"].cast(pa.int64()).to_numpy()
-    order = np.lexsort((time_ns, symbols))
-    symbols, time_ns = symbols[order], time_ns[order]
-    pooled = row["view"] == "cross_sectional"
-    positions = np.searchsorted(axis, time_ns) if pooled else np.arange(len(time_ns))
-    cells = positions
-    if is_grouped and pooled:
-        groups = RowGroups.from_column(table[GROUP], f"{row['job_id']}: the group")
-        cells = cells_of(positions, groups.codes[order])
-    folds = table["fold"].to_numpy()[order].astype(np.int64)
-    return Predictions(
-        symbols=symbols,
-        positions=positions,
-        cells=cells,
-        stretches=np.cumsum(np.diff(folds, prepend=folds[:1]) > 1),
-        time_ns=time_ns,
-        prediction=table["prediction"].to_numpy()[order],
-        label=table["actual"].to_numpy(zero_copy_only=False)[order],
-    )
+    pooled_on = axis if row["view"] == "cross_sectional" else None
+    return predictions_of(table, row["job_id"], pooled_on, is_grouped=is_grouped)
