@@ -106,6 +106,25 @@ def bars_table(symbol: str, n_bars: int = 320, seed: int = 0) -> pa.Table:
     )
 
 
+def remembering_bars(symbol: str, n_bars: int = 320) -> pa.Table:
+    """Return daily bars whose returns have an autocorrelation of 0.4."""
+    close = remembering_closes(np.random.default_rng([1, *symbol.encode()]), n_bars)
+    columns: dict[str, Any] = {"ts": times(n_bars), "open": close, "close": close}
+    columns |= {"high": 1.01 * close, "low": 0.99 * close}
+    return pa.table(columns | {"volume": bars_table(symbol, n_bars)["volume"]})
+
+
+def remembering_closes(
+    random: np.random.Generator, n_bars: int, memory: float = 0.4
+) -> NDArray[np.float64]:
+    """Return closes of returns that keep a share `memory` of the one before."""
+    returns = 0.01 * random.standard_normal(n_bars)
+    for i in range(1, n_bars):
+        returns[i] += memory * returns[i - 1]
+    closes: NDArray[np.float64] = 100 * np.exp(np.cumsum(returns))
+    return closes
+
+
 def times(n_bars: int) -> pa.Array:
     """Return consecutive days, UTC."""
     days: NDArray[np.int64] = FIRST_NS + DAY_NS * np.arange(n_bars)

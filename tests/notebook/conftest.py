@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from notebook_runs import BINARY, OVERLAPPING, TARGET, Made, long_frame, quick, remembering_bars, up
-from panels import planted_panel, symbol_names
+from notebook_runs import BINARY, OVERLAPPING, TARGET, Made, long_frame, quick, up
+from panels import planted_panel, remembering_bars, symbol_names
 
 import ray_pipeline
 

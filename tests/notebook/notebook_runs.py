@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from panels import QUICK, bars_table
+from panels import QUICK
 
 from ray_pipeline import Run
 
@@ -50,16 +50,3 @@ def long_frame(tables: Mapping[str, pa.Table], symbol: str = "ticker") -> pd.Dat
 def up(table: pa.Table) -> np.ndarray[Any, Any]:
     """Return 1 where the label is above 0."""
     return (table[TARGET].to_numpy() > 0).astype(np.float64)
-
-
-def remembering_bars(symbol: str, n_bars: int = 320) -> pa.Table:
-    """Return daily bars whose returns have an autocorrelation of 0.4."""
-    table = bars_table(symbol, n_bars)
-    random = np.random.default_rng([1, *symbol.encode()])
-    returns = 0.01 * random.standard_normal(n_bars)
-    for i in range(1, n_bars):
-        returns[i] += 0.4 * returns[i - 1]
-    close = 100 * np.exp(np.cumsum(returns))
-    columns: dict[str, Any] = {"ts": table["ts"], "open": close, "close": close}
-    columns |= {"high": 1.01 * close, "low": 0.99 * close, "volume": table["volume"]}
-    return pa.table(columns)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from panels import quick_config, symbol_names, write_panel
-from trained_runs import FAMILIES, TARGET, Trained, predict, remembering_bars
+from panels import quick_config, remembering_bars, symbol_names, write_panel
+from trained_runs import FAMILIES, TARGET, Trained, predict
 
 from ray_pipeline.calibration.records import CalibrationRow
 from ray_pipeline.calibration.stage import reliability_units

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from panels import read_json, symbol_names, write_panel
+from panels import read_json, remembering_bars, symbol_names, write_panel
 from scipy.stats import spearmanr
-from trained_runs import TARGET, Trained, predict, remembering_bars
+from trained_runs import TARGET, Trained, predict
 
 from ray_pipeline.errors import ConfigError
 from ray_pipeline.predicting import load_run, prediction_lines

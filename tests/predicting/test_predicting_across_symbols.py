@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from panels import quick_config, symbol_folder, symbol_names, write_panel
-from trained_runs import TARGET, Trained, predict, remembering_bars
+from panels import quick_config, remembering_bars, symbol_folder, symbol_names, write_panel
+from trained_runs import TARGET, Trained, predict
 
 from ray_pipeline import load_run
 from ray_pipeline.driving.progress import Silent

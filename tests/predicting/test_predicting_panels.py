@@ -13,8 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panels import bars_table, labeled_table, read_json, symbol_folder, times, write_panel
-from trained_runs import POOLED, TARGET, Trained, predict, remembering_bars
+from panels import (
+    bars_table,
+    labeled_table,
+    read_json,
+    remembering_bars,
+    symbol_folder,
+    times,
+    write_panel,
+)
+from trained_runs import POOLED, TARGET, Trained, predict
 
 from ray_pipeline import load_run
 from ray_pipeline.errors import ArtifactError, ConfigError, DiscoveryError, ExecutionError

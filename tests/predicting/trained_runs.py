@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from panels import bars_table, planted_panel, quick_config, symbol_names, write_panel
+from panels import planted_panel, quick_config, remembering_bars, symbol_names, write_panel
 
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.pipeline import run_pipeline
@@ -51,19 +50,6 @@ def bars_run(root: Path) -> Trained:
     )
     run_pipeline(config, Silent())
     return Trained(data_dir, root / "run", tables)
-
-
-def remembering_bars(symbol: str, n_bars: int = 320) -> pa.Table:
-    """Return daily bars whose returns have an autocorrelation of 0.4."""
-    table = bars_table(symbol, n_bars)
-    random = np.random.default_rng([1, *symbol.encode()])
-    returns = 0.01 * random.standard_normal(n_bars)
-    for i in range(1, n_bars):
-        returns[i] += 0.4 * returns[i - 1]
-    close = 100 * np.exp(np.cumsum(returns))
-    columns: dict[str, Any] = {"ts": table["ts"], "open": close, "close": close}
-    columns |= {"high": 1.01 * close, "low": 0.99 * close, "volume": table["volume"]}
-    return pa.table(columns)
 
 
 def predict(

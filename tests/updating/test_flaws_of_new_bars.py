@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from panels import quick_config, symbol_names, times, write_panel
+from panels import quick_config, remembering_closes, symbol_names, times, write_panel
 
 from ray_pipeline.bars import Bars
 from ray_pipeline.driving.progress import Silent
@@ -98,10 +98,7 @@ def test_a_few_symbols_that_repeat_are_no_alarm() -> None:
 def _table(symbol: str) -> pa.Table:
     """Return bars whose returns remember the last ones."""
     random = np.random.default_rng([5, *symbol.encode()])
-    returns = 0.01 * random.standard_normal(320)
-    for i in range(1, len(returns)):
-        returns[i] += 0.4 * returns[i - 1]
-    close = 100 * np.exp(np.cumsum(returns))
+    close = remembering_closes(random, 320)
     columns = {"open": close, "high": 1.01 * close, "low": 0.99 * close, "close": close}
     return pa.table({"ts": times(320), **columns, "volume": 1e6 * random.uniform(1, 2, 320)})
 

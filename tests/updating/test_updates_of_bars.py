@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from panels import quick_config, symbol_names, times, write_panel
+from panels import quick_config, remembering_closes, symbol_names, times, write_panel
 
 from ray_pipeline.driving.progress import Silent
 from ray_pipeline.ledger.ledger import PredictionLedger
@@ -24,11 +24,7 @@ FIRST, N_DAYS = 262, 14
 def _bars(symbol: str) -> pa.Table:
     """Return bars whose returns remember the last ones, each symbol by itself."""
     random = np.random.default_rng([5, *symbol.encode()])
-    noise = 0.01 * random.standard_normal(320)
-    returns = noise.copy()
-    for i in range(1, len(returns)):
-        returns[i] += 0.35 * returns[i - 1]
-    close = 100 * np.exp(np.cumsum(returns))
+    close = remembering_closes(random, 320, memory=0.35)
     opened = np.r_[close[:1], close[:-1]]
     return pa.table(
         {
