@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ray_pipeline.calibration.meanings import Meaning
 from ray_pipeline.calibration.records import CalibrationRow
@@ -15,7 +14,7 @@ from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.predictions import JoinedPredictions
-from ray_pipeline.training.served_jobs import ServedJob, served_by
+from ray_pipeline.training.served_jobs import ServedJob, only_named, served_by
 from ray_pipeline.training.training import Training
 
 __all__ = ["CALIBRATION", "CALIBRATION_TABLE", "reliability_units"]
@@ -55,8 +54,7 @@ def reliability_units(
         spec = ReliabilitySpec(
             predictions,
             Meaning(name, target.task, target.horizon_bars, coverage),
-            # Whom a job serves is said once, and not again by each symbol's jobs.
-            tuple(replace(job, features=(), serves=(), members=()) for job in own),
+            only_named(own),
             served,
         )
         units.append(Unit("reliability", name, measure_reliability, spec))

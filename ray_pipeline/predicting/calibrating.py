@@ -27,7 +27,7 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.records import View
 from ray_pipeline.statistics.delayed_outcomes import DelayedRows, Waiting, walk_online
 from ray_pipeline.storage import RunDirectory
-from ray_pipeline.training.served_jobs import ServedJob
+from ray_pipeline.training.served_jobs import ServedJob, only_named
 
 __all__ = [
     "CalibrateSpec",
@@ -106,7 +106,7 @@ def calibrate_units(
     """
     groups: dict[tuple[str, tuple[View, ...]], list[OutcomeSource]] = {}
     for symbol, record in scored.items():
-        jobs = tuple(served[symbol])
+        jobs = only_named(served[symbol])
         for target in dict.fromkeys(job.target for job in jobs if job.target in meanings):
             source = OutcomeSource(
                 symbol,
@@ -121,7 +121,7 @@ def calibrate_units(
     for (target, views), sources in sorted(groups.items(), key=lambda group: group[0]):
         there = {source.symbol for source in sources}
         others = [
-            OutcomeSource(symbol, tuple(of_run[symbol]), history.get(symbol))
+            OutcomeSource(symbol, only_named(of_run[symbol]), history.get(symbol))
             for symbol in teachers(of_run, target, views)
             if symbol not in there
         ]

@@ -21,7 +21,7 @@ from ray_pipeline.panel.reader import PanelReader
 from ray_pipeline.results.tables import PREDICTIONS
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.predictions import GROUP
-from ray_pipeline.training.served_jobs import ServedJob
+from ray_pipeline.training.served_jobs import ServedJob, only_named
 
 __all__ = [
     "HistorySpec",
@@ -67,8 +67,13 @@ def has_standings(run: RunDirectory) -> bool:
         return "standing" in file.schema_arrow.names
 
 
-def require_standings(run: RunDirectory) -> None:
+def require_standings(run: RunDirectory, otherwise: str = "") -> None:
     """Refuse a walk-forward that has no scores.
+
+    Parameters
+    ----------
+    otherwise
+        What can be done instead of another run, for the message.
 
     Raises
     ------
@@ -78,7 +83,7 @@ def require_standings(run: RunDirectory) -> None:
     if not has_standings(run):
         raise ArtifactError(
             f"{run.uri}/{PREDICTIONS} does not say where its predictions stand: a version before "
-            "0.5.0 wrote it, or it is missing. Run again with this one, or leave --history out."
+            f"0.5.0 wrote it, or it is missing. Run again with this one{otherwise}."
         )
 
 
@@ -114,7 +119,7 @@ def read_history(
                 run.uri,
                 run_options,
                 content,
-                tuple((symbol, tuple(served[symbol])) for symbol in symbols[i::n_units]),
+                tuple((symbol, only_named(served[symbol])) for symbol in symbols[i::n_units]),
             ),
         )
         for i in range(n_units)

@@ -66,7 +66,7 @@ class ScoringSpec:
     run_uri, run_options
         Where the models are; workers read them themselves.
     jobs
-        What serves the symbol.
+        What serves the symbol, without whom else they serve.
     seals
         The ``sha256`` of their models' metadata, members' among them, which stands for the models'
         files; none of a model that cannot be used.

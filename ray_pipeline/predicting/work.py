@@ -23,7 +23,7 @@ from ray_pipeline.predicting.serving import Serving
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.predicting.units import PredictSpec, ScoringSpec, predict_symbol, score_symbol
 from ray_pipeline.routing.jobs import RANK_AVERAGE
-from ray_pipeline.training.served_jobs import ServedJob
+from ray_pipeline.training.served_jobs import ServedJob, only_named, without_symbols
 
 __all__ = ["ScoredSymbols", "ScoringWork", "family_identities", "score_symbols"]
 
@@ -61,7 +61,7 @@ class ScoringWork:
                     request=replace(request, features=self.served[symbol].features),
                     run_uri=self.trained.run.uri,
                     run_options=self.trained.run_options,
-                    jobs=self.served[symbol].jobs,
+                    jobs=without_symbols(self.served[symbol].jobs),
                     seals={
                         name: self.seals[name]
                         for name in self.served[symbol].models
@@ -90,7 +90,7 @@ class ScoringWork:
                 PredictSpec(
                     scores=record["scores"],
                     history=scored.history.get(symbol) if self.options.history else None,
-                    walked=tuple(scored.walked.get(symbol, ())),
+                    walked=only_named(scored.walked.get(symbol, ())),
                     calibrated=scored.calibrated.get(symbol, {}),
                     targets=self.targets,
                     raw=self.raw,

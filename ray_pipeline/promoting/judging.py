@@ -44,7 +44,7 @@ from ray_pipeline.results.version_documents import (
 from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.writing import nulls
-from ray_pipeline.training.served_jobs import ServedJob
+from ray_pipeline.training.served_jobs import ServedJob, without_symbols
 from ray_pipeline.training.training import Training
 from ray_pipeline.versions.kept import check_files, read_version, version_place
 from ray_pipeline.versions.serving import finish_change
@@ -193,7 +193,9 @@ class _Comparison:
             spec = PresentSpec(
                 run_uri=trained.run.uri,
                 run_options=trained.run_options,
-                symbols=tuple((subject.partitions[each], tuple(own[each])) for each in chosen),
+                symbols=tuple(
+                    (subject.partitions[each], without_symbols(own[each])) for each in chosen
+                ),
                 request=request,
                 seals=trained.seals_of(used),
                 families=tuple(family_identity(name) for name in sorted({j.family for j in used})),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ray_pipeline.records import View
 from ray_pipeline.training.model_checks import check_planned
 
-__all__ = ["ServableJob", "ServedJob", "served_by"]
+__all__ = ["ServableJob", "ServedJob", "only_named", "served_by", "without_symbols"]
 
 _VIEW_WORDS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific": "own"}
 
@@ -114,3 +114,17 @@ def served_by(jobs: Sequence[ServedJob]) -> dict[str, tuple[ServedJob, ...]]:
                 for symbol in job.serves:
                     found.setdefault(symbol, []).append(job)
     return {symbol: tuple(its) for symbol, its in sorted(found.items())}
+
+
+def without_symbols(jobs: Iterable[ServedJob]) -> tuple[ServedJob, ...]:
+    """Return jobs for work on some symbols, which need not say whom else the jobs serve.
+
+    A pooled job serves nearly all symbols: repeated for each of them, that list would grow as
+    their square.
+    """
+    return tuple(replace(job, serves=()) for job in jobs)
+
+
+def only_named(jobs: Iterable[ServedJob]) -> tuple[ServedJob, ...]:
+    """Return jobs for work on their predictions alone, which takes no model."""
+    return tuple(replace(job, features=(), serves=(), members=()) for job in jobs)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ray_pipeline.calibration.meanings import Meaning
+from ray_pipeline.predicting.calibrating import calibrate_units
 from ray_pipeline.predicting.serving import ServingTable, raw_columns
 from ray_pipeline.records import View
-from ray_pipeline.training.served_jobs import ServedJob
+from ray_pipeline.training.served_jobs import ServedJob, without_symbols
 
 
 def job(target: str, family: str, serves: tuple[str, ...], symbol: str | None = None) -> ServedJob:
@@ -97,3 +99,21 @@ def test_columns_are_named_by_view_and_family_not_by_symbol() -> None:
         *("y__own__ridge", "y__own__ridge__q0.05", "y__own__ridge__q0.5"),
         "z__own__ridge",
     )
+
+
+def test_work_on_a_symbol_does_not_say_whom_else_a_job_serves() -> None:
+    """It would grow as the square of the symbols; what a model is checked by is kept."""
+    lean = without_symbols(TABLE.of("C").jobs)
+    assert [(each.job_id, each.features) for each in lean] == [
+        (each.job_id, each.features) for each in TABLE.of("C").jobs
+    ]
+    assert not any(each.serves for each in lean)
+    of_run = {symbol: TABLE.of(symbol).jobs for symbol in "AC"}
+    record = {"known_ns": 0, "outcomes": "t", "outcome_groups": {"y": [0]}}
+    units = calibrate_units(
+        {"y": Meaning("y", "binary", 1, 0.9)}, of_run, of_run, {"A": record}, {"A": "h", "C": "h"}
+    )
+    sources = [source for unit in units for source in unit.spec.sources]
+    assert {source.symbol for source in sources} == {"A"}
+    assert [each.job_id for source in sources for each in source.jobs] == names("A")
+    assert not any(each.serves for source in sources for each in source.jobs)
