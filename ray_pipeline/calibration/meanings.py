@@ -66,9 +66,14 @@ class Meaning:
     coverage: float
 
     @property
+    def figures(self) -> tuple[str, ...]:
+        """What it gives, in the order in which its map does."""
+        return _GIVEN[self.task]
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """Columns that it gives, in the order in which its map does."""
-        return tuple(f"{self.target}__{name}" for name in _GIVEN[self.task])
+        """Columns of it beside those of other targets."""
+        return tuple(f"{self.target}__{name}" for name in self.figures)
 
 
 def calibrated_columns(meanings: Sequence[Meaning]) -> tuple[str, ...]:

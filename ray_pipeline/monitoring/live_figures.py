@@ -20,12 +20,6 @@ from ray_pipeline.statistics.reliability import label_reach
 
 __all__ = ["live_figures"]
 
-_COLUMNS = {
-    "binary": ("prob",),
-    "ordinal": ("expected",),
-    "regression": ("expected", "low", "high"),
-}
-
 
 def live_figures(
     ledger: pa.Table, meanings: Iterable[Meaning], before: Iterable[Mapping[str, Any]]
@@ -59,14 +53,15 @@ def _told(ledger: pa.Table, meaning: Meaning) -> ToldRows:
     own = own.filter(pc.is_finite(pc.fill_null(own["actual"], np.nan)))
     names = pc.unique(own["symbol"]).sort()
     time_ns, known_ns = (own[name].cast(pa.int64()).to_numpy() for name in ("ts", "known_ts"))
-    columns = _COLUMNS[meaning.task]
     return ToldRows(
         target=meaning.target,
         names=tuple(names.to_pylist()),
         time_ns=time_ns,
         symbols=pc.index_in(own["symbol"], value_set=names).to_numpy().astype(np.int64),
         outcomes=own["actual"].to_numpy(),
-        given=np.column_stack([pc.fill_null(own[name], np.nan).to_numpy() for name in columns]),
+        given=np.column_stack(
+            [pc.fill_null(own[name], np.nan).to_numpy() for name in meaning.figures]
+        ),
         # Timestamps of the ledger that have no label yet are some of those that one reaches over.
         reach=label_reach(np.unique(ledger["ts"].cast(pa.int64()).to_numpy()), time_ns, known_ns),
     )

@@ -209,7 +209,8 @@ class Run(RunExports):
         """
         options = PredictOptions(targets=targets, since=since, in_sample=in_sample)
         return data_frame(
-            score_frame(self.models, self.place, frame, symbol, options), "run.models.predict"
+            score_frame(lambda: self.models, self.place, frame, symbol, options),
+            "run.models.predict",
         )
 
     def _frame(self, name: TableName) -> pd.DataFrame:

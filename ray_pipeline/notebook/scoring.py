@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from ray_pipeline.driving.progress import Silent
-from ray_pipeline.errors import ConfigError
 from ray_pipeline.notebook.frames import as_table
 from ray_pipeline.notebook.handle import RunPlace
 from ray_pipeline.notebook.partitions import split_frame, write_partitions
@@ -28,7 +27,11 @@ _TOLD_HERE, _MOST_TOLD = 5, 8
 
 
 def score_frame(
-    models: LoadedRun, place: RunPlace, frame: Any, symbol: str | None, options: PredictOptions
+    models: Callable[[], LoadedRun],
+    place: RunPlace,
+    frame: Any,
+    symbol: str | None,
+    options: PredictOptions,
 ) -> pa.Table:
     """Score a frame of one symbol, or a long one.
 
@@ -38,6 +41,8 @@ def score_frame(
 
     Parameters
     ----------
+    models
+        Opens the models, which a long frame does not need: ``predict`` opens them by itself.
     symbol
         Whose the frame is; None: it has a symbol column.
 
@@ -51,12 +56,8 @@ def score_frame(
     UserWarning
         Where symbols or models are missing or doubtful, with the reason.
     """
-    if isinstance(options.targets, str):
-        raise ConfigError(
-            f"targets={options.targets!r} is one text; a list is needed: [{options.targets!r}]."
-        )
     if symbol is not None:
-        scores = models.predict(
+        scores = models().predict(
             frame, symbol, options.targets, options.since, in_sample=options.in_sample
         )
         return scores.add_column(0, "symbol", pa.repeat(symbol, scores.num_rows))

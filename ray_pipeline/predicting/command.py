@@ -146,7 +146,7 @@ def predict_panel(
         ],
     }
     if options.history:
-        require_standings(trained.run)
+        require_standings(trained.run, ", or leave --history out")
     request = _request(trained, config, batch, served, meanings, import_folders)
     pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}
     seals = trained.seals_of(job for each in served.values() for job in each.jobs)

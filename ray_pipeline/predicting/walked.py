@@ -13,17 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ray_pipeline.calibration.meanings import Meaning, make_map, rows_of, views_of
-from ray_pipeline.calibration.walk_forward import (
-    history_outcomes,
-    history_source_rows,
-    read_walks,
+from ray_pipeline.calibration.meanings import (
+    Meaning,
+    known_times,
+    make_map,
+    outcome_table,
+    rows_of,
+    views_of,
 )
+from ray_pipeline.calibration.walk_forward import history_outcomes, read_walks
 from ray_pipeline.errors import ArtifactError
-from ray_pipeline.predicting.history import has_standings
+from ray_pipeline.predicting.history import require_standings
 from ray_pipeline.predicting.trained import TrainedRun
 from ray_pipeline.records import View
-from ray_pipeline.results.tables import PREDICTIONS
 from ray_pipeline.statistics.delayed_outcomes import DelayedRows, walk_online
 from ray_pipeline.training.predictions import GROUP
 from ray_pipeline.training.served_jobs import ServedJob
@@ -52,11 +54,7 @@ def walked_scores(trained: TrainedRun, target: str) -> pa.Table:
         When a version before 0.5.0 made the run, which recorded no standings.
     """
     trained.jobs_of([target])
-    if not has_standings(trained.run):
-        raise ArtifactError(
-            f"{trained.run.uri}/{PREDICTIONS} does not say where its predictions stand: a version "
-            "before 0.5.0 wrote it, or it is missing. Run again with this one."
-        )
+    require_standings(trained.run)
     meaning = next(iter(trained.meanings([target])), None)
     by_views: dict[tuple[View, ...], list[tuple[str, tuple[ServedJob, ...]]]] = {}
     for symbol, jobs in trained.serving_all().items():
@@ -97,10 +95,12 @@ def _walk_of(
             columns[GROUP] = _groups_at(walk, times)
         found.append(columns)
         if meaning is not None:
-            learned.append(rows_of(history_source_rows(walk, jobs, meaning, views), place))
+            known = known_times(times, meaning.horizon_bars)
+            learned.append(rows_of(outcome_table(times, known, scores, actual), place))
     if meaning is not None:
         _add_meanings(found, learned, meaning)
-    order = ["ts", "symbol", "score", *_meant(meaning), "actual", GROUP]
+    meant = () if meaning is None else meaning.figures
+    order = ["ts", "symbol", "score", *meant, "actual", GROUP]
     return pa.concat_tables(
         [pa.table({name: its[name] for name in order if name in its}) for its in found]
     )
@@ -115,16 +115,10 @@ def _add_meanings(
         mine = np.flatnonzero(rows.symbols == place)
         times = columns["ts"].cast(pa.int64()).to_numpy()
         at = np.searchsorted(times, rows.time_ns[mine])
-        for j, name in enumerate(_meant(meaning)):
+        for j, name in enumerate(meaning.figures):
             values: Floats = np.full(len(times), np.nan)
             values[at] = given[mine, j]
             columns[name] = pa.array(values, from_pandas=True)
-
-
-def _meant(meaning: Meaning | None) -> tuple[str, ...]:
-    """Name the columns of what a score means, without the target, which is that of the table."""
-    columns = () if meaning is None else meaning.columns
-    return tuple(name.rpartition("__")[2] for name in columns)
 
 
 def _groups_at(walk: pa.Table, times: NDArray[np.int64]) -> pa.Array:
