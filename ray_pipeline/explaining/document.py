@@ -140,13 +140,7 @@ def _ranking(contents: RunContents, target: str, rules: Mapping[str, Any]) -> di
     p_values = [row.p_value for row in ranked if not math.isnan(row.p_value)]
     return {
         "absent": "",
-        "verdict": target_verdict(
-            target,
-            rows,
-            contents.chosen,
-            rules["top_n_targets"],
-            next((each for each in contents.doubted if each.target == target), None),
-        ),
+        "verdict": target_verdict(target, rows, contents.chosen, contents.doubt_of(target)),
         "chosen": contents.chosen,
         "n_targets": len({row.target for row in ranked}),
         "n_tests": len(p_values),
@@ -175,9 +169,10 @@ def _steadiness(run: Results, contents: RunContents, target: str) -> dict[str, A
     found = read_fold_skills(run, contents, [target]).get(target)
     if found is None:
         absent = (
-            "No pooled model of this target was trained, or no table of a bounded size has what "
+            "No pooled model of this target was trained, or its out-of-sample predictions are "
+            "missing, all without a label, or too many to read here."
         )
-        return {"absent": f"{absent}it predicted.", "sentence": "", "folds": []}
+        return {"absent": absent, "sentence": "", "folds": []}
     skills = zip(found.folds, found.skills, strict=True)
     return {
         "absent": "",
@@ -188,7 +183,7 @@ def _steadiness(run: Results, contents: RunContents, target: str) -> dict[str, A
 
 def _doubt(contents: RunContents, target: str, symbol: str | None) -> dict[str, Any]:
     """Tell what carries a doubtful skill; of one symbol, what is its own or of the pooled model."""
-    is_doubtful = any(each.target == target for each in contents.doubted)
+    is_doubtful = contents.doubt_of(target) is not None
     table = contents.doubts
     rows = [] if table is None else table.to_pylist()
     kept = [row for row in rows if symbol is None or row["symbol"] in (None, symbol)]

@@ -28,7 +28,7 @@ from ray_pipeline.results.overfitting import trials_of
 from ray_pipeline.results.steadiness import FoldSkills, served_family, steadiness_sentence
 from ray_pipeline.results.tables import EVALUATED_JOBS
 from ray_pipeline.results.verdicts import target_verdict
-from ray_pipeline.routing.decide import ROUTE_ORDER, Route
+from ray_pipeline.routing.decide import NOT_SERVED, ROUTE_ORDER, Route
 from ray_pipeline.wording import plural
 
 __all__ = ["ShortTarget", "ToldLine", "short_target", "verdict_of"]
@@ -47,8 +47,6 @@ _BY_ROUTE: Mapping[Route, str] = {
     "EXPERIMENTAL_ONLY": "experimental only",
     "BLOCKED": "blocked",
 }
-_N_SERVED = 3
-"""Of the routes in their order, those that serve a symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +77,7 @@ def verdict_of(contents: RunContents, target: str, rows: Sequence[TargetRow]) ->
     rows
         Of this target, one per view.
     """
-    chosen = contents.chosen
-    doubted = next((each for each in contents.doubted if each.target == target), None)
-    # A predictable target is not chosen only where as many others are as may be.
-    return target_verdict(target, rows, chosen, len(chosen), doubted)
+    return target_verdict(target, rows, contents.chosen, contents.doubt_of(target))
 
 
 def short_target(
@@ -113,7 +108,7 @@ def short_target(
         *_belief(contents, target),
     )
     verdict = verdict_of(contents, target, rows).removeprefix(f"{target} ")
-    is_doubtful = any(each.target == target for each in contents.doubted)
+    is_doubtful = contents.doubt_of(target) is not None
     return ShortTarget(target, f"{verdict[0].upper()}{verdict[1:]}", is_doubtful, lines)
 
 
@@ -129,7 +124,7 @@ def _sure(contents: RunContents, rows: Sequence[TargetRow], skills: FoldSkills |
 
 def _doubt(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> ToldLine:
     name = "In doubt"
-    found = next((each for each in contents.doubted if each.target == target), None)
+    found = contents.doubt_of(target)
     if found is not None:
         text = str(found)
         return ToldLine(name, f"{text[0].upper()}{text[1:]}.", "doubt", is_bad=True)
@@ -173,10 +168,9 @@ def _served(section: RouteSection, target: str) -> Iterator[ToldLine]:
         if row.target != target:
             continue
         by_route = dict(zip(ROUTE_ORDER, row.n_symbols, strict=True))
-        served = [route for route in ROUTE_ORDER[:_N_SERVED] if by_route[route]]
-        others = [route for route in ROUTE_ORDER[_N_SERVED:] if by_route[route]]
-        told = [f"{count(by_route[route])} {_BY_ROUTE[route]}" for route in (*served, *others)]
-        n_served, n = sum(by_route[route] for route in served), sum(row.n_symbols)
+        told = [f"{count(n)} {_BY_ROUTE[route]}" for route, n in by_route.items() if n]
+        n = sum(row.n_symbols)
+        n_served = n - sum(by_route[route] for route in NOT_SERVED)
         text = f"{count(n_served)} of {plural(n, 'symbol')} served: {', '.join(told)}."
         yield ToldLine("For whom", text, "routes")
 

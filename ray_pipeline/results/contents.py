@@ -174,6 +174,10 @@ class RunContents:
         found = [*doubted_skills(self.targets or ()), *self._doubted_worth]
         return list({each.target: each for each in reversed(found)}.values())[::-1]
 
+    def doubt_of(self, target: str) -> DoubtedFigure | None:
+        """Return the figure for which a target is doubtful; None where it is not."""
+        return next((each for each in self.doubted if each.target == target), None)
+
     @cached_property
     def _doubted_worth(self) -> list[DoubtedFigure]:
         return [] if self.evaluated is None else doubted_worth(self.evaluated.to_pylist())

@@ -17,7 +17,6 @@ def target_verdict(
     target: str,
     rows: Sequence[TargetRow],
     chosen: Sequence[str],
-    top_n: int,
     doubted: DoubtedFigure | None = None,
 ) -> str:
     """Say in one sentence whether a target is predictable, where, and what followed.
@@ -28,8 +27,6 @@ def target_verdict(
         Its rows, one per view; at least one.
     chosen
         Targets that features were selected for, strongest first.
-    top_n
-        How many are at most.
     doubted
         The figure for which the target is doubtful; None where it is not.
     """
@@ -44,7 +41,8 @@ def target_verdict(
     found += "".join(f" but not {other}" for other in others)
     if target in chosen:
         return f"{found}; it was chosen as {ordinal(chosen.index(target) + 1)} of {len(chosen)}."
-    return f"{found}; it was not chosen: only the top_n_targets={top_n} strongest are."
+    # A predictable target is left out only where as many others were chosen as the config allows.
+    return f"{found}; it was not chosen: only the top_n_targets={len(chosen)} strongest are."
 
 
 def _in_view(row: TargetRow) -> str:

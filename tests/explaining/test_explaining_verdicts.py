@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ranked_rows import ranked_row
 
 from ray_pipeline.explaining.verdicts import (
     difference_verdict,
@@ -14,7 +15,6 @@ from ray_pipeline.explaining.verdicts import (
     source_of_q,
     view_verdict,
 )
-from ray_pipeline.ranking.decide import TargetRow
 
 RULES: dict[str, Any] = {
     "alpha": 0.05,
@@ -24,28 +24,6 @@ RULES: dict[str, Any] = {
     "symbol_alpha": 0.1,
     "min_difference": 0.02,
 }
-
-
-def row(**figures: Any) -> TargetRow:
-    """Return a predictable row of the pooled view, with some figures replaced."""
-    values: dict[str, Any] = {
-        "target": "fwd_ret_5d",
-        "view": "cross_sectional",
-        "family": "ridge",
-        "task": "regression",
-        "horizon_bars": 5,
-        "skill": 0.0432,
-        "std_error": 0.01,
-        "t_stat": 4.32,
-        "p_value": 0.001,
-        "q_value": 0.012,
-        "n_symbols": 12,
-        "n_rows": 1000,
-        "predictable": True,
-        "rank": 1,
-        "reason": "too little data: 3 out-of-sample rows",
-    }
-    return TargetRow(**(values | figures))
 
 
 @pytest.mark.parametrize(
@@ -75,16 +53,16 @@ def row(**figures: Any) -> TargetRow:
 )
 def test_verdict_of_a_view(figures: dict[str, Any], p_values: list[float], sentence: str) -> None:
     """The place of p among all tests, then q beside alpha; without a figure the reason."""
-    assert view_verdict(row(**figures), p_values, 0.05).startswith(sentence)
+    assert view_verdict(ranked_row(**figures), p_values, 0.05).startswith(sentence)
 
 
 def test_sources_of_p_and_q() -> None:
     """What each was adjusted for: the choice of a family, and all tests of the ranking."""
     one = RULES | {"families": ["ridge"], "fdr": "by"}
     analytic = "p is one-sided, from t with HAC errors (analytic null)"
-    assert source_of_p(row(), RULES) == f"{analytic}, paid for the choice among 2 families"
-    assert source_of_p(row(), one) == analytic
-    assert source_of_p(row(null="circular_shift"), RULES) == (
+    assert source_of_p(ranked_row(), RULES) == f"{analytic}, paid for the choice among 2 families"
+    assert source_of_p(ranked_row(), one) == analytic
+    assert source_of_p(ranked_row(null="circular_shift"), RULES) == (
         "p is the place of t among those of the same search, all families included, on circularly "
         "shifted labels (circular-shift null)"
     )
@@ -128,7 +106,9 @@ def test_verdict_of_a_difference(figures: dict[str, Any], sentence: str) -> None
 
 def test_doubtful_targets_are_never_called_predictable() -> None:
     """On the way from a p-value to the verdict."""
-    beyond = row(skill=0.52, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful")
+    beyond = ranked_row(
+        skill=0.52, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful"
+    )
     assert view_verdict(beyond, [0.001], 0.05) == (
         "p is the smallest, q 0.012 is at most alpha 0.05, but the target is doubtful (limit of "
         "skill 0.2)"
@@ -141,7 +121,9 @@ def test_doubtful_targets_are_never_called_predictable() -> None:
 
 def test_a_limit_that_is_not_passed_is_not_named() -> None:
     """Doubtful for another figure, a target's skill says nothing against it."""
-    worth = row(skill=0.1, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful")
+    worth = ranked_row(
+        skill=0.1, max_skill=0.2, predictable=False, doubtful=True, verdict="doubtful"
+    )
     assert view_verdict(worth, [0.001], 0.05) == (
         "p is the smallest, q 0.012 is at most alpha 0.05, but the target is doubtful"
     )
