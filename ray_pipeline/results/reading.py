@@ -184,36 +184,32 @@ class Results:
                     table = _kept(file, known, there(file.schema_arrow), *where)
             return completed(table, known if columns is None else columns, known)
 
-    def pooled_predictions(self, target: str, family: str, max_rows: int) -> pa.Table | None:
-        """Read the out-of-sample predictions of a pooled model.
+    def pooled_predictions(
+        self, families: Mapping[str, str], max_rows: int
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Read the out-of-sample predictions of pooled models, from a table that is opened once.
 
-        Returns
-        -------
-        pa.Table or None
-            Columns of `PREDICTED` but those that name the model, and its rows alone; None where
-            there is no table, or where more than `max_rows` rows would be read.
+        Parameters
+        ----------
+        families
+            Of the models, by target.
+
+        Yields
+        ------
+        tuple of str and pa.Table
+            A target, and the rows of its model: columns of `PREDICTED` but those that name it.
+            Left out are those without a row, those of which more than `max_rows` rows would be
+            read, and all of them where there is no table.
         """
-        if not self.files.exists(PREDICTIONS):
-            return None
-        names = {"target": target, "view": "cross_sectional", "family": family}
+        if not (families and self.files.exists(PREDICTIONS)):
+            return
         with self._table_errors(PREDICTIONS), self.files.open_table(PREDICTIONS) as file:
             check_columns(file.schema_arrow, PREDICTED)
-            there = [name for name in PREDICTED if name in file.schema_arrow.names]
-            groups = [
-                group
-                for group in range(file.metadata.num_row_groups)
-                if all(may_hold(file, group, name, value) for name, value in names.items())
-            ]
-            if sum(file.metadata.row_group(group).num_rows for group in groups) > max_rows:
-                return None
-            kept = [file.schema_arrow.empty_table().select(there)]
-            for group in groups:
-                rows = file.read_row_group(group, columns=there)
-                check_values(rows, PREDICTED)
-                for name, value in names.items():
-                    rows = rows.filter(pc.equal(rows.column(name), value))
-                kept.append(rows)
-            return pa.concat_tables(kept).drop_columns(list(names))
+            for target, family in families.items():
+                names = {"target": target, "view": "cross_sectional", "family": family}
+                rows = _predicted(file, names, max_rows)
+                if rows is not None and rows.num_rows:
+                    yield target, rows
 
     def target_rows(self) -> tuple[TargetRow, ...] | None:
         """Read the target ranking; None where it is missing."""
@@ -293,6 +289,26 @@ def _checked_names(schema: pa.Schema) -> list[str]:
     check_columns(schema, {})
     names: list[str] = schema.names
     return names
+
+
+def _predicted(file: pq.ParquetFile, names: Mapping[str, str], max_rows: int) -> pa.Table | None:
+    """Read a model's predictions; None where more than `max_rows` rows would be read for them."""
+    there = [name for name in PREDICTED if name in file.schema_arrow.names]
+    groups = [
+        group
+        for group in range(file.metadata.num_row_groups)
+        if all(may_hold(file, group, name, value) for name, value in names.items())
+    ]
+    if sum(file.metadata.row_group(group).num_rows for group in groups) > max_rows:
+        return None
+    kept = [file.schema_arrow.empty_table().select(there)]
+    for group in groups:
+        rows = file.read_row_group(group, columns=there)
+        check_values(rows, PREDICTED)
+        for name, value in names.items():
+            rows = rows.filter(pc.equal(rows.column(name), value))
+        kept.append(rows)
+    return pa.concat_tables(kept).drop_columns(list(names))
 
 
 def _kept(

@@ -57,16 +57,16 @@ def read_fold_skills(
         When the table of the predictions cannot be read, or holds something else.
     """
     ranked = {row.target: row for row in contents.targets or () if row.view == _POOLED}
+    families = {
+        target: family
+        for target in targets
+        if (family := _pooled_family(contents, ranked.get(target), target)) is not None
+    }
     found = {}
-    for target in targets:
-        family = _pooled_family(contents, ranked.get(target), target)
-        if family is None:
-            continue
-        rows = results.pooled_predictions(target, family, MAX_ROWS)
-        if rows is not None and rows.num_rows:
-            skills = fold_skills(rows, family, ranked[target].task)
-            if skills.folds:
-                found[target] = skills
+    for target, rows in results.pooled_predictions(families, MAX_ROWS):
+        skills = fold_skills(rows, families[target], ranked[target].task)
+        if skills.folds:
+            found[target] = skills
     return found
 
 

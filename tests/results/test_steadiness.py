@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sample_runs import SampleRun
 
@@ -24,6 +26,7 @@ from ray_pipeline.results.steadiness import (
     steadiness_sentence,
 )
 from ray_pipeline.results.tables import PREDICTIONS
+from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.predictions import predictions_schema
 
 TARGET = "fwd_ret_5d"
@@ -123,6 +126,32 @@ def test_predictions_of_a_run_are_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert found == {TARGET: FoldSkills("ridge", (0, 1), (1.0, -1.0))}
     monkeypatch.setattr(steadiness, "MAX_ROWS", 10)
     assert read_fold_skills(results, contents, [TARGET]) == {}
+
+
+def test_predictions_of_several_models_are_read_from_one_opened_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an object store each opening costs requests; a target without rows is left out."""
+    run = SampleRun().write(tmp_path)
+    first = predictions({0: RIGHT})
+    place = first.column_names.index("target")
+    other = first.set_column(place, "target", pa.array(["other"] * first.num_rows))
+    run.write_table(PREDICTIONS, pa.concat_tables([first, other]))
+    opened: list[str] = []
+    open_table = RunDirectory.open_table
+
+    def counted(directory: RunDirectory, name: str) -> AbstractContextManager[pq.ParquetFile]:
+        opened.append(name)
+        return open_table(directory, name)
+
+    monkeypatch.setattr(RunDirectory, "open_table", counted)
+    families = {TARGET: "ridge", "other": "ridge", "absent": "ridge"}
+    found = dict(Results(run).pooled_predictions(families, 1000))
+    assert {target: rows.num_rows for target, rows in found.items()} == {
+        TARGET: first.num_rows,
+        "other": first.num_rows,
+    }
+    assert opened == [PREDICTIONS]
 
 
 def test_explain_has_the_sentence_and_the_folds(tmp_path: Path) -> None:
