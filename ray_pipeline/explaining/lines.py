@@ -98,8 +98,9 @@ def _head(found: Found) -> Iterator[str]:
     yield from wrapped(found["ranking"]["verdict"], indent="")
     for text in found["cautions"]:
         yield from wrapped(f"caution: {text}", indent="")
-    for text in [] if found["version"] is None else not_serving(_serving(found)):
-        yield from wrapped(f"caution: {text}", indent="")
+    not_this = "" if found["version"] is None else not_serving(_serving(found))
+    if not_this:
+        yield from wrapped(f"caution: {not_this}", indent="")
     if run["status"] in _UNTIL:
         yield from wrapped(_UNTIL[run["status"]], indent="")
     if run["error"]:

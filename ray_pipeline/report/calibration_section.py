@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from ray_pipeline.report.curves import level_chart, match_chart
 from ray_pipeline.report.scales import share_scale, skill_scale
-from ray_pipeline.results.calibration import by_figure, calibration_sentences, share
+from ray_pipeline.results.calibration import by_figure, calibration_sentences
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.figures import count, is_measured, moment, period, significant
+from ray_pipeline.results.figures import count, is_measured, moment, period, share, significant
 from ray_pipeline.results.tables import CALIBRATION
 
 __all__ = ["CalibrationSection", "JudgedTarget", "write_calibration_section"]

@@ -40,7 +40,7 @@ def column_chart(
         if not is_measured(value):
             continue
         half = half_widths[place]
-        middle = _slot(place, len(values)) * _WIDTH / 100.0 + _LEFT
+        middle = _across(_slot(place, len(values)))
         top, bottom = sorted((_y(value, scale), _y(0.0, scale)))
         rect = Markup(
             '<rect class="bar {}" x="{:.2f}%" width="{:.2f}%" y="{:.1f}" height="{:.1f}">'
@@ -70,7 +70,7 @@ def point_chart(
             before = None
             continue
         half = half_widths[place]
-        x, y = _slot(place, len(values)) * _WIDTH / 100.0 + _LEFT, _y(value, scale)
+        x, y = _across(_slot(place, len(values))), _y(value, scale)
         if before is not None:
             line = '<line class="path no" x1="{:.2f}%" y1="{:.1f}" x2="{:.2f}%" y2="{:.1f}"/>'
             lines += Markup(line).format(*before, x, y)
@@ -131,12 +131,10 @@ def level_chart(
     inside = _level(level, scale)
     for place, other in enumerate(beside):
         if is_measured(other):
-            x = _slot(place, len(beside)) * _WIDTH / 100.0 + _LEFT
-            inside += grey.format(x, _y(other, scale))
+            inside += grey.format(_across(_slot(place, len(beside))), _y(other, scale))
     for place, value in enumerate(values):
         if is_measured(value):
-            x = _slot(place, len(values)) * _WIDTH / 100.0 + _LEFT
-            half = half_widths[place]
+            x, half = _across(_slot(place, len(values))), half_widths[place]
             inside += _dot(x, value, half, level, titles[place], scale)
     return _frame(inside, scale, names)
 
@@ -178,16 +176,21 @@ def _level(value: float, scale: Scale) -> Markup:
 
 
 def _x(value: float, scale: Scale) -> float:
-    return _LEFT + _WIDTH * scale.percent(value) / 100.0
+    return _across(scale.percent(value) / 100.0)
 
 
 def _in_slots(names: Sequence[str]) -> list[AxisName]:
     """Put each name under its column."""
-    return [(_slot(place, len(names)) / 100.0, name) for place, name in enumerate(names)]
+    return [(_slot(place, len(names)), name) for place, name in enumerate(names)]
 
 
 def _slot(place: int, n: int) -> float:
-    return 100.0 * (place + 0.5) / n
+    return (place + 0.5) / n
+
+
+def _across(share: float) -> float:
+    """Return where a share of the axis lies across the chart, in percent of its width."""
+    return _LEFT + _WIDTH * share
 
 
 def _y(value: float, scale: Scale) -> float:
@@ -215,7 +218,7 @@ def _frame(inside: Markup, scale: Scale, names: Sequence[AxisName]) -> Markup:
     anchors = {0.0: "first", 1.0: "last"}
     under = Markup('<text class="{}" x="{:.2f}%" y="{}">{}</text>')
     texts = Markup("").join(
-        under.format(anchors.get(share, "between"), share * _WIDTH + _LEFT, _HEIGHT - 4, name)
+        under.format(anchors.get(share, "between"), _across(share), _HEIGHT - 4, name)
         for share, name in names
     )
     whole = Markup('<svg class="row" width="100%" height="{}">{}{}{}</svg>')

@@ -21,6 +21,7 @@ from ray_pipeline.results.figures import (
     percentage,
     probability,
     ratio_with_error,
+    share,
     signed,
     significant,
     unsigned,
@@ -164,8 +165,8 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         job_id=row["job_id"],
         spread=label_with_error(row["spread"], row["spread_std_error"]),
         monotonicity=signed(row["monotonicity"], 2),
-        hit_rate=_tenths(row["hit_rate"]),
-        by_chance=_tenths(row["hit_rate_by_chance"]),
+        hit_rate=share(row["hit_rate"]),
+        by_chance=share(row["hit_rate_by_chance"]),
         turnover=turnover,
         gross=significant(row["gross"]),
         net=label_with_error(row["net"], row["net_std_error"]),
@@ -179,10 +180,6 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
         is_doubtful=row["doubtful"],
         reason=row["doubt"] if row["doubtful"] else row["reason"],
     )
-
-
-def _tenths(share: float | None) -> str:
-    return f"{share:.1%}" if is_measured(share) else DASH
 
 
 def _charts(contents: RunContents, row: Mapping[str, Any]) -> ChartedJob:

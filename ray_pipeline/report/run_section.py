@@ -64,11 +64,11 @@ class RunSection:
 def write_run_section(contents: RunContents, serving: ServingVersion | None = None) -> RunSection:
     """Lay out ``run.json``, and which version of the models serves."""
     record = contents.record
-    served = [] if serving is None else list(serving_lines(serving))
+    served = () if serving is None else (("Serves", " ".join(serving_lines(serving))),)
     return RunSection(
         name=record.name,
-        not_serving=" ".join([] if serving is None else not_serving(serving)),
-        facts=(*_facts(contents, record), *([("Serves", " ".join(served))] if served else [])),
+        not_serving="" if serving is None else not_serving(serving),
+        facts=(*_facts(contents, record), *served),
         hashes=(
             ("content_sha256", record.content_sha256 or DASH),
             ("config_sha256", record.config_sha256 or DASH),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ray_pipeline.results.figures import count, is_measured
+from ray_pipeline.results.figures import DASH, count, is_measured, share
 from ray_pipeline.statistics.family_wise import holm
 from ray_pipeline.wording import agreeing, plural
 
@@ -19,7 +19,6 @@ __all__ = [
     "calibration_verdicts",
     "figure_name",
     "figure_of",
-    "share",
 ]
 
 Row = Mapping[str, Any]
@@ -87,17 +86,6 @@ def beyond_luck(rows: Sequence[Row]) -> list[Row]:
     p_values = [row["p_value"] if is_measured(row["p_value"]) else math.nan for row in rows]
     adjusted = holm(np.array(p_values, dtype=np.float64))
     return [row for row, p in zip(rows, adjusted, strict=True) if p <= ALPHA]
-
-
-def share(value: float | None) -> str:
-    """Write a share to a tenth of a percent.
-
-    Examples
-    --------
-    >>> share(0.8024)
-    '80.2%'
-    """
-    return f"{value:.1%}" if is_measured(value) else "–"
 
 
 def _judged(figure: str, rows: Sequence[Row], of: str) -> tuple[str, str] | None:
@@ -221,7 +209,7 @@ def _points(figure: str, value: float) -> str:
 
 def _label(value: float | None) -> str:
     """Write a label of any size to two digits: its errors are no finer."""
-    return f"{value:.2g}".replace("-", "−") if is_measured(value) else "–"
+    return f"{value:.2g}".replace("-", "−") if is_measured(value) else DASH
 
 
 def _error(figure: str, row: Row) -> str:

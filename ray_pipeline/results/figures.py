@@ -20,6 +20,7 @@ __all__ = [
     "plural",
     "probability",
     "ratio_with_error",
+    "share",
     "shortened",
     "signed",
     "significant",
@@ -94,9 +95,14 @@ def probability(value: float | None) -> str:
     return f"{mantissa}e{int(exponent)}".translate(_EXPONENTS)
 
 
-def percentage(share: float | None) -> str:
+def percentage(value: float | None) -> str:
     """Write a share in [0, 1] as whole percent."""
-    return f"{share:.0%}" if is_measured(share) else DASH
+    return f"{value:.0%}" if is_measured(value) else DASH
+
+
+def share(value: float | None) -> str:
+    """Write a share in [0, 1] to a tenth of a percent: ``80.2%``."""
+    return f"{value:.1%}" if is_measured(value) else DASH
 
 
 def count(value: float | None) -> str:

@@ -143,13 +143,14 @@ def serving_lines(found: ServingVersion, target: str | None = None) -> Iterator[
         yield f"`versions` tells {len(own) - _AT_MOST} comparisons more."
 
 
-def not_serving(found: ServingVersion) -> Iterator[str]:
-    """Say that a result is not what serves, and why; nothing where it is."""
-    if not found.is_result:
-        yield (
-            f"This result is not what serves, which is version {found.version} since "
-            f"{found.since}: {_of_result(found)}."
-        )
+def not_serving(found: ServingVersion) -> str:
+    """Say that a result is not what serves, and why; empty where it is."""
+    if found.is_result:
+        return ""
+    return (
+        f"This result is not what serves, which is version {found.version} since "
+        f"{found.since}: {_of_result(found)}."
+    )
 
 
 def compared_line(item: ComparedRecord) -> str:
