@@ -80,7 +80,7 @@ def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
 
 def _described(node: Mapping[str, Any], section: Mapping[str, Any]) -> str:
     text = node.get("description") or section["description"]
-    # A placeholder such as <target> is no tag, and a glob no emphasis.
+    # Markdown would take a placeholder such as <target> for a tag, and a glob for emphasis.
     for mark, written in (("<", "&lt;"), ("*", "&#42;"), ("_", "&#95;")):
         text = text.replace(mark, written)
     return str(text).rstrip(".") + "."

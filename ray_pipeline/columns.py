@@ -67,7 +67,7 @@ def aligned(
     wraps_last
         On a terminal, break the texts of the last column into lines instead.
     is_list
-        Keep each row in a line where there is no terminal, however long it is: programs read it.
+        Without a terminal, keep each row on one line, however long: programs read the output.
 
     Examples
     --------

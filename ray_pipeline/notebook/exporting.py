@@ -106,7 +106,7 @@ class RunExports(RunHandle):
         Raises
         ------
         ConfigError
-            When there is no such model.
+            When the target has no model of that name.
         ArtifactError
             When it has no portfolio, with the reason.
         """

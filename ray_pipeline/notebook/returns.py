@@ -48,7 +48,7 @@ def daily_returns(
     Raises
     ------
     ConfigError
-        When there is no such model of the target.
+        When the target has no model of that name.
     ArtifactError
         When it has no portfolio, or its curve cannot be computed again.
     """

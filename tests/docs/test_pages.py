@@ -201,9 +201,13 @@ def slug(heading: str) -> str:
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
 
 
+def prose_of(page: Path) -> str:
+    """Return a page without its fences, with what is made of the code."""
+    return re.sub(r"^ *```.*?^ *```", "", filled(page.read_text("utf-8")), flags=re.M | re.S)
+
+
 def anchors_of(page: Path) -> set[str]:
-    text = re.sub(r"^ *```.*?^ *```", "", filled(page.read_text("utf-8")), flags=re.M | re.S)
-    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", prose_of(page), re.MULTILINE)}
 
 
 @pytest.mark.parametrize(
@@ -211,8 +215,7 @@ def anchors_of(page: Path) -> set[str]:
 )
 def test_every_link_inside_leads_somewhere(page: Path) -> None:
     """To a file that is there, and to a heading of it."""
-    text = re.sub(r"^ *```.*?^ *```", "", filled(page.read_text("utf-8")), flags=re.M | re.S)
-    for address in re.findall(r"\]\(([^)\s]+)\)", text):
+    for address in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
         if re.match(r"[a-z]+:", address):
             continue
         name, _, anchor = address.partition("#")
