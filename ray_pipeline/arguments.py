@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from ray_pipeline.commands.command import PATHS, add_logging
+from ray_pipeline.commands.command import add_logging
 from ray_pipeline.commands.listing import COMMANDS
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import capped, escaped
@@ -19,14 +19,21 @@ __all__ = ["build_parser", "parse"]
 
 
 _COMMAND = "COMMAND"
-_PATHS = frozenset(
-    {"CONFIG", "DATA_DIR", "DEST", "DIR", "FILE", "RUN_A", "RUN_B", "RUN_DIR", "SRC", "URI"}
-)
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)$", re.DOTALL)
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose messages are fit for a terminal, and suggest what was meant."""
+    """A parser whose messages are fit for a terminal, and suggest what was meant.
+
+    Attributes
+    ----------
+    added
+        Arguments that it was given; of the program's parser also those of its commands.
+    """
+
+    def __init__(self, *about: Any, **named: Any) -> None:
+        self.added: list[argparse.Action] = []  # first: the help option is added below
+        super().__init__(*about, **named)
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong, and end with exit code 2."""
@@ -41,11 +48,9 @@ class _Parser(argparse.ArgumentParser):
         super().error(address_without_secrets(capped(escaped(message))))
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
-        """Add an argument; a shell completes those that are called as paths are."""
-        action = super().add_argument(*names, **about)
-        if action.metavar in _PATHS:
-            action.complete = PATHS  # type: ignore[attr-defined]  # where shtab looks
-        return action
+        """Add an argument, and keep it for the scripts that have a shell complete it."""
+        self.added.append(super().add_argument(*names, **about))
+        return self.added[-1]
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Leave it to whoever flushes the stream to find it closed or full, as Python 3.11.7 does.
@@ -96,5 +101,6 @@ def build_parser() -> argparse.ArgumentParser:
         own = parsers.add_parser(command.name, help=text, description=text, epilog=command.epilog)
         own.set_defaults(command=command, parser=own)
         command.add_arguments(own)
+        parser.added += own.added
         add_logging(own)
     return parser

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ray_pipeline.config import ExperimentConfig
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALARM",
-    "PATHS",
     "Command",
     "add_config",
     "add_json",
@@ -31,11 +30,6 @@ __all__ = [
 
 ALARM = 3
 """Exit code where monitoring has something to tell that does not wait."""
-
-
-PATHS: dict[str, Any] = {}
-"""How each shell completes a path: what arguments refer to that are one, and empty until a script
-for a shell is asked for, since it takes a library that no other command needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from ray_pipeline.commands.command import PATHS, Command
+from ray_pipeline.commands.command import Command
 from ray_pipeline.terminal import put
 
 __all__ = ["COMMAND"]
 
 _SHELLS = ("bash", "zsh", "fish")
+_PATHS = frozenset(
+    {"CONFIG", "DATA_DIR", "DEST", "DIR", "FILE", "RUN_A", "RUN_B", "RUN_DIR", "SRC", "URI"}
+)
+"""What arguments are called that are paths."""
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +23,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     import shtab
 
-    PATHS.update(shtab.FILE)
+    for argument in options.program.added:
+        if argument.metavar in _PATHS:
+            argument.complete = shtab.FILE
     put(*shtab.complete(options.program, options.shell).splitlines())
     return 0
 
