@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.driving.progress import WARNING, Stream
-from ray_pipeline.driving.steps import INTERVAL_S, StepCount, StepCounter, title_of
+from ray_pipeline.driving.steps import StepCount, StepCounter, title_of
 from ray_pipeline.execution import Done, Outcome
 from ray_pipeline.wording import plural
 
@@ -35,9 +35,7 @@ class JsonLog:
         self._stream = Stream(stream)
         self._is_quiet = is_quiet
         self._start = time.monotonic()
-        self._last_listed = self._start
         self._steps = StepCounter()
-        self._left_s: float | None = None
 
     def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Write a sentence with its facts; one that warns is an event of that name."""
@@ -48,13 +46,12 @@ class JsonLog:
 
     def listed(self, n_files: int) -> None:
         """Write how many files were listed, not too often."""
-        if time.monotonic() - self._last_listed >= INTERVAL_S:
-            self._last_listed = time.monotonic()
+        if self._steps.is_listing_due():
             self.write("info", "listing", f"{plural(n_files, 'file')} so far", n_files=n_files)
 
     def remaining(self, left_s: float) -> None:
         """Keep it for the next line."""
-        self._left_s = left_s
+        self._steps.run_left_s = left_s
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         """Write each failure, and now and then how far a step is."""
@@ -101,7 +98,7 @@ class JsonLog:
             "n_left_out": step.n_left_out,
             "n_failed": step.n_failed,
             "step_left_s": _rounded(of_step_s),
-            "run_left_s": _rounded(self._left_s),
+            "run_left_s": _rounded(self._steps.run_left_s),
         }
 
 

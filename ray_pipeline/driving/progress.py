@@ -8,7 +8,7 @@ from typing import Any, Protocol, TextIO
 
 from ray_pipeline.credentials import address_without_secrets
 from ray_pipeline.display import escaped
-from ray_pipeline.driving.steps import INTERVAL_S, StepCount, StepCounter, title_of
+from ray_pipeline.driving.steps import StepCount, StepCounter, title_of
 from ray_pipeline.execution import Done, Outcome
 from ray_pipeline.wording import plural, time_left_text
 
@@ -107,9 +107,7 @@ class Progress:
         self._terminal = stream.isatty() and not self._notebook
         self._is_quiet = is_quiet
         self._start = time.monotonic()
-        self._last_listed = -INTERVAL_S
         self._steps = StepCounter()
-        self._left_s: float | None = None
         self._open_line = False
         self._width, self._last_shown = 0, -NOTEBOOK_INTERVAL_S
 
@@ -120,14 +118,12 @@ class Progress:
 
     def listed(self, n_files: int) -> None:
         """Print how many files were listed, not too often."""
-        now = time.monotonic()
-        if not self._is_quiet and now - max(self._last_listed, self._start) >= INTERVAL_S:
-            self._last_listed = now
+        if not self._is_quiet and self._steps.is_listing_due():
             self._show(f"listing: {plural(n_files, 'file')} so far", last=False)
 
     def remaining(self, left_s: float) -> None:
         """Keep it for the next line."""
-        self._left_s = left_s
+        self._steps.run_left_s = left_s
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
         """Count a unit; failures are told at once."""
@@ -149,9 +145,10 @@ class Progress:
             text += f", {step.n_left_out} left out"
         if step.n_failed:
             text += f", {step.n_failed} failed"
-        if self._left_s is not None and self._left_s >= 1:
+        run_left_s = self._steps.run_left_s
+        if run_left_s is not None and run_left_s >= 1:
             # One figure for all that is to come: that of the step would be taken for it.
-            return f"{text}, {time_left_text(self._left_s)} left of the run"
+            return f"{text}, {time_left_text(run_left_s)} left of the run"
         left_s = step.left_s(time.monotonic())
         return text if left_s is None else f"{text}, {time_left_text(left_s)} left"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from ray_pipeline.driving.steps import StepCount
+
 __all__ = ["Remaining"]
 
 _DOUBT = 0.1
@@ -32,16 +34,14 @@ class Remaining:
         self._prior_s = _DOUBT * sum(expected_s.values())
         self._took_s = self._promised_s = 0.0
         self._stage: str | None = None
-        self._stage_start = self._step_start = 0.0
-        self._step = ""
-        self._n_done = self._n_total = self._n_before = 0
+        self._stage_start = 0.0
+        self._step = StepCount()
         self._is_continued = False
 
     def begin(self, stage: str) -> None:
         """Tell that a stage begins."""
         self._stage, self._stage_start = stage, self._now()
-        self._step, self._is_continued = "", False
-        self._n_done = self._n_total = self._n_before = 0
+        self._step, self._is_continued = StepCount(), False
 
     def end(self) -> None:
         """Tell that the present stage has ended.
@@ -58,10 +58,10 @@ class Remaining:
 
     def count(self, step: str, n_done: int, n_total: int, *, is_from_before: bool) -> None:
         """Tell that a unit has ended, or was found finished."""
-        if step != self._step or n_done == 1:
-            self._step, self._step_start, self._n_before = step, self._now(), 0
-        self._n_done, self._n_total = n_done, n_total
-        self._n_before += is_from_before
+        if step != self._step.name or n_done == 1:
+            self._step = StepCount(step, started=self._now())
+        self._step.n_done, self._step.n_total = n_done, n_total
+        self._step.n_before += is_from_before
         self._is_continued |= is_from_before
 
     @property
@@ -84,12 +84,13 @@ class Remaining:
     def _left_of_stage(self) -> float:
         if self._stage is None:
             return 0.0
-        to_do = 1.0 - self._n_before / self._n_total if self._n_total else 1.0
+        step = self._step
+        to_do = 1.0 - step.n_before / step.n_total if step.n_total else 1.0
         expected_s = self.pace * self._expected_s.get(self._stage, 0.0) * to_do
         left_s = expected_s - (self._now() - self._stage_start)
-        n_now = self._n_done - self._n_before
+        n_now = step.n_done - step.n_before
         if n_now:
             # Of the units that are at work; others of the stage may come after them.
-            each_s = (self._now() - self._step_start) / n_now
-            left_s = max(left_s, each_s * (self._n_total - self._n_done))
+            each_s = (self._now() - step.started) / n_now
+            left_s = max(left_s, each_s * (step.n_total - step.n_done))
         return max(left_s, 0.0)

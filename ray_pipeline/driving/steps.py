@@ -71,11 +71,21 @@ class StepCount:
 
 
 class StepCounter:
-    """Counts one step after the other, and says when it is time to tell of it."""
+    """Counts one step after the other, and says when it is time to tell of it.
+
+    Attributes
+    ----------
+    step
+        The present one.
+    run_left_s
+        Seconds that the whole run will still take; None where that is not known.
+    """
 
     def __init__(self) -> None:
         self.step = StepCount()
+        self.run_left_s: float | None = None
         self._told = -INTERVAL_S
+        self._listed = time.monotonic()
 
     def count(self, outcome: Outcome, n_done: int, n_total: int) -> StepCount:
         """Count a unit that has ended, and return its step."""
@@ -104,6 +114,14 @@ class StepCounter:
         if self.step.is_from_before:
             return False
         return time.monotonic() - self._told >= INTERVAL_S
+
+    def is_listing_due(self) -> bool:
+        """Whether a log should have a line of a listing now, which it is taken to have then."""
+        now = time.monotonic()
+        is_due = now - self._listed >= INTERVAL_S
+        if is_due:
+            self._listed = now
+        return is_due
 
     def told(self) -> None:
         """Note that it was told just now."""
