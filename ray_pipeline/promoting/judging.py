@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ray_pipeline.comparing.settings import compare_configs
 from ray_pipeline.config import dump_config, read_config_values
@@ -128,8 +129,8 @@ class _Comparison:
         request, record = subject.frame.request, self.trained.record
         if (record.data.kind, record.data.bar_seconds) != (request.kind, request.bar_seconds):
             return "the present version is of data of another kind or interval"
-        axis = context.run.read_table(subject.frame.axis).column("time_ns")
-        if axis[-1].as_py() <= since_ns(self.until):
+        times = context.run.read_table(subject.frame.axis).column("time_ns").to_numpy()
+        if times[-1] <= since_ns(self.until):
             return f"no row is later than {self.until}, until when the present version has learned"
         new = self._new_jobs()
         jobs = [
@@ -149,7 +150,8 @@ class _Comparison:
         )
         tables = self._present(runner, subject, jobs)
         views = dict.fromkeys((job.target, job.view) for job in jobs)
-        records = runner.run([self._unit(subject, key, new[key], tables) for key in views])
+        told = self._told(subject, times)
+        records = runner.run([self._unit(subject, key, new[key], tables, told) for key in views])
         if failures:
             first = failures[0]
             raise ExecutionError(
@@ -209,7 +211,7 @@ class _Comparison:
                 context.account.say(f"{symbol} is not compared with the present version: {reason}")
         return tuple(str(record["table"]) for record in records.values())
 
-    def _told(self, subject: Subject) -> tuple[int, ...] | None:
+    def _told(self, subject: Subject, times: NDArray[np.int64]) -> tuple[int, ...] | None:
         """Return the folds that can tell anything: by the same config, those of newer rows."""
         there, here = (
             read_config_values(dump_config(config), CONFIG)
@@ -218,12 +220,16 @@ class _Comparison:
         differing = compare_configs(there, here)["config"]
         if any(each["key"] != _UNTIL for each in differing):
             return None
-        times = self.context.run.read_table(subject.frame.axis).column("time_ns").to_numpy()
         n_present = int(np.searchsorted(times, since_ns(self.until), side="right"))
         return tuple(fold.index for fold in subject.frame.folds if fold.test_start > n_present)
 
     def _unit(
-        self, subject: Subject, key: TargetView, jobs: Sequence[Job], tables: tuple[str, ...]
+        self,
+        subject: Subject,
+        key: TargetView,
+        jobs: Sequence[Job],
+        tables: tuple[str, ...],
+        told: tuple[int, ...] | None,
     ) -> Unit:
         """Return the unit that compares a target and view."""
         results = self.context.get(Training).results
@@ -235,7 +241,7 @@ class _Comparison:
             task=target.task,
             present=tables,
             new=tuple(str(results[job.job_id]["predictions"]) for job in jobs),
-            told=self._told(subject),
+            told=told,
             span=subject.frame.span_of(target, "cross_sectional"),
             spacing=max(float(results[job.job_id]["spacing"]) for job in jobs),
             min_cs=self.context.config.target_ranking.min_cs,
