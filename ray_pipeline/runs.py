@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ray_pipeline.columns import aligned, wrapped
 from ray_pipeline.errors import DiscoveryError, RayPipelineError, StorageError
 from ray_pipeline.evaluating.doubt import doubted_worth
-from ray_pipeline.ranking.decide import TargetRow
+from ray_pipeline.ranking.decide import TargetRow, by_evidence, choose_targets
 from ray_pipeline.ranking.doubt import doubted_skills
 from ray_pipeline.results.documents import RunRecord
 from ray_pipeline.results.figures import DASH, signed
@@ -187,9 +187,7 @@ def _folders(names: Sequence[str]) -> Iterator[str]:
 def _summary(path: str, uri: str) -> RunSummary:
     directory = RunDirectory(uri)
     try:
-        run = open_run(uri)
-        attempt = open_attempt(uri)
-        return _of_run(path, directory, run, attempt)
+        return _of_run(path, directory, open_run(uri), open_attempt(uri))
     except RayPipelineError as error:
         # One run of a later version, or a damaged one, does not hide the others.
         return RunSummary(path, uri, "unreadable", error=str(error))
@@ -199,16 +197,15 @@ def _of_run(
     path: str, directory: RunDirectory, run: Results, attempt: Results | None
 ) -> RunSummary:
     record = run.record
-    is_at_work = _is_at_work(directory)
     rows = run.target_rows() or ()
     predictable = _predictable(run, rows)
     wall_s = run.written_record.get("wall_s")
     return RunSummary(
         path=path,
         uri=directory.uri,
-        state=_state(record, is_at_work),
+        state=_state(record, directory),
         experiment=record.name,
-        attempt=None if attempt is None else _state(attempt.record, is_at_work),
+        attempt=None if attempt is None else _state(attempt.record, directory),
         started_at=record.started_at,
         finished_at=record.finished_at,
         wall_s=wall_s if isinstance(wall_s, int | float) else None,
@@ -223,27 +220,24 @@ def _of_run(
     )
 
 
-def _is_at_work(directory: RunDirectory) -> bool:
+def _state(record: RunRecord, directory: RunDirectory) -> State:
+    if record.status != "running":
+        return record.status
     holder = Holder.read(directory.find_bytes(LEASE))
-    return holder is not None and holder.life != "gone"
-
-
-def _state(record: RunRecord, is_at_work: bool) -> State:
-    return "stopped" if record.status == "running" and not is_at_work else record.status
+    return "stopped" if holder is None or holder.life == "gone" else "running"
 
 
 def _predictable(run: Results, rows: Sequence[TargetRow]) -> list[str]:
     evaluated = run.table(EVALUATED_JOBS)
     worth = [] if evaluated is None else doubted_worth(evaluated.to_pylist())
     doubtful = {each.target for each in (*doubted_skills(rows), *worth)}
-    kept = [row for row in rows if row.predictable and row.target not in doubtful]
-    return list(dict.fromkeys(row.target for row in sorted(kept, key=_evidence)))
+    return [name for name in choose_targets(rows, len(rows)) if name not in doubtful]
 
 
 def _best(rows: Sequence[TargetRow], predictable: Sequence[str]) -> dict[str, Any] | None:
     measured = [row for row in rows if not math.isnan(row.q_value) and not row.doubtful]
     believed = [row for row in measured if row.predictable and row.target in predictable]
-    row = min(believed or measured, key=_evidence, default=None)
+    row = min(believed or measured, key=by_evidence, default=None)
     if row is None:
         return None
     return {
@@ -253,10 +247,6 @@ def _best(rows: Sequence[TargetRow], predictable: Sequence[str]) -> dict[str, An
         "std_error": None if math.isnan(row.std_error) else row.std_error,
         "q_value": row.q_value,
     }
-
-
-def _evidence(row: TargetRow) -> tuple[float, float, str]:
-    return (row.q_value, -row.t_stat, row.target)
 
 
 def runs_lines(found: FoundRuns) -> list[str]:

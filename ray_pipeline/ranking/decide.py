@@ -23,6 +23,7 @@ __all__ = [
     "Row",
     "SymbolRow",
     "TargetRow",
+    "by_evidence",
     "choose_targets",
     "in_order",
     "is_hinted",
@@ -300,6 +301,11 @@ def is_hinted(skill: float, p_value: float, alpha: float) -> bool:
     return skill > 0 and p_value <= alpha
 
 
+def by_evidence(row: TargetRow) -> tuple[float, float, str]:
+    """Return what orders rows that were measured, the strongest first."""
+    return row.q_value, -row.t_stat, row.target
+
+
 def choose_targets(rows: Sequence[TargetRow], top_n: int) -> list[str]:
     """Return the targets worth going on with: predictable in some view, strongest first.
 
@@ -309,6 +315,6 @@ def choose_targets(rows: Sequence[TargetRow], top_n: int) -> list[str]:
     strongest: dict[str, tuple[float, float, str]] = {}
     for row in rows:
         if row.predictable:
-            key = (row.q_value, -row.t_stat, row.target)
+            key = by_evidence(row)
             strongest[row.target] = min(strongest.get(row.target, key), key)
     return sorted(strongest, key=lambda name: strongest[name])[:top_n]
