@@ -6,7 +6,6 @@ import getpass
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -188,14 +187,15 @@ def finish_change(run: RunDirectory) -> CurrentVersion | None:
     change was about to follow it, and one that is damaged is written anew.
     """
     last = _last_change(run)
-    if last is None:
-        return current_version(run)
     if run.exists(CURRENT):
-        with suppress(DamagedFileError):
-            current = current_version(run)
-            if current is not None and current.event >= _number(last):
+        try:
+            current = Results(run).document(CURRENT, CurrentVersion)
+            if last is None or current.event >= _number(last):
                 return current
-    return _point(run, _read_event(run, last))
+        except DamagedFileError:
+            if last is None:
+                raise
+    return None if last is None else _point(run, _read_event(run, last))
 
 
 def read_decision(run: RunDirectory, version: str) -> DecisionRecord | None:
