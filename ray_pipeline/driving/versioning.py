@@ -143,4 +143,7 @@ def serve_version(
     try:
         write_report(open_run(uri).files, run)  # which says what serves
     except (ConfigError, DiscoveryError, StorageError) as error:
-        say(f"warning: {REPORT} still tells of the version that served before: {error}")
+        say(
+            f"warning: {REPORT} still tells of the version that served before: {error} Then "
+            f"`ray-pipeline report {uri}` writes it anew."
+        )
