@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ray_pipeline.ledger.ledger import UPDATE
+from ray_pipeline.ledger.ledger import last_update
 from ray_pipeline.results.documents import ProgressFacts, RunRecord, UnitsRecord
 from ray_pipeline.results.opening import open_attempt, open_run
 from ray_pipeline.results.reading import Results
@@ -45,7 +45,7 @@ def run_status(uri: str) -> dict[str, Any]:
         "run": run.written_record,
         "attempt": None if attempt is None else attempt.written_record,
         "version": None if current is None else current.model_dump(),
-        "update": _last_update(directory),
+        "update": last_update(directory),
         "driver": _driver(directory),
         "units": _units(directory, attempt or run),
         "failures": failures,
@@ -66,11 +66,6 @@ def _units(directory: RunDirectory, latest: Results) -> dict[str, int]:
         if len(parts) == 3 and name.endswith(".json"):
             found[parts[1]] += 1
     return dict(found)
-
-
-def _last_update(run: RunDirectory) -> dict[str, Any] | None:
-    document = run.read_document(UPDATE) if run.exists(UPDATE) else None
-    return document if isinstance(document, dict) else None
 
 
 def _driver(run: RunDirectory) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ __all__ = [
     "UPDATE",
     "LedgerPart",
     "PredictionLedger",
+    "last_update",
     "rows_in",
     "rows_not_in",
 ]
@@ -247,8 +248,7 @@ class PredictionLedger:
 
     def _require_end(self, records: Sequence[tuple[LedgerPart, str]]) -> None:
         """Refuse a ledger that ends before what the last update knew of it."""
-        known = self._run.read_document(UPDATE) if self._run.exists(UPDATE) else {}
-        end = known.get("ledger") if isinstance(known, dict) else None
+        end = (last_update(self._run) or {}).get("ledger")
         if not isinstance(end, dict) or not isinstance(end.get("n_parts"), int):
             return  # of an update before that was written
         n_parts = end["n_parts"]
@@ -294,6 +294,26 @@ class PredictionLedger:
 
         with ThreadPoolExecutor(_N_THREADS) as pool:
             yield from zip(parts, pool.map(read, parts), strict=True)
+
+
+def last_update(run: RunDirectory) -> dict[str, Any] | None:
+    """Return what the last update wrote of itself; None where there was none.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file holds something else.
+    """
+    if not run.exists(UPDATE):
+        return None
+    what_to_do = "Restore the file, or remove it: the next update writes it anew."
+    try:
+        found = run.read_document(UPDATE)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error} {what_to_do}") from error
+    if not isinstance(found, dict):
+        raise DamagedFileError(f"{run.uri}/{UPDATE} is no mapping. {what_to_do}")
+    return found
 
 
 def _name(number: int, name: str, suffix: str) -> str:

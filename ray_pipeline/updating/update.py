@@ -22,7 +22,7 @@ from ray_pipeline.errors import ConfigError, DiscoveryError, ExecutionError
 from ray_pipeline.execution import Failed
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.schedule import UpTo
-from ray_pipeline.ledger.ledger import UPDATE, PredictionLedger
+from ray_pipeline.ledger.ledger import UPDATE, PredictionLedger, last_update
 from ray_pipeline.monitoring.watching import monitor_run
 from ray_pipeline.pipeline import run_pipeline
 from ray_pipeline.predicting.models import ScoringReader
@@ -314,8 +314,7 @@ def _require_same_place(trained: TrainedRun, config: ExperimentConfig) -> None:
 
 def _standing(run: RunDirectory) -> list[str]:
     """Return the alarms that the update before this one left."""
-    before = run.read_json(UPDATE) if run.exists(UPDATE) else {}
-    alarms = before.get("alarms") if isinstance(before, dict) else None
+    alarms = (last_update(run) or {}).get("alarms")
     return [str(each) for each in alarms] if isinstance(alarms, list) else []
 
 

@@ -9,7 +9,14 @@ import pyarrow as pa
 import pytest
 
 from ray_pipeline.errors import DamagedFileError, ExecutionError
-from ray_pipeline.ledger.ledger import OUTCOMES, PREDICTIONS, PredictionLedger, rows_in, rows_not_in
+from ray_pipeline.ledger.ledger import (
+    OUTCOMES,
+    PREDICTIONS,
+    UPDATE,
+    PredictionLedger,
+    rows_in,
+    rows_not_in,
+)
 from ray_pipeline.storage import RunDirectory
 
 DAY_NS = 86_400 * 10**9
@@ -136,3 +143,16 @@ def test_rows_by_their_key() -> None:
     )
     assert rows_in(known(1, 7), predicted(1))["actual"].to_pylist() == [1.0]
     assert rows_not_in(rows, predicted()).num_rows == 3
+
+
+@pytest.mark.parametrize("content", ["[1]", "rubbish", "null"])
+def test_an_account_of_the_last_update_that_is_none_is_refused(
+    tmp_path: Path, content: str
+) -> None:
+    """It says where the ledger ends; a sentence says what can be done."""
+    ledger = _filled(tmp_path)
+    (tmp_path / UPDATE).write_text(content)
+    with pytest.raises(DamagedFileError, match=r"update\.json .*Restore the file, or remove it"):
+        PredictionLedger(RunDirectory(tmp_path)).parts()
+    (tmp_path / UPDATE).unlink()
+    assert len(ledger.parts()) == 3
