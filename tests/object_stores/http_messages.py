@@ -161,16 +161,18 @@ class Connection:
 
 async def pass_body(
     source: Connection, sink: Connection | None, framing: Framing, spend: Spend
-) -> int:
-    """Pass a body on (None: drop it), piece by piece, and count its bytes.
+) -> None:
+    """Pass a body on (None: drop it), piece by piece.
 
     Parameters
     ----------
     spend
-        Awaited with the size of each piece before it is sent.
+        Awaited with the size of each piece of the body before it is sent, so that who has received
+        a body finds all of it counted.
     """
     if framing == "chunked":
-        return await _pass_chunks(source, sink, spend)
+        await _pass_chunks(source, sink, spend)
+        return
     n_passed = 0
     while framing == "until closed" or n_passed < framing:
         most = _PIECE_BYTES if framing == "until closed" else framing - n_passed
@@ -178,29 +180,28 @@ async def pass_body(
             piece = await source.read_some(most)
         except HungUpError:
             if framing == "until closed":
-                return n_passed
+                return
             raise
         n_passed += len(piece)
         await spend(len(piece))
         if sink is not None:
             await sink.send(piece)
-    return n_passed
 
 
-async def _pass_chunks(source: Connection, sink: Connection | None, spend: Spend) -> int:
-    n_passed = 0
+async def _pass_chunks(source: Connection, sink: Connection | None, spend: Spend) -> None:
     size = -1
     while size != 0:
-        line = await source.read_line()
+        line = await _pass_line(source, sink)
         size = int(line.partition(b";")[0], 16)
-        if sink is not None:
-            await sink.send(line)
         if size:
-            await pass_body(source, sink, size + len(b"\r\n"), spend)
-            n_passed += size
-    while True:  # trailers, up to an empty line
-        line = await source.read_line()
-        if sink is not None:
-            await sink.send(line)
-        if line == b"\r\n":
-            return n_passed
+            await pass_body(source, sink, size, spend)
+            await _pass_line(source, sink)
+    while await _pass_line(source, sink) != b"\r\n":  # trailers, up to an empty line
+        pass
+
+
+async def _pass_line(source: Connection, sink: Connection | None) -> bytes:
+    line = await source.read_line()
+    if sink is not None:
+        await sink.send(line)
+    return line

@@ -203,7 +203,12 @@ class FaultyProxy:
                 return await self._spoil_body(fault, request, answer, client, upstream, framing)
             request.status = answer.status
             await client.send(answer.raw)
-            request.n_body_bytes = await pass_body(upstream, client, framing, self._spend)
+
+            async def count(n_bytes: int) -> None:
+                request.n_body_bytes += n_bytes
+                await self._spend(n_bytes)
+
+            await pass_body(upstream, client, framing, count)
             if not body_read:
                 await _end_early(client)
                 return False
