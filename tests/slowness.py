@@ -30,6 +30,8 @@ SLOW_MODULES = (
     "test_label.py",
     "test_documented_stage.py",
     "test_real_data.py",
+    # builds the wheel
+    "test_wheel.py",
     # simulations of error rates
     "evaluating/test_deflation.py",
     "ranking/test_circular_shift_null.py",

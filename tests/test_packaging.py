@@ -40,7 +40,7 @@ def lower_bounds() -> dict[str, str]:
     return bounds_of(
         [
             *found["dependencies"],
-            *(line for name in extras.keys() - FOR_DEVELOPERS for line in extras[name]),
+            *(line for name in extras.keys() - FOR_DEVELOPERS - {"all"} for line in extras[name]),
         ]
     )
 
