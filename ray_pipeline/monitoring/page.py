@@ -187,7 +187,12 @@ def _chart(row: WatchedRow, points: Sequence[SkillPoint]) -> Markup:
         ("yes", [each.skill for each in points]),
     ]
     shares = [(time - times[0]).total_seconds() / span for time in times]
-    return curve_chart(curves, shares, date_names(times[0], times[-1]), scale)
+    last = points[-1]
+    told = (
+        f"from {moment(points[0].ts)} to {moment(last.ts)}: skill {signed(last.skill)} at the end, "
+        f"between {signed(last.low)} and {signed(last.high)}; promised {signed(row.promised)}"
+    )
+    return curve_chart(curves, shares, date_names(times[0], times[-1]), scale, told)
 
 
 def _drift(rows: Sequence[DriftRow]) -> Capped[ShownDrift]:

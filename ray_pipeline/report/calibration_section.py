@@ -112,4 +112,4 @@ def _coverage(eighths: Sequence[Row]) -> tuple[str, Markup]:
     chart = level_chart(
         [row["observed"] for row in eighths], halves, level, beside, names, titles, scale
     )
-    return "Labels inside the interval over time, and inside one that stands still in grey", chart
+    return "Labels inside the interval over time, and inside one that stands still (squares)", chart

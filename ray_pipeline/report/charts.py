@@ -56,7 +56,7 @@ def interval(
             kind, scale.percent(value), _ROW_HEIGHT // 2
         )
         inside += Markup("<title>{}</title>").format(title)
-    return _row(_grid(scale) + inside, _ROW_HEIGHT)
+    return _row(_grid(scale) + inside, _ROW_HEIGHT, title if inside else "")
 
 
 def _whisker(low: float, high: float, scale: Scale, kind: str) -> Markup:
@@ -85,7 +85,15 @@ def strip(points: Sequence[StripPoint], scale: Scale) -> Markup:
         )
     else:
         dots = _many_dots(placed)
-    return _row(_grid(scale) + dots, _STRIP_HEIGHT)
+    return _row(_grid(scale) + dots, _STRIP_HEIGHT, _ends(points))
+
+
+def _ends(points: Sequence[StripPoint]) -> str:
+    """Say in words what the strip shows, for who does not see it."""
+    if not points:
+        return ""
+    ordered = sorted(points, key=lambda point: (point.value, point.title))
+    return f"from {ordered[0].title} to {ordered[-1].title}"
 
 
 def _spread(
@@ -149,7 +157,7 @@ def bar(share: float | None, *, marked: bool) -> Markup:
 
 
 def stacked_bar(parts: Sequence[tuple[str, int]]) -> Markup:
-    """Draw counts as adjoining segments that fill the width.
+    """Draw counts as adjoining segments that fill the width; their patterns are backgrounds.
 
     Parameters
     ----------
@@ -157,16 +165,11 @@ def stacked_bar(parts: Sequence[tuple[str, int]]) -> Markup:
         CSS class and count of each segment, left to right.
     """
     total = sum(n for _, n in parts)
-    inside, left = Markup(""), 0
-    segment = Markup(
-        '<rect class="{}" x="{:.2f}%" width="{:.2f}%" y="2" height="14"><title>{}</title></rect>'
+    segment = Markup('<span class="{}" style="width: {:.2f}%" title="{}"></span>')
+    segments = Markup("").join(
+        segment.format(kind, 100 * n / total, f"{kind}: {n} of {total}") for kind, n in parts if n
     )
-    for kind, n in parts:
-        if n:
-            title = f"{kind}: {n} of {total}"
-            inside += segment.format(kind, 100 * left / total, 100 * n / total, title)
-        left += n
-    return _row(inside, 18)
+    return Markup('<div class="stack" aria-hidden="true">{}</div>').format(segments)
 
 
 def fold_bar(trained: float, start: float, end: float) -> Markup:
@@ -195,5 +198,8 @@ def _grid(scale: Scale) -> Markup:
     )
 
 
-def _row(inside: Markup, height: int) -> Markup:
-    return Markup('<svg class="row" width="100%" height="{}">{}</svg>').format(height, inside)
+def _row(inside: Markup, height: int, name: str = "") -> Markup:
+    """Draw a row; without a name it only repeats what the cells beside it say."""
+    spoken = Markup('role="img" aria-label="{}"').format(name) if name else 'aria-hidden="true"'
+    row = Markup('<svg class="row" width="100%" height="{}" {}>{}</svg>')
+    return row.format(height, Markup(spoken), inside)

@@ -33,7 +33,7 @@ def column_chart(
 ) -> Markup:
     """Draw values as columns from zero with their intervals; what is not measured is left out.
 
-    A column is in the accent colour where its interval is on one side of zero.
+    A column is filled where its interval is on one side of zero.
     """
     inside, column = Markup(""), 60.0 / max(1, len(values))
     for place, value in enumerate(values):
@@ -52,7 +52,7 @@ def column_chart(
             kind, middle - width / 2, width, top, max(0.5, bottom - top), titles[place]
         )
         inside += _whisker(middle, value, half, scale)
-    return _frame(inside, scale, _in_slots(names))
+    return _frame(inside, scale, _in_slots(names), _said(titles))
 
 
 def point_chart(
@@ -78,7 +78,7 @@ def point_chart(
         dot = '<circle class="dot {}" cx="{:.2f}%" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
         dots += _whisker(x, value, half, scale) + Markup(dot).format(kind, x, y, titles[place])
         before = x, y
-    return _frame(lines + dots, scale, _in_slots(names))
+    return _frame(lines + dots, scale, _in_slots(names), _said(titles))
 
 
 def curve_chart(
@@ -86,6 +86,7 @@ def curve_chart(
     shares: Sequence[float],
     names: Sequence[AxisName],
     scale: Scale,
+    told: str,
 ) -> Markup:
     """Draw curves over time.
 
@@ -97,6 +98,8 @@ def curve_chart(
         Places of the values on the time axis, in [0, 1].
     names
         Texts under the axis: those at its ends begin and end there, others are centred.
+    told
+        What the curves show, in words, for who does not see them.
     """
     paths = Markup("")
     for kind, values in curves:
@@ -111,7 +114,7 @@ def curve_chart(
         'preserveAspectRatio="none">{}</svg>'
     )
     inside = box.format(_LEFT, _WIDTH, _TOP, _PLOT, _CURVE_WIDTH, _PLOT, paths)
-    return _frame(inside, scale, names)
+    return _frame(inside, scale, names, told)
 
 
 def level_chart(
@@ -123,20 +126,23 @@ def level_chart(
     titles: Sequence[str],
     scale: Scale,
 ) -> Markup:
-    """Draw values as dots with their intervals about a level, and others in grey beside them.
+    """Draw values as dots with their intervals about a level, and others as squares beside them.
 
     A dot is filled where its interval is on one side of the level.
     """
-    grey = Markup('<circle class="dot small no" cx="{:.2f}%" cy="{:.1f}" r="3"/>')
+    square = Markup(
+        '<rect class="square" x="{:.2f}%" y="{:.1f}" width="5" height="5" '
+        'transform="translate(-2.5 -2.5)"/>'
+    )
     inside = _level(level, scale)
     for place, other in enumerate(beside):
         if is_measured(other):
-            inside += grey.format(_across(_slot(place, len(beside))), _y(other, scale))
+            inside += square.format(_across(_slot(place, len(beside))), _y(other, scale))
     for place, value in enumerate(values):
         if is_measured(value):
             x, half = _across(_slot(place, len(values))), half_widths[place]
             inside += _dot(x, value, half, level, titles[place], scale)
-    return _frame(inside, scale, names)
+    return _frame(inside, scale, names, _said(titles))
 
 
 def match_chart(
@@ -158,7 +164,7 @@ def match_chart(
         x, half = _x(said[place], scale), half_widths[place]
         inside += _dot(x, value, half, said[place], titles[place], scale)
     places = [scale.percent(tick) / 100.0 for tick in scale.ticks]
-    return _frame(inside, scale, list(zip(places, scale.labels, strict=True)))
+    return _frame(inside, scale, list(zip(places, scale.labels, strict=True)), _said(titles))
 
 
 def _dot(
@@ -204,7 +210,11 @@ def _whisker(x: float, value: float, half: float | None, scale: Scale) -> Markup
     return Markup(line).format(x, _y(value - half, scale), _y(value + half, scale))
 
 
-def _frame(inside: Markup, scale: Scale, names: Sequence[AxisName]) -> Markup:
+def _said(titles: Sequence[str]) -> str:
+    return "; ".join(filter(None, titles))
+
+
+def _frame(inside: Markup, scale: Scale, names: Sequence[AxisName], told: str) -> Markup:
     grid = Markup("")
     for tick, label in zip(scale.ticks, scale.labels, strict=True):
         line = Markup(
@@ -221,5 +231,7 @@ def _frame(inside: Markup, scale: Scale, names: Sequence[AxisName]) -> Markup:
         under.format(anchors.get(share, "between"), _across(share), _HEIGHT - 4, name)
         for share, name in names
     )
-    whole = Markup('<svg class="row" width="100%" height="{}">{}{}{}</svg>')
-    return whole.format(_HEIGHT, grid, inside, texts)
+    whole = Markup(
+        '<svg class="row" width="100%" height="{}" role="img" aria-label="{}">{}{}{}</svg>'
+    )
+    return whole.format(_HEIGHT, told, grid, inside, texts)

@@ -18,6 +18,7 @@ from ray_pipeline.results.figures import (
     DASH,
     is_measured,
     label_with_error,
+    moment,
     percentage,
     probability,
     ratio_with_error,
@@ -248,4 +249,8 @@ def _curve_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
     gross, net = [row["gross"] for row in rows], [row["net"] for row in rows]
     shares = [(row["ts"] - start).total_seconds() / length for row in rows]
     scale = skill_scale([*gross, *net], n_ticks=4)
-    return curve_chart([("no", gross), ("yes", net)], shares, date_names(start, end), scale)
+    told = (
+        f"from {moment(start.isoformat())} to {moment(end.isoformat())}: "
+        f"net {signed(net[-1])}, gross {signed(gross[-1])} at the end"
+    )
+    return curve_chart([("no", gross), ("yes", net)], shares, date_names(start, end), scale, told)

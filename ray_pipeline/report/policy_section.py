@@ -13,7 +13,7 @@ from ray_pipeline.report.curves import curve_chart
 from ray_pipeline.report.scales import Scale, skill_scale
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.figures import count, is_measured, probability, with_error
+from ray_pipeline.results.figures import count, is_measured, probability, signed, with_error
 from ray_pipeline.results.policies import by_job, policies_sentence, policy_name
 from ray_pipeline.results.tables import POLICIES
 
@@ -113,7 +113,7 @@ def _line(row: Row, half: float | None, scale: Scale) -> PolicyLine:
 
 
 def _curve(rows: Sequence[Row]) -> Markup:
-    """Draw the skill until then, fold by fold: of the policy followed, of all others in grey."""
+    """Draw the skill until then, fold by fold: of the policy followed, of all others dotted."""
     curves: dict[str, list[float]] = {}
     names: dict[int, None] = {}
     for row in rows:
@@ -133,4 +133,5 @@ def _curve(rows: Sequence[Row]) -> Markup:
     scale = skill_scale([value for values in until.values() for value in values], n_ticks=4)
     shares = [place / (len(names) - 1) for place in range(len(names))]
     ends = [(0.0, f"fold {next(iter(names))}"), (1.0, f"fold {list(names)[-1]}")]
-    return curve_chart([*ordered, ("yes", until[chosen])], shares, ends, scale)
+    told = "; ".join(f"{name} {signed(values[-1])} at the end" for name, values in until.items())
+    return curve_chart([*ordered, ("yes", until[chosen])], shares, ends, scale, told)

@@ -82,7 +82,7 @@ def test_dots_on_the_diagonal_are_where_both_agree() -> None:
 
 
 def test_a_level_is_drawn_with_what_lies_beside_it() -> None:
-    """Grey where nothing stands out, filled where an interval is on one side of the level."""
+    """Hollow where nothing stands out, filled where an interval is on one side of the level."""
     scale = share_scale([0.5, 1.0])
     svg = level_chart(
         [0.9, 0.7, None],
@@ -94,7 +94,7 @@ def test_a_level_is_drawn_with_what_lies_beside_it() -> None:
         scale,
     )
     assert re.findall(r'<circle class="dot (\w+)"', svg) == ["no", "yes"]
-    assert svg.count("dot small no") == 2
+    assert svg.count('<rect class="square"') == 2
     assert '<line class="zero"' in svg
 
 

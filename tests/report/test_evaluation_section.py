@@ -146,12 +146,15 @@ def test_curves_span_the_width() -> None:
     """From the first to the last place, higher values higher up."""
     scale = skill_scale([0.0, 1.0])
     drawn = str(
-        curve_chart([("yes", [0.0, 0.5, 1.0])], [0.0, 0.5, 1.0], [(0.0, "a"), (1.0, "b")], scale)
+        curve_chart(
+            [("yes", [0.0, 0.5, 1.0])], [0.0, 0.5, 1.0], [(0.0, "a"), (1.0, "b")], scale, "rises"
+        )
     )
     points = drawn.partition('points="')[2].partition('"')[0].split()
     places = [tuple(map(float, point.split(","))) for point in points]
     assert [x for x, _ in places] == [0, 500, 1000]
     assert places[0][1] > places[1][1] > places[2][1]
+    assert 'aria-label="rises"' in drawn
 
 
 def test_names_of_jobs_are_escaped(contents: RunContents) -> None:

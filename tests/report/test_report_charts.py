@@ -112,13 +112,30 @@ def test_marked_points_lie_on_top() -> None:
     assert svg.index("<title>no<") < svg.index("<title>yes<")
 
 
+def test_charts_say_in_words_what_they_show() -> None:
+    """Beside figures of the same row they are silent; a mark that is not drawn has no name."""
+    points = [StripPoint(0.05, True, "B <+0.05>"), StripPoint(-0.06, False, "A")]
+    assert 'role="img" aria-label="from A to B &lt;+0.05&gt;"' in strip(points, SCALE)
+    assert 'role="img" aria-label="t: 0.05"' in interval(
+        0.05, 0.1, SCALE, marked=True, title="t: 0.05"
+    )
+    assert "aria-label" not in interval(None, None, SCALE, marked=True, title="t")
+    columns = column_chart([0.1, 0.2], [None, None], "ab", ["a <1>", "b 2"], skill_scale([0.2]))
+    assert 'role="img" aria-label="a &lt;1&gt;; b 2"' in columns
+    for silent in (bar(0.4, marked=True), fold_bar(0.1, 0.5, 0.6), scale_axis(SCALE)):
+        assert 'aria-hidden="true"' in silent
+        assert "aria-label" not in silent
+
+
 def test_stacked_segments_adjoin_and_fill_the_width() -> None:
     """Counts 1, 0, 3 give segments 0–25 % and 25–100 %."""
-    svg = stacked_bar([("BOTH", 1), ("SYMBOL_SPECIFIC", 0), ("BLOCKED", 3)])
-    assert places(svg, "x") == [0.0, 25.0]
-    assert places(svg, "width")[1:] == [25.0, 75.0]
-    assert "<title>BLOCKED: 3 of 4</title>" in svg
-    assert "rect" not in stacked_bar([("BOTH", 0)])
+    drawn = stacked_bar([("BOTH", 1), ("SYMBOL_SPECIFIC", 0), ("BLOCKED", 3)])
+    assert re.findall(r'class="(\w+)" style="width: ([\d.]+)%"', drawn) == [
+        ("BOTH", "25.00"),
+        ("BLOCKED", "75.00"),
+    ]
+    assert 'title="BLOCKED: 3 of 4"' in drawn
+    assert "<span" not in stacked_bar([("BOTH", 0)])
 
 
 def test_bars_and_folds_are_shares_of_the_width() -> None:
@@ -173,7 +190,7 @@ def test_dates_of_a_time_axis_leave_each_other_room(n_hours: int, day: object) -
 def test_curves_have_their_first_and_last_day_at_the_ends() -> None:
     """The texts begin and end where the axis does; those under columns stand below them."""
     names = date_names(datetime(2015, 6, 1), datetime(2017, 10, 26))
-    svg = curve_chart([("yes", [0.0, 1.0])], [0.0, 1.0], names, skill_scale([0.0, 1.0]))
+    svg = curve_chart([("yes", [0.0, 1.0])], [0.0, 1.0], names, skill_scale([0.0, 1.0]), "")
     texts = dict(re.findall(r'<text class="(\w+)" x="([\d.]+)%" y="130">', svg))
     assert (texts["first"], texts["last"]) == ("14.00", "98.00")
     assert svg.index('"first"') < svg.index(">2015-06-01<") < svg.index(">2016-07<")
