@@ -87,27 +87,34 @@ def curve_chart(
     names: Sequence[AxisName],
     scale: Scale,
     told: str,
+    band: Sequence[float] = (),
 ) -> Markup:
     """Draw curves over time.
 
     Parameters
     ----------
     curves
-        CSS class and values of each, the last on top.
+        CSS class and values of each, the last on top. A curve is broken where a value is NaN.
     shares
         Places of the values on the time axis, in [0, 1].
     names
         Texts under the axis: those at its ends begin and end there, others are centred.
     told
         What the curves show, in words, for who does not see them.
+    band
+        Half widths about zero of an area behind the curves, one at each place; none: no area.
     """
     paths = Markup("")
-    for kind, values in curves:
-        steps = " ".join(
-            f"{_CURVE_WIDTH * share:.0f},{_y(value, scale) - _TOP:.1f}"
-            for share, value in zip(shares, values, strict=True)
+    if band:
+        upper = _points(shares, band, scale)
+        lower = _points(shares, [-half for half in band], scale)
+        paths += Markup('<polygon class="band" points="{}"/>').format(
+            " ".join([*upper, *lower[::-1]])
         )
-        paths += Markup('<polyline class="path {}" points="{}"/>').format(kind, steps)
+    for kind, values in curves:
+        for piece in _pieces(values):
+            steps = " ".join(_points(shares[piece], values[piece], scale))
+            paths += Markup('<polyline class="path {}" points="{}"/>').format(kind, steps)
     # The inner view box is stretched to the width; its lines are not, see style.css.
     box = Markup(
         '<svg x="{}%" width="{}%" y="{}" height="{}" viewBox="0 0 {} {}" '
@@ -115,6 +122,21 @@ def curve_chart(
     )
     inside = box.format(_LEFT, _WIDTH, _TOP, _PLOT, _CURVE_WIDTH, _PLOT, paths)
     return _frame(inside, scale, names, told)
+
+
+def _points(shares: Sequence[float], values: Sequence[float], scale: Scale) -> list[str]:
+    return [
+        f"{_CURVE_WIDTH * share:.0f},{_y(value, scale) - _TOP:.1f}"
+        for share, value in zip(shares, values, strict=True)
+    ]
+
+
+def _pieces(values: Sequence[float]) -> list[slice]:
+    """Return the stretches of a curve that are measured."""
+    known = [is_measured(value) for value in values]
+    starts = [i for i, on in enumerate(known) if on and (i == 0 or not known[i - 1])]
+    ends = [i + 1 for i, on in enumerate(known) if on and (i + 1 == len(known) or not known[i + 1])]
+    return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 def level_chart(

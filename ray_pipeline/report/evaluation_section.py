@@ -10,15 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from ray_pipeline.report.curves import column_chart, curve_chart, point_chart
-from ray_pipeline.report.scales import date_names, skill_scale
+from ray_pipeline.report.curves import column_chart, point_chart
+from ray_pipeline.report.scales import skill_scale
+from ray_pipeline.report.timelines import TimeFigure
+from ray_pipeline.report.worth_timelines import (
+    WorthCurve,
+    compared_worth,
+    worth_curve,
+    worth_timeline,
+)
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.figures import (
     DASH,
     is_measured,
     label_with_error,
-    moment,
     percentage,
     probability,
     ratio_with_error,
@@ -68,12 +74,12 @@ class EvaluatedModel:
 
 @dataclass(frozen=True, slots=True)
 class ChartedJob:
-    """Charts of one model; `curve` is empty where it has no portfolio, and `reason` says why."""
+    """Charts of one model; `curve` is None where it has no portfolio, and `reason` says why."""
 
     job_id: str
     quantiles: Markup
     decay: Markup
-    curve: Markup
+    curve: TimeFigure | None
     reason: str
 
 
@@ -91,6 +97,8 @@ class EvaluationSection:
         A sentence, empty where there is nothing to compare.
     within
         What quantiles and portfolios of pooled models are within, empty where that is all symbols.
+    together
+        The portfolios of `charts` in one figure; None where there are no two.
     """
 
     absent: str
@@ -101,6 +109,7 @@ class EvaluationSection:
     within: str
     models: Capped[EvaluatedModel]
     charts: Capped[ChartedJob]
+    together: TimeFigure | None = None
 
 
 def write_evaluation_section(contents: RunContents) -> EvaluationSection:
@@ -114,7 +123,10 @@ def write_evaluation_section(contents: RunContents) -> EvaluationSection:
         return EvaluationSection(absent, "", "", False, "", "", nothing, nothing)
     rows = _pooled_first(table)
     models = tuple(map(_model, rows))
-    charts = tuple(_charts(contents, row) for row in rows if row["job_id"] in contents.charted)
+    drawn = _in_order(table, contents.charted)
+    found = {row["job_id"]: _of(contents.equity, row["job_id"]) for row in drawn}
+    curves = {job_id: worth_curve(of) for job_id, of in found.items() if of}
+    charts = tuple(_charts(contents, row, curves.get(row["job_id"])) for row in drawn)
     order = "pooled models first, in the order of the plan"
     return EvaluationSection(
         absent="",
@@ -124,7 +136,8 @@ def write_evaluation_section(contents: RunContents) -> EvaluationSection:
         overfitting=_overfitting(contents),
         within=_within(contents),
         models=Capped(models, table.num_rows, order, EVALUATED_JOBS),
-        charts=Capped(charts, table.num_rows, order, f"{EVALUATION}/"),
+        charts=Capped(charts, table.num_rows, f"{order}, a model of each target", f"{EVALUATION}/"),
+        together=compared_worth(curves),
     )
 
 
@@ -151,6 +164,11 @@ def _pooled_first(table: pa.Table) -> list[Mapping[str, Any]]:
     rest = table.filter(pc.invert(pooled)).slice(0, MAX_ROWS - first.num_rows)
     rows: list[Mapping[str, Any]] = pa.concat_tables([first, rest]).to_pylist()
     return rows
+
+
+def _in_order(table: pa.Table, jobs: Sequence[str]) -> list[Mapping[str, Any]]:
+    named = table.filter(pc.is_in(table.column("job_id"), value_set=pa.array(jobs, pa.string())))
+    return sorted(named.to_pylist(), key=lambda row: jobs.index(row["job_id"]))
 
 
 def _model(row: Mapping[str, Any]) -> EvaluatedModel:
@@ -183,15 +201,14 @@ def _model(row: Mapping[str, Any]) -> EvaluatedModel:
     )
 
 
-def _charts(contents: RunContents, row: Mapping[str, Any]) -> ChartedJob:
+def _charts(contents: RunContents, row: Mapping[str, Any], curve: WorthCurve | None) -> ChartedJob:
     job_id = row["job_id"]
     quantiles, decay = _of(contents.quantiles, job_id), _of(contents.decay, job_id)
-    curve = _of(contents.equity, job_id)
     return ChartedJob(
         job_id=job_id,
         quantiles=_quantile_chart(quantiles) if quantiles else Markup(""),
         decay=_decay_chart(decay) if decay else Markup(""),
-        curve=_curve_chart(curve) if curve else Markup(""),
+        curve=None if curve is None else worth_timeline(job_id, curve),
         reason=row["reason"],
     )
 
@@ -241,16 +258,3 @@ def _decay_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
     names = [str(row["lag_bars"]) for row in rows]
     scale = skill_scale(_ends(values, halves), n_ticks=4)
     return point_chart(values, halves, names, titles, scale)
-
-
-def _curve_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
-    start, end = rows[0]["ts"], rows[-1]["ts"]
-    length = (end - start).total_seconds() or 1.0
-    gross, net = [row["gross"] for row in rows], [row["net"] for row in rows]
-    shares = [(row["ts"] - start).total_seconds() / length for row in rows]
-    scale = skill_scale([*gross, *net], n_ticks=4)
-    told = (
-        f"from {moment(start.isoformat())} to {moment(end.isoformat())}: "
-        f"net {signed(net[-1])}, gross {signed(gross[-1])} at the end"
-    )
-    return curve_chart([("no", gross), ("yes", net)], shares, date_names(start, end), scale, told)

@@ -19,6 +19,7 @@ from ray_pipeline.report.short_section import MAX_FOUND, write_short_section
 from ray_pipeline.report.stage_section import write_stage_section
 from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
+from ray_pipeline.report.vendored_library import vendored_library
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.headline import write_headline
 from ray_pipeline.results.reading import Results
@@ -89,6 +90,7 @@ def render_page(
     return rendered(
         "report",
         "page.html",
+        library=vendored_library(),
         headline=write_headline(contents),
         short=write_short_section(
             contents, run, features, routes, models, evaluation, data, skills

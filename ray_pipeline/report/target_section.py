@@ -13,6 +13,8 @@ from ray_pipeline.records import VIEW_NAMES, View
 from ray_pipeline.report.charts import interval, scale_axis
 from ray_pipeline.report.curves import level_chart
 from ray_pipeline.report.scales import Scale, skill_scale
+from ray_pipeline.report.skill_timelines import compared_skills, skill_timeline
+from ray_pipeline.report.timelines import TimeFigure
 from ray_pipeline.results.capping import Capped
 from ray_pipeline.results.contents import RunContents
 from ray_pipeline.results.documents import FoldSpan
@@ -87,21 +89,25 @@ class RankedView:
 
 @dataclass(frozen=True, slots=True)
 class TargetByFold:
-    """The skill of a target's pooled model in each test fold."""
+    """The skill of a target's pooled model over time; the figure of it is one of the page's."""
 
     target: str
     sentence: str
-    chart: Markup
+    figure: TimeFigure
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSection:
-    """Both views on one scale; no views and a reason where there is no ranking."""
+    """Both views on one scale; no views and a reason where there is no ranking.
+
+    `together` compares the targets of `folds`; None where there are no two.
+    """
 
     absent: str
     axis: Markup
     views: tuple[RankedView, ...]
     folds: tuple[TargetByFold, ...] = ()
+    together: TimeFigure | None = None
 
 
 def write_target_section(
@@ -132,11 +138,17 @@ def write_target_section(
     )
     absent = "" if views else "The ranking has no rows."
     spans = {span.index: span for span in contents.record.folds}
-    folds = tuple(_by_fold(target, found, spans) for target, found in skills.items())
-    return TargetSection(absent, scale_axis(scale), views, folds)
+    pooled = {row.target: row for row in shown["cross_sectional"]}
+    folds = tuple(
+        _by_fold(pooled[target], found, spans)
+        for target, found in skills.items()
+        if target in pooled
+    )
+    together = compared_skills(skills)
+    return TargetSection(absent, scale_axis(scale), views, folds, together)
 
 
-def _by_fold(target: str, found: FoldSkills, spans: Mapping[int, FoldSpan]) -> TargetByFold:
+def _by_fold(row: TargetRow, found: FoldSkills, spans: Mapping[int, FoldSpan]) -> TargetByFold:
     known = [spans.get(fold, FoldSpan(index=fold)) for fold in found.folds]
     titles = [
         f"fold {span.index}, {period(span.test_start, span.test_end)}: {signed(skill)}"
@@ -147,7 +159,8 @@ def _by_fold(target: str, found: FoldSkills, spans: Mapping[int, FoldSpan]) -> T
     scale = skill_scale(found.skills, n_ticks=4)
     nothing = [None] * len(titles)
     chart = level_chart(found.skills, nothing, 0.0, (), names, titles, scale)
-    return TargetByFold(target, steadiness_sentence(found, tuple(spans.values())), chart)
+    sentence = steadiness_sentence(found, tuple(spans.values()))
+    return TargetByFold(row.target, sentence, skill_timeline(row, found, chart, sentence))
 
 
 def interval_scale(rows: Sequence[TargetRow]) -> Scale:

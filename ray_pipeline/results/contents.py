@@ -263,14 +263,24 @@ def read_contents(
 
 
 def _charted(evaluated: pa.Table | None) -> tuple[str, ...]:
-    """Choose jobs by their place in the plan: to choose by result would flatter the models."""
+    """Choose jobs by their place in the plan: to choose by result would flatter the models.
+
+    The first of each target comes before the second of any, which is another family of the same.
+    """
     if evaluated is None:
         return ()
     pooled = evaluated.column("symbol").is_null()
-    kinds = (pooled, pc.invert(pooled))
-    names = [pc.unique(evaluated.filter(kept).column("job_id")) for kept in kinds]
-    first = [name for column in names for name in column.slice(0, MAX_CHARTED).to_pylist()]
-    return tuple(first[:MAX_CHARTED])
+    first: dict[str, None] = {}
+    for kept in (pooled, pc.invert(pooled)):
+        by_target: dict[str, dict[str, None]] = {}
+        for row in evaluated.filter(kept).select(["job_id", "target"]).to_pylist():
+            by_target.setdefault(row["target"], {})[row["job_id"]] = None
+        for place in range(MAX_CHARTED):
+            rounds = (list(jobs)[place : place + 1] for jobs in by_target.values())
+            first |= {job: None for names in rounds for job in names}
+        if len(first) >= MAX_CHARTED:
+            break
+    return tuple(first)[:MAX_CHARTED]
 
 
 def _rows_of_jobs(run: Results, name: str, jobs: Sequence[str]) -> pa.Table | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,24 +22,42 @@ from ray_pipeline.statistics.skill import dated_skills
 from ray_pipeline.training.predictions import GROUP
 from ray_pipeline.wording import plural
 
-__all__ = ["FoldSkills", "fold_skills", "read_fold_skills", "served_family", "steadiness_sentence"]
+__all__ = [
+    "DatedSkill",
+    "FoldSkills",
+    "fold_skills",
+    "read_fold_skills",
+    "served_family",
+    "steadiness_sentence",
+]
 
 MAX_ROWS = 2_000_000
 """Predictions of one target that a page is worth reading."""
 
 _POOLED = "cross_sectional"
+_MICROSECONDS = 1e6
+
+
+class DatedSkill(NamedTuple):
+    """The skill across the symbols of one timestamp, and the fold that has it."""
+
+    seconds: float
+    """Since 1970, UTC."""
+    fold: int
+    skill: float
 
 
 @dataclass(frozen=True, slots=True)
 class FoldSkills:
     """Skill of a target's pooled model in each fold that has one, in the order of time.
 
-    A skill is the mean over the fold's timestamps of that across symbols.
+    A skill is the mean over the fold's timestamps of that across symbols; `dated` has them.
     """
 
     family: str
     folds: tuple[int, ...]
     skills: tuple[float, ...]
+    dated: tuple[DatedSkill, ...] = field(default=(), compare=False, repr=False)
 
 
 def read_fold_skills(
@@ -109,7 +128,8 @@ def fold_skills(rows: pa.Table, family: str, task: Task) -> FoldSkills:
     rows = rows.filter(
         pc.and_(pc.is_finite(rows.column("prediction")), pc.is_finite(rows.column("actual")))
     )
-    times, positions = np.unique(rows.column("ts").cast(pa.int64()).to_numpy(), return_inverse=True)
+    stamps = rows.column("ts").cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
+    times, positions = np.unique(stamps.to_numpy(), return_inverse=True)
     groups = np.zeros(rows.num_rows, dtype=np.int32)
     if GROUP in rows.column_names:
         codes = rows.column(GROUP).combine_chunks().dictionary_encode().indices
@@ -125,7 +145,9 @@ def fold_skills(rows: pa.Table, family: str, task: Task) -> FoldSkills:
     fold_of_time[positions] = rows.column("fold").to_numpy()
     folds, place = np.unique(fold_of_time[known], return_inverse=True)
     means = np.bincount(place, weights=skills, minlength=len(folds)) / np.bincount(place)
-    return FoldSkills(family, tuple(folds.tolist()), tuple(means.tolist()))
+    seconds = times[known] / _MICROSECONDS
+    dated = map(DatedSkill, seconds.tolist(), fold_of_time[known].tolist(), skills.tolist())
+    return FoldSkills(family, tuple(folds.tolist()), tuple(means.tolist()), tuple(dated))
 
 
 def steadiness_sentence(found: FoldSkills, spans: Sequence[FoldSpan]) -> str:

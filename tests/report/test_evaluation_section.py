@@ -74,7 +74,9 @@ def test_pooled_models_come_first_and_lists_are_capped(
     assert shown[: len(pooled)] == pooled
     assert sorted(shown) == sorted(job.job_id for job in contents.jobs)
     assert [row.job_id for row in section.charts.rows] == list(contents.charted)
-    assert contents.charted == tuple(shown[:MAX_CHARTED])
+    first = [f"cs_{target}__{pooled[0].rpartition('__')[2]}" for target in contents.chosen]
+    second = [name for name in pooled if name not in first]
+    assert contents.charted == tuple([*first, *second, *shown[len(pooled) :]][:MAX_CHARTED])
     assert section.charts.note.startswith(f"Showing 6 of {len(shown)}, pooled models first")
     monkeypatch.setattr(evaluation_section, "MAX_ROWS", len(pooled) + 1)
     section = write_evaluation_section(contents)

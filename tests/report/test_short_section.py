@@ -261,12 +261,13 @@ def test_folds_are_drawn_where_the_line_leads(contents: RunContents) -> None:
     skills = {TARGET: FoldSkills("ridge", (0, 1, 4), (0.1, -0.05, 0.2))}
     (drawn,) = write_target_section(contents, skills).folds
     assert drawn.sentence.endswith("in 2 of 3 folds (−0.05 to +0.20), in all since 2022-01-02.")
-    assert drawn.chart.count("<circle") == 3
-    assert "fold 1, 2019-01-02 to 2020-01-02: −0.050" in drawn.chart
-    assert (">2018-01-02<" in drawn.chart, ">2023-01-02<" in drawn.chart) == (True, True)
+    chart = drawn.figure.__html__()
+    assert chart.count("<circle") == 3
+    assert "fold 1, 2019-01-02 to 2020-01-02: −0.050" in chart
+    assert (">2018-01-02<" in chart, ">2023-01-02<" in chart) == (True, True)
     page = render_page(contents, skills=skills)
     assert page.count(drawn.sentence) == 2
-    assert "Fold by fold" not in render_page(contents)
+    assert "fold by fold</h3>" not in render_page(contents)
 
 
 def test_names_of_targets_and_features_are_escaped(contents: RunContents) -> None:
