@@ -11,18 +11,21 @@ from typing import Any
 
 from ray_pipeline.config import ExperimentConfig
 from ray_pipeline.errors import ConfigError
+from ray_pipeline.records import VIEW_NAMES
+from ray_pipeline.results.figures import moment, signed
 from ray_pipeline.results.version_documents import VersionRecord
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.versions.kept import VERSIONS
 from ray_pipeline.versions.serving import Standing, standings
+from ray_pipeline.wording import plural
 
 __all__ = ["follow_versions", "mlflow_client", "register_version"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 """Aliases of the version that serves, and of the newest that waits or was rejected."""
 
-_FOLDER = "version"
-"""Of the artifacts of an MLflow run: a version as it is kept, which `load_run` opens."""
+_FOLDER = "versions"
+"""Of the artifacts of an MLflow run: in it a version as it is kept, which `load_run` opens."""
 
 _TAG = "version"
 _N_THREADS = 16
@@ -55,12 +58,16 @@ def register_version(client: Any, run_id: str, run: RunDirectory, record: Versio
     if not any(each.name == name for each in client.search_registered_models(f"name='{name}'")):
         client.create_registered_model(name)
     if record.version not in _registered(client, name):
+        # By its name: edited code can give a run of the same settings and data other models.
+        place = f"{_FOLDER}/{record.version}"
         with _on_disk(run, record.version) as folder:
-            client.log_artifacts(run_id, folder, _FOLDER)
+            client.log_artifacts(run_id, folder, place)
         client.create_model_version(
             name,
-            source=f"runs:/{run_id}/{_FOLDER}",
+            source=f"runs:/{run_id}/{place}",
             run_id=run_id,
+            description=_description(record),
+            await_creation_for=0,  # nothing is computed there that would have to be waited for
             tags={
                 _TAG: record.version,
                 "content_sha256": record.content_sha256,
@@ -91,6 +98,21 @@ def follow_versions(run: RunDirectory, config: ExperimentConfig) -> str | None:
     except MlflowException as error:
         return f"MLflow did not follow the change of versions: {error}"
     return None
+
+
+def _description(record: VersionRecord) -> str:
+    """Say what a version has, as Markdown."""
+    lines = [
+        f"{plural(record.n_models, 'model')}, trained until {moment(record.trained_until)}.",
+        "",
+        "| target | view | models | skill |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{each.target}` | {VIEW_NAMES[each.view]} | {each.n_models} | {signed(each.skill)} |"
+        for each in record.targets
+    ]
+    return "\n".join(lines)
 
 
 def _registered(client: Any, name: str) -> dict[str, str]:

@@ -22,7 +22,6 @@ from ray_pipeline.errors import ExecutionError, RayPipelineError, RunDirectoryEr
 from ray_pipeline.execution import Done, Executor, Failed, Outcome
 from ray_pipeline.execution.runner import UnitRunner
 from ray_pipeline.inspecting.subject import Inspections, Subject
-from ray_pipeline.ranking.ranking import Ranking
 from ray_pipeline.report import write_report
 from ray_pipeline.results.tables import (
     CONFIG,
@@ -87,11 +86,12 @@ def open_study(
     refuse_foreign(run)
     if not replace and stands(run):
         require_same_config(run, config)
-    tracker = Tracker(config.tracking.mlflow_uri, config.experiment.name)
+    tracker = Tracker(config, run.uri, fingerprint(batch.partitions))
     with DriverLease(run, reporter.say).held() as lease:
         if is_replacing(run):
             reporter.say("a result was being put in place when its run was stopped; finishing that")
             finish_replacing(run, RESULTS)
+        tracker.begin()
         study = Study(config, batch, reporter, run, lease, tracker, fresh=fresh, sources=sources)
         study.begin()
         with study.recorded():
@@ -310,12 +310,13 @@ class Study:
             report = self.run.read_text(write_report(self.run, self.run))
             if version is not None:
                 problems.append(self._tracker.register(self.run, version))
-        ranking = None if self._context is None else self._context.find(Ranking)
-        targets = () if ranking is None else ranking.targets
-        problems.append(self._tracker.finish(self.journal, targets, report))
+        place = self.run if is_done else self.place
+        problems.append(self._tracker.finish(self.journal, place, self.run.uri, report))
         for problem in problems:
             if problem is not None:
                 self.say(f"{WARNING}{problem}")
+        if self._tracker.page is not None:
+            self.say(f"in MLflow: {self._tracker.page}", "mlflow", url=self._tracker.page)
 
     def _write_units(self) -> None:
         """Write what the result was made of, so that what it was not can be removed one day."""

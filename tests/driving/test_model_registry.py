@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panels import planted_panel, quick_config, symbol_names, write_panel
+from panels import TARGET, planted_panel, quick_config, symbol_names, write_panel
 
 from ray_pipeline import load_run
 from ray_pipeline.cli import main
@@ -114,11 +114,55 @@ def test_versions_are_registered_with_aliases(
     assert by_alias("champion").tags["version"] == second["version"]
     assert "warning" not in capsys.readouterr().err
     # What the server has is a version as it is kept: it scores as the run directory does.
-    where = client.download_artifacts(by_alias("champion").run_id, "version", str(tmp_path))
+    champion = by_alias("champion")
+    where = client.download_artifacts(
+        champion.run_id, f"versions/{champion.tags['version']}", str(tmp_path)
+    )
+    assert champion.source == f"runs:/{champion.run_id}/versions/{champion.tags['version']}"
+    assert "trained until" in champion.description
     scores = load_run(str(run_dir)).predict(TABLES["S00"], "S00")
     assert load_run(where).predict(TABLES["S00"], "S00").equals(scores)
     assert scores.num_rows
     assert first["version"] in found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_server_shows_a_page_for_each_run_and_one_below_for_each_target(
+    tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The search of the server finds targets by verdict; the same command adds nothing."""
+    data_dir = write_panel(tmp_path / "data", TABLES)
+    config = quick_config(
+        data_dir,
+        tmp_path / "run",
+        experiment={"name": "pages", "seed": 3},
+        training={"families": ["ridge"]},
+        tracking={"mlflow_uri": server},
+    )
+    client = mlflow.MlflowClient(tracking_uri=server)
+    seen = []
+    for _ in range(2):
+        heard = Heard()
+        run_pipeline(config, heard)
+        assert not [text for text in heard.sentences if "warning: MLflow" in text]
+        experiment = client.get_experiment_by_name("pages").experiment_id
+        [parent] = client.search_runs([experiment], "params.`experiment.seed` = '3'")
+        assert f"in MLflow: {server}/#/experiments/{experiment}/runs/{parent.info.run_id}" in (
+            heard.sentences
+        )
+        below = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+        children = client.search_runs([experiment], f"{below} AND tags.verdict = 'predictable'")
+        assert [run.info.run_name for run in children] == [TARGET]
+        assert len(client.search_runs([experiment])) == 2
+        [page] = children
+        folds = client.get_metric_history(page.info.run_id, "cross_sectional/skill_by_fold")
+        seen.append([(each.step, each.value) for each in folds])
+        assert {parent.info.status, page.info.status} == {"FINISHED"}
+    assert seen[0] == seen[1] != []
+    assert parent.data.metrics["count/models"] > 0
+    assert "report.html" in [each.path for each in client.list_artifacts(parent.info.run_id)]
+    assert "View run" not in capsys.readouterr().out
 
 
 class Heard(Silent):

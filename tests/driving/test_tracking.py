@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter, namedtuple
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from panels import TARGET, quick_config, read_json
+from panels import (
+    TARGET,
+    planted_panel,
+    quick_config,
+    read_json,
+    read_rows,
+    symbol_names,
+    write_panel,
+)
 
 from ray_pipeline.driving.progress import Silent
-from ray_pipeline.errors import ConfigError
+from ray_pipeline.errors import ConfigError, ExecutionError
 from ray_pipeline.pipeline import run_pipeline
 
 URI = "http://127.0.0.1:5000"
@@ -21,50 +31,123 @@ class MlflowError(Exception):
     """Stands for mlflow's own."""
 
 
+class Run:
+    """A run as the stand-in of a server has it."""
+
+    def __init__(self, number: int, name: str, tags: dict[str, str]) -> None:
+        self.info = SimpleNamespace(run_id=f"r{number}", status="RUNNING")
+        self.tags = {"mlflow.runName": name} | tags
+        self.params: dict[str, str] = {}
+        self.history: list[tuple[str, int, float]] = []
+        self.texts: dict[str, str] = {}
+
+    @property
+    def data(self) -> SimpleNamespace:
+        latest = {name: value for name, _, value in self.history}
+        return SimpleNamespace(tags=dict(self.tags), params=dict(self.params), metrics=latest)
+
+    @property
+    def name(self) -> str:
+        return self.tags["mlflow.runName"]
+
+    @property
+    def parent(self) -> str | None:
+        return self.tags.get("mlflow.parentRunId")
+
+
 class Server:
-    """What a tracking server was told; it can be told to be down from some call on."""
+    """A tracking server in memory; it can be told to be down from some call on."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
+        self.runs: list[Run] = []
         self.down_at: str | None = None
+
+    @property
+    def parents(self) -> list[Run]:
+        return [run for run in self.runs if run.parent is None]
+
+    def children(self, parent: Run) -> dict[str, Run]:
+        return {run.name: run for run in self.runs if run.parent == parent.info.run_id}
 
     def client(self, tracking_uri: str) -> SimpleNamespace:
         assert tracking_uri == URI
-        names = ("log_param", "set_tag", "log_metric", "log_text", "set_terminated")
+        names = ("create_run", "get_run", "search_runs", "update_run", "log_batch", "log_text")
         return SimpleNamespace(
             # The registry is tested on a real server.
             search_registered_models=lambda query: [SimpleNamespace(name="planted")],
             search_model_versions=lambda query: [],
             log_artifacts=lambda *told: None,
             create_model_version=lambda *told, **more: None,
-            get_experiment_by_name=lambda name: self._take("get", name),
-            create_experiment=lambda name: self._take("create", name) or "7",
-            create_run=lambda experiment, run_name: (
-                self._take("run", experiment, run_name)
-                or SimpleNamespace(info=SimpleNamespace(run_id="r1"))
-            ),
-            **{name: lambda *told, name=name: self._take(name, *told) for name in names},
+            get_experiment_by_name=self._get_experiment,
+            set_terminated=self._update_run,
+            **{name: self._taking(name) for name in names},
         )
 
-    def _take(self, *call: Any) -> None:
-        if call[0] == self.down_at:
-            raise MlflowError("connection refused")
-        self.calls.append(call)
+    def _taking(self, name: str) -> Any:
+        def take(*told: Any, **more: Any) -> Any:
+            if name == self.down_at:
+                raise MlflowError("connection refused")
+            return getattr(self, f"_{name}")(*told, **more)
 
-    def told(self, name: str) -> dict[str, Any]:
-        """Return what was told by one method, by key."""
-        return {call[2]: call[3] for call in self.calls if call[0] == name}
+        return take
+
+    def _get_experiment(self, name: str) -> SimpleNamespace:
+        if self.down_at == "get":
+            raise MlflowError("connection refused")
+        return SimpleNamespace(experiment_id="7")
+
+    def _create_run(self, experiment: str, run_name: str, tags: dict[str, str]) -> Run:
+        assert experiment == "7"
+        self.runs.append(Run(len(self.runs), run_name, tags))
+        return self.runs[-1]
+
+    def _get_run(self, run_id: str) -> Run:
+        return next(run for run in self.runs if run.info.run_id == run_id)
+
+    def _search_runs(self, experiments: list[str], filter_string: str, page_token: Any) -> Any:
+        tag, value = re.fullmatch(r"tags\.`(.+)` = '(.+)'", filter_string).groups()  # type: ignore[union-attr]
+        return Page(run for run in self.runs if run.tags.get(tag) == value)
+
+    def _update_run(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
+        run = self._get_run(run_id)
+        run.info.status = status or run.info.status
+        run.tags["mlflow.runName"] = name or run.name
+
+    def _log_batch(
+        self, run_id: str, metrics: Any, params: Any, tags: Any, synchronous: bool
+    ) -> None:
+        run = self._get_run(run_id)
+        assert not {param.key for param in params} & run.params.keys()  # MLflow refuses that
+        run.history += [(each.key, each.step, each.value) for each in metrics]
+        run.params |= {each.key: each.value for each in params}
+        run.tags |= {each.key: each.value for each in tags}
+
+    def _log_text(self, run_id: str, text: str, name: str) -> None:
+        self._get_run(run_id).texts[name] = text
+
+
+class Page(list[Run]):
+    """A page of a search: the last."""
+
+    token = None
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     """Put a stand-in in the place of mlflow, which is an extra."""
     server = Server()
-    mlflow, exceptions = ModuleType("mlflow"), ModuleType("mlflow.exceptions")
+    names = ("mlflow", "mlflow.exceptions", "mlflow.entities")
+    mlflow, exceptions, entities = (ModuleType(name) for name in names)
     mlflow.MlflowClient = server.client  # type: ignore[attr-defined]
     exceptions.MlflowException = MlflowError  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
-    monkeypatch.setitem(sys.modules, "mlflow.exceptions", exceptions)
+    for kind, fields in (
+        ("Metric", ("key", "value", "timestamp", "step")),
+        ("Param", ("key", "value")),
+        ("RunTag", ("key", "value")),
+    ):
+        setattr(entities, kind, namedtuple(kind, fields))
+    for module in (mlflow, exceptions, entities):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     return server
 
 
@@ -72,22 +155,132 @@ def _config(data_dir: Path, run_dir: Path) -> Any:
     return quick_config(data_dir, run_dir, tracking={"mlflow_uri": URI})
 
 
-def test_run_is_recorded(data_dir: Path, tmp_path: Path, server: Server) -> None:
-    """Parameters, counts, the figures of every target and view, the report, and how it ended."""
+def test_a_run_has_a_page_and_each_target_one_below_it(
+    data_dir: Path, tmp_path: Path, server: Server
+) -> None:
+    """What it found in words, settings, counts, seconds and the report; names without hashes."""
     run_pipeline(_config(data_dir, tmp_path / "run"), Silent())
     record = read_json(tmp_path / "run" / "run.json")
-    assert server.calls[:3] == [("get", "planted"), ("create", "planted"), ("run", "7", "planted")]
-    assert server.told("log_param") == {
-        key: record[key] for key in ("seed", "config_sha256", "input_fingerprint", "content_sha256")
+    [parent] = server.parents
+    assert parent.info.status == "FINISHED"
+    until = record["data"]["last_ts"][:10]
+    assert parent.name == f"planted, data until {until}"
+    assert parent.params["experiment.seed"] == str(record["seed"])
+    assert parent.params["data.data_dir"] == str(data_dir)
+    assert parent.tags["interval"] == "1d"
+    assert not [key for key in parent.params if key.startswith(("execution", "output", "tracking"))]
+    assert parent.tags["content_sha256"] == record["content_sha256"]
+    assert parent.tags["result"] == record["message"]
+    assert f"| `{TARGET}` | predictable | " in parent.tags["mlflow.note.content"]
+    metrics = parent.data.metrics
+    assert metrics["count/models"] == record["counts"]["models"] == 10.0
+    assert metrics["seconds/training"] == record["timings_s"]["training"]
+    assert parent.texts == {"report.html": (tmp_path / "run" / "report.html").read_text()}
+    children = server.children(parent)
+    rows = read_rows(tmp_path / "run", "target_ranking/targets")
+    assert children.keys() == {row["target"] for row in rows}
+    assert {run.info.status for run in children.values()} == {"FINISHED"}
+
+
+def test_the_page_of_a_target_has_its_figures(
+    data_dir: Path, tmp_path: Path, server: Server
+) -> None:
+    """Those of the tables: both views, symbols by route, models, folds, and a sentence."""
+    config = quick_config(
+        data_dir, tmp_path / "run", tracking={"mlflow_uri": URI}, evaluation={"n_quantiles": 2}
+    )
+    run_pipeline(config, Silent())
+    page = server.children(server.parents[0])[TARGET]
+    metrics = page.data.metrics
+    for row in read_rows(tmp_path / "run", "target_ranking/targets"):
+        if row["target"] == TARGET:
+            for name in ("skill", "std_error", "t_stat", "q_value"):
+                assert metrics[f"{row['view']}/{name}"] == row[name]
+    routes = read_rows(tmp_path / "run", "routing/routes")
+    found = Counter(row["route"] for row in routes if row["target"] == TARGET)
+    assert {
+        name.removeprefix("symbols/"): value
+        for name, value in metrics.items()
+        if name.startswith("symbols/")
+    } == found
+    worth = read_rows(tmp_path / "run", "evaluation/jobs")
+    assert (metrics["worth/hit_rate"], page.tags["family"], page.tags["worth"]) in {
+        (row["hit_rate"], row["family"], row["reason"])
+        for row in worth
+        if row["view"] == "cross_sectional"
     }
-    metrics = server.told("log_metric")
-    assert metrics["count/models"] == 10.0
-    assert 0.2 < metrics[f"{TARGET}/cross_sectional/skill"] < 0.6
-    assert metrics[f"{TARGET}/symbol_specific/q_value"] < 0.05
-    assert server.told("set_tag") == {"message": record["message"]}
-    page = (tmp_path / "run" / "report.html").read_text()
-    assert ("log_text", "r1", page, "report.html") in server.calls
-    assert server.calls[-1] == ("set_terminated", "r1", "FINISHED")
+    folds = [step for name, step, _ in page.history if name == "cross_sectional/skill_by_fold"]
+    assert folds == sorted(folds)
+    assert len(folds) == len(read_json(tmp_path / "run" / "run.json")["folds"])
+    assert page.tags["verdict"] == "predictable"
+    assert page.tags["mlflow.note.content"].startswith(f"{TARGET} is predictable in the ")
+
+
+def test_the_same_command_writes_nothing_twice(
+    data_dir: Path, tmp_path: Path, server: Server
+) -> None:
+    """A run that is continued or repeated has one page, as has one with other workers."""
+    config = _config(data_dir, tmp_path / "run")
+    server.down_at = "log_text"  # as if it had died on the way
+    run_pipeline(config, Silent())
+    [parent] = server.parents
+    assert (parent.info.status, parent.texts) == ("RUNNING", {})
+    server.down_at = None
+    run_pipeline(config, Silent())
+    assert [run.info.status for run in server.parents] == ["FINISHED"]
+    n_runs, before = len(server.runs), [list(run.history) for run in server.runs]
+    other = quick_config(
+        data_dir,
+        tmp_path / "run",
+        tracking={"mlflow_uri": URI},
+        execution={"executor": "serial", "max_attempts": 7},
+    )
+    run_pipeline(other, Silent())
+    assert len(server.runs) == n_runs
+    kept = [
+        [told for told in run.history if not told[0].startswith(("cost/", "seconds/"))]
+        for run in server.runs
+    ]
+    assert kept == [
+        [told for told in history if not told[0].startswith(("cost/", "seconds/"))]
+        for history in before
+    ]
+
+
+def test_other_data_are_another_page(tmp_path: Path, server: Server) -> None:
+    """Models that are trained anew on more bars are compared with those before: both stay."""
+    tables = planted_panel(symbol_names(3))
+    earlier = {symbol: table.slice(0, 280) for symbol, table in tables.items()}
+    data_dir = write_panel(tmp_path / "data", earlier)
+    run_pipeline(_config(data_dir, tmp_path / "run"), Silent())
+    first = list(server.parents)
+    write_panel(data_dir, tables)
+    run_pipeline(_config(data_dir, tmp_path / "run"), Silent())
+    assert server.parents[:1] == first
+    assert len(server.parents) == 2
+    assert server.parents[0].tags["content_sha256"] != server.parents[1].tags["content_sha256"]
+    assert server.children(server.parents[0]).keys() == server.children(server.parents[1]).keys()
+
+
+def test_a_run_that_fails_says_why_until_it_succeeds(
+    data_dir: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is red with the error; the same command mends it."""
+    config = _config(data_dir, tmp_path / "run")
+    with monkeypatch.context() as broken:
+        broken.setattr("ray_pipeline.pipeline.judge_challenger", _failing)
+        with pytest.raises(ExecutionError, match="planted"):
+            run_pipeline(config, Silent())
+    [parent] = server.parents
+    assert parent.info.status == "FAILED"
+    assert parent.tags["error"] == "planted"
+    run_pipeline(config, Silent())
+    assert server.parents == [parent]
+    assert (parent.info.status, parent.tags["error"]) == ("FINISHED", "")
+
+
+def _failing(*given: object) -> None:
+    raise ExecutionError("planted")
 
 
 def test_server_that_is_down_stops_the_run_before_it_starts(
@@ -113,12 +306,11 @@ def test_server_that_goes_down_does_not_undo_the_run(
             """Keep the sentence."""
             said.append(text)
 
-    server.down_at = "log_metric"
+    server.down_at = "log_batch"
     run_pipeline(_config(data_dir, tmp_path / "run"), Heard())
     assert read_json(tmp_path / "run" / "run.json")["status"] == "done"
-    assert said[-1] == (
-        "warning: MLflow did not take the whole record of this run: connection refused"
-    )
+    warning = "warning: MLflow did not take the whole record of this run: connection refused"
+    assert said[-2:] == [warning, f"in MLflow: {URI}/#/experiments/7/runs/r0"]
 
 
 def test_mlflow_is_an_extra(
