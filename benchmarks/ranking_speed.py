@@ -152,7 +152,7 @@ _PANEL: dict[str, Any] = {}
 
 
 def _start_worker(panel: Panel) -> None:
-    # Workers of a run hold the pool in shared memory, ready: it is no part of what is compared.
+    # Workers of a run hold the pool in shared memory, ready: it is not part of what is compared.
     _PANEL["panel"], _PANEL["pool"] = panel, panel.pool()
 
 

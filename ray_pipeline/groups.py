@@ -50,7 +50,7 @@ class RowGroups:
 
     @classmethod
     def from_column(cls, column: pa.ChunkedArray, subject: str) -> RowGroups:
-        """Take a column of text or of whole numbers; nulls, NaN and empty text are no group.
+        """Take a column of text or of whole numbers; nulls, NaN and empty text are not a group.
 
         Parameters
         ----------

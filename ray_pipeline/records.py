@@ -78,8 +78,9 @@ TARGET_PATTERNS = (
     *("fwd_value_*", "fwd_mean_*", "fwd_sum_*", "fwd_change_*", "excess_mean_*"),
     *("y", "target", "label"),
 )
-"""Names of targets unless the config says otherwise. Whatever it says, such a column is no feature
-without being asked for: who wants to predict a few targets has not made features of the others."""
+"""Names of targets unless the config says otherwise. Whatever it says, such a column is not a
+feature without being asked for: who wants to predict a few targets has not made features of the
+others."""
 
 DEFAULT_LABELS = ("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0")
 """Targets computed of bars unless the config names others; of a series they stand for its own."""

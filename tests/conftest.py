@@ -24,7 +24,7 @@ from slowness import SLOW_MODULES, SLOW_SERVERS
 
 from ray_pipeline.storage import FileSystem, RunDirectory, open_filesystem
 
-# A busy machine is no failure: tests assert no time.
+# A busy machine is not a failure: tests assert no time.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
@@ -35,7 +35,7 @@ def pytest_runtest_protocol(
 ) -> Generator[None, object, object]:
     """Have one module at a time use Ray, whatever processes run tests beside this one.
 
-    Two Rays are more than two cores bear. The wait is no part of a test's time.
+    Two Rays are more than two cores bear. The wait is not part of a test's time.
     """
     if item.get_closest_marker("ray") is not None:
         fcntl.flock(environment.RAY_LOCK, fcntl.LOCK_EX)

@@ -626,7 +626,7 @@ class TestOverrides:
     def test_override_below_a_wrong_section_leaves_the_blame_with_the_file(
         self, refuse: Refuse
     ) -> None:
-        """An override cannot go into a section that is no mapping."""
+        """An override cannot go into a section that is not a mapping."""
         lines = refuse("data: 5\n", ["data.interval=5m"])
         assert lines == ["run.yaml:1: data: found 5; must be a mapping of keys to values"]
 
@@ -692,7 +692,7 @@ class TestCredentials:
         assert "HUSH" not in str(caught.value)
 
     def test_results_have_options_of_their_own(self, load: Load) -> None:
-        """They are no options, some, or (null) those of the data; the folder stays as it was."""
+        """They are not options, some, or (null) those of the data; the folder stays as it was."""
         for text, expected in (("null", None), ("{}", {}), ("{anon: false}", {"anon": False})):
             output = load(f"{MINIMAL}output: {{storage_options: {text}}}\n").output
             assert output.storage_options == expected

@@ -77,7 +77,7 @@ def _document(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
     text = "\n".join(_lines(capsys, *arguments, "--json"))
 
     def refuse(constant: str) -> NoReturn:
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
 

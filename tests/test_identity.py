@@ -37,7 +37,7 @@ def unit_function():
     "planted/typed.py": "import pandas\n",
     "planted/late.py": "import planted.rooms.windows as windows\nimport fsspec, yaml\n",
     "planted/report.py": "from planted import stage\nimport jinja2\n",
-    "planted/rooms/__init__.py": "import planted.stage  # a circle is no harm\n",
+    "planted/rooms/__init__.py": "import planted.stage  # a circle is not harm\n",
     "planted/rooms/walls.py": "",
     "planted/rooms/doors.py": "import scipy.stats\n",
     "planted/rooms/windows.py": "",

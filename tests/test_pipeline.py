@@ -160,7 +160,7 @@ def test_predictions_are_out_of_sample_and_true(done_run: Path) -> None:
 
 
 def test_worth_of_planted_predictions(done_run: Path) -> None:
-    """Own models earn what was planted; four symbols are no cross-section of five quantiles."""
+    """Own models earn what was planted; four symbols are not a cross-section of five quantiles."""
     rows = read_rows(done_run, "evaluation/jobs")
     jobs = read_json(done_run / "training_plan.json")["jobs"]
     assert [row["job_id"] for row in rows] == [job["job_id"] for job in jobs]

@@ -62,7 +62,7 @@ def test_stage_of_the_user_is_named(clock: Clock) -> None:
 
 
 def test_every_stage_has_words_and_a_place_in_the_status() -> None:
-    """As units are named in the code; shared values are none, and labeling is no part of a run."""
+    """As units are named in the code; shared values are none, and labeling is not part of a run."""
     package = Path(ray_pipeline.__file__).parent
     found = {
         str(call.args[0].value)

@@ -31,7 +31,7 @@ def _names(groups: RowGroups) -> list[str | None]:
 def test_text_and_whole_numbers_are_groups(
     values: list[Any], kind: pa.DataType, expected: list[str | None]
 ) -> None:
-    """By the name that a person reads; what is missing or empty is no group."""
+    """By the name that a person reads; what is missing or empty is not a group."""
     column = pa.chunked_array([pa.array(values, kind)], kind)
     assert _names(RowGroups.from_column(column, "it")) == expected
 

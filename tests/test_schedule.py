@@ -100,7 +100,7 @@ def test_a_restated_bar_changes_the_result(tmp_path: Path) -> None:
 
 
 def test_labels_that_look_beyond_the_date_are_not_known(tmp_path: Path) -> None:
-    """A labeled panel has them in its files: they are no part of a run up to the date."""
+    """A labeled panel has them in its files: they are not part of a run up to the date."""
     whole = _config(tmp_path, "whole", 290)
     run_pipeline(whole, Silent())
     until = read_json(tmp_path / "whole/run.json")["data"]["until"]

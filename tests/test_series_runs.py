@@ -114,7 +114,8 @@ def test_returns_without_memory_are_not(tmp_path):
     assert "fwd_change_3mo with a correlation of 0.7" in told
     assert "fwd_mean" not in told
     assert (
-        "a skill of that size is no discovery" in (tmp_path / "run_n" / "report.html").read_text()
+        "a skill of that size is not a "
+        "discovery" in (tmp_path / "run_n" / "report.html").read_text()
     )
 
 
@@ -157,7 +158,7 @@ def test_check_tells_what_a_series_is(tmp_path, capsys):
 
 
 def test_zeros_before_a_series_begins_are_told(tmp_path, capsys):
-    """An item that was not there yet is no item that nobody wanted."""
+    """An item that was not there yet is not an item that nobody wanted."""
     panel = _sales(tmp_path / "panel", 0.0, 4)
     days = np.datetime64("2021-01-01") + np.arange(N_DAYS)
     sold = np.where(np.arange(N_DAYS) < 200, 0, 1 + np.arange(N_DAYS) % 3)

@@ -134,7 +134,7 @@ def test_keys_that_do_not_go_together(
 
 
 def test_closes_of_months_are_refused_unless_their_dates_count() -> None:
-    """A month before the close is no fixed time; the date of the close is."""
+    """A month before the close is not a fixed time; the date of the close is."""
     config = quick_config("data", "run", data={"stamp": "close"})
     with pytest.raises(ConfigError, match="those of 1mo are not all as long"):
         request_of(config, "1mo")

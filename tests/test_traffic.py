@@ -26,7 +26,7 @@ def test_latency_is_a_mean() -> None:
 
 
 def test_files_of_a_store_are_requests() -> None:
-    """Each put and each read, of any store that is no disk."""
+    """Each put and each read, of any store that is not a disk."""
     run = RunDirectory("memory://traffic/run")
     before = traffic().n_requests
     run.write_json("a.json", {})

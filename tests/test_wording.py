@@ -45,7 +45,7 @@ def test_every_time_can_be_read_back(time_ns: int) -> None:
 
 
 def test_nothing_long_is_compared() -> None:
-    """A key of a megabyte is no slip of the finger, and comparing it would take minutes."""
+    """A key of a megabyte is not a slip of the finger, and comparing it would take minutes."""
     assert closest("stauts", ["run", "status"]) == "status"
     assert closest("zzz", ["run", "status"]) is None
     assert closest("status" * 1_000_000, ["status"]) is None

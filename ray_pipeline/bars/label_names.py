@@ -102,7 +102,7 @@ def is_label_name(name: str) -> bool:
 
 
 def find_label(name: str) -> Label | None:
-    """Read a label's name; None where it is no label's.
+    """Read a label's name; None where it is not the name of a label.
 
     A plain number of bars (``fwd_ret_12``) is accepted only where no distance follows, since
     ``y_will_peak_12_2`` could be read in two ways.
@@ -134,7 +134,7 @@ def parse_label(name: str) -> Label:
     Raises
     ------
     ConfigError
-        When the name is no label's. The message lists the accepted forms.
+        When the name is not the name of a label. The message lists the accepted forms.
     """
     label = find_label(name)
     if label is None:
@@ -146,7 +146,7 @@ def parse_label(name: str) -> Label:
         # Of several symbols, and so read elsewhere; who looks for a name looks here.
         forms.append("excess_ret_{h}")
         raise ConfigError(
-            f"labeling.targets: {name!r} is no target that bars give. Accepted are "
+            f"labeling.targets: {name!r} is not a target that bars give. Accepted are "
             f"{', '.join(forms[:-1])} and {forms[-1]}, where h is a horizon such as 60m, 4h, 5d "
             "(sessions), 3mo or 12b (bars), and k, up and down > 0 are the barriers' distances in "
             "deviations: fwd_ret_5d, y_will_peak_60m_0.8, y_first_touch_12b_2.0_1.0."

@@ -93,7 +93,7 @@ def target_task(name: str) -> Task:
     Raises
     ------
     ConfigError
-        When the name is no label's.
+        When the name is not the name of a label.
     """
     return parse_label(name).task
 
@@ -110,7 +110,7 @@ def target_lookback(name: str) -> int:
     Raises
     ------
     ConfigError
-        When the name is no label's.
+        When the name is not the name of a label.
     """
     return parse_label(name).lookback
 
@@ -142,7 +142,7 @@ def compute_targets(
     Raises
     ------
     ConfigError
-        When a name is no label's, or its horizon is not a whole number of bars.
+        When a name is not the name of a label, or its horizon is not a whole number of bars.
     """
     clock = clock or find_clock(bars.time_ns, interval)
     series = LabelSeries(bars, steps_between(bars.time_ns, clock))

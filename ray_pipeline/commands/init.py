@@ -90,7 +90,7 @@ def _tell_import(wanted: ImportProposal, *, as_json: bool) -> int:
         put(f"next      {wanted.command}")
     needs = "" if wanted.open is None else f" It needs more than was found: {wanted.open}"
     complain(
-        "these paths do not tell the symbol, or are no Parquet: an import brings them into the "
+        "these paths do not tell the symbol, or are not Parquet: an import brings them into the "
         f"layout and writes the config.{needs}"
     )
     return 2

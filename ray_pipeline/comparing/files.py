@@ -1,4 +1,4 @@
-"""The first difference of two files that are no tables: JSON by its values, others by bytes (pure).
+"""Find where two files other than tables first differ: JSON by value, the rest by bytes (pure).
 
 Equal is what the content hash takes for equal.
 """

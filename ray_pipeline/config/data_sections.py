@@ -258,7 +258,7 @@ class ColumnsConfig(Section):
     )
     by_products: NameList = Field(
         default=tuple(_BY_PRODUCTS.split()),
-        description="Patterns of columns that know the future but are no targets: never a "
+        description="Patterns of columns that know the future but are not targets: never a "
         "feature; they win over targets (mfe_share_* over mfe_*).",
     )
     features: Choices[Text] = Field(

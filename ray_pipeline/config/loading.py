@@ -62,7 +62,7 @@ def load_experiment_config(
 def parse_experiment_config(
     text: str | bytes, source: str, overrides: Sequence[str] = (), name: str | None = None
 ) -> ExperimentConfig:
-    """Read a config that is no local file, such as the ``config.yaml`` of a run directory.
+    """Read a config that is not a local file, such as the ``config.yaml`` of a run directory.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def read_config_values(text: str | bytes, source: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        When it is no mapping in valid YAML.
+        When it is not a mapping in valid YAML.
     """
     document = _read(text, source)
     if document.problems:

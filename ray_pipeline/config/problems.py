@@ -159,7 +159,7 @@ def _did_you_mean(found: str, choices: list[str]) -> str:
 
 
 def _field(path: Path, root: type[BaseModel]) -> Any:
-    """Give pydantic's record of the key at a path, or None where the path is no key."""
+    """Give pydantic's record of the key at a path, or None where the path is not a key."""
     annotation: Any = root
     for step in path[:-1]:
         annotation = child(annotation, step)

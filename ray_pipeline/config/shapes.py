@@ -55,7 +55,7 @@ def child(annotation: Any, step: str | int) -> Any:
 
 
 def section_fields(annotation: Any) -> dict[str, Any] | None:
-    """Give the annotation of every key of a section, or None where it is no section."""
+    """Give the annotation of every key of a section, or None where it is not a section."""
     section = section_of(annotation)
     if section is None:
         return None

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _N_SHOWN = 5
-# More than one, because the markers that some tools leave (``symbol=A_$folder$``) are no folders.
+# More than one, because the markers that some tools leave (``symbol=A_$folder$``) are not folders.
 _N_PROBED = 20
 _N_LEVELS = 8
 

@@ -233,7 +233,7 @@ def _evaluate(context: StageContext) -> None:
 
 
 def _impossible(jobs: Sequence[EvaluatedRow]) -> list[str]:
-    """Tell of portfolios that swing as no returns do: their labels are no fractions.
+    """Tell of portfolios that swing as no returns do: their labels are not fractions.
 
     A year's deviation follows from the mean of a period and the Sharpe ratio of a year. That of
     coins against each other is about 1; percent are a hundred times what they mean.
@@ -249,7 +249,7 @@ def _impossible(jobs: Sequence[EvaluatedRow]) -> list[str]:
     worst = max(found, key=lambda target: found[target])
     return [
         f"portfolios of {some_of(sorted(found), at_most=5)} swing by {100 * found[worst]:,.0f} % a "
-        f"year at {worst}: these labels are no returns as fractions (0.01 is 1 %), so that what "
+        f"year at {worst}: these labels are not returns as fractions (0.01 is 1 %), so that what "
         "costs take and what breaks even is wrong. Give percent divided by 100, or leave the "
         "target out of evaluation.return_targets."
     ]

@@ -158,7 +158,7 @@ class XGBoostFamily:
         content = only_file(self.name, files, _FILE)
         with reading(self.name, _FILE, xgb.core.XGBoostError):
             if not {"learner", "version"} <= json.loads(content).keys():
-                raise ValueError("it is no document of XGBoost's")
+                raise ValueError("it is not a document of XGBoost's")
             model = XGBoostModel(content)
             model._scale  # noqa: B018  # parsed now, not at the first prediction
             return model

@@ -262,7 +262,7 @@ def plan_columns(
                     "number."
                 )
             if kind is None:
-                left[in_file] = f"{kinds[in_file]} is no type that is read"
+                left[in_file] = f"{kinds[in_file]} is not a type that is read"
             elif name in (TIME, *TIME_COLUMNS):
                 left[in_file] = "a second time"
             elif _is_index(in_file):

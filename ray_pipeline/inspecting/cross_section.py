@@ -123,7 +123,7 @@ def compute_cross_section(
 ) -> TableRequest:
     """Compute the cross-sectional columns of bars or series, and say where they are.
 
-    A symbol whose unit fails is left out (the runner's ledger has it), and is no member then.
+    A symbol whose unit fails is left out (the runner's ledger has it), and is not a member then.
 
     Parameters
     ----------
@@ -135,9 +135,9 @@ def compute_cross_section(
     request
         Columns, of which those with cross-sectional names are computed.
     members
-        Symbols of the reference set, the batch of the run. Those of them that have no data here
-        are not compared with; `CrossSection.warning` says so. Symbols that are no members are
-        placed against those that are.
+        Symbols of the reference set, the batch of the run. Those of them that have no data here are
+        not compared with; `CrossSection.warning` says so. Symbols that are not members are placed
+        against those that are.
     block_bytes
         Bytes of a block; changes no value.
 

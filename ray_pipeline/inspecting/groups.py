@@ -290,7 +290,7 @@ def _nowhere(
         kinds |= {name: column_kind(arrow_type) for name, arrow_type in each.columns}
     texts = sorted(name for name, kind in kinds.items() if kind == "text" and name != "symbol")
     in_files = f"their text columns are {some_of(texts)}" if texts else "they have no text column"
-    message = f"columns.group={column!r} is no column of the symbols' files ({in_files})"
+    message = f"columns.group={column!r} is not a column of the symbols' files ({in_files})"
     if universe_columns:
         message += f", nor of data.universe, which has {some_of(list(universe_columns))}"
     else:

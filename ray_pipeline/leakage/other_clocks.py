@@ -297,7 +297,7 @@ class _Judged:
     value
         Of the finding.
     acquitted
-        The limit of the config from which on this would be no leak; 0 where none helps.
+        The limit of the config from which on this would be not a leak; 0 where none helps.
     reason
         Writes the reason, given the largest of these limits.
     """

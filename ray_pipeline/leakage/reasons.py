@@ -138,7 +138,7 @@ def reason_of_balance(findings: Findings, n_tested: int) -> str:
 
 
 def reason_of_bars_ahead(findings: Findings, n_tested: int) -> str:
-    """Tell of a feature that says too much of a span of bars that is no target's."""
+    """Tell of a feature that says too much of a span of bars that is not the name of a target."""
     span = int(np.median([f["span"] for f in findings]))
     earlier = float(np.mean([abs(f["earlier"]) for f in findings]))
     highest = max(f["value"] for f in findings)

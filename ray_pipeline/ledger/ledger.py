@@ -271,7 +271,7 @@ class PredictionLedger:
             return LedgerPart(**parse_json(content))
         except (ValueError, TypeError) as error:
             raise DamagedFileError(
-                f"{self._run.uri}/{FOLDER}/{name} is no record of a ledger: {error}."
+                f"{self._run.uri}/{FOLDER}/{name} is not a record of a ledger: {error}."
             ) from error
 
     def _table(self, name: str, schema: pa.Schema) -> pa.Table:
@@ -312,7 +312,7 @@ def last_update(run: RunDirectory) -> dict[str, Any] | None:
     except DamagedFileError as error:
         raise DamagedFileError(f"{error} {what_to_do}") from error
     if not isinstance(found, dict):
-        raise DamagedFileError(f"{run.uri}/{UPDATE} is no mapping. {what_to_do}")
+        raise DamagedFileError(f"{run.uri}/{UPDATE} is not a mapping. {what_to_do}")
     return found
 
 

@@ -47,7 +47,7 @@ def alphalens_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        For a binary target, whose labels are no returns.
+        For a binary target, whose labels are not returns.
     """
     task, horizon = trained.outcomes.get(target, (None, 0))
     if task == "binary":

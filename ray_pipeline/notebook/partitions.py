@@ -156,7 +156,7 @@ def _readable(table: pa.Table, needed: set[str]) -> tuple[pa.Table, dict[str, st
             is_coded = pa.types.is_dictionary(column.type)
             columns[name] = column.cast(column.type.value_type) if is_coded else column
         elif kind is None:
-            left[name] = f"{column.type} is no type that is read"
+            left[name] = f"{column.type} is not a type that is read"
         elif pa.types.is_null(kind):
             left[name] = "it has no value"
         else:

@@ -124,4 +124,4 @@ def _no_model(results: Results, contents: RunContents, evaluated: pa.Table, targ
         return f"{results.uri}: {target} was ranked and has no model; {have}"
     near = closest(target, known)
     meant = f" Did you mean {near!r}?" if near else ""
-    return f"{results.uri}: {target} is no target of the run; {have}{meant}"
+    return f"{results.uri}: {target} is not a target of the run; {have}{meant}"

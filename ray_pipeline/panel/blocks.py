@@ -23,7 +23,7 @@ __all__ = ["Block", "Blocks", "clean_blocks"]
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 WHOLE_BYTES = 64 << 20
-"""Decoded bytes of a symbol that is read in one go: its times are no request of their own."""
+"""Decoded bytes of a symbol that is read in one go: its times are not a request of their own."""
 
 BLOCK_BYTES = 32 << 20
 """Decoded bytes of a block of a longer one, unless a single column of a row group has more.

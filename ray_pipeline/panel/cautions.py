@@ -25,7 +25,7 @@ __all__ = ["panel_warnings", "unused_patterns"]
 _NOTABLE_ABSENCE = 0.05
 _NS = 10**9
 _DAY_NS = 86_400 * _NS
-# A bar length that fewer than this share of the steps have is no good description of the data.
+# A bar length that fewer than this share of the steps have is not a good description of the data.
 _REGULAR_SHARE = 0.5
 
 

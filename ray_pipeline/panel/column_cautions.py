@@ -96,7 +96,7 @@ def foretold_targets(
         yield (
             "the last value and the mean of as many rows as the horizon has tell by themselves "
             f"{some_of(told, at_most=_MOST_NAMED)}, over a symbol's own time in the median of the "
-            "symbols: a skill of that size is no discovery"
+            "symbols: a skill of that size is not a discovery"
         )
 
 

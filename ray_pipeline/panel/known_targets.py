@@ -45,7 +45,7 @@ def find_known_targets(
     is known there too. Of the others those are found
 
     * that equal a feature, or another target, some rows earlier, and begin that much later or are
-      called a lag: a label that was shifted back in time is no label;
+      called a lag: a label that was shifted back in time is not a label;
     * that the path of a column of returns up to each row explains, in level and in changes, while
       the path after it does not; see `ray_pipeline.panel.trailing`.
 

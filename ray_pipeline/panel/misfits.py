@@ -68,7 +68,7 @@ def _misfiled(inspections: Sequence[Outlined], symbols: Collection[str]) -> dict
             value, uri = (of_batch or named)[0]
             found[symbol] = (
                 f"symbol {symbol}: {uri} says inside that it is of {value!r}. Move the file to "
-                "where it belongs; if the column is no symbol, set data.columns: {symbol: null}."
+                "where it belongs; if the column is not a symbol, set data.columns: {symbol: null}."
             )
     return found
 

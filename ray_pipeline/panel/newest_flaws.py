@@ -37,7 +37,7 @@ class NewestFlaw(NamedTuple):
 def newest_flaws(bars: Bars, since_ns: int) -> tuple[NewestFlaw, ...]:
     """Find what is wrong with bars from a time on, in the order of time.
 
-    Bars without a price or volume that moves are no sign: a symbol that nobody trades has such.
+    Bars without a price or volume that moves are not a sign: a symbol that nobody trades has such.
     """
     fields = np.column_stack([bars.open, bars.high, bars.low, bars.close, bars.volume])
     if not len(fields):

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 ADJUSTED_IGNORED = (
-    "an adjusted price or volume, which is no feature unless columns.features names it"
+    "an adjusted price or volume, which is not a feature unless columns.features names it"
 )
 """Why such a column beside bars is not used; it may be read in the place of another, though."""
 
@@ -83,13 +83,13 @@ def resolve_roles(
     1. The time column: `time_column`, else ``ts``, ``timestamp``, ``datetime``, ``date``. Further
        columns of these names are ignored.
     2. ``symbol``. The symbol itself is read from the path, never from this column. The column of
-       groups is ignored: it says who is compared with whom, and is no feature.
+       groups is ignored: it says who is compared with whom, and is not a feature.
     3. Label by-products, before targets, because ``mfe_share_5d`` also looks like ``mfe_*``.
     4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So
        does a column that is a target by default where ``columns.targets`` asks for fewer, unless
        ``columns.features`` names it.
     5. The bar fields, and adjusted prices beside them. Raw price and volume levels say which year
-       it is, and differ between symbols by their unit alone, so they are no features of a model
+       it is, and differ between symbols by their unit alone, so they are not features of a model
        that has to hold out of sample, unless ``columns.features`` names one.
     6. Features: every other numeric or boolean column that ``columns.features`` matches and
        ``columns.exclude_features`` does not. Everything else is ignored with its reason.
@@ -200,7 +200,7 @@ def columns_beside(
         if is_cross_sectional(name):
             ignored.append((name, "its name is that of a column which compares symbols"))
         elif what is not None and name not in named:
-            reason = f"{what}, which is no feature unless columns.features names it"
+            reason = f"{what}, which is not a feature unless columns.features names it"
             ignored.append((name, reason))
         else:
             features.append(name)

@@ -93,8 +93,7 @@ class PanelSummary:
         Targets by their names that earlier rows determine. Those of which all is known at their
         row are among the features.
     dropped
-        (feature, kind, reason) of columns that are no features unless named: see
-        `find_telltales`.
+        (feature, kind, reason) of columns that are not features unless named: see `find_telltales`.
     warnings
         Sentences for the user.
     functions

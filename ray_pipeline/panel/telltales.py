@@ -28,7 +28,7 @@ def is_index_name(name: str) -> bool:
 def find_telltales(
     names: Sequence[str], inspections: Sequence[InspectedColumns], patterns: Iterable[str]
 ) -> dict[str, tuple[Telltale, str]]:
-    """Find those of `names` that are no features, with kind and reason.
+    """Find those of `names` that are not features, with kind and reason.
 
     * ``index``: called like an index that pandas kept.
     * ``counter``, ``clock``: go the same way in every symbol, with every row or resting at times.

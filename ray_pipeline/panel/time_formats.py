@@ -135,7 +135,9 @@ def _pattern(format_text: str) -> str:
         if directive is not None:
             if directive not in _DIRECTIVES:
                 known = " ".join(f"%{name}" for name in _DIRECTIVES)
-                raise ConfigError(f"%{directive} is no directive that is read; those are {known}")
+                raise ConfigError(
+                    f"%{directive} is not a directive that is read; those are {known}"
+                )
             pieces.append(_DIRECTIVES[directive])
     pattern = "".join(pieces)
     repeated = [
@@ -178,7 +180,7 @@ def _century(year: _Ints) -> _Ints:
 
 def _month(text: pa.Array) -> _Ints:
     places = pc.index_in(pc.utf8_lower(text), pa.array(_MONTHS, pa.large_string()))
-    # What is no month becomes month 0, which no calendar has.
+    # What is not a month becomes month 0, which no calendar has.
     return _whole(pc.add(pc.fill_null(places, -1), 1))
 
 

@@ -168,7 +168,7 @@ def require_value(columns: Sequence[tuple[str, str]]) -> None:
     Raises
     ------
     DataError
-        When it is not there, or is no number.
+        When it is not there, or is not a number.
     """
     types = dict(columns)
     if VALUE not in types:

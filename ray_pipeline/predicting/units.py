@@ -271,7 +271,7 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
     }
     written = with_meanings(scores, meanings.values(), schema)
     n_scored = written.num_rows
-    # Where a symbol is no member it has no standing.
+    # Where a symbol is not a member it has no standing.
     written = _inside(written, written["ts"].cast(pa.int64()).to_numpy(), spec.membership)
     times = written["ts"].cast(pa.int64()).to_numpy()
     reader.run.write_table(spec.name, written)

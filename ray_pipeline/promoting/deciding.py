@@ -185,7 +185,7 @@ def decide(compared: Sequence[Compared]) -> Verdict:
 
     Significant is a one-sided p below `ALPHA` after Holm over all targets and views that could be
     compared. Where none could, there is nothing for it nor against it. It serves then, since it has
-    learned from newer data, and the verdict says that this is no evidence.
+    learned from newer data, and the verdict says that this is not evidence.
     """
     adjusted = holm(np.array([each.p_worse for each in compared], dtype=np.float64))
     measured = [each for each in compared if each.is_measured]

@@ -93,7 +93,7 @@ def write_quickstart(dest: str, tables: Mapping[str, pa.Table]) -> str:
     Raises
     ------
     ConfigError
-        When `dest` is no local folder, or holds something else than an earlier quickstart.
+        When `dest` is not a local folder, or holds something else than an earlier quickstart.
     """
     _check_dest(dest)
     folder = RunDirectory(dest)
@@ -111,7 +111,7 @@ def write_quickstart(dest: str, tables: Mapping[str, pa.Table]) -> str:
 def quickstart_config(dest: str = _DEST_IN_CONFIG) -> str:
     """Return the commented config of a quickstart in the folder `dest`, as YAML."""
     text = files("ray_pipeline.quickstart").joinpath(CONFIG).read_text(encoding="utf-8")
-    # A function as the replacement: a backslash in a path is no escape.
+    # A function as the replacement: a backslash in a path is not an escape.
     return re.sub(
         rf"\b{_DEST_IN_CONFIG}/[\w=./]+",
         lambda match: _yaml(dest + match[0].removeprefix(_DEST_IN_CONFIG)),
@@ -126,7 +126,9 @@ def _yaml(path: str) -> str:
 
 def _check_dest(dest: str) -> None:
     if "://" in dest:
-        raise ConfigError(f"quickstart: {dest} is no local folder; give one, such as quickstart.")
+        raise ConfigError(
+            f"quickstart: {dest} is not a local folder; give one, such as quickstart."
+        )
     if os.path.exists(dest) and not os.path.isdir(dest):
         raise ConfigError(f"quickstart: {dest} is a file; give a folder that is new or empty.")
     if not os.path.isdir(dest) or not os.listdir(dest):

@@ -130,7 +130,7 @@ def write_data_section(contents: RunContents) -> DataSection:
     by_symbol = {} if known is None else known.symbols
     findings = merge_findings({symbol: facts.findings for symbol, facts in by_symbol.items()})
     leaks = _rows(contents.leaks)
-    # A symbol whose data cannot be used is listed as left out, and is no failure of the run.
+    # A symbol whose data cannot be used is listed as left out, and is not a failure of the run.
     failures = [
         row for row in _rows(contents.failures) if row["kind"] != "data" or row["symbol"] is None
     ]

@@ -97,7 +97,7 @@ class NotTarget(Record):
 
 
 class NotFeature(Record):
-    """A column that tells the row, the time or the symbol, and is no feature unless named."""
+    """A column that tells the row, the time or the symbol, and is not a feature unless named."""
 
     column: str
     kind: str

@@ -126,7 +126,7 @@ def duration(seconds: float | None) -> str:
 def moment(iso: Any) -> str:
     """Write an ISO time to the minute, without the time of day at midnight.
 
-    What is no ISO time is given back as it is: the page shows what the run recorded.
+    What is not an ISO time is given back as it is: the page shows what the run recorded.
     """
     if not isinstance(iso, str) or not iso:
         return DASH

@@ -179,7 +179,7 @@ def own_features(choice: FoldChoice, alike: Floats, limit: float, top_m: int | N
 def _first_of_each_kind(ranked: Sequence[int], twins: Mapping[int, int]) -> dict[int, int]:
     """Keep the best of the features that say the same: by the best of all its twins.
 
-    The best of all may be no candidate itself (too seldom chosen): then another speaks for it.
+    The best of all may be not a candidate itself (too seldom chosen): then another speaks for it.
     """
     kept: dict[int, int] = {}
     for j in ranked:

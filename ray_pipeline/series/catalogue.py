@@ -304,7 +304,7 @@ def _known(name: str, interval: Interval) -> SeriesFeature:
         close = get_close_matches(name, [*series_set(interval), SERIES_SET], n=1)
         suggestion = f"Did you mean {close[0]!r}?" if close else "There is none like it."
         raise ConfigError(
-            f"labeling.features: {name!r} is no feature of a series. {suggestion} "
+            f"labeling.features: {name!r} is not a feature of a series. {suggestion} "
             f"`ray-pipeline features {SERIES_SET}` lists them; other windows and seasons have "
             "names like theirs (mean_30, season_lag_14d). The sets of bars are for bars alone."
         )

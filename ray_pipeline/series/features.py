@@ -53,7 +53,7 @@ def compute_series_features(
     Raises
     ------
     ConfigError
-        When a name is no feature of a series.
+        When a name is not a feature of a series.
     """
     values = np.empty((len(series), len(names)), order="F")
     if not len(series):
@@ -63,7 +63,7 @@ def compute_series_features(
         for column, name in enumerate(names):
             feature = find_feature(name)
             if feature is None:
-                raise ConfigError(f"labeling.features: {name!r} is no feature of a series.")
+                raise ConfigError(f"labeling.features: {name!r} is not a feature of a series.")
             computed = _FUNCTIONS[feature.kind](own, feature)
             values[:, column] = np.where(np.isfinite(computed), computed, np.nan)
     return values

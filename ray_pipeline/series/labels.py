@@ -67,7 +67,7 @@ _ALL_WEEK = 360  # days of a year from which on a series runs on weekends too
 
 
 def find_series_label(name: str) -> str | None:
-    """Return the kind of a series' label by its name; None where it is no label's.
+    """Return the kind of a series' label by its name; None where it is not the name of a label.
 
     Examples
     --------
@@ -84,13 +84,13 @@ def series_target_task(name: str) -> Task:
     Raises
     ------
     ConfigError
-        When the name is no label's. The message lists the accepted forms.
+        When the name is not the name of a label. The message lists the accepted forms.
     """
     kind = find_series_label(name)
     if kind is None:
         forms = [f"{known}_{{h}}" for known in SERIES_LABEL_KINDS]
         raise ConfigError(
-            f"labeling.targets: {name!r} is no target that a series gives. Accepted are "
+            f"labeling.targets: {name!r} is not a target that a series gives. Accepted are "
             f"{', '.join(forms)} and excess_mean_{{h}}, where h is a horizon such as 60m, 7d, 3mo "
             "or 12b (rows): fwd_mean_7d, fwd_change_3mo."
         )
@@ -147,7 +147,7 @@ def compute_series_targets(
     Raises
     ------
     ConfigError
-        When a name is no label's, or its horizon is not a whole number of bars.
+        When a name is not the name of a label, or its horizon is not a whole number of bars.
     """
     clock = clock or find_clock(series.time_ns, interval)
     windows = _Windows(series.value)

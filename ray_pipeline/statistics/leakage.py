@@ -99,7 +99,7 @@ def _evidence_of_present(
     present = abs(score.present)
     known = score.known * (1.0 if score.present >= 0 else -1.0)
     if score.present_z < MIN_Z or present < limits.behaviour_min_correlation or known >= present:
-        return None  # what the last known label says as well is no news of the future
+        return None  # what the last known label says as well is not news of the future
     vanishes = abs(score.horizon_earlier) < BEHAVIOUR_REMAINDER * present
     unknown = abs(known) < BEHAVIOUR_REMAINDER * present
     # What reverts, and a price less the average around it, is as strong on the known side, with

@@ -25,8 +25,8 @@ class OnlineExpectation:
     (Breiman 1995, eq. 4) of the slope b of labels on scores, ``max(0, 1 − var(b) / b²)``, and 0
     where b is not positive; var(b) is the sum of squares of its score over blocks of one horizon
     (the cluster-robust variance of Liang & Zeger 1986, in time), since labels that overlap, or that
-    share a timestamp, are no independent evidence. Where scores tell nothing of the label, all that
-    is expected is its mean.
+    share a timestamp, are not independent evidence. Where scores tell nothing of the label, all
+    that is expected is its mean.
 
     Parameters
     ----------

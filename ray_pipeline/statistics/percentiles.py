@@ -50,7 +50,7 @@ def earlier_percentiles(values: Floats, delay: int = 1, min_earlier: int = 1) ->
     Parameters
     ----------
     values
-        In time order, shape (n_rows,). NaN has no percentile and is no reference.
+        In time order, shape (n_rows,). NaN has no percentile and is not a reference.
     delay
         Rows until a value is known: 1 for a prediction, the horizon for a label.
     min_earlier

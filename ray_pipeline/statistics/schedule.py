@@ -11,11 +11,11 @@ __all__ = ["lone_end", "reached"]
 
 _DAY_NS = 86_400 * 10**9
 _FAR_DAYS, _FAR_STEPS = 10, 10
-"""A date that lies farther than both after what is before it is no next one."""
+"""A date that lies farther than both after what is before it is not the next one."""
 
 _ENOUGH = 0.5
-"""Share of the usual number of symbols that a date needs: the first file to arrive is no new day,
-and a symbol that a vendor dates a century ahead is none either."""
+"""Share of the usual number of symbols that a date needs: the first file to arrive is not a new
+day, and a symbol that a vendor dates a century ahead is none either."""
 
 
 def reached(

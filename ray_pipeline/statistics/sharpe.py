@@ -105,7 +105,7 @@ def sharpe_ratio(
     """
     centred = returns - returns.mean()
     variance = float(np.mean(centred**2))
-    # A constant that is no sum of powers of two leaves a rounding error.
+    # A constant that is not a sum of powers of two leaves a rounding error.
     if len(returns) < 2 or variance <= 1e-24 * float(np.mean(returns**2)):
         return None
     deviation = math.sqrt(variance)

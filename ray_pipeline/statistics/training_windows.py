@@ -104,7 +104,7 @@ def rolling_folds(
 
 
 def _months_before(time_ns: int, months: int) -> int:
-    """Return a time so many months earlier; what is no day of that month is its last."""
+    """Return a time so many months earlier; what is not a day of that month is its last."""
     time = np.datetime64(time_ns, "ns")
     month = time.astype("datetime64[M]")
     in_month = time - month.astype("datetime64[ns]")

@@ -34,7 +34,7 @@ _ADVICE = {
 
 
 class MissingBucketError(OSError):
-    """There is no such bucket: that is no answer to whether a file is in it."""
+    """There is no such bucket: that is not an answer to whether a file is in it."""
 
 
 class GaveUpError(OSError):

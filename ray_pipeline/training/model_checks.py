@@ -266,7 +266,7 @@ def check_interval(
 ) -> None:
     """Refuse rows at another interval than the model's.
 
-    A symbol that trades seldom leaves bars out, so longer steps are no proof of another interval
+    A symbol that trades seldom leaves bars out, so longer steps are not proof of another interval
     as long as some are of the right one; shorter ones are.
 
     Parameters

@@ -130,7 +130,7 @@ class Scoring:
             return
         symbols = some_of([each.symbol for each in restated], at_most=_N_NAMED)
         raise ExecutionError(
-            f"{iso_time(until_ns)[:16]}, the date of the last training, is no date of "
+            f"{iso_time(until_ns)[:16]}, the date of the last training, is not a date of "
             f"training.retrain_every any more: the data have other timestamps than then, by "
             f"{symbols}. One symbol by another clock or zone does that. Mend its times; if they "
             "are right, `ray-pipeline run` trains at the dates of now."

@@ -45,7 +45,7 @@ def function_path(subject: str, function: str, example: str) -> str:
     Raises
     ------
     ConfigError
-        When it is no path, or of a function in the running program.
+        When it is not a path, or of a function in the running program.
     """
     separator = ":" if ":" in function else "."
     module, _, attribute = function.rpartition(separator)
@@ -134,7 +134,7 @@ def _imported(name: str) -> ModuleType:
         if missing is not None and (name == missing or name.startswith(f"{missing}.")):
             raise _missing(missing) from error
         last = traceback.extract_tb(error.__traceback__)[-1]
-        # A file that is no Python was never entered; its error names the line itself.
+        # A file that is not Python was never entered; its error names the line itself.
         place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
         raise ConfigError(
             f"module {name!r} cannot be imported: {type(error).__name__}: {error}{place}."

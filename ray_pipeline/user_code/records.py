@@ -22,7 +22,7 @@ def plain_record(stage: str, value: object) -> dict[str, Any]:
     Raises
     ------
     ExecutionError
-        When it is no flat dict of text, numbers, booleans and None with names as keys.
+        When it is not a flat dict of text, numbers, booleans and None with names as keys.
     """
     if not isinstance(value, Mapping):
         raise ExecutionError(

@@ -46,7 +46,7 @@ def list_versions(uri: str) -> dict[str, Any]:
     run = RunDirectory(uri)
     found = standings(run)
     if not found:
-        open_run(uri)  # says that it is no run directory, if it is none
+        open_run(uri)  # says that it is not a run directory, if it is none
     return {"run": run.uri, "versions": [_document(each) for each in found]}
 
 

@@ -35,7 +35,7 @@ def version_name(trained_until: str, content_sha256: str) -> str:
     """
     found = _TIME.match(trained_until)
     if found is None:
-        raise ValueError(f"{trained_until!r} is no time in ISO 8601.")
+        raise ValueError(f"{trained_until!r} is not a time in ISO 8601.")
     day, hour, minute = found.groups()
     return f"{day}T{hour}{minute}Z-{content_sha256[:_DIGITS]}"
 
@@ -55,7 +55,8 @@ def require_version_name(name: str) -> str:
     """
     if not is_version_name(name):
         raise ConfigError(
-            f"{name!r} is no version: one is called by the end of its data and its content, such "
+            f"{name!r} is not a version: one is called by the end of its data and its content, "
+            "such "
             "as 2024-06-28T0000Z-1a2b3c4d. `ray-pipeline versions RUN_DIR` lists them."
         )
     return name

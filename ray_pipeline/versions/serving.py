@@ -318,7 +318,7 @@ def _number(name: str) -> int:
     head = name.partition("-")[0]
     if not head.isdigit():
         raise ConfigError(
-            f"{JOURNAL}/{name} is no entry of the journal of versions. Remove it: entries are "
+            f"{JOURNAL}/{name} is not an entry of the journal of versions. Remove it: entries are "
             "called by their number and what happened."
         )
     return int(head)

@@ -174,7 +174,7 @@ class TestGaps:
         assert np.flatnonzero(rows < 0).tolist() == [99, len(times) - 1]
 
     def test_no_label_reaches_over_a_hole(self) -> None:
-        """Three weeks without a bar are no closed market: labels before them are missing."""
+        """Three weeks without a bar are not a closed market: labels before them are missing."""
         days = days_of("2024-01-02", "2024-04-30")
         days = days[(days < days[30]) | (days >= days[30] + 21)]
         times = new_york(days)

@@ -53,7 +53,7 @@ class TestPaths:
             ({"high": [1, 1.5, 1, 1], "low": [1, 1, 1, 0.75]}, 0.5, -0.25, -0.5),
             # down, then up: no fall from a peak that comes later
             ({"high": [1, 1, 1, 1.5], "low": [0.75, 1, 1, 1]}, 0.5, -0.25, -0.25),
-            # both in one bar: which came first is not known, so its high is no peak to its low
+            # both in one bar: which came first is not known, so its high is not a peak to its low
             ({"high": [1, 1, 1, 1.5], "low": [1, 1, 1, 0.75]}, 0.5, -0.25, -0.25),
             # a smaller fall from a higher peak is not the deepest one
             ({"high": [1, 1, 2, 1], "low": [0.25, 1, 1, 1.5]}, 1.0, -0.75, -0.75),
@@ -83,7 +83,7 @@ class TestPaths:
     def test_planted_spikes_label_the_rows_that_see_them_and_no_other(self) -> None:
         """A spike at bar 100 is within three bars of rows 97, 98 and 99 alone.
 
-        To row 97 an upward one is no drawdown, as the interval ends before the price comes back.
+        To row 97 an upward one is not a drawdown, as the interval ends before the price comes back.
         """
         up = excursions(with_spike(quiet_bars(), "high", 100, 110.0), 3)
         down = excursions(with_spike(quiet_bars(), "low", 100, 90.0), 3)

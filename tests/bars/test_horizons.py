@@ -78,7 +78,7 @@ def test_two_horizons_in_a_name_are_ambiguous() -> None:
 
 
 def test_horizon_between_two_bars_is_an_error() -> None:
-    """Seven minutes are no whole number of five-minute bars."""
+    """Seven minutes are not a whole number of five-minute bars."""
     message = r"'fwd_ret_7m': a horizon of '7m' is not a whole number of bars of 300 s: .* 1 and 2"
     with pytest.raises(ConfigError, match=message):
         resolve_horizon("fwd_ret_7m", FIVE_MINUTES, {})

@@ -83,7 +83,7 @@ class TestNames:
         """Every function that needs a label says which there are, with examples."""
         assert not is_label_name(name)
         for ask in (target_task, target_lookback, lambda n: one_target(random_bars(30), n)):
-            with pytest.raises(ConfigError, match="is no target that bars give") as caught:
+            with pytest.raises(ConfigError, match="is not a target that bars give") as caught:
                 ask(name)
             for form in (
                 *("fwd_ret_{h}, fwd_ret_oc_{h}, ret_zscore_{h}, ret_ord_{h}, mfe_{h}, mae_{h},",),

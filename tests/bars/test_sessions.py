@@ -69,7 +69,7 @@ AXES = {
 
 class TestSessions:
     def test_break_begins_a_session_and_a_lunch_hour_does_not(self) -> None:
-        """Tokyo stops for an hour and for the night; a missing bar is no break either."""
+        """Tokyo stops for an hour and for the night; a missing bar is not a break either."""
         axis = times(
             ("2024-03-04T00:00", 5),
             ("2024-03-04T03:30", 5),

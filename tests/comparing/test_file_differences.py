@@ -112,7 +112,7 @@ def test_first_line(
 
 
 def test_first_byte() -> None:
-    """What is no text in one of the files has an offset, and the bytes from there on."""
+    """What is not text in one of the files has an offset, and the bytes from there on."""
     found = first_byte_difference(b"ab\xff\x01" + bytes(50), b"ab\xff\x02")
     assert found == {"kind": "bytes", "offset": 3, "a": " ".join(["01"] + ["00"] * 15), "b": "02"}
     assert first_byte_difference(b"\xff", b"\xff\x00")["a"] is None

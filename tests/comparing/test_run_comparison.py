@@ -347,7 +347,7 @@ def test_no_run_directory(runs: Path, tmp_path: Path) -> None:
 def test_unreadable_file(
     runs: Path, edited: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that cannot be read is no difference: exit 2 with its address, as diff does."""
+    """A file that cannot be read is not a difference: exit 2 with its address, as diff does."""
     edited.write_text(FEATURES, "no table")
     assert main(["compare", str(runs / "a"), edited.uri]) == 2
     output = capsys.readouterr()

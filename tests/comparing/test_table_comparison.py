@@ -227,7 +227,7 @@ def test_no_difference_exactly_where_the_hash_is_the_same(
 
 @pytest.mark.parametrize("kind", ["f", "d"])
 def test_every_nan_is_equal(kind: str) -> None:
-    """Sign and payload of a NaN are no difference, as they are none for the hash."""
+    """Sign and payload of a NaN are not a difference, as they are none for the hash."""
     bits = 0xFFC00001 if kind == "f" else 0xFFF8000000000001
     odd = np.frombuffer(struct.pack("<I" if kind == "f" else "<Q", bits), f"<{kind}")
     found = compared(pa.table({"x": odd}), pa.table({"x": np.array([np.nan], odd.dtype)}))

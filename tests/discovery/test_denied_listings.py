@@ -115,7 +115,7 @@ def test_named_symbol_that_is_missing_is_not_called_denied(s3_store: Store, allo
 def test_credentials_that_are_wrong_are_not_tried_elsewhere(
     s3_store: Store, s3_server: S3Server, allow: Allow
 ) -> None:
-    """A wrong signature is no matter of prefixes."""
+    """A wrong signature is not a matter of prefixes."""
     allow("nothing", code="SignatureDoesNotMatch")
     s3_server.requests.clear()
     with pytest.raises(StorageError, match=rf"^Cannot list {s3_store.uri}: .*check the secret key"):

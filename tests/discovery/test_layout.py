@@ -65,7 +65,7 @@ def test_files_at_any_depth_belong_to_their_symbol() -> None:
     ],
 )
 def test_symbols_are_text_as_written(folder: str, symbol: str) -> None:
-    """Nothing is inferred, ``+`` is no space, and a name may begin like a hidden file."""
+    """Nothing is inferred, ``+`` is not a space, and a name may begin like a hidden file."""
     found, rejected = _read(f"symbol={folder}/x.parquet")
     assert list(found) == [symbol]
     assert rejected == {}
@@ -135,7 +135,7 @@ def test_two_spellings_of_one_symbol_reject_it() -> None:
 
 
 def test_folders_that_name_no_symbol_are_rejected() -> None:
-    """An empty name, Hive's null and bytes that are no text are no symbols."""
+    """An empty name, Hive's null and bytes that are not text are not symbols."""
     _, rejected = _read(
         "symbol=/x.parquet",
         "symbol=__HIVE_DEFAULT_PARTITION__/x.parquet",

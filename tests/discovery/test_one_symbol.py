@@ -119,7 +119,7 @@ def test_dangling_link_is_rejected(tmp_path: Path) -> None:
 
 
 def test_harmless_oddities_cost_nothing(tmp_path: Path) -> None:
-    """Hidden ones, links back to what is listed anyway, and pipes that are no Parquet files."""
+    """Hidden ones, links back to what is listed anyway, and pipes that are not Parquet files."""
     folder = put(tmp_path, "A")
     (folder / ".old").symlink_to(".old")
     (folder / "_temporary").symlink_to("nothing")

@@ -119,7 +119,7 @@ def test_symbols_of_two_exchanges_are_refused_with_both() -> None:
 
 
 def test_unusable_symbols_are_rejected_with_their_reason() -> None:
-    """Empty, hidden and other files, and those at another depth, are no data of their symbol."""
+    """Empty, hidden and other files, and those at another depth, are not data of their symbol."""
     found, rejected = _sort(
         "{symbol}/{interval}/*.parquet",
         "A/1d/p.parquet",

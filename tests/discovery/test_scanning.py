@@ -248,7 +248,7 @@ def test_empty_data_dir_is_said_to_be_empty(store: Store) -> None:
 
 
 def test_file_as_data_dir_is_said_to_be_one(store: Store) -> None:
-    """A file is no data directory."""
+    """A file is not a data directory."""
     store.put("x.parquet")
     with pytest.raises(DiscoveryError, match=r"That is a file; data_dir must be a folder\.$"):
         _discover(store, below="/x.parquet")

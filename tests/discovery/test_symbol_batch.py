@@ -74,7 +74,7 @@ def test_no_symbols_give_no_batch() -> None:
     ],
 )
 def test_wrong_arguments_are_config_errors(arguments: dict[str, Any], message: str) -> None:
-    """What is no sensible number is refused with what was given."""
+    """What is not a sensible number is refused with what was given."""
     with pytest.raises(ConfigError, match=message):
         select_symbol_batch(SYMBOLS, **arguments)
 

@@ -175,7 +175,7 @@ def test_a_map_from_symbol_to_group_needs_no_dates(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_group_are_joined(tmp_path: Path) -> None:
-    """A membership that was renewed is no change of the group, and may overlap."""
+    """A membership that was renewed is not a change of the group, and may overlap."""
     uri = write(
         tmp_path / "universe.parquet",
         symbol=["A", "A"],

@@ -67,7 +67,7 @@ def test_bad_data_are_no_failure_of_the_run() -> None:
 
 
 def test_table_of_failures_has_no_traceback_of_bad_data() -> None:
-    """Bad data of a symbol are one line; of a unit that is no symbol's the traceback stays."""
+    """Bad data of a symbol are one line; of a unit that is not symbol's the traceback stays."""
     bad = [
         Failed(Unit("inspect", key, len, {}), "DataError", f"symbol {key}: 3 rows", "data", "…", 1)
         for key in ("A", "fold 0")

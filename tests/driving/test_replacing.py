@@ -176,7 +176,7 @@ def test_killed_while_files_are_put_in_place(
 
 
 def test_killed_while_the_folder_is_cleared(data_dir: Path, tmp_path: Path) -> None:
-    """Files of a replacement that was done are no result, and the next run clears them."""
+    """Files of a replacement that was done are not a result, and the next run clears them."""
     run_dir = tmp_path / "run"
     run_pipeline(quick_config(data_dir, run_dir), Silent())
     (run_dir / NEXT / "models" / "old").mkdir(parents=True)
@@ -229,7 +229,7 @@ def test_first_run_is_written_where_people_look(data_dir: Path, tmp_path: Path) 
 def test_record_that_does_not_say_how_it_ended_may_be_a_result(
     data_dir: Path, tmp_path: Path
 ) -> None:
-    """An empty record is no leave for another config: only a run that says so has not ended."""
+    """An empty record does not permit another config: only a run that says so has not ended."""
     run_dir = tmp_path / "run"
     run_pipeline(quick_config(data_dir, run_dir), Silent())
     for damage in ("{}", '{"status": "doen"}'):

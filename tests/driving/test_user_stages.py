@@ -161,7 +161,7 @@ def test_gate_that_refuses_too_many_fails_the_run(
 def test_records_that_make_no_table_fail_the_run(
     data_dir: Path, tmp_path: Path, own_modules: OwnModules
 ) -> None:
-    """Text for one symbol and a number for another are no column."""
+    """Text for one symbol and a number for another are not a column."""
     own_modules("own_stages", SOURCE)
     expected = r"stage 'mixed': 'x' is a number for S00 \(1\) and text for S02 \('text'\)"
     with pytest.raises(ExecutionError, match=expected):

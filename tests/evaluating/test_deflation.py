@@ -80,7 +80,7 @@ def test_one_trial_is_not_deflated() -> None:
 
 
 def test_what_other_jobs_are_worth_deflates_nothing() -> None:
-    """Ratios that lie far apart since some are true are no reason to doubt one of them."""
+    """Ratios that lie far apart since some are true are not a reason to doubt one of them."""
     jobs = [measured(0.2 if i % 2 else -0.2, i) for i in range(6)]
     together = deflate(jobs, independent(6), UNLIKE)
     assert together[1] == deflate(jobs[1:2], independent(6), UNLIKE)[0]

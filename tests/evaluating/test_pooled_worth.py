@@ -159,7 +159,7 @@ def test_too_few_holding_periods_have_no_ratio() -> None:
 
 
 def test_returns_that_never_vary_have_no_ratio() -> None:
-    """What nothing happens to is no miracle."""
+    """What nothing happens to is not a miracle."""
     prediction = np.tile(np.arange(5.0), (N_TIMES, 1))
     free = replace(SETTINGS, cost_bps=0.0)
     found = evaluate_job(panel(prediction, 0.01 * prediction), POOLED, free)
@@ -355,7 +355,7 @@ def test_a_sector_that_is_too_small_has_no_part_in_the_portfolio() -> None:
 
 
 def test_decay_is_told_within_sectors() -> None:
-    """What tells sectors apart is no skill in any bar to come."""
+    """What tells sectors apart is not skill in any bar to come."""
     random = np.random.default_rng(0)
     level = np.repeat([0.0, 5.0], 6)
     own = persistent(random, N_TIMES, 12, 0.9)

@@ -44,7 +44,7 @@ def test_digest_depends_on_every_part(other: Unit) -> None:
 def test_digest_depends_on_code_and_libraries(
     monkeypatch: pytest.MonkeyPatch, other: Identity
 ) -> None:
-    """Records of other code, or of another version of a library, are no finished work."""
+    """Records of other code, or of another version of a library, are not finished work."""
     monkeypatch.setattr(protocol, "identity_of", lambda *_: Identity("a", (("numpy", "2.0"),)))
     before = unit(double, spec=1)
     assert (before.digest, before.libraries) == (unit(double, spec=1).digest, {"numpy": "2.0"})

@@ -136,7 +136,7 @@ def test_what_is_asked(handler: AsksForToken, address: str) -> None:
 
 
 def test_server_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no refusal of a token is left to Ray."""
+    """What is not a refusal of a token is left to Ray."""
     with futures.ThreadPoolExecutor(1) as threads:
         server = grpc.server(threads)
         port = server.add_insecure_port("127.0.0.1:0")

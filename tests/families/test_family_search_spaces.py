@@ -35,6 +35,6 @@ def test_a_family_takes_all_that_it_offers(name: str) -> None:
 def test_a_dimension_holds_what_lies_in_it(
     dimension: SearchDimension, inside: list[object], outside: list[object]
 ) -> None:
-    """Ends are inside; a truth value is no number, and 3.0 is not the choice 3."""
+    """Ends are inside; a truth value is not a number, and 3.0 is not the choice 3."""
     assert all(dimension.holds(value) for value in inside)  # type: ignore[arg-type]
     assert not any(dimension.holds(value) for value in outside)  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ def test_a_value_out_of_its_bounds_is_answered_with_them(
 
 
 def test_numbers_and_flags() -> None:
-    """Bounds may be met or not; whole numbers are not written as real ones; true is no number."""
+    """Bounds may be inclusive or not; whole numbers stay whole; true is not a number."""
     assert Number(1, 2).allows(1)
     assert Number(1, 2).allows(2.0)
     assert not Number(1, 2).allows(2.1)

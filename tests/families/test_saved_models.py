@@ -166,7 +166,7 @@ def test_a_model_of_another_family_is_refused(saved: Path, family: str, other: s
 
 
 def test_arrays_that_need_pickle_are_refused() -> None:
-    """An object array, which only pickle could read, is no model: nothing of it is run."""
+    """An object array, which only pickle could read, is not a model: nothing of it is run."""
     buffer = io.BytesIO()
     np.savez(buffer, family=np.array([print], dtype=object), allow_pickle=True)
     with pytest.raises(ArtifactError, match=r"^mlp: model\.npz is damaged .*allow_pickle=False"):

@@ -242,7 +242,7 @@ def test_columns_that_only_some_files_have_are_null_elsewhere(tmp_path: Path) ->
     assert rows["pe"] == [None, None, 1.5, 2.5]
     assert rows["volume"] == [*one["volume"].to_pylist(), *volume.to_pylist()]
     assert done.plan is not None
-    assert done.plan.left_behind == (("all", "list<element: int64> is no type that is read"),)
+    assert done.plan.left_behind == (("all", "list<element: int64> is not a type that is read"),)
     text = tmp_path / "long" / "3.parquet"
     pq.write_table(one.append_column("pe", pa.array(["high", "low"])), text)
     with pytest.raises(
@@ -269,7 +269,7 @@ def test_places_that_are_taken_are_refused(days: Path, tmp_path: Path) -> None:
 
 
 def test_damaged_files_are_named(days: Path, tmp_path: Path) -> None:
-    """A file that is no Parquet, and a text where numbers are needed."""
+    """A file that is not Parquet, and a text where numbers are needed."""
     (days / "2024-01-03.parquet").write_bytes(b"not this")
     with pytest.raises(DataError, match=r"days/2024-01-03\.parquet cannot be read: "):
         import_all(days, tmp_path / "panel")

@@ -1,4 +1,4 @@
-"""What remembers itself is no news: honest features of loads, sales and levels are not accused."""
+"""What remembers itself is not news: honest features of loads, sales and levels are not accused."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def test_returns_cannot(horizon: int, seed: int) -> None:
 
 
 def test_too_short_a_history_says_nothing() -> None:
-    """Fewer than a hundred pairs are no ground for an accusation."""
+    """Fewer than a hundred pairs are not a ground for an accusation."""
     assert not is_unforeseeable(np.random.default_rng(0).standard_normal(80), 1)

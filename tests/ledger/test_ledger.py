@@ -115,7 +115,7 @@ def test_what_is_no_record(tmp_path: Path) -> None:
     """It is named."""
     ledger = _filled(tmp_path)
     (tmp_path / "ledger/000003.part.json").write_text("{}")
-    with pytest.raises(DamagedFileError, match=r"000003\.part\.json is no record of a ledger"):
+    with pytest.raises(DamagedFileError, match=r"000003\.part\.json is not a record of a ledger"):
         ledger.parts()
 
 

@@ -25,7 +25,7 @@ def test_a_whole_ledger_has_no_notices() -> None:
 
 
 def test_symbols_that_never_came_or_stopped_are_told() -> None:
-    """Each with its first date; few of them are no alarm."""
+    """Each with its first date; few of them are not an alarm."""
     table = _without(ledger(0, [0.1] * 30, SYMBOLS[:19]), "S03", 20)
     missing, stopped = gap_notices(table, SYMBOLS)
     assert (missing.kind, missing.subject, missing.is_alarm) == ("missing symbols", "S19", False)

@@ -140,7 +140,7 @@ def test_data_that_are_gone_are_told_and_skills_judged_all_the_same(run_dir: Pat
 
 
 def test_since_a_date_in_the_future_nothing_is_live(run_dir: Path) -> None:
-    """And a text that is no date is refused with 2."""
+    """And a text that is not a date is refused with 2."""
     replay(run_dir, 0.4)
     assert monitor_run(str(run_dir), since="2199-01-01").last_ts is None
     assert main(["monitor", str(run_dir), "--since", "yesterday"]) == 2

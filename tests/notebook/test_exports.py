@@ -111,7 +111,7 @@ def test_daily_returns_of_a_model_of_ones_own_choice(made: Made) -> None:
 
 
 def test_a_model_without_a_portfolio_says_why(made: Made) -> None:
-    """A binary label is no return."""
+    """A binary label is not a return."""
     with pytest.raises(ArtifactError, match=r"has no curve: no portfolio: a binary label is not"):
         made.run.to_quantstats(BINARY)
 

@@ -175,7 +175,7 @@ def test_charts(made: Made) -> None:
         assert draw(TARGET).html.count("<svg") >= 6
     assert "a binary label is not a return" in made.run.plot.equity("y_up_1d").html
     with pytest.raises(
-        ConfigError, match=r"fwd_ret_1 is no target of the run; models .* mean 'fwd"
+        ConfigError, match=r"fwd_ret_1 is not a target of the run; models .* mean 'fwd"
     ):
         made.run.plot.equity("fwd_ret_1")
 

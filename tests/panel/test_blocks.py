@@ -120,7 +120,7 @@ def test_the_newest_rows_are_kept() -> None:
 
 
 def test_infinite_cells_become_missing() -> None:
-    """An infinity is no value; the finding counts the cells."""
+    """An infinity is not a value; the finding counts the cells."""
     cleaned = clean(rows([0, 1, 2, 3], f=[1.0, float("inf"), 2.0, float("-inf")]))
     np.testing.assert_array_equal(cleaned.columns["f"], [1.0, NAN, 2.0, NAN])
     message = "2 infinite cells of 'f' are taken as missing"

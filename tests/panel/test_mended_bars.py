@@ -159,7 +159,7 @@ def test_a_stated_split_is_found_and_adjusted(
 def test_a_split_that_nothing_states_is_told_and_left(
     write_partition: WritePartition, fs: FileSystem
 ) -> None:
-    """A ratio alone is no reason to change prices."""
+    """A ratio alone is not a reason to change prices."""
     table = bars(0, split=True).drop_columns(["Stock Splits"])
     partition = write_partition("A", table)
     (finding,) = inspected(partition, fs, splits="adjust").findings

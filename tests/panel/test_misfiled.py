@@ -85,6 +85,6 @@ def test_numbers_are_symbols_too(inspect: Inspect) -> None:
 
 
 def test_the_column_may_be_left_aside(inspect: Inspect) -> None:
-    """It may be no symbol at all."""
+    """It may be not a symbol at all."""
     good = [inspect(name, name) for name in ("S1", "S2")]
     assert misfits(*good, inspect("S0", "S1", symbol=None)) == {}

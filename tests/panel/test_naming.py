@@ -187,7 +187,7 @@ def test_open_that_is_mapped_itself_is_not_adjusted(
 
 
 def test_fixed_point_prices(write_partition: WritePartition, fs: FileSystem) -> None:
-    """Prices are scaled, the volume is not, and the largest whole number is no price."""
+    """Prices are scaled, the volume is not, and the largest whole number is not a price."""
     whole: dict[str, Any] = {
         "ts": pa.array([0, 1], pa.timestamp("s", "UTC")),
         "close": pa.array([187_150_000_000, 2**63 - 1]),
@@ -203,7 +203,7 @@ def test_fixed_point_prices(write_partition: WritePartition, fs: FileSystem) -> 
 
 
 def test_the_clock_of_dates(write_partition: WritePartition, fs: FileSystem) -> None:
-    """It is read beside the dates, and is no feature."""
+    """It is read beside the dates, and is not a feature."""
     table = prices().drop(["ts"])
     table = table.add_column(0, "Time", pa.array(["10:00", "11:00"] * 4))
     table = table.add_column(0, "Date", pa.array([20240100 + k for k in (1, 1, 2, 2, 3, 3, 4, 4)]))

@@ -113,7 +113,7 @@ def test_a_panel_of_bars() -> None:
     assert summary.roles.by_products == ("p_up_1d",)
     assert dict(summary.roles.ignored) == {
         "note": "text",
-        "vwap": "a price level that vendors give beside bars, which is no feature unless "
+        "vwap": "a price level that vendors give beside bars, which is not a feature unless "
         "columns.features names it",
         "y_1d": "the table is read as bars: targets are computed",
         "log_return_1": "labeling computes a feature of this name",
@@ -281,7 +281,7 @@ def test_months_quarters_and_years_are_intervals(
     ("step_days", "interval", "periods"), [(7, "1wk", 52), (7, None, 52), (28, None, 13)]
 )
 def test_weeks_are_intervals(step_days: int, interval: str | None, periods: int) -> None:
-    """A year has 52 weeks, and four of them are no month."""
+    """A year has 52 weeks, and four of them are not a month."""
     times = np.arange(60) * step_days * DAY
     columns = {"f": "double", "fwd_ret_28d": "double"}
     summary = summarise([inspection("A", columns, times=times)], interval=interval)
@@ -439,7 +439,7 @@ def test_time_columns_that_differ() -> None:
 
 
 def test_daily_bars_of_exchanges_that_share_no_timestamp() -> None:
-    """One warning names the groups, and the key; their absences are no warnings of their own."""
+    """One warning names the groups, and the key; their absences are not warnings of their own."""
     midnights = {"NY": 5, "NY2": 5, "TOKYO": 15, "UTC": 0}
     panel = [
         inspection(symbol, times=np.arange(10) * DAY + hour * 60 * MINUTE)

@@ -333,7 +333,7 @@ def test_a_file_that_may_not_be_opened_is_the_symbols_fault(
 def test_a_failing_disk_is_not_the_datas_fault(
     write_partition: WritePartition, n_good_reads: int
 ) -> None:
-    """A failure of the storage is no `DataError`, at the footer and at the columns alike."""
+    """A failure of the storage is not a `DataError`, at the footer and at the columns alike."""
     partition = write_partition("A", pa.table({"f": [1.0]}))
     failing = CountingFileSystem(fail_after_reads=n_good_reads)
     with pytest.raises(StorageError, match=r"annot read .*part-0\.parquet: Input/output error"):

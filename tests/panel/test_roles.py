@@ -39,7 +39,7 @@ def test_default_patterns_know_the_fields_prefixes() -> None:
 
 
 def test_by_products_win_over_targets() -> None:
-    """mfe_share_* also looks like mfe_*, and is no target; nor ever a feature."""
+    """mfe_share_* also looks like mfe_*, and is not a target; nor ever a feature."""
     result = roles("ts", "mfe_60m", "mfe_share_60m", "f", features=["*", "mfe_share_60m"])
     assert result.targets == ("mfe_60m",)
     assert result.by_products == ("mfe_share_60m",)
@@ -114,7 +114,7 @@ def test_features_are_chosen_by_pattern() -> None:
 
 
 def test_bar_fields_are_features_only_by_name() -> None:
-    """A raw price or volume level is no feature unless it is asked for without a wildcard."""
+    """A raw price or volume level is not a feature unless it is asked for without a wildcard."""
     assert roles("ts", "close", "volume", "f").features == ("f",)
     asked = roles("ts", "close", "volume", "f", features=["volume", "f"])
     assert asked.features == ("f", "volume")

@@ -103,7 +103,7 @@ def test_targets_that_earlier_rows_determine(summarise: Summarise) -> None:
 
 
 def test_the_users_word_on_targets_and_features(summarise: Summarise) -> None:
-    """A target that is named stays one, aloud; what is no feature by a pattern becomes none."""
+    """A target that is named stays one, aloud; what is not a feature by a pattern becomes none."""
     targets = ["y*", "mdd_60"]
     named = summarise(add_windows, targets=targets, exclude_features=["y_lag_level"])
     assert named.roles.targets == ("mdd_60", "y")

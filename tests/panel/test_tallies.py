@@ -90,7 +90,7 @@ def test_the_first_row_stands_for_a_constant_column() -> None:
 
 
 def test_few_values_are_listed() -> None:
-    """Twelve are, thirteen are not; a zero has no sign, and a missing cell is no value."""
+    """Twelve are, thirteen are not; a zero has no sign, and a missing cell is not a value."""
     tally = tallied([2.0, -0.0, np.nan], [0.0, 1.0], lists_values=True)
     assert str(tally.few_values) == "(0.0, 1.0, 2.0)"
     twelve = [float(i) for i in range(12)]

@@ -85,7 +85,7 @@ def test_weeks_of_daily_bars() -> None:
 
 
 def test_empty_axes() -> None:
-    """No rows are no runs, and nothing can be said of their step."""
+    """No rows are not runs, and nothing can be said of their step."""
     assert encode_runs(np.empty(0, dtype=np.int64)) == ()
     assert decode_runs(()).tolist() == []
     assert merge_axes([]).tolist() == []

@@ -76,7 +76,7 @@ def test_units_mixed_in_one_file_are_refused() -> None:
 
 
 def test_hole_of_decades_is_found_among_rows_in_any_order() -> None:
-    """A placeholder such as the year 1970 is no bar."""
+    """A placeholder such as the year 1970 is not a bar."""
     times = [dt.datetime(2024, 1, 2), dt.datetime(1970, 1, 1), dt.datetime(2024, 1, 3)]
     with pytest.raises(DataError, match=r"between 1970-01-01T00:00:00.* and 2024-01-02T00"):
         one(times, pa.timestamp("us"))
@@ -204,7 +204,7 @@ def test_formats_agree_with_strptime(time: dt.datetime) -> None:
         ("%d.%m", "one year"),
         ("%Y-%d", "one month"),
         ("%Y-%m-%d %I:%M", "%I with %p"),
-        ("%Y-%m-%d %Q", "%Q is no directive that is read"),
+        ("%Y-%m-%d %Q", "%Q is not a directive that is read"),
         ("%Y-%m-%d %d", "%d is there more than once"),
     ],
 )

@@ -188,7 +188,7 @@ def test_history_and_rows_of_the_training_exclude_each_other(bars: Trained, tmp_
 
 
 def test_other_options_do_not_write_over_predictions(bars: Trained, tmp_path: Path) -> None:
-    """Fewer rows, or files of before beside new ones, only if asked for; new data are no option."""
+    """Fewer rows, or older files next to new ones, only on request; new data are not an option."""
     data_dir = _longer(bars, tmp_path)
     predict(bars, tmp_path / "out", data_dir, in_sample=False)
     rows = _scores(tmp_path / "out", "S00").num_rows

@@ -222,7 +222,7 @@ def test_without_seals_an_own_model_that_was_not_planned_costs_its_symbol(
 def test_without_seals_a_damaged_own_model_costs_its_symbol(
     ours: Trained, tmp_path: Path, scored: list[str]
 ) -> None:
-    """Its seal cannot be read, which is no reason to refuse the others."""
+    """Its seal cannot be read, which is not a reason to refuse the others."""
     forget_seals(ours)
     path = ours.run_dir / "models" / OWN / "metadata.json"
     path.write_text(json.dumps(read_json(path) | {"seed": 1}))

@@ -110,7 +110,7 @@ def test_too_few_rows_say_nothing(view: View) -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_model_is_not_compared_with_itself(view: View) -> None:
-    """The same predictions in all folds are no evidence, not even that it is as good."""
+    """The same predictions in all folds are not evidence, not even that it is as good."""
     rows = _rows(np.random.default_rng(1))
     same = replace(rows, new=rows.present, is_same=np.ones(len(rows.new), dtype=bool))
     found = _compared(same, view)

@@ -135,7 +135,7 @@ def test_a_file_or_a_bucket_is_no_folder(tmp_path: Path, tables: dict[str, pa.Ta
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigError, match=r"file is a file; give a folder"):
         write_quickstart(str(tmp_path / "file"), tables)
-    with pytest.raises(ConfigError, match=r"s3://bucket/sample is no local folder"):
+    with pytest.raises(ConfigError, match=r"s3://bucket/sample is not a local folder"):
         write_quickstart("s3://bucket/sample", tables)
 
 

@@ -71,7 +71,7 @@ def test_each_leak_is_found_with_its_target_test_and_value() -> None:
 
 
 def test_only_what_could_be_tested_counts_as_tested() -> None:
-    """An empty feature is no witness for or against anything."""
+    """An empty feature is not witness for or against anything."""
     (record,) = _records(_table("A", 0))
     assert record["tested"]["y5"] == [name for name in NAMES if name != "empty"]
 

@@ -22,7 +22,7 @@ def test_symbols_that_err_in_opposite_ways_get_no_credit_for_it() -> None:
 
 
 def test_symbols_that_err_together_keep_their_larger_error() -> None:
-    """A common shock is no evidence twice."""
+    """A common shock is not evidence twice."""
     common = np.random.default_rng(1).standard_normal(600)
     own_error = common.std() / math.sqrt(600)
     evidence = series_evidence(common / 600, 1, 1.0, 1200, [own_error, own_error])

@@ -40,7 +40,7 @@ def test_tests_without_shifts_among_others_pay_for_all() -> None:
 
 
 def test_a_test_measured_on_fewer_shifts_is_held_to_its_own_p_value() -> None:
-    """Shifts that it lacks are no evidence for it."""
+    """Shifts that it lacks are not evidence for it."""
     few = np.where(np.arange(99) < 20, SHIFTED[0], nan)
     assert max_statistic_p_values(np.array([9.0]), few[np.newaxis]).tolist() == [0.01]
     assert corrected_p_values([SingleTest(1 / 21, 9.0, few)], "max_statistic").tolist() == [1 / 21]

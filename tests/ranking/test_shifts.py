@@ -157,7 +157,7 @@ def test_no_training_label_shares_time_with_a_test_label(shift: int, embargo: in
 
 
 def test_without_a_shift_the_purge_is_that_of_the_ranking_stage() -> None:
-    """Time is no circle there: the last labels of the panel cost the first rows nothing."""
+    """Time is not a circle there: the last labels of the panel cost the first rows nothing."""
     positions = np.arange(N)
     roll = roll_rows(positions, np.zeros(N, dtype=np.int32), N, 0)
     rolled = RolledLabels.of(roll, np.ones(N), positions, positions + 4, N)

@@ -414,7 +414,7 @@ def test_headline_tells_doubtful_targets_apart(contents: RunContents) -> None:
 
 
 def test_headline_of_nothing_but_doubt(contents: RunContents) -> None:
-    """No target is predictable, and the strongest figure is no evidence of anything."""
+    """No target is predictable, and the strongest figure is not evidence of anything."""
     names = {row.target for row in contents.targets or ()}
     found = write_headline(replace(doubted(contents, *names), trained=frozenset()))
     assert found.sentence.startswith("No target is predictable: nothing was trained; 8 are doubt")

@@ -175,7 +175,7 @@ def test_predictions_of_something_else_are_refused(tmp_path: Path) -> None:
 def test_tables_of_your_own_stages_hold_plain_values(
     files: RunDirectory, table: pa.Table | None, wrong: str
 ) -> None:
-    """Their columns are yours; a file beside them that is no table is nobody's."""
+    """Their columns are yours; a file beside them that is not a table is nobody's."""
     files.write_text("stages/notes.txt", "mine")
     files.write_table("stages/sizes.parquet", pa.table({"symbol": ["A"], "n": [1]}))
     assert list(Results(files).user_tables()) == ["sizes"]

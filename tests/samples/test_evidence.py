@@ -261,7 +261,7 @@ def test_the_better_family_pays_for_two_tries() -> None:
 
 
 def test_a_family_that_was_not_measured_is_no_try() -> None:
-    """One family alone pays nothing; none at all is no evidence."""
+    """One family alone pays nothing; none at all is not evidence."""
     assert best_family({"ridge": _evidence(0.03), "lightgbm": Evidence.none()}) == (
         "ridge",
         _evidence(0.03),

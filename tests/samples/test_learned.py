@@ -68,7 +68,7 @@ def test_timestamps_count_alike_however_many_symbols_they_have() -> None:
 
 
 def test_a_timestamp_of_two_symbols_teaches_nothing() -> None:
-    """Below `min_labels` its rows are no training rows, labelled as they are."""
+    """Below `min_labels` its rows are not training rows, labelled as they are."""
     y = _labels()
     y[(POSITIONS == 3) & (np.arange(len(y)) % 5 > 1)] = np.nan
     problem = _learned(y).fold_problem(FOLD, 0, 1)
@@ -128,7 +128,7 @@ def test_both_forms_of_binary_labels_train_on_the_same_rows() -> None:
 
 @pytest.mark.parametrize("form", ["offsets", "residuals"])
 def test_a_class_that_hardly_occurs_is_too_little_in_either_form(form: LabelForm) -> None:
-    """Four ones among all rows are no class to learn, though there are rows enough."""
+    """Four ones among all rows are not a class to learn, though there are rows enough."""
     y = np.zeros(len(POSITIONS))
     y[[0, 5, 10, 15]] = 1.0
     learned = LearnedLabels.compared(

@@ -138,7 +138,7 @@ def test_a_stage_is_its_own_folder_and_one_entry(tmp_path: Path) -> None:
     # Finished work of it is read back.
     second = _command(root, "run", str(config))
     assert "taking the census: 4/4, from before" in second.stderr
-    # Its name is taken, and its table is no foreign file but goes with the result.
+    # Its name is taken, and its table is not a foreign file but goes with the result.
     taken = config.read_text() + "stages: {census: {function: 'm:f'}}\n"
     (tmp_path / "taken.yaml").write_text(taken)
     refused = _command(root, "run", str(tmp_path / "taken.yaml"))

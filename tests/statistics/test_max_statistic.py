@@ -59,7 +59,7 @@ def test_any_false_discovery_is_as_rare_as_alpha(common: float) -> None:
 
 
 def test_shifts_that_could_not_be_measured_count_for_no_test() -> None:
-    """A missing statistic is no maximum."""
+    """A missing statistic is not a maximum."""
     shifted = np.array([[nan, 3.0, nan], [0.0, 0.0, nan]])
     assert max_statistic_p_values(np.array([2.0, 1.0]), shifted).tolist() == [2 / 4, 2 / 4]
 

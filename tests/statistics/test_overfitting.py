@@ -104,7 +104,7 @@ def test_luck_that_turns_overfits_always() -> None:
 def test_it_is_a_share_that_scale_and_order_of_models_do_not_change(
     seed: int, n_rows: int, n_models: int
 ) -> None:
-    """Capital is no skill, nor is a place in the table; fewer rows make fewer blocks."""
+    """Capital is not skill, nor is a place in the table; fewer rows make fewer blocks."""
     rng = np.random.default_rng(seed)
     returns = rng.standard_normal((n_rows, n_models)) + rng.standard_normal(n_models)
     found = measured(returns)

@@ -148,7 +148,7 @@ def test_ten_tenths_are_called_off_as_seldom_as_one() -> None:
 
 
 def test_stretches_of_time_have_at_least_their_mean_error() -> None:
-    """Misses come together: of one without any, its own error would say that is no luck."""
+    """Misses come together: of one without any, its own error would say that is not luck."""
     rng = np.random.default_rng(7)
     called, bare = 0, 0
     for _ in range(N_SIMULATED):

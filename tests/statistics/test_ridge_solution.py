@@ -56,7 +56,7 @@ def test_planted_line_is_recovered_up_to_the_shrinkage() -> None:
 
 
 def test_features_that_carry_nothing_have_no_coefficient() -> None:
-    """A constant column and an exact twin are no obstacle: the twins share."""
+    """A constant column and an exact twin are not an obstacle: the twins share."""
     x = np.random.default_rng(0).standard_normal(200)
     Z = np.column_stack([x, np.zeros(200), x])
     weights = solve_ridge(Z, x[:, None], [np.arange(200)], 0.1).coefficients

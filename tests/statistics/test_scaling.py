@@ -54,7 +54,7 @@ def test_many_bad_ticks_do_not_set_the_scale_either(share: float) -> None:
 
 
 def test_skewed_features_keep_their_tail() -> None:
-    """A volume spike of eight times the median is no bad tick."""
+    """A volume spike of eight times the median is not a bad tick."""
     volume = np.exp(np.random.default_rng(0).standard_normal((4000, 1))).astype(np.float32)
     fitted = fit_feature_scaling(volume)
     assert fitted.high[0] > 7.0

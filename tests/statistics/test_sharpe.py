@@ -127,7 +127,7 @@ def test_the_best_of_independent_trials_passes_as_often_as_it_says() -> None:
 
 
 def test_p_value_of_the_best_keeps_its_digits() -> None:
-    """Nine deviations are no rounding error of 1; none at all is certain to be luck."""
+    """Nine deviations are not a rounding error of 1; none at all is certain to be luck."""
     assert best_ratio_p_value(SharpeRatio(0.9, 0.0, 1.0, 101.0), 10) == pytest.approx(
         10 * stats.norm.sf(9), rel=1e-6
     )
@@ -187,7 +187,7 @@ def test_minimum_track_record_is_where_the_probability_is_reached() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1])
 def test_returns_that_do_not_vary_have_no_ratio(value: float) -> None:
-    """0.1 is no binary fraction: its mean leaves a rounding error that is no deviation."""
+    """0.1 is not a binary fraction: its mean leaves a rounding error that is not a deviation."""
     assert sharpe_ratio(np.full(37, value), 37) is None
     assert sharpe_ratio(np.array([0.1]), 1) is None
 

@@ -90,7 +90,7 @@ def test_what_does_not_vary_has_no_skill(task: Task) -> None:
     varied, constant = np.array([0.2, -0.4, 0.6, -0.6]), np.full(4, 0.3)
     outcomes = np.array([0.75, -0.25, -0.25, 0.75])
     nothing = np.zeros(4)
-    # A constant bet in the middle of what the model says in training is no bet.
+    # A constant bet in the middle of what the model says in training is not a bet.
     assert time_contributions(nothing, outcomes, task).tolist() == [0.0] * 4
     assert time_contributions(varied, constant, task) == pytest.approx(nothing, abs=1e-12)
     assert time_contributions(varied[:1], outcomes[:1], task).tolist() == [0.0]

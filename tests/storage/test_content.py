@@ -80,7 +80,7 @@ def test_a_table_in_memory_counts_as_its_file(table: pa.Table) -> None:
 
 
 def test_metadata_does_not_matter() -> None:
-    """What pandas or a tool notes beside the data is no content."""
+    """What pandas or a tool notes beside the data is not content."""
     assert _digest(MIXED.replace_schema_metadata({"tool": "x"})) == _digest(MIXED)
 
 
@@ -179,7 +179,7 @@ def test_place_order_and_repetition_of_names_do_not_matter(tmp_path: Path) -> No
 
 
 def test_layout_of_json_does_not_matter(tmp_path: Path) -> None:
-    """Spaces and the order of keys are no content; values are."""
+    """Spaces and the order of keys are not content; values are."""
     run = RunDirectory(tmp_path)
     names = _fill(run)
     before = content_sha256(run, names)

@@ -148,7 +148,7 @@ def test_names_may_hold_what_addresses_use_otherwise(run: RunDirectory, part: st
 
 
 def test_run_directory_that_does_not_exist_yet_is_empty(run: RunDirectory) -> None:
-    """Before the first write there is nothing, and asking is no error."""
+    """Before the first write there is nothing, and asking is not an error."""
     assert run.list() == []
     assert not run.exists("run.json")
 

@@ -286,7 +286,7 @@ def test_bucket_that_grows_while_it_is_listed() -> None:
 
 
 def test_bucket_that_shrinks_while_it_is_listed() -> None:
-    """Files and whole folders that go are no error, and what stays is there."""
+    """Files and whole folders that go are not an error, and what stays is there."""
 
     def shrink(bucket: FakeBucket, n: int) -> None:
         gone = tuple(f"root/symbol=S{i:04}/" for i in range(n * 9, n * 9 + 2))

@@ -119,7 +119,7 @@ def test_missing_object_is_said_plainly(s3_store: Store) -> None:
 def test_missing_credentials_are_a_storage_error(
     s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without credentials the message says so, although botocore's error is no OSError."""
+    """Without credentials the message says so, although botocore's error is not an OSError."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

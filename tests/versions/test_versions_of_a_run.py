@@ -316,7 +316,7 @@ def test_damage_and_wrong_names_are_told(tmp_path: Path) -> None:
     for n_bars in (240, 300):
         train(tmp_path, n_bars)
     _, first = names(run_dir)
-    with pytest.raises(ConfigError, match=r"'\.\./x' is no version"):
+    with pytest.raises(ConfigError, match=r"'\.\./x' is not a version"):
         change_version(str(run_dir), "../x", None, print)
     with pytest.raises(ConfigError, match="has no version 2020-01-01T0000Z-00000000"):
         load_run(str(run_dir), version="2020-01-01T0000Z-00000000")

@@ -170,7 +170,7 @@ def computed_task(target: str, kind: ComputedKind = "bars") -> Task:
     Raises
     ------
     ConfigError
-        When the name is no target's.
+        When the name is not the name of a target.
     """
     excess, _ = _EXCESSES[kind]
     if not target.startswith(excess):
@@ -178,7 +178,7 @@ def computed_task(target: str, kind: ComputedKind = "bars") -> Task:
     if read_duration(target.removeprefix(excess)) is None:
         what = "excess return" if kind == "bars" else "mean less that of the symbols"
         raise ConfigError(
-            f"labeling.targets: {target!r} is no {what}. Write {excess}{{h}}, where h "
+            f"labeling.targets: {target!r} is not a {what}. Write {excess}{{h}}, where h "
             f"is a horizon such as 60m, 4h, 5d (sessions), 3mo or 12b (bars): {excess}5d."
         )
     return "regression"

@@ -95,7 +95,8 @@ def _measure(
             (task.family, task.target, *own, where),
         )
     except DataError as error:
-        # Too few rows for a search are no failure of the unit: the fold keeps what is configured.
+        # Too few rows for a search are not a failure of the unit: the fold keeps what is
+        # configured.
         return {"skills": [None] * len(task.hyperparameters), "problem": str(error)}
     measure = design.measure(target.task, spec.settings.training.min_cs)
     skills = [

@@ -85,9 +85,9 @@ def judge_search(
     searching, as a procedure repeated inside each fold, beat them on the same test rows by more
     than the standard error of the difference: the one-standard-error rule of Breiman, Friedman,
     Olshen & Stone (1984, "Classification and Regression Trees", §3.4.3), by which the simpler of
-    two models is left only for one that is better by more than its error. It is no test at 5 %:
-    both models cost the same to use, so that a wrong choice between near equals costs little;
-    the rule only has to keep out searches that found nothing but luck, about five of six.
+    two models is left only for one that is better by more than its error. It is not a test at 5 %:
+    both models cost the same to use, so that a wrong choice between near equals costs little; the
+    rule only has to keep out searches that found nothing but luck, about five of six.
 
     The inner skills cannot decide this: they are what the best trial was chosen by. The outer
     rows can, at a price that is told: the skill that is reported afterwards is that of the winner

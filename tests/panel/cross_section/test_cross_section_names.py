@@ -93,7 +93,7 @@ def test_tasks_of_targets() -> None:
 
 @pytest.mark.parametrize("name", ["excess_ret_", "excess_ret_5x", "excess_ret_5d_2", "excess_ret"])
 def test_wrong_targets_are_named(name: str) -> None:
-    """What is no excess return, and no other label, is refused."""
+    """What is not excess return, and no other label, is refused."""
     with pytest.raises(
         ConfigError,
         match=rf"labeling.targets: '{name}' is no "

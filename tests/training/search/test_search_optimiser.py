@@ -81,7 +81,7 @@ def test_a_known_point_counts_as_an_answer() -> None:
 
 
 def test_trials_without_a_skill_are_passed_over() -> None:
-    """A failed trial is no answer, good or bad: the search goes on."""
+    """A failed trial is not an answer, good or bad: the search goes on."""
     optimiser = Optimiser(SPACE, 0, n_startup=2)
     optimiser.ask(3)
     optimiser.tell([math.nan, 0.5, math.nan])

@@ -112,7 +112,7 @@ def test_always_uses_what_was_found(mix: MixFamily, bad_choice: JobSearch) -> No
 def test_a_fold_without_a_search_has_the_configured_ones(
     mix: MixFamily, bad_choice: JobSearch
 ) -> None:
-    """And is no part of the comparison, which is of the folds that could be searched."""
+    """And is not part of the comparison, which is of the folds that could be searched."""
     pool = pool_of(0.5)
     two = JobSearch("always", 20, bad_choice.folds[1:], bad_choice.final)
     result = fitted(pool, two, angle=1.5)
