@@ -204,7 +204,8 @@ def test_the_page_of_a_target_has_its_figures(
         if name.startswith("symbols/")
     } == found
     worth = read_rows(tmp_path / "run", "evaluation/jobs")
-    assert (metrics["worth/hit_rate"], page.tags["family"], page.tags["worth"]) in {
+    worded = page.tags.get("worth", "")
+    assert (metrics["worth/hit_rate"], page.tags["family"], worded) in {
         (row["hit_rate"], row["family"], row["reason"])
         for row in worth
         if row["view"] == "cross_sectional"
