@@ -105,6 +105,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic": ("config", "results"),
     "pydantic_core": ("config", "results"),
     "ray": (
+        "execution.ray_metrics",
         "execution.ray_private",
         "execution.ray_session",
         "execution.ray_workers",

@@ -76,6 +76,7 @@ def open_executor(
                 memory_per_worker_bytes=settings.memory_per_worker_bytes,
                 max_worker_memory_bytes=settings.max_worker_memory_bytes,
                 node_wait_s=settings.node_wait_s,
+                name=config.experiment.name,
                 on_wait=reporter.say,
             ),
         )

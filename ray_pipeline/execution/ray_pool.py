@@ -14,6 +14,7 @@ from ray_pipeline.execution.capacity import WorkerShape, first_lane, gib, lane_m
 from ray_pipeline.execution.performing import Report
 from ray_pipeline.execution.policy import Call, Round, Silence, give_up
 from ray_pipeline.execution.protocol import Done, Failed, Outcome, Shared, Unit, UnitStore, Usage
+from ray_pipeline.execution.ray_metrics import UnitMetrics
 from ray_pipeline.execution.ray_session import NODE_WAIT_S, RaySession, RaySettings
 from ray_pipeline.execution.ray_workers import (
     Broke,
@@ -82,7 +83,8 @@ class RayExecutor(Generic[State]):
             self._sizing.update(time.monotonic())
             self._check_fit()
             self._check_number()
-            self._workers: RayWorkers | None = RayWorkers(make_state, store)
+            self._workers: RayWorkers | None = RayWorkers(make_state, store, self._settings.name)
+            self._metrics = UnitMetrics(self._settings.name)
         except BaseException:
             self._session.close()
             raise
@@ -103,6 +105,7 @@ class RayExecutor(Generic[State]):
             return
         calls = [Call(unit, lane=self._first_lane(unit)) for unit in units]
         for outcome, _ in self._rounds(calls):
+            self._metrics.ended(outcome)
             yield outcome
 
     def share(self, unit: Unit) -> Shared:
@@ -119,6 +122,7 @@ class RayExecutor(Generic[State]):
         if self._workers is not None:
             self._workers.kill_all()
             self._workers = None
+            self._metrics.workers(0, 0)
             self._values.clear()
         self._session.close()
 
@@ -141,7 +145,7 @@ class RayExecutor(Generic[State]):
                 lane = min(call.lane for call in calls)
                 later = [call for call in calls if call.lane != lane]
                 current = self._begin([call for call in calls if call.lane == lane], lane)
-                yield from self._drive(current)
+                yield from self._drive(current, calls[0].unit.stage, len(later))
                 for shared in _missed(current.aside):
                     self._values[shared] = self._kept(shared.unit)
                 for call in current.aside:
@@ -170,7 +174,7 @@ class RayExecutor(Generic[State]):
             unit_timeout_s=self._settings.unit_timeout_s,
         )
 
-    def _drive(self, current: Round) -> Iterator[tuple[Outcome, Any]]:
+    def _drive(self, current: Round, stage: str, n_later: int) -> Iterator[tuple[Outcome, Any]]:
         """Keep the workers busy until nothing of a round is left."""
         workers, sizing = self._open(), self._sizing
         starts = _StartWatch(limit=sizing.n_expected * self._settings.max_attempts)
@@ -186,6 +190,9 @@ class RayExecutor(Generic[State]):
                     workers.start(sizing.shape)
                 for worker, call in current.assign(asked):
                     workers.submit(worker, call, self._resolved(call.unit))
+                n_running = len(current.busy)
+                self._metrics.queue(stage, n_running, current.n_left - n_running + n_later)
+                self._metrics.workers(len(workers.ready), len(workers.starting))
                 for event in workers.wait(current.patience(asked, _WAKE_S)):
                     silence.broken(time.monotonic())
                     starts.saw(event)
@@ -199,6 +206,7 @@ class RayExecutor(Generic[State]):
                 if silence.is_due(time.monotonic()):
                     self._speak(current, time.monotonic() - silence.since)
         finally:
+            self._metrics.queue(stage, 0, 0)
             # Left early (Ctrl-C, an error, a consumer that stopped): no call may linger in an
             # actor that the next round takes for idle.
             for worker in current.busy:

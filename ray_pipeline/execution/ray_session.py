@@ -85,6 +85,8 @@ class RaySettings:
     node_wait_s
         Longest wait for a node that can hold a worker, where nodes may be added; None: see
         `NODE_WAIT_S`.
+    name
+        Of the run, in Ray's dashboard and metrics.
     on_wait
         Told, in a sentence, when nothing happens for long and what is being waited for.
     """
@@ -97,6 +99,7 @@ class RaySettings:
     memory_per_worker_bytes: int | None = None
     max_worker_memory_bytes: int | None = None
     node_wait_s: float | None = None
+    name: str = ""
     on_wait: Callable[[str], None] | None = None
 
 

@@ -76,6 +76,30 @@ class _Pending:
     value: Any = None
 
 
+class PipelineWorker(Worker[Any]):
+    """A worker as an actor: Ray's dashboard and logs show this name, and that of the run.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    make_state, store, cpus
+        As `Worker`.
+    """
+
+    _run = ""  # Ray asks for the name of an actor whose constructor failed, too
+
+    def __init__(
+        self, run: str, make_state: Callable[[], Any], store: UnitStore, cpus: int
+    ) -> None:
+        super().__init__(make_state, store, cpus)
+        self._run = run
+
+    def __repr__(self) -> str:
+        """Name the run."""
+        return f"PipelineWorker of {self._run}" if self._run else "PipelineWorker"
+
+
 class RayWorkers:
     """The actors that exist, and what each has in flight.
 
@@ -85,10 +109,13 @@ class RayWorkers:
         Given to each `Worker`; pickled once.
     store
         Likewise.
+    run
+        Name of the run, for those who look at the cluster.
     """
 
-    def __init__(self, make_state: Callable[[], Any], store: UnitStore) -> None:
-        self._actor_class: Any = ray.remote(Worker)
+    def __init__(self, make_state: Callable[[], Any], store: UnitStore, run: str = "") -> None:
+        self._actor_class: Any = ray.remote(PipelineWorker)
+        self._run = run
         self._make_state = ray.put(make_state)
         self._store = ray.put(store)
         self._handles: dict[int, Any] = {}
@@ -117,24 +144,28 @@ class RayWorkers:
         if shape.memory_bytes is not None:
             options["memory"] = shape.memory_bytes
         handle = self._actor_class.options(**options).remote(
-            self._make_state, self._store, shape.cpus
+            self._run, self._make_state, self._store, shape.cpus
         )
         worker = self._n_ever
         self._n_ever += 1
         self._handles[worker] = handle
         self._starting.add(worker)
-        self._pending[handle.start.remote()] = _Pending(worker, None)
+        self._pending[handle.start.options(name="start of a worker").remote()] = _Pending(
+            worker, None
+        )
 
     def submit(self, worker: int, call: Call, shared: Sequence[Any]) -> None:
         """Give a call to a worker; a worker answers its calls in the order given."""
         handle = self._handles[worker]
         order = Order.of(call.unit)
         # Top-level references: Ray resolves them in the worker, without a copy for arrays.
+        # The dashboard counts tasks by these names: one for each kind of unit, not for each unit.
         if call.keep:
-            report, value = handle.keep.options(num_returns=2).remote(order, *shared)
-            reply = handle.confirm.remote(report, value)
+            name = f"{order.stage}, shared"
+            report, value = handle.keep.options(num_returns=2, name=name).remote(order, *shared)
+            reply = handle.confirm.options(name=name).remote(report, value)
         else:
-            reply, value = handle.perform.remote(order, *shared), None
+            reply, value = handle.perform.options(name=order.stage).remote(order, *shared), None
         self._pending[reply] = _Pending(worker, call, value)
 
     def wait(self, timeout_s: float) -> list[Event]:

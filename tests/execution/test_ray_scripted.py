@@ -52,7 +52,7 @@ class ScriptedSession:
 
 
 class ScriptedWorkers:
-    def __init__(self, make_state: object, store: object) -> None:
+    def __init__(self, make_state: object, store: object, run: str = "") -> None:
         self.alive: dict[int, bool] = {}
         self.pending: deque[tuple[int, Call | None]] = deque()
         self.values = itertools.count()
