@@ -615,7 +615,7 @@ def planted(**modules: str) -> tuple[dict[str, Source], list[Import]]:
             "pipeline",
             "def f():\n    import ray.exceptions",
             home_violations,
-            "pipeline:2 imports ray.exceptions: its home is execution.ray_private and "
+            "pipeline:2 imports ray.exceptions: its home is execution.ray_metrics and "
             "execution.ray_session and execution.ray_workers and importing.shuffle",
         ),
         (
