@@ -616,7 +616,8 @@ def planted(**modules: str) -> tuple[dict[str, Source], list[Import]]:
             "def f():\n    import ray.exceptions",
             home_violations,
             "pipeline:2 imports ray.exceptions: its home is execution.ray_metrics and "
-            "execution.ray_session and execution.ray_workers and importing.shuffle",
+            "execution.ray_private and execution.ray_session and execution.ray_workers and "
+            "importing.shuffle",
         ),
         (
             "panel__reading",
