@@ -80,7 +80,7 @@ class TestDefaults:
         assert config.routing.alpha is None
         assert config.symbol_alpha == config.target_ranking.alpha == 0.05
         assert config.execution.executor == "ray"
-        assert config.training.hyperparameters == {"lightgbm": {"n_estimators": 300}}
+        assert config.training.hyperparameters == {"lightgbm": {"n_estimators": 100}}
         assert "mfe_share_*" in config.columns.by_products
         assert "mfe_*" in config.columns.targets
 
@@ -115,7 +115,7 @@ class TestDefaults:
         first = ExperimentConfig(data=DataConfig(data_dir="x"))
         first.training.hyperparameters["lightgbm"]["n_estimators"] = 1
         second = ExperimentConfig(data=DataConfig(data_dir="x"))
-        assert second.training.hyperparameters == {"lightgbm": {"n_estimators": 300}}
+        assert second.training.hyperparameters == {"lightgbm": {"n_estimators": 100}}
 
 
 class TestText:

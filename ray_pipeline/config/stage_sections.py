@@ -266,7 +266,7 @@ class TrainingConfig(Section):
         default=("lightgbm", "ridge"), description="Model families to train for each route."
     )
     hyperparameters: HyperparametersByFamily = Field(
-        default={"lightgbm": {"n_estimators": 300}},
+        default={"lightgbm": {"n_estimators": 100}},
         description="Hyperparameters by family; replaces the default as a whole.",
     )
     sample_weights: SampleWeights = Field(

@@ -111,13 +111,6 @@ class LightGBMModel:
 
     text: str
 
-    @classmethod
-    def of_booster(cls, booster: Any) -> LightGBMModel:
-        """Keep a fitted booster at hand: its text need not be parsed again to predict."""
-        model = cls(booster.model_to_string())
-        model.__dict__["_booster"] = booster.free_dataset()
-        return model
-
     @cached_property
     def _booster(self) -> Any:
         return lgb.Booster(model_str=self.text)
@@ -217,8 +210,7 @@ class Boosting:
             n_rounds = self._best_rounds(
                 problem, problem.stopping, self._patience, labels, params, quantile
             )
-        booster = lgb.train(params, self._labelled(problem, problem.rows, labels), n_rounds)
-        return LightGBMModel.of_booster(booster)
+        return _trained(params, self._labelled(problem, problem.rows, labels), n_rounds)
 
     def _best_rounds(
         self,
@@ -251,6 +243,7 @@ class Boosting:
             valid_sets=[watched],
             feval=loss,
             callbacks=[lgb.early_stopping(patience, verbose=False)],
+            keep_training_booster=True,
         )
         return int(booster.best_iteration) or self._n_rounds
 
@@ -275,6 +268,12 @@ class Boosting:
         subset = self._data.subset(rows.tolist(), params=self._binning)
         subset.construct()
         return subset
+
+
+def _trained(params: Mapping[str, Any], data: Any, n_rounds: int) -> LightGBMModel:
+    """Boost, and make the model's text once: by default LightGBM makes it and parses it as well."""
+    booster = lgb.train(dict(params), data, n_rounds, keep_training_booster=True)
+    return LightGBMModel(booster.model_to_string())
 
 
 def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -358,7 +357,7 @@ class LightGBMFamily:
 
         params = params_by(settled(settings, data, params_by, rows, n_rounds, stops_early=False))
         del labels, rows  # of every row, through all of the boosting
-        return LightGBMModel.of_booster(lgb.train(params, data, n_rounds))
+        return _trained(params, data, n_rounds)
 
     def search_space(self) -> Mapping[str, SearchDimension]:
         """Search how large and how cautious the model is; see `Searchable`."""

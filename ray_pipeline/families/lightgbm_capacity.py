@@ -68,7 +68,7 @@ class Probe:
 
 
 SHALLOW = Probe(num_leaves=4, learning_rate=0.25, n_rounds=6, least_share=1 / 40)
-DEEP = Probe(num_leaves=32, learning_rate=0.15, n_rounds=12, least_share=1 / 200)
+DEEP = Probe(num_leaves=16, learning_rate=0.2, n_rounds=8, least_share=1 / 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +200,11 @@ def probe_signal(data: Any, params: Mapping[str, Any], rows: LabelledRows) -> Si
     before = _losses(rows, fitted, watched, None)
     if before.mean() <= 0.0:
         return Signal(-np.inf, -np.inf)
+    by_index = np.sort(watched)
+    places = np.searchsorted(by_index, watched)
+    parts = _part(data, params, rows, fitted), _part(data, params, rows, by_index)
     shallow, deep = (
-        before - _losses(rows, fitted, watched, _probed(data, params, rows, fitted, watched, probe))
+        before - _losses(rows, fitted, watched, _probed(*parts, params, probe)[places])
         for probe in (SHALLOW, DEEP)
     )
     scale = float(before.mean())
@@ -213,16 +216,11 @@ def _sure_mean(gains: Floats) -> float:
     return float(gains.mean() - 2.0 * gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
-def _probed(
-    data: Any,
-    params: Mapping[str, Any],
-    rows: LabelledRows,
-    fitted: Ints,
-    watched: Ints,
-    probe: Probe,
-) -> Floats:
-    """Return what a probe of the fitted rows gives for the watched ones, shape (n_watched,)."""
-    order = np.argsort(watched)
+def _probed(fitted: Any, watched: Any, params: Mapping[str, Any], probe: Probe) -> Floats:
+    """Return what a probe of the fitted rows gives for the watched ones, shape (n_watched,).
+
+    Both are binned data sets, with their labels.
+    """
     seen: list[Floats] = []
 
     def watch(predictions: Floats, _: Any) -> tuple[str, float, bool]:
@@ -234,17 +232,16 @@ def _probed(
             **params,
             "num_leaves": probe.num_leaves,
             "learning_rate": probe.learning_rate,
-            "min_data_in_leaf": max(20, int(len(fitted) * probe.least_share)),
+            "min_data_in_leaf": max(20, int(fitted.num_data() * probe.least_share)),
             "metric": "None",
         },
-        _part(data, params, rows, fitted),
+        fitted,
         probe.n_rounds,
-        valid_sets=[_part(data, params, rows, watched[order])],
+        valid_sets=[watched],
         feval=watch,
+        keep_training_booster=True,  # nothing is kept: without this a copy is made by way of text
     )
-    predictions = np.empty(len(watched))
-    predictions[order] = seen[0]
-    return predictions
+    return seen[0]
 
 
 def _part(data: Any, params: Mapping[str, Any], rows: LabelledRows, index: Ints) -> Any:

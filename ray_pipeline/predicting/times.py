@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pyarrow as pa
 
 from ray_pipeline.errors import ConfigError, DataError
@@ -11,6 +13,7 @@ from ray_pipeline.results.documents import TrainedFacts
 __all__ = ["looked_until", "since_ns"]
 
 
+@lru_cache(maxsize=4096)  # each of a run's models names a time, and each symbol asks its models
 def since_ns(text: str) -> int:
     """Read a time as nanoseconds since 1970.
 
