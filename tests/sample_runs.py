@@ -36,7 +36,9 @@ from ray_pipeline.selection.kept import KeptRow, judge_kept
 from ray_pipeline.selection.selecting import features_table
 from ray_pipeline.stages.writing import rows_table
 from ray_pipeline.statistics.folds import Fold
+from ray_pipeline.statistics.local_effects import effect_shape
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.effects import EffectRow
 from ray_pipeline.training.job_fit import JobSpec
 
 ALPHA = 0.05
@@ -109,6 +111,8 @@ class SampleRun:
         for job in jobs if self.trains else []:
             run.write_json(f"models/{job['job_id']}/metadata.json", metadata(self, job))
         write_evaluation(run, jobs if self.trains else [])
+        effects = effect_rows(jobs if self.trains else [])
+        run.write_table(results.EFFECTS, rows_table(EffectRow, effects))
         run.write_text("config.yaml", CONFIG)
         run.write_json("symbols.json", self.symbols_document())
         run.write_json("run.json", self.document(targets, chosen, jobs) | self.record)
@@ -401,6 +405,44 @@ def plan_jobs(
                     why = f"{row.route}: {row.reason}"
                     add(target, row.symbol, family, [row.symbol], row.route, why)
     return jobs
+
+
+def effect_rows(jobs: Sequence[Mapping[str, Any]]) -> list[EffectRow]:
+    """Give the best features of each model a line, a U and nothing, in turn; noise in the folds."""
+    shapes = (lambda q: 2 * q - 1, lambda q: 4 * (2 * q - 1) ** 2 - 1, lambda q: 0.0 * q)
+    rows = []
+    for job in jobs:
+        for place, feature in enumerate(job["features"][:3]):
+            quantiles = np.linspace(0.0, 1.0, 9)
+            noise = np.random.default_rng(place).normal(0.0, 0.02, (5, 9))
+            found = effect_shape(shapes[place](quantiles) + noise)
+            assert found is not None
+            rows += [
+                EffectRow(
+                    job_id=job["job_id"],
+                    target=job["target"],
+                    view=job["view"],
+                    symbol=None if job["view"] == VIEWS[0] else job["symbols"][0],
+                    family=job["family"],
+                    feature=feature,
+                    rank=place + 1,
+                    shape=found.shape,
+                    strength=found.strength,
+                    n_folds=found.n_folds,
+                    n_agree=found.n_agree,
+                    quantile=quantile,
+                    value=10.0 * quantile,
+                    effect=effect,
+                    std_error=error,
+                )
+                for quantile, effect, error in zip(
+                    quantiles.tolist(),
+                    found.effect.tolist(),
+                    found.std_error.tolist(),
+                    strict=True,
+                )
+            ]
+    return rows
 
 
 def metadata(sample: SampleRun, job: Mapping[str, Any]) -> dict[str, Any]:

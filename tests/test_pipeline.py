@@ -83,6 +83,7 @@ def test_done_run_leaves_every_file(done_run: Path) -> None:
         "doubt.parquet",
         "routing/routes.parquet",
         "training_plan.json",
+        "training/effects.parquet",
         "predictions/out_of_sample.parquet",
         "evaluation/calibration.parquet",
         "evaluation/jobs.parquet",

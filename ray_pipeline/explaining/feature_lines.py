@@ -40,6 +40,7 @@ def pooled_feature_lines(found: Row) -> list[str]:
         return [title, *wrapped(pooled["absent"])]
     return [
         *_table(title, pooled["rows"], found["rules"]["methods"]),
+        *([] if found["symbol"] else _effect_lines(found["features"]["effects"])),
         *_kept_lines(found["features"]["kept"], "cross_sectional"),
     ]
 
@@ -54,7 +55,8 @@ def own_feature_lines(found: Row) -> list[str]:
         return [title, *wrapped(own["absent"])]
     kept = _kept_lines(found["features"]["kept"], "symbol_specific")
     if found["symbol"] is not None:
-        return [*_table(title, own["rows"], found["rules"]["methods"]), *kept]
+        effects = _effect_lines(found["features"]["effects"])
+        return [*_table(title, own["rows"], found["rules"]["methods"]), *effects, *kept]
     agreement = _agreement(own["agreement"], "the symbols")
     named = [f"{row['feature']} {percentage(row['symbol_frequency'])}" for row in own["frequency"]]
     chosen = some_of(named, MAX_FEATURES)
@@ -74,6 +76,17 @@ def _kept_lines(rows: Sequence[Row], view: View) -> Iterator[str]:
             some = plural(row["n_symbols"], "symbol")
             over = f", over {some}" if measured and view == "symbol_specific" else ""
             yield from wrapped(f"{row['family']} uses {row['reason']}{over}")
+
+
+def _effect_lines(effects: Sequence[Row]) -> Iterator[str]:
+    """Say how the score moves along each feature, on rows that the folds' models had not seen."""
+    if effects:
+        yield from wrapped(
+            f"along each feature the score of {effects[0]['family']} moves so (shape, strength in "
+            "standard deviations of the score):"
+        )
+        for row in effects:
+            yield from wrapped(f"{row['feature']}: {row['words']}")
 
 
 def _agreement(figure: float | None, of: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ray_pipeline.records import VIEW_NAMES, View
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.effects import effect_words, feature_effects
 from ray_pipeline.results.tables import FEATURES
 
 __all__ = ["explain_features"]
@@ -65,9 +66,22 @@ def explain_features(
             ],
             "rows": own.get(symbol, []) if symbol is not None else [],
         },
+        # Runs of version 0.5.0 and before did not measure how features move scores.
+        "effects": _effects(contents, target, symbol),
         # Runs of version 0.2.0 and before did not measure what their selections kept.
         "kept": [] if contents.kept is None else contents.kept.to_pylist(),
     }
+
+
+def _effects(contents: RunContents, target: str, symbol: str | None) -> list[dict[str, Any]]:
+    """Tell how features move the score of the pooled model, or of a symbol's own one."""
+    if contents.effects is None:
+        return []
+    view: View = "cross_sectional" if symbol is None else "symbol_specific"
+    rows = contents.targets or ()
+    family = next((row.family for row in rows if (row.target, row.view) == (target, view)), None)
+    found = feature_effects(contents.effects, target, symbol, family)
+    return [each.document() | {"words": effect_words(each)} for each in found.values()]
 
 
 def _why_none(contents: RunContents, target: str, view: View, needed: str) -> str:

@@ -26,6 +26,7 @@ TableName = Literal[
     "leaks",
     "doubt",
     "predictions",
+    "effects",
     "evaluation",
     "quantiles",
     "decay",
@@ -46,6 +47,7 @@ _FILES: dict[str, str] = {
     "leaks": tables.LEAKAGE,
     "doubt": tables.DOUBT,
     "predictions": tables.PREDICTIONS,
+    "effects": tables.EFFECTS,
     "evaluation": tables.EVALUATED_JOBS,
     "quantiles": tables.QUANTILES,
     "decay": tables.DECAY,
@@ -65,7 +67,15 @@ _TYPES = {
     "timestamp[ns, tz=UTC]": pa.timestamp("us", "UTC"),
 }
 
-_NOT_OF_EVERY_RUN = ("calibration", "doubt", "kept", "overfitting", "policies", "policy_folds")
+_NOT_OF_EVERY_RUN = (
+    "calibration",
+    "doubt",
+    "effects",
+    "kept",
+    "overfitting",
+    "policies",
+    "policy_folds",
+)
 """What a run writes only if it was asked to, or if a version wrote it that has it."""
 
 

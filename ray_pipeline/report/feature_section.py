@@ -12,8 +12,15 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from ray_pipeline.report.charts import bar
+from ray_pipeline.report.effect_curves import effect_curve
 from ray_pipeline.results.capping import Capped, capped
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.effects import (
+    FeatureEffect,
+    effect_words,
+    feature_effects,
+    own_shapes,
+)
 from ray_pipeline.results.figures import (
     DASH,
     count,
@@ -37,7 +44,10 @@ _AGREEMENT = "Agreement beyond chance (1 is full, 0 is that of random choices)"
 
 @dataclass(frozen=True, slots=True)
 class PooledFeature:
-    """A selected feature of a pooled model."""
+    """A selected feature of a pooled model; `effect` is a small curve, `shape` the same in words.
+
+    Both are empty where the effect was not measured.
+    """
 
     rank: int
     feature: str
@@ -45,16 +55,19 @@ class PooledFeature:
     score: str
     stability: str
     reason: str
+    effect: Markup
+    shape: str
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolFeature:
-    """How often a feature was selected over the symbols of a target."""
+    """How often a feature was selected over the symbols of a target, and how it moves scores."""
 
     feature: str
     chart: Markup
     n_symbols: str
     share: str
+    shapes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,8 @@ class TargetFeatures:
         Symbols whose own models had features selected.
     kept
         By view and family; none in runs that did not measure it.
+    family
+        Of the pooled model whose effects are shown; empty where there are none.
     """
 
     target: str
@@ -94,6 +109,12 @@ class TargetFeatures:
     own: Capped[SymbolFeature]
     n_symbols: int
     kept: tuple[KeptSkill, ...]
+    family: str = ""
+
+    @property
+    def has_shapes(self) -> bool:
+        """Whether any effect of own models was measured."""
+        return any(row.shapes for row in self.own.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +148,26 @@ def write_feature_section(contents: RunContents) -> FeatureSection:
             *own.get(target, ((), 0)),
             agreements.get(target, ""),
             tuple(_kept(row) for row in kept if row["target"] == target),
+            *_effects(contents, target),
         )
         for target in targets[:MAX_TARGETS]
     )
     return FeatureSection("", Capped(shown, len(targets), "strongest target first", FEATURES))
+
+
+def _effects(
+    contents: RunContents, target: str
+) -> tuple[Mapping[str, FeatureEffect], Mapping[str, Mapping[str, int]]]:
+    """Return the effects in the pooled model that is told of, and shapes in the own models."""
+    if contents.effects is None:
+        return {}, {}
+    ranked = [row for row in contents.targets or () if row.target == target]
+    family = next((row.family for row in ranked if row.view == "cross_sectional"), None)
+    own_family = next((row.family for row in ranked if row.view == "symbol_specific"), None)
+    return (
+        feature_effects(contents.effects, target, None, family),
+        own_shapes(contents.effects, target, own_family),
+    )
 
 
 def _pooled_rows(table: pa.Table, target: str) -> list[Mapping[str, Any]]:
@@ -180,25 +217,33 @@ def _target(
     n_symbols: int,
     agreement: str,
     kept: tuple[KeptSkill, ...],
+    effects: Mapping[str, FeatureEffect],
+    shapes: Mapping[str, Mapping[str, int]],
 ) -> TargetFeatures:
     selected = [row for row in pooled if row["selected"]]
     return TargetFeatures(
         target=target,
         n_features=len(pooled),
         n_selected=len(selected),
-        pooled=capped([_feature(row) for row in selected], MAX_FEATURES, "best first", FEATURES),
+        pooled=capped(
+            [_feature(row, effects.get(row["feature"])) for row in selected],
+            MAX_FEATURES,
+            "best first",
+            FEATURES,
+        ),
         rejected=_rejected(
             [row["verdict"] or row["reason"] for row in pooled if not row["selected"]]
         ),
         agreement=agreement,
         own=capped(
-            [_own(feature, n, n_symbols) for feature, n in own],
+            [_own(feature, n, n_symbols, shapes.get(feature, {})) for feature, n in own],
             MAX_SYMBOL_FEATURES,
             "most often selected first",
             FEATURES,
         ),
         n_symbols=n_symbols,
         kept=kept,
+        family=next((each.family for each in effects.values()), ""),
     )
 
 
@@ -215,7 +260,7 @@ def _kept(row: Mapping[str, Any]) -> KeptSkill:
     )
 
 
-def _feature(row: Mapping[str, Any]) -> PooledFeature:
+def _feature(row: Mapping[str, Any], effect: FeatureEffect | None) -> PooledFeature:
     return PooledFeature(
         rank=row["rank"],
         feature=row["feature"],
@@ -223,12 +268,19 @@ def _feature(row: Mapping[str, Any]) -> PooledFeature:
         score=unsigned(row["score"]),
         stability=percentage(row["stability"]),
         reason=row["reason"] or "",
+        effect=Markup("") if effect is None else effect_curve(effect),
+        shape="" if effect is None else effect_words(effect),
     )
 
 
-def _own(feature: str, n: int, n_symbols: int) -> SymbolFeature:
+def _own(feature: str, n: int, n_symbols: int, shapes: Mapping[str, int]) -> SymbolFeature:
+    told = sorted(shapes.items(), key=lambda item: (-item[1], item[0]))
     return SymbolFeature(
-        feature, bar(n / n_symbols, marked=True), count(n), percentage(n / n_symbols)
+        feature,
+        bar(n / n_symbols, marked=True),
+        count(n),
+        percentage(n / n_symbols),
+        ", ".join(f"{shape} {count(times)}" for shape, times in told),
     )
 
 

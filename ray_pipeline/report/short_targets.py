@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.records import VIEW_NAMES
-from ray_pipeline.report.feature_section import FeatureSection, TargetFeatures
+from ray_pipeline.report.feature_section import FeatureSection, PooledFeature, TargetFeatures
 from ray_pipeline.report.route_section import RouteSection
 from ray_pipeline.results.calibration import calibration_verdicts
 from ray_pipeline.results.contents import RunContents
@@ -152,7 +152,7 @@ def _carriers(section: FeatureSection, target: str) -> Iterator[ToldLine]:
 def _told_features(found: TargetFeatures) -> str:
     best = found.pooled.rows[:N_FEATURES]
     if best:
-        named = [f"{each.feature} (score {each.score})" for each in best]
+        named = [f"{each.feature} (score {each.score}{_shape(each)})" for each in best]
         of = f"of {count(found.n_selected)} selected of {count(found.n_features)}"
         return f"{', '.join(named)}, {of}."
     often = found.own.rows[:N_FEATURES]
@@ -161,6 +161,11 @@ def _told_features(found: TargetFeatures) -> str:
         return "No feature was selected."
     of = plural(found.n_symbols, "symbol")
     return f"{', '.join(named)}: shares of the own models of {of} that select them."
+
+
+def _shape(feature: PooledFeature) -> str:
+    """Say which way the score goes with the feature; nothing where that was not measured."""
+    return f", {feature.shape.partition(',')[0]}" if feature.shape else ""
 
 
 def _served(section: RouteSection, target: str) -> Iterator[ToldLine]:

@@ -105,6 +105,8 @@ class RunContents:
         None where the run did not compare any.
     calibration
         How far probabilities, expected labels and intervals can be trusted; None where missing.
+    effects
+        How features move what models say; None where missing.
     overfitting
         How often the best model of a half of the time disappointed in the other: a row of all
         models, and of each target with several; None where missing.
@@ -133,6 +135,7 @@ class RunContents:
     policies: pa.Table | None = None
     policy_folds: pa.Table | None = None
     calibration: pa.Table | None = None
+    effects: pa.Table | None = None
 
     @property
     def status(self) -> str:
@@ -256,6 +259,7 @@ def read_contents(
         equity=_rows_of_jobs(run, results.EQUITY, charted),
         kept=_rows(run, results.KEPT, None, target),
         calibration=_rows(run, results.CALIBRATION, None, target),
+        effects=_rows(run, results.EFFECTS, None, target),
         overfitting=run.table(results.OVERFITTING),
         policies=policies,
         policy_folds=_rows_of_jobs(run, results.POLICY_FOLDS, compared) if target is None else None,

@@ -24,6 +24,7 @@ from ray_pipeline.routing.decide import RouteRow
 from ray_pipeline.selection.consensus import FeatureVerdict
 from ray_pipeline.selection.kept import KeptRow
 from ray_pipeline.storage import type_name
+from ray_pipeline.training.effects import EffectRow
 from ray_pipeline.wording import plural
 
 __all__ = ["TABLES", "Column", "Columns", "check_columns", "check_values", "completed"]
@@ -134,6 +135,7 @@ TABLES: Mapping[str, Columns] = {
         "error": _TEXT,
         "traceback": _TEXT_OR_NULL,
     },
+    tables.EFFECTS: _columns_of(EffectRow),
     tables.CALIBRATION: _columns_of(CalibrationRow),
     tables.EVALUATED_JOBS: _columns_of(EvaluatedRow),
     tables.QUANTILES: _columns_of(QuantileRow),

@@ -24,6 +24,7 @@ from ray_pipeline.results.stages import STAGES, table_place
 from ray_pipeline.routing.assigning import PLAN, ROUTES
 from ray_pipeline.selection.selecting import FEATURES, KEPT
 from ray_pipeline.storage import RunDirectory
+from ray_pipeline.training.effects import EFFECTS
 from ray_pipeline.training.entry import MODELS
 from ray_pipeline.training.predictions import PREDICTIONS
 from ray_pipeline.training.search.searching import TRIALS
@@ -35,6 +36,7 @@ __all__ = [
     "CONFIG",
     "DECAY",
     "DOUBT",
+    "EFFECTS",
     "EQUITY",
     "EVALUATED_JOBS",
     "EVALUATION",

@@ -7,8 +7,10 @@ from ray_pipeline.routing.assigning import PLAN, plan_document
 from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.routing.plan import without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.selection.selected import Selection
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
+from ray_pipeline.training.effects import EFFECTS, EffectRow, effect_rows
 from ray_pipeline.training.pooled_stream import StreamSpec
 from ray_pipeline.training.predictions import PREDICTIONS, join_predictions, predictions_schema
 from ray_pipeline.training.search.searching import Searches
@@ -36,6 +38,7 @@ def _train(context: StageContext) -> None:
         context.input_fingerprint,
         {} if searches is None else searches.jobs,
         _stream(context, subject, pool, plan),
+        _selected(context),
     )
     context.put(training)
     trained = without_lonely_averages(plan, training.results)
@@ -51,11 +54,17 @@ def _train(context: StageContext) -> None:
         # The worker that joined the predictions has hashed them: reading millions of rows is not
         # the driver's work.
         context.write.copy(predictions.table, PREDICTIONS, predictions.digest)
+    context.write.rows(EFFECTS, EffectRow, effect_rows(plan.jobs, training.results))
     context.account.count(models=len(training.results))
     # Scoring compares with them what it finds in the models' folders.
     context.account.note(
         models={job_id: result["seal"] for job_id, result in training.results.items()}
     )
+
+
+def _selected(context: StageContext) -> dict[tuple[str, str | None], tuple[str, ...]]:
+    selection = context.find(Selection)
+    return {} if selection is None else {of: each.final for of, each in selection.choices.items()}
 
 
 def _stream(
@@ -107,6 +116,6 @@ TRAINING = Stage(
         UnitKind("join_predictions", "joining predictions"),
     ),
     sections=("training", "target_ranking"),
-    tables=(PREDICTIONS, MODELS),
+    tables=(PREDICTIONS, MODELS, EFFECTS),
     needs=("routing", "search"),
 )

@@ -29,6 +29,7 @@ from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.walk import problem_parts
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.skill import centred_percentile, outcome
+from ray_pipeline.training.effects import effects_record, fold_effects
 from ray_pipeline.training.fitter import Fitter, columns_of
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.predictions import GROUP
@@ -47,6 +48,7 @@ class JobSpec:
     """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`.
 
     `search` holds what a search for hyperparameters chose inside each fold, if there was one.
+    `described` names the features whose effects on the predictions are measured, the best first.
     `n_feature_sets` counts the sets of features that these were chosen from on the test rows, for
     which the evidence pays; `feature_set` names the one that was.
     `identity` is that of the family's code, and of the interpreter, which the metadata name; an
@@ -63,6 +65,7 @@ class JobSpec:
     search: JobSearch | None = None
     feature_set: FeatureSet = ""
     n_feature_sets: int = 1
+    described: tuple[str, ...] = ()
     identity: Identity | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +104,8 @@ class FittedJob:
         What became of a search for them, if there was one.
     fitting
         How its rows counted and when it stopped, for its metadata.
+    effects
+        Of the features described, of `effects_record`.
     """
 
     model: Model
@@ -117,6 +122,7 @@ class FittedJob:
     predictions: Floats
     hyperparameters: Mapping[str, Any]
     search: SearchVerdict | None = None
+    effects: Sequence[Mapping[str, Any]] = ()
 
 
 def fit_job(
@@ -184,6 +190,7 @@ def fit_job(
         hyperparameters=hyperparameters,
         search=verdict,
         fitting=fit.facts,
+        effects=effects_record(job.described, [piece.effects for piece in pieces]),
     )
 
 
@@ -238,13 +245,17 @@ def _walk_forward(
 
 @dataclass(frozen=True, slots=True)
 class _FoldPiece:
-    """A fold's test rows: predictions, their centred percentile, and how the labels turned out."""
+    """A fold's test rows: predictions, their centred percentile, and how the labels turned out.
+
+    `effects` are those of the features described, of `fold_effects`.
+    """
 
     fold: int
     rows: NDArray[np.int64]
     prediction: Floats
     centred_percentile: Floats
     outcome: Floats
+    effects: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +284,7 @@ class _FoldWalk:
             rows = slice(first, end)
             parts = (
                 *(self.job.identity, self.job.family, list(self.features), start - first),
+                list(self.job.described),
                 *(sorted(hyperparameters.items()), self.fitter.settings.sample_weights),
                 *(self.fitter.frame.embargo, self.target, self.X[: end - first]),
                 *(self.design.positions[rows], self.design.symbol_index[rows]),
@@ -289,16 +301,20 @@ class _FoldWalk:
             prediction=found["prediction"],
             centred_percentile=found["centred_percentile"],
             outcome=outcome(y, labels, self.target.task),
+            effects=found["effects"],
         )
 
     def _predicted(self, hyperparameters: Mapping[str, Any]) -> dict[str, Floats]:
         first, start, end = self.part
         fit = self.fitter.fit(self.problem, self.X, self.features, self.fold, hyperparameters)
-        prediction = fit.model.predict(self.X[start - first : end - first])
-        known = fit.model.predict(self.X[self.problem.rows])
+        trained, tested = self.X[self.problem.rows], self.X[start - first : end - first]
+        prediction = fit.model.predict(tested)
         return {
             "prediction": prediction,
-            "centred_percentile": centred_percentile(prediction, known),
+            "centred_percentile": centred_percentile(prediction, fit.model.predict(trained)),
+            "effects": fold_effects(
+                fit.model.predict, trained, tested, prediction, self.features, self.job.described
+            ),
         }
 
 

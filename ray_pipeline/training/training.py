@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ray_pipeline.execution.protocol import Unit
@@ -13,6 +14,7 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.routing.plan import without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
+from ray_pipeline.training.effects import described_features
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.job_fit import JobSpec
 from ray_pipeline.training.pooled_stream import StreamSpec
@@ -28,8 +30,9 @@ class Training:
     """Results by job, in the order of the plan; a job that failed is missing.
 
     Each holds the model's files and the seal of its metadata, the table of its out-of-sample
-    predictions, its training rows and its out-of-sample evidence; after a search for
-    hyperparameters also ``search``, with what that promised and kept, and its ``n_trials``.
+    predictions, its training rows, its out-of-sample evidence and the effects of its features;
+    after a search for hyperparameters also ``search``, with what that promised and kept, and its
+    ``n_trials``.
     """
 
     results: Mapping[str, Mapping[str, Any]]
@@ -45,6 +48,7 @@ def train_models(
     inputs: str,
     searches: Mapping[str, JobSearch] | None = None,
     stream: StreamSpec | None = None,
+    selected: Mapping[tuple[str, str | None], Sequence[str]] = MappingProxyType({}),
 ) -> Training:
     """Train every job of the plan.
 
@@ -58,8 +62,15 @@ def train_models(
         What a search for hyperparameters chose, by job.
     stream
         Rows for pooled models beyond those of the pool, of `stream_rows`.
+    selected
+        Features selected by (target, symbol), best first: the effects of the first are measured.
     """
-    found = searches or {}
+
+    def spec_of(job: Job) -> JobSpec:
+        symbol = None if job.view == "cross_sectional" else job.symbols[0]
+        best = selected.get((job.target, symbol), ())
+        return job_spec(job, searches or {}, described_features(best, job))
+
     results: dict[str, Mapping[str, Any]] = {}
     pooled = plan.fitted("cross_sectional")
     if pooled and pool is not None:
@@ -70,7 +81,7 @@ def train_models(
                 train_pooled,
                 TrainingSpec(
                     frame,
-                    (job_spec(job, found),),
+                    (spec_of(job),),
                     settings,
                     inputs,
                     pool=pool.tables,
@@ -91,7 +102,7 @@ def train_models(
             train_symbol,
             TrainingSpec(
                 frame=frame,
-                jobs=tuple(job_spec(job, found) for job in jobs),
+                jobs=tuple(map(spec_of, jobs)),
                 settings=settings.for_own_models(),
                 inputs=inputs,
                 partition=partitions[symbol],
@@ -134,8 +145,16 @@ def _average_units(
     return units
 
 
-def job_spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
-    """Return what the fit of a planned job depends on, with what a search chose for it."""
+def job_spec(
+    job: Job, searches: Mapping[str, JobSearch], described: tuple[str, ...] = ()
+) -> JobSpec:
+    """Return what the fit of a planned job depends on, with what a search chose for it.
+
+    Parameters
+    ----------
+    described
+        Features whose effects are measured.
+    """
     return JobSpec(
         job_id=job.job_id,
         target=job.target,
@@ -147,4 +166,5 @@ def job_spec(job: Job, searches: Mapping[str, JobSearch]) -> JobSpec:
         search=searches.get(job.job_id),
         feature_set=job.feature_set,
         n_feature_sets=job.n_feature_sets,
+        described=described,
     )

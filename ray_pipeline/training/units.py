@@ -108,6 +108,7 @@ def _train(
         "n_rows": fitted.n_rows,
         "spacing": design.spacing,
         "out_of_sample": fitted.evidence.to_record(),
+        "effects": list(fitted.effects),
         **_search_record(fitted),
     }
 

@@ -31,6 +31,7 @@ from ray_pipeline.results.tables import (
     CALIBRATION,
     DECAY,
     DOUBT,
+    EFFECTS,
     EQUITY,
     EVALUATED_JOBS,
     FEATURES,
@@ -358,7 +359,7 @@ def test_unreadable_file(
 def test_any_filesystem(runs: Path, tmp_path: Path) -> None:
     """A run in a store of another kind is compared like one on the disk."""
     local, memory = SampleRun().write(tmp_path), SampleRun().write("memory://compared")
-    names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, KEPT, LEAKAGE, DOUBT, ROUTES, PLAN}
+    names = {RANKED_TARGETS, RANKED_SYMBOLS, FEATURES, KEPT, LEAKAGE, DOUBT, ROUTES, PLAN, EFFECTS}
     names |= {
         CALIBRATION,
         EVALUATED_JOBS,

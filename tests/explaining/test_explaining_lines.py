@@ -15,7 +15,7 @@ from ray_pipeline.errors import ConfigError
 from ray_pipeline.execution.protocol import Failed, Unit
 from ray_pipeline.explaining import explain_target, explanation_lines
 from ray_pipeline.explaining.route_lines import strongest_of_each_route
-from ray_pipeline.results.tables import EVALUATION, FEATURES, KEPT, PLAN, ROUTES
+from ray_pipeline.results.tables import EFFECTS, EVALUATION, FEATURES, KEPT, PLAN, ROUTES
 from ray_pipeline.routing.assigning import plan_document
 from ray_pipeline.routing.jobs import LeftOutModel, TrainingPlan
 from ray_pipeline.storage import RunDirectory
@@ -242,6 +242,27 @@ def test_what_a_selection_costs_is_told_by_family(tmp_path: Path) -> None:
     run.remove(KEPT)
     told = "\n".join(explanation_lines(explain_target(run.uri, TARGET)))
     assert "ridge uses" not in told
+
+
+def test_the_way_a_score_moves_with_a_feature_is_told(tmp_path: Path) -> None:
+    """Of the pooled model by itself, of one symbol's own with that symbol, and of no old run."""
+    run = SampleRun().write(tmp_path)
+    document = explain_target(run.uri, TARGET)
+    told = [(each["feature"], each["shape"]) for each in document["features"]["effects"]]
+    shapes = ("rising", "U-shaped", "none")
+    assert told == [(f"momentum_{i:02d}", shape) for i, shape in enumerate(shapes)]
+    pooled = " ".join(section(explanation_lines(document), "features of the pooled models"))
+    assert "momentum_00: rising, 0.5" in pooled
+    assert "5 of 5 folds agree" in pooled
+    own = next(
+        row["symbol"] for row in run.read_table(EFFECTS).to_pylist() if row["symbol"] is not None
+    )
+    lines = explanation_lines(explain_target(run.uri, TARGET, own))
+    title = f"features of the own models of {own}"
+    assert "momentum_01: U-shaped" in " ".join(section(lines, title))
+    assert "U-shaped" not in " ".join(section(lines, "features of the pooled models"))
+    run.remove(EFFECTS)
+    assert explain_target(run.uri, TARGET)["features"]["effects"] == []
 
 
 def test_many_reasons_to_leave_features_out(tmp_path: Path) -> None:

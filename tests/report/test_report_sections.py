@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -485,3 +486,37 @@ def test_most_runs_have_no_section_of_doubt(contents: RunContents) -> None:
     page = render_page(contents)
     assert 'href="#doubt"' not in page
     assert 'id="doubt"' not in page
+
+
+def test_effects_of_features_are_drawn_and_named(contents: RunContents) -> None:
+    """As a curve with a text alternative, in the table and on the first screen; without, a dash."""
+    target = write_feature_section(contents).targets.rows[0]
+    first, second, third, fourth = target.pooled.rows[:4]
+    assert (target.family, first.feature) == ("ridge", "momentum_00")
+    assert [row.shape.partition(",")[0] for row in (first, second, third)] == [
+        "rising",
+        "U-shaped",
+        "none",
+    ]
+    assert 'aria-label="momentum_00: rising, 0.' in first.effect
+    assert (fourth.effect, fourth.shape) == ("", "")
+    page = render_page(contents)
+    assert "momentum_00 (score" in page
+    assert ", rising), momentum_01" in page
+    own = {row.feature: row.shapes for row in target.own.rows}
+    assert (own["momentum_00"], own["momentum_03"]) == ("rising 6", "")
+    plain = write_feature_section(replace(contents, effects=None)).targets.rows[0]
+    assert (plain.family, plain.has_shapes, plain.pooled.rows[0].shape) == ("", False, "")
+    assert "Effect in the" not in render_page(replace(contents, effects=None))
+
+
+def test_a_weak_effect_looks_weak(contents: RunContents) -> None:
+    """No curve is blown up to the size of its cell: nothing stays a flat line."""
+    rows = write_feature_section(contents).targets.rows[0].pooled.rows
+    heights = []
+    for row in (rows[0], rows[2]):
+        (points,) = re.findall(r'<polyline class="path yes" points="([^"]*)"', row.effect)
+        places = [float(point.split(",")[1]) for point in points.split()]
+        heights.append(max(places) - min(places))
+    assert heights[0] > 15
+    assert heights[1] < 5

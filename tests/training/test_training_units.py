@@ -206,7 +206,8 @@ def test_the_model_can_be_loaded_and_predicts_in_the_order_of_its_features(
 def test_record_says_where_everything_is(reader: PanelReader, partition: SymbolPartition) -> None:
     """Plain JSON: files, predictions, rows, and the evidence that the metadata has too."""
     result = call(train_symbol, reader, spec_of(partition, OWN))["jobs"][OWN.job_id]
-    assert set(result) == {"files", "seal", "predictions", "n_rows", "spacing", "out_of_sample"}
+    names = ("files", "seal", "predictions", "n_rows", "spacing", "out_of_sample", "effects")
+    assert set(result) == set(names)
     assert json.loads(json.dumps(result)) == result
     assert result["n_rows"] == 275
     assert result["out_of_sample"]["skill"] > 0.3
