@@ -17,6 +17,7 @@ from ray_pipeline.report.route_section import write_route_section
 from ray_pipeline.report.run_section import write_run_section
 from ray_pipeline.report.short_section import MAX_FOUND, write_short_section
 from ray_pipeline.report.stage_section import write_stage_section
+from ray_pipeline.report.symbol_pages import write_symbol_pages
 from ray_pipeline.report.symbol_section import write_symbol_section
 from ray_pipeline.report.target_section import write_target_section
 from ray_pipeline.report.vendored_library import vendored_library
@@ -101,6 +102,7 @@ def render_page(
         symbols=write_symbol_section(contents),
         features=features,
         routes=routes,
+        pages=write_symbol_pages(contents, skills, routes.order),
         route_order=ROUTE_ORDER,
         models=models,
         calibration=write_calibration_section(contents),

@@ -19,7 +19,7 @@ from ray_pipeline.routing.decide import ROUTE_ORDER
 
 __all__ = ["RouteCounts", "RouteSection", "RoutedSymbol", "write_route_section"]
 
-MAX_ROUTES = 500
+MAX_ROUTES = 200
 MAX_TARGETS = 60
 
 _POOLED = ("pooled_skill", "pooled_std_error", "pooled_q_value")
@@ -59,12 +59,16 @@ class RoutedSymbol:
 
 @dataclass(frozen=True, slots=True)
 class RouteSection:
-    """Counts and rows, or why there are none; `pooled_here` says what the pooled models are."""
+    """Counts and rows, or why there are none; `pooled_here` says what the pooled models are.
+
+    `order` has all routed targets, the chosen ones first.
+    """
 
     absent: str
     targets: Capped[RouteCounts]
     symbols: Capped[RoutedSymbol]
     pooled_here: str = ""
+    order: tuple[str, ...] = ()
 
 
 def write_route_section(contents: RunContents) -> RouteSection:
@@ -85,6 +89,7 @@ def write_route_section(contents: RunContents) -> RouteSection:
             rows, table.num_rows, "chosen targets first, symbols that are served first", ROUTES
         ),
         pooled_here=f"Pooled here: {ROUTING_ALONE}." if contents.serves_routing_alone else "",
+        order=tuple(targets),
     )
 
 

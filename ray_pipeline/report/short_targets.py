@@ -165,7 +165,8 @@ def _told_features(found: TargetFeatures) -> str:
 
 def _shape(feature: PooledFeature) -> str:
     """Say which way the score goes with the feature; nothing where that was not measured."""
-    return f", {feature.shape.partition(',')[0]}" if feature.shape else ""
+    shape = feature.shape.partition(",")[0]
+    return f", {'hardly any effect' if shape == 'none' else shape}" if shape else ""
 
 
 def _served(section: RouteSection, target: str) -> Iterator[ToldLine]:

@@ -199,7 +199,7 @@ def embedded_json(value: Any) -> Markup:
     Names are written out as everywhere on the page *before* they become JSON: an escape of JSON
     would be undone by the script that reads it.
     """
-    text = json.dumps(_shown(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_shown(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 

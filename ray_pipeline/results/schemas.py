@@ -154,6 +154,7 @@ TABLES: Mapping[str, Columns] = {
 
 PREDICTED: Columns = {
     "ts": Column("timestamp[ns, tz=UTC]"),
+    "symbol": _TEXT,
     "target": _TEXT,
     "view": _VIEW,
     "family": _TEXT,

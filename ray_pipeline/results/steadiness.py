@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.records import Task
@@ -18,7 +19,7 @@ from ray_pipeline.results.figures import moment, signed
 from ray_pipeline.results.reading import Results
 from ray_pipeline.routing.jobs import RANK_AVERAGE
 from ray_pipeline.statistics.cells import cells_of
-from ray_pipeline.statistics.skill import dated_skills
+from ray_pipeline.statistics.skill import dated_skills, grouped_skill
 from ray_pipeline.training.predictions import GROUP
 from ray_pipeline.wording import plural
 
@@ -33,6 +34,8 @@ __all__ = [
 
 MAX_ROWS = 2_000_000
 """Predictions of one target that a page is worth reading."""
+
+Ints = NDArray[np.int64]
 
 _POOLED = "cross_sectional"
 _MICROSECONDS = 1e6
@@ -52,12 +55,18 @@ class FoldSkills:
     """Skill of a target's pooled model in each fold that has one, in the order of time.
 
     A skill is the mean over the fold's timestamps of that across symbols; `dated` has them.
+
+    `by_symbol` has the skill over each symbol's own time in each of the folds, NaN where there is
+    none.
     """
 
     family: str
     folds: tuple[int, ...]
     skills: tuple[float, ...]
     dated: tuple[DatedSkill, ...] = field(default=(), compare=False, repr=False)
+    by_symbol: Mapping[str, tuple[float, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
 
 def read_fold_skills(
@@ -147,7 +156,36 @@ def fold_skills(rows: pa.Table, family: str, task: Task) -> FoldSkills:
     means = np.bincount(place, weights=skills, minlength=len(folds)) / np.bincount(place)
     seconds = times[known] / _MICROSECONDS
     dated = map(DatedSkill, seconds.tolist(), fold_of_time[known].tolist(), skills.tolist())
-    return FoldSkills(family, tuple(folds.tolist()), tuple(means.tolist()), tuple(dated))
+    return FoldSkills(
+        family,
+        tuple(folds.tolist()),
+        tuple(means.tolist()),
+        tuple(dated),
+        _by_symbol(rows, folds, task),
+    )
+
+
+def _by_symbol(rows: pa.Table, folds: Ints, task: Task) -> dict[str, tuple[float, ...]]:
+    """Measure the skill over each symbol's own time in each fold."""
+    if "symbol" not in rows.column_names or not len(folds):
+        return {}
+    symbols = rows.column("symbol").combine_chunks().dictionary_encode()
+    codes = symbols.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    of_fold = rows.column("fold").to_numpy().astype(np.int64)
+    place = np.searchsorted(folds, of_fold).clip(max=len(folds) - 1)
+    # Rows of a fold without skill across symbols are of no fold that is told of.
+    place = np.where(folds[place] == of_fold, place, len(folds))
+    n_places = len(folds) + 1
+    found = grouped_skill(
+        rows.column("prediction").to_numpy(),
+        rows.column("actual").to_numpy(),
+        codes * n_places + place,
+        task,
+    )
+    skills = np.full((len(symbols.dictionary), n_places), np.nan)
+    skills.reshape(-1)[found.groups] = found.skills
+    names = symbols.dictionary.to_pylist()
+    return {name: tuple(of[:-1]) for name, of in zip(names, skills.tolist(), strict=True)}
 
 
 def steadiness_sentence(found: FoldSkills, spans: Sequence[FoldSpan]) -> str:

@@ -507,7 +507,7 @@ def test_effects_of_features_are_drawn_and_named(contents: RunContents) -> None:
     assert (own["momentum_00"], own["momentum_03"]) == ("rising 6", "")
     plain = write_feature_section(replace(contents, effects=None)).targets.rows[0]
     assert (plain.family, plain.has_shapes, plain.pooled.rows[0].shape) == ("", False, "")
-    assert "Effect in the" not in render_page(replace(contents, effects=None))
+    assert "Effect, ridge" not in render_page(replace(contents, effects=None))
 
 
 def test_a_weak_effect_looks_weak(contents: RunContents) -> None:

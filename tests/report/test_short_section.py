@@ -98,7 +98,11 @@ def test_a_target_has_what_it_rests_on(contents: RunContents) -> None:
     pooled = write_feature_section(contents).targets.rows[0]
     best = pooled.pooled.rows
     carried = line(first.lines, "Carried by").text
-    assert carried.startswith(f"{best[0].feature} (score {best[0].score}), {best[1].feature} (")
+    assert carried.startswith(
+        f"{best[0].feature} (score {best[0].score}, rising), "
+        f"{best[1].feature} (score {best[1].score}, U-shaped), "
+        f"{best[2].feature} (score {best[2].score}, hardly any effect)"
+    )
     assert carried.endswith(f"of {pooled.n_selected} selected of {pooled.n_features}.")
     worth = line(first.lines, "Worth").text
     assert worth.startswith("Net Sharpe ratio +1.90 ± 0.40 a year after 5 basis points, p 0.120 as")

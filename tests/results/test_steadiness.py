@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,6 +64,36 @@ def test_each_fold_has_the_mean_skill_of_its_timestamps() -> None:
         predictions({0: RIGHT, 2: WRONG, 3: (1.0, 1.0, 1.0, 1.0)}), "ridge", "regression"
     )
     assert (found.folds, found.skills) == ((0, 2, 3), (1.0, -1.0, 0.0))
+
+
+def test_each_symbol_has_the_skill_over_its_own_time() -> None:
+    """Of three days a symbol's predictions are in the right order, another's in the wrong one."""
+    rows = [
+        {"ts": START + timedelta(days=day), "symbol": symbol, "fold": 3, "actual": float(day)}
+        | {"prediction": sign * float(day)}
+        for day in range(3)
+        for symbol, sign in (("A", 1), ("B", -1), ("C", 0))
+    ]
+    rows += [rows[0] | {"symbol": "D"}, rows[3] | {"symbol": "D"}]
+    schema = pa.schema(
+        [
+            ("ts", pa.timestamp("ns", "UTC")),
+            ("symbol", pa.string()),
+            ("fold", pa.int32()),
+            ("actual", pa.float64()),
+            ("prediction", pa.float64()),
+        ]
+    )
+    actual = [row["actual"] + ord(row["symbol"]) / 100 for row in rows]
+    told = [row | {"actual": value} for row, value in zip(rows, actual, strict=True)]
+    found = fold_skills(pa.Table.from_pylist(told, schema), "ridge", "regression")
+    assert found.folds == (3,)
+    assert {name: found.by_symbol[name] for name in "ABC"} == {
+        "A": (1.0,),
+        "B": (-1.0,),
+        "C": (0.0,),
+    }
+    assert math.isnan(found.by_symbol["D"][0])
 
 
 def test_rows_without_a_label_do_not_count() -> None:
