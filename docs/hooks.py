@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from generated import filled
+from mkdocs.structure.files import File, Files
+from notebook_pages import notebook_page
 from remote import remote_resources
 
 log = logging.getLogger("mkdocs.hooks.ray_pipeline")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add a page for each notebook; the notebook stays beside it, to be downloaded."""
+    for file in list(files):
+        if file.src_uri.endswith(".ipynb") and file.abs_src_path is not None:
+            page = file.src_uri.removesuffix(".ipynb") + ".md"
+            content = notebook_page(Path(file.abs_src_path))
+            files.append(File.generated(config, page, content=content))
+    return files
 
 
 def on_page_markdown(markdown: str, **about: Any) -> str:

@@ -107,7 +107,7 @@ def test_what_builds_the_documentation_is_pinned() -> None:
     """All of it: CI builds the pages with the versions of `constraints.txt`."""
     found = pins("constraints.txt")
     bounds = bounds_of(project()["project"]["optional-dependencies"]["docs"])
-    assert bounds.keys() == {"mkdocs", "mkdocs-material", "mkdocstrings"}
+    assert bounds.keys() == {"mkdocs", "mkdocs-material", "mkdocstrings", "nbconvert"}
     for package, bound in bounds.items():
         assert as_numbers(found[package]) >= as_numbers(bound), package
 
