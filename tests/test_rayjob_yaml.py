@@ -228,8 +228,8 @@ def check_versions(manifest: dict[str, Json]) -> None:
     images = {pod["containers"][0]["image"] for pod in pods(manifest).values()}
     assert len(images) == 1, "head and workers have one image"
     assert images.pop().endswith(f":{version}-py311-cpu")
-    text = (REPOSITORY / "rayjob.yaml").read_text(encoding="utf-8")
-    assert f"#   FROM rayproject/ray:{version}-py311-cpu\n" in text
+    text = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    assert f"ARG RAY_VERSION={version}\n" in text
 
 
 def check_head(manifest: dict[str, Json]) -> None:
