@@ -1,4 +1,4 @@
-"""The parser of the command line, made of the commands."""
+"""The command-line parser, built from the commands."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)$", re.DOTALL
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose messages are fit for a terminal, and suggest what was meant.
+    """A parser with messages that fit a terminal and suggest what was probably meant.
 
     Attributes
     ----------
     added
-        Arguments that it was given; of the program's parser also those of its commands.
+        Its arguments; for the program's parser, also those of its commands.
     """
 
     def __init__(self, *about: Any, **named: Any) -> None:
@@ -36,24 +36,24 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*about, **named)
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and what is wrong, and end with exit code 2."""
+        """Print the usage and the error, and exit with code 2."""
         choice = _CHOICE.search(message)
         if choice is not None:
             close = closest(choice[1], re.findall(r"[\w-]+", choice[2]))
             if message.startswith(f"argument {_COMMAND}:"):
-                # The list of choices is what `--help` shows, and its descriptions besides.
+                # `--help` shows the choices with their descriptions.
                 message = f"unknown command {choice[1]!r}"
                 message += "" if close else f"; `{self.prog} --help` lists the commands"
             message += f". Did you mean {close!r}?" if close else ""
         super().error(address_without_secrets(capped(escaped(message))))
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
-        """Add an argument, and keep it for the scripts that have a shell complete it."""
+        """Add an argument, and keep it for the scripts that let a shell complete it."""
         self.added.append(super().add_argument(*names, **about))
         return self.added[-1]
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Leave it to whoever flushes the stream to find it closed or full, as Python 3.11.7 does.
+        """Leave a closed or full stream to the code that flushes it, as Python 3.11.7 does.
 
         Earlier ones raise here, past the exit code.
         """
@@ -67,12 +67,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises
     ------
     SystemExit
-        With 2 when it is wrong, and with 0 after a help text or the version.
+        With code 2 if it is wrong, and with 0 after a help text or the version.
     """
     parser = build_parser()
     for argument in arguments:
         if any("\ud800" <= char <= "\udfff" for char in argument):
-            # Neither a record nor Arrow can hold it, however long it is carried along.
+            # Neither a record nor Arrow can hold it, so it is refused at once.
             parser.error(f"argument {argument!r} is not UTF-8")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -86,11 +86,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; what it parses has its command in `command`."""
+    """Return the parser; a parsed command line has its command in `command`."""
     parser = _Parser(
         prog="ray-pipeline",
-        description="Which targets of a panel can be predicted, by which features, for which "
-        "symbols; then the models, trained on Ray.",
+        description="Find out which targets of a panel can be predicted, from which features and "
+        "for which symbols, and train the models on Ray.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.set_defaults(program=parser)

@@ -2,9 +2,9 @@
 
 Results go to standard output, progress to standard error. 0: done; 1: the run failed; 2: the
 command line, the config or the data directory is wrong; 3: `monitor` has an alarm; 130:
-interrupted, and resumable. Only `compare` answers as diff does: 0: equal; 1: different; 2: the
-runs could not be compared. A result that standard output did not take is not 0 either, unless it
-is in a directory all the same.
+interrupted, and resumable. Only `compare` answers like diff: 0: equal; 1: different; 2: the runs
+could not be compared. A result that could not be written to standard output does not give 0 either,
+unless it is also in a directory.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _CONTINUES = "; the same command continues from here"
 
 
 def program() -> NoReturn:
-    """Be the program: run the command of this process, and end it with the command's exit code."""
+    """Run the command of this process, and end the process with the command's exit code."""
     code = 0
 
     def leave() -> None:
-        """End an interrupted process here, after all else that was registered for its end.
+        """End an interrupted process here, after everything else registered to run at exit.
 
         The interpreter would be taken down with Ray's threads in it, and would end the process by
         SIGINT if the interrupt had passed through an `exec` of a text on its way.
@@ -59,7 +59,7 @@ def program() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A shell ignores SIGINT for what it starts in the background.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            # Before and after the command there is nothing to put in order.
+            # Before and after the command there is nothing to clean up.
             signal.signal(number, _stop_at_once)
     code = main()
     sys.exit(code)
@@ -94,7 +94,7 @@ def _executed(command: Command, options: argparse.Namespace) -> int:
 
 
 def _failed(options: argparse.Namespace, message: str, code: int, event: str = "error") -> int:
-    """Say why a command ends before its end, and return its exit code."""
+    """Say why a command ends early, and return its exit code."""
     if (log := json_log(options)) is not None:
         log.write("error", event, message, exit_code=code)
     else:
@@ -105,13 +105,13 @@ def _failed(options: argparse.Namespace, message: str, code: int, event: str = "
 def _how_to_continue(command: Command, options: argparse.Namespace) -> str:
     if not command.is_resumed:
         return ""
-    if getattr(options, "fresh", False):  # which would forget what was finished until now
+    if getattr(options, "fresh", False):  # which would forget the work finished so far
         return "; the same command without --fresh continues from here"
     return _CONTINUES
 
 
 def _ended(execute: Callable[[], int], lost: int, options: argparse.Namespace | None = None) -> int:
-    """Return a command's exit code, or `lost` where what it printed went nowhere."""
+    """Return a command's exit code, or `lost` if its output went nowhere."""
     try:
         code = execute()
         flush()
@@ -126,23 +126,23 @@ def _ended(execute: Callable[[], int], lost: int, options: argparse.Namespace | 
 
 @contextmanager
 def _interruptible(resumes: bool, log: JsonLog | None) -> Iterator[None]:
-    """Let a first SIGINT or SIGTERM end the command in order, and a second one at once.
+    """Let a first SIGINT or SIGTERM end the command cleanly, and a second one at once.
 
-    SIGTERM is what `ray job stop` sends, and the notice of a spot machine.
+    `ray job stop` sends SIGTERM, and so does a spot instance before it goes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def at_once(*_: object) -> None:
-        # Nothing of a run is ever half written, and Ray ends what a lost driver had started.
+        # A run never leaves a half-written file, and Ray ends what a lost driver had started.
         _tell(f"stopped at once{_CONTINUES if resumes else ''}", log)
         os._exit(_INTERRUPTED)
 
     def in_order(*_: object) -> None:
         for number in before:
             signal.signal(number, at_once)
-        _tell("stopping; once more to stop at once", log, "\n")
+        _tell("stopping; press again to stop at once", log, "\n")
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -167,5 +167,5 @@ def _tell(text: str, log: JsonLog | None = None, before: str = "") -> None:
     line = f"{before}ray-pipeline: {text}\n"
     if log is not None:
         line = log.line("warning", "stopping", text)
-    with suppress(OSError):  # nobody listens, which must not keep the command from ending
+    with suppress(OSError):  # nobody reads it, which must not keep the command from ending
         os.write(2, line.encode())

@@ -1,7 +1,7 @@
-"""What a person reads: results on standard output, messages on standard error.
+"""Output for people: results on standard output, messages on standard error.
 
-Text that came with the data is escaped here, and a stream that cannot be written to ends nothing
-but its own output.
+Text that came with the data is escaped here. A stream that cannot be written to loses its own
+output and stops nothing else.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = [
 
 
 class OutputLostError(Exception):
-    """Standard output cannot be written to, so that a result was not told."""
+    """Standard output cannot be written to, so a result was not shown."""
 
 
 def open_missing_streams() -> None:
-    """Open standard streams that the caller closed, on the null device.
+    """Open standard streams that the caller closed on the null device.
 
     The next file to be opened, one of the run's, would become the standard output otherwise, and
     be written to by whatever prints.
@@ -52,14 +52,14 @@ def open_missing_streams() -> None:
 
 
 def terminal_columns() -> int | None:
-    """Return the width of the terminal that shows results; None where none does."""
+    """Return the width of the terminal that shows results; None if there is none."""
     return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def put(*lines: str) -> None:
     """Print lines of a result.
 
-    A reader that has seen enough (`| head`) changes no exit code.
+    A reader that closes the pipe early (`| head`) does not change the exit code.
 
     Raises
     ------
@@ -70,14 +70,14 @@ def put(*lines: str) -> None:
 
 
 class Screen:
-    """Lines of a terminal that are drawn again and again, each time in place of the last."""
+    """Terminal lines that are redrawn in place."""
 
     def __init__(self) -> None:
         self.is_terminal = sys.stdout.isatty()
         self._n_lines = 0
 
     def show(self, lines: Sequence[str]) -> None:
-        """Draw lines, cut to what the terminal can show: no more could be drawn over.
+        """Draw lines, cut to the size of the terminal: a longer text could not be redrawn.
 
         Raises
         ------
@@ -91,18 +91,18 @@ class Screen:
         self._n_lines = len(shown)
 
     def clear(self) -> None:
-        """Leave nothing of what was drawn."""
+        """Erase everything that was drawn."""
         if self._n_lines:
             _write(self._over(), end="")
         self._n_lines = 0
 
     def _over(self) -> str:
-        """Go up to the first line that was drawn, and clear all below."""
+        """Go up to the first line that was drawn, and clear everything below it."""
         return f"\x1b[{self._n_lines}F\x1b[J" if self._n_lines else ""
 
 
 def put_json(document: Any) -> None:
-    """Print a JSON document, with the data as they are.
+    """Print a JSON document, with the data unescaped.
 
     Raises
     ------
@@ -116,13 +116,13 @@ def put_json(document: Any) -> None:
 
 
 def complain(message: str) -> None:
-    """Print an error. Where standard error fails as well, nobody is left to be told."""
+    """Print an error. If standard error fails too, there is nobody left to tell."""
     shown = address_without_secrets(capped(escaped(message)))
     _tried(sys.stderr, lambda: print(f"ray-pipeline: {shown}", file=sys.stderr, flush=True))
 
 
 def flush() -> None:
-    """Write out what is still held back, such as a help text.
+    """Flush buffered output, such as a help text.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _require(error: OSError | None) -> None:
 
 
 def _tried(stream: TextIO, write: Callable[[], None]) -> OSError | None:
-    """Write to a stream; after a failure let it lead nowhere, or Python complains while exiting."""
+    """Write to a stream; after a failure redirect it to nowhere, or Python complains at exit."""
     try:
         write()
     except OSError as error:
@@ -156,6 +156,6 @@ def _tried(stream: TextIO, write: Callable[[], None]) -> OSError | None:
 
 
 def _encodable(text: str) -> str:
-    """Write out what the terminal's encoding does not have."""
+    """Spell out characters that the terminal's encoding lacks."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -136,7 +136,7 @@ def test_explicit_symbols_skip_discovery(
     assert (symbols["selected"], symbols["discovered"]) == (named, named)
     assert _symbols_of(tmp_path / "run" / "routing" / "routes.parquet") == named
     assert _json(tmp_path / "run" / "run.json")["warnings"] == [
-        "data.symbol_batch_size=2 does nothing: data.symbols names 4 symbols, and exactly these "
+        "data.symbol_batch_size=2 has no effect: data.symbols names 4 symbols, and exactly these "
         "are taken."
     ]
 

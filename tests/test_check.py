@@ -62,7 +62,7 @@ def test_check_of_columns_with_other_names(tmp_path: Path) -> None:
     )
     assert not [text for text in found["warnings"] if "Adj Close" in text]
     assert (
-        "open, high and low were multiplied by the adjusted close over that as traded"
+        "open, high and low were multiplied by the ratio of the adjusted to the traded close"
         in found["assumed"]
     )
 
@@ -107,8 +107,8 @@ def test_check_for_people(
     assert lines[2] == "looked at S01: 320 rows, labeled, bars of 86400 s, 1 a day, 365 a year"
     assert lines[3] == "read      all rows of 2 symbols"
     assert "features  3: noise_a, noise_b, signal" in lines
-    assert "          never features, they know the future: p_up_5d" in lines
-    assert f"          {TARGET}: regression, horizon 1 bar; no figure of it is doubted" in lines
+    assert "          never features, because they know the future: p_up_5d" in lines
+    assert f"          {TARGET}: regression, horizon 1 bar; no limit for doubt" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
     assert "labels    pooled models learn ranks within the timestamp" in lines
     assert lines[-1] == (
@@ -128,7 +128,7 @@ def test_no_target_that_can_be_ranked(
     monkeypatch.setattr("ray_pipeline.inspecting.glimpse.MAX_WHOLE", 2)
     lines = check_lines(check_config(config))
     assert "read      all rows of 1 symbol, the schemas of 1 more" in lines
-    assert lines[-2] == "          a panel of this length stops there: no target can be ranked"
+    assert lines[-2] == " the panel is too short: no target can be ranked"
 
 
 def test_long_lists_are_wrapped(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_search_without_room_is_told(data_dir: Path, tmp_path: Path) -> None:
     training = {"search": {"n_splits": 500}}
     warnings = check_config(quick_config(data_dir, tmp_path / "run", training=training))["warnings"]
     (warning,) = (text for text in warnings if "training.search" in text)
-    assert warning.startswith("training.search.n_splits=500: the 320 rows that were looked at ca")
+    assert warning.startswith("training.search.n_splits=500: the 320 rows that were read ca")
     training = {"search": {"n_splits": 3}}
     warnings = check_config(quick_config(data_dir, tmp_path / "run", training=training))["warnings"]
     assert not any("n_splits" in text for text in warnings)
@@ -225,7 +225,7 @@ def test_check_says_beyond_which_figures_a_target_is_doubtful(
     assert by_name["fwd_ret_250d"] == {"skill": 0.2, "hit_rate": None, "sharpe": 7.0}
     lines = check_lines(found)
     assert (
-        f"          {TARGET}: regression, horizon 1 bar; doubted beyond skill 0.4, Sharpe ratio 7"
+        f"          {TARGET}: regression, horizon 1 bar; doubtful beyond skill 0.4, Sharpe ratio 7"
     ) in lines
     unused = "doubt.max_sharpe: no target is called 'fwd_rat_*', so that entry does nothing"
     assert f"warning   {unused}" in lines

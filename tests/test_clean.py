@@ -78,7 +78,7 @@ def test_what_an_older_training_left_is_freed(
     told = capsys.readouterr().out
     assert "units of train_pooled that the result no longer refers to" in told
     assert "would be freed" in told
-    assert told.endswith("nothing was removed: add --yes for that\n")
+    assert told.endswith("nothing was deleted: add --yes to delete\n")
     assert main(["clean", str(run_dir), "--dry-run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["removed"] is False

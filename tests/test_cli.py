@@ -78,7 +78,7 @@ def test_noise_run_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     config = write_config(tmp_path / "run.yaml", data_dir, tmp_path / "run")
     assert main(["run", str(config)]) == 0
     assert capsys.readouterr().out.startswith(
-        "done: the one target is not predictable at a false-discovery rate of 0.05; nothing was "
+        "done: the only target is not predictable at a false-discovery rate of 0.05; nothing was "
         "trained\n"
     )
 

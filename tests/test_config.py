@@ -205,7 +205,7 @@ WRONG_VALUES = [
     ("data: {data_dir: p, symbol_batch_size: true}", "found true; must be a whole number"),
     (
         "data: {data_dir: p, min_rows_per_symbol: }",
-        "found nothing; must be a whole number; remove the key to take its default",
+        "found nothing; must be a whole number; remove the key to use its default",
     ),
     (
         "data: {data_dir: p, max_rows_per_symbol: 5}",
@@ -214,8 +214,8 @@ WRONG_VALUES = [
     ),
     (
         "training: {max_cs_rows: 3000}",
-        "training.max_cs_rows (3000) is below target_ranking.max_cs_rows (500000), whose rows "
-        "pooled models train on anyway; raise the first or lower the second",
+        "training.max_cs_rows (3000) is below target_ranking.max_cs_rows (500000), but pooled "
+        "models train on those rows; raise the first or lower the second",
     ),
     (
         "data: {data_dir: p, kind: bar}",
@@ -223,7 +223,7 @@ WRONG_VALUES = [
     ),
     (
         "data: {data_dir: p, interval: interval=5m}",
-        "found 'interval=5m'; must be the interval alone, such as 5m",
+        "found 'interval=5m'; must be only the interval, e.g. 5m",
     ),
     ("data: {data_dir: p, columns: {opne: o}}", "found 'opne'; must be 'time', 'time_of_day', 'op"),
     (
@@ -235,7 +235,7 @@ WRONG_VALUES = [
         "time_column (ts) and columns.time (t) name different columns; leave one of them out",
     ),
     ("data: {data_dir: p, price_scale: 0}", "found 0; must be above 0.0"),
-    ("data: {data_dir: p, time_zone: EDT}", "must be the IANA name of a time zone, such as Am"),
+    ("data: {data_dir: p, time_zone: EDT}", "must be the IANA name of a time zone, e.g. Am"),
     ("data: {data_dir: p, time_unit: sec}", "must be 's', 'ms', 'us', 'ns' or 'date'"),
     ("data: {data_dir: p, stamp: end}", "must be 'open' or 'close'"),
     ("data: {data_dir: p, repeated_hour: both}", "must be 'rows', 'first' or 'second'"),
@@ -428,7 +428,7 @@ class TestKeys:
             "run.yaml:9: feature_selection.methods[0]: found 'gan'; must be 'gain', "
             "'permutation', 'linear', 'univariate' or 'mutual_information'. Did you mean 'gain'?",
             "--set routing.alpha: found 2; must be below 1.0",
-            "--set nonsense: must be written KEY=VALUE, such as data.symbol_batch_size=15",
+            "--set nonsense: must be written KEY=VALUE, e.g. data.symbol_batch_size=15",
         ]
 
 
@@ -611,7 +611,7 @@ class TestOverrides:
                 "data.symbols.0=A",
                 "--set data.symbols.0: 'data.symbols' has no keys of its own, so '0' cannot be",
             ),
-            ("data.interval", "--set data.interval: must be written KEY=VALUE, such as data."),
+            ("data.interval", "--set data.interval: must be written KEY=VALUE, e.g. data."),
             ("=5", "--set: must be written KEY=VALUE"),
             ("data.=5", "--set data.: must be written KEY=VALUE"),
         ],
@@ -895,7 +895,7 @@ class TestSize:
         (line,) = refuse(MINIMAL + text)
         assert line == (
             "run.yaml: holds more than 100,000 values or 4,194,304 characters once its aliases "
-            "(*name) are written out; write a smaller config"
+            "(*name) are expanded; write a smaller config"
         )
 
     def test_aliases_of_a_sensible_size_are_written_out(self, load: Load) -> None:

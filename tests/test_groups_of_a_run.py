@@ -320,7 +320,10 @@ def test_rows_without_a_group_are_compared_with_nobody(tmp_path: Path) -> None:
     assert record["groups"]["n_rows_without"] == 280
     assert any("280 rows of 1 symbol have no sector" in text for text in record["warnings"])
     facts = read_json(found[0] / "symbols.json")["symbols"]["S00"]
-    assert "280 of 320 rows have no sector: they are compared with nobody" in facts["findings"]
+    assert (
+        "280 of 320 rows have no sector: they are not compared with other symbols"
+        in facts["findings"]
+    )
     page = (found[0] / "report.html").read_text()
     assert "compared within sector (4 groups)" in page
 

@@ -164,7 +164,7 @@ def test_groups_that_are_nowhere_are_refused(tmp_path: Path) -> None:
     data_dir = write_panel(tmp_path / "data", _tables())
     columns = {"group": "industry"}
     config = quick_config(data_dir, tmp_path / "run", columns=columns)
-    match = r"columns.group='industry' is not a column .*text columns are sector.*tells no group"
+    match = r"columns.group='industry' is not a column .*text columns are sector.*has no groups"
     for run in (check_config, lambda config: run_pipeline(config, Silent())):
         with pytest.raises(ConfigError, match=match):
             run(config)

@@ -77,10 +77,16 @@ def test_check_says_which_folds_there_are(tmp_path: Path) -> None:
         ({"first_test": "2020-01-31"}, "first_test needs test_every beside it"),
         ({"test_every": "21d"}, "test_every needs first_test beside it"),
         ({**ANCHORED, "n_splits": 4}, "test_every and n_splits exclude each other"),
-        ({**ANCHORED, "test_every": "60m"}, "must be a duration of days or longer, or of bars"),
-        ({**ANCHORED, "test_every": "monthly"}, "must be a duration of days or longer, or of bars"),
-        ({**ANCHORED, "first_test": "31.1.2020"}, "must be a date, such as 2020-06-30"),
-        ({**ANCHORED, "first_test": 20200131}, "must be a date, such as 2020-06-30"),
+        (
+            {**ANCHORED, "test_every": "60m"},
+            "must be a duration of days or longer, or a number of bars",
+        ),
+        (
+            {**ANCHORED, "test_every": "monthly"},
+            "must be a duration of days or longer, or a number of bars",
+        ),
+        ({**ANCHORED, "first_test": "31.1.2020"}, "must be a date, e.g. 2020-06-30"),
+        ({**ANCHORED, "first_test": 20200131}, "must be a date, e.g. 2020-06-30"),
     ],
 )
 def test_keys_that_do_not_say_which_folds(validation: dict[str, Any], message: str) -> None:

@@ -145,7 +145,9 @@ def test_odd_numbers_are_borne_in_silence(tmp_path: Path, column: str) -> None:
     messages = {symbol: " ".join(known["findings"]) for symbol, known in found["symbols"].items()}
     taken_out = {symbol for symbol, text in messages.items() if f"of '{column}' are beyond" in text}
     assert taken_out == {"X_some_largest", "X_scales", "X_decimal"}
-    told = f"cells of '{column}' are beyond ±1e+30, the first is 1e+300; they are taken as missing"
+    told = (
+        f"cells of '{column}' are beyond ±1e+30, the first is 1e+300; they are treated as missing"
+    )
     assert f"64 {told}" in messages["X_scales"]
     config = quick_config(tmp_path / "data", tmp_path / "run", data={"symbols": ["X_scales"]})
     assert any(f"64 {told}" in text for text in check_config(config)["findings"])

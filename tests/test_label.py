@@ -99,8 +99,9 @@ def test_columns_of_the_batch_need_a_place(bars_dir: Path, tmp_path: Path) -> No
     (tmp_path / "out" / "units" / "record.json").write_text("{}")
     with pytest.raises(
         ConfigError,
-        match=r"--out \S+ holds a folder 'units', where cross-sectional columns are kept until "
-        r"every symbol is written\. Give another folder, or remove it if an earlier labeling",
+        match=r"--out \S+ holds a folder 'units', where cross-sectional columns until every symbol "
+        r"is written\. Give another folder, or remove that one if it was left by an earlier "
+        r"labeling",
     ):
         label_panel(config, str(tmp_path / "out"), Silent())
     assert (tmp_path / "out" / "units" / "record.json").exists()
@@ -164,7 +165,7 @@ def test_nothing_to_label(tmp_path: Path) -> None:
     config = quick_config(data_dir, tmp_path / "run", execution={"max_failed_fraction": 1.0})
     with pytest.raises(
         ExecutionError,
-        match=r"none of 1 symbol is left\. The first, SHORT, in inspect: .*\(each was told "
+        match=r"none of 1 symbol is left\. The first, SHORT, in inspect: .*\(each is listed "
         r"above\)",
     ):
         label_panel(config, str(tmp_path / "out"), Silent())
@@ -179,7 +180,7 @@ def test_bars_are_never_overwritten(bars_dir: Path, tmp_path: Path, inside: bool
     config = quick_config(data_dir, tmp_path / "run", labeling=LABELING)
     with pytest.raises(
         ConfigError,
-        match=r"--out \S+ and data\.data_dir \S+ are one folder, or one lies inside the other",
+        match=r"--out \S+ and data\.data_dir \S+ are one folder, or one is inside the other",
     ):
         label_panel(config, bars_dir.as_uri(), Silent())
     assert {path: path.read_bytes() for path in bars_dir.rglob("*.parquet")} == before

@@ -276,7 +276,7 @@ def test_noise_is_a_result(tmp_path: Path) -> None:
     data_dir = write_panel(tmp_path / "data", noise_panel(SYMBOLS))
     result = _run(data_dir, tmp_path / "run")
     assert result.message == (
-        "the one target is not predictable at a false-discovery rate of 0.05; nothing was trained"
+        "the only target is not predictable at a false-discovery rate of 0.05; nothing was trained"
     )
     record = _record(tmp_path / "run")
     assert (record["status"], record["message"]) == ("done", result.message)

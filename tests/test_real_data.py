@@ -138,8 +138,9 @@ def test_daily_stocks(market_data: Path, tmp_path: Path) -> None:
     # LNT's close of 2016-05-19 is that of before its split, its open, high and low are not.
     assert symbols["LNT"]["findings"] == [
         "1 bar has an open or close outside [low, high]; kept as it is",
-        "1 bar is beyond any range of the bars around: 2016-05-19T00:00:00+00:00 (close 17.87 "
-        "beside 35.63); kept as they are; data.ticks: mask or drop takes them out",
+        "1 bar is far outside the range of the bars around them: 2016-05-19T00:00:00+00:00 (close "
+        "17.87 "
+        "beside 35.63); kept unchanged; data.ticks: mask or drop removes them",
     ]
     ranked = _rows(tmp_path / "run", "target_ranking/targets")
     assert {(row["target"], row["task"], row["horizon_bars"]) for row in ranked} == {
@@ -211,7 +212,7 @@ def test_returns_of_another_time_are_not_predictable(
         labels = np.roll(table[market.target].to_numpy(), market.roll)
         moved[symbol] = table.set_column(place, market.target, pa.array(labels, from_pandas=True))
     result = _run(moved, market, tmp_path)
-    assert result.message.startswith("the one target is not predictable")
+    assert result.message.startswith("the only target is not predictable")
     ranked = _rows(tmp_path / "run", "target_ranking/targets")
     assert [row["predictable"] for row in ranked] == [False, False]
     assert all(np.isfinite(row["p_value"]) for row in ranked)
@@ -231,7 +232,7 @@ def test_shuffled_returns_are_not_predictable(
             place, market.target, pa.array(labels, from_pandas=True)
         )
     result = _run(shuffled, market, tmp_path)
-    assert result.message.startswith("the one target is not predictable")
+    assert result.message.startswith("the only target is not predictable")
 
 
 def test_future_return_among_the_features_is_found(

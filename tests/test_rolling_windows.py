@@ -168,7 +168,7 @@ def test_a_run_says_what_trained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        ("60m", "must be expanding, or a duration of days or longer, or of bars"),
+        ("60m", "must be expanding, or a duration of days or longer, or a number of bars"),
         ("rolling", "must be expanding, or a duration"),
         ("0d", "must be expanding, or a duration"),
         ("750", "must be expanding, or a duration"),

@@ -260,7 +260,7 @@ def test_init_lists_columns_of_which_none_stands_out(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({"columns": {"value": "a", "close": "b"}}, "value names the one column of a series"),
+        ({"columns": {"value": "a", "close": "b"}}, "value names the column of a series"),
         ({"columns": {"value": "a"}, "kind": "bars"}, "columns.value is for a series"),
         ({"columns": {"value": "a"}, "kind": "labeled"}, "columns.value is for a series"),
     ],

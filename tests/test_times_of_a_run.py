@@ -70,7 +70,7 @@ def test_the_newest_bar_downloaded_twice(tmp_path: Path) -> None:
         stale["noise_a"][-1] += 1.0
         pq.write_table(pa.table(stale, schema=table.schema), path)
         pq.write_table(table.slice(199), path.with_name("z.parquet"))
-    with pytest.raises(DiscoveryError, match=r"say which of them counts by data\.duplicates: "):
+    with pytest.raises(DiscoveryError, match=r"choose one with data\.duplicates: "):
         check_config(quick_config(twice, tmp_path / "refused"))
     for name, data_dir in (("whole", whole), ("twice", twice)):
         data = {"duplicates": "last", "min_rows_per_symbol": 100}

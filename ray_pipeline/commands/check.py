@@ -1,4 +1,4 @@
-"""``ray-pipeline check``: a config, tried on a part of its data."""
+"""``ray-pipeline check``: try a config on a part of its data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``ray-pipeline check`` says of the groups that symbols are compared within."""
+"""What ``ray-pipeline check`` says about the groups within which symbols are compared."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ray_pipeline.wording import plural
 __all__ = ["groups_seen", "lines_of_groups"]
 
 _MAX_GROUPS = 30
-"""Groups that are listed, the largest ones first."""
+"""Number of groups to list, the largest first."""
 
 
 def groups_seen(
     config: ExperimentConfig, seen: Glimpse, batch: Batch, axis: NDArray[np.int64]
 ) -> Grouping | None:
-    """Find what symbols are compared within; of symbols not read, what their footers tell."""
+    """Find the groups of symbols; for symbols that were not read, from their footers."""
     column = config.columns.group
     if column is None:
         return None
@@ -39,10 +39,10 @@ def groups_seen(
 
 
 def lines_of_groups(found: Mapping[str, Any] | None) -> list[str]:
-    """Say what symbols are compared within, with the sizes of the groups."""
+    """Describe the groups within which symbols are compared, with their sizes."""
     if found is None:
         return []
-    sources = {"files": "a column of the files", "universe": "by the table of data.universe"}
+    sources = {"files": "a column of the files", "universe": "from the table of data.universe"}
     told = [
         f"{text} of {plural(found[f'n_symbols_by_{name}'], 'symbol')}"
         for name, text in sources.items()

@@ -1,4 +1,4 @@
-"""What a check says of dates of retraining: up to when a run would look at its rows."""
+"""What a check says about retraining dates: up to which date a run would use rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["glimpse_until", "schedule_lines", "schedule_record"]
 
 
 def glimpse_until(batch: Batch, config: ExperimentConfig) -> tuple[Glimpse, int | None]:
-    """Read a part of a batch, up to the date up to which a run would, as far as that part tells.
+    """Read a part of a batch, up to the last date that a run would use, as far as that part shows.
 
     Raises
     ------
     ConfigError
-        When no date of retraining has been reached.
+        When no retraining date has been reached.
     """
     until = None if config.data.until is None else date_ns(config.data.until)
     if config.training.retrain_every is not None:
@@ -38,7 +38,7 @@ def glimpse_until(batch: Batch, config: ExperimentConfig) -> tuple[Glimpse, int 
 
 
 def schedule_record(until_ns: int | None, config: ExperimentConfig) -> dict[str, Any]:
-    """Return up to when rows are looked at, and how often models are trained anew."""
+    """Return up to which date rows are used, and how often models are retrained."""
     return {
         "until": None if until_ns is None else iso_time(until_ns),
         "retrain_every": config.training.retrain_every,
@@ -46,7 +46,7 @@ def schedule_record(until_ns: int | None, config: ExperimentConfig) -> dict[str,
 
 
 def schedule_lines(found: Mapping[str, Any]) -> list[str]:
-    """Tell it for a person; nothing where all rows are looked at."""
+    """Format it for a person; nothing if all rows are used."""
     if found["until"] is None:
         return []
     if found["retrain_every"] is None:

@@ -1,4 +1,4 @@
-"""What a check says of windows of training, and of the policies of retraining to be compared."""
+"""What a check says about training windows, and about the retraining policies to compare."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["policies_lines", "policies_record", "window_lines", "window_record"]
 
 
 def window_record(laid: LaidPanel, window: str) -> dict[str, Any]:
-    """Say what trains for a fold, and how much that is for the fold that has the fewest rows.
+    """Say what a fold trains on, and how much that is for the fold with the fewest rows.
 
     Rows are those of the symbols that were read, before the purge.
     """
@@ -29,7 +29,7 @@ def window_record(laid: LaidPanel, window: str) -> dict[str, Any]:
 
 
 def window_lines(found: Mapping[str, Any], n_symbols: int) -> list[str]:
-    """Tell it for a person; nothing where windows expand, as they do unless a config asks."""
+    """Format it for a person; nothing if windows expand, which is the default."""
     if found["trains"] == "expanding":
         return []
     return [
@@ -40,7 +40,7 @@ def window_lines(found: Mapping[str, Any], n_symbols: int) -> list[str]:
 
 
 def policies_record(config: ExperimentConfig, laid: LaidPanel) -> dict[str, int] | None:
-    """Count the policies that are compared, and the models that this takes of each trained one."""
+    """Count the policies to compare, and the additional models this takes for each trained one."""
     asked = config.evaluation.policies
     if asked is None:
         return None
@@ -52,11 +52,11 @@ def policies_record(config: ExperimentConfig, laid: LaidPanel) -> dict[str, int]
 
 
 def policies_lines(found: Mapping[str, int] | None) -> list[str]:
-    """Tell it for a person; nothing where none are compared."""
+    """Format it for a person; nothing if none are compared."""
     if found is None:
         return []
     return [
         f"policies  {plural(found['n_policies'], 'policy', 'policies')} of retraining compared, "
-        f"for which {plural(found['n_trained'], 'model')} of each job "
-        "are fitted beside those of training"
+        f"for which {plural(found['n_trained'], 'model')} of each job are fitted in addition to "
+        "those of training"
     ]

@@ -1,4 +1,4 @@
-"""``ray-pipeline check``: what a run would work on, told from a part of the batch."""
+"""``ray-pipeline check``: describe what a run would do, from a part of the batch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from ray_pipeline.wording import plural
 __all__ = ["check_config", "check_lines", "length_of_bars"]
 
 _MAX_UNUSABLE = 10
-"""Symbols that cannot be used, of which the reason is shown."""
+"""Number of unusable symbols whose reason is shown."""
 
 
 _DAY_SECONDS = 86_400
@@ -58,18 +58,18 @@ _DAY_SECONDS = 86_400
 _COMPARED: Mapping[Compare, str] = {
     "rank": "pooled models learn ranks within {where}",
     "z_score": "pooled models learn z-scores within {where}",
-    "demean": "pooled models learn labels less the mean of {where}",
-    "raw": "pooled models learn labels as they are, not compared within {where}",
+    "demean": "pooled models learn labels minus the mean of {where}",
+    "raw": "pooled models learn raw labels, not compared within {where}",
 }
 
 
 def check_config(
     config: ExperimentConfig, progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
-    """Choose the batch, read a part of it, and judge that as a run does.
+    """Choose the batch, read a part of it, and judge that part as a run would.
 
-    See `glimpse_batch` for what is read. What a run refuses of these data is refused, and what a
-    run would warn of is told.
+    See `glimpse_batch` for what is read. If a run would refuse these data, so does this; it gives
+    every warning that a run would give.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def check_config(
     ConfigError, DiscoveryError
         When config and data do not fit together.
     ExecutionError
-        When more symbols cannot be used than a run tolerates.
+        When more symbols are unusable than a run tolerates.
     """
     check_families(config)
     stages = find_user_stages(config)
@@ -175,7 +175,7 @@ def check_config(
 
 
 def _roles(roles: ColumnRoles, value_name: str | None) -> dict[str, Any]:
-    """Return what the columns are, as the document has it; a value by its name in the files."""
+    """Return the columns for the document; the value of a series under its name in the files."""
     return {
         "time": roles.time,
         "symbol": roles.symbol,
@@ -188,7 +188,7 @@ def _roles(roles: ColumnRoles, value_name: str | None) -> dict[str, Any]:
 
 
 def _limits(limits: TargetLimits) -> dict[str, float | None]:
-    """Return the figures beyond which a target is doubtful, None for those without a limit."""
+    """Return the limits beyond which a target is doubtful, None for those without a limit."""
     known = limits.limits
     return {"skill": known.skill, "hit_rate": known.hit_rate, "sharpe": known.sharpe}
 
@@ -205,7 +205,7 @@ def _require_few_left_out(config: ExperimentConfig, seen: Glimpse, n_symbols: in
 
 
 def _few_symbols(config: ExperimentConfig, summary: PanelSummary, n_usable: int) -> list[str]:
-    """Refuse or tell what needs more symbols than a run would have."""
+    """Refuse or report what needs more symbols than a run would have."""
     request = table_request(
         summary,
         max_rows=config.data.max_rows_per_symbol,
@@ -221,12 +221,12 @@ def _few_symbols(config: ExperimentConfig, summary: PanelSummary, n_usable: int)
 def _told(
     inspections: Mapping[str, SymbolInspection], rules: Collection[str] | None = None
 ) -> list[str]:
-    """Tell each kind of finding once: as it is if all symbols have it, else with the first.
+    """Report each kind of finding once: unchanged if all symbols have it, otherwise with the first.
 
     Parameters
     ----------
     rules
-        Of the findings that are told, None for all.
+        Of the findings to report, None for all.
     """
     holders: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
     for symbol, inspection in inspections.items():
@@ -247,7 +247,7 @@ def _told(
 
 
 def _standing_warnings(config: ExperimentConfig) -> list[str]:
-    """Say what a run would be refused for: another config's result in its directory."""
+    """Say why a run would be refused: another config's result in its directory."""
     place = place_of_results(config)
     run = RunDirectory(place.uri, place.options)
     try:
@@ -261,7 +261,7 @@ def _standing_warnings(config: ExperimentConfig) -> list[str]:
 def _search_warnings(
     config: ExperimentConfig, targets: Sequence[TargetSpec], n_rows: int
 ) -> list[str]:
-    """Say where a search for hyperparameters would find no room for its own folds."""
+    """Say where a hyperparameter search has too few rows for its own folds."""
     search, validation = config.training.search, config.validation
     if search is None:
         return []
@@ -276,15 +276,16 @@ def _search_warnings(
             )
         except DataError:
             return [
-                f"training.search.n_splits={search.n_splits}: the {n_rows:,} rows that were looked "
-                f"at cannot hold so many folds for {target.name}, and folds of training rows hold "
-                "fewer still; without room a search keeps the configured hyperparameters. Lower it."
+                f"training.search.n_splits={search.n_splits}: the {n_rows:,} rows that were read "
+                f"cannot hold that many folds for {target.name}, and the training rows of folds "
+                "hold even fewer; without room, a search keeps the configured hyperparameters. "
+                "Lower it."
             ]
     return []
 
 
 def check_lines(found: dict[str, Any]) -> list[str]:
-    """Format what `check_config` found for a person."""
+    """Format the findings of `check_config` for a person."""
     roles = found["roles"]
     interval = f", interval {found['interval']}" if found["interval"] else ""
     lines = [
@@ -305,7 +306,9 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     if roles["value"]:
         lines.append(f"value     {roles['value']}")
     if roles["by_products"]:
-        lines += _listed("          never features, they know the future: ", roles["by_products"])
+        lines += _listed(
+            "          never features, because they know the future: ", roles["by_products"]
+        )
     lines.extend(f"ignored   {item['column']}: {item['reason']}" for item in roles["ignored"])
     lines.append(f"targets   {len(found['targets'])}")
     lines.extend(
@@ -337,7 +340,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
     lines.extend(f"finding   {text}" for text in others)
     lines.extend(f"warning   {text}" for text in found["warnings"])
     if all(target["problem"] for target in found["targets"]):
-        lines.append("          a panel of this length stops there: no target can be ranked")
+        lines.append("          the panel is too short: no target can be ranked")
     if found["estimate"] is not None:
         first, *more = found["estimate"]["told"]
         lines += _listed(f"estimate  {first}")
@@ -350,7 +353,7 @@ def check_lines(found: dict[str, Any]) -> list[str]:
 
 
 def length_of_bars(found: Mapping[str, Any]) -> str:
-    """Say how long a bar is, and how many there are in a session and in a year."""
+    """Give the length of a bar, and the number of bars in a session and in a year."""
     interval = parse_interval(found["interval_found"])
     if len(found["sessions"]) > 1:
         told = (
@@ -365,7 +368,7 @@ def length_of_bars(found: Mapping[str, Any]) -> str:
 
 
 def _read(read: Mapping[str, Any]) -> str:
-    """Say of which part of the batch the rest is told."""
+    """Say which part of the batch was read."""
     text = f"read      all rows of {plural(len(read['whole']), 'symbol')}"
     if read["n_schemas"]:
         text += f", the schemas of {read['n_schemas']:,} more"
@@ -382,10 +385,10 @@ def _unusable(unusable: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _doubted(limits: Mapping[str, float | None]) -> str:
-    """Say beyond which figures a target is doubtful."""
+    """Give the figures beyond which a target is doubtful."""
     names = {"skill": "skill", "hit_rate": "hit rate", "sharpe": "Sharpe ratio"}
     told = [f"{name} {limits[key]:g}" for key, name in names.items() if limits[key] is not None]
-    return f"; doubted beyond {', '.join(told)}" if told else "; no figure of it is doubted"
+    return f"; doubtful beyond {', '.join(told)}" if told else "; no limit for doubt"
 
 
 def _listed(title: str, names: Sequence[str] = ()) -> list[str]:

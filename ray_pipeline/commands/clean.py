@@ -1,4 +1,4 @@
-"""``ray-pipeline clean``: frees what a run directory no longer needs."""
+"""``ray-pipeline clean``: delete what a run directory no longer needs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep",
         type=whole_number(1, MAX_COUNT),
         metavar="N",
-        help="versions to keep; as many as output.keep_versions says",
+        help="number of versions to keep (default output.keep_versions)",
     )
     parser.add_argument(
         "--unfinished",
         action="store_true",
-        help="also the units that an unfinished run would take up again",
+        help="also delete the units from which an unfinished run would resume",
     )
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--dry-run", action="store_true", help="say what would be freed, no more")
-    choice.add_argument("--yes", action="store_true", help="free it without asking")
+    choice.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    choice.add_argument("--yes", action="store_true", help="delete without asking")
     add_json(parser)
 
 
@@ -48,7 +48,7 @@ def _execute(options: argparse.Namespace) -> int:
             if options.yes:
                 return True
             put(*cleaning_lines(found, removed=False))
-            return _asked("Free it? [y/N] ")
+            return _asked("Delete it? [y/N] ")
 
         found, removed = clean_run(
             options.run_dir,
@@ -62,7 +62,7 @@ def _execute(options: argparse.Namespace) -> int:
         return 0
     put(*cleaning_lines(found, removed=removed))
     if found.leftovers and not removed:
-        put("nothing was removed" + ("" if options.dry_run or may_ask else ": add --yes for that"))
+        put("nothing was deleted" + ("" if options.dry_run or may_ask else ": add --yes to delete"))
     return 0
 
 
@@ -75,7 +75,7 @@ def _asked(question: str) -> bool:
 
 COMMAND = Command(
     name="clean",
-    summary="free what a run directory no longer needs, after saying what that is",
+    summary="delete what a run directory no longer needs, after listing it",
     add_arguments=_add_arguments,
     execute=_execute,
 )

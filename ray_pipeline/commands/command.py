@@ -29,7 +29,7 @@ __all__ = [
 
 
 ALARM = 3
-"""Exit code where monitoring has something to tell that does not wait."""
+"""Exit code when monitoring has raised an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,16 @@ class Command:
     add_arguments
         Adds its arguments to its parser.
     execute
-        Does it and returns the exit code. It imports what it needs when it is called: the program
-        answers before Arrow is loaded.
+        Runs the command and returns the exit code. It imports what it needs when it is called, so
+        that the program answers before Arrow is loaded.
     epilog
-        What its own help says last.
+        The end of its own help.
     is_resumed
         Whether the same command continues after an interruption.
     failed_code
-        Exit code of a failure that is not the command line's, the config's or the data's.
+        Exit code of a failure that is not due to the command line, the config or the data.
     lost_code
-        Exit code where standard output did not take the result; 0 where it is in a directory.
+        Exit code if the result could not be written to standard output; 0 if it is in a directory.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Command:
 
 
 def add_logging(parser: argparse.ArgumentParser, *, of_program: bool = False) -> None:
-    """Add what standard error tells, which may stand before a command's name and after it.
+    """Add the options for standard error, which may come before or after a command's name.
 
     Parameters
     ----------
     of_program
-        Whether the parser is the program's, which has the defaults: those of a command would
-        replace what stands before its name.
+        Whether the parser is the program's. Only that one has the defaults: a command's defaults
+        would replace what was given before its name.
     """
     if of_program:
         parser.set_defaults(log=None)
@@ -82,18 +82,18 @@ def add_logging(parser: argparse.ArgumentParser, *, of_program: bool = False) ->
         "--quiet",
         action="store_true",
         default=False if of_program else argparse.SUPPRESS,
-        help="tell warnings, failures and errors alone",
+        help="show only warnings, failures and errors",
     )
     group.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text" if of_program else argparse.SUPPRESS,
-        help="text for people, or one JSON object a line (default text)",
+        help="text for people, or one JSON object per line (default text)",
     )
 
 
 def told(options: argparse.Namespace) -> Reporter:
-    """Return who is told what happens, as the command line asks."""
+    """Return the reporter that the command line asks for."""
     if (log := json_log(options)) is not None:
         return log
     from ray_pipeline.driving.progress import Progress
@@ -102,7 +102,7 @@ def told(options: argparse.Namespace) -> Reporter:
 
 
 def json_log(options: argparse.Namespace) -> JsonLog | None:
-    """Return the command's log for programs, always the same one; None where people read."""
+    """Return the command's log for programs, always the same; None if it writes for people."""
     if options.log_format != "json":
         return None
     if options.log is None:
@@ -119,19 +119,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add a config and the keys that replace some of its own."""
-    parser.add_argument("config", metavar="CONFIG", help="YAML file of the run")
+    """Add a config and the option that overrides its keys."""
+    parser.add_argument("config", metavar="CONFIG", help="YAML config of the run")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override one key, such as data.symbol_batch_size=15; may be repeated",
+        help="override one key, e.g. data.symbol_batch_size=15; may be repeated",
     )
 
 
 def find_own_modules(config: ExperimentConfig, path: str) -> None:
-    """Find modules in the working directory too, as `python -m` does, and beside the config."""
+    """Find modules in the working directory too, as `python -m` does, and next to the config."""
     from ray_pipeline.driving.workers import names_own_modules
     from ray_pipeline.user_code.functions import import_from
 
@@ -140,7 +140,7 @@ def find_own_modules(config: ExperimentConfig, path: str) -> None:
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """Return what reads a whole number within bounds."""
+    """Return a parser of whole numbers within bounds."""
 
     def read(text: str) -> int:
         value = int(text) if re.fullmatch(r"[-+]?[0-9]{1,19}", text) else None

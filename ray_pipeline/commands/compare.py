@@ -29,7 +29,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="compare",
-    summary="what differs in the results of two runs, and where first",
+    summary="whether the results of two runs differ, and where first",
     add_arguments=_add_arguments,
     execute=_execute,
     epilog="Exit code 0: equal; 1: different; 2: the runs could not be compared.",

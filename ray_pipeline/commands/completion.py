@@ -1,4 +1,4 @@
-"""``ray-pipeline completion``: what has a shell complete commands, options and paths."""
+"""``ray-pipeline completion``: a script for shell completion of commands, options and paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHELLS = ("bash", "zsh", "fish")
 _PATHS = frozenset(
     {"CONFIG", "DATA_DIR", "DEST", "DIR", "FILE", "RUN_A", "RUN_B", "RUN_DIR", "SRC", "URI"}
 )
-"""What arguments are called that are paths."""
+"""Names of the arguments that are paths."""
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +32,10 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="completion",
-    summary="a script that has your shell complete commands, options and paths",
+    summary="a script that lets your shell complete commands, options and paths",
     add_arguments=_add_arguments,
     execute=_execute,
-    epilog="Write it to where the shell looks: "
+    epilog="Write it where your shell looks: "
     "~/.local/share/bash-completion/completions/ray-pipeline (bash), a file _ray-pipeline in a "
     "folder of $fpath (zsh), ~/.config/fish/completions/ray-pipeline.fish (fish).",
 )

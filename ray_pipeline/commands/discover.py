@@ -14,17 +14,17 @@ __all__ = ["COMMAND"]
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data_dir", metavar="DATA_DIR")
-    parser.add_argument("--interval", help="bar interval, such as 5m")
+    parser.add_argument("--interval", help="bar interval, e.g. 5m")
     parser.add_argument(
         "--layout",
         metavar="PATTERN",
-        help="what paths tell, such as 'ticker={symbol}' or '{symbol}.parquet'",
+        help="pattern of the paths, e.g. 'ticker={symbol}' or '{symbol}.parquet'",
     )
     parser.add_argument(
         "--batch-size",
         type=whole_number(1, MAX_COUNT),
         metavar="N",
-        help="symbols that a run would sample",
+        help="number of symbols that a run would sample",
     )
     parser.add_argument(
         "--seed",

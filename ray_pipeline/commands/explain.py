@@ -12,8 +12,8 @@ __all__ = ["COMMAND"]
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN_DIR")
-    parser.add_argument("--target", required=True, help="one that the run ranked")
-    parser.add_argument("--symbol", help="tell of this symbol alone")
+    parser.add_argument("--target", required=True, help="a target that the run ranked")
+    parser.add_argument("--symbol", help="explain only this symbol")
     add_json(parser)
 
 
@@ -31,7 +31,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="explain",
-    summary="why a target ranked as it did, by which features, for whom",
+    summary="why a target ranked as it did, from which features, for which symbols",
     add_arguments=_add_arguments,
     execute=_execute,
 )

@@ -1,4 +1,4 @@
-"""``ray-pipeline features``: what can be computed of bars, or of a series."""
+"""``ray-pipeline features``: the features that can be computed from bars or a series."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "set",
         metavar="SET",
         nargs="?",
-        help="standard, alpha158, intraday or cross_sectional; series for those of a series",
+        help="standard, alpha158, intraday or cross_sectional; series for a series",
     )
     add_json(parser)
 
@@ -55,7 +55,7 @@ def _of_bars(which: str | None) -> list[dict[str, Any]]:
 
 
 def _of_series() -> list[dict[str, Any]]:
-    """Tell of the set at the usual intervals; `interval` is the shortest that has the feature."""
+    """Describe the set at the usual intervals; `interval` is the shortest that has the feature."""
     from ray_pipeline.series import described_series_features
 
     return [
@@ -73,7 +73,7 @@ def _of_series() -> list[dict[str, Any]]:
 
 COMMAND = Command(
     name="features",
-    summary="the features of bars, or of a series: name, group, lookback, formula",
+    summary="list the features of bars or of a series: name, group, lookback, formula",
     add_arguments=_add_arguments,
     execute=_execute,
 )

@@ -1,4 +1,4 @@
-"""``ray-pipeline import``: long tables, day files and CSV brought into the layout."""
+"""``ray-pipeline import``: convert long tables, daily files and CSV to the layout."""
 
 from __future__ import annotations
 
@@ -21,60 +21,66 @@ _ROLES = ("time", "time_of_day", "symbol", "open", "high", "low", "close", "volu
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", help="folder or file, or an address of a store")
+    parser.add_argument("source", metavar="SRC", help="folder, file or object-store address")
     parser.add_argument("--out", metavar="URI", required=True, help="root of the panel")
-    parser.add_argument("--interval", required=True, help="bar interval of the rows, such as 5m")
+    parser.add_argument("--interval", required=True, help="bar interval of the rows, e.g. 5m")
     parser.add_argument(
         "--columns",
         type=_columns,
         default={},
         metavar="ROLE=NAME,...",
-        help="columns that have other names, such as time=Date,symbol=Ticker; several that tell "
-        "the symbol together: symbol=item_id+store_id",
+        help="columns with other names, e.g. time=Date,symbol=Ticker; several that form the symbol "
+        "together: symbol=item_id+store_id",
     )
     parser.add_argument(
         "--header",
         type=lambda text: text.split(","),
         default=[],
         metavar="NAME,...",
-        help="names of the columns of text files that have no line of names",
+        help="column names for text files without a header line",
     )
     parser.add_argument(
         "--wide",
         metavar="NAME",
-        help="each column beside the time is a symbol, and holds what is to be called NAME",
+        help="each column except the time is a symbol; its values are called NAME",
     )
     parser.add_argument(
         "--symbol-from-path",
         metavar="PATTERN",
-        help="where paths tell the symbol, such as '{symbol}.csv' or 'ticker={symbol}'",
+        help="if paths contain the symbol, their pattern, e.g. '{symbol}.csv' or 'ticker={symbol}'",
     )
     parser.add_argument(
-        "--time-zone", metavar="ZONE", help="of times that name none, such as America/New_York"
+        "--time-zone", metavar="ZONE", help="zone of times that name none, e.g. America/New_York"
     )
     parser.add_argument("--time-unit", choices=("s", "ms", "us", "ns", "date"), help="of numbers")
-    parser.add_argument("--time-format", metavar="FORMAT", help="of text, such as '%%d.%%m.%%Y'")
+    parser.add_argument(
+        "--time-format", metavar="FORMAT", help="format of times that are text, e.g. '%%d.%%m.%%Y'"
+    )
     parser.add_argument(
         "--repeated-hour",
         choices=("rows", "first", "second"),
         default="rows",
-        help="which of both, where clocks are put back",
+        help="which one to take when clocks are set back",
     )
     parser.add_argument(
         "--missing-hour",
         choices=("refuse", "shift"),
         default="refuse",
-        help="what of it, where clocks are put forward",
+        help="what to do when clocks are set forward",
     )
     parser.add_argument(
         "--trading-date",
         action="store_true",
-        help="of daily and longer bars: write each as the date where it was traded",
+        help="for daily and longer bars: write each time as the local trading date",
     )
-    parser.add_argument("--encoding", default="utf-8", help="of text files, such as cp1252")
-    parser.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
-    parser.add_argument("--config", metavar="PATH", help="where the config goes (beside the panel)")
-    parser.add_argument("--address", help="of a Ray cluster, as execution.address of a run")
+    parser.add_argument("--encoding", default="utf-8", help="encoding of text files, e.g. cp1252")
+    parser.add_argument("--since", metavar="TS", help="omit rows before this time (ISO 8601, UTC)")
+    parser.add_argument(
+        "--config", metavar="PATH", help="where to write the config (default next to the panel)"
+    )
+    parser.add_argument(
+        "--address", help="address of a Ray cluster, like a run's execution.address"
+    )
     add_json(parser)
 
 
@@ -94,7 +100,7 @@ def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.importing.command import ImportOptions, import_panel
     from ray_pipeline.importing.outcome import outcome_lines
 
-    stores = {"source_options", "out_options"}  # of which the environment tells
+    stores = {"source_options", "out_options"}  # which comes from the environment
     names = [field.name for field in fields(ImportOptions) if field.name not in stores]
     chosen = ImportOptions(**{name: getattr(options, name) for name in names})
     done = import_panel(options.source, options.out, chosen, told(options))
@@ -109,7 +115,7 @@ def _execute(options: argparse.Namespace) -> int:
     if proposed is None and not os.path.exists(path):
         put("config   none, for a panel without rows")
         return 0
-    put(f"config   {path}{' (was there, and is as it was)' * (proposed is None)}")
+    put(f"config   {path}{' (already existed, unchanged)' * (proposed is None)}")
     if proposed is not None:
         put(*(f"guess    {text}" for text in proposed.guesses))
         if proposed.open is not None:
@@ -119,7 +125,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _config_path(out: str, given: str | None) -> str:
-    """Return where the config goes: as given, else beside the panel, or here for one on a store."""
+    """Return the config's path: as given, else next to the panel, or here if that is on a store."""
     from ray_pipeline.storage import is_local, open_filesystem
 
     if given is not None:
@@ -130,7 +136,7 @@ def _config_path(out: str, given: str | None) -> str:
 
 
 def _write_config(done: Imported, path: str) -> ProposedConfig | None:
-    """Write the config that init would, unless the panel has no rows."""
+    """Write the config that `init` would write, unless the panel has no rows."""
     from ray_pipeline.commands.proposing import propose_config, write_config
 
     if not done.panel_symbols:
@@ -142,7 +148,7 @@ def _write_config(done: Imported, path: str) -> ProposedConfig | None:
 
 COMMAND = Command(
     name="import",
-    summary="bring long tables, day files and CSV into the layout",
+    summary="convert long tables, daily files and CSV to the layout",
     add_arguments=_add_arguments,
     execute=_execute,
     is_resumed=True,

@@ -1,4 +1,4 @@
-"""``ray-pipeline init``: a config for someone's data."""
+"""``ray-pipeline init``: propose a config for the user's data."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _CONFIG = "run.yaml"
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", nargs="?", help="folder or URI of the data")
-    parser.add_argument("--vendor", help="whose columns they are, such as yfinance or binance")
-    parser.add_argument("--interval", help="bar interval, such as 5m, where the paths name several")
+    parser.add_argument("--vendor", help="vendor of the columns, e.g. yfinance or binance")
+    parser.add_argument("--interval", help="bar interval, e.g. 5m, if the paths name several")
     parser.add_argument(
         "--out",
         metavar="FILE",
         help=f"config to write (default {_CONFIG}; with --template standard output)",
     )
-    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     parser.add_argument(
-        "--template", action="store_true", help="give every key with its default, and a comment"
+        "--template", action="store_true", help="write every key with its default and a comment"
     )
     add_json(parser)
 
@@ -41,7 +41,7 @@ def _execute(options: argparse.Namespace) -> int:
     if options.template:
         if options.source is not None:
             raise ConfigError(
-                "init --template gives every key whatever the data are; leave SRC out, or "
+                "init --template writes every key and looks at no data; omit SRC, or omit "
                 f"--template for a config for {options.source}."
             )
         if options.out is None:
@@ -82,7 +82,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _tell_import(wanted: ImportProposal, *, as_json: bool) -> int:
-    """Say what an import would do; it writes a config of its own."""
+    """Propose an import; it writes its own config."""
     if as_json:
         put_json({"config": None, **asdict(wanted)})
     else:
@@ -90,15 +90,15 @@ def _tell_import(wanted: ImportProposal, *, as_json: bool) -> int:
         put(f"next      {wanted.command}")
     needs = "" if wanted.open is None else f" It needs more than was found: {wanted.open}"
     complain(
-        "these paths do not tell the symbol, or are not Parquet: an import brings them into the "
-        f"layout and writes the config.{needs}"
+        "these paths do not contain the symbol, or the files are not Parquet: an import converts "
+        f"them to the layout and writes the config.{needs}"
     )
     return 2
 
 
 COMMAND = Command(
     name="init",
-    summary="look at your data and write a config for them",
+    summary="inspect your data and write a config for them",
     add_arguments=_add_arguments,
     execute=_execute,
 )

@@ -1,4 +1,4 @@
-"""``ray-pipeline label``: the labeled panel of a set of bars."""
+"""``ray-pipeline label``: write the labeled panel of a set of bars."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _UNITS = "units"
 
 @dataclass(frozen=True, slots=True)
 class Labeled:
-    """What was written: symbols, rows, columns and where; and the symbols that could not be."""
+    """What was written where: symbols, rows and columns; and the symbols that failed."""
 
     out: str
     n_symbols: int
@@ -77,7 +77,7 @@ def label_panel(config: ExperimentConfig, out: str, reporter: Reporter) -> Label
     target = RunDirectory(out, results.options)
     names = file_names(batch)
     ledger = FailureLedger(
-        list(batch.partitions), config.execution.max_failed_fraction, "each was told above"
+        list(batch.partitions), config.execution.max_failed_fraction, "each is listed above"
     )
     store = _Unrecorded()
     with open_executor(config, target, reporter, store) as executor:
@@ -120,21 +120,21 @@ def _cross_section(
     partitions: Mapping[str, SymbolPartition],
     request: TableRequest,
 ) -> Iterator[TableRequest]:
-    """Compute the columns that compare symbols, and remove afterwards what that left in `target`.
+    """Compute the columns that compare symbols, and then remove temporary files from `target`.
 
     Raises
     ------
     ConfigError
-        When there is a folder ``units`` already, which is a run's, or when symbols are too few.
+        When there is a ``units`` folder already, as in a run, or when there are too few symbols.
     """
     if not needs_cross_section(request):
         yield request
         return
     if target.list(_UNITS):
         raise ConfigError(
-            f"--out {target.uri} holds a folder {_UNITS!r}, where cross-sectional columns are kept "
-            "until every symbol is written. Give another folder, or remove it if an earlier "
-            "labeling left it behind when it was killed."
+            f"--out {target.uri} holds a folder {_UNITS!r}, which is used for cross-sectional "
+            "columns until every symbol is written. Give another folder, or remove that one if it "
+            "was left by an earlier labeling that was killed."
         )
     try:
         request = compute_cross_section(runner, target, partitions, request, list(partitions))
@@ -150,11 +150,11 @@ class _Unrecorded:
     def recall(
         self, stage: str, digests: Sequence[str]
     ) -> Iterator[tuple[str, FinishedUnit | UnfitUnit]]:
-        """No unit is finished before it ran."""
+        """Find no finished unit."""
         return iter(())
 
     def collecting(self) -> AbstractContextManager[Mapping[str, WrittenFile]]:
-        """Nobody will ask for what was written."""
+        """Do nothing: nobody will ask for it."""
         return nullcontext({})
 
     def write(

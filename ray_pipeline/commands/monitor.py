@@ -1,4 +1,4 @@
-"""``ray-pipeline monitor``: promise beside outcome."""
+"""``ray-pipeline monitor``: compare a run's promise with its outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since",
         metavar="TIME",
-        help="watch live predictions from this time on alone, as after an answer to an alarm",
+        help="monitor only live predictions from this time on, e.g. after acting on an alarm",
     )
     add_json(parser)
 
@@ -35,7 +35,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="monitor",
-    summary="skill since training beside what was promised, and what has drifted",
+    summary="compare live skill with the promise, and look for drift",
     add_arguments=_add_arguments,
     execute=_execute,
     epilog="Exit code 0: no alarm; 3: an alarm; 1 and 2 as for every command.",

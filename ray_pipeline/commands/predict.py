@@ -17,33 +17,35 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN_DIR")
     parser.add_argument("--data-dir", metavar="URI", required=True, help="the new data")
     parser.add_argument("--out", metavar="URI", required=True, help="where to write the scores")
-    parser.add_argument("--interval", help="of the new data; that of the run, where it has one")
+    parser.add_argument("--interval", help="interval of the new data (default the run's)")
     parser.add_argument(
         "--layout",
         metavar="PATTERN",
-        help="of the new data's paths; that of the run, where it has one; '': none",
+        help="pattern of the new data's paths (default the run's); '': none",
     )
     parser.add_argument(
-        "--version", metavar="NAME", help="of the run's models; the one that serves"
+        "--version",
+        metavar="NAME",
+        help="version of the run's models (default the one that serves)",
     )
     for name in ("targets", "symbols"):
         text = f"score these {name} alone"
         parser.add_argument(f"--{name}", nargs="+", metavar="NAME", default=[], help=text)
-    parser.add_argument("--since", metavar="TS", help="no rows before this time (ISO 8601, UTC)")
+    parser.add_argument("--since", metavar="TS", help="omit rows before this time (ISO 8601, UTC)")
     parser.add_argument(
         "--history",
         action="store_true",
-        help="before the models' own rows those that the run predicted out of sample",
+        help="add the run's out-of-sample predictions of earlier rows",
     )
     parser.add_argument(
         "--in-sample",
         action="store_true",
-        help="also rows that the models learned from, marked in_sample: for no backtest",
+        help="add rows that the models learned from, marked in_sample: never backtest on these",
     )
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="put these in place of predictions that other options made in the same folder",
+        help="overwrite predictions in the same folder that were made with other options",
     )
     parser.add_argument(
         "--n-workers",
@@ -51,7 +53,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="0: in this process, no Ray",
     )
-    parser.add_argument("--address", help="instead of the run's execution.address")
+    parser.add_argument("--address", help="Ray address (default the run's execution.address)")
     add_json(parser)
 
 
@@ -61,7 +63,7 @@ def _execute(options: argparse.Namespace) -> int:
     names = [field.name for field in fields(PredictOptions)]
     chosen = PredictOptions(**{name: getattr(options, name) for name in names})
     progress = told(options)
-    own = [os.getcwd()]  # where a run finds features of your own
+    own = [os.getcwd()]  # where a run finds your own features
     found = predict_panel(options.run_dir, options.data_dir, options.out, progress, chosen, own)
     if options.json:
         put_json(found)
@@ -72,16 +74,16 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _folder(out: str, interval: str | None) -> str:
-    """Return the folder that holds the predictions and nothing else, which readers take whole.
+    """Return the folder that holds only predictions, which readers can open as one table.
 
-    Without an interval that is none: the record is beside them, and so are units.
+    Without an interval there is none: the record and units are in the same folder.
     """
     return f"{out.rstrip('/')}/interval={interval}" if interval else out
 
 
 COMMAND = Command(
     name="predict",
-    summary="score new data, each symbol by its route",
+    summary="score new data, each symbol with the models of its route",
     add_arguments=_add_arguments,
     execute=_execute,
     is_resumed=True,

@@ -1,4 +1,4 @@
-"""``ray-pipeline init``: a look at someone's data, and a config with what was found and guessed."""
+"""``ray-pipeline init``: inspect data, and propose a config with what was found and guessed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _N_NAMES = 1_000
 _N_LOOKED_AT = 3
 """Symbols that are read whole: the first, one in the middle, and the last."""
 
-_FEW_FIELDS = 3  # of bars that are wanting, from which on they may be none
+_FEW_FIELDS = 3  # share of missing bars from which on a column may not be bars at all
 _DAY_S = 86_400
 _MIN_ROWS = 300
 _NS = 10**9
@@ -49,18 +49,18 @@ _NS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ProposedConfig:
-    """A config for someone's data.
+    """A proposed config.
 
     Attributes
     ----------
     text
         YAML with a comment on each line that says what was found, and what is a guess.
     found
-        Sentences on the data.
+        Sentences about the data.
     guesses
         Those of the keys that are guesses, each with its reason.
     open
-        What stands in the way of a run, as `check` says it; None where nothing does.
+        What prevents a run, in the words of `check`; None if nothing does.
     """
 
     text: str
@@ -75,7 +75,7 @@ def propose_config(
     interval: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ProposedConfig:
-    """Look at data as they lie there, and write down how they are to be read.
+    """Look at raw data, and write down how to read them.
 
     Names of files and folders are listed, and a few symbols are read. Nothing is changed.
 
@@ -84,25 +84,25 @@ def propose_config(
     source
         Folder or fsspec URI.
     vendor
-        Whose columns they are, where names alone do not tell; see `VENDORS`.
+        Vendor of the columns, if names alone do not identify it; see `VENDORS`.
     interval
-        Bar interval, where paths tell several.
+        Bar interval, if paths name several.
     progress
         Called with the number of files listed so far.
 
     Raises
     ------
     ConfigError
-        For an unknown vendor, or a vendor whose columns are not there.
+        For an unknown vendor, or a vendor whose columns are missing.
     DiscoveryError
-        When no symbol is found: what is there instead, and whether an import is needed.
+        When no symbol is found; the message says what is there instead, and whether to import it.
     """
     if vendor is not None and vendor not in {each.name for each in VENDORS}:
         names = sorted({each.name for each in VENDORS})
         raise ConfigError(f"--vendor {vendor}: unknown; known are {', '.join(names)}.")
     draft = ConfigDraft()
     draft.put("experiment.name", yaml_text(_name_for(source)), "names the run and its folder")
-    draft.put("data.data_dir", yaml_text(source), "where the symbols lie")
+    draft.put("data.data_dir", yaml_text(source), "where the symbols are")
     found = _discovered(source, interval, draft, progress)
     fs, _ = open_filesystem(source)
     looked_at = _spread(found.partitions)
@@ -133,14 +133,14 @@ def write_config(text: str, path: str, *, force: bool) -> None:
     Raises
     ------
     ConfigError
-        When the file is there and `force` is not asked for, or it cannot be written.
+        When the file exists and `force` is not set, or it cannot be written.
     """
     try:
         with open(path, "w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
         raise ConfigError(
-            f"{path} is there already. Give another file with --out, or --force to replace it."
+            f"{path} exists already. Give another file with --out, or --force to replace it."
         ) from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
@@ -159,7 +159,7 @@ def _name_for(source: str) -> str:
 
 
 def _heading(source: str, draft: ConfigDraft, still_open: str | None) -> Iterator[str]:
-    yield f"A config for {source}, proposed by `ray-pipeline init`. Look at each line that says"
+    yield f"A config for {source}, proposed by `ray-pipeline init`. Check each line that says"
     yield f"{GUESS!r}, then `ray-pipeline check` this file."
     yield "Every key with its default: `ray-pipeline init --template`."
     yield ""
@@ -171,7 +171,7 @@ def _heading(source: str, draft: ConfigDraft, still_open: str | None) -> Iterato
 def _discovered(
     source: str, interval: str | None, draft: ConfigDraft, progress: Callable[[int], None] | None
 ) -> Discovery:
-    """Find the symbols, by a pattern of their paths where one is needed."""
+    """Find the symbols, by a pattern of their paths if one is needed."""
     fs, path = open_filesystem(source)
     intervals = intervals_below(fs, path)
     layout = None if intervals else proposed_layout(fs, path)
@@ -181,12 +181,10 @@ def _discovered(
         interval = next(iter(intervals))
         others = ", ".join(f"{name} ({plural(n, 'symbol')})" for name, n in intervals.items())
         draft.guess("data.interval", yaml_text(interval), f"the shortest of {others}; --interval")
-    # Where the paths do not tell the symbol, the message says so, and what to do.
+    # If the paths do not contain the symbol, the message says so, and what to do.
     found = discover(source, interval, None, progress, layout or None)
     if layout:
-        draft.guess(
-            "data.layout", yaml_text(layout), "what the names of folders and files look like"
-        )
+        draft.guess("data.layout", yaml_text(layout), "guessed from the names of folders and files")
     if found.interval is not None and "data.interval" not in draft.named:
         draft.put("data.interval", yaml_text(found.interval), "as the paths name it")
     n_files = sum(len(partition.files) for partition in found.partitions)
@@ -219,7 +217,7 @@ def _spread(partitions: Sequence[SymbolPartition]) -> list[SymbolPartition]:
 def _propose_columns(
     partitions: Sequence[SymbolPartition], fs: FileSystem, vendor: str | None, draft: ConfigDraft
 ) -> None:
-    """Say which columns are the time and the bars, where their names alone do not."""
+    """Name the columns of the time and the bars, if their names alone do not identify them."""
     columns = _own_columns(partitions, fs)
     if not columns:
         return
@@ -228,13 +226,13 @@ def _propose_columns(
     if vendor is not None:
         needed, notes = _columns_of(vendor, columns), ()
     elif proposal.vendor is not None:
-        draft.found.append(f"the columns are called as those of {proposal.vendor}")
+        draft.found.append(f"the columns are named like those of {proposal.vendor}")
     may_be_series = vendor is None and len(proposal.missing) >= _FEW_FIELDS
     is_series = may_be_series and _propose_value(columns, needed.get("time"), draft)
-    # Without prices there are no bars, and names like theirs are columns like all others.
+    # Without prices there are no bars, and similar names mean nothing.
     if not is_series and needed and (vendor is not None or _is_about_bars(needed, columns)):
         pairs = ", ".join(f"{role}: {yaml_text(name)}" for role, name in needed.items())
-        draft.guess("data.columns", f"{{{pairs}}}", "what their names look like")
+        draft.guess("data.columns", f"{{{pairs}}}", "guessed from their names")
         if scale is not None:
             draft.guess("data.price_scale", f"{scale:g}", "prices are whole numbers of it")
     for role, names in proposal.ambiguous.items():
@@ -247,7 +245,7 @@ def _propose_columns(
 
 
 def _propose_value(columns: Mapping[str, str], time: str | None, draft: ConfigDraft) -> bool:
-    """Say which column a series is about, where one is more plausible than all others."""
+    """Name the value column of a series, if one is more plausible than all others."""
     proposal = propose_value(list(columns.items()), time)
     if proposal.line is not None:
         draft.guess("data.columns", proposal.line, proposal.told)
@@ -257,7 +255,7 @@ def _propose_value(columns: Mapping[str, str], time: str | None, draft: ConfigDr
 
 
 def _own_columns(partitions: Sequence[SymbolPartition], fs: FileSystem) -> dict[str, str]:
-    """Return names and types of the first file that can be read, as they stand in it."""
+    """Return the column names and types of the first file that can be read."""
     for partition in partitions:
         with suppress(OSError, pa.ArrowException), fs.open(partition.files[0].path, "rb") as file:
             schema = pq.read_schema(file)
@@ -266,7 +264,7 @@ def _own_columns(partitions: Sequence[SymbolPartition], fs: FileSystem) -> dict[
 
 
 def _columns_of(vendor: str, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the vendor's names, of those of its tables that fits best."""
+    """Return the vendor's column names, from the best-matching of its tables."""
     best = max(
         (each.columns for each in VENDORS if each.name == vendor),
         key=lambda table: len(set(table.values()) & set(columns)),
@@ -276,7 +274,7 @@ def _columns_of(vendor: str, columns: Mapping[str, str]) -> dict[str, str]:
     if missing:
         raise ConfigError(
             f"--vendor {vendor}: its columns {', '.join(map(repr, missing))} are not there; found "
-            f"{some_of(list(columns))}. Leave --vendor out, or name another one."
+            f"{some_of(list(columns))}. Omit --vendor, or name another one."
         )
     return there
 
@@ -288,7 +286,7 @@ def _is_about_bars(needed: Mapping[str, str], columns: Mapping[str, str]) -> boo
 def _inspected(
     partitions: Sequence[SymbolPartition], fs: FileSystem, draft: ConfigDraft
 ) -> list[SymbolInspection]:
-    """Read a few symbols as a run would, however short they are."""
+    """Read a few symbols as a run would, even if they are short."""
     text = draft.text([])
     config = parse_experiment_config(text, "the proposed config", ["data.min_rows_per_symbol=1"])
     request = request_of(config, config.data.interval)
@@ -303,7 +301,7 @@ def _inspected(
         finding.message
         for each in inspections
         for finding in each.findings
-        if finding.rule != "time_zone_assumed"  # of which the zone's own line tells
+        if finding.rule != "time_zone_assumed"  # which the line of the zone already says
     ).most_common(8):
         draft.found.append(text if n == 1 else f"{text} (and in {plural(n - 1, 'other')})")
     fewest = min((each.n_rows for each in inspections), default=_MIN_ROWS)
@@ -311,13 +309,13 @@ def _inspected(
         draft.guess(
             "data.min_rows_per_symbol",
             str(max(60, fewest // 2)),
-            f"symbols that were read have {fewest} rows; few rows show strong effects alone",
+            f"the symbols read have {fewest} rows; few rows show only strong effects",
         )
     return inspections
 
 
 def _propose_zone(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:
-    """Say whose clock times without a zone are, where sessions tell."""
+    """Name the zone of times without one, if sessions reveal it."""
     assumed = {finding.rule for each in inspections for finding in each.findings}
     steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
     if "time_zone_assumed" not in assumed:
@@ -328,7 +326,9 @@ def _propose_zone(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -
     times = np.unique(np.concatenate([decode_runs(each.runs) for each in inspections]))
     hours = find_hours(times, Counter(steps).most_common(1)[0][0])
     if hours is None:
-        draft.found.append("times name no zone and are taken as UTC; data.time_zone says otherwise")
+        draft.found.append(
+            "times name no zone and are read as UTC; set data.time_zone if that is wrong"
+        )
     elif hours.is_local:
         why = f"bars from {hours.hours} in all seasons are its session"
         draft.guess("data.time_zone", yaml_text(hours.zone), why)
@@ -342,7 +342,7 @@ def _propose_scale(
     fs: FileSystem,
     draft: ConfigDraft,
 ) -> None:
-    """Say that prices are fixed-point numbers, where they are whole and beyond any price."""
+    """Say that prices are fixed-point numbers, if they are whole numbers too large for prices."""
     if inspection.kind != "bars" or "data.price_scale" in draft.named:
         return
     config = parse_experiment_config(draft.text([]), "the proposed config")
@@ -356,7 +356,7 @@ def _propose_scale(
 
 
 def _propose_labels(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:
-    """Choose targets that suit bars of this length, where they are to be computed."""
+    """Choose targets that suit bars of this length, if targets are to be computed."""
     steps = [step for each in inspections if (step := modal_step_ns(each.runs)) is not None]
     if not steps or inspections[0].kind == "labeled":
         return
@@ -370,7 +370,7 @@ def _propose_labels(inspections: Sequence[SymbolInspection], draft: ConfigDraft)
 
 def _propose_series_labels(inspections: Sequence[SymbolInspection], draft: ConfigDraft) -> None:
     config = parse_experiment_config(draft.text([]), "the proposed config")
-    with suppress(ConfigError):  # which the check that follows tells
+    with suppress(ConfigError):  # which the check below reports
         of_symbols = {each.symbol: each for each in inspections}
         targets = summarise(of_symbols, config, config.data.interval).targets
         names = ", ".join(each.name for each in targets)

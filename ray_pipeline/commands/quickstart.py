@@ -1,4 +1,4 @@
-"""``ray-pipeline quickstart``: a sample panel, and a run on it."""
+"""``ray-pipeline quickstart``: make a sample panel, and run the pipeline on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="quickstart",
-    summary="a sample panel with planted truths, and a run on it",
+    summary="make a sample panel with planted truths, and run the pipeline on it",
     add_arguments=_add_arguments,
     execute=_execute,
     is_resumed=True,

@@ -1,4 +1,4 @@
-"""``ray-pipeline report``: a run's page, written again."""
+"""``ray-pipeline report``: write a run's page again."""
 
 from __future__ import annotations
 

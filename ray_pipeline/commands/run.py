@@ -12,13 +12,13 @@ __all__ = ["COMMAND", "config_overrides"]
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--run-dir", metavar="URI", help="instead of output.run_dir")
-    parser.add_argument("--address", help="instead of execution.address")
-    parser.add_argument("--fresh", action="store_true", help="forget the units finished before")
+    parser.add_argument("--run-dir", metavar="URI", help="replaces output.run_dir")
+    parser.add_argument("--address", help="replaces execution.address")
+    parser.add_argument("--fresh", action="store_true", help="forget previously finished units")
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="put the result in place of another config's, once it is complete",
+        help="replace another config's result, once this one is complete",
     )
 
 
@@ -48,7 +48,7 @@ def config_overrides(options: argparse.Namespace) -> list[str]:
 
 COMMAND = Command(
     name="run",
-    summary="run the whole pipeline, or continue it",
+    summary="run the whole pipeline, or continue a run",
     add_arguments=_add_arguments,
     execute=_execute,
     is_resumed=True,

@@ -1,4 +1,4 @@
-"""``ray-pipeline runs``: what was run below a folder, when, and with what result."""
+"""``ray-pipeline runs``: list the runs below a folder, with dates and results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0, _DEEPEST),
         default=_DEPTH,
         metavar="N",
-        help=f"folders to go down (default {_DEPTH})",
+        help=f"levels of folders to search (default {_DEPTH})",
     )
     add_json(parser)
 
@@ -43,7 +43,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="runs",
-    summary="what was run below a folder, when, and with what result",
+    summary="list the runs below a folder, with dates and results",
     add_arguments=_add_arguments,
     execute=_execute,
 )

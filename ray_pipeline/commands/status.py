@@ -1,4 +1,4 @@
-"""``ray-pipeline status``: how a run stands."""
+"""``ray-pipeline status``: the state of a run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="go on telling until the run ends, and end with its exit code; with --json, tell then",
+        help="keep reporting until the run ends, and exit with its code; with --json, report only "
+        "then",
     )
     parser.add_argument(
         "--every",
         type=whole_number(1, _LONGEST_S),
         default=_EVERY_S,
         metavar="SECONDS",
-        help=f"between two looks of --watch (default {_EVERY_S})",
+        help=f"between two looks with --watch (default {_EVERY_S})",
     )
     add_json(parser)
 
@@ -47,7 +48,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _watch(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Tell how the run stands until it has ended; return its last status, and its exit code."""
+    """Report the run's state until it has ended; return its last status and its exit code."""
     from ray_pipeline.status import Watch, run_status, status_lines, status_sentence
 
     watch, screen, told = Watch(), Screen(), ""
@@ -67,9 +68,9 @@ def _watch(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 COMMAND = Command(
     name="status",
-    summary="progress and failures of a run",
+    summary="show progress and failures of a run",
     add_arguments=_add_arguments,
     execute=_execute,
-    epilog="Exit code of --watch: 0: the run is done; 1: it failed, or its driver ended without a "
-    "word; 130: it was interrupted.",
+    epilog="Exit code of --watch: 0: the run is done; 1: it failed, or its driver died; 130: it "
+    "was interrupted.",
 )

@@ -1,4 +1,4 @@
-"""``ray-pipeline update``: a run brought up to date with its data; for cron and scheduled jobs."""
+"""``ray-pipeline update``: bring a run up to date with its data; for cron and scheduled jobs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="0: in this process, no Ray",
     )
-    parser.add_argument("--address", help="instead of the run's execution.address")
+    parser.add_argument("--address", help="Ray address (default the run's execution.address)")
     parser.add_argument(
         "--watch-since",
         metavar="TIME",
-        help="judge live predictions from this time on alone, as after an answer to an alarm",
+        help="judge only live predictions from this time on, e.g. after acting on an alarm",
     )
     add_json(parser)
 
@@ -39,7 +39,7 @@ def _execute(options: argparse.Namespace) -> int:
     from ray_pipeline.updating import UpdateOptions, update_run
 
     chosen = UpdateOptions(options.n_workers, options.address, options.watch_since)
-    own = [os.getcwd()]  # where a run finds features of your own
+    own = [os.getcwd()]  # where a run finds your own features
     update = update_run(options.run_dir, told(options), chosen, own)
     if options.json:
         put_json(update.document())
@@ -49,7 +49,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def update_lines(update: Update) -> list[str]:
-    """Say what an update did, in lines for a person."""
+    """Format what an update did, for a person."""
     from ray_pipeline.monitoring.watching import MONITOR_PAGE
     from ray_pipeline.wording import plural, some_of
 
@@ -61,8 +61,8 @@ def update_lines(update: Update) -> list[str]:
     if update.restated:
         named = some_of([each.symbol for each in update.restated], at_most=_N_NAMED)
         lines.append(
-            f"restated:  {plural(len(update.restated), 'symbol')} ({named}), trained anew; the "
-            f"first: {update.restated[0].told}"
+            f"restated:  {plural(len(update.restated), 'symbol')} ({named}), retrained; the first: "
+            f"{update.restated[0].told}"
         )
     if update.n_predictions:
         when = f"{update.first_ts} to {update.last_ts}"

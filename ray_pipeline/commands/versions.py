@@ -1,4 +1,4 @@
-"""``ray-pipeline versions``: the versions of a run's models, and which of them serves."""
+"""``ray-pipeline versions``: list the versions of a run's models, or choose which one serves."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ __all__ = ["COMMAND"]
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN_DIR")
     change = parser.add_mutually_exclusive_group()
-    change.add_argument("--promote", metavar="VERSION", help="have this version serve")
+    change.add_argument("--promote", metavar="VERSION", help="make this version serve")
     change.add_argument(
-        "--rollback", action="store_true", help="have the version serve that served before"
+        "--rollback", action="store_true", help="go back to the version that served before"
     )
-    parser.add_argument("--why", metavar="TEXT", help="for the journal, with who and when")
+    parser.add_argument(
+        "--why", metavar="TEXT", help="reason for the journal, which also records who and when"
+    )
     add_json(parser)
 
 
@@ -37,8 +39,8 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="versions",
-    summary="the versions of a run's models, and which of them serves",
+    summary="list the versions of a run's models, or choose which one serves",
     add_arguments=_add_arguments,
     execute=_execute,
-    epilog="`predict --version VERSION` scores by any of them.",
+    epilog="`predict --version VERSION` scores with any of them.",
 )

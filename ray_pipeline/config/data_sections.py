@@ -48,32 +48,34 @@ _BY_PRODUCTS = (
 
 
 class ExperimentSection(Section):
-    """What the run is called, and the seed of all its random choices."""
+    """The name of the run, and the seed of all its random choices."""
 
     name: ExperimentName = Field(
         default="experiment", description="Name of the run: letters, digits, '.', '_' and '-'."
     )
-    seed: Seed = Field(default=0, description="Every random choice of the run is derived from it.")
+    seed: Seed = Field(
+        default=0, description="Seed from which every random choice of the run is derived."
+    )
 
 
 class DataConfig(Section):
-    """Where the symbol partitions are, and which of them the run takes."""
+    """Where the symbol partitions are, and which of them the run uses."""
 
     data_dir: Uri = Field(
-        description="Folder or fsspec URI that holds the partitions, such as s3://bucket/panel."
+        description="Folder or fsspec URI with the partitions, e.g. s3://bucket/panel."
     )
     interval: Interval | None = Field(
-        default=None, description="Bar interval, such as 5m; null: the only one on disk."
+        default=None, description="Bar interval, e.g. 5m; null: the only one there is."
     )
     layout: Layout | None = Field(
         default=None,
-        description="Pattern of the paths below data_dir, such as ticker={symbol}, "
+        description="Pattern of the paths below data_dir, e.g. ticker={symbol}, "
         "{symbol}.parquet or {exchange}/{symbol}/{interval}/*.parquet; null: "
         "[interval=5m/]symbol=AAPL/.",
     )
     symbols: SymbolList = Field(
         default=(),
-        description="[]: discover the symbols; a list: exactly these, and nothing is discovered.",
+        description="[]: discover the symbols; a list: exactly these, without discovery.",
     )
     symbol_batch_size: Count | None = Field(
         default=None,
@@ -82,25 +84,24 @@ class DataConfig(Section):
     universe: Uri | None = Field(
         default=None,
         description="Table of symbol, from and to (Parquet or CSV): when each symbol belongs to "
-        "the universe, both ends included; null: always. Further columns may be groups of "
+        "the universe, both dates included; null: always. Further columns may be used by "
         "columns.group.",
     )
     kind: Literal["auto", "labeled", "bars", "series"] = Field(
         default="auto",
         description="labeled, bars, series (of columns.value), or auto: series when columns.value "
-        "is named, bars when no target but all five bar fields exist.",
+        "is set, bars when all five bar fields and no targets exist.",
     )
     columns: ColumnNames = Field(
         default={},
-        description="Columns by role: time, time_of_day (the clock, where the time is a date), "
-        "open, high, low, close, volume, symbol; value, the column that a table of a series is "
-        "about. Without an entry a column is found by its role's "
-        "name, the time by ts, timestamp, datetime or date; capital letters do not matter. "
-        "symbol: null does not look at a symbol column.",
+        description="Columns by role: time, time_of_day (the time of day, if time is a date), "
+        "open, high, low, close, volume, symbol; value, the column of a series. Without an entry, "
+        "a column is found by its role's name, and the time by ts, timestamp, datetime or date; "
+        "case does not matter. symbol: null ignores a symbol column.",
     )
     price_scale: Scale = Field(
         default=1.0,
-        description="What open, high, low and close are multiplied by: 1e-9 for fixed-point "
+        description="Factor for open, high, low and close: 1e-9 for fixed-point "
         "prices in whole numbers.",
     )
     time_column: Text | None = Field(
@@ -109,63 +110,64 @@ class DataConfig(Section):
     )
     time_unit: Literal["s", "ms", "us", "ns", "date"] | None = Field(
         default=None,
-        description="Of times that are numbers: since 1970, or date (20240131, 202401); null: "
-        "told by each file's own numbers.",
+        description="Unit of numeric times since 1970, or date (20240131, 202401); null: detected "
+        "from each file's numbers.",
     )
     time_format: Text | None = Field(
         default=None,
-        description="Of times that are text, such as '%d.%m.%Y %H:%M'; null: ISO 8601 and its kin.",
+        description="Format of times that are text, e.g. '%d.%m.%Y %H:%M'; null: ISO 8601 and "
+        "similar formats.",
     )
     time_zone: TimeZone | None = Field(
         default=None,
-        description="IANA name of the zone of times that name none, such as America/New_York; "
-        "null: UTC.",
+        description="IANA time zone of times that name none, e.g. America/New_York; null: UTC.",
     )
     repeated_hour: Literal["rows", "first", "second"] = Field(
         default="rows",
-        description="With time_zone, in the hour that comes twice: rows, whose order in a file "
-        "tells; first or second, whatever the order.",
+        description="With time_zone, for the hour that occurs twice: rows decides by their order "
+        "in a file; first or second regardless of the order.",
     )
     missing_hour: Literal["refuse", "shift"] = Field(
         default="refuse",
-        description="With time_zone, in the hour that clocks are put forward over: refuse, or "
-        "shift: as if they were put forward later.",
+        description="With time_zone, for the hour that is skipped when clocks go forward: refuse, "
+        "or shift, as if they went forward later.",
     )
     stamp: Literal["open", "close"] = Field(
         default="open",
-        description="Whether a time is when its bar opens or closes; close moves it back by a bar.",
+        description="Whether a time marks when its bar opens or closes; close moves it back by a "
+        "bar.",
     )
     trading_date: bool = Field(
         default=False,
-        description="Of daily and longer bars: each time is read as the date on which it falls "
-        "where it was traded, at 00:00 UTC, so that exchanges share timestamps.",
+        description="For daily and longer bars: read each time as its local trading date, at 00:00 "
+        "UTC, so that exchanges share timestamps.",
     )
     duplicates: Literal["refuse", "first", "last", "drop"] = Field(
         default="refuse",
-        description="Which of the rows of one time counts where they contradict each other: last "
-        "or first in the order of files and rows, drop: none; refuse leaves the symbol out.",
+        description="Which row counts if rows of one time contradict each other: last or first in "
+        "the order of files and rows; drop: none of them; refuse leaves the symbol out.",
     )
     max_rows_per_symbol: RowCount | None = Field(
         default=None, description="Keep the newest rows of each symbol; null: all of them."
     )
     min_rows_per_symbol: RowCount = Field(
-        default=300, description="A symbol with fewer rows is left out, with its reason."
+        default=300, description="A symbol with fewer rows is left out, with a reason."
     )
     until: Date | None = Field(
         default=None,
-        description="Rows from this date on (UTC) are left aside, as if they were not there yet; "
-        "null: all are looked at. Folds and samples are then laid out for a panel that grows, so "
-        "that the result is not that of files which end there.",
+        description="Ignore rows from this date on (UTC), as if they did not exist yet; null: use "
+        "all rows. Folds and samples are then laid out for a growing panel, so the result "
+        "differs from that of files which end there.",
     )
     ticks: Literal["keep", "mask", "drop"] = Field(
         default="keep",
-        description="Bars beyond any range of those around, in prices that come back at once: "
-        "kept as they are, set missing, or dropped. Each is a finding either way.",
+        description="Bars far outside the range of their neighbours, with prices that return at "
+        "once: keep them, mask them as missing, or drop them. Each is reported either way.",
     )
     splits: Literal["keep", "adjust"] = Field(
         default="keep",
         description="Unadjusted prices before a split that a column states (Stock Splits, "
-        "split_factor): kept as they are, or divided by its ratio, and the volume multiplied.",
+        "split_factor): keep them, or adjust: divide prices by the ratio and multiply the volume.",
     )
     storage_options: StorageOptions = Field(
         default={},
@@ -174,12 +176,12 @@ class DataConfig(Section):
 
     @property
     def time_name(self) -> str | None:
-        """Name of the time column in the files, or None where it is one of the usual ones."""
+        """Name of the time column in the files, or None if it is one of the usual ones."""
         return self.columns.get("time") or self.time_column
 
     @property
     def column_names(self) -> tuple[tuple[str, str | None], ...]:
-        """(role, name in the files) of the roles that the config names a column for, sorted."""
+        """Sorted pairs (role, name in the files) of the columns that the config names."""
         named: dict[str, str | None] = {
             role: name for role, name in self.columns.items() if name or role == "symbol"
         }
@@ -216,8 +218,8 @@ class DataConfig(Section):
         if fields:
             raise PydanticCustomError(
                 "columns",
-                "columns: value names the one column of a series, and {fields} those of bars; "
-                "a table is read as one of them. Leave out value, or the others",
+                "columns: value names the column of a series, and {fields} those of bars; a table "
+                "can only be one of them. Leave out value, or the others",
                 {"fields": ", ".join(fields)},
             )
         if self.kind not in ("auto", "series"):
@@ -245,7 +247,7 @@ class DataConfig(Section):
 
 
 class ColumnsConfig(Section):
-    """What the columns of a table are, by glob patterns.
+    """Roles of a table's columns, by glob patterns.
 
     A column that matches `by_products` is a by-product even when it also matches `targets`.
     """
@@ -263,52 +265,52 @@ class ColumnsConfig(Section):
     )
     features: Choices[Text] = Field(
         default=("*",),
-        description="Patterns of the feature columns, among the numeric ones left over.",
+        description="Patterns of the feature columns, among the remaining numeric columns.",
     )
     exclude_features: NameList = Field(
         default=(), description="Patterns of feature columns to leave out."
     )
     group: Text | None = Field(
         default=None,
-        description="Column of groups, such as a sector: features, labels and skill compare a "
-        "symbol with those of its group alone. Text or whole numbers in the symbols' files, or "
-        "else a column of data.universe; null: all symbols are compared.",
+        description="Column of groups, e.g. a sector: features, labels and skill compare a symbol "
+        "only with those of its group. Text or whole numbers in the symbols' files, or else a "
+        "column of data.universe; null: compare all symbols.",
     )
     horizons: Horizons = Field(
         default={},
-        description="Target pattern to horizon, where the name does not tell it: 60m, 5d, or 12 "
+        description="Horizon by target pattern, if the name does not give it: 60m, 5d, or 12 "
         "(bars).",
     )
     tasks: Tasks = Field(
         default={},
-        description="Target pattern to task, where the values do not tell it: regression, binary "
-        "(0 and 1), or ordinal (at most seven whole numbers are taken for that).",
+        description="Task by target pattern, if the values do not show it: regression, binary (0 "
+        "and 1), or ordinal (the default for at most seven whole numbers).",
     )
 
 
 class LabelingConfig(Section):
-    """What is computed from bars or a series; labeled tables do not use it."""
+    """Features and targets to compute from bars or a series; not used for labeled tables."""
 
     features: FeatureNames = Field(
         default="standard",
-        description="A set (of bars standard, alpha158, intraday, cross_sectional; of a series "
-        "series, which standard stands for there, and cross_sectional), a function of your "
-        "own from bars or a series to columns (my_module:my_features), or a list of these and of "
+        description="A set (for bars standard, alpha158, intraday, cross_sectional; for a series "
+        "series, also called standard there, and cross_sectional), your own function from bars "
+        "or a series to columns (my_module:my_features), or a list of these and of "
         "feature names.",
     )
     targets: Choices[Text] = Field(
         default=DEFAULT_LABELS,
-        description="Targets to compute; the names are the specification. The default suits "
-        "daily bars: a week, a month, a barrier of one deviation. On a series it stands for "
-        "targets that suit its interval.",
+        description="Targets to compute; the names are the specification. The default suits daily "
+        "bars: a week, a month, and a barrier of one deviation. For a series, it means targets "
+        "that suit the interval.",
     )
 
 
 class ValidationConfig(Section):
     """Walk-forward over time; training rows are purged by the target's horizon.
 
-    With `test_every` and `first_test` folds begin at dates: a panel that grows gains folds, and
-    those that it had stay as they were.
+    With `test_every` and `first_test`, folds begin at dates: a growing panel gains folds, and the
+    existing ones do not change.
     """
 
     n_splits: int = Field(
@@ -319,22 +321,23 @@ class ValidationConfig(Section):
     )
     first_test: Date | None = Field(
         default=None,
-        description="Date at which the first test fold begins, in UTC; with test_every, instead of "
+        description="Start date of the first test fold, in UTC; used with test_every, instead of "
         "n_splits and min_train_fraction.",
     )
     test_every: FoldLength | None = Field(
         default=None,
-        description="What a test fold spans: 21d (dates of the panel), 4w, 1mo, 1q, 1y, or 500b "
+        description="Length of a test fold: 21d (dates of the panel), 4w, 1mo, 1q, 1y, or 500b "
         "(timestamps).",
     )
     window: TrainingWindow = Field(
         default="expanding",
-        description="What trains for a test fold, and for the final models: expanding, all that "
-        "came before; or that much before the fold begins: 750d (dates of the panel), 156w, 36mo, "
+        description="Training window of a test fold and of the final models: expanding, everything "
+        "before; or only this much before the fold begins: 750d (dates of the panel), 156w, "
+        "36mo, "
         "12q, 3y, or 500b (timestamps).",
     )
     embargo_bars: BarCount = Field(
-        default=0, description="Bars dropped before a test fold on top of the purge."
+        default=0, description="Bars dropped before a test fold, in addition to the purge."
     )
 
     @model_validator(mode="after")
@@ -344,10 +347,10 @@ class ValidationConfig(Section):
             given, other = names if self.test_every is None else names[::-1]
             raise PydanticCustomError(
                 "folds",
-                "{given} needs {other} beside it: both say at which dates folds begin",
+                "{given} needs {other} as well: together they set the dates at which folds begin",
                 {"given": given, "other": other},
             )
-        # A config that was written out has all keys: those with a default say nothing.
+        # A config that was written out has all keys: those at their default mean nothing.
         counted = [
             name
             for name in ("n_splits", "min_train_fraction")
@@ -356,8 +359,8 @@ class ValidationConfig(Section):
         if self.test_every is not None and counted:
             raise PydanticCustomError(
                 "folds",
-                "test_every and {counted} exclude each other: folds begin at dates, or are so many "
-                "of what is there; leave one out",
+                "test_every and {counted} exclude each other: folds are set either by dates or by "
+                "number; leave one out",
                 {"counted": " and ".join(counted)},
             )
         return self

@@ -1,4 +1,4 @@
-"""A run's config as it is written: YAML to plain values, with the place each of them came from."""
+"""A run's config as written: YAML to plain values, with the place of each value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """Something to change: where it was written, where in the config it is, and what is wrong."""
+    """A problem to fix: where it was written, where in the config it is, and what is wrong."""
 
     place: Place
     path: Path
@@ -41,14 +41,14 @@ class ConfigProblem:
 
 @dataclass(slots=True)
 class Document:
-    """The values of a source, the place of each of them, and what is wrong with the writing."""
+    """The values of a source, their places, and the syntax problems."""
 
     values: Any = None
     places: dict[Path, Place] = field(default_factory=dict)
     problems: list[ConfigProblem] = field(default_factory=list)
 
     def place_of(self, path: Path) -> Place:
-        """Give the place of a value, or of the nearest thing above it that was written."""
+        """Return the place of a value, or of the nearest enclosing thing that was written."""
         while path not in self.places and path:
             path = path[:-1]
         return self.places[path]
@@ -66,13 +66,13 @@ def parse_yaml(
 ) -> Document:
     """Read one YAML document.
 
-    Numbers, booleans and null are those of YAML 1.2 (`1e-3` is a number; `NO`, `1:30`, `0700`
-    and dates are text), and where the annotation wants text, the scalar is taken as written.
+    Numbers, booleans and null are those of YAML 1.2 (`1e-3` is a number; `NO`, `1:30`, `0700` and
+    dates are text), and if the annotation wants text, the scalar is taken as written.
 
     Parameters
     ----------
     source
-        What the places are called: the file's path, or the override.
+        Name of the places: the file's path, or the override.
     text
         The document.
     annotation
@@ -114,7 +114,7 @@ def parse_yaml(
 
 
 def write_yaml(values: Mapping[str, Any]) -> str:
-    """Write plain values as YAML that `parse_yaml` and any other YAML reader understand alike."""
+    """Write plain values as YAML that `parse_yaml` and any other reader read alike."""
     written = yaml.dump(
         dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000
     )
@@ -143,13 +143,13 @@ _MAX_BYTES = 2**19
 """Size of a config: room for fifty thousand symbols, for which PyYAML needs ten seconds."""
 
 _MAX_VALUES = 100_000
-"""Values of a config with its aliases written out, which a few hundred bytes can make billions."""
+"""Limit for values of a config with its aliases expanded: a few hundred bytes can make billions."""
 
 _MAX_CHARACTERS = 8 * _MAX_BYTES
 """Characters of these values: an alias repeats its text as well."""
 
 _MAX_DEPTH = 32
-"""Levels of a config; the options of a store or of a stage are the only ones that need four."""
+"""Levels of a config; only the options of a store or a stage need more than four."""
 
 
 class _TooLargeError(Exception):
@@ -204,7 +204,7 @@ def _syntax_message(error: yaml.YAMLError) -> str:
 
 
 def _require_small(root: yaml.Node) -> None:
-    """Refuse a document that its aliases make too large, before any of it is written out.
+    """Refuse a document that its aliases make too large, before expanding any of it.
 
     Raises
     ------
@@ -215,17 +215,17 @@ def _require_small(root: yaml.Node) -> None:
     if n_values > _MAX_VALUES or n_characters > _MAX_CHARACTERS:
         raise _TooLargeError(
             f"holds more than {_MAX_VALUES:,} values or {_MAX_CHARACTERS:,} characters once its "
-            "aliases (*name) are written out; write a smaller config"
+            "aliases (*name) are expanded; write a smaller config"
         )
     if depth > _MAX_DEPTH:
         raise _TooLargeError(f"nested too deeply: a config has at most {_MAX_DEPTH} levels")
 
 
 def _size(node: yaml.Node, known: dict[int, tuple[int, int, int]]) -> tuple[int, int, int]:
-    """Return a node's values, characters and levels with its aliases written out.
+    """Return a node's values, characters and levels with its aliases expanded.
 
-    Each node is measured once, however often it is repeated; one that holds itself counts as
-    nothing there, and is refused later.
+    Each node is measured once, however often it is repeated; one that contains itself counts as
+    nothing here, and is refused later.
     """
     if isinstance(node, yaml.ScalarNode):
         return 1, len(node.value), 1
@@ -251,7 +251,7 @@ def _has_half_a_pair(text: str) -> bool:
 
 
 class _Builder:
-    """Turns YAML nodes into values, and writes down their places and what is wrong."""
+    """Turns YAML nodes into values, and records their places and problems."""
 
     def __init__(self, source: str, document: Document, *, numbered: bool) -> None:
         self._source = source
@@ -269,7 +269,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, annotation, path)
         if id(node) in self._open:
-            self._report(node, path, "refers to itself; write the value out")
+            self._report(node, path, "refers to itself; write the value itself")
             return None
         self._open.add(id(node))
         built = (
@@ -313,7 +313,7 @@ class _Builder:
         try:
             value = _SCALARS[kind](node.value)
         except (ValueError, KeyError):
-            # Python reads no more than 4,300 digits: a loop over them would take the square.
+            # Python reads at most 4,300 digits: a loop over them would take quadratic time.
             need = f"cannot read {shown!r} as {kind}"
         else:
             if isinstance(value, str) and _has_half_a_pair(value):

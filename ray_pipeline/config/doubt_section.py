@@ -1,4 +1,4 @@
-"""When a figure is too good to be believed."""
+"""When a figure is too good to believe."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ _Sharpes = Annotated[
 
 
 class DoubtConfig(Section):
-    """Figures that are too good to be believed: what they make doubtful is not predictable."""
+    """Figures that are too good to believe: a target they make doubtful is not predictable."""
 
     max_skill: _Skills = Field(
         default={},
         description="Skill beyond which a target is doubtful, by target pattern, the first that "
-        "matches; null for no limit. What is not named has the limit of its kind: 0.25 for the "
+        "matches; null for no limit. Unnamed targets have the limit of their kind: 0.25 for the "
         "direction of prices within a session, 0.2 for a session or longer, 0.7 under a minute, "
-        "0.8 for barriers, 0.9 for largest rises and falls, none for targets of your own.",
+        "0.8 for barriers, 0.9 for largest rises and falls, none for your own targets.",
     )
     max_hit_rate: _HitRates = Field(
         default={},
-        description="The same for the share of a trained model's calls that are right, where half "
-        "of them would be by chance: 0.62 within a session, 0.6 for a session or longer, 0.85 "
-        "under a minute, for the direction of prices alone.",
+        description="The same for the share of a trained model's predictions with the right "
+        "direction, of which half are right by chance: 0.62 within a session, 0.6 for a "
+        "session or longer, 0.85 "
+        "under a minute, only for the direction of prices.",
     )
     max_sharpe: _Sharpes = Field(
         default={},
@@ -55,6 +56,6 @@ class DoubtConfig(Section):
     )
     std_errors: Annotated[float, Field(ge=0, le=100)] = Field(
         default=2.0,
-        description="Standard errors by which a figure must be beyond its limit: a short, noisy "
-        "sample is not doubted for its luck.",
+        description="Standard errors by which a figure must exceed its limit, so that luck in a "
+        "short, noisy sample is not doubted.",
     )

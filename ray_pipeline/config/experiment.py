@@ -1,4 +1,4 @@
-"""Everything about a run: where and how it is done, and all its sections in one."""
+"""Everything about a run: all its sections, and where and how the work is done."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
 
 
 class ExecutionConfig(Section):
-    """Where and how the work is done; none of it changes a result."""
+    """Where and how the work is done; nothing here changes a result."""
 
     executor: Literal["ray", "serial"] = Field(
         default="ray",
@@ -54,32 +54,31 @@ class ExecutionConfig(Section):
     )
     address: Uri | None = Field(
         default=None,
-        description="null: a Ray of our own, or the cluster the job runs in; auto; "
-        "ray://host:10001.",
+        description="null: start Ray, or use the cluster the job runs in; auto; ray://host:10001.",
     )
     n_workers: Count | None = Field(
         default=None,
-        description="Number of workers; null: as many as the nodes hold, and more as "
-        "nodes are added.",
+        description="Number of workers; null: as many as fit on the nodes, and more as nodes are "
+        "added.",
     )
     cpus_per_worker: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=1, description="CPUs, and so threads, of a worker."
+        default=1, description="CPUs, and therefore threads, per worker."
     )
     memory_per_worker_bytes: ByteCount | None = Field(
-        default=None, description="Memory that a worker asks Ray for; null: no request."
+        default=None, description="Memory to request from Ray per worker; null: no request."
     )
     max_worker_memory_bytes: ByteCount | None = Field(
         default=None,
-        description="A worker that holds more after a unit is replaced by a fresh one; null: its "
+        description="A worker that holds more memory than this after a unit is replaced; null: its "
         "share of the smallest node, at least 1 GiB.",
     )
     node_wait_s: Patience | None = Field(
         default=None,
-        description="Seconds to wait for a node that can hold a worker, on a cluster that is "
-        "joined; null: 20, and 600 where an autoscaler adds nodes.",
+        description="Seconds to wait for a node that can hold a worker, on an existing cluster; "
+        "null: 20, or 600 if an autoscaler adds nodes.",
     )
     max_attempts: Annotated[int, Field(ge=1, le=1_000)] = Field(
-        default=3, description="Attempts at a unit of work whose worker, node or object was lost."
+        default=3, description="Attempts at a unit of work that lost its worker, node or object."
     )
     unit_timeout_s: Seconds | None = Field(
         default=None, description="Seconds after which a unit of work is killed; null: never."
@@ -100,12 +99,13 @@ class OutputConfig(Section):
     )
     storage_options: OwnStorageOptions | None = Field(
         default=None,
-        description="fsspec options of the results' store; null: the data's, if of the same kind.",
+        description="fsspec options of the results' store; null: the data's, if the store is of "
+        "the same kind.",
     )
     keep_versions: Annotated[int, Field(ge=2, le=10_000)] = Field(
         default=5,
-        description="Versions of the trained models to keep; the oldest beyond them are removed, "
-        "but never the one that serves nor the one that served before it.",
+        description="Number of versions of the trained models to keep; older ones are removed, "
+        "except the one that serves and the one that served before it.",
     )
 
     @model_validator(mode="before")
@@ -117,7 +117,7 @@ class OutputConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where else the run is recorded."""
+    """Where else to record the run."""
 
     mlflow_uri: Uri | None = Field(default=None, description="MLflow tracking server; null: none.")
 
@@ -138,8 +138,8 @@ class ExperimentConfig(Section):
     doubt: DoubtConfig = DoubtConfig()
     stages: UserStages = Field(
         default={},
-        description="Functions of your own, by the name of their table in stages/: called for "
-        "each symbol after the screening for leaks. One that raises leaves its symbol out.",
+        description="Your own functions, by the name of their table in stages/. They are called "
+        "for each symbol after the screening for leaks; if one raises, its symbol is left out.",
         json_schema_extra={"additionalProperties": False},
     )
     feature_selection: FeatureSelectionConfig = FeatureSelectionConfig()
@@ -171,7 +171,7 @@ class ExperimentConfig(Section):
             raise PydanticCustomError(
                 "rows",
                 "training.max_cs_rows ({trained}) is below target_ranking.max_cs_rows ({pooled}), "
-                "whose rows pooled models train on anyway; raise the first or lower the second",
+                "but pooled models always train on those rows; raise the first or lower the second",
                 {"trained": trained, "pooled": pooled},
             )
         return self
@@ -193,7 +193,7 @@ class ExperimentConfig(Section):
             raise PydanticCustomError(
                 "schedule",
                 "training.retrain_every ({retrain}) must be validation.test_every ({test}) or a "
-                "whole multiple of it in the same unit, for models are trained anew where folds "
+                "whole multiple of it in the same unit, because models are retrained when folds "
                 "begin",
                 {"retrain": retrain, "test": test},
             )
@@ -204,9 +204,9 @@ class ExperimentConfig(Section):
         if self.evaluation.policies is not None and self.validation.test_every is None:
             raise PydanticCustomError(
                 "policies",
-                "evaluation.policies needs validation.test_every and first_test: it compares what "
-                "comes of training anew every so many folds, and only those between dates have a "
-                "length that stays",
+                "evaluation.policies needs validation.test_every and first_test: it compares "
+                "retraining after a number of folds, and only folds between dates keep their "
+                "length",
             )
         return self
 

@@ -64,14 +64,14 @@ _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*[:.][A-Za-z_][A-Za-z0-9_]*")
 
 PATTERNS: dict[str, str] = {
     _TEXT: "must be text without control characters",
-    _INTERVAL: "must be the interval alone, such as 5m",
+    _INTERVAL: "must be only the interval, e.g. 5m",
     _EXPERIMENT_NAME: (
         "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', "
         "because it names files"
     ),
     _STAGE_NAME: "must hold only letters, digits, '_' and '-', because it names a file",
 }
-"""What each regular expression of this module asks for, in words."""
+"""The requirement of each regular expression of this module, in words."""
 
 
 def _without_repeats(values: tuple[T, ...]) -> tuple[T, ...]:
@@ -95,7 +95,7 @@ def _null_as_empty_list(value: Any) -> Any:
 
 
 def null_as_empty_mapping(value: Any) -> Any:
-    """Take a key without a value for one that holds nothing."""
+    """Treat a key without a value as empty."""
     return {} if value is None else value
 
 
@@ -121,7 +121,7 @@ def _checked_zone(value: str) -> str:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise PydanticCustomError(
-            "time_zone", "must be the IANA name of a time zone, such as America/New_York"
+            "time_zone", "must be the IANA name of a time zone, e.g. America/New_York"
         ) from None
     return value
 
@@ -141,7 +141,7 @@ def _checked_horizon(value: Any) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value is a number that 64 bits hold, true, false or text."""
+    """Whether a value is a 64-bit number, true, false or text."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):
@@ -176,8 +176,8 @@ def _checked_feature_names(value: Any) -> Any:
     raise PydanticCustomError(
         "feature_names",
         "must be a set ('standard', 'alpha158', 'intraday', 'cross_sectional', 'series'), a "
-        "function such as my_module:my_features, or "
-        "a list of these and of feature names, such as [standard, intraday, KMID]",
+        "function like my_module:my_features, or a list of these and of feature names, e.g. "
+        "[standard, intraday, KMID]",
     )
 
 
@@ -196,7 +196,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_
 """Text of at least one character, without control characters, no longer than a path may be."""
 
 Interval = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_INTERVAL)]
-"""What stands after ``interval=`` in the layout."""
+"""The text after ``interval=`` in the layout."""
 
 Layout = Annotated[Text, AfterValidator(_checked_layout)]
 """A pattern of the paths below the data directory."""
@@ -211,10 +211,10 @@ Uri = Annotated[
     AfterValidator(_checked_uri),
     BeforeValidator(_path_as_text, json_schema_input_type=Text),
 ]
-"""A local path or an address, kept as written; one that holds a password is refused."""
+"""A local path or an address, kept as written; refused if it contains a password."""
 
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
-"""How many of something there are; a thousand times what a large run has."""
+"""A count, with a bound a thousand times that of a large run."""
 
 RowCount = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 BarCount = Annotated[int, Field(ge=0, le=MAX_BARS)]
@@ -246,7 +246,7 @@ SymbolList = Annotated[
     AfterValidator(_without_repeats),
     BeforeValidator(
         _null_as_empty_list,
-        # An editor reads 0700 and TRUE as no text; the loader takes them as they are written.
+        # An editor does not read 0700 and TRUE as text; the loader takes them as written.
         json_schema_input_type=tuple[str | int | float | bool | None, ...] | None,
     ),
 ]
@@ -257,10 +257,10 @@ Choices = Annotated[
     Strict(False),
     AfterValidator(_not_empty),
     AfterValidator(_without_repeats),
-    # Not Field(min_length=1): a list whose items are all wrong would be called empty as well.
+    # Not Field(min_length=1): a list whose items are all wrong would also be called empty.
     Field(json_schema_extra={"minItems": 1, "uniqueItems": True}),
 ]
-"""At least one, none twice."""
+"""At least one name, without repetition."""
 
 _FeatureSet = Literal["standard", "alpha158", "intraday", "cross_sectional", "series"]
 FEATURE_SETS: tuple[str, ...] = get_args(_FeatureSet)
@@ -286,7 +286,7 @@ ColumnNames = Annotated[
         null_as_empty_mapping, json_schema_input_type=dict[_ColumnRole, Text | None] | None
     ),
 ]
-"""Role to the name of its column in the files; null: as if it were not there."""
+"""Column name in the files by role; null: as if the column did not exist."""
 
 Horizons = Annotated[
     dict[
@@ -295,13 +295,13 @@ Horizons = Annotated[
     ],
     BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, int | str] | None),
 ]
-"""Target pattern to horizon: bars as a number, or a duration."""
+"""Horizon by target pattern: bars as a number, or a duration."""
 
 Tasks = Annotated[
     dict[str, Task],
     BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, Task] | None),
 ]
-"""Target pattern to what kind of values it has."""
+"""Task by target pattern."""
 
 _Hyperparameter = Annotated[
     bool | int | float | str,
@@ -321,7 +321,7 @@ HyperparametersByFamily = Annotated[
         json_schema_input_type=dict[str, dict[str, bool | int | float | str] | None] | None,
     ),
 ]
-"""Family to hyperparameter to value; what is not named keeps the family's own default."""
+"""Values by family and hyperparameter; others keep the family's default."""
 
 _Range = tuple[bool | int | float | str, ...]
 _SearchSpace = Annotated[
@@ -338,7 +338,7 @@ SearchSpaces = Annotated[
         json_schema_input_type=dict[str, dict[str, _Range | None] | None] | None,
     ),
 ]
-"""Family to hyperparameter to where a search may look; what is not named is the family's own."""
+"""Search ranges by family and hyperparameter; others keep the family's default."""
 
 StageName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_STAGE_NAME)]
 """Text that is safe as the name of a file."""
@@ -356,4 +356,4 @@ StorageOptions = Annotated[
     OwnStorageOptions,
     BeforeValidator(null_as_empty_mapping, json_schema_input_type=dict[str, JsonValue] | None),
 ]
-"""The same, and an empty key counts as no options."""
+"""The same; an empty key counts as no options."""

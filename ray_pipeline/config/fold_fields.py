@@ -1,4 +1,4 @@
-"""The types of keys that say when folds begin, and what trains for them."""
+"""The types of keys that set when folds begin, and what they train on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def _is_fold_length(value: str) -> bool:
 def _refused(beside: str) -> NoReturn:
     raise PydanticCustomError(
         "fold_length",
-        "must be {beside}a duration of days or longer, or of bars: 21d (dates), 4w, 1mo, 1q, 1y, "
+        "must be {beside}a duration of days or longer, or a number of bars: 21d (dates), 4w, 1mo, "
+        "1q, 1y, "
         "500b",
         {"beside": beside},
     )
@@ -47,19 +48,19 @@ def _checked_date(value: Any) -> Any:
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise PydanticCustomError("date", "must be a date, such as 2020-06-30") from error
+        raise PydanticCustomError("date", "must be a date, e.g. 2020-06-30") from error
 
 
 _Length = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 FoldLength = Annotated[_Length, AfterValidator(_checked_fold_length)]
-"""What a test fold spans: dates, weeks, months, quarters, years, or bars."""
+"""Length of a test fold: dates, weeks, months, quarters, years, or bars."""
 
 TrainingWindow = Annotated[_Length, AfterValidator(_checked_window)]
-"""What lies before a test fold and trains for it: all of it, or as much as a fold may span."""
+"""Training window of a test fold: everything before it, or a length like that of a fold."""
 
 HalfLife = Annotated[_Length, AfterValidator(_checked_half_life)]
-"""Age at which a training row counts half, as long as a fold may be; or none."""
+"""Age at which a training row counts half, given like the length of a fold; or none."""
 
 Date = Annotated[date, BeforeValidator(_checked_date, json_schema_input_type=date)]
 """A date, with or without quotes in YAML."""

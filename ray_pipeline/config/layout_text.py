@@ -1,4 +1,4 @@
-"""What a pattern of paths may say: the text of ``data.layout``."""
+"""Checks of a path pattern: the text of ``data.layout``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OTHER_FILES = re.compile(r"\.(csv|tsv|txt|json|feather|gz|zst|zip)$", re.IGNORE
 
 
 def layout_fault(text: str, *, any_files: bool = False) -> str | None:
-    """Say what is wrong with a pattern, as it follows its name; None where nothing is.
+    """Say what is wrong with a pattern, as a predicate; None if it is valid.
 
-    With `any_files` it may be of files other than Parquet.
+    With `any_files`, other files than Parquet are allowed.
 
     >>> layout_fault("ticker={symbol}") is None
     True
@@ -31,25 +31,25 @@ def layout_fault(text: str, *, any_files: bool = False) -> str | None:
     repeated = [name for name, count in Counter(fields).items() if count > 1]
     found = f" (its fields: {', '.join(fields)})" if fields else ""
     faults = {
-        "has a brace beside its fields: fields are written {symbol}, {interval}, {exchange}": (
+        "has a brace outside its fields; fields are written {symbol}, {interval}, {exchange}": (
             "{" in rest or "}" in rest
         ),
         f"names no {{symbol}}{found}: put {{symbol}} where the symbol stands, such as "
         "ticker={symbol} or {symbol}.parquet": "symbol" not in fields,
         f"names {some_of(repeated)} more than once: write * where the path repeats it": repeated,
-        "is an address: it must be relative to data_dir, such as ticker={symbol}": (
+        "is an address; it must be relative to data_dir, e.g. ticker={symbol}": (
             "://" in text or text.startswith(("/", "~"))
         ),
-        "has an empty, '.' or '..' level: it goes down from data_dir alone": (
+        "has an empty, '.' or '..' level; it must only go down from data_dir": (
             not {"", ".", ".."}.isdisjoint(levels)
         ),
-        "has ** beside other text: it stands for whole levels, as in {symbol}/**/*.parquet": any(
+        "has ** next to other text; it stands for whole levels, as in {symbol}/**/*.parquet": any(
             "**" in level and level != "**" for level in levels
         ),
-        "has two fields with nothing between them, so that no path tells where one ends": (
+        "has two fields with nothing between them, so it is unclear where the first one ends": (
             "}{" in text
         ),
-        "names files that are not Parquet: ray-pipeline import brings those into the layout": (
+        "names files that are not Parquet; ray-pipeline import converts those to the layout": (
             not any_files and _OTHER_FILES.search(levels[-1])
         ),
     }

@@ -32,7 +32,7 @@ def load_experiment_config(
 ) -> ExperimentConfig:
     """Read the config of a run.
 
-    A run without a name is called what the file is called.
+    A run without a name is named after the file.
 
     Symbols, the interval and every other text stay exactly as written (``0700``, ``1E5``,
     ``TRUE``, ``NO``); relative paths in it are relative to the working directory.
@@ -69,11 +69,11 @@ def parse_experiment_config(
     text
         YAML.
     source
-        What messages call it.
+        Its name in messages.
     overrides
         As in `load_experiment_config`.
     name
-        Of the run, where the config has none; ignored where no run can be called that.
+        Of the run, if the config has none; ignored if it is not a valid name.
 
     Raises
     ------
@@ -86,22 +86,22 @@ def parse_experiment_config(
 def build_experiment_config(
     values: Mapping[str, Any], overrides: Sequence[str] = (), source: str = "config"
 ) -> ExperimentConfig:
-    """Make a config of a mapping of sections, as a notebook has it.
+    """Make a config from a mapping of sections, as used in a notebook.
 
     Parameters
     ----------
     values
-        Sections and their keys, as a YAML file has them; whatever is left out has its default.
-        Tuples, paths, dates and numbers of NumPy stand for lists, texts and numbers.
+        Sections and their keys, as a YAML file has them; missing keys have their defaults. Tuples,
+        paths, dates and NumPy numbers are read as lists, texts and numbers.
     overrides
         As in `load_experiment_config`.
     source
-        What messages call it.
+        Its name in messages.
 
     Raises
     ------
     ConfigError
-        As in `load_experiment_config`, and for values that no YAML file could hold.
+        As in `load_experiment_config`, and for values that a YAML file cannot hold.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def build_experiment_config(
     ('700',)
     """
     text = write_yaml(plain_values(values, source))
-    # Lines are those of a text that nobody wrote.
+    # Line numbers would refer to a text that nobody wrote.
     document = parse_yaml(source, text, ExperimentConfig, numbered=False)
     return _built(document, source, overrides, None)
 
@@ -129,10 +129,10 @@ def _built(
 
 
 def read_config_values(text: str | bytes, source: str) -> dict[str, Any]:
-    """Read a config as it is written: no default is filled in, and no value is checked.
+    """Read a config as written: no default is filled in, and no value is checked.
 
-    The ``config.yaml`` of a run is complete in the eyes of the version that wrote it, which may
-    have known other keys.
+    The ``config.yaml`` of a run is complete for the version that wrote it, which may have had other
+    keys.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def read_config_values(text: str | bytes, source: str) -> dict[str, Any]:
 
 
 def config_schema() -> dict[str, Any]:
-    """Give the JSON Schema of a config, with a description of every key, for editors."""
+    """Return the JSON Schema of a config, with a description of every key, for editors."""
     schema = ExperimentConfig.model_json_schema()
     for section in schema["properties"].values():
         # The keys of a section have their own; the default of `output` follows the name.
@@ -161,7 +161,7 @@ def dump_config(config: ExperimentConfig) -> str:
 
 
 def _call(document: Document, name: str) -> None:
-    """Call a run without a name what its file is called: two files do not share a folder."""
+    """Name a run without a name after its file, so that two files do not share a folder."""
     section = document.values.get("experiment") or {}
     if not isinstance(section, dict) or "name" in section:
         return
@@ -204,7 +204,7 @@ def _read_bytes(source: str) -> bytes:
 
 
 def _validate(document: Document) -> ExperimentConfig | list[ConfigProblem]:
-    """Build the config, or list what is wrong with the writing and with the values."""
+    """Build the config, or list the problems of its syntax and values."""
     problems = document.problems
     unreadable = {problem.path for problem in problems}
     try:

@@ -13,19 +13,19 @@ __all__ = ["apply_override", "override_source"]
 
 
 def override_source(override: str) -> str:
-    """Give what messages call an override: its key alone, as the value may be a secret."""
+    """Return the name of an override in messages: only its key, as the value may be a secret."""
     return f"--set {override.partition('=')[0].strip()}".rstrip()
 
 
 def apply_override(document: Document, override: str, root: type[BaseModel]) -> None:
-    """Put the value of an override into a document, or note what is wrong with it.
+    """Put the value of an override into a document, or record what is wrong with it.
 
     Parameters
     ----------
     document
-        Changed in place: the value replaces whatever stood there, whole.
+        Changed in place: the value replaces the existing one as a whole.
     override
-        ``data.symbol_batch_size=15``. A key that holds one text takes the value as it is; all
+        ``data.symbol_batch_size=15``. A key that holds one text takes the value literally; all
         others take YAML, such as ``data.symbols=[0700, TRUE]``.
     root
         The model of the whole config.
@@ -33,7 +33,7 @@ def apply_override(document: Document, override: str, root: type[BaseModel]) -> 
     place = Place(override_source(override))
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not all(key.split(".")):
-        message = "must be written KEY=VALUE, such as data.symbol_batch_size=15"
+        message = "must be written KEY=VALUE, e.g. data.symbol_batch_size=15"
         document.problems.append(ConfigProblem(place, (), message))
         return
     path, annotation, rest = _resolve(key, root)
@@ -50,7 +50,7 @@ def apply_override(document: Document, override: str, root: type[BaseModel]) -> 
 def _resolve(key: str, root: type[BaseModel]) -> tuple[Path, Any, str]:
     """Split a dotted key into steps; return them, the annotation there, and what is left over.
 
-    The patterns of targets and the names of hyperparameters may hold dots themselves.
+    Patterns of targets and names of hyperparameters may contain dots.
     """
     path: Path = ()
     annotation: Any = root
@@ -79,7 +79,7 @@ def _put(document: Document, path: Path, value: Document) -> None:
             document.places[path[:depth]] = value.places[path]
         section = section[step]
         if not isinstance(section, dict):
-            return  # What the file has there is wrong, and is reported as such.
+            return  # The value in the file is wrong, and is reported as such.
     section[path[-1]] = value.values
     document.places = {
         place: where for place, where in document.places.items() if place[: len(path)] != path

@@ -1,4 +1,4 @@
-"""Values of Python as YAML can hold them."""
+"""Python values as plain values that YAML can hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["plain_values"]
 
 
 def plain_values(values: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return a mapping made of dictionaries, lists, texts, numbers, booleans and None.
+    """Return a mapping that contains only dictionaries, lists, texts, numbers, booleans and None.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Policies of retraining that an evaluation compares."""
+"""Retraining policies that an evaluation compares."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ Schedule = Annotated[
 
 
 class PoliciesConfig(Section):
-    """Every schedule with every window and every half-life: a model per fold and pair of those.
+    """Every schedule with every window and half-life: one model per fold, window and half-life.
 
-    The first of each is followed as long as nothing is known of any.
+    The first of each is used until there is evidence about any.
     """
 
     retrain_every: Choices[Schedule] = Field(
         default=(1, 3, 12, "never"),
-        description="Folds after which a model is trained anew; never: that of the first fold "
-        "serves all.",
+        description="Number of folds after which a model is retrained; never: the first fold's "
+        "model serves all.",
     )
     windows: Choices[TrainingWindow] = Field(
-        default=("expanding",), description="What trains a model, as of validation.window."
+        default=("expanding",), description="Training windows, as in validation.window."
     )
     half_lives: Choices[HalfLife] = Field(
         default=("none",),
@@ -47,5 +47,6 @@ class PoliciesConfig(Section):
         "12mo, 4q, 1y, 250b (timestamps); none: all rows count alike.",
     )
     jobs: Literal["pooled", "all"] = Field(
-        default="pooled", description="Whose models: pooled ones, or those of single symbols too."
+        default="pooled",
+        description="Which models: only pooled ones, or also those of single symbols.",
     )

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a config, in plain English."""
+"""Pydantic's findings about a config, in plain English."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ _MAX_SHOWN = 60
 _MAX_PATH = 200
 _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NO_CREDENTIALS = (
-    "holds a credential; remove it. Credentials come from the environment of each worker, such "
-    "as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of the machine"
+    "holds a credential; remove it. Credentials come from the environment of each worker, for "
+    "example AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of the machine"
 )
 
 
@@ -60,9 +60,9 @@ def validation_problems(
     error
         What ``root.model_validate(document.values)`` raised.
     document
-        The values that were validated, and where they were written.
+        The validated values, and where they were written.
     root
-        The model of the whole config: it knows the keys that could have been meant.
+        The model of the whole config, which knows the keys that may have been meant.
     """
     return [
         ConfigProblem(document.place_of(path), path, message)
@@ -72,7 +72,7 @@ def validation_problems(
 
 
 def listed(problems: list[ConfigProblem], sources: list[str]) -> str:
-    """Write problems one per line: the sources in their order, a file's from top to bottom."""
+    """Write problems one per line, by source, and those of a file from top to bottom."""
     ordered = sorted(
         problems, key=lambda problem: (sources.index(problem.place.source), problem.place.line)
     )
@@ -85,7 +85,7 @@ def listed(problems: list[ConfigProblem], sources: list[str]) -> str:
 
 def _line(problem: ConfigProblem) -> str:
     place, subject = str(problem.place), _shortened(dotted(problem.path), _MAX_PATH)
-    # An override is called by its key, and some messages quote the key: once is enough.
+    # An override is named by its key, which some messages quote already: once is enough.
     is_said = not subject or place == f"--set {subject}" or f"'{subject}'" in problem.message
     return ": ".join([place, problem.message] if is_said else [place, subject, problem.message])
 
@@ -104,14 +104,14 @@ def _sentences(details: ErrorDetails, root: type[BaseModel]) -> Iterator[tuple[P
     elif kind == "missing":
         yield path, f"missing, and it has no default. {_description(path, root)}"
     elif kind not in _KINDS_OF_PYDANTIC and not details["msg"].startswith("must "):
-        # A check of our own says either what a value must be, or all that there is to say.
+        # Our own checks say either what a value must be, or everything there is to say.
         yield path, details["msg"]
     else:
-        # What is written among the options of a store may be a secret.
+        # A value among a store's options may be a secret.
         is_hidden = "storage_options" in path and isinstance(details["input"], str)
         found = "text" if is_hidden else _shown(details["input"])
         may_go = details["input"] is None and _has_default(path, root)
-        way_out = "; remove the key to take its default" if may_go else ""
+        way_out = "; remove the key to use its default" if may_go else ""
         yield path, f"found {found}; {_need(details, context)}{way_out}"
 
 
@@ -159,7 +159,7 @@ def _did_you_mean(found: str, choices: list[str]) -> str:
 
 
 def _field(path: Path, root: type[BaseModel]) -> Any:
-    """Give pydantic's record of the key at a path, or None where the path is not a key."""
+    """Return pydantic's record of the key at a path, or None if the path is not a key."""
     annotation: Any = root
     for step in path[:-1]:
         annotation = child(annotation, step)

@@ -1,4 +1,4 @@
-"""What all sections of the config share."""
+"""The base of all sections of the config."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class Section(BaseModel):
         strict=True,
         allow_inf_nan=False,
         validate_default=True,
-        hide_input_in_errors=True,  # it may hold what somebody took for a place of credentials
+        hide_input_in_errors=True,  # it may contain credentials that were put in the wrong place
     )

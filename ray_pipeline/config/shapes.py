@@ -1,7 +1,7 @@
-"""What a config file may hold at each place, read off the type annotations of the sections.
+"""What a config file may hold at each place, read from the sections' type annotations.
 
 YAML alone cannot tell the symbol ``0700`` from the number 700; the annotation of ``data.symbols``
-can, and so the reader asks here whether text is wanted.
+can, so the reader asks here whether text is wanted.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["child", "holds_keys", "holds_scalars", "section_fields", "section_of
 
 
 def wants_text(annotation: Any) -> bool:
-    """Tell whether what stands at this place is one text, whatever else it looks like."""
+    """Tell whether the value at this place is one text, whatever it looks like."""
     return all(_is_text(member) for member in _members(annotation))
 
 
 def holds_keys(annotation: Any) -> bool:
-    """Tell whether a mapping may stand at this place."""
+    """Tell whether this place may hold a mapping."""
     return any(
         member is Any or get_origin(member) is dict or section_fields(member) is not None
         for member in _members(annotation)
@@ -28,7 +28,7 @@ def holds_keys(annotation: Any) -> bool:
 
 
 def holds_scalars(annotation: Any) -> bool:
-    """Tell whether a mapping of free names to single values stands at this place."""
+    """Tell whether this place holds a mapping of free names to single values."""
     return any(
         get_origin(member) is dict and not holds_keys(get_args(member)[1])
         for member in _members(annotation)
@@ -36,12 +36,12 @@ def holds_scalars(annotation: Any) -> bool:
 
 
 def child(annotation: Any, step: str | int) -> Any:
-    """Give the annotation one step below: of a section's key, a mapping's value, a list's item.
+    """Return the annotation one step below: of a section's key, a mapping's value or a list's item.
 
     Returns
     -------
     Any
-        ``typing.Any`` where the config leaves open what stands there, or has no such key.
+        ``typing.Any`` if the config allows anything there, or has no such key.
     """
     for member in _members(annotation):
         fields = section_fields(member)
@@ -55,7 +55,7 @@ def child(annotation: Any, step: str | int) -> Any:
 
 
 def section_fields(annotation: Any) -> dict[str, Any] | None:
-    """Give the annotation of every key of a section, or None where it is not a section."""
+    """Return the annotation of every key of a section, or None if it is not a section."""
     section = section_of(annotation)
     if section is None:
         return None
@@ -63,7 +63,7 @@ def section_fields(annotation: Any) -> dict[str, Any] | None:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """Give the section that may stand at a place, be it optional, or None where none may."""
+    """Return the section that a place may hold, even if optional, or None."""
     for member in _members(annotation):
         if isinstance(member, type) and issubclass(member, BaseModel):
             return member

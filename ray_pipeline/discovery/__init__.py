@@ -1,4 +1,4 @@
-"""Symbols under a data root, and the seeded batch that a run takes of them."""
+"""Symbols under a data root, and the seeded batch that a run draws from them."""
 
 from ray_pipeline.discovery.batch import select_symbol_batch
 from ray_pipeline.discovery.scanning import (

@@ -1,4 +1,4 @@
-"""Bar sizes that paths name: which levels do, and where one symbol has two of them. No I/O."""
+"""Bar sizes in paths: which levels name one, and which symbols have two. No I/O."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ INTERVAL_KEYS = (
     *("interval", "timeframe", "tf", "freq", "frequency", "resolution", "granularity"),
     *("bar", "bars", "bar_size", "barsize", "candle", "timespan", "period"),
 )
-"""Names of levels that people give to the bar size."""
+"""Usual names of path levels for the bar size."""
 
-# Neither 0d nor 01d, which number files, and no months or quarters alone: 1q may be a folder of
-# a year's first quarter.
+# Not 0d or 01d, which number files, and not months or quarters alone: 1q may be the folder of a
+# first quarter.
 _BARE = re.compile(
     r"[1-9]\d{0,3}[-_ ]?(s|sec|secs|second|seconds|m|min|mins|minute|minutes|t|h|hr|hour|hours"
     r"|d|day|days|w|wk|week|weeks|mo|month|months)"
@@ -28,7 +28,7 @@ _KEYED = re.compile(
 
 
 def looks_like_interval(text: str, *, keyed: bool = False) -> bool:
-    """Whether a text is a bar size, as of a level by itself or of one behind ``key=``.
+    """Whether a text is a bar size, as a whole level or after ``key=``.
 
     >>> [looks_like_interval(text) for text in ("5min", "1d", "daily", "2024", "AAPL", "1q")]
     [True, True, True, False, False, False]
@@ -42,15 +42,15 @@ def several_sizes(paths: Iterable[str]) -> tuple[tuple[str, ...], str] | None:
     Parameters
     ----------
     paths
-        The files, relative to the symbol's folder or to what tells the symbol, without what
-        fields of a pattern have told.
+        The files, relative to the symbol's folder or level, without the levels that a pattern's
+        fields have matched.
 
     Returns
     -------
     tuple, or None
         The levels that name the sizes (``timeframe=1d``, ``timeframe=1h``), sorted, and the level
-        of a pattern that would tell them apart (``timeframe={interval}``). None where there is at
-        most one size.
+        of a pattern that would tell them apart (``timeframe={interval}``). None if there is at most
+        one size.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in paths:

@@ -1,4 +1,4 @@
-"""The seeded batch of symbols that a run takes."""
+"""The seeded batch of symbols that a run uses."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ __all__ = ["select_symbol_batch"]
 def select_symbol_batch(
     symbols: Iterable[str], batch_size: int | None = None, random_seed: int | None = None
 ) -> list[str]:
-    """Draw a batch of symbols that depends on the set of symbols and the seed alone.
+    """Draw a batch of symbols that depends only on the set of symbols and the seed.
 
     The batch is ``sorted(random.Random(seed).sample(sorted(set(symbols)), batch_size))``,
-    whatever order the symbols were listed in. The global random state is not touched.
+    regardless of the order in which the symbols were listed. The global random state is not used.
 
     Parameters
     ----------
     symbols
         Names; repeated ones count once.
     batch_size
-        How many to draw, at least 1. None, or as many as there are or more: all of them.
+        How many to draw, at least 1. None, or a number at least as large as that of the symbols:
+        all of them.
     random_seed
         None draws differently each time, from the operating system's randomness.
 

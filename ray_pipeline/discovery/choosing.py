@@ -1,4 +1,4 @@
-"""The batch: which symbols a run works on, decided once and handed down."""
+"""The batch: which symbols a run works on, decided once and passed on."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ class Batch:
     Attributes
     ----------
     discovery
-        What was found, or with explicit symbols what was found of those.
+        What was found, or, with explicit symbols, what was found of those.
     partitions
         Partition by symbol of the selected ones, sorted.
     interval
-        Bar interval named by the layout or, where it names none, by the config; the data have to
-        agree with it.
+        Bar interval from the layout or else from the config; the data have to agree with it.
     warnings
         Sentences for the user.
     universe_columns
-        Columns of the table of ``data.universe`` beside symbol, from and to.
+        Columns of the table of ``data.universe`` other than symbol, from and to.
     """
 
     discovery: Discovery
@@ -65,7 +64,7 @@ def choose_batch(config: ExperimentConfig, progress: Callable[[int], None] | Non
         selected = found.symbols
         if data.symbol_batch_size is not None:
             warnings.append(
-                f"data.symbol_batch_size={data.symbol_batch_size} does nothing: data.symbols "
+                f"data.symbol_batch_size={data.symbol_batch_size} has no effect: data.symbols "
                 f"names {plural(len(data.symbols), 'symbol')}, and exactly "
                 f"{agreeing(len(data.symbols), 'this is', 'these are')} taken."
             )
@@ -108,14 +107,14 @@ def _read_universe(uri: str, data: DataConfig, group: str | None) -> Universe:
 def _members_of(
     universe: Universe, symbols: Sequence[str], data: DataConfig
 ) -> tuple[list[str], list[str]]:
-    """Return the symbols that the universe names, and what to say of all others."""
+    """Return the symbols that the universe names, and a sentence about the others."""
     members = [symbol for symbol in symbols if symbol in universe.spans]
     if not members:
         raise DiscoveryError(
             f"data.universe: none of the {len(symbols)} symbols under {data.data_dir} "
             f"({some_of(symbols, at_most=5)}) is in {universe.uri}, which has "
-            f"{some_of(list(universe.spans), at_most=5)}. Spell them alike, or leave data.universe "
-            "empty."
+            f"{some_of(list(universe.spans), at_most=5)}. Use the same spelling, or leave "
+            "data.universe empty."
         )
     warnings = []
     if strangers := sorted(set(symbols) - set(members)):
@@ -127,8 +126,8 @@ def _members_of(
         warnings.append(
             f"data.universe: {len(absent)} of its {plural(len(universe.spans), 'symbol')} "
             f"{agreeing(len(absent), 'has', 'have')} no data under {data.data_dir}: "
-            f"{some_of(absent, at_most=5)}. If these left the market, what follows is the skill "
-            "among those that stayed."
+            f"{some_of(absent, at_most=5)}. If these left the market, the results describe only "
+            "those that stayed."
         )
     return members, warnings
 
@@ -142,10 +141,10 @@ def _member(partition: SymbolPartition, universe: Universe | None) -> SymbolPart
 
 
 def fingerprint(partitions: Mapping[str, SymbolPartition]) -> str:
-    """Hash what tells the inputs from others, and what the universe says of each symbol.
+    """Hash what identifies the inputs, and the universe's entries for each symbol.
 
-    Those are the names, sizes and versions of all files, or of rows that are known by their content
-    the digests of these.
+    These are the names, sizes and versions of all files, or the digests of rows that are identified
+    by content.
     """
     listing = [
         [

@@ -1,7 +1,7 @@
-"""What paths say: intervals, symbols and their Parquet files. No I/O.
+"""Reading paths: intervals, symbols and their Parquet files. No I/O.
 
 The layout is ``interval=5m/symbol=AAPL/…/x.parquet`` ("current") or ``symbol=AAPL/…/x.parquet``
-("legacy"), with any depth below the symbol. Names are text, URL-decoded, and never guessed at:
+("legacy"), with any depth below the symbol. Names are text, URL-decoded, and never guessed:
 ``symbol=0700`` is ``0700``.
 """
 
@@ -50,13 +50,13 @@ def read_symbols(
     Parameters
     ----------
     entries
-        Files as listed; a path that ends in a slash is an empty folder. Entries outside
-        ``symbol=`` folders are none of our business and are passed over.
+        Files as listed; a path that ends in a slash is an empty folder. Entries outside ``symbol=``
+        folders are ignored.
     root
         The folder that holds the ``symbol=`` folders.
     unlisted
-        What could not be looked at. A symbol with such a thing in it is rejected, since nobody
-        knows what of its data is missing; hidden things and those that can hold none do not count.
+        Paths that could not be listed. A symbol that contains one is rejected, because some of its
+        data may be missing; hidden paths and those that cannot hold data do not count.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def read_symbols(
     for each in unlisted:
         folder, slash, _ = each.path[start:].partition("/")
         if slash and folder.startswith(SYMBOL_PREFIX):
-            folders[folder]  # is there, if nothing else is known of it
+            folders[folder]  # exists, if nothing else is known about it
             obstacles[folder].append(each)
     named: defaultdict[str, list[str]] = defaultdict(list)
     for folder in folders:
@@ -98,12 +98,12 @@ def read_symbols(
 
 def decode_name(text: str) -> str:
     """Return a partition value as written before URL-encoding; ``%FF`` alone becomes U+FFFD."""
-    # Names that a disk holds in another encoding than UTF-8 arrive with lone surrogates.
+    # Names in another encoding than UTF-8 arrive with lone surrogates.
     return unquote(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def symbol_folders(symbol: str) -> list[str]:
-    """Name the folders in which a symbol may be: as it is, or URL-encoded either way.
+    """Name the folders in which a symbol may be: unchanged, or URL-encoded either way.
 
     >>> symbol_folders("BRK/B")
     ['symbol=BRK%2FB', 'symbol=BRK%2fB']
@@ -112,7 +112,7 @@ def symbol_folders(symbol: str) -> list[str]:
 
 
 def spellings(symbol: str) -> list[str]:
-    """Spell a symbol as the name of a folder may: as it is, or URL-encoded either way."""
+    """Spell a symbol as a folder's name may: unchanged, or URL-encoded either way."""
     encoded = quote(symbol, safe="")
     lower = re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
     # Neither can be part of a name on a disk.
@@ -126,7 +126,7 @@ def sort_intervals(intervals: Iterable[str]) -> list[str]:
 
 
 def interval_counts(counts: Mapping[str, int]) -> str:
-    """Say which intervals there are: ``interval=1m (312 symbols), interval=15m (1 symbol)``."""
+    """List the intervals: ``interval=1m (312 symbols), interval=15m (1 symbol)``."""
     return ", ".join(
         f"{INTERVAL_PREFIX}{name} ({counts[name]} symbol{'s' * (counts[name] != 1)})"
         for name in sort_intervals(counts)
@@ -171,7 +171,7 @@ def _read_symbol(
 
 
 def hides_data(inside: str, obstacle: Unlisted) -> bool:
-    """Whether what could not be looked at may hold data; `inside` is its path below a symbol."""
+    """Whether an unlisted path may hold data; `inside` is its path below a symbol."""
     if not inside:
         return True  # the symbol's own folder
     if is_hidden(inside) or obstacle.kind == "circle":
@@ -193,7 +193,7 @@ def name_fault(symbol: str, same: Sequence[str]) -> str | None:
 
 
 def is_parquet(inside: str) -> bool:
-    """Whether a path is that of a Parquet file that counts."""
+    """Whether a path names a Parquet file that counts."""
     return inside.lower().endswith(_SUFFIX) and not is_hidden(inside)
 
 
@@ -203,7 +203,7 @@ def is_hidden(inside: str) -> bool:
 
 
 def why_unusable(inside: Iterable[str]) -> str:
-    """Say what there is in place of a Parquet file."""
+    """Say what there is instead of a Parquet file."""
     names = [name for name in inside if name and not name.endswith("/")]
     n_hidden = sum(map(is_hidden, names))
     n_zero_byte = sum(map(is_parquet, names))

@@ -1,4 +1,4 @@
-"""Which folder under a data directory holds the symbols, and what to say when none does."""
+"""Find the folder under a data directory that holds the symbols, or say what is there instead."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 _N_SHOWN = 5
-# More than one, because the markers that some tools leave (``symbol=A_$folder$``) are not folders.
+# More than one, because markers that some tools leave (``symbol=A_$folder$``) are not folders.
 _N_PROBED = 20
 _N_LEVELS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRoot:
-    """The folder whose direct sub-folders are the symbols, and what its path says."""
+    """The folder whose direct sub-folders are the symbols, and the interval in its path."""
 
     path: str
     interval: str | None
@@ -58,32 +58,32 @@ def locate_symbols(
 ) -> SymbolRoot:
     """Find the folder that holds the ``symbol=`` folders, without listing the symbols.
 
-    Where the names of the intervals may not be listed, the one asked for is taken at its word.
+    If listing the intervals is denied, the requested one is assumed to exist.
 
     Parameters
     ----------
     fs, path
         The data directory; it may itself be an ``interval=`` folder.
     interval
-        The one wanted, or None for the only one.
+        The requested one, or None for the only one.
     symbols_named
-        Whether the symbols are known already, so that their own folders need be listed alone.
+        Whether the symbols are already known, so that only their own folders need to be listed.
 
     Returns
     -------
     SymbolRoot
-        In the legacy layout when no ``interval=`` folder holds a ``symbol=`` folder; whether
-        the legacy one does is not known yet.
+        In the legacy layout when no ``interval=`` folder holds a ``symbol=`` folder; whether the
+        legacy layout holds any is not known yet.
 
     Raises
     ------
     ConfigError
-        When several intervals are there and none is asked for, when `path` names another one,
-        or when it is the folder of one symbol.
+        When there are several intervals and none is requested, when `path` names another one, or
+        when it is the folder of one symbol.
     DiscoveryError
-        When only other intervals are there.
+        When there are only other intervals.
     StorageError
-        When the store refuses or cannot be reached; which prefixes would have to be allowed.
+        When the store refuses or cannot be reached; the message says which prefixes to allow.
     """
     refuse_symbol_folder(fs, path)
     last = posixpath.basename(path)
@@ -124,7 +124,7 @@ def refuse_symbol_folder(fs: FileSystem, path: str) -> None:
 
 
 def nothing_found(fs: FileSystem, path: str, root: SymbolRoot, interval: str | None) -> str:
-    """Say that no symbol is there, what was searched, and what is there instead."""
+    """Say that there is no symbol, what was searched, and what is there instead."""
     address = uri_of(fs, path)
     if root.path == path and root.interval is not None:
         searched = f"{address}/{SYMBOL_PREFIX}*"
@@ -149,15 +149,15 @@ def nothing_fits(fs: FileSystem, path: str, layout: str) -> str:
 
 
 def proposal(fs: FileSystem, path: str) -> str:
-    """Say which pattern would fit what is there, or that it has to be imported."""
+    """Say which pattern would fit the data, or that they have to be imported."""
     layout = proposed_layout(fs, path)
     if layout is None:
         return ""
     if layout == "":
         return (
-            " These paths do not tell the symbol, or are not Parquet: "
-            f"ray-pipeline import {uri_of(fs, path)} --out NEW_FOLDER --interval I brings them "
-            "into the layout."
+            " These paths do not contain the symbol, or the files are not Parquet: "
+            f"ray-pipeline import {uri_of(fs, path)} --out NEW_FOLDER --interval I converts them "
+            "to the layout."
         )
     if layout in CURRENT:
         return " Leave the layout out: this is read without one."
@@ -207,7 +207,7 @@ def _without_intervals(
     *,
     symbols_named: bool,
 ) -> SymbolRoot:
-    """Look for the symbols where the names of the intervals may not be listed."""
+    """Look for the symbols when listing the intervals is denied."""
     roots = [SymbolRoot(path, None, "legacy")]
     if interval is not None:
         folder = join(path, f"{INTERVAL_PREFIX}{interval}")
@@ -233,7 +233,7 @@ def _without_intervals(
 def _denial(
     fs: FileSystem, path: str, interval: str | None, denied: list[str], empty: list[str]
 ) -> str:
-    """Say which prefixes of a bucket may not be listed, and which of them has to be."""
+    """Say which prefixes of a bucket may not be listed, and which of them is needed."""
     bucket = path.partition("/")[0]
 
     def keys(paths: list[str]) -> str:
@@ -257,7 +257,7 @@ def _among(
     folders: dict[str, str],
     counts: dict[str, int],
 ) -> SymbolRoot:
-    """Choose among the intervals that have symbols, none of which was asked for by name."""
+    """Choose among the intervals that have symbols, if none was requested by name."""
     if not counts:
         return SymbolRoot(path, None, "legacy")
     if interval is not None:
@@ -297,7 +297,7 @@ def _what_is_there(fs: FileSystem, path: str) -> str:
     nothing = "That folder does not exist, nor does any above it."
     if is_s3(fs):
         bucket = path.partition("/")[0]
-        return f"{nothing} Check that bucket {bucket} exists and may be looked at."
+        return f"{nothing} Check that bucket {bucket} exists and can be accessed."
     return nothing
 
 

@@ -56,21 +56,21 @@ def match_layout(
     fs, path
         The data directory.
     pattern
-        What paths tell.
+        Pattern of the paths.
     interval
-        The bar size wanted; None for the only one.
+        The requested bar size; None for the only one.
     symbols
-        Exactly these; none of them: all that are there.
+        Exactly these; if empty, all that exist.
     progress
         Called with the number of files listed so far.
 
     Raises
     ------
     ConfigError
-        When several bar sizes are there and none is asked for, or when `path`, the pattern and
+        When there are several bar sizes and none is requested, or when `path`, the pattern and
         `interval` contradict each other.
     DiscoveryError
-        When no file fits, or none of the interval asked for.
+        When no file fits, or none of the requested interval.
     StorageError
         When the store refuses or cannot be reached.
     """
@@ -84,7 +84,7 @@ def match_layout(
         listing = list_entries(fs, join(path, start), prefix, progress)
     found = _sorted(fs, path, pattern, listing)
     if interval is not None and pattern.has_interval and not found.files:
-        # Not there under this spelling: what is there, for the message or under another.
+        # Not found under this spelling: see what is there, for the message or another spelling.
         found = _sorted(fs, path, pattern, list_entries(fs, join(path, pattern.start()[0])))
     if not (found.files or found.misfits or found.obstacles):
         raise DiscoveryError(nothing_fits(fs, path, pattern.text))
@@ -107,9 +107,9 @@ def match_layout(
 def list_where_allowed(
     fs: FileSystem, folders: Sequence[str]
 ) -> tuple[Listing, StorageError | None]:
-    """List the folders in which one symbol may be, and return what denied it where that hides all.
+    """List the folders in which one symbol may be; return the denial if that hides all of them.
 
-    Other spellings of a name may be denied, or too long for the disk.
+    Other spellings of a name may be denied, or be too long for the disk.
     """
     entries: list[PartitionFile] = []
     unlisted: list[Unlisted] = []

@@ -1,9 +1,9 @@
-"""Patterns of paths: what ``data.layout`` says of a file, from its path alone. No I/O.
+"""Patterns of paths: what ``data.layout`` says about a file, from its path alone. No I/O.
 
 A pattern goes down from the data directory: ``{exchange}/{symbol}/{interval}/*.parquet``,
-``ticker={symbol}``, ``{symbol}.parquet``. A field takes all of what stands at its place within one
-level, ``*`` any text within a level, ``**`` any number of levels. A pattern that names no file
-takes the Parquet files at any depth below.
+``ticker={symbol}``, ``{symbol}.parquet``. A field matches all text at its place within one level,
+``*`` any text within a level, ``**`` any number of levels. A pattern without a file name matches
+the Parquet files at any depth below.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _INTERVAL_LEVEL = re.compile(r"([^{}*]*=)?\{interval\}")
 
 @dataclass(frozen=True, slots=True)
 class PathFields:
-    """What a path tells.
+    """What a path says.
 
     Attributes
     ----------
     symbol
-        As a run names it: URL-decoded where its level is ``key={symbol}``.
+        As named in a run: URL-decoded where its level is ``key={symbol}``.
     spelled
-        As it stands in the path.
+        As spelled in the path.
     interval
-        None where the pattern has no such field.
+        None if the pattern has no such field.
     others
         Levels of the other fields as text, such as ``exchange=XNYS`` (of ``{exchange}`` too).
     rest
-        The path without the levels that fields have told.
+        The path without the levels matched by fields.
     """
 
     symbol: str
@@ -69,10 +69,10 @@ class LayoutPattern:
     Attributes
     ----------
     text
-        As the config or the command line has it.
+        As given in the config or on the command line.
     any_files
-        Whether it is of files of any kind, not of Parquet alone; a last level with a dot in it then
-        names the file.
+        Whether files of any kind match, not only Parquet; a last level with a dot then names the
+        file.
 
     Raises
     ------
@@ -84,14 +84,14 @@ class LayoutPattern:
     any_files: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a text that is not a pattern."""
+        """Raise for a text that is not a pattern."""
         fault = layout_fault(self.text, any_files=self.any_files)
         if fault is not None:
             raise ConfigError(f"The layout {self.text!r} {fault}.")
 
     @property
     def has_interval(self) -> bool:
-        """Whether paths tell the bar size."""
+        """Whether paths contain the bar size."""
         return "{interval}" in self.text
 
     @property
@@ -104,12 +104,12 @@ class LayoutPattern:
         return None
 
     def start(self, interval: str | None = None) -> tuple[str, str]:
-        """Return the deepest folder that holds all that fits, and how names in it begin.
+        """Return the deepest folder that holds all matches, and the common prefix of names in it.
 
         Parameters
         ----------
         interval
-            Put in place of a level that is ``{interval}`` or ``key={interval}`` alone.
+            Inserted for a level that is ``{interval}`` or ``key={interval}`` alone.
         """
         levels = self._narrowed(interval)
         plain = list(takewhile(lambda level: _WILD.search(level) is None, levels))
@@ -117,7 +117,7 @@ class LayoutPattern:
         return "/".join(plain[:n_plain]), _WILD.split(levels[n_plain], maxsplit=1)[0]
 
     def folders_of(self, symbol: str, interval: str | None = None) -> list[str]:
-        """Name the folders in which one symbol may be; none where that is not known beforehand."""
+        """Name the folders in which one symbol may be; none if they are not known beforehand."""
         at = self._at_symbol
         *above, level = self._narrowed(interval)[: at + 1]
         around = level.replace("{symbol}", "")
@@ -127,7 +127,7 @@ class LayoutPattern:
         return ["/".join([*above, level.replace("{symbol}", name)]) for name in names]
 
     def read(self, path: str) -> PathFields | None:
-        """Read a file's path, relative to the data directory; None where it does not fit."""
+        """Read a file's path, relative to the data directory; None if it does not fit."""
         match = self._file.fullmatch(path)
         if match is None:
             return None
@@ -146,7 +146,7 @@ class LayoutPattern:
         )
 
     def symbol_above(self, path: str) -> str | None:
-        """Return the symbol in whose folder something is; None where that is not known."""
+        """Return the symbol whose folder contains a path; None if not known."""
         match = self._folder.match(path) if self._folder is not None else None
         if match is None:
             return None
@@ -194,18 +194,18 @@ class LayoutPattern:
 
 @dataclass(frozen=True, slots=True)
 class FoundByPattern:
-    """What fits a pattern, by symbol.
+    """The matches of a pattern, by symbol.
 
     Attributes
     ----------
     files
-        Files with what their paths tell, of each symbol; neither empty nor hidden.
+        Each symbol's files and what their paths say; neither empty nor hidden.
     misfits
-        Paths in a symbol's folder, relative to the data directory, that are no such files.
+        Other paths in a symbol's folder, relative to the data directory.
     obstacles
-        What could not be looked at in a symbol's folder.
+        Paths in a symbol's folder that could not be listed.
     unplaced
-        What could not be looked at above the folders of symbols.
+        Paths above the symbols' folders that could not be listed.
     """
 
     files: Mapping[str, Sequence[tuple[PartitionFile, PathFields]]]
@@ -271,7 +271,7 @@ def sort_by_pattern(
     pattern: LayoutPattern,
     unlisted: Iterable[Unlisted] = (),
 ) -> FoundByPattern:
-    """Sort what lies below a data directory by symbol.
+    """Sort the entries below a data directory by symbol.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def sort_by_pattern(
     pattern
         What paths tell.
     unlisted
-        What could not be looked at; hidden things and those that can hold no data do not count.
+        Paths that could not be listed; hidden ones and those that cannot hold data do not count.
     """
     start = len(root.rstrip("/")) + 1
     files: defaultdict[str, list[tuple[PartitionFile, PathFields]]] = defaultdict(list)
@@ -312,7 +312,7 @@ def sort_by_pattern(
 
 
 def _expression(levels: Sequence[str]) -> str:
-    """Return the regular expression of paths that fit levels."""
+    """Return the regular expression of paths that match levels."""
     parts = []
     for i, level in enumerate(levels):
         end = "" if i == len(levels) - 1 else "/"
@@ -336,7 +336,7 @@ def _level_expression(level: str) -> str:
 
 
 def _without_levels(path: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Return a path without the levels in which fields stand; the file's name stays as text."""
+    """Return a path without the levels that contain fields; the file's name stays as text."""
     kept, at = [], 0
     for level in path.split("/"):
         end = at + len(level)

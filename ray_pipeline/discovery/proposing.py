@@ -1,4 +1,4 @@
-"""What a folder's names suggest: a pattern of paths, or that data must be imported. No I/O."""
+"""Suggest a path pattern from a folder's names, or that data must be imported. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ray_pipeline.discovery.bar_sizes import INTERVAL_KEYS, looks_like_interval
 __all__ = ["CURRENT", "IMPORTABLE", "SYMBOL_KEYS", "propose_layout"]
 
 CURRENT = ("interval={interval}/symbol={symbol}", "symbol={symbol}")
-"""What is read without a pattern."""
+"""The layout that is read without a pattern."""
 
 IMPORTABLE = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst", ".txt")
 """Endings of files that ``ray-pipeline import`` reads besides Parquet."""
@@ -19,7 +19,7 @@ SYMBOL_KEYS = (
     *("symbol", "ticker", "sym", "instrument", "asset", "security", "code", "secid", "pair"),
     *("coin", "permno", "figi", "isin", "ric", "underlying", "item_id", "unique_id", "sid"),
 )
-"""Names that people give to the symbol, of levels and of columns."""
+"""Usual names for the symbol, of levels and of columns."""
 _DATE_KEYS = ("date", "day", "dt", "year", "month", "week", "quarter", "trade_date", "trading_date")
 _DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d([-_.]?\d\d)?)?|\d{1,2}|(19|20)\d\d[-_.]?q[1-4]", re.I)
 _NAMED_BY_A_WRITER = re.compile(
@@ -30,18 +30,18 @@ _GROUPS = ("exchange", "group", "part")
 
 
 def propose_layout(levels: Sequence[Sequence[str]]) -> str | None:
-    """Guess how paths tell the symbol.
+    """Guess where paths contain the symbol.
 
     Parameters
     ----------
     levels
-        Names at each level on one way down; those of folders end in a slash.
+        Names at each level on one path down; those of folders end in a slash.
 
     Returns
     -------
     str or None
-        A pattern for ``data.layout``; an empty text where there are files that only an import can
-        read; None where nothing is known.
+        A pattern for ``data.layout``; an empty text if there are files that only an import can
+        read; None if nothing is known.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def propose_layout(levels: Sequence[Sequence[str]]) -> str | None:
 
 
 def _level(names: Sequence[str], groups: Iterator[str]) -> str:
-    """Return the level of a pattern that some folders fit."""
+    """Return the pattern level that some folders match."""
     keys = {name.partition("=")[0] if "=" in name else "" for name in names}
     if len(keys) == 1 and keys != {""}:
         return _keyed_level(*keys)
@@ -92,7 +92,7 @@ def _keyed_level(key: str) -> str:
 
 
 def _with_symbol(folders: Sequence[str], stems: Sequence[str]) -> str:
-    """Put the symbol where it has to be, of the levels of folders above some files."""
+    """Put the symbol in its place among the levels of folders above some files."""
     levels = list(folders)
     if not any("{symbol}" in level for level in levels):
         plain = [i for i, level in enumerate(levels) if re.fullmatch(r"\{(?!interval)\w+\}", level)]
@@ -108,7 +108,7 @@ def _with_symbol(folders: Sequence[str], stems: Sequence[str]) -> str:
 
 
 def _file_level(stems: Sequence[str]) -> str | None:
-    """Return the level of files that are named after symbols; None where they are not."""
+    """Return the level of files named after symbols; None if they are not."""
     words = [re.split(r"([-_])", stem) for stem in stems]
     if len(stems) < 2 or any(
         _DATE.fullmatch(word) or _NAMED_BY_A_WRITER.fullmatch(stem)

@@ -1,4 +1,4 @@
-"""Finding the symbols under a data directory with as few requests as its store allows."""
+"""Find the symbols under a data directory with as few requests as its store allows."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ def discover(
     """Find every symbol under a data directory, with its Parquet files.
 
     Object stores are listed flat, a page of 1,000 keys per request, never a request per symbol;
-    local symbol folders are scanned by a few threads. Only what lies below the one interval is
-    listed.
+    local symbol folders are scanned by a few threads. Only the chosen interval is listed.
 
     Parameters
     ----------
@@ -47,14 +46,14 @@ def discover(
         Local path or fsspec URI of the folder with the ``interval=`` (or, in the legacy layout,
         ``symbol=``) folders, or of one ``interval=`` folder.
     interval
-        Such as ``5m``. May be left out when there is only one. The legacy layout names none, so
-        there it is taken on trust.
+        For example ``5m``. May be omitted when there is only one. The legacy layout names none, so
+        there it is trusted.
     storage_options
         As for `ray_pipeline.storage.open_filesystem`.
     progress
         Called with the number of files listed so far, for listings that take long.
     layout
-        Pattern of the paths below `data_dir`, where they are not as above:
+        Pattern of the paths below `data_dir`, if they differ from the above:
         ``{exchange}/{symbol}/{interval}/*.parquet``, ``ticker={symbol}``, ``{symbol}.parquet``.
 
     Returns
@@ -65,10 +64,10 @@ def discover(
     Raises
     ------
     ConfigError
-        When the interval is missing and several are there, or contradicts `data_dir`, or
+        When the interval is missing and there are several, or it contradicts `data_dir`, or
         `data_dir` is the folder of one symbol, or the layout has no ``{symbol}``.
     DiscoveryError
-        When no symbol has a usable file: what was searched and what is there instead.
+        When no symbol has a usable file; the message says what was searched and what is there.
     StorageError
         When the store refuses or cannot be reached.
     """
@@ -91,7 +90,7 @@ def discover_symbols_from_data_dir(
     storage_options: Mapping[str, object] | None = None,
     layout: str | None = None,
 ) -> list[str]:
-    """Return the names of the symbols under a data directory, or ``[]`` where there are none.
+    """Return the names of the symbols under a data directory, or ``[]`` if there are none.
 
     See `discover` for the layout and the parameters; an interval that is missing and ambiguous
     is a `ConfigError` here too.
@@ -111,16 +110,16 @@ def resolve_symbols(
 ) -> Discovery:
     """Find the files of the named symbols without looking at any other symbol.
 
-    Each symbol's own folder is listed, several at a time; the interval is found from the names
-    of the ``interval=`` folders. With the interval given, no other listing need be allowed.
+    Each symbol's own folder is listed, several at a time; the interval is found from the names of
+    the ``interval=`` folders. If the interval is given, no other listing has to be permitted.
 
     Parameters
     ----------
     data_dir, interval, storage_options, layout
         As for `discover`. With a layout that gives symbols no folder of their own, all is listed.
     symbols
-        Names as text, in any order; repeated ones count once. They are looked for under their
-        own name and URL-encoded.
+        Names as text, in any order; repeated ones count once. They are searched for under their
+        plain and URL-encoded names.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Whether a panel is what an import left when it was interrupted."""
+"""Whether a panel is the unfinished work of an interrupted import."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ray_pipeline.storage import RunDirectory
 __all__ = ["BOOKS", "UNFINISHED", "unfinished_import"]
 
 BOOKS = "_import"
-"""Folder below the panel's root for what an import notes: no reader of the layout looks into it."""
+"""Folder below the panel's root for an import's notes, ignored by readers of the layout."""
 
 UNFINISHED = "unfinished.json"
-"""Is there while an import writes, and after one that was interrupted."""
+"""Exists while an import writes, and after one that was interrupted."""
 
 
 def unfinished_import(data_dir: str, storage_options: Mapping[str, Any]) -> str | None:
-    """Say that symbols and rows are missing, where an import did not end."""
+    """Say that symbols and rows are missing, if an import did not finish."""
     try:
         is_there = RunDirectory(data_dir, storage_options).exists(f"{BOOKS}/{UNFINISHED}")
     except StorageError:
-        return None  # a store that lets nobody look there has let nobody import into it
+        return None  # if the store denies reading there, nobody can have imported into it
     if not is_there:
         return None
     return (
-        f"an import into {data_dir} has not ended: symbols and rows are missing. If none is at "
-        "work, run its command again, which continues it."
+        f"an import into {data_dir} has not finished: symbols and rows are missing. If none is "
+        "running, run its command again to continue it."
     )

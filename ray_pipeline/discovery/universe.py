@@ -28,17 +28,17 @@ _ALWAYS = np.iinfo(np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """Spans of time in which symbols are members.
+    """When symbols are members of the universe.
 
     Attributes
     ----------
     uri
-        Of the table, as the user gave it.
+        The table's address, as given by the user.
     spans
-        By symbol: [start, end) in nanoseconds since 1970, UTC; sorted, and apart from each other.
+        By symbol: [start, end) in nanoseconds since 1970, UTC; sorted and disjoint.
     groups
-        By symbol: when it belonged to which group, where the table has the column of groups that
-        was asked for; None where it has no such column.
+        By symbol: when it belonged to which group, if the table has the requested column of groups;
+        None if not.
     others
         Further columns of the table.
     """
@@ -54,15 +54,15 @@ def read_universe(
 ) -> Universe:
     """Read a table of symbol, from and to; a symbol may have several rows.
 
-    Both ends belong to the membership, and a date means the whole of that day in UTC. An empty
-    `from` is the beginning of the data, an empty `to` their end.
+    Both dates are included, and a date means that whole day in UTC. An empty `from` means the
+    beginning of the data, an empty `to` their end.
 
     Parameters
     ----------
     uri
         A Parquet file, or a CSV file with a header (``.csv``, also compressed).
     storage_options
-        Of its store.
+        Options of its store.
     group
         Column of groups. A table that has it may lack `from` and `to`, as a plain map from symbol
         to group.
@@ -70,8 +70,8 @@ def read_universe(
     Raises
     ------
     ConfigError
-        When the file is missing or unreadable, lacks a column, or holds a row that makes no sense.
-        The message names the file, and the row where there is one.
+        When the file is missing or unreadable, lacks a column, or has an invalid row. The message
+        names the file, and the row if there is one.
     """
     table = _read(uri, storage_options, group)
     columns = _columns(table, uri, group)
@@ -90,7 +90,7 @@ def read_universe(
     for symbol, start, end in zip(symbols, starts.tolist(), ends.tolist(), strict=True):
         found.setdefault(symbol, []).append((start, end))
     if not found:
-        raise ConfigError(f"{_KEY}: {uri} has no rows, so that no symbol would be a member.")
+        raise ConfigError(f"{_KEY}: {uri} has no rows, so no symbol would be a member.")
     groups = None
     if group is not None and group in columns:
         names = _group_names(columns[group], uri, group)
@@ -111,7 +111,7 @@ def _grouped(
     uri: str,
     group: str,
 ) -> dict[str, GroupSpans]:
-    """Return the spans of each symbol by group, sorted; refuse a symbol that has two at a time."""
+    """Return the sorted spans of each symbol by group; refuse a symbol with two at a time."""
     found: dict[str, list[tuple[int, int, str]]] = {symbol: [] for symbol in sorted(set(symbols))}
     for symbol, start, end, name in zip(symbols, starts, ends, names, strict=True):
         if name is not None:
@@ -168,9 +168,9 @@ def _read(uri: str, storage_options: Mapping[str, Any], group: str | None) -> pa
 
 
 def _columns(table: pa.Table, uri: str, group: str | None) -> dict[str, pa.ChunkedArray]:
-    """Return the three columns, whose names may be capitalised, and that of groups if it is there.
+    """Return the three columns, whose names may be capitalised, and that of groups if it exists.
 
-    Beside groups an end of the spans may be missing, as if it were empty.
+    With groups, a column of dates may be missing, as if it were empty.
     """
     by_name = {name.strip().lower(): name for name in table.column_names}
     is_map = group in table.column_names
@@ -180,16 +180,17 @@ def _columns(table: pa.Table, uri: str, group: str | None) -> dict[str, pa.Chunk
     if missing == [_FROM, _TO] and others:
         named = "" if group is None else f", and columns.group: {group} is none of its columns"
         raise ConfigError(
-            f"{_KEY}: {uri} says of no symbol when it belongs ('from', 'to'){named}; it has "
-            f"{', '.join(map(repr, table.column_names))}. A plain map of symbols to groups is read "
-            f"as such if columns.group names its column, such as {others[-1]}; else add 'from' and "
+            f"{_KEY}: {uri} does not say when symbols belong ('from', 'to'){named}; it has "
+            f"{', '.join(map(repr, table.column_names))}. A plain map from symbols to groups is "
+            f"read as one if columns.group names its column, e.g. {others[-1]}; else add 'from' "
+            "and "
             "'to', empty where a symbol has always belonged, or still does."
         )
     if missing:
         raise ConfigError(
             f"{_KEY}: {uri} has no column {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(map(repr, table.column_names)) or 'none'}. Needed are 'symbol', 'from' "
-            "and 'to'; leave 'to' empty for those that still belong to it."
+            f"{', '.join(map(repr, table.column_names)) or 'none'}. It needs 'symbol', 'from' and "
+            "'to'; leave 'to' empty for symbols that still belong."
         )
     never = pa.chunked_array([pa.nulls(table.num_rows)])
     columns = {
@@ -206,8 +207,8 @@ def _texts(column: pa.ChunkedArray, uri: str) -> list[str]:
         column = column.cast(column.type.value_type)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise ConfigError(
-            f"{_KEY}: {uri}: column 'symbol' is {column.type}; text is needed, since 0700 and 700 "
-            "are two symbols."
+            f"{_KEY}: {uri}: column 'symbol' is {column.type}; it must be text, because 0700 and "
+            "700 are different symbols."
         )
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy())[0])
@@ -217,7 +218,7 @@ def _texts(column: pa.ChunkedArray, uri: str) -> list[str]:
 
 
 def _times(column: pa.ChunkedArray, uri: str, name: str, *, at_end: bool) -> NDArray[np.int64]:
-    """Return the start of what each value means, or with `at_end` what follows its end."""
+    """Return the start of each value's time span, or, with `at_end`, the time after its end."""
     open_end = _ALWAYS.max if at_end else _ALWAYS.min
     if pa.types.is_null(column.type):
         return np.full(len(column), open_end)
@@ -241,7 +242,7 @@ def _times(column: pa.ChunkedArray, uri: str, name: str, *, at_end: bool) -> NDA
 
 
 def has_dates(spans: Iterable[MembershipSpans | None]) -> bool:
-    """Tell whether memberships begin or end at all: those of a plain map never do."""
+    """Tell whether memberships begin or end at all; in a plain map they never do."""
     always = ((_ALWAYS.min, _ALWAYS.max),)
     return any(each not in (None, always) for each in spans)
 

@@ -1,4 +1,4 @@
-"""The estimate of a run, made once its data were inspected, and held against what it took."""
+"""The estimate of a run, made after inspecting its data, and compared with what it took."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Foresight"]
 
 
 Told: TypeAlias = tuple[dict[str, Any], list[str]]
-"""What the record has of it, and the sentences for people."""
+"""The part of it for the record, and the sentences for people."""
 
 
 class Foresight:
-    """What a run is expected to take, and what it takes.
+    """What a run is expected to take, and what it actually takes.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Foresight:
         self._estimate: Estimate | None = None
 
     def foresee(self, context: StageContext, executor: Executor) -> Told:
-        """Estimate the run, by what inspecting found; return it for the record and for people."""
+        """Estimate the run from the inspection; return it for the record and for people."""
         subject = context.get(Subject)
         inspections = context.get(Inspections).by_symbol
         self._executor = executor
@@ -65,7 +65,7 @@ class Foresight:
         return {name: bounds.middle for name, bounds in self._estimate.stages.items()}
 
     def compare(self, wall_s: float, timings_s: Mapping[str, float]) -> Told:
-        """Hold what the run took against its estimate; nothing where there is none."""
+        """Compare what the run took with its estimate; nothing if there is none."""
         if self._estimate is None or self._executor is None:
             return {}, []
         usage = self._executor.usage

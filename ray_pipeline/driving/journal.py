@@ -1,4 +1,4 @@
-"""The run's own account: ``run.json`` and ``symbols.json``, kept up to date as stages end."""
+"""The run's journal: ``run.json`` and ``symbols.json``, kept up to date as stages end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Journal", "Status", "refuse_foreign"]
 _SHOWN_DIGITS = 12
 
 _PROGRESS_S = 10.0
-"""How old the record of a run at work becomes: fresh enough to be watched, and one small object."""
+"""Maximum age of the record of a working run: fresh enough to watch, at one small write."""
 
 Status = Literal["running", "done", "failed", "interrupted"]
 
@@ -29,19 +29,19 @@ _OF_FAMILIES = ("catboost", "scikit-learn", "torch", "xgboost")
 
 
 class Journal:
-    """What is known of a run so far; every change of state is written at once.
+    """What is known about a run so far; every change of state is written at once.
 
     Parameters
     ----------
     run
-        Where the account is written.
+        Where the journal is written.
     facts
-        Name, seed, config hash and the like, written as they are.
+        Name, seed, config hash and similar facts, written unchanged.
     check
         Called before anything is written; raises where this driver may not write.
     before
         Record of an earlier run of the same config on the same data, whose work this one continues:
-        timings are those of the work, and not of the last command.
+        timings describe the work, not the last command.
     sources
         Hash of the source of each user-defined stage, by its name.
     """
@@ -91,7 +91,7 @@ class Journal:
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage; the time is recorded even if the stage fails.
 
-        A stage that computed nothing, because earlier commands had done it, keeps their time.
+        A stage that computed nothing, because earlier commands had done its work, keeps their time.
         """
         start, n_before = time.monotonic(), self._n_computed
         try:
@@ -115,14 +115,14 @@ class Journal:
     def progress(
         self, units: Mapping[str, int], step: str, n_done: int, n_total: int, left_s: float | None
     ) -> None:
-        """Record how far the work is, for `status`; written now and then, and with what follows.
+        """Record the progress for `status`; written from time to time, and with the next change.
 
         Parameters
         ----------
         units
-            Units that the result is made of so far, by their names.
+            Units that the result uses so far, by their names.
         step, n_done, n_total
-            Units that are at work.
+            The step at work, its finished units and all of them.
         left_s
             Seconds until the run is done, where that is known.
         """
@@ -135,7 +135,7 @@ class Journal:
         }
         if time.monotonic() - self._written < _PROGRESS_S:
             return
-        # The store may be back when the stage has ended, and its record has to be written.
+        # The store may have recovered when the stage ends and its record has to be written.
         with suppress(StorageError):
             self.write()
 
@@ -150,9 +150,9 @@ class Journal:
 
     @property
     def changed_versions(self) -> list[str]:
-        """What is installed in another version than when the work that goes on was begun.
+        """Packages whose installed version differs from when the continued work was begun.
 
-        Ray is none of it: it carries units, and computes none.
+        Ray does not count: it transports units, but computes nothing.
         """
         before, now = self._before.get("versions"), self._record["versions"]
         if not isinstance(before, dict):
@@ -165,7 +165,7 @@ class Journal:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds of this command until now."""
+        """Seconds since this command began."""
         return time.monotonic() - self._started
 
     @property
@@ -197,14 +197,15 @@ def refuse_foreign(
     record: str = RECORD,
     results: Sequence[str] = (*RESULTS, "units"),
 ) -> None:
-    """Raise ConfigError when a directory holds files that nothing of ours can have left.
+    """Raise ConfigError when a directory holds files that cannot be ours.
 
-    Whoever writes into a folder of their own must not lose its models/ or reports.
+    A user who names one of their own folders must not lose its models/ or reports.
 
     Parameters
     ----------
     setting, kind, record
-        What names the directory, what it should be, and the file that every such directory has.
+        The setting that names the directory, what it should be, and the file that every such
+        directory has.
     results
         Files and folders that would be written there.
     """
@@ -223,7 +224,7 @@ def _now() -> str:
 
 
 def _sources(stages: Mapping[str, str]) -> dict[str, str]:
-    """Name the code beside its versions: an edit is another one."""
+    """Identify the code in addition to its version: an edit changes it."""
     named = {f"stage {name}, source": sha256 for name, sha256 in stages.items()}
     found = {"ray_pipeline, source": package_sha256(), **named}
     return {name: sha256[:_SHOWN_DIGITS] for name, sha256 in found.items()}

@@ -1,4 +1,4 @@
-"""What a program reads while a run works: one JSON object a line, on standard error."""
+"""Progress for programs: one JSON object per line, on standard error."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["JsonLog"]
 
 
 class JsonLog:
-    """Tells events as lines of JSON.
+    """Writes events as lines of JSON.
 
     Every line has ``time`` (ISO 8601, UTC), ``level`` (``info``, ``warning`` or ``error``),
-    ``event``, ``elapsed_s`` and ``message``, the sentence that a person would read. What the
-    events have besides is listed in the documentation.
+    ``event``, ``elapsed_s`` and ``message``, the sentence for people. The documentation lists the
+    other keys of each event.
 
     Parameters
     ----------
     stream
         Standard error.
     is_quiet
-        Tell warnings and failures alone.
+        Show only warnings and failures.
     """
 
     def __init__(self, stream: TextIO, *, is_quiet: bool = False) -> None:
@@ -54,7 +54,7 @@ class JsonLog:
         self._steps.run_left_s = left_s
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
-        """Write each failure, and now and then how far a step is."""
+        """Write each failure, and from time to time the progress of a step."""
         step = self._steps.count(outcome, n_done, n_total)
         if not isinstance(outcome, Done):
             self.write(
@@ -85,7 +85,7 @@ class JsonLog:
             "message": address_without_secrets(message),
             **facts,
         }
-        # In ASCII: whatever a symbol is called, it neither steers a terminal nor ends the line.
+        # In ASCII: no symbol's name can control a terminal or end the line.
         return f"{json.dumps(document)}\n"
 
     def _of(self, step: StepCount) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where a run reads and writes: the options of each store, and places that must not be shared."""
+"""Where a run reads and writes: store options, and places that must not be shared."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def place_of_results(config: ExperimentConfig) -> Directory:
 
 
 def require_usable(results: Directory, config: ExperimentConfig, *others: Directory) -> None:
-    """Raise ConfigError when results cannot be written to a place, before any work is done.
+    """Raise ConfigError when results cannot be written to a place, before any work starts.
 
     Parameters
     ----------
     results
         The place.
     config
-        By which it is written: Ray's workers do not share the memory of this process.
+        The config to write with: Ray's workers do not share the memory of this process.
     others
-        What is read, and must neither be written to nor taken for results.
+        Places that are read, and must not be written to or mistaken for results.
     """
     for other in others:
         require_apart(results, other)
@@ -80,19 +80,19 @@ def require_usable(results: Directory, config: ExperimentConfig, *others: Direct
 
 
 def require_apart(results: Directory, other: Directory) -> None:
-    """Raise ConfigError when a place of results is, holds or lies inside another directory.
+    """Raise ConfigError when a place of results is, contains or lies inside another directory.
 
-    Results would be taken for data by the next discovery, or data be lost with old results.
+    The next discovery would mistake results for data, or data would be lost with old results.
     """
     if overlap(results.uri, other.uri, results.options, other.options):
         raise ConfigError(
-            f"{results.name} {results.uri} and {other.name} {other.uri} are one folder, or one "
-            "lies inside the other. Give the results a folder of their own."
+            f"{results.name} {results.uri} and {other.name} {other.uri} are the same folder, or "
+            "one is inside the other. Give the results their own folder."
         )
 
 
 def require_shared(config: ExperimentConfig, *uris: str) -> None:
-    """Raise ConfigError when other processes are to read the memory of this one."""
+    """Raise ConfigError when other processes would have to read the memory of this one."""
     for uri in uris:
         if config.execution.executor == "ray" and _protocol(uri) == "memory":
             raise ConfigError(
@@ -102,9 +102,9 @@ def require_shared(config: ExperimentConfig, *uris: str) -> None:
 
 
 def require_writable(place: Directory) -> None:
-    """Raise ConfigError when a local folder cannot be written to or made; nothing is made yet.
+    """Raise ConfigError when a local folder cannot be written or created; nothing is created yet.
 
-    What an object store allows shows only when it is written to; its address is opened.
+    An object store shows what it allows only when written to; its address is opened.
     """
     fs, path = open_filesystem(place.uri, place.options)
     if not is_local(fs):

@@ -1,4 +1,4 @@
-"""What a person sees while a run works, on standard error."""
+"""Progress for people, on standard error."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from ray_pipeline.wording import plural, time_left_text
 __all__ = ["WARNING", "Progress", "Reporter", "Silent", "Stream"]
 
 WARNING = "warning: "
-"""What a sentence begins with that a person should not miss: in every command, and also where
-nothing else is told."""
+"""Beginning of a sentence that people should not miss: shown by every command, even if quiet."""
 
 
 NOTEBOOK_INTERVAL_S = 0.25
-"""In a notebook the line at most this often: each is a message to the browser, and is saved."""
+"""Seconds between updates in a notebook: each is a message to the browser, and is saved."""
 
 _NOTEBOOKS = ("ipykernel.", "google.colab.")
-"""Modules of the streams that a notebook puts in place of standard output and error."""
+"""Modules of the streams with which a notebook replaces standard output and error."""
 
 
 class Reporter(Protocol):
-    """Told what happens in a run."""
+    """Receives the events of a run."""
 
     def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Tell the user a sentence.
@@ -35,25 +34,25 @@ class Reporter(Protocol):
         Parameters
         ----------
         event, facts
-            For programs that read along: what happened, and the numbers and names of the sentence.
+            For programs: what happened, and the numbers and names in the sentence.
         """
         ...
 
     def outcome(self, outcome: Outcome, n_done: int, n_total: int) -> None:
-        """Tell that a unit has ended."""
+        """Report that a unit has ended."""
         ...
 
     def remaining(self, left_s: float) -> None:
-        """Tell how many seconds the whole run will still take; `outcome` follows."""
+        """Report how many seconds the whole run will still take; `outcome` follows."""
         ...
 
     def listed(self, n_files: int) -> None:
-        """Tell how many files were listed so far."""
+        """Report how many files were listed so far."""
         ...
 
 
 class Silent:
-    """Tells nobody."""
+    """Reports nothing."""
 
     def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Do nothing."""
@@ -69,7 +68,7 @@ class Silent:
 
 
 class Stream:
-    """Standard error, as long as somebody listens."""
+    """Standard error, as long as someone reads it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -82,16 +81,16 @@ class Stream:
                 self._stream.write(text)
                 self._stream.flush()
             except OSError:
-                # Whoever read the log has gone (`2>&1 | head`), or its disk is full; the work
-                # goes on without them.
+                # The reader of the log has gone (`2>&1 | head`), or its disk is full; the work
+                # continues.
                 self._is_heard = False
 
 
 class Progress:
     """Counts units of a step: a line rewritten in terminals and notebooks, plain lines elsewhere.
 
-    A notebook goes back to the beginning of a line, and knows no terminal's command to clear it. It
-    keeps what is told, so that a step that went well leaves no line behind there.
+    A notebook can return to the beginning of a line, but does not understand the terminal's command
+    to clear it. It keeps everything written, so a successful step leaves no line behind there.
 
     Parameters
     ----------
@@ -147,7 +146,7 @@ class Progress:
             text += f", {step.n_failed} failed"
         run_left_s = self._steps.run_left_s
         if run_left_s is not None and run_left_s >= 1:
-            # One figure for all that is to come: that of the step would be taken for it.
+            # One figure for everything that remains: the step's would be mistaken for it.
             return f"{text}, {time_left_text(run_left_s)} left of the run"
         left_s = step.left_s(time.monotonic())
         return text if left_s is None else f"{text}, {time_left_text(left_s)} left"
@@ -183,5 +182,5 @@ class Progress:
 
 
 def _shown(text: str) -> str:
-    """Return a text as a line of a log can hold it, whatever symbols and errors are called."""
+    """Return a text that fits a line of a log, whatever the names of symbols and errors contain."""
     return address_without_secrets(escaped(text, keep=""))

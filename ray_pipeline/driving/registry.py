@@ -1,4 +1,4 @@
-"""Versions of models in the registry of MLflow: one registered model, and who serves by alias."""
+"""Model versions in the MLflow registry: one registered model, with aliases for what serves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 """Aliases of the version that serves, and of the newest that waits or was rejected."""
 
 _FOLDER = "versions"
-"""Of the artifacts of an MLflow run: in it a version as it is kept, which `load_run` opens."""
+"""Artifact folder of an MLflow run: holds a version unchanged, so that `load_run` opens it."""
 
 _TAG = "version"
 _N_THREADS = 16
@@ -50,7 +50,7 @@ def mlflow_client(uri: str) -> Any:
 
 
 def register_version(client: Any, run_id: str, run: RunDirectory, record: VersionRecord) -> None:
-    """Register a version, unless it is, and move the aliases to where they belong now.
+    """Register a version, if it is not yet registered, and update the aliases.
 
     Its files become artifacts of an MLflow run: a server does not read the disks of others.
     """
@@ -58,7 +58,7 @@ def register_version(client: Any, run_id: str, run: RunDirectory, record: Versio
     if not any(each.name == name for each in client.search_registered_models(f"name='{name}'")):
         client.create_registered_model(name)
     if record.version not in _registered(client, name):
-        # By its name: edited code can give a run of the same settings and data other models.
+        # By its name: after a code change, the same settings and data can give other models.
         place = f"{_FOLDER}/{record.version}"
         with _on_disk(run, record.version) as folder:
             client.log_artifacts(run_id, folder, place)
@@ -67,7 +67,7 @@ def register_version(client: Any, run_id: str, run: RunDirectory, record: Versio
             source=f"runs:/{run_id}/{place}",
             run_id=run_id,
             description=_description(record),
-            await_creation_for=0,  # nothing is computed there that would have to be waited for
+            await_creation_for=0,  # nothing is computed there, so there is nothing to wait for
             tags={
                 _TAG: record.version,
                 "content_sha256": record.content_sha256,
@@ -78,7 +78,7 @@ def register_version(client: Any, run_id: str, run: RunDirectory, record: Versio
 
 
 def follow_versions(run: RunDirectory, config: ExperimentConfig) -> str | None:
-    """Move the aliases in MLflow after another version has come to serve.
+    """Move the aliases in MLflow after another version began to serve.
 
     Returns
     -------
@@ -96,12 +96,12 @@ def follow_versions(run: RunDirectory, config: ExperimentConfig) -> str | None:
         for name in dict.fromkeys(each.record.experiment for each in found):
             _move_aliases(client, name, found)
     except MlflowException as error:
-        return f"MLflow did not follow the change of versions: {error}"
+        return f"MLflow could not be updated after the change of versions: {error}"
     return None
 
 
 def _description(record: VersionRecord) -> str:
-    """Say what a version has, as Markdown."""
+    """Describe a version, as Markdown."""
     lines = [
         f"{plural(record.n_models, 'model')}, trained until {moment(record.trained_until)}.",
         "",
@@ -116,7 +116,7 @@ def _description(record: VersionRecord) -> str:
 
 
 def _registered(client: Any, name: str) -> dict[str, str]:
-    """Return the numbers that MLflow gave to versions, by their names."""
+    """Return MLflow's version numbers, by our names of versions."""
     found = client.search_model_versions(f"name='{name}'")
     return {each.tags[_TAG]: str(each.version) for each in found if _TAG in each.tags}
 
@@ -137,7 +137,7 @@ def _move_aliases(client: Any, name: str, found: Sequence[Standing]) -> None:
 
 @contextmanager
 def _on_disk(run: RunDirectory, version: str) -> Iterator[str]:
-    """Give the folder of a version on a disk of this machine."""
+    """Return the folder of a version on a local disk."""
     folder = f"{VERSIONS}/{version}"
     if run.is_local:
         yield os.path.join(run.uri.removeprefix("file://"), folder)

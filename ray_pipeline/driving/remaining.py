@@ -1,4 +1,4 @@
-"""How long a run will still take: its estimate, corrected by what its stages took until now."""
+"""How long a run will still take: its estimate, corrected by the stages so far."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ray_pipeline.driving.steps import StepCount
 __all__ = ["Remaining"]
 
 _DOUBT = 0.1
-"""How much of the estimate is believed before any stage has ended, as a share of all of it: the
-first stage of a few seconds does not decide what hours are expected to be."""
+"""Weight of the estimate before any stage has ended, as a share of all of it: a few seconds of a
+first stage do not decide what is expected of hours."""
 
 
 class Remaining:
-    """Seconds that a run has before it: those of the stages to come, and the rest of the present.
+    """Seconds that remain of a run: those of later stages, and the rest of the current one.
 
     Parameters
     ----------
     expected_s
-        By stage, as estimated. What is not in it, such as a stage of the user, counts only while
+        By stage, as estimated. A stage that is not in it, such as a user's stage, counts only while
         it is at work, by its units.
     now
-        Gives the time in seconds.
+        Returns the time in seconds.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Remaining:
         self._is_continued = False
 
     def begin(self, stage: str) -> None:
-        """Tell that a stage begins."""
+        """Note that a stage begins."""
         self._stage, self._stage_start = stage, self._now()
         self._step, self._is_continued = StepCount(), False
 
     def end(self) -> None:
-        """Tell that the present stage has ended.
+        """Note that the current stage has ended.
 
-        One that earlier commands had finished a part of says nothing of the speed of this machine.
+        A stage that earlier commands had partly finished says nothing about this machine's speed.
         """
         if self._stage is None:
             return
@@ -57,7 +57,7 @@ class Remaining:
         self._stage = None
 
     def count(self, step: str, n_done: int, n_total: int, *, is_from_before: bool) -> None:
-        """Tell that a unit has ended, or was found finished."""
+        """Note that a unit has ended, or was found finished."""
         if step != self._step.name or n_done == 1:
             self._step = StepCount(step, started=self._now())
         self._step.n_done, self._step.n_total = n_done, n_total
@@ -66,12 +66,12 @@ class Remaining:
 
     @property
     def is_of_run(self) -> bool:
-        """Whether the stages to come are known, and not the present one alone."""
+        """Whether later stages are estimated too, and not only the current one."""
         return bool(self._prior_s)
 
     @property
     def pace(self) -> float:
-        """Seconds here per estimated second."""
+        """Actual seconds per estimated second."""
         known_s = self._promised_s + self._prior_s
         return (self._took_s + self._prior_s) / known_s if known_s else 1.0
 
@@ -90,7 +90,7 @@ class Remaining:
         left_s = expected_s - (self._now() - self._stage_start)
         n_now = step.n_done - step.n_before
         if n_now:
-            # Of the units that are at work; others of the stage may come after them.
+            # Of the units at work; others of the stage may follow.
             each_s = (self._now() - step.started) / n_now
             left_s = max(left_s, each_s * (step.n_total - step.n_done))
         return max(left_s, 0.0)

@@ -1,4 +1,4 @@
-"""The result that already stands in a run directory, and whether a run may replace it."""
+"""The existing result in a run directory, and whether a run may replace it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["earlier_record", "require_same_config", "stands"]
 _AT_MOST = 3
 _NOT_WHOLE = ("running", "failed", "interrupted")
 _WAY_ON = (
-    "Give this run a directory of its own (--run-dir, output.run_dir or experiment.name), or add "
-    "--replace to put its result in place of that one once it is complete."
+    "Give this run its own directory (--run-dir, output.run_dir or experiment.name), or add "
+    "--replace to replace that result once this one is complete."
 )
 
 
 def stands(run: RunDirectory) -> bool:
-    """Whether a whole result is in the directory, or may be: its record does not say."""
+    """Whether the directory holds a complete result, or may hold one: its record does not say."""
     place = result_place(run)
     if not place.exists(RECORD):
         return False
@@ -38,9 +38,9 @@ def stands(run: RunDirectory) -> bool:
 
 
 def require_same_config(run: RunDirectory, config: ExperimentConfig) -> None:
-    """Raise ConfigError when the result that stands was computed by another config.
+    """Raise ConfigError when the existing result was computed from another config.
 
-    So it is when a later version wrote it, in a format that this one does not know. What says
+    The same goes for a format of a later version that this one cannot read. Keys that only say
     where and under which name the work is done may differ.
     """
     place = result_place(run)
@@ -49,8 +49,8 @@ def require_same_config(run: RunDirectory, config: ExperimentConfig) -> None:
         theirs = _resolved(place.read_text(CONFIG), f"{place.uri}/{CONFIG}")
     except (ConfigError, StorageError) as error:
         raise ConfigError(
-            f"output.run_dir: {run.uri} holds a result, and it cannot be told whether this config "
-            f"gave it: {error} {_WAY_ON}"
+            f"output.run_dir: {run.uri} holds a result, and it is unclear whether this config "
+            f"produced it: {error} {_WAY_ON}"
         ) from error
     ours = read_config_values(dump_config(config), CONFIG)
     differing = compare_configs(theirs, ours)["config"]
@@ -67,9 +67,9 @@ def require_same_config(run: RunDirectory, config: ExperimentConfig) -> None:
 
 
 def earlier_record(run: RunDirectory, facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the record of the work that a run continues: of the same config on the same data.
+    """Return the record of the work that a run continues: same config, same data.
 
-    The latest attempt comes first, then the result that stands.
+    The latest attempt comes first, then the existing result.
     """
     for place in (run.below(NEXT), run):
         record = _record(place) if place.exists(RECORD) else None
@@ -88,5 +88,5 @@ def _record(place: RunDirectory) -> dict[str, Any] | None:
 
 
 def _resolved(text: str, source: str) -> dict[str, Any]:
-    """Read a config as it resolves now: keys that came later have their defaults."""
+    """Resolve a config with the current version: newer keys have their defaults."""
     return read_config_values(dump_config(parse_experiment_config(text, source)), source)

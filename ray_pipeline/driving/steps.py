@@ -1,4 +1,4 @@
-"""Counting the units of a step while they end, for whoever tells of it."""
+"""Counting the finished units of a step, for progress reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ray_pipeline.execution import Done, Outcome
 __all__ = ["INTERVAL_S", "StepCount", "StepCounter", "title_of"]
 
 INTERVAL_S = 5.0
-"""Without a terminal a line at most this often: job logs keep every line."""
+"""Without a terminal, at most one line per this interval: job logs keep every line."""
 
 _OTHER_UNITS = {
     "calibrate": "calibrating",
@@ -19,22 +19,22 @@ _OTHER_UNITS = {
     "label": "labeling",
     "predict": "writing predictions",
     "score": "predicting",
-    "score_present": "scoring by the present version",
+    "score_present": "scoring with the current version",
     "update_scores": "scoring",
 }
-"""Of what is done outside the stages: by other commands, and at the end of a run."""
+"""Names of units outside the stages: of other commands, and at the end of a run."""
 
 
 @dataclass(slots=True)
 class StepCount:
-    """Units of one kind that are at work: how many ended, and how.
+    """Units of one kind at work: how many ended, and how.
 
     Attributes
     ----------
     n_before
         Finished by an earlier command.
     n_left_out, n_failed
-        Whose data cannot be used; that failed for another reason.
+        Units with unusable data; units that failed for another reason.
     started
         When the first of them ended, in the clock's seconds.
     """
@@ -54,16 +54,16 @@ class StepCount:
 
     @property
     def n_lost(self) -> int:
-        """How many came to nothing."""
+        """Number of units without a result."""
         return self.n_left_out + self.n_failed
 
     @property
     def is_from_before(self) -> bool:
-        """Whether nothing had to be computed until now."""
+        """Whether nothing had to be computed so far."""
         return self.n_before == self.n_done
 
     def left_s(self, now: float) -> float | None:
-        """Return the seconds that the others will take; None where that is not known yet."""
+        """Return the seconds that the remaining units will take; None if not known yet."""
         elapsed, n_now = now - self.started, self.n_done - self.n_before
         if self.is_last or not n_now or elapsed <= 1:
             return None
@@ -71,14 +71,14 @@ class StepCount:
 
 
 class StepCounter:
-    """Counts one step after the other, and says when it is time to tell of it.
+    """Counts one step after the other, and decides when to report.
 
     Attributes
     ----------
     step
-        The present one.
+        The current one.
     run_left_s
-        Seconds that the whole run will still take; None where that is not known.
+        Seconds that the whole run will still take; None if not known.
     """
 
     def __init__(self) -> None:
@@ -106,8 +106,8 @@ class StepCounter:
     def is_due(self) -> bool:
         """Whether a log should have a line of the step now.
 
-        The first and the last unit have one, and those between now and then. What is from before
-        is told once, when all of it was found.
+        The first and the last unit get one, and some in between. Earlier work is reported once,
+        when all of it was found.
         """
         if self.step.is_last:
             return True
@@ -116,7 +116,7 @@ class StepCounter:
         return time.monotonic() - self._told >= INTERVAL_S
 
     def is_listing_due(self) -> bool:
-        """Whether a log should have a line of a listing now, which it is taken to have then."""
+        """Whether a log should have a line about a listing now; assumes that it is then written."""
         now = time.monotonic()
         is_due = now - self._listed >= INTERVAL_S
         if is_due:
@@ -124,13 +124,13 @@ class StepCounter:
         return is_due
 
     def told(self) -> None:
-        """Note that it was told just now."""
+        """Note that a report was made just now."""
         self._told = time.monotonic()
 
 
 def title_of(units: str) -> str:
-    """Return the words for units of a name, whichever command they are of."""
-    # The list of stages takes all of them along, which no command needs before it has units.
+    """Return the words for units of a name, for every command."""
+    # The list of stages imports all of them, which no command needs before it has units.
     from ray_pipeline.results.stages import unit_title
 
     return _OTHER_UNITS.get(units) or unit_title(units)

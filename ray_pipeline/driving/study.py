@@ -1,4 +1,4 @@
-"""One run as its driver sees it: where its result goes, its journal, failures and end."""
+"""One run from the driver's side: where its result goes, its journal, failures and end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from ray_pipeline.storage.replacing import (
 __all__ = ["Study", "open_study"]
 
 _OF_ESTIMATE = ("wall_s", "cpu_s", "n_workers", "memory_bytes", "disk_bytes", "n_requests")
-"""What programs are told of it; ``run.json`` has all."""
+"""The facts for programs; ``run.json`` has all."""
 
 
 @contextmanager
@@ -62,9 +62,9 @@ def open_study(
     replace: bool,
     sources: Mapping[str, str],
 ) -> Iterator[Study]:
-    """Take hold of the run directory, and record how the block ends, whatever ends it.
+    """Lock the run directory, and record how the block ends, whatever ends it.
 
-    A whole result that is there stays until this run has another to put in its place.
+    An existing complete result stays until this run has another to replace it.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def open_study(
     Raises
     ------
     ConfigError
-        When the directory holds something else than a run, or the result of another config.
+        When the directory holds something other than a run, or the result of another config.
     RunInUseError
-        When another driver works on it.
+        When another driver is working on it.
     """
     run = RunDirectory(config.output.run_dir, options_for(config.output.run_dir, config))
     refuse_foreign(run)
@@ -89,7 +89,7 @@ def open_study(
     tracker = Tracker(config, run.uri, fingerprint(batch.partitions))
     with DriverLease(run, reporter.say).held() as lease:
         if is_replacing(run):
-            reporter.say("a result was being put in place when its run was stopped; finishing that")
+            reporter.say("a run was stopped while it put its result in place; finishing that")
             finish_replacing(run, RESULTS)
         tracker.begin()
         study = Study(config, batch, reporter, run, lease, tracker, fresh=fresh, sources=sources)
@@ -106,10 +106,10 @@ class Study:
     config
         As resolved.
     run, place
-        The run directory; where the result is written: the same, or a folder in it while another
-        result stands.
+        The run directory, and where the result is written: the same, or a folder in it while
+        another result exists.
     journal, ledger
-        The run's account, and the failures so far.
+        The run's journal, and the failures so far.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Study:
         self.journal = Journal(self.place, named | facts, lease.check, before, sources)
 
     def begin(self) -> None:
-        """Clear what an unfinished run left where this one writes, and say that this one runs."""
+        """Remove what an unfinished run left here, and record that this one is running."""
         self.run.remove_temporary()
         if self._is_beside:
             self._stood = adopt_result(self.run, self.say)
@@ -165,7 +165,7 @@ class Study:
             self.run.remove("units")
         elif changed := self.journal.changed_versions:
             self.say(
-                f"{', '.join(changed)} since the last run here: what depends on that is done again"
+                f"{', '.join(changed)} since the last run here; work that depends on that is redone"
             )
         self._foresight = Foresight(self.run)
         self.place.write_text(CONFIG, self._resolved)
@@ -203,17 +203,17 @@ class Study:
         self.journal.note(**facts)
 
     def say(self, text: str, event: str = "message", **facts: Any) -> None:
-        """Tell the user a sentence, and programs what it says; see `Reporter.say`."""
+        """Tell people a sentence, and programs its facts; see `Reporter.say`."""
         self._reporter.say(text, event, **facts)
 
     def warn(self, warnings: Sequence[str]) -> None:
-        """Tell the user, and keep it for the report."""
+        """Warn the user, and keep the warning for the report."""
         self.journal.warn(warnings)
         for text in warnings:
             self._reporter.say(f"{WARNING}{text}")
 
     def write_symbols(self) -> None:
-        """Write what is known of the symbols by now."""
+        """Write what is known about the symbols so far."""
         found = None if self._context is None else self._context.find(Inspections)
         document = symbols_document(
             self._batch,
@@ -224,7 +224,7 @@ class Study:
         self._write.json(SYMBOLS, document)
 
     def foresee(self) -> None:
-        """Say and record what the whole run will take, as soon as its data were inspected."""
+        """Say and record what the whole run will take, once its data are inspected."""
         if self._context is None or self._executor is None or self._foresight is None:
             return
         record, told = self._foresight.foresee(self._context, self._executor)
@@ -236,15 +236,15 @@ class Study:
         if (stages_s := self._foresight.stages_s) is not None:
             self._remaining = Remaining(stages_s)
         if self._n_recalled:
-            self.say("that is the whole run, of which earlier commands have finished a part")
+            self.say("this is for the whole run; earlier commands have finished part of it")
 
     def finish(self, message: str, decision: DecisionRecord | None = None) -> None:
-        """Hash all that was computed, and record that the run is done.
+        """Hash everything that was computed, and record that the run is done.
 
         Parameters
         ----------
         decision
-            Whether its models serve instead of those of the version that does.
+            Whether its models replace those of the serving version.
         """
         self._decision = decision
         digest = content_sha256(self.place, content_names(self.place), self._write.digests)
@@ -253,7 +253,7 @@ class Study:
         self.journal.finish("done", message)
 
     def _compare_with_estimate(self) -> None:
-        """Say what the run took beside its estimate, where this command did all of it."""
+        """Compare what the run took with its estimate, if this command did all of it."""
         estimate = self.journal.record.get("estimate")
         if self._foresight is None or estimate is None or self._n_recalled:
             return
@@ -268,7 +268,7 @@ class Study:
     def recorded(self) -> Iterator[None]:
         """Record how the run ends, whatever ends it, and write failures and the report.
 
-        A run that another driver has taken over is that one's to record.
+        If another driver took over the run, that driver records its end.
         """
         try:
             yield
@@ -296,7 +296,7 @@ class Study:
             self._write_units()
         symbols = list(self._batch.partitions)
         self._write.table(FAILURES, failures_table(self.ledger.failures, symbols))
-        if self._is_beside or not is_done:  # a result is replaced by a whole one
+        if self._is_beside or not is_done:  # a result is only replaced by a complete one
             report = self.place.read_text(write_report(self.place))
         if self._is_beside:
             if is_done:
@@ -306,7 +306,7 @@ class Study:
         problems: list[str | None] = []
         if is_done:
             version = publish_version(self.run, self.config, self._decision, self._stood, self.say)
-            # Only now it is known which version serves.
+            # Only now is it known which version serves.
             report = self.run.read_text(write_report(self.run, self.run))
             if version is not None:
                 problems.append(self._tracker.register(self.run, version))
@@ -319,7 +319,7 @@ class Study:
             self.say(f"in MLflow: {self._tracker.page}", "mlflow", url=self._tracker.page)
 
     def _write_units(self) -> None:
-        """Write what the result was made of, so that what it was not can be removed one day."""
+        """Write which units the result uses, so that the others can be removed later."""
         subject = None if self._context is None else self._context.find(Subject)
         self._write.json(
             UNITS,
@@ -341,7 +341,7 @@ class Study:
         self._reporter.outcome(outcome, n_done, n_total)
 
     def _tell_progress(self, outcome: Outcome, n_done: int, n_total: int) -> None:
-        """Say how long the run will still take, here and to those who look at its record."""
+        """Say how long the run will still take, here and in its record."""
         step = outcome.unit.stage
         is_from_before = isinstance(outcome, Done) and not outcome.attempts
         self._remaining.count(step, n_done, n_total, is_from_before=is_from_before)
@@ -357,9 +357,9 @@ class Study:
             for failure in failures:
                 if failure.error_type == RunDirectoryError.__name__:
                     raise ExecutionError(
-                        f"{failure.unit.stage}/{failure.unit.key}: {failure.message} No symbol "
-                        "is at fault. Make the run directory readable and writable again, and "
-                        "give the same command."
+                        f"{failure.unit.stage}/{failure.unit.key}: {failure.message} No symbol is "
+                        "at fault. Make the run directory readable and writable again, and run the "
+                        "same command."
                     )
         finally:
             self.journal.count(

@@ -1,4 +1,4 @@
-"""What ``symbols.json`` and the first line of a run say of the batch (pure)."""
+"""What ``symbols.json`` and the first line of a run say about the batch (pure)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["batch_sentence", "symbols_document"]
 
 
 _WIDTH_OF_NAMES = 150
-"""Characters of the symbols that are named: two lines with all that stands around them."""
+"""Characters for the names of symbols: two lines together with the text around them."""
 
 
 def batch_sentence(batch: Batch, config: ExperimentConfig, uri: str) -> str:
-    """Say which symbols a run takes, of how many, and by what they were chosen.
+    """Say which symbols a run uses, out of how many, and how they were chosen.
 
     Parameters
     ----------
     uri
-        Where all of them are named.
+        Where all of them are listed.
     """
     found, names = batch.discovery, list(batch.partitions)
     at = f" at {batch.interval}" if batch.interval else ""
@@ -45,7 +45,7 @@ def symbols_document(
     inspections: Mapping[str, SymbolInspection],
     quarantined: Mapping[str, Failed],
 ) -> dict[str, Any]:
-    """Return the document: what was found, selected, rejected and quarantined, and each symbol."""
+    """Return the document: the symbols found, selected, rejected and quarantined, and each one."""
     found = batch.discovery
     return {
         "data_dir": found.data_dir,

@@ -1,4 +1,4 @@
-"""What an MLflow server is told of a run: a page for the run, and one for each target (pure)."""
+"""What MLflow records about a run: a page for the run, and one for each target (pure)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTE = "mlflow.note.content"
 """The tag that MLflow shows as the description of a run, as Markdown."""
 
 _MAX_TEXT = 500
-"""Of a parameter or tag; every server takes as much."""
+"""Length of a parameter or tag that every server accepts."""
 
 _RANKED = ("skill", "std_error", "t_stat", "q_value")
 _WORTH = (
@@ -45,9 +45,9 @@ class TrackedPage:
     Attributes
     ----------
     name
-        As lists of runs have it: nothing but words and dates.
+        As shown in lists of runs: only words and dates.
     params
-        What it was computed with.
+        The settings it was computed with.
     metrics
         Figures by name and step; the step is 0 unless the figure is one of a fold.
     tags
@@ -83,7 +83,7 @@ def settings_of(config: ExperimentConfig) -> dict[str, str]:
 
 
 def _plain(value: str) -> str:
-    """Write a text without its quotes, and other JSON as it is."""
+    """Write a text without quotes, and other values as JSON."""
     read = json.loads(value)
     return read if isinstance(read, str) else value
 
@@ -91,7 +91,7 @@ def _plain(value: str) -> str:
 def page_of_run(
     contents: RunContents, config: ExperimentConfig, uri: str, took: Mapping[str, float]
 ) -> TrackedPage:
-    """Describe a run as a whole: what it found, how much of it there was, and what it took.
+    """Describe a run as a whole: its findings, its size, and what it took.
 
     Parameters
     ----------
@@ -147,14 +147,14 @@ def _note_of_run(contents: RunContents, uri: str) -> str:
                 f"| {VIEW_NAMES[best.view]} | {routes} |"
             )
         lines.append("")
-    lines.append(f"The artifact `report.html` is the whole story. Run directory: `{uri}`")
+    lines.append(f"The artifact `report.html` has the details. Run directory: `{uri}`")
     return "\n".join(lines)
 
 
 def pages_of_targets(
     contents: RunContents, folds: Mapping[str, FoldSkills]
 ) -> Iterator[TrackedPage]:
-    """Describe each ranked target: its figures in both views, who serves whom, and the worth."""
+    """Describe each ranked target: its figures in both views, its routes, and its worth."""
     chosen = contents.chosen
     for target, rows in _by_target(contents.targets or ()).items():
         routes = _routes(contents, target)
@@ -206,7 +206,7 @@ def _note_of_target(
 def _worth(
     contents: RunContents, target: str, rows: Sequence[TargetRow]
 ) -> tuple[str, str, dict[str, float]]:
-    """Return the family of the pooled model that stands for the target, and what it was worth.
+    """Return the family of the pooled model that represents the target, and what it was worth.
 
     In words, where there are some, and in figures.
     """
@@ -233,7 +233,7 @@ def _verdict(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> s
 
 
 def _strongest(rows: Sequence[TargetRow]) -> TargetRow:
-    """Return the row with the strongest evidence, as the report's first lines have it."""
+    """Return the row with the strongest evidence, as in the report's first lines."""
     return min(rows, key=lambda row: (not row.predictable, _or_1(row.q_value), -row.skill))
 
 
@@ -261,7 +261,7 @@ def _in_cell(text: str) -> str:
 
 
 def _measured(figures: Mapping[str, float]) -> dict[tuple[str, int], float]:
-    """Leave out what was not measured."""
+    """Drop what was not measured."""
     return {
         (_allowed(name), 0): float(value) for name, value in figures.items() if math.isfinite(value)
     }

@@ -1,4 +1,4 @@
-"""The run in MLflow too, where ``tracking.mlflow_uri`` asks for it; see `registry` for models."""
+"""Recording the run in MLflow, if ``tracking.mlflow_uri`` is set; see `registry` for models."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ __all__ = ["Tracker"]
 _STATES = {"done": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 _PARENT = "mlflow.parentRunId"
 _IDENTITY = "ray_pipeline.identity"
-"""Tag by which the same work is found again: place, settings and data, hashed."""
+"""Tag that identifies the same work: a hash of place, settings and data."""
 
 _TARGET = "ray_pipeline.target"
 _AT_ONCE = 100
-"""Parameters or tags in a request; MLflow takes no more."""
+"""Parameters or tags per request; MLflow accepts no more."""
 
 
 class Tracker:
-    """One MLflow run beside ours, and one below it for each target.
+    """One MLflow run for ours, and one below it for each target.
 
     A command that continues a run, or repeats it, continues its MLflow run; other data, as an
     update has them, or other settings make a new one. Without a tracking server it does nothing.
@@ -72,7 +72,7 @@ class Tracker:
 
     @property
     def page(self) -> str | None:
-        """Where a browser finds the run; None without a server that a browser can open."""
+        """Address of the run for a browser; None without a server that a browser can open."""
         if self._server is None or not self._server.startswith(("http://", "https://")):
             return None
         root = self._server.rstrip("/")
@@ -131,7 +131,7 @@ class Tracker:
         """
         if self._client is None:
             return None
-        what = "MLflow did not take the whole record of this run"
+        what = "MLflow did not accept the whole record of this run"
         return _problem(what, lambda: self._finish(journal.record, place, run_uri, report))
 
     def _finish(
@@ -156,7 +156,7 @@ class Tracker:
             self._client.set_terminated(run_id, "FINISHED")
 
     def _write(self, run_id: str, page: TrackedPage) -> None:
-        """Write what the server does not have yet, so that nothing is there twice."""
+        """Write what the server does not have yet, so that nothing appears twice."""
         from mlflow.entities import Metric, Param, RunTag
 
         there = self._client.get_run(run_id).data
@@ -170,7 +170,7 @@ class Tracker:
         params = [
             Param(key, value) for key, value in page.params.items() if key not in there.params
         ]
-        # A run that failed before, and did not now, has no error any more.
+        # A run that failed before and succeeded now has no error any more.
         tags = [
             RunTag(key, value)
             for key, value in page.tags.items()
@@ -206,7 +206,7 @@ class Tracker:
 
 @contextmanager
 def _usable(server: str) -> Iterator[None]:
-    """Turn what a server answers before any work is done into a message about the config."""
+    """Turn a server's error, before any work starts, into a message about the config."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -221,12 +221,12 @@ def _usable(server: str) -> Iterator[None]:
 def _problem(what: str, work: Callable[[], None]) -> str | None:
     """Say what went wrong, if anything.
 
-    An upload that fails raises what the library for HTTP does, which is an OSError.
+    A failed upload raises the error of the HTTP library, which is an OSError.
     """
     from mlflow.exceptions import MlflowException
 
     try:
-        # Standard output has results; MLflow would print two lines there for each run that ends.
+        # Standard output is for results; MLflow would print two lines there for each run that ends.
         with environment_variables({"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}):
             work()
     except (MlflowException, OSError, RayPipelineError) as error:

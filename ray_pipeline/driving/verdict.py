@@ -1,4 +1,4 @@
-"""What came of a run, in one sentence, and what to do next (pure)."""
+"""The outcome of a run, in one sentence, and what to do next (pure)."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def verdict(
 ) -> str:
     """Say what was found, trained and doubted.
 
-    That nothing can be predicted is a result. That nothing could be trained although something
-    can be predicted is a failure, and never called anything else.
+    "Nothing can be predicted" is a result. "Nothing could be trained although something can be
+    predicted" is a failure, and is always called that.
 
     Parameters
     ----------
     doubted
-        Targets that their trained models make doubtful, beside those that ranking does.
+        Targets made doubtful by their trained models, in addition to those that ranking doubts.
     n_left_out
-        Symbols whose data cannot be used.
+        Symbols with unusable data.
 
     Raises
     ------
     ExecutionError
-        When models were wanted and not one was trained.
+        When models were planned and none was trained.
     """
     n_targets = len({row.target for row in ranking.targets})
     every = [*ranking.doubted, *doubted]
@@ -52,7 +52,7 @@ def verdict(
     failed += f"; {plural(n_failed, 'unit')} failed, see failures.parquet" if n_failed else ""
     if n_predictable == 0:
         trained = f"{plural(n_models, 'model')} trained" if n_models else "nothing was trained"
-        none_is = "the one target is not" if n_targets == 1 else f"none of {n_targets} targets is"
+        none_is = "the only target is not" if n_targets == 1 else f"none of {n_targets} targets is"
         return (
             f"{none_is} predictable at a false-discovery rate of {alpha:g}; "
             f"{trained}{in_doubt}{failed}"
@@ -80,19 +80,19 @@ def predictable_targets(ranking: Ranking, doubted: Sequence[DoubtedFigure] = ())
     """
     doubtful = {each.target for each in (*ranking.doubted, *doubted)}
     found = [row.target for row in ranking.targets if row.predictable]
-    # Those that go on are in the order of their evidence; the others come as the ranking has them.
+    # Those that continue are in the order of their evidence; the others in the ranking's order.
     names = dict.fromkeys([*(name for name in ranking.chosen if name in found), *found])
     return [name for name in names if name not in doubtful]
 
 
 def next_commands(run_dir: str, ranking: Ranking, names: Sequence[str], n_models: int) -> list[str]:
-    """Return the commands that a person will want after a run: why, and the use of its models.
+    """Return the commands to run next: one that explains, and one that uses the models.
 
     Parameters
     ----------
     names
-        Targets that can be predicted, strongest first. Without one the target that came closest
-        is explained.
+        Targets that can be predicted, strongest first. Without any, the target that came closest is
+        explained.
     """
     closest = sorted(ranking.targets, key=lambda row: (math.isnan(row.q_value), row.q_value))
     told = [*names, *(row.target for row in closest)]

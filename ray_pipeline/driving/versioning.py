@@ -1,4 +1,4 @@
-"""The last step of a run: its models become a version, which serves or does not."""
+"""The last step of a run: its models become a version, which serves or not."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ __all__ = ["adopt_result", "publish_version", "serve_version"]
 
 
 def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> str | None:
-    """Make a version of the result that stands, where none was ever kept.
+    """Make a version of the existing result, if none was ever kept.
 
-    An earlier version of ray_pipeline kept none, and a run that was killed at its very end has not.
+    Earlier versions of ray_pipeline kept none, and neither did a run that was killed at its very
+    end.
 
     Returns
     -------
     str or None
-        What the result is called as a version; None where it is none, or cannot be read.
+        The result's name as a version; None if there is none, or it cannot be read.
     """
     place = result_place(run)
     try:
@@ -45,7 +46,7 @@ def adopt_result(run: RunDirectory, say: Callable[[str], None]) -> str | None:
             return name_of_result(Results(place))
         record = keep_version(run, place)
     except (ArtifactError, ConfigError, StorageError) as error:
-        say(f"warning: the result that stands cannot be kept as a version: {error}")
+        say(f"warning: the existing result cannot be kept as a version: {error}")
         return None
     if record is not None:
         promote(run, record.version, who_is_here(), "the first version", is_new=True)
@@ -59,22 +60,22 @@ def publish_version(
     stood: str | None,
     say: Callable[[str], None],
 ) -> VersionRecord | None:
-    """Keep the result that was just published as a version, and have it serve if that is decided.
+    """Keep the result that was just published as a version, and let it serve if so decided.
 
-    A version is kept once, and of a result that stood there before nothing is decided anew, so
-    that what a person chose since stays. The caller holds the lease.
+    A version is kept only once, and nothing is decided again for a result that existed before, so a
+    person's later choice stays. The caller holds the lease.
 
     Parameters
     ----------
     decision
-        Whether it serves instead of the version that does; None where none does.
+        Whether it replaces the serving version; None if there is none.
     stood
-        Name of the result that this one replaced, as a version.
+        Name, as a version, of the result that this one replaced.
 
     Returns
     -------
     VersionRecord or None
-        None where nothing was trained.
+        None if nothing was trained.
     """
     who, record = who_is_here(), keep_version(run, run)
     current = finish_change(run)
@@ -127,7 +128,7 @@ def _decide(
 def serve_version(
     uri: str, version: str | None, why: str | None, say: Callable[[str], None]
 ) -> None:
-    """Have another version serve, in MLflow too; None: the one that served before.
+    """Make another version serve, in MLflow too; None: the one that served before.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def serve_version(
     if problem is not None:
         say(f"warning: {problem}")
     try:
-        write_report(open_run(uri).files, run)  # which says what serves
+        write_report(open_run(uri).files, run)  # which says which version serves
     except (ConfigError, DiscoveryError, StorageError) as error:
         say(
             f"warning: {REPORT} still tells of the version that served before: {error} Then "

@@ -1,4 +1,4 @@
-"""Workers for a run: what each holds, and the executor that runs them."""
+"""Workers of a run: their state, and the executor that runs them."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def open_executor(
     store: UnitStore | None = None,
     reader: type[PanelReader] = PanelReader,
 ) -> Iterator[Executor]:
-    """Give the executor that the config asks for, and close it.
+    """Yield the executor that the config asks for, and close it.
 
     Parameters
     ----------
     store
-        Where finished units are recorded; the run directory's own when not given.
+        Where finished units are recorded; by default in the run directory.
     reader
-        What each worker holds between units.
+        The state that each worker keeps between units.
 
     Raises
     ------
     ConfigError
-        When the data live in the memory of this process and other processes are to read them.
+        When the data are in the memory of this process and other processes would have to read them.
     """
     store = store or run.units
     settings = config.execution
@@ -60,7 +60,7 @@ def open_executor(
         from ray_pipeline.execution import RayExecutor, RaySettings
         from ray_pipeline.execution.ray_session import import_paths
 
-        # Starting or joining Ray takes seconds, on a busy machine many.
+        # Starting or joining Ray takes seconds, many of them on a busy machine.
         reporter.say("getting Ray ready")
         executor = RayExecutor(
             partial(
@@ -82,7 +82,7 @@ def open_executor(
         )
         reporter.say(f"Ray is ready for {plural(executor.n_workers, 'worker')}")
     try:
-        # Ray prints its raylets' complaints to standard output, which belongs to results.
+        # Ray prints its raylets' complaints to standard output, which is for results.
         with redirect_stdout(sys.stderr):
             yield executor
     finally:
@@ -92,7 +92,8 @@ def open_executor(
 def _importing_from(folders: Sequence[str], make_state: Callable[[], PanelReader]) -> PanelReader:
     """Build a worker's state after letting it import from where the driver does.
 
-    Workers of our own Ray can anyhow; those of one that is joined know the working directory alone.
+    Workers of our own Ray can do so anyway; those of an existing cluster know only the working
+    directory.
     """
     import_from(*folders)
     return make_state()

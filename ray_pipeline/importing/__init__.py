@@ -1,1 +1,1 @@
-"""Import: long tables and day files of all symbols, brought into the layout through Ray Data."""
+"""Import: convert long tables and daily files of all symbols to the layout through Ray Data."""

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 __all__ = ["Chunk", "Extent", "GroupSpan", "chunks_of", "n_buckets_for"]
 
 CHUNK_BYTES = 64 << 20
-"""What a chunk holds in memory, unless a single row group or file has more: a worker needs some
-three times that."""
+"""Memory of a chunk, unless a single row group or file has more: a worker needs about three
+times that."""
 
 BUCKET_BYTES = 24 << 20
-"""What a bucket holds on average; a worker that writes one needs some three times as much."""
+"""Average memory of a bucket; a worker that writes one needs about three times as much."""
 
 _MAX_BUCKETS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much a source file holds.
+    """The size of a source file.
 
     Attributes
     ----------
     groups
-        Bytes in memory of each of its row groups; of text one number, an estimate.
+        Bytes in memory of each of its row groups; for text, one estimate.
     n_rows
-        Where it is known before reading.
+        If known before reading.
     """
 
     groups: tuple[int, ...]
@@ -44,7 +44,7 @@ class GroupSpan:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one task reads, in the order of the sources."""
+    """The input of one task, in the order of the sources."""
 
     index: int
     spans: tuple[GroupSpan, ...]
@@ -67,7 +67,7 @@ def chunks_of(extents: Sequence[Extent], chunk_bytes: int = CHUNK_BYTES) -> tupl
 
 
 def n_buckets_for(extents: Iterable[Extent], bucket_bytes: int = BUCKET_BYTES) -> int:
-    """Return the number of buckets for these sources, whatever computes them."""
+    """Return the number of buckets for these sources, independent of the machine."""
     total = sum(sum(extent.groups) for extent in extents)
     return max(4, min(_MAX_BUCKETS, -(-total // bucket_bytes)))
 

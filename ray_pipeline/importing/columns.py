@@ -1,4 +1,4 @@
-"""Which columns an import takes, what they become, and what is left behind. No I/O."""
+"""Which columns an import takes, their types, and which are left out. No I/O."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 TIME = "ts"
-"""What the time is called in what is written; the symbol is in the path alone."""
+"""Name of the time in the output; the symbol is only in the path."""
 
 JOINS = "+"
-"""Joins the names of columns that tell the symbol together, and what they hold."""
+"""Joins the names, and the values, of columns that form the symbol together."""
 
 ROLES = ("time", "time_of_day", "symbol", *BAR_FIELDS)
-"""What ``--columns`` may name."""
+"""Roles that ``--columns`` may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class FileColumns:
     Attributes
     ----------
     time, symbol
-        Their names in the file; no symbol where path or header tell it.
+        Their names in the file; no symbol if the path or header contains it.
     clock
-        Its name in the file, where the times are dates and their clock is a column of its own.
+        Its name in the file, if the times are dates and the time of day is a separate column.
     told
-        The symbol of all rows, where no column holds it.
+        The symbol of all rows, if no column holds it.
     others
-        (name in what is written, name in the file) of the rest, in the order of the file.
+        (name in the output, name in the file) of the rest, in the file's order.
     with_symbol
-        Further columns that tell the symbol together with `symbol`.
+        Further columns that form the symbol together with `symbol`.
     """
 
     time: str
@@ -65,24 +65,24 @@ class FileColumns:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """All columns that tell the symbol; none where path or header do."""
+        """All columns that form the symbol; none if the path or header contains it."""
         return () if self.symbol is None else (self.symbol, *self.with_symbol)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the command line says of columns.
+    """The command line's options for columns.
 
     Attributes
     ----------
     roles
         (role, name in the files), sorted.
     header
-        Names of the columns of text files that have no line of names; empty where they have.
+        Column names for text files without a header; empty if they have one.
     wide
-        What the columns hold where each is a symbol; empty where they are not.
+        Name of the columns' values if each is a symbol; empty if not.
     encoding
-        Of text files, as Python names it.
+        Encoding of text files, by Python's name.
     """
 
     roles: tuple[tuple[str, str], ...] = ()
@@ -92,22 +92,22 @@ class Given:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Role to name in the files."""
+        """Names in the files by role."""
         return dict(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """What is written, of all files.
+    """The output columns of all files.
 
     Attributes
     ----------
     given
         From the command line.
     types
-        (name, type) of each column beside the time, sorted by name; the type as Arrow spells it.
+        (name, type) of each column except the time, sorted by name; types in Arrow's spelling.
     left_behind
-        (name in a file, why) of columns that are in none of what is written.
+        (name in a file, reason) of columns that are not written.
     """
 
     given: Given
@@ -128,16 +128,16 @@ def name_columns(
     names
         Columns of the file.
     given
-        Role to name, as on the command line.
+        Names by role, as on the command line.
     subject
         The file, for messages.
     told
-        The symbol that path or header tell; a column of it is then left alone.
+        The symbol in the path or header; a column of it is then ignored.
 
     Raises
     ------
     DataError
-        When a column that was named, a time, or a symbol is not there.
+        When a named column, a time, or a symbol is missing.
     """
     parts = _parts(names, given.get("symbol", ""))
     wanted = [(role, name) for role, name in given.items() if not parts or role != "symbol"]
@@ -154,9 +154,9 @@ def name_columns(
     naming = columns_by_name(names, roles, subject)
     if naming.raw_close is not None:
         raise DataError(
-            f"{subject}: --columns close={given.get('close')}: an import writes prices as they "
-            "stand. Leave it out, and set data.columns.close in the config of the run, which "
-            "adjusts open, high and low as well."
+            f"{subject}: --columns close={given.get('close')}: an import writes prices unchanged. "
+            "Omit it, and set data.columns.close in the run's config, which also adjusts open, "
+            "high and low."
         )
     own = dict(naming.own)
     times = [roles["time"]] if "time" in roles else list(TIME_COLUMNS)
@@ -178,23 +178,23 @@ def name_columns(
     if symbol is None and told is None:
         raise DataError(
             f"{subject}: no symbol column: looked for {', '.join(SYMBOL_KEYS[:4])} and the like; "
-            f"found {some_of(names)}. Name it (--columns symbol=NAME), or say where the path tells "
-            "it (--symbol-from-path '{symbol}.csv'), or what the columns hold if each is a symbol "
-            "(--wide NAME)."
+            f"found {some_of(names)}. Name it (--columns symbol=NAME), or give its place in the "
+            "path (--symbol-from-path '{symbol}.csv'), or name the values if each column is a "
+            "symbol (--wide NAME)."
         )
     clock = own.pop(TIME_OF_DAY, None)
     return FileColumns(time, symbol, clock, told, tuple(own.items()), tuple(further))
 
 
 def wide_symbols(names: Sequence[str], given: Given, subject: str) -> tuple[str, Mapping[str, str]]:
-    """Tell the time from the symbols, where each column beside the time is one.
+    """Separate the time from the symbols, if each other column is one.
 
     Returns
     -------
     time
         Name of its column.
     symbols
-        Symbol to the name of its column, in the order of the file.
+        Name of the column by symbol, in the file's order.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def wide_symbols(names: Sequence[str], given: Given, subject: str) -> tuple[str,
     if not symbols or len(symbols) < len(beside) or "" in symbols:
         raise DataError(
             f"{subject}: --wide {given.wide} takes each column beside {time!r} as a symbol, and "
-            f"found {some_of([repr(name) for name in beside])}. Give each a name of its own."
+            f"found {some_of([repr(name) for name in beside])}. Give each its own name."
         )
     return time, symbols
 
@@ -218,13 +218,13 @@ def _is_index(name: str) -> bool:
 
 
 def _parts(names: Sequence[str], symbol: str) -> tuple[str, ...]:
-    """Return the columns that tell a symbol together, none where one column does."""
+    """Return the columns that form a symbol together, none if a single column does."""
     parts = tuple(symbol.split(JOINS))
     return () if symbol in names or len(parts) < 2 else parts
 
 
 def _symbol(own: dict[str, str]) -> str | None:
-    """Take the symbol from columns by their names inside."""
+    """Take the symbol from columns by their internal names."""
     by_case = {inside.casefold(): inside for inside in own}
     found = next((by_case[key] for key in SYMBOL_KEYS if key in by_case), None)
     return None if found is None else own.pop(found)
@@ -233,15 +233,15 @@ def _symbol(own: dict[str, str]) -> str | None:
 def plan_columns(
     files: Sequence[tuple[str, FileColumns, Mapping[str, pa.DataType]]], given: Given
 ) -> ColumnPlan:
-    """Decide the columns of what is written, from those of some or all files.
+    """Decide the output columns, from those of some or all files.
 
-    Whole numbers stay whole where all files have whole ones, other numbers become float64, decimals
-    too; text, booleans and dates stay what they are.
+    Integers stay integers if all files have integers; other numbers, including decimals, become
+    float64; text, booleans and dates do not change.
 
     Parameters
     ----------
     files
-        (file, its columns, the types of these by their names in the file).
+        (file, its columns, their types by name in the file).
     given
         From the command line.
 
@@ -262,7 +262,7 @@ def plan_columns(
                     "number."
                 )
             if kind is None:
-                left[in_file] = f"{kinds[in_file]} is not a type that is read"
+                left[in_file] = f"{kinds[in_file]} is not a supported type"
             elif name in (TIME, *TIME_COLUMNS):
                 left[in_file] = "a second time"
             elif _is_index(in_file):
@@ -281,7 +281,7 @@ def plan_columns(
 
 
 def written_type(kind: pa.DataType) -> pa.DataType | None:
-    """Return the type that a column is written as, None for one that nothing can be done with."""
+    """Return the type in which a column is written, None if it cannot be used."""
     if pa.types.is_dictionary(kind):
         return written_type(kind.value_type)
     types = pa.types
@@ -308,7 +308,7 @@ def _wider(
         return pa.float64()
     raise DataError(
         f"column {name!r} is {kind} in {file} and {other} in {other_file}. Import them separately, "
-        "or make them agree."
+        "or convert one of them."
     )
 
 

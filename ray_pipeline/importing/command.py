@@ -1,4 +1,4 @@
-"""An import from beginning to end: look, plan, shuffle round by round, account for every row."""
+"""An import from beginning to end: inspect, plan, shuffle round by round, account for every row."""
 
 from __future__ import annotations
 
@@ -50,29 +50,29 @@ _MOST, _ENOUGH = 0.5, 20
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What a user chooses.
+    """The user's options.
 
     Attributes
     ----------
     interval
-        Bar interval of all rows, such as ``5m``.
+        Bar interval of all rows, e.g. ``5m``.
     columns
-        Role to the name of its column: time, time_of_day, symbol, open, high, low, close, volume.
-        Columns that tell the symbol together are joined by a plus.
+        Column names by role: time, time_of_day, symbol, open, high, low, close, volume. Columns
+        that form the symbol together are joined by a plus.
     header
-        Names of the columns of text files that have no line of names.
+        Column names for text files without a header.
     wide
-        What the columns hold where each beside the time is a symbol; None where they are not.
+        Name of the values if each column except the time is a symbol; None if not.
     symbol_from_path
-        Pattern of the paths below the source, which tell the symbol.
+        Pattern of the paths below the source, which contain the symbol.
     time_unit, time_format, time_zone, repeated_hour, missing_hour, trading_date
         As the keys of these names below ``data`` in a config.
     encoding
         Of text files.
     since
-        Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
+        Omit rows before this time, ISO 8601, in UTC unless it has another zone.
     address
-        Of the Ray cluster; None: as for a run.
+        Address of the Ray cluster; None: as for a run.
     source_options, out_options
         fsspec options of the stores that are not secrets.
     """
@@ -96,7 +96,7 @@ class ImportOptions:
 
     @property
     def given(self) -> Given:
-        """What is said of columns."""
+        """The options for columns."""
         return Given(
             tuple(sorted(self.columns.items())),
             tuple(self.header),
@@ -106,7 +106,7 @@ class ImportOptions:
 
     @property
     def how(self) -> tuple[str, ...]:
-        """The options that decide what a file's rows become, as on the command line."""
+        """The options that affect how a file's rows are read, as on the command line."""
         usual = ImportOptions(self.interval)
         names = (
             *("columns", "header", "wide", "symbol_from_path", "time_unit", "time_format"),
@@ -132,26 +132,26 @@ class ImportOptions:
         Raises
         ------
         ConfigError
-            When one of these cannot be.
+            When one of these is invalid.
         """
         try:
             ZoneInfo(self.time_zone or "UTC")
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ConfigError(
-                f"--time-zone {self.time_zone}: there is no such zone. Give an IANA name, such as "
+                f"--time-zone {self.time_zone}: there is no such zone. Give an IANA name like "
                 "America/New_York."
             ) from error
         if self.trading_date and parse_interval(self.interval).is_intraday:
             raise ConfigError(
                 f"--trading-date is for daily and longer bars; those of --interval {self.interval} "
-                "would all be at the same time of a day. Leave it out."
+                "would all get the same time of day. Omit it."
             )
         try:
             "".encode(self.encoding)
         except LookupError as error:
             raise ConfigError(
-                f"--encoding {self.encoding}: there is no such encoding; latin-1, cp1252 and "
-                "utf-16 are some."
+                f"--encoding {self.encoding}: there is no such encoding; examples are latin-1, "
+                "cp1252 and utf-16."
             ) from error
         problem = None if self.time_format is None else format_problem(self.time_format)
         if problem is not None:
@@ -167,16 +167,16 @@ class ImportOptions:
 
 
 def import_panel(source: str, out: str, options: ImportOptions, reporter: Reporter) -> Imported:
-    """Bring tables of many symbols into the layout of the project.
+    """Convert tables of many symbols to the project's layout.
 
-    Sources that were imported before, and have not changed since, are passed over. Of rows with
-    one symbol and time the one of the later source counts, and a new one for more than one that is
-    in the panel.
+    Sources that were imported before and have not changed since are skipped. Among rows with the
+    same symbol and time, the one from the later source counts, and a new one replaces one in the
+    panel.
 
     Raises
     ------
     ConfigError
-        When the options contradict each other, or `out` is not free for this.
+        When the options contradict each other, or `out` cannot be used.
     DiscoveryError
         When there is nothing to import.
     DataError
@@ -234,32 +234,32 @@ def import_panel(source: str, out: str, options: ImportOptions, reporter: Report
 
 
 def _require_same_options(ledger: Ledger, addresses: Sequence[str], options: ImportOptions) -> None:
-    """Refuse to read sources of the panel in another way: what they gave before would stay."""
+    """Refuse to read the panel's sources in another way: rows from before would stay."""
     for address in addresses:
         before = ledger.read_otherwise(address, options.how)
         if before is not None:
             raise ConfigError(
                 f"{address} was imported before with {before}, and now with "
-                f"{' '.join(options.how) or 'no such option'}: rows that it gave then would stay. "
-                "Import into a new folder, or with the same options."
+                f"{' '.join(options.how) or 'no such option'}: rows from then would stay. Import "
+                "into a new folder, or use the same options."
             )
 
 
 def _require_interval(times: SampledTimes, interval: str) -> None:
-    """Refuse an interval that rows do not follow each other by.
+    """Refuse an interval that differs from the distance between rows.
 
     Raises
     ------
     ConfigError
-        With the interval that most of them do.
+        With the most frequent interval.
     """
     step, share, n_steps = times.usual_step
     told = None if step is None or n_steps < _ENOUGH else interval_of(step)
     if told is None or share <= _MOST or parse_interval(interval).has_step(step or 0):
         return
     raise ConfigError(
-        f"--interval {interval}: {share:.0%} of the rows that were looked at follow the one before "
-        f"by {told}. Set --interval {told}."
+        f"--interval {interval}: {share:.0%} of the inspected rows follow the previous one by "
+        f"{told}. Set --interval {told}."
     )
 
 
@@ -284,7 +284,7 @@ def _require_apart(source: str, out: str, options: ImportOptions) -> None:
 def _look(
     fs: FileSystem, files: Sequence[SourceFile], given: Given, rules: TimeRules
 ) -> tuple[ColumnPlan, tuple[Extent, ...]]:
-    """Look at the columns, times and sizes of all files, several at a time."""
+    """Inspect the columns, times and sizes of all files, several at a time."""
     with ThreadPoolExecutor(_N_THREADS) as pool:
         looks = list(pool.map(lambda each: look_at(fs, each, given, rules), files))
     seen = [
@@ -304,7 +304,7 @@ def _job(
     plan: ColumnPlan,
     since: int | None,
 ) -> ImportJob:
-    """Say what a round does; buckets that it wrote before it was interrupted are finished."""
+    """Describe a round; buckets that it wrote before an interruption are finished."""
     n_buckets = n_buckets_for(extents)
     settings = [n_buckets, since, asdict(plan.given), plan.types, asdict(options.rules)]
     folder = f"{BOOKS}/round-{round_name(options.interval, files, settings)}"
@@ -328,7 +328,7 @@ def _job(
 def _run_round(
     job: ImportJob, extents: Sequence[Extent], done: Imported, reporter: Reporter
 ) -> None:
-    """Run a round and count what became of its rows; each of them has to be accounted for."""
+    """Run a round and count how its rows were used; each of them has to be accounted for."""
     chunks = chunks_of(extents)
     for bucket in sorted(job.finished):
         _count(record_of(job.out.read_document(marker_of(job.round_folder, bucket))), done)

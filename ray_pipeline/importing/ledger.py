@@ -1,4 +1,4 @@
-"""What an import has read already, and the rounds in which it reads the rest."""
+"""What an import has already read, and the rounds in which it reads the rest."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _ROUND_BYTES = 8 << 30
 
 @dataclass(slots=True)
 class Ledger:
-    """The sources that are in a panel, as they were when they were read.
+    """The sources in a panel, as of when they were read.
 
     Attributes
     ----------
     interval
         Of the panel.
     sources
-        Address to what was known of the file: size, version, the time from which on its rows
-        were read (None: all), how they were read, and the digest of a file on a disk.
+        What was known about each file, by address: size, version, the time from which its rows were
+        read (None: all), how they were read, and the digest of a file on a disk.
     """
 
     interval: str
@@ -38,12 +38,12 @@ class Ledger:
 
     @classmethod
     def read(cls, books: RunDirectory, interval: str) -> Ledger:
-        """Read a ledger; an empty one where nothing was imported yet.
+        """Read a ledger; an empty one if nothing was imported yet.
 
         Raises
         ------
         DamagedFileError
-            When it cannot be used, or is of a later version.
+            When it cannot be used, or comes from a later version.
         StorageError
             When the storage fails.
         """
@@ -60,7 +60,7 @@ class Ledger:
         return cls(interval, sources)
 
     def write(self, books: RunDirectory) -> None:
-        """Write it; ledgers of other intervals in the same panel stay."""
+        """Write it; the same panel's ledgers of other intervals stay."""
         others = {}
         if books.find_bytes(_LEDGER) is not None:
             others = books.read_document(_LEDGER)["sources"]
@@ -74,10 +74,10 @@ class Ledger:
         since_ns: int | None,
         digest: Callable[[SourceFile], str | None],
     ) -> bool:
-        """Whether a file, as it is now, has been imported from that time on.
+        """Whether a file in its current state has been imported from that time on.
 
-        One of another date and the same content, as of a copy, is the same: read again, its rows
-        would count for more than those that have corrected them since.
+        A file with another date and the same content, such as a copy, is the same: if it were read
+        again, its rows would override later corrections.
         """
         known, file = self.sources.get(address), source.file
         if known is None or known[0] != file.size_bytes:
@@ -90,7 +90,7 @@ class Ledger:
         return known[2] is None or (since_ns is not None and known[2] <= since_ns)
 
     def read_otherwise(self, address: str, how: Sequence[str]) -> str | None:
-        """Return how a file of the panel was read, where that was otherwise."""
+        """Return how a file of the panel was read, if that was different."""
         known = self.sources.get(address, [])
         before = list(known[3]) if len(known) > 3 else list(how)
         return None if before == list(how) else " ".join(before) or "no such option"
@@ -103,13 +103,13 @@ class Ledger:
         how: Sequence[str],
         digest: str | None,
     ) -> None:
-        """Note a file that is in the panel now."""
+        """Record a file that is now in the panel."""
         file = source.file
         self.sources[address] = [file.size_bytes, file.version, since_ns, list(how), digest]
 
 
 def local_digest(fs: FileSystem, source: SourceFile) -> str | None:
-    """Return the SHA-256 of a file on a disk; None in a store, whose versions tell the content."""
+    """Return the SHA-256 of a file on a disk; None in a store, whose versions identify it."""
     if not is_local(fs):
         return None
     with fs.open(source.file.path, "rb") as file:
@@ -119,7 +119,7 @@ def local_digest(fs: FileSystem, source: SourceFile) -> str | None:
 def rounds_of(
     files: Sequence[SourceFile], extents: Sequence[Extent], round_bytes: int = _ROUND_BYTES
 ) -> Iterator[tuple[tuple[SourceFile, ...], tuple[Extent, ...]]]:
-    """Cut the sources into rounds that each fit on the disks of the nodes, in their order."""
+    """Split the sources, in order, into rounds that each fit on the nodes' disks."""
     first, size = 0, 0
     for i, extent in enumerate(extents):
         n_bytes = sum(extent.groups)
@@ -132,7 +132,7 @@ def rounds_of(
 
 
 def round_name(interval: str, files: Sequence[SourceFile], settings: Any) -> str:
-    """Name a round by all that decides what it writes: an interrupted one is found again."""
+    """Name a round by everything that affects its output, to find an interrupted one again."""
     named = [[each.name, each.file.size_bytes, each.file.version, each.symbol] for each in files]
     text = canonical_json([interval, named, settings])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

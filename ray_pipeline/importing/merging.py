@@ -1,4 +1,4 @@
-"""Rows of one symbol and year put in the order of time, of equal times the newest. No I/O."""
+"""Rows of one symbol and year, merged in time order, the newest of equal times. No I/O."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["Merged", "merge_rows"]
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Rows of one file, and what became of those that were put together.
+    """Rows of one file, and counts of how they were merged.
 
     Attributes
     ----------
     table
-        Sorted by time, which is unique.
+        Sorted by unique time.
     n_repeated, n_contradicting
-        Rows of the sources that a later row of the sources with the same time has replaced, and
-        those of them that were not just as that one is.
+        Rows of the sources replaced by a later row of the sources with the same time, and how many
+        of them differed from it.
     n_replaced
-        Rows that were there before and were replaced by others.
+        Existing rows that were replaced by different ones.
     n_known
-        Rows that were there before and are in the sources again, just as they are.
+        Existing rows that are in the sources again, unchanged.
     """
 
     table: pa.Table
@@ -45,17 +45,17 @@ class Merged:
 
 
 def merge_rows(before: pa.Table | None, pieces: Sequence[pa.Table], schema: pa.Schema) -> Merged:
-    """Put rows together.
+    """Merge rows.
 
     Parameters
     ----------
     before
-        Rows that were written earlier, in the order of their unique times, or None.
+        Rows written earlier, ordered by their unique times, or None.
     pieces
-        New ones, in the order of the sources: a later row counts for more.
+        New rows, in the order of the sources: a later row takes precedence.
     schema
-        Of the result; a column that a piece lacks is null there, and whole numbers may become
-        fractions.
+        Schema of the result; a column that a piece lacks is null there, and integers may become
+        floats.
 
     """
     parts = [_fitted(piece, schema) for piece in pieces]
@@ -86,7 +86,7 @@ def merge_rows(before: pa.Table | None, pieces: Sequence[pa.Table], schema: pa.S
 
 
 def _next_last(is_last: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return for each row the place of the last one with the same time."""
+    """Return for each row the position of the last one with the same time."""
     places = np.flatnonzero(is_last)
     return np.asarray(places[np.searchsorted(places, np.arange(len(is_last)))])
 

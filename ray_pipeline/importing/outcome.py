@@ -1,4 +1,4 @@
-"""What an import has read, written and dropped, as people read it."""
+"""A summary for people of what an import read, wrote and dropped."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from ray_pipeline.wording import agreeing, plural, size_text, some_of
 
 __all__ = ["Imported", "outcome_lines"]
 
-_MANY_REPEATED = 0.2  # share of the rows; of one download after another some overlap
+_MANY_REPEATED = 0.2  # share of the rows; successive downloads overlap a little
 
 
 @dataclass(slots=True)
 class Imported:
-    """An import that is done.
+    """The result of an import.
 
     Attributes
     ----------
     source, out, interval
         Where from, where to, and the bar interval.
     n_files, n_known_files
-        Source files that were read, and those that had been read before, as they are.
+        Source files that were read, and unchanged ones that had been read before.
     source_bytes
-        Of the files that were read.
+        Bytes of the files that were read.
     passed_over
-        Files of the source that are not imported, by why.
+        Files of the source that are not imported, by reason.
     n_read
         Rows that were read.
     dropped
-        Rows that were left out, by why.
+        Rows that were left out, by reason.
     assumed
-        Rows of which something was assumed, by what.
+        Rows with an assumption, by assumption.
     written
-        What became of the others.
+        How the other rows were used.
     symbols
-        Symbols that came with these rows.
+        Symbols of these rows.
     plan
-        Columns, None where nothing was read.
+        Columns, None if nothing was read.
     panel_files, panel_bytes, panel_symbols
-        What the panel holds now of this interval.
+        The panel's current files of this interval.
     config
-        Path of the config that goes with it, and whether it was written now.
+        Path of the panel's config, and whether it was written now.
     seconds
-        That it took.
+        Duration.
     """
 
     source: str
@@ -111,18 +111,18 @@ class Imported:
 
     @property
     def n_added(self) -> int:
-        """Rows that the panel did not have."""
+        """Rows that are new in the panel."""
         each = self.written
         return each.n_rows - each.n_repeated - each.n_replaced - each.n_known
 
 
 def _told_apart(plan: ColumnPlan | None) -> str:
-    """Name the columns of text, which may tell symbols apart."""
+    """Name the text columns, which may distinguish symbols."""
     names = [] if plan is None else [name for name, kind in plan.types if kind == "string"]
     return f" (here perhaps {some_of(names, at_most=4)})" if names else ""
 
 
-_REPEATED = "the same symbol and time comes again later, and the last one counts"
+_REPEATED = "the same symbol and time occurs again later, and the last one counts"
 
 
 def _contradicting(n_rows: int) -> str:
@@ -130,7 +130,7 @@ def _contradicting(n_rows: int) -> str:
 
 
 def outcome_lines(done: Imported) -> Iterator[str]:
-    """Tell what was read, dropped and written, and what to do next."""
+    """Report what was read, dropped and written, and what to do next."""
     before = f" ({done.n_known_files:,} others were imported before)" * bool(done.n_known_files)
     yield (
         f"read     {done.n_read:,} rows of {plural(len(done.symbols), 'symbol')} from "
@@ -143,14 +143,14 @@ def outcome_lines(done: Imported) -> Iterator[str]:
     each = done.written
     for n_rows, why in (
         (each.n_repeated, _REPEATED + _contradicting(each.n_contradicting)),
-        (each.n_known, "the panel has them already, just as they are"),
+        (each.n_known, "the panel already has them, unchanged"),
     ):
         if n_rows:
             yield f"dropped  {plural(n_rows, 'row')}: {why}"
     if each.n_repeated > _MANY_REPEATED * done.n_read:
         yield (
-            "         if these are of several symbols, name the columns that tell them apart "
-            f"together: --columns symbol=item_id+store_id{_told_apart(done.plan)}"
+            "         if these belong to several symbols, name the columns that distinguish them: "
+            f"--columns symbol=item_id+store_id{_told_apart(done.plan)}"
         )
     for why, n_files in done.passed_over:
         yield f"left     {plural(n_files, 'file')}: {why}"

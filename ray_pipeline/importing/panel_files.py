@@ -1,4 +1,4 @@
-"""The files of the panel that an import writes into: its own, and none besides."""
+"""The files of the panel that an import writes: only its own."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _OWN = re.compile(r"interval=[^/]+/symbol=([^/]*)/year=-?\d+/part-0\.parquet")
 
 
 class PanelFiles(dict[str, int]):
-    """Name to bytes of each file of one interval."""
+    """Bytes of each file of one interval, by name."""
 
     @property
     def n_symbols(self) -> int:
-        """Number of symbols that have a file."""
+        """Number of symbols with a file."""
         return len({name.split("/")[1] for name in self})
 
 
 def panel_files(out: RunDirectory, interval: str) -> PanelFiles:
-    """List what is there of an interval.
+    """List the existing files of an interval.
 
     Raises
     ------
     ConfigError
-        When there are files that an import has not written: its rows would stand beside theirs.
+        When there are files that no import has written: rows would be mixed.
     StorageError
         When the storage fails.
     """

@@ -1,4 +1,4 @@
-"""A look at data that only an import can read, and the command that brings them into the layout."""
+"""Inspect data that only an import can read, and propose the import command."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class ImportProposal:
     command
         The command line.
     found, guesses
-        Sentences on the data, and on what is a guess.
+        Sentences about the data, and about guesses.
     open
-        What has to be said besides, as the import would; None where nothing has.
+        What else has to be given, in the import's words; None if nothing.
     """
 
     command: str
@@ -53,7 +53,7 @@ class ImportProposal:
 
 
 def propose_import(source: str) -> ImportProposal | None:
-    """Look at a few files and say how to import them; None where there is nothing to import.
+    """Inspect a few files and propose how to import them; None if there is nothing to import.
 
     Names are listed, and the first rows of some files are read.
 
@@ -75,7 +75,7 @@ def propose_import(source: str) -> ImportProposal | None:
     try:
         looks = _look(fs, files)
     except DataError as error:
-        # Where no column has the symbol, paths may have it.
+        # If no column has the symbol, paths may contain it.
         pattern = _pattern(files)
         if pattern is None:
             return _proposal(arguments, "I", found, guesses, str(error))
@@ -96,7 +96,7 @@ def propose_import(source: str) -> ImportProposal | None:
     step = times.usual_step[0]
     interval = None if step is None else interval_of(step)
     if interval is None:
-        return _proposal(arguments, "I", found, guesses, "the length of a bar cannot be told.")
+        return _proposal(arguments, "I", found, guesses, "the length of a bar is unknown.")
     guesses.append(f"--interval {interval}: the most frequent step between rows of a symbol")
     if interval.is_intraday and step is not None and looks[0].clock == "naive":
         zone = _zone(times, step, found, guesses)
@@ -116,7 +116,7 @@ def _proposal(
 
 
 def _folder_for(source: str) -> str:
-    """Name a folder beside the source, or here for one on a store."""
+    """Name a folder next to the source, or here if that is on a store."""
     base = posixpath.basename(source.rstrip("/")).partition(".")[0] or "data"
     if "://" in source:
         return f"{base}-panel"
@@ -124,10 +124,10 @@ def _folder_for(source: str) -> str:
 
 
 def _pattern(files: Sequence[SourceFile]) -> str | None:
-    """Return the pattern of paths that tell the symbol, None where they tell none."""
+    """Return the pattern of paths that contain the symbol, None if they do not."""
     suffixes = {_suffix(each.name) for each in files}
     if len({each.name.count("/") for each in files}) > 1:
-        return None  # files on several levels are of several kinds
+        return None  # files on several levels are of different kinds
     if (of_words := _pattern_of_words(files, suffixes)) is not None:
         return of_words
     levels: list[dict[str, None]] = []
@@ -148,8 +148,8 @@ def _pattern(files: Sequence[SourceFile]) -> str | None:
 def _pattern_of_words(files: Sequence[SourceFile], suffixes: Collection[str]) -> str | None:
     """Return the pattern of names such as ``BTCUSDT-5m-2024-01.zip``: one word is the symbol.
 
-    Words are the same in all names, or dates and numbers, or the symbol, which is the only one of
-    the rest that differs, or else the first.
+    Each word is the same in all names, or a date or number, or the symbol: the only other word that
+    differs, or else the first.
     """
     if "/" in files[0].name:
         return None
@@ -178,7 +178,7 @@ def _is_number_word(word: str) -> bool:
 
 
 def _suffix(name: str) -> str:
-    """Return the ending of a file's name: ``.csv.gz`` of ``A.csv.gz``."""
+    """Return the ending of a file's name: ``.csv.gz`` for ``A.csv.gz``."""
     stem, suffix = posixpath.splitext(name)
     inner = posixpath.splitext(stem)[1]
     return inner + suffix if inner.lower() in (".csv", ".tsv", ".txt") else suffix
@@ -191,7 +191,9 @@ def _look(fs: FileSystem, files: Sequence[SourceFile]) -> list[Look]:
 def _columns_of(look: Look) -> Iterator[str]:
     columns = look.columns
     at = columns.time if columns.clock is None else f"{columns.time} and {columns.clock}"
-    whose = f"symbol {JOINS.join(columns.symbols)}" if columns.told is None else "one symbol a file"
+    whose = (
+        f"symbol {JOINS.join(columns.symbols)}" if columns.told is None else "one symbol per file"
+    )
     yield f"time {at}, {whose}; beside it {some_of([name for name, _ in columns.others])}"
 
 
@@ -203,7 +205,7 @@ def _with_parts(
     arguments: list[str],
     guesses: list[str],
 ) -> SampledTimes:
-    """Find columns that tell rows of one symbol and time apart, and take them into the symbol."""
+    """Find columns that distinguish rows of one symbol and time, and add them to the symbol."""
     parts = [str(look.columns.symbol)]
     for _, name in look.columns.others:
         kind = look.kinds[name]
@@ -214,24 +216,24 @@ def _with_parts(
         symbol = JOINS.join(parts)
         try:
             found = sample_times(fs, files, Given((("symbol", symbol),)), _AS_THEY_ARE)
-        except DataError:  # a part that cannot be one
+        except DataError:  # a part that cannot belong to a symbol
             parts.pop()
             continue
         if found.repeated_share <= _FEW_REPEATED:
             arguments += ["--columns", f"symbol={symbol}"]
             guesses.append(
                 f"--columns symbol={symbol}: {times.repeated_share:.0%} of the rows have the "
-                f"{parts[0]} and the time of another, and these columns tell them apart"
+                f"{parts[0]} and the time of another, and these columns distinguish them"
             )
             return found
     return times
 
 
 def _zone(times: SampledTimes, step_ns: int, found: list[str], guesses: list[str]) -> str | None:
-    """Say whose clock times without a zone are, if their sessions tell."""
+    """Name the zone of times without one, if their sessions reveal it."""
     hours = find_hours(np.unique(np.concatenate(times.by_symbol)), step_ns)
     if hours is None:
-        found.append("times name no zone and are taken as UTC; --time-zone says otherwise")
+        found.append("times name no zone and are read as UTC; set --time-zone if that is wrong")
         return None
     if hours.is_local:
         guesses.append(

@@ -1,4 +1,4 @@
-"""Rows of source files as they are to be written: columns named, types made one, times in UTC."""
+"""Rows of source files in output form: columns named, types unified, times in UTC."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _BYTES_AT_ONCE = 48 << 20
 _TEXT_BLOCK_BYTES = 8 << 20
 _LOOK_BYTES = 1 << 20
 _TEXT_GROWTH = {None: 1, "gzip": 5, "zip": 5, "zstd": 6, "bz2": 7}
-"""Bytes of text, which is about what its numbers take in memory, to those of the file."""
+"""Ratio of the bytes of text, about what its numbers take in memory, to those of the file."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Rows that were read, those dropped by why, and those of buckets that are finished.
+    """Rows that were read, dropped (by reason), or belong to finished buckets.
 
-    `assumed` counts the rows of which something was assumed, by what.
+    `assumed` counts the rows with an assumption, by assumption.
     """
 
     n_read: int = 0
@@ -61,7 +61,7 @@ class Tally:
             self.dropped[why] = self.dropped.get(why, 0) + n_rows
 
     def add(self, other: Tally) -> None:
-        """Add the counts of another."""
+        """Add another's counts."""
         self.n_read += other.n_read
         self.n_finished += other.n_finished
         for why, n_rows in other.dropped.items():
@@ -72,7 +72,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ReadRows:
-    """Rows with their times as int64 nanoseconds in `TIME`, and the symbol of each."""
+    """Rows with their times as int64 nanoseconds in `TIME`, and their symbols."""
 
     table: pa.Table
     symbols: pa.DictionaryArray
@@ -80,7 +80,7 @@ class ReadRows:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a file is: its columns, their types by their names in it, its size, and its times."""
+    """A file's columns, their types by name in the file, its size, and its times."""
 
     columns: FileColumns
     kinds: Mapping[str, pa.DataType]
@@ -89,7 +89,7 @@ class Look:
 
 
 def look_at(fs: FileSystem, source: SourceFile, given: Given, rules: TimeRules) -> tuple[Look, ...]:
-    """Find out what a file is without reading it all; of several symbols side by side, of each.
+    """Inspect a file without reading it all; if symbols are side by side, once per symbol.
 
     Raises
     ------
@@ -144,7 +144,8 @@ def read_span(
     Raises
     ------
     DataError
-        When the file is damaged, or holds values that its columns cannot have; it is named.
+        When the file is damaged, or holds values that its columns cannot have; the message names
+        it.
     StorageError
         When the storage fails.
     """
@@ -194,7 +195,7 @@ def _parquet_pieces(
 def _of_parquet(
     names: Sequence[str], given: Given, source: SourceFile, uri: str
 ) -> tuple[FileColumns, ...]:
-    """Name the columns of a file, or those of each symbol where each column is one."""
+    """Name the columns of a file, or those of each symbol if each column is one."""
     if not given.wide:
         return (name_columns(names, given.columns, uri, told=source.symbol),)
     time, symbols = wide_symbols(names, given, uri)
@@ -233,7 +234,7 @@ def _by_block(
     batches: Sequence[pa.RecordBatch],
     blocks: Sequence[tuple[FileColumns, Mapping[str, str]]],
 ) -> Iterator[tuple[FileColumns, pa.Table]]:
-    """Give each symbol its own rows: of several side by side one may lack what others have."""
+    """Give each symbol its own rows: one of several may lack rows that others have."""
     whole = pa.Table.from_batches(batches)
     for columns, names in blocks:
         table = whole.select(list(names.values())).rename_columns(list(names))
@@ -294,7 +295,7 @@ def _clean(
 
 
 def _first_times(parquet: pq.ParquetFile, columns: FileColumns) -> FileTimes:
-    """Return times that tell what all of them are; of a type that tells, none are read."""
+    """Return times that show the form of all of them; none are read if the type shows it."""
     kind = parquet.schema_arrow.field(columns.time).type
     if pa.types.is_temporal(kind) and columns.clock is None:
         return FileTimes("", pa.chunked_array([], kind))
@@ -341,15 +342,15 @@ def _of_block(
     if block.symbol is not None and told not in (None, block.symbol):
         raise DataError(
             f"{uri}: its columns are of {some_of([str(each.symbol) for each in header.blocks])}, "
-            f"and --symbol-from-path reads {told}. Leave that out: the header tells."
+            f"and --symbol-from-path reads {told}. Omit that: the header has the symbol."
         )
     return name_columns(list(block.names), given.columns, uri, told=block.symbol or told)
 
 
 def _text_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type of a column of text for the plan.
+    """Return the type of a text file's column for the plan.
 
-    Whole numbers are float64: a later line may have a fraction where the first ones have none.
+    Integers become float64, because a later line may have a fraction.
     """
     written = written_type(kind)
     return pa.float64() if written is not None and pa.types.is_integer(written) else kind
@@ -368,7 +369,7 @@ def _file(fs: FileSystem, source: SourceFile) -> Iterator[Source]:
 
 @contextmanager
 def _naming(uri: str) -> Iterator[None]:
-    """Name the file in what Arrow and the reading of times complain about."""
+    """Name the file in errors of Arrow and of reading times."""
     try:
         yield
     except StorageError:
@@ -393,7 +394,7 @@ def _filtered(symbols: pa.DictionaryArray, mask: pa.ChunkedArray | pa.Array) -> 
 
 
 def column_type(name: str) -> pa.DataType:
-    """Return the type that a plan spells."""
+    """Return the type from its spelling in a plan."""
     if name.startswith("timestamp"):
         zone = name.partition("tz=")[2].rstrip("]")
         return pa.timestamp("ns", zone or None)

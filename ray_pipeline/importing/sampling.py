@@ -1,4 +1,4 @@
-"""Times of some rows of the sources: how far apart bars are, before anything is written."""
+"""A sample of the sources' times: the distance between bars, before anything is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ray_pipeline.storage import FileSystem
 __all__ = ["SampledTimes", "interval_of", "sample_times", "spread"]
 
 _N_PLACES = 4
-"""Places in the order of the files where some in a row are read: of day files, days that follow."""
+"""Positions in the order of files at which some consecutive files are read, such as consecutive
+days."""
 
 _N_IN_A_ROW = 3
 _N_SYMBOLS = 50
@@ -29,7 +30,7 @@ _NS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class SampledTimes:
-    """Times of a few symbols, of each sorted and once; and which share of rows came again."""
+    """Sorted, unique times of a few symbols; and the share of repeated rows."""
 
     by_symbol: tuple[NDArray[np.int64], ...]
     repeated_share: float
@@ -38,7 +39,7 @@ class SampledTimes:
     def usual_step(self) -> tuple[int | None, float, int]:
         """Return the most frequent step in nanoseconds, its share, and how many steps there are.
 
-        Of equally frequent ones it is the smallest.
+        Of equally frequent ones, the smallest.
         """
         counts: Counter[int] = Counter()
         for times in self.by_symbol:
@@ -50,7 +51,7 @@ class SampledTimes:
 
 
 def spread(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """Return some files in a row at some places, in their order."""
+    """Return some consecutive files at some positions, in order."""
     starts = np.linspace(0, max(0, len(files) - _N_IN_A_ROW), _N_PLACES).round().astype(int)
     places = {int(start) + i for start in starts for i in range(_N_IN_A_ROW)}
     return [files[place] for place in sorted(places) if place < len(files)]
@@ -76,7 +77,7 @@ def sample_times(
 
 
 def interval_of(step_ns: int) -> Interval | None:
-    """Return the length of bars that are so far apart."""
+    """Return the length of bars at this distance."""
     for months in (1, 3, 12):
         found = Interval(months, "mo")
         if found.has_step(step_ns):

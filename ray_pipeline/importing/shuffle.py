@@ -1,4 +1,4 @@
-"""The shuffle of an import: Ray Data moves fragments from chunks to buckets, out of core."""
+"""The shuffle of an import: Ray Data moves fragments from chunks to buckets, spilling to disk."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from ray_pipeline.importing.tasks import ImportJob, cut_chunk, finish_bucket
 __all__ = ["ray_for_import", "shuffled"]
 
 _OBJECT_STORE_BYTES = 768 << 20
-"""Of a Ray of our own. What does not fit is spilled to disk, so that an import of any size takes no
-more memory than this, two workers and Ray itself, some 3 GB together."""
+"""Object store memory of our own Ray. The rest is spilled to disk, so an import of any size
+takes no more memory than this, two workers and Ray itself: about 3 GB together."""
 
 _INPUT_BATCH_BYTES = 32 << 20
-"""Fragments that one task of the shuffle sends on; Ray Data's default of 1 GiB would hold as much
-in a worker."""
+"""Bytes of fragments that one task of the shuffle sends; with Ray Data's default of 1 GiB, a
+worker would hold as much."""
 
 
 @contextmanager
 def ray_for_import(address: str | None, say: Callable[[str], None]) -> Iterator[None]:
-    """Join a Ray or start one of our own, and leave or end it afterwards.
+    """Join or start a Ray, and leave or stop it afterwards.
 
     Raises
     ------
     ConfigError
         When Ray Data cannot be imported: it needs pandas.
     ExecutionError
-        When no Ray can be had.
+        When Ray is not available.
     """
     try:
         import ray.data  # noqa: F401
@@ -58,18 +58,18 @@ def ray_for_import(address: str | None, say: Callable[[str], None]) -> Iterator[
 
 
 def shuffled(job: ImportJob, chunks: Sequence[Chunk]) -> Iterator[dict[str, Any]]:
-    """Read all chunks, write all buckets, and yield the reports as they come.
+    """Read all chunks, write all buckets, and yield the reports as they arrive.
 
     Raises
     ------
     RayPipelineError
-        What a task raised; an `ExecutionError` where Ray itself failed.
+        The error that a task raised; an `ExecutionError` if Ray itself failed.
     """
     from ray.data import DataContext
     from ray.data.context import ShuffleStrategy
 
     context = DataContext.get_current()
-    # The second version is a reduce task per partition, with no actors that hold memory.
+    # The second version uses a reduce task per partition, without actors that hold memory.
     strategy = getattr(ShuffleStrategy, "SHUFFLE_V2", ShuffleStrategy.HASH_SHUFFLE)
     settings = {
         "shuffle_strategy": strategy,
@@ -83,7 +83,7 @@ def shuffled(job: ImportJob, chunks: Sequence[Chunk]) -> Iterator[dict[str, Any]
     before = {name: getattr(context, name) for name in settings if hasattr(context, name)}
     for name in before:
         setattr(context, name, settings[name])
-    # It logs a traceback of what is raised here all the same.
+    # It still logs a traceback of what is raised here.
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
         yield from _reports(job, chunks)
@@ -134,10 +134,10 @@ def _finish(batch: pa.Table, shared: Any) -> Iterator[pa.Table]:
 
 
 def _got(reference: Any) -> Any:
-    """Return what the driver shared.
+    """Return the value that the driver shared.
 
-    Ray Data tries a task again without end where Ray itself failed in it; where this worker cannot
-    read what the driver wrote, no other try will help.
+    Ray Data retries a task endlessly if Ray itself failed in it; if this worker cannot read what
+    the driver wrote, retries do not help.
     """
     try:
         return ray.get(reference)
@@ -149,17 +149,17 @@ def _got(reference: Any) -> Any:
 
 
 def _ours(error: BaseException) -> RayPipelineError:
-    """Return the error of ours that is behind one of Ray's, or say what Ray said."""
+    """Return our error behind one of Ray's, or report Ray's."""
     seen: BaseException | None = error
     while seen is not None:
         # Ray's own has the worker's traceback in its text, and the error itself as its cause.
         cause = getattr(seen, "cause", None) or seen.__cause__
         if isinstance(seen, RayPipelineError) and not isinstance(seen, ray.exceptions.RayError):
-            # Ray Data adds how it could be tried again.
+            # Ray Data adds how to retry.
             return type(seen)(str(seen).partition("\nFailed to apply UDF")[0])
         seen = cause
     text = " ".join(str(error).split())
     return ExecutionError(
-        f"Ray could not finish the import ({type(error).__name__}: {text}). What is written is "
-        "whole: the same command continues from here."
+        f"Ray could not finish the import ({type(error).__name__}: {text}). Everything written is "
+        "complete: the same command continues from here."
     )

@@ -1,4 +1,4 @@
-"""The files of an import: what is there, of what form, and which symbol their paths tell."""
+"""The files of an import: their forms, and the symbols in their paths."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMS: dict[str, Form] = {
     ".tab": "tsv",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".zip": "zip"}
-"""Endings of compressed text, with Arrow's name of the codec; an archive has to hold one file."""
+"""Endings of compressed text, with Arrow's name of the codec; an archive must contain one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class SourceFile:
     codec
         Of compressed text, else None.
     symbol
-        Of all its rows, where its path tells, else None.
+        The symbol of all its rows if the path contains it, else None.
     """
 
     name: str
@@ -58,14 +58,14 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What lies below a source: the files to import, and those that are passed over, by why."""
+    """The files below a source: those to import, and those skipped, by reason."""
 
     files: tuple[SourceFile, ...]
     passed_over: tuple[tuple[str, int], ...]
 
 
 def form_of(name: str) -> tuple[Form, str | None] | None:
-    """Return the form of a file and its codec, by its name; None where it is none of ours.
+    """Return the form of a file and its codec, from its name; None if not supported.
 
     >>> form_of("2024-01-02.csv.gz"), form_of("a.PARQUET"), form_of("notes.md")
     (('csv', 'gzip'), ('parquet', None), None)
@@ -74,7 +74,7 @@ def form_of(name: str) -> tuple[Form, str | None] | None:
     codec = COMPRESSIONS.get(suffix)
     if codec is not None:
         suffix = posixpath.splitext(stem)[1]
-    # An archive is called like its file, with or without the ending of that.
+    # An archive is named like its file, with or without that file's ending.
     form = _FORMS.get(suffix, "csv" if codec == "zip" else None)
     if form is None or (form == "parquet" and codec is not None):
         return None
@@ -91,15 +91,14 @@ def find_sources(
     fs, path
         A folder, or one file.
     pattern
-        What paths below the folder tell, or None.
+        Pattern of the paths below the folder, or None.
     interval
-        Pass over files whose paths name another one; None: none of them.
+        Skip files whose paths name another one; None: skip none.
 
     Raises
     ------
     DiscoveryError
-        When there is nothing to import, or paths tell that files of one symbol are of several
-        things.
+        When there is nothing to import, or files of one symbol differ in another field of the path.
     StorageError
         When the source cannot be listed.
     """
@@ -152,9 +151,9 @@ def _sort(
 def _several(symbol: str, names: Sequence[str], pattern: LayoutPattern) -> str:
     return (
         f"{names[0]} and {names[1]} are both of symbol {symbol} by --symbol-from-path "
-        f"{pattern.text}, and differ in another field: they may be two things, and would be mixed. "
-        "Write that field as it is in the files that you mean, one import into a folder of its own "
-        "for each; or, where it makes no difference, as *."
+        f"{pattern.text}, and differ in another field: they may be two different things, and would "
+        "be mixed. Write out that field for the files that you mean, with a separate import into "
+        "its own folder for each; or write * if it makes no difference."
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows of many symbols cut into what belongs to one symbol and year, by hash. No I/O."""
+"""Split rows of many symbols by symbol and year, into hash buckets. No I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ray_pipeline.importing.columns import TIME
 __all__ = ["FRAGMENTS", "Key", "bucket_of", "fragments_of", "pieces_of"]
 
 Key = tuple[str, int]
-"""A symbol and a year: what one file holds."""
+"""A symbol and a year, which make up one file."""
 
 FRAGMENTS = pa.schema(
     [
@@ -27,21 +27,20 @@ FRAGMENTS = pa.schema(
         ("rows", pa.large_binary()),
     ]
 )
-"""What is shuffled: of one part of one chunk, all that goes into one bucket.
+"""The unit of the shuffle: everything from one part of one chunk that goes into one bucket.
 
-`head` says which keys it holds and how many rows of each; `rows` are these rows as an Arrow stream,
-key by key, each in the order of the source. A shuffle that moves such fragments instead of rows
-touches no row.
+`head` has its keys and their numbers of rows; `rows` has these rows as an Arrow stream, key by key,
+each in the order of the source. A shuffle that moves such fragments never touches single rows.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """Rows by key: the keys that there are, and the row numbers of each, one key after another."""
+    """Rows by key: the existing keys, and the row numbers of each, one key after another."""
 
     keys: list[Key]
     counts: list[int]
-    order: NDArray[np.int64] | None  # None: the rows are in order already
+    order: NDArray[np.int64] | None  # None: the rows are already in order
 
 
 def bucket_of(key: Key, n_buckets: int) -> int:
@@ -52,7 +51,7 @@ def bucket_of(key: Key, n_buckets: int) -> int:
 def fragments_of(
     table: pa.Table, symbols: pa.DictionaryArray, chunk: int, part: int, n_buckets: int
 ) -> pa.Table:
-    """Cut a table into fragments.
+    """Split a table into fragments.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ def fragments_of(
     symbols
         (n_rows,) The symbol of each row, without nulls.
     chunk, part
-        Where in the order of the sources these rows come.
+        Position of these rows in the order of the sources.
     n_buckets
         Number of buckets of the whole import.
 
@@ -127,7 +126,7 @@ def _by_bucket(symbols: pa.DictionaryArray, time_ns: NDArray[np.int64], n_bucket
     rank = np.empty(len(counts), dtype=np.uint16 if len(placed) < 2**16 else np.int64)
     rank[there[placed]] = np.arange(len(placed))
     ranks = rank[dense]
-    # Of 16 bits they are sorted by counting, in a tenth of the time.
+    # 16-bit values are sorted by counting, in a tenth of the time.
     is_sorted = bool((ranks[1:] >= ranks[:-1]).all())
     return _Keys(
         [keys[i] for i in placed],
@@ -137,7 +136,7 @@ def _by_bucket(symbols: pa.DictionaryArray, time_ns: NDArray[np.int64], n_bucket
 
 
 def _taken(table: pa.Table, order: NDArray[np.int64]) -> pa.Table:
-    """Take rows in an order: by NumPy where a column is plain numbers, which is twice as fast."""
+    """Take rows in an order, with NumPy if a column has plain numbers, which is twice as fast."""
     columns = []
     for column in table.columns:
         if (

@@ -1,4 +1,4 @@
-"""The symbol of each row: from a column, from several that tell it together, or from the path."""
+"""The symbol of each row: from a column, from several columns together, or from the path."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["with_symbols"]
 def with_symbols(
     table: pa.Table, columns: FileColumns, uri: str
 ) -> tuple[pa.Table, pa.DictionaryArray]:
-    """Return the rows that have a symbol, and theirs.
+    """Return the rows with a symbol, and their symbols.
 
-    Columns that tell it together are joined by a plus: ``HOBBIES_1_001+CA_1``.
+    Several columns are joined by a plus: ``HOBBIES_1_001+CA_1``.
 
     Raises
     ------
     DataError
-        When a column is neither text nor whole numbers, or one of several has a plus in it.
+        When a column is neither text nor whole numbers, or one of several contains a plus.
     """
     if columns.symbol is None:
         codes = pa.array(np.zeros(table.num_rows, dtype=np.int32))
@@ -57,7 +57,7 @@ def _joined(table: pa.Table, columns: FileColumns, uri: str) -> pa.ChunkedArray:
     for name, part in zip(columns.symbols, parts, strict=True):
         if pc.any(pc.match_substring(part, JOINS), min_count=0).as_py():
             raise DataError(
-                f"{uri}: column {name!r} has a {JOINS!r} in it, by which the parts of a symbol are "
-                "joined: two symbols could become one. Give it other names."
+                f"{uri}: column {name!r} has a {JOINS!r} in it, which joins the parts of a symbol: "
+                "two symbols could become one. Rename these values."
             )
     return pc.binary_join_element_wise(*parts, JOINS)

@@ -1,4 +1,4 @@
-"""What the workers of an import do: read and cut chunks, put together and write buckets."""
+"""The workers' tasks in an import: read and split chunks, merge and write buckets."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["REPORTS", "ImportJob", "cut_chunk", "finish_bucket", "marker_of", "r
 REPORTS = pa.schema([("report", pa.string())])
 
 _TALLY_BUCKET = -1
-"""Of a fragment that holds no rows, but the counts of a chunk."""
+"""Key of a fragment without rows that holds a chunk's counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportJob:
-    """What every task of one round has to know.
+    """What every task of one round needs to know.
 
     Attributes
     ----------
@@ -44,19 +44,19 @@ class ImportJob:
     files
         The sources of this round, in order.
     plan
-        Columns of what is written.
+        Columns of the output.
     rules
         How times are read.
     n_buckets
-        Buckets that symbols and years are spread over.
+        Number of buckets for symbols and years.
     finished
         Buckets that an earlier, interrupted round has written.
     existing
-        Names of the panel's files that were there when the round began.
+        Names of the panel's files that existed when the round began.
     since_ns
         Rows before this time are dropped; None: none.
     round_folder
-        Where, below `out`, buckets are recorded.
+        Where buckets are recorded, below `out`.
     """
 
     source: str
@@ -74,7 +74,7 @@ class ImportJob:
 
 
 def cut_chunk(job: ImportJob, chunk: Chunk) -> Iterator[pa.Table]:
-    """Read a chunk and yield its fragments, then one that has its counts."""
+    """Read a chunk and yield its fragments, then one with its counts."""
     fs = _filesystem(job.source, json.dumps(dict(job.source_options), sort_keys=True))
     tally, part = Tally(), 0
     for span in chunk.spans:
@@ -90,7 +90,7 @@ def cut_chunk(job: ImportJob, chunk: Chunk) -> Iterator[pa.Table]:
 
 
 def finish_bucket(job: ImportJob, fragments: pa.Table) -> Iterator[pa.Table]:
-    """Write the buckets of some fragments, and yield what became of each, as JSON.
+    """Write the buckets of some fragments, and yield the result of each, as JSON.
 
     All fragments of a bucket have to be here.
     """
@@ -133,7 +133,7 @@ def record_of(document: Mapping[str, Any]) -> BucketReport | Tally:
 
 
 def _unfinished(fragments: pa.Table, finished: frozenset[int], tally: Tally) -> pa.Table:
-    """Leave out, and count, what goes into buckets that are written."""
+    """Drop, and count, rows of buckets that are already written."""
     is_done = pc.is_in(fragments["bucket"], pa.array(sorted(finished), pa.int32()))
     for head in fragments.filter(is_done)["head"].to_pylist():
         tally.n_finished += sum(n_rows for _, _, n_rows in json.loads(head))

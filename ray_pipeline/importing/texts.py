@@ -1,4 +1,4 @@
-"""Tables that are text: what their first lines tell, and their rows by Arrow's own reader."""
+"""Text tables: their first lines, and their rows through Arrow's reader."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class ColumnBlock:
     Attributes
     ----------
     symbol
-        What the header says, or None where it says nothing.
+        The symbol in the header, or None.
     names
-        Name of each column to its name as it is read.
+        Name as read, by column name.
     """
 
     symbol: str | None
@@ -50,18 +50,18 @@ class ColumnBlock:
 
 @dataclass(frozen=True, slots=True)
 class TextHeader:
-    """What the first lines of a file say.
+    """The information in a file's first lines.
 
     Attributes
     ----------
     delimiter, decimal_point, encoding
-        How values are written.
+        The format of values.
     names
-        Names of the columns as they are read, each once.
+        Unique names of the columns as read.
     n_lines
-        Lines above the rows.
+        Number of lines above the rows.
     blocks
-        One for each symbol that the header names, else one.
+        One for each symbol in the header, or a single one.
     """
 
     delimiter: str
@@ -75,15 +75,16 @@ class TextHeader:
 def read_header(opened: Source, source: SourceFile, given: Given) -> TextHeader:
     """Read the first lines of a text file.
 
-    Beside one line of names these are known: the two lines of column tuples and one of the index
-    that pandas writes (as yfinance's downloads are saved), and Binance's files, which have none.
+    In addition to a single header line, these are supported: the two lines of column tuples and one
+    of the index that pandas writes (as in saved yfinance downloads), and Binance's files, which
+    have no header.
 
     Parameters
     ----------
     opened, source
         The file.
     given
-        Names of the columns of files without a line of names, and the encoding.
+        Column names for files without a header, and the encoding.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def text_reader(
     block_bytes: int,
     types: Mapping[str, pa.DataType],
 ) -> pacsv.CSVStreamingReader:
-    """Read the rows of a text file; of some columns alone where their types are given."""
+    """Read the rows of a text file; only some columns if their types are given."""
     return pacsv.open_csv(
         _decompressed(opened, source),
         read_options=pacsv.ReadOptions(
@@ -164,7 +165,7 @@ def _only_member(opened: Source) -> IO[bytes]:
 
 
 def _delimiter(line: str, source: SourceFile) -> str:
-    """Tell the delimiter: the comma where the line has one, else the most frequent other."""
+    """Detect the delimiter: a comma if the line has one, else the most frequent other."""
     if source.form == "tsv":
         return "\t"
     other = max(_DELIMITERS, key=line.count)
@@ -172,19 +173,19 @@ def _delimiter(line: str, source: SourceFile) -> str:
 
 
 def _decoded(head: bytes, encoding: str) -> str:
-    """Decode the first bytes of a file, of which the last character may be cut."""
+    """Decode the first bytes of a file, whose last character may be incomplete."""
     decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
     try:
         return decoder.decode(head)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"it is not in the encoding {encoding}. Say which it is: --encoding cp1252 (of "
+            f"it is not in the encoding {encoding}. Give the right one: --encoding cp1252 (of "
             "Windows), or latin-1."
         ) from error
 
 
 def _likely_names(values: Sequence[str]) -> list[str]:
-    """Guess names of the values of a line, for a message; those that are left get a number."""
+    """Guess names for the values of a line, for a message; the remaining ones get a number."""
     known = ["time", *BAR_FIELDS]
     if len(values) > 1 and ":" in values[1] and ":" not in values[0]:
         known = ["date", "time", *BAR_FIELDS]
@@ -206,7 +207,7 @@ def _require_distinct(names: Sequence[str]) -> None:
 
 
 def _of_names(plain: TextHeader, names: Sequence[str], first: Sequence[str]) -> TextHeader:
-    """Name the columns of a file by one line."""
+    """Name the columns of a file from one header line."""
     if len(names) != len(first):
         raise DataError(
             f"--header names {plural(len(names), 'column')}, and the first line has "
@@ -219,7 +220,7 @@ def _of_names(plain: TextHeader, names: Sequence[str], first: Sequence[str]) -> 
 
 
 def _is_of_tuples(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell two levels of names over the name of the index, as pandas writes column tuples."""
+    """Detect two levels of names above the name of the index, as pandas writes column tuples."""
     fields, others, index = rows[:3]
     return (
         len(fields) == len(others) == len(index) > 1

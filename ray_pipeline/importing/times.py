@@ -1,4 +1,4 @@
-"""The times of rows of many symbols, by the rules that a run reads times by. No I/O."""
+"""The times of rows of many symbols, by the same rules as in a run. No I/O."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class ReadTimes:
     Attributes
     ----------
     time_ns
-        int64 (n_there,): those of the rows that have one.
+        int64 (n_there,): those of the rows with a time.
     rows
-        Which rows these are, None for all.
+        The indices of these rows, None for all.
     assumed
-        What was assumed, as sentences.
+        Assumptions, as sentences.
     """
 
     time_ns: NDArray[np.int64]
@@ -53,19 +53,19 @@ def read_times(file: FileTimes, name: str, rules: TimeRules, *, one_symbol: bool
     Parameters
     ----------
     file
-        The column as it is in the file.
+        The raw column of the file.
     name
         Of the column, for messages.
     rules
-        What the command line says of times.
+        The command line's rules for times.
     one_symbol
-        Whether all rows are of one symbol, so that their order tells which is which in an hour that
-        comes twice.
+        Whether all rows belong to one symbol, so that their order decides in an hour that occurs
+        twice.
 
     Raises
     ------
     DataError
-        When the times cannot be read, or cannot be those of bars.
+        When the times cannot be read, or cannot belong to bars.
     """
     by_order = rules.repeated_hour == "rows" and not one_symbol
     used = replace(rules, repeated_hour="first") if by_order else rules
@@ -80,9 +80,9 @@ def read_times(file: FileTimes, name: str, rules: TimeRules, *, one_symbol: bool
 
 
 def clock_of(file: FileTimes, rules: TimeRules, name: str) -> Clock | None:
-    """Tell whether times are instants, clock times, or dates; None where there is no row to tell.
+    """Tell whether times are instants, clock times, or dates; None without rows.
 
-    A type that tells needs none; of others the first rows are read.
+    Some types show it; for others, the first rows are read.
     """
     column = file.column
     if file.clock is not None and len(column):
@@ -98,12 +98,12 @@ def clock_of(file: FileTimes, rules: TimeRules, name: str) -> Clock | None:
 
 
 def require_one_clock(clocks: Iterable[tuple[str, Clock | None]], rules: TimeRules) -> None:
-    """Refuse files of which some have instants, and others clock times of no zone or dates.
+    """Refuse files if some have instants, and others clock times without a zone or dates.
 
     Parameters
     ----------
     clocks
-        (file, what it has).
+        (file, form of its times).
 
     Raises
     ------
@@ -120,17 +120,17 @@ def require_one_clock(clocks: Iterable[tuple[str, Clock | None]], rules: TimeRul
         raise DataError(
             f"The times in {first['naive']} have no zone, and those in {first['aware']} are "
             "instants. Set --time-zone to the zone of the first, such as America/New_York; daily "
-            "bars stamped at midnights want --trading-date."
+            "bars stamped at midnight need --trading-date."
         )
     if {"aware", "date"} <= first.keys():
         raise DataError(
             f"The times in {first['date']} are dates, and those in {first['aware']} are instants. "
-            "Of daily bars --trading-date makes dates of all of them; else rewrite one."
+            "For daily bars, --trading-date turns all of them into dates; otherwise rewrite one."
         )
 
 
 def as_options(text: str) -> str:
-    """Name options of the command line where a message names keys of a config."""
+    """Replace config keys in a message by command-line options."""
     names: Mapping[str, str] = _OPTIONS
     for key, option in names.items():
         text = text.replace(key, option)

@@ -1,4 +1,4 @@
-"""Buckets written: a file per symbol and year, merged with what is there, then a record of it."""
+"""Writing buckets: a file per symbol and year, merged with existing rows, then a record."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ __all__ = ["BucketReport", "Written", "file_name", "write_bucket"]
 _ROW_GROUP_ROWS = 1 << 18
 _N_SAMPLED = 1024
 _N_WRITING = 8
-"""Files on their way at a time: a disk syncs, and a store answers, while others are made."""
+"""Files in flight at a time: others are prepared while a disk syncs or a store answers."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What became of rows: counts that add up over buckets.
+    """How rows were used: counts that add up over buckets.
 
     Attributes
     ----------
     n_rows
-        Rows of the sources that came to the files.
+        Rows of the sources that reached the files.
     n_repeated, n_contradicting, n_replaced, n_known
         As `Merged` counts them.
     n_files, n_bytes
-        Files that were written; one that holds the same already is left alone.
+        Files that were written; a file with the same content is left alone.
     n_unchanged
         Files that were left alone.
     """
@@ -62,7 +62,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class BucketReport:
-    """A bucket that is whole: its counts, and the symbols that have rows in it."""
+    """A finished bucket: its counts, and its symbols."""
 
     bucket: int
     written: Written
@@ -78,7 +78,7 @@ class BucketReport:
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> BucketReport:
-        """Read what `document` gave."""
+        """Rebuild it from what `document` returned."""
         return cls(document["bucket"], Written(**document["written"]), tuple(document["symbols"]))
 
 
@@ -107,16 +107,16 @@ def write_bucket(
     out
         Root of the panel.
     pieces
-        Rows by key, those of one key in the order of the sources.
+        Rows by key, in the order of the sources within a key.
     existing
-        Names of files that are there, or may be.
+        Names of files that exist, or may exist.
     types
-        (name, type) of the columns beside the time.
+        (name, type) of the columns except the time.
 
     Raises
     ------
     DataError
-        When a file that is there has other types of columns.
+        When an existing file has columns of other types.
     StorageError
         When the storage fails.
     """
@@ -148,7 +148,7 @@ def _merged_file(
     existing: frozenset[str],
     types: Sequence[tuple[str, pa.DataType]],
 ) -> tuple[Written, bytes | None]:
-    """Return what became of the rows of one file, and its content unless it stays as it is."""
+    """Return how the rows of one file were used, and its content if it changes."""
     before = _before(out, name) if name in existing else None
     try:
         merged = merge_rows(before, pieces, _schema(types, before))
@@ -171,7 +171,7 @@ def _merged_file(
 
 
 def _require_apart(table: pa.Table, interval: Interval) -> None:
-    """Refuse two daily or longer bars that lie within one, as of downloads by two clocks.
+    """Refuse two daily or longer bars that lie within one, as after downloads on two clocks.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _require_apart(table: pa.Table, interval: Interval) -> None:
         return
     first, second = (iso_time(int(time_ns[close[0] + i]))[:16] for i in (0, 1))
     raise DataError(
-        f"bars of {interval} at {first} and {second} lie within one: they are of one day by two "
+        f"bars of {interval} at {first} and {second} lie within one: they are the same day on two "
         "clocks, as dates and as midnights of an exchange. Import all of them with --trading-date, "
         "into a new folder."
     )
@@ -198,7 +198,7 @@ def _before(out: RunDirectory, name: str) -> pa.Table:
 
 
 def _schema(types: Sequence[tuple[str, pa.DataType]], before: pa.Table | None) -> pa.Schema:
-    """Return the schema of a file: the columns of the sources, and those it had before."""
+    """Return the schema of a file: the columns of the sources, and its existing ones."""
     joint = dict(types)
     if before is not None:
         for field in before.schema:
@@ -210,7 +210,7 @@ def _schema(types: Sequence[tuple[str, pa.DataType]], before: pa.Table | None) -
             if not {now, field.type} <= {pa.int64(), pa.float32(), pa.float64()}:
                 raise DataError(
                     f"column {field.name!r} was {field.type} before and is {now} now. Import into "
-                    "another folder, or make them agree."
+                    "another folder, or convert one of them."
                 )
             joint[field.name] = pa.float64()
     return pa.schema([(TIME, pa.int64()), *sorted(joint.items())])
@@ -234,7 +234,7 @@ def _content(table: pa.Table) -> bytes:
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
-    """Whether a dictionary makes a column smaller: rounded numbers and text, told from a sample."""
+    """Whether a dictionary shrinks a column, judged from a sample: rounded numbers and text."""
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         return not pa.types.is_boolean(column.type)
     step = -(-len(column) // _N_SAMPLED)

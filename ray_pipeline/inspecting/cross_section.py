@@ -1,4 +1,4 @@
-"""Both passes over a batch, as units of work."""
+"""Both passes over a batch for cross-sectional columns, as units of work."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 64 * 2**20
-"""Columns of a block, those read and those computed. A worker holds up to four times as much
-while it works on one."""
+"""Columns of a block, both read and computed. A worker holds up to four times as much while it
+works on one."""
 
 _SYMBOLS_PER_FILE = 16
-"""A file names every column of every row group at its end, and whoever reads one symbol reads
-that: 16 symbols of 20 columns take 50 KB."""
+"""Symbols per file. A file's footer names every column of every row group, and reading one
+symbol reads the footer: 16 symbols of 20 columns take 50 KB."""
 
 _MIN_GROUP_ROWS = 256
 
@@ -60,7 +60,7 @@ class BaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class BatchSpec:
-    """All that the values of a batch depend on, by the names of the base tables."""
+    """Everything that the values of a batch depend on, by the names of the base tables."""
 
     symbols: tuple[str, ...]
     is_member: tuple[bool, ...]
@@ -71,7 +71,7 @@ class BatchSpec:
 
 @dataclass(frozen=True, slots=True)
 class BlockSpec:
-    """One span of time; the batch is a table in the run directory, since it may be long."""
+    """One span of time; the batch is a table in the run directory, because it may be long."""
 
     cross_section: CrossSection
     batch: str
@@ -101,7 +101,7 @@ def write_base(reader: PanelReader, spec: BaseSpec) -> dict[str, Any]:
 
 
 def write_block(reader: PanelReader, spec: BlockSpec) -> dict[str, Any]:
-    """Compare all symbols within a span, and write what comes of it (unit function)."""
+    """Compare all symbols within a span, and write the results (unit function)."""
     batch = reader.run.read_table(spec.batch)
     symbols, is_member, tables = (
         batch.column(name).to_pylist() for name in ("symbol", "is_member", "table")
@@ -123,23 +123,22 @@ def compute_cross_section(
 ) -> TableRequest:
     """Compute the cross-sectional columns of bars or series, and say where they are.
 
-    A symbol whose unit fails is left out (the runner's ledger has it), and is not a member then.
+    A symbol whose unit fails is left out (the runner's ledger records it) and does not count as a
+    member.
 
     Parameters
     ----------
     runner, run
-        Runs the units; where they leave their tables, which is where the workers' `PanelReader`
-        writes.
+        Runs the units; the place of their tables, where the workers' `PanelReader` writes.
     partitions
         Bars or series by symbol.
     request
-        Columns, of which those with cross-sectional names are computed.
+        Columns; those with cross-sectional names are computed.
     members
-        Symbols of the reference set, the batch of the run. Those of them that have no data here are
-        not compared with; `CrossSection.warning` says so. Symbols that are not members are placed
-        against those that are.
+        Symbols of the reference set, the batch of the run. Members without data here are not
+        compared with; `CrossSection.warning` says so. Other symbols are ranked among the members.
     block_bytes
-        Bytes of a block; changes no value.
+        Bytes of a block; does not affect values.
 
     Returns
     -------
@@ -183,8 +182,8 @@ def compute_cross_section(
         columns=(*features, *targets),
     )
     cross_section = CrossSection(
-        # The blocks leave their files in one folder, which is named like that of a unit that
-        # depends on all that any of them does.
+        # The blocks share a folder, named like that of a unit that depends on everything that any
+        # of them does.
         folder=Unit("cross_section", "batch", write_block, batch).folder,
         n_blocks=len(batch.spans),
         n_groups=-(-max(len(batch.symbols), 1) // _SYMBOLS_PER_FILE),

@@ -1,7 +1,7 @@
-"""Digests of rows: what units depend on, whatever files the rows lie in.
+"""Digests of rows, on which units depend regardless of the files that hold the rows.
 
-Beside the digest of all rows there is one for each calendar month, with the means of its columns:
-a vendor's restatement is found by them, and how large it is.
+In addition to the digest of all rows, there is one for each calendar month, with the means of its
+columns: they reveal a vendor's restatement, and its size.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 DIGESTS = "data_digest.parquet"
-"""Digest, means and columns without a value by symbol and month, of the rows looked at."""
+"""Digest, means and columns without a value, by symbol and month, of the rows in use."""
 
 _MEANS = 8
-"""Columns of which a month's means are kept: the fields of a bar, a value, the first features."""
+"""Columns whose monthly means are kept: the fields of a bar, a value, the first features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ def digest_rows(
     Returns
     -------
     tuple
-        The digest by symbol, and the table of `DIGESTS`; of symbols that cannot be used neither.
+        The digest by symbol, and the table of `DIGESTS`; symbols that cannot be used are in
+        neither.
     """
     units = [
         Unit("digest_rows", symbol, digest_symbol, DigestSpec(partition, request))
@@ -141,7 +142,7 @@ def digest_rows(
 
 
 def digested(request: TableRequest) -> dict[str, Any]:
-    """Say which columns a digest is of, as far as the config does not: for whoever repeats it."""
+    """Say which columns a digest covers, as far as the config does not, to make it repeatable."""
     return {
         "features": list(request.features),
         "targets": list(request.targets),
@@ -152,7 +153,7 @@ def digested(request: TableRequest) -> dict[str, Any]:
 def known_by_rows(
     partitions: Mapping[str, SymbolPartition], digests: Mapping[str, str]
 ) -> dict[str, SymbolPartition]:
-    """Return the partitions that have a digest, known by it instead of by their files."""
+    """Return the partitions that have a digest, identified by it instead of by their files."""
     return {
         symbol: replace(partition, rows_sha256=digests[symbol])
         for symbol, partition in partitions.items()

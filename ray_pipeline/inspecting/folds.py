@@ -27,7 +27,7 @@ def folds_of(
 ) -> tuple[tuple[Fold, ...], int | None]:
     """Split the axis at the dates that the config names, or into as many folds as it says.
 
-    Also say where the final models' window of training begins, None where it expands.
+    Also return where the final models' training window begins, None if it expands.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def date_ns(day: date) -> int:
 
 
 def fold_records(folds: Sequence[Fold], axis: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Say when each fold is tested and since when it trains, as documents have it."""
+    """Say when each fold is tested and from when it trains, for documents."""
     return [
         {
             "index": fold.index,
@@ -66,5 +66,5 @@ def fold_records(folds: Sequence[Fold], axis: NDArray[np.int64]) -> list[dict[st
 
 
 def window_of(config: ExperimentConfig) -> str:
-    """Return what trains for a fold, as the config has it."""
+    """Return the training window of a fold, as the config defines it."""
     return config.validation.window

@@ -1,4 +1,4 @@
-"""A batch seen by some of its symbols: all rows of a few, and of the others what files say."""
+"""A sample of a batch: all rows of a few symbols, and the files' metadata for the others."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Glimpse", "glimpse_batch", "spread"]
 
 MAX_WHOLE = 20
-"""Symbols of which all rows are read: what one in ten has shows itself in 88 % of cases."""
+"""Symbols whose rows are all read: a flaw of one symbol in ten shows in 88 % of cases."""
 MAX_WHOLE_BYTES = 256 << 20
-"""Bytes of their files, as they are compressed; the first symbol is read whatever it has."""
+"""Compressed bytes of their files; the first symbol is read whatever its size."""
 MAX_OUTLINED_FILES = 5_000
-"""Files of which the footer is read: one small request each, and a few seconds in all."""
+"""Files whose footer is read: one small request each, and a few seconds in total."""
 _N_THREADS = 16
 
 _T = TypeVar("_T")
@@ -33,18 +33,18 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """What was seen of a batch.
+    """The part of a batch that was seen.
 
     Attributes
     ----------
     inspections
-        Of symbols of which all rows were read.
+        Of symbols whose rows were all read.
     outlines
-        Of symbols of which the footers were read.
+        Of symbols whose footers were read.
     left_out
-        Symbol to the reason why a run leaves it out, as far as was seen.
+        The reason why a run leaves out a symbol, by symbol, as far as was seen.
     n_unseen
-        Symbols of which nothing was read.
+        Number of symbols of which nothing was read.
     """
 
     inspections: Mapping[str, SymbolInspection]
@@ -59,7 +59,7 @@ class Glimpse:
 
     @property
     def n_usable(self) -> int:
-        """Symbols that a run would have, those not seen included."""
+        """Number of symbols that a run would have, including those not seen."""
         return len(self.inspections) + len(self.outlines) + self.n_unseen
 
 
@@ -69,18 +69,18 @@ def glimpse_batch(
     interval: str | None,
     until_ns: int | None = None,
 ) -> Glimpse:
-    """Read a batch in part; a small one is read whole.
+    """Read a part of a batch; a small one is read completely.
 
-    All rows are read of up to 20 symbols, spread evenly over the batch, whose files have up to
-    256 MiB; of others the footers, of up to 5,000 files. Where none of the former can be used,
-    further ones are tried, up to twenty.
+    All rows of up to 20 symbols are read, spread evenly over the batch, with files of up to 256
+    MiB; for the others, the footers of up to 5,000 files. If none of the former can be used, up to
+    twenty more are tried.
 
     Parameters
     ----------
     interval
         Length of a bar from the config or the layout.
     until_ns
-        Rows from this time on are left aside; None: all are looked at.
+        Rows from this time on are ignored; None: all are used.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def glimpse_batch(
 
 
 def spread(names: Sequence[str], at_most: int) -> list[str]:
-    """Return some of `names`, the first among them, at even distances.
+    """Return some of `names`, evenly spaced and including the first.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def _each(
     left_out: dict[str, str],
     n_threads: int,
 ) -> dict[str, _T]:
-    """Look at each; what cannot be used is put into `left_out` with its reason."""
+    """Inspect each; unusable ones are put into `left_out` with a reason."""
 
     def try_one(partition: SymbolPartition) -> _T | DataError:
         try:

@@ -1,4 +1,4 @@
-"""The groups that symbols are compared within: where they come from, and how large they are."""
+"""The groups within which symbols are compared: their source and sizes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ Ints = NDArray[np.int64]
 _MOST_NAMED = 5
 
 _MAX_COUNTS = 50_000_000
-"""Groups times timestamps that are counted (200 MB of numbers): of more, every other timestamp."""
+"""Groups times timestamps that are counted (200 MB of numbers); beyond that, every other
+timestamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class GroupSize:
     n_symbols
         Symbols that ever belong to it.
     median, largest
-        Of those that have a row at a timestamp, over the timestamps at which any has.
+        Number of them with a row at a timestamp, over the timestamps with any.
     """
 
     name: str
@@ -55,23 +56,23 @@ class GroupSize:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """What symbols are compared within.
+    """The groups within which symbols are compared.
 
     Attributes
     ----------
     column
         Name of the groups.
     from_files, from_universe
-        Symbols whose groups are a column of their own files, and those of which the table of the
-        universe tells them.
+        Symbols whose groups are a column of their own files, and those whose groups come from the
+        universe's table.
     groups
         By name.
     n_rows
         Rows of all symbols, inside the universe.
     without
-        (symbol, rows without a group, its rows) of those that have such rows, the most first.
+        (symbol, rows without a group, its rows) of symbols with such rows, the most first.
     is_whole
-        Whether the groups of all symbols are known: else there may be more in each.
+        Whether the groups of all symbols are known; otherwise each may have more.
     """
 
     column: str
@@ -83,11 +84,11 @@ class Grouping:
     is_whole: bool = True
 
     def too_small(self, min_cs: int) -> list[GroupSize]:
-        """Return the groups that never have symbols enough to be compared, as far as is known."""
+        """Return the groups that never have enough symbols to be compared, as far as is known."""
         return [group for group in self.groups if self.is_whole and group.largest < min_cs]
 
     def warnings(self, min_cs: int) -> list[str]:
-        """Say what is compared with nobody, one sentence for each reason."""
+        """Say which rows are compared with no others, one sentence per reason."""
         told = []
         if self.without:
             n_rows = sum(n for _, n, _ in self.without)
@@ -111,7 +112,7 @@ class Grouping:
         return told
 
     def require_comparable(self, ranking: TargetRankingConfig) -> None:
-        """Raise ConfigError where nothing is ever compared, and nothing else is asked for."""
+        """Raise ConfigError if nothing is ever compared and only comparisons were requested."""
         compared = len(self.groups) > len(self.too_small(ranking.min_cs))
         if not compared and ranking.views == ("cross_sectional",):
             raise ConfigError(
@@ -121,7 +122,7 @@ class Grouping:
             )
 
     def to_record(self, min_cs: int) -> dict[str, Any]:
-        """Return what ``run.json`` and ``check --json`` say."""
+        """Return the entry of ``run.json`` and ``check --json``."""
         small = self.too_small(min_cs)
         return {
             "column": self.column,
@@ -144,7 +145,7 @@ class Grouping:
 
 
 class Grouped(Protocol):
-    """What is known of a symbol's groups; a `SymbolInspection` says it."""
+    """What is known about a symbol's groups; part of a `SymbolInspection`."""
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102 (see `SymbolInspection`)
@@ -172,10 +173,10 @@ def presumed_groups(
     partitions: Mapping[str, SymbolPartition],
     axis: Ints,
 ) -> dict[str, PresumedGroups]:
-    """Return the groups of symbols of which no row was read, where something else tells them.
+    """Return the groups of symbols whose rows were not read, if they are known otherwise.
 
-    The footers of its files tell the group of a symbol that has but one, the table of the universe
-    those of a symbol whose files lack the column, as far as this is known.
+    The footers of its files give the group of a symbol that has only one; the universe's table
+    gives those of a symbol whose files lack the column, as far as this is known.
     """
     found: dict[str, PresumedGroups] = {}
     runs = encode_runs(axis)
@@ -207,15 +208,15 @@ def find_groups(
     axis
         The panel's timestamps, nanoseconds since 1970, shape (n_timestamps,).
     memberships
-        When each symbol belongs to the universe; a row outside belongs to no group.
+        When each symbol belongs to the universe; a row outside has no group.
     universe_columns
-        Columns of the table of the universe beside symbol, from and to.
+        Columns of the universe's table other than symbol, from and to.
 
     Raises
     ------
     ConfigError
-        When neither the files nor the table of the universe have the column; the message names
-        what could be meant.
+        When neither the files nor the universe's table have the column; the message suggests
+        others.
     """
     sources = Counter(each.group_source for each in inspections.values())
     if sources.total() == sources["nowhere"]:
@@ -233,7 +234,7 @@ def find_groups(
         time_ns = time_ns if inside is None else time_ns[inside]
         n_rows += len(time_ns)
         runs = each.group_runs or ((int(axis[0]), None),)
-        # A run of rows of one group ends where the next begins.
+        # A stretch of rows of one group ends where the next begins.
         edges = [*np.searchsorted(time_ns, [start for start, _ in runs]).tolist(), len(time_ns)]
         found: Counter[str | None] = Counter()
         for (_, name), start, end in zip(runs, edges[:-1], edges[1:], strict=True):
@@ -264,7 +265,7 @@ def describe_groups(
     inspections: Mapping[str, Grouped],
     memberships: Mapping[str, MembershipSpans | None],
 ) -> None:
-    """Say what symbols are compared within, if the config asks for groups."""
+    """Describe the groups within which symbols are compared, if the config asks for groups."""
     column, min_cs = context.config.columns.group, context.config.target_ranking.min_cs
     if column is None:
         return
@@ -284,7 +285,7 @@ def _median_and_largest(counts: NDArray[np.int32]) -> tuple[float, int]:
 def _nowhere(
     column: str, inspections: Mapping[str, Grouped], universe_columns: Sequence[str]
 ) -> str:
-    """Say that nothing has the groups, and what could be meant."""
+    """Say that the groups are nowhere, and suggest others."""
     kinds: dict[str, str] = {}
     for each in inspections.values():
         kinds |= {name: column_kind(arrow_type) for name, arrow_type in each.columns}
@@ -294,5 +295,5 @@ def _nowhere(
     if universe_columns:
         message += f", nor of data.universe, which has {some_of(list(universe_columns))}"
     else:
-        message += " and data.universe tells no group either"
+        message += " and data.universe has no groups either"
     return f"{message}. Name one of these, or give a table of symbol and {column} as data.universe."

@@ -1,4 +1,4 @@
-"""The panel of a run: every symbol inspected, then the frame that all later stages share."""
+"""The panel of a run: inspect every symbol, then build the frame that all later stages share."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the later stages work on.
+    """The input of the later stages.
 
     Attributes
     ----------
@@ -84,12 +84,12 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
     Parameters
     ----------
     interval
-        Length of a bar from the config or the layout.
+        Length of a bar, from the config or the layout.
 
     Raises
     ------
     ConfigError
-        When keys do not go together, or not with the interval.
+        When keys contradict each other, or the interval.
     """
     data = config.data
     is_close = data.stamp == "close"
@@ -99,18 +99,18 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
     bar_seconds = None if length is None else length.seconds
     if is_close and bar_seconds is None and not data.trading_date:
         raise ConfigError(
-            "data.stamp: close moves a time back by a bar, and nothing says how long one is. Set "
+            "data.stamp: close moves a time back by a bar, but the length of a bar is unknown. Set "
             "data.interval."
         )
     if is_close and not data.trading_date and length is not None and length.unit == "mo":
         raise ConfigError(
             f"data.stamp: close moves a time back by a bar, and those of {interval} are not "
-            "all as long. Leave it out: ends of months are read as they are."
+            "all as long. Leave it out: ends of months are read unchanged."
         )
     if data.trading_date and bar_seconds is not None and bar_seconds < _DAY_SECONDS:
         raise ConfigError(
             f"data.trading_date is for daily and longer bars; those of interval {interval} would "
-            "all be at the same time of a day. Leave it out."
+            "all get the same time of day. Leave it out."
         )
     problem = None if data.time_format is None else format_problem(data.time_format)
     if problem is not None:
@@ -137,7 +137,7 @@ def rules_of(config: ExperimentConfig, interval: str | None) -> ReadingRules:
 def request_of(
     config: ExperimentConfig, interval: str | None, until_ns: int | None = None
 ) -> InspectionRequest:
-    """Return what every symbol is inspected for; see `ReadingRules` for `until_ns`."""
+    """Return the request for inspecting every symbol; see `ReadingRules` for `until_ns`."""
     return inspection_request(
         config.columns,
         time_column=config.data.time_name,
@@ -157,7 +157,7 @@ def inspect_panel(
 ) -> dict[str, SymbolInspection]:
     """Inspect every symbol; those that cannot be used are missing from the result.
 
-    So are those that do not go together with most others; see `find_misfits`.
+    So are those that do not fit together with most others; see `find_misfits`.
     """
     request = request_of(config, interval, until_ns)
     units = {
@@ -170,7 +170,7 @@ def inspect_panel(
     while records:
         symbol = next(iter(records))
         inspection = SymbolInspection.from_record(records.pop(symbol))
-        # Most symbols have the same columns, which are most of what is known of one.
+        # Most symbols have the same columns, which make up most of an inspection.
         columns = known.setdefault(inspection.columns, inspection.columns)
         inspections[symbol] = replace(inspection, columns=columns)
     misfits = find_misfits(inspections.values(), config.columns, partitions)
@@ -210,15 +210,15 @@ class LaidPanel:
     rows_per_position
         Symbols at each timestamp, (n_timestamps,).
     bar_positions
-        Positions from one bar to the next, of the symbol where these are the most.
+        Positions from one bar to the next, for the symbol with the most.
     clock_positions
-        The most positions within the time of a bar.
+        Largest number of positions within the time of a bar.
     folds, embargo
-        Of the last target that fits, and the embargo in positions.
+        Those of the last target that fits, and the embargo in positions.
     targets
-        Those that are ranked.
+        Targets to rank.
     problems
-        (reason, targets) of those that are not, for folds that the axis cannot hold.
+        (reason, targets) of targets not ranked because the axis cannot hold their folds.
     warnings
         Sentences for the user.
     final_start
@@ -248,7 +248,7 @@ def lay_panel(
     config: ExperimentConfig,
     memberships: Mapping[str, MembershipSpans | None],
 ) -> LaidPanel:
-    """Lay the time axis and the folds; ``check`` judges by the same as a run."""
+    """Build the time axis and the folds; ``check`` and a run use the same."""
     axis = merge_axes(inspection.runs for inspection in inspections.values())
     rows_per_position, bar_positions = _place_on(axis, inspections, memberships)
     clock_positions = _positions_within(axis, summary.bar_seconds)
@@ -292,12 +292,12 @@ def build_panel(
     config: ExperimentConfig,
     memberships: Mapping[str, MembershipSpans | None] = MappingProxyType({}),
 ) -> Panel:
-    """Lay the time axis and the folds, and keep the targets that they can hold.
+    """Build the time axis and the folds, and keep the targets that fit.
 
     Parameters
     ----------
     memberships
-        By symbol, when it belongs to the universe; always where there is none.
+        When each symbol belongs to the universe; always, if there is none.
 
     Raises
     ------
@@ -342,8 +342,8 @@ def _place_on(
 ) -> tuple[NDArray[np.int64], float]:
     """Count the members at each timestamp, and the positions from one bar to the next.
 
-    The latter is the largest of the symbols' medians. Symbols of one market share their
-    timestamps: each different axis is placed once.
+    The latter is the largest of the symbols' medians. Symbols of one market share their timestamps,
+    so each distinct axis is located once.
     """
     rows_per_position = np.zeros(len(axis), dtype=np.int64)
     bar_positions = 1.0
@@ -359,7 +359,7 @@ def _place_on(
 
 
 def _positions_within(axis: NDArray[np.int64], bar_seconds: int) -> float:
-    """Return the positions within the length of a bar, in the median."""
+    """Return the median number of positions within the length of a bar."""
     following = np.searchsorted(axis, axis + bar_seconds * 10**9, side="right") - 1
     return max(1.0, float(np.median(following - np.arange(len(axis)))))
 
@@ -373,6 +373,6 @@ def _limited(
         return ordered, []
     left_out = ", ".join(target.name for target in ordered[most:])
     return ordered[:most], [
-        f"target_ranking.max_targets_to_evaluate={most} leaves out, in the order of their names: "
+        f"target_ranking.max_targets_to_evaluate={most} leaves out, in alphabetical order: "
         f"{left_out}"
     ]

@@ -1,8 +1,8 @@
-"""Up to which date a run looks at its data: all of it, or up to the last date of retraining.
+"""The date up to which a run uses its data: all of it, or up to the last retraining date.
 
-Between two dates of retraining nothing that is learned changes: a run looks at the rows before the
-last date that the panel has reached, and its models score those from it on. So the models that a
-run of today leaves are those that a run of yesterday left, whatever bars came in between.
+Between two retraining dates, no model changes: a run uses the rows before the last date that the
+panel has reached, and its models score later rows. So today's run leaves the same models as
+yesterday's, whatever bars arrived in between.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ __all__ = [
 ]
 
 _BLOCK = 32
-"""Symbols of a unit: of each a few kilobytes are read."""
+"""Symbols per unit: a few kilobytes are read for each."""
 
 _MIN_FOLDS = 2
-"""Folds before a date of retraining, without which no skill is measured."""
+"""Folds before a retraining date, without which no skill can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpTo:
-    """No date of retraining after this one is looked at, in nanoseconds since 1970."""
+    """Retraining dates after this one are ignored, in nanoseconds since 1970."""
 
     time_ns: int
 
@@ -76,14 +76,14 @@ class PanelTimes:
 
     @property
     def aside_ns(self) -> int | None:
-        """Time from which on rows are of a last date far after all others; None: of none."""
+        """First time of a last date that lies far after all others; None: there is none."""
         n_kept = lone_end(self.axis)
         return int(self.axis[n_kept]) if n_kept < len(self.axis) else None
 
 
 @dataclass(frozen=True, slots=True)
 class TimesSpec:
-    """Symbols whose times are looked at."""
+    """Symbols whose times are read."""
 
     partitions: tuple[SymbolPartition, ...]
     time_column: str | None
@@ -128,12 +128,12 @@ def read_until(
     interval: str | None,
     at_most: UpTo | None = None,
 ) -> int | None:
-    """Return the time from which on a run does not look at rows; None: it looks at all of them.
+    """Return the time from which on a run ignores rows; None: it uses all of them.
 
     Raises
     ------
     ConfigError
-        When models are to be retrained at dates of which none has been reached.
+        When none of the retraining dates has been reached.
     """
     if config.training.retrain_every is None:
         return None if config.data.until is None else date_ns(config.data.until)
@@ -143,7 +143,7 @@ def read_until(
 
 
 def last_date(dates: Sequence[int], config: ExperimentConfig) -> int:
-    """Return the last of some dates of retraining.
+    """Return the last of some retraining dates.
 
     Raises
     ------
@@ -167,18 +167,18 @@ def retraining_dates(
     config: ExperimentConfig,
     interval: str | None,
 ) -> tuple[int, ...]:
-    """Return the dates of retraining that most symbols have reached, in order.
+    """Return the retraining dates that most symbols have reached, in order.
 
     Returns
     -------
     tuple
-        Nanoseconds since 1970: of each the first timestamp of the fold that begins there.
+        Nanoseconds since 1970 of the first timestamp of each fold that begins there.
     """
     return dates_on(panel_times(runner, run, partitions, config, interval), config)
 
 
 def dates_on(panel: PanelTimes, config: ExperimentConfig) -> tuple[int, ...]:
-    """Return the dates of retraining that a panel has reached, in order; see `retraining_dates`.
+    """Return the retraining dates that a panel has reached, in order; see `retraining_dates`.
 
     Raises
     ------
@@ -235,11 +235,11 @@ def panel_times(
 
 
 def told_until(until_ns: int, config: ExperimentConfig) -> str:
-    """Say up to where a run looks, as a sentence."""
+    """Say, as a sentence, up to which date a run uses rows."""
     if config.training.retrain_every is None:
-        return f"rows from {iso_time(until_ns)} on are left aside: data.until"
+        return f"rows from {iso_time(until_ns)} on are ignored: data.until"
     return (
         f"rows before {iso_time(until_ns)}, the last date of training.retrain_every="
-        f"{config.training.retrain_every} that the panel has reached; those from it on are for "
-        "predict and update"
+        f"{config.training.retrain_every} that the panel has reached; later rows are for predict "
+        "and update"
     )

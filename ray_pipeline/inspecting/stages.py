@@ -1,4 +1,4 @@
-"""The stages that read every symbol once, and that compare the symbols of a batch."""
+"""The stages that read every symbol once and compare the symbols of a batch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["CROSS_SECTION", "INSPECT"]
 
 _MOST_ASSUMED = 50
 _MOST_NAMED = 5
-"""What run.json holds of assumptions; symbols.json has all of them, by symbol."""
+"""Number of assumptions in run.json; symbols.json has all of them, by symbol."""
 
 
 def _inspect(context: StageContext) -> None:
@@ -131,7 +131,7 @@ def _describe(
 
 
 def _assumptions(inspections: Mapping[str, SymbolInspection]) -> list[dict[str, Any]]:
-    """Return what was assumed of the data, each with its symbols; that of most symbols first."""
+    """Return the assumptions about the data with their symbols, the most common first."""
     by_text: dict[str, list[str]] = {}
     for symbol, inspection in sorted(inspections.items()):
         for finding in inspection.findings:
@@ -151,7 +151,7 @@ def _has_cross_section(context: StageContext) -> bool:
 def _compare_symbols(context: StageContext) -> None:
     """Compute the columns that compare a symbol with its batch.
 
-    The symbols compared are recorded: predictions on new data compare with the same ones.
+    The compared symbols are recorded, so that predictions on new data compare with the same ones.
     """
     subject = current_subject(context)
     request = compute_cross_section(
@@ -172,7 +172,7 @@ INSPECT = Stage(
     name="inspect",
     run=_inspect,
     units=(
-        UnitKind("look_at_times", "looking at times"),
+        UnitKind("look_at_times", "reading times"),
         UnitKind("inspect", "inspecting"),
         UnitKind("digest_rows", "digesting rows"),
     ),

@@ -1,4 +1,4 @@
-"""What the later stages work on: the frame of the panel, and the symbols that are still in."""
+"""The input of the later stages: the frame of the panel, and the symbols still in use."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Inspections", "Subject", "current_subject"]
 
 @dataclass(frozen=True, slots=True)
 class Inspections:
-    """What was learned of each symbol that can be used."""
+    """The inspection of each usable symbol."""
 
     by_symbol: Mapping[str, SymbolInspection]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the stages work on.
+    """The input of the stages.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Subject:
 
 
 def current_subject(context: StageContext) -> Subject:
-    """Return the subject without the symbols that failures have cost by now.
+    """Return the subject without the symbols lost to failures so far.
 
     Raises
     ------

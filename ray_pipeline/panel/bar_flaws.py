@@ -1,8 +1,8 @@
-"""Bars that no market made: ticks beyond any range, unadjusted splits, stuck prices (pure).
+"""Faulty bars: bad ticks, unadjusted splits, stuck prices (pure).
 
-A tick is told by what follows it: the price comes back within two bars. So it is found once these
-bars are there, and what is taken out by it is nothing but its own row: no other value changes, and
-no row learns whether one after it is a tick. The newest row of a symbol is never one.
+A bad tick shows by what follows it: the price returns within two bars. It is found once these bars
+exist, and only its own row is removed: no other value changes, and no row depends on whether a
+later one is a tick. The newest row of a symbol is never one.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _Floats = NDArray[np.float64]
 _Rows = NDArray[np.int64]
 
 _MIN_ROWS = 50
-"""Bars below which nobody knows how far a symbol moves."""
+"""Minimum number of bars to know how far a symbol moves."""
 _TICK_DEVIATIONS = 20.0
 _SPLIT_DEVIATIONS = 15.0
 _LEAST_TICK = np.log(1.15)
 _LEAST_WICK = np.log(2.0)
-"""Of a high, a low or an open alone: in a crash real ones are a third off."""
+"""Limit for a single high, low or open: in a crash, real ones are a third off."""
 _MOST_LEFT = 0.25
-"""Of a tick's size that may be left once the price is back."""
+"""Share of a tick's size that may remain once the price is back."""
 _TICK_BARS = (1, 2)
 _AROUND = 50
-"""Bars before and after a jump that say how far the symbol moves at the time."""
+"""Bars before and after a jump that show how far the symbol moves at the time."""
 _NORMAL_90 = 1.645
-"""90 % of |x| lie below so many standard deviations of a normal x."""
+"""90 % of |x| lie below this many standard deviations of a normal x."""
 _NOWHERE = -100.0
 """Logarithm of a price of zero or less."""
 
@@ -57,7 +57,7 @@ _STUCK_CHANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split that the prices before it were not adjusted for.
+    """A split for which earlier prices were not adjusted.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Split:
     ratio
         Shares that one became: 20 for 20:1, 0.1 for 1:10.
     is_stated
-        Whether a split column says so; else the jump's own ratio does.
+        Whether a split column states it; otherwise the jump's ratio shows it.
     """
 
     row: int
@@ -76,14 +76,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BarFlaws:
-    """What is found in the bars of one symbol.
+    """The flaws in the bars of one symbol.
 
     Attributes
     ----------
     ticks
         Rows, ascending.
     splits
-        In the order of the rows.
+        In row order.
     stuck
         (first row, number of bars) of runs whose open, high, low and close are one price.
     """
@@ -125,20 +125,20 @@ def find_bar_flaws(bars: _Floats, stated: _Floats | None = None) -> BarFlaws:
 
 
 def _logs(prices: _Floats) -> _Floats:
-    """Return logarithms; a price of zero or less is far below all others, if few are so."""
+    """Return logarithms; prices of zero or less count as far below all others, if they are few."""
     is_none = prices <= 0
     if np.count_nonzero(is_none.any(axis=1)) > 0.01 * len(prices):
-        # Spreads and some futures have such prices: nothing is known of their ratios.
+        # Spreads and some futures have such prices: their ratios mean nothing.
         return np.full(prices.shape, np.nan)
     return np.where(is_none, _NOWHERE, np.log(np.where(is_none, 1.0, prices)))
 
 
 def _deviation(changes: _Floats) -> float:
-    """Return a standard deviation that a tenth of the changes, however large, hardly moves."""
+    """Return a standard deviation robust to a tenth of arbitrarily large changes."""
     if not len(changes):
         return 0.0
     deviation = float(np.quantile(np.abs(changes), 0.9)) / _NORMAL_90
-    # Of a price that rarely changes: those changes that it makes.
+    # For a price that rarely changes, use only its changes.
     moved = np.abs(changes[changes != 0])
     return deviation or (float(np.median(moved)) if len(moved) else 0.0)
 
@@ -175,7 +175,7 @@ def _wicks(logs: _Floats, ticks: set[int]) -> _Rows:
     closes = np.column_stack([before, known, after])
     top, bottom = np.fmax.reduce(closes, axis=1), np.fmin.reduce(closes, axis=1)
     far = max(_TICK_DEVIATIONS * _deviation(high - low), _LEAST_WICK)
-    # The newest bar has no close after it, and a split may be what moves it.
+    # The newest bar has no later close, and may have moved because of a split.
     is_whole = ~np.isnan(after) & ~np.isnan(before) & ~np.isnan(known)
     is_high = np.maximum(high, opened) - top >= far
     is_low = bottom - np.minimum(low, opened) >= far
@@ -196,7 +196,7 @@ def _splits(logs: _Floats, rows: _Rows, stated: _Floats | None) -> Iterator[Spli
     for row in (np.flatnonzero(candidates[1:]) + 1).tolist():
         if stated is not None and is_stated[row]:
             size = np.log(ratios[row])
-            # Where no jump goes with it, the prices are adjusted already.
+            # If there is no jump with it, the prices are already adjusted.
             if abs(gaps[row] + size) <= _COLUMN_TOLERANCE * abs(size):
                 yield Split(int(rows[row]), float(ratios[row]), is_stated=True)
         elif _is_lasting(close, row) and abs(gaps[row]) >= _SPLIT_DEVIATIONS * _around(
@@ -208,7 +208,7 @@ def _splits(logs: _Floats, rows: _Rows, stated: _Floats | None) -> Iterator[Spli
 
 
 def _is_lasting(close: _Floats, row: int) -> bool:
-    """Tell whether the price stays where it jumped to, as far as bars go."""
+    """Tell whether the price stays where it jumped to, as far as there are bars."""
     before = float(np.median(close[max(0, row - _STAYS_BARS) : row]))
     after = float(np.median(close[row : row + _STAYS_BARS]))
     jump = float(close[row] - close[row - 1])

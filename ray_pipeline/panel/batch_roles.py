@@ -1,4 +1,4 @@
-"""Roles of the columns of a batch: by names and types, and by what the rows show."""
+"""Roles of a batch's columns, by names, types and content."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def union_roles(
     columns_config: ColumnPatterns,
     time_column: str | None,
 ) -> ColumnRoles:
-    """Give every column of the batch one role; types that do not go together are the reason."""
+    """Assign a role to every column of the batch; columns of conflicting types are ignored."""
     roles = resolve_roles(merged.columns, columns_config, time_column)
     ignored = tuple((name, merged.conflicts.get(name, reason)) for name, reason in roles.ignored)
     return replace(roles, ignored=ignored)
@@ -54,7 +54,7 @@ def with_own_columns(
     inspections: Sequence[SymbolInspection],
     patterns: ColumnPatterns,
 ) -> tuple[ColumnRoles, tuple[str, ...], tuple[tuple[str, Telltale, str], ...]]:
-    """Return the roles, the columns beside bars or a value that are features, and those dropped."""
+    """Return the roles, the file's own feature columns, and the dropped columns."""
     features, ignored = columns_beside(kind, roles, patterns)
     roles = replace(roles, features=features, ignored=(*roles.ignored, *ignored))
     roles, dropped = without_telltales(roles, inspections, patterns)
@@ -68,11 +68,13 @@ def computed_roles(
     computed: tuple[str, ...],
     own_columns: tuple[str, ...],
 ) -> ColumnRoles:
-    """Put the computed features and targets in the place of the table's, beside its own columns."""
+    """Replace the table's features and targets with the computed ones and its own columns."""
     what = "bars" if kind == "bars" else "a series"
     reasons = dict.fromkeys(roles.targets, f"the table is read as {what}: targets are computed")
     if kind == "series":
-        reasons |= dict.fromkeys(roles.bars, "called as a field of bars, and the table is a series")
+        reasons |= dict.fromkeys(
+            roles.bars, "named like a field of bars, but the table is a series"
+        )
     reasons |= dict.fromkeys(roles.features, "labeling computes a feature of this name")
     kept = {*own_columns, *targets}
     return replace(
@@ -91,7 +93,7 @@ def known_targets_of(
     columns_config: HorizonPatterns,
     bar: Interval,
 ) -> tuple[KnownTarget, ...]:
-    """Find targets that earlier rows determine, with the horizons that the config gives."""
+    """Find targets that earlier rows determine, with the config's horizons."""
 
     def horizon_bars(name: str) -> int | None:
         try:
@@ -108,7 +110,7 @@ def without_telltales(
     inspections: Sequence[SymbolInspection],
     columns_config: ColumnPatterns,
 ) -> tuple[ColumnRoles, tuple[tuple[str, Telltale, str], ...]]:
-    """Return the roles without columns that tell rows, times or symbols, and these."""
+    """Return the roles without columns that identify rows, times or symbols, and those columns."""
     found = find_telltales(roles.features, inspections, columns_config.features)
     kept = tuple(name for name in roles.features if name not in found)
     ignored = tuple((name, reason) for name, (_, reason) in found.items())

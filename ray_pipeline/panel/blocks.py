@@ -1,4 +1,4 @@
-"""A symbol's clean cells, block by block: memory holds what comes of them and one block.
+"""A symbol's clean cells, block by block: memory holds the result and one block.
 
 A symbol of a million rows and 300 columns is 2.4 GB decoded, and its matrices are 1.2 GB.
 """
@@ -23,7 +23,7 @@ __all__ = ["Block", "Blocks", "clean_blocks"]
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 WHOLE_BYTES = 64 << 20
-"""Decoded bytes of a symbol that is read in one go: its times are not a request of their own."""
+"""Decoded bytes of a symbol that is read in one go, without a separate request for its times."""
 
 BLOCK_BYTES = 32 << 20
 """Decoded bytes of a block of a longer one, unless a single column of a row group has more.
@@ -48,7 +48,7 @@ class Block:
     kept
         Rows of `table` that are kept.
     rows
-        Their places among all rows kept of the symbol.
+        Their positions among all kept rows of the symbol.
     """
 
     table: pa.Table
@@ -60,16 +60,16 @@ class Block:
         return to_float(self.table.column(name))[self.kept]
 
     def write(self, matrix: _Floats, columns: Sequence[str]) -> None:
-        """Write cells to their place; those beyond `LARGEST_VALUE` become NaN.
+        """Write cells to their positions; those beyond `LARGEST_VALUE` become NaN.
 
         Parameters
         ----------
         matrix
             (n_kept, n_columns), of all rows kept of the symbol.
         columns
-            Names of the columns of `matrix`; those that this block lacks are left as they are.
+            Names of the columns of `matrix`; columns that this block lacks are left unchanged.
         """
-        # Column by column, each cell would fetch a line of memory of its own: four times slower.
+        # Column by column, each cell would need its own cache line: four times slower.
         here = set(self.table.column_names)
         places = [(name, j) for j, name in enumerate(columns) if name in here]
         for first in range(0, len(places), _LINE_COLUMNS):
@@ -89,7 +89,7 @@ class Blocks:
     Attributes
     ----------
     findings
-        What was found of rows of one time, after the last block.
+        Findings about rows of one time, after the last block.
     """
 
     def __init__(self, repeated: RepeatedRows, blocks: Iterator[Block]) -> None:
@@ -98,7 +98,7 @@ class Blocks:
         self.findings: tuple[QualityFinding, ...] = ()
 
     def __iter__(self) -> Iterator[Block]:
-        """Give block after block, and judge rows of one time after the last."""
+        """Yield the blocks, and judge rows of one time after the last."""
         yield from self._blocks
         self.findings = self._repeated.judge()
 
@@ -112,13 +112,13 @@ def clean_blocks(
 ) -> tuple[RowPlan, Blocks]:
     """Read columns of numbers on a strictly increasing UTC axis.
 
-    A short symbol is read in one go. Of a longer one the times are read first, then the columns
-    in blocks: row groups one after the other, and of a large row group some columns at a time.
+    A short symbol is read in one go. For a longer one, the times are read first, then the columns
+    in blocks: one row group after the other, and some columns at a time if a row group is large.
 
     Parameters
     ----------
     reader
-        The symbol, open until the last block was taken.
+        The symbol, open until the last block has been read.
     time_column, columns
         Names of the time column and of the others.
     max_rows
@@ -131,8 +131,8 @@ def clean_blocks(
     plan
         The rows that are kept. See `plan_rows`.
     blocks
-        Every kept cell of `columns` once, in no order to rely on. Let go of each before taking
-        the next, or two are in memory.
+        Every kept cell of `columns` once, in no particular order. Release each before reading the
+        next, or two are in memory.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def _placed(
     repeated: RepeatedRows,
 ) -> Iterator[Block]:
     max_cells = BLOCK_BYTES // _CELL_BYTES
-    # Their cells stay until all blocks of the columns are read: most often of all columns at once.
+    # Their cells stay until all blocks of the columns are read, usually of all columns at once.
     n_columns = max(1, max_cells // max(1, len(repeated)))
     for first in range(0, len(columns), n_columns):
         for first_row, table in read(list(columns[first : first + n_columns]), max_cells):

@@ -1,4 +1,4 @@
-"""What a user should know of a panel before trusting results on it."""
+"""What a user should know about a panel before trusting results on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ray_pipeline.wording import iso_time, some_of
 
 __all__ = ["panel_warnings", "unused_patterns"]
 
-# Share of the panel's timestamps that a symbol may lack inside its own span before it is said.
+# Share of the panel's timestamps that a symbol may lack inside its own span without a warning.
 _NOTABLE_ABSENCE = 0.05
 _NS = 10**9
 _DAY_NS = 86_400 * _NS
@@ -83,8 +83,8 @@ def _time_warnings(
     if naive and aware and rules.zone is None and not rules.trading_date:
         yield (
             f"times have no zone in {some_of(naive, at_most=5)} and one in "
-            f"{some_of(aware, at_most=5)}; those without are taken as UTC: data.time_zone says "
-            "what they are"
+            f"{some_of(aware, at_most=5)}; those without are read as UTC; set data.time_zone if "
+            "they are not"
         )
     other = [
         inspection.symbol
@@ -107,8 +107,8 @@ def _time_warnings(
     if len(apart) > 1:
         groups = [f"{some_of(symbols, at_most=3)} at {clock}" for clock, symbols in apart[:5]]
         yield (
-            f"symbols never share a timestamp: bars are stamped {'; '.join(groups)} UTC, so "
-            "nothing compares these groups with each other. If these are midnights, or closes, of "
+            f"symbols never share a timestamp: bars are stamped {'; '.join(groups)} UTC, so these "
+            "groups are never compared with each other. If these are midnights or closes of "
             "several exchanges, data.trading_date: true reads each as its local date"
         )
         return
@@ -116,7 +116,7 @@ def _time_warnings(
 
 
 def _too_close(inspections: Sequence[SymbolInspection], interval: Interval) -> Iterator[str]:
-    """Tell bars that lie within the one before: one of both is of other data, or another clock."""
+    """Report bars that lie within the previous one: one is of other data or another clock."""
     least_ns = interval.seconds * _NS // 2
     n_close = {
         each.symbol: n
@@ -128,12 +128,14 @@ def _too_close(inspections: Sequence[SymbolInspection], interval: Interval) -> I
     worst = max(n_close, key=lambda symbol: n_close[symbol])
     times = decode_runs(next(each.runs for each in inspections if each.symbol == worst))
     at = int(np.flatnonzero(np.diff(times) < least_ns)[0])
-    day = " If they are one day by two clocks, data.trading_date: true reads both as their date."
+    day = (
+        " If they are the same day on two clocks, data.trading_date: true reads both as their date."
+    )
     yield (
         f"bars come less than half of {interval.told} after the one before in "
         f"{some_of(sorted(n_close), at_most=5)}, {sum(n_close.values()):,} in all; the first of "
-        f"{worst} at {iso_time(int(times[at]))} and {iso_time(int(times[at + 1]))}: their labels "
-        f"and features take them for two bars.{'' if interval.is_intraday else day}"
+        f"{worst} at {iso_time(int(times[at]))} and {iso_time(int(times[at + 1]))}: labels and "
+        f"features treat them as two bars.{'' if interval.is_intraday else day}"
     )
 
 
@@ -181,7 +183,7 @@ def _apart(inspections: Sequence[SymbolInspection]) -> list[tuple[str, list[str]
 
 
 def _other_names(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
-    """Say where files call their symbol otherwise than their folder does, as most of them do."""
+    """Report files that contain another symbol than their folder, if most do."""
     others = other_symbols(inspections)
     if others:
         symbol, named = next(iter(others.items()))
@@ -192,7 +194,7 @@ def _other_names(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
 
 
 def _adjusted_prices(inspections: Sequence[SymbolInspection], roles: ColumnRoles) -> Iterator[str]:
-    """Say which prices are used where adjusted ones stand beside those as traded."""
+    """Say which prices are used if there are both adjusted and unadjusted ones."""
     unused = [name for name, reason in roles.ignored if reason == ADJUSTED_IGNORED]
     closes = [name for name in unused if "close" in name.casefold()]
     if closes and inspections[0].kind == "bars":
@@ -227,7 +229,7 @@ def _flawed_bars(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
 
 
 def _leading_zeros(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
-    """Say which series begin with zeros, before which they may not have been there."""
+    """Say which series begin with zeros, because they may not have existed then."""
     found = sorted(
         (-finding.count, each.symbol, each.n_rows)
         for each in inspections
@@ -238,8 +240,8 @@ def _leading_zeros(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
         told = [f"{symbol} ({-count:,} of {n_rows:,} rows)" for count, symbol, n_rows in found]
         yield (
             f"{_count(len(found), 'series begins', 'series begin')} with zeros: "
-            f"{some_of(told, at_most=3)}. If nothing could be sold then, that it stays at 0 is no "
-            "discovery, and counts as skill; data.universe says from when on a symbol is there"
+            f"{some_of(told, at_most=3)}. If nothing could be sold then, predicting 0 counts as "
+            "skill but is no discovery; data.universe sets the date from which a symbol exists"
         )
 
 

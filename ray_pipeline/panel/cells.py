@@ -1,4 +1,4 @@
-"""The types in which cells are handed over, and the conversion of columns to them."""
+"""The types of cells that readers return, and the conversion of columns to them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ UNION_TYPES: Mapping[str, pa.DataType] = {
     "large_string": pa.large_string(),
     "timestamp[ns, tz=UTC]": pa.timestamp("ns", "UTC"),
 }
-"""Every type that `ray_pipeline.panel.columns.unified_type` makes up when files differ."""
+"""Every type that `ray_pipeline.panel.columns.unified_type` returns when files differ."""
 
 
 def own_type(arrow_type: pa.DataType) -> pa.DataType:
-    """Return the type of a column's values: of a dictionary that of what it holds."""
+    """Return the type of a column's values; for a dictionary, that of its entries."""
     return arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
 
 
 def plain_type(arrow_type: pa.DataType) -> pa.DataType:
-    """Return the type in which values are handed over: truth values and decimals are ``double``."""
+    """Return the type in which values are returned: booleans and decimals are ``double``."""
     if pa.types.is_boolean(arrow_type) or pa.types.is_decimal(arrow_type):
         return pa.float64()
     if pa.types.is_float16(arrow_type):
@@ -62,7 +62,7 @@ def scaled(
 ) -> pa.ChunkedArray | pa.Array:
     """Return prices that were written in units of `factor` as ``double``.
 
-    The largest whole number of 64 bits is how fixed-point prices say that there is none.
+    In fixed-point prices, the largest 64-bit integer means a missing value.
     """
     if pa.types.is_integer(column.type):
         no_price = pc.equal(column, pa.scalar(_NO_PRICE, pa.int64()))

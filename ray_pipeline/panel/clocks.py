@@ -1,4 +1,4 @@
-"""The clocks of a batch's symbols: sessions, days of a year, and labels that want a bar."""
+"""The clocks of a batch's symbols: sessions, days of a year, and labels without a bar."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["PanelClocks", "read_clocks"]
 _PERIODS = {1: 12, 3: 4, 12: 1}
 _WEEK_S = 7 * 86_400
 
-# Shares of missing labels from which on they are told of: of all symbols, of the worst one.
+# Shares of missing labels from which on they are reported: over all symbols, and in the worst one.
 _NOTABLE, _NOTABLE_OF_ONE = 0.01, 0.05
 _N_WORST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class PanelClocks:
-    """What the clocks of the symbols say of a panel.
+    """What the symbols' clocks say about a panel.
 
     Attributes
     ----------
     sessions
         (bars of a session, periods of a year, symbols), the commonest first. A period is a bar.
     wanting
-        (horizon, by symbol: rows whose label wants a bar, and rows whose horizon is within the
+        (horizon, by symbol: rows whose label lacks a bar, and rows whose horizon is within the
         data).
     """
 
@@ -60,7 +60,7 @@ class PanelClocks:
         return tuple(found.items())
 
     def warnings(self, targets: Mapping[str, Horizon]) -> Iterator[str]:
-        """Yield a sentence on sessions that differ, and one for each horizon that wants bars.
+        """Yield a sentence about differing sessions, and one for each horizon that lacks bars.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class PanelClocks:
             )
             yield (
                 f"sessions differ in their number of bars: {told}. A day is each symbol's own "
-                "session, and symbols are compared where their horizons end together"
+                "session, and symbols are compared only if their horizons end together"
             )
         for horizon, by_symbol in self.wanting:
             names = sorted(name for name, own in targets.items() if own == horizon)
@@ -86,8 +86,8 @@ class PanelClocks:
             most = ", ".join(f"{symbol} ({shares[symbol]:.1%})" for symbol in worst)
             yield (
                 f"{some_of(names, at_most=3)}: {n_wanting / n_rows:.1%} of the labels are missing "
-                f"for want of a bar where the horizon ends by the clock, most in {most}. A "
-                "horizon in bars, such as 12b, counts the rows that are there instead"
+                f"because there is no bar where the horizon ends on the clock, most in {most}. A "
+                "horizon in bars, e.g. 12b, counts existing rows instead"
             )
 
 

@@ -1,4 +1,4 @@
-"""What became of columns that a user may have thought to be something else: a sentence per kind."""
+"""Warnings about columns whose role may surprise the user, one sentence per kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["column_warnings", "foretold_targets", "lacking_columns"]
 
 _MOST_NAMED = 8
 _OF_LEVELS = ("fwd_value", "fwd_mean", "fwd_sum", "excess_mean")
-_NOTABLE_FORETOLD = 0.3  # correlation; a tenth of it is a discovery where levels say nothing
+_NOTABLE_FORETOLD = 0.3  # correlation; a tenth of it would be a discovery if levels said nothing
 
 
 def column_warnings(
@@ -39,13 +39,13 @@ def column_warnings(
     if kept:
         yield (
             f"columns.targets names {_reasons(kept)}. Rows up to its own determine such a target: "
-            "a model that predicts it predicts nothing"
+            "predicting it predicts nothing"
         )
     for is_feature, becomes in ((True, "features"), (False, "neither targets nor features")):
         some = [each for each in moved if each.is_feature == is_feature]
         if some:
             yield (
-                f"{len(some)} targets by their names are {becomes}, for earlier rows determine "
+                f"{len(some)} targets by their names are {becomes}, because earlier rows determine "
                 f"them: {_reasons(some)}. To keep one a target, name it in columns.targets without "
                 "a wildcard"
             )
@@ -61,12 +61,12 @@ def column_warnings(
 
 
 def lacking_columns(lacking: Sequence[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
-    """Yield one sentence on columns that some symbols do not have, those most lacked first."""
+    """Yield one sentence about columns that some symbols lack, those lacked most first."""
     if not lacking:
         return
     ordered = sorted(lacking, key=lambda each: (-len(each[1]), each[0]))
     told = [f"{column} (not in {some_of(symbols, at_most=3)})" for column, symbols in ordered]
-    yield f"taken as missing in symbols that do not have them: {some_of(told, _MOST_NAMED)}"
+    yield f"treated as missing in symbols that lack them: {some_of(told, _MOST_NAMED)}"
 
 
 def _reasons(some: Sequence[KnownTarget]) -> str:
@@ -80,7 +80,7 @@ def _reasons(some: Sequence[KnownTarget]) -> str:
 def foretold_targets(
     targets: Sequence[TargetSpec], inspections: Sequence[SymbolInspection]
 ) -> Iterator[str]:
-    """Yield a sentence on the targets of series that their own past tells most simply."""
+    """Yield a sentence about targets of series that their own past predicts in the simplest way."""
     lasts = [
         {span: (mean, change) for span, mean, change in each.lasting}
         for each in inspections
@@ -103,13 +103,13 @@ def foretold_targets(
 def _kept_order(
     targets: Sequence[TargetSpec], inspections: Sequence[SymbolInspection]
 ) -> Iterator[str]:
-    """Yield a sentence on the targets that the symbols' levels tell across symbols."""
+    """Yield a sentence about targets that the symbols' levels predict across symbols."""
     order = order_lasts([each.levels for each in inspections if each.levels is not None])
     named = [each.name for each in targets if find_series_label(each.name) in _OF_LEVELS]
     if order is not None and order >= _NOTABLE_FORETOLD and named:
         yield (
             "symbols keep their levels: the order of their means in the first half of the rows "
-            f"tells that of the second with a rank correlation of {order:.2f}, and so by itself "
-            f"{some_of(named, at_most=_MOST_NAMED)} across symbols: a skill of that size is no "
-            "discovery (fwd_change takes the level off)"
+            f"predicts that of the second with a rank correlation of {order:.2f}, and so by itself "
+            f"{some_of(named, at_most=_MOST_NAMED)} across symbols: a skill of that size is not a "
+            "discovery (fwd_change removes the level)"
         )

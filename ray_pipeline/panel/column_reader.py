@@ -1,4 +1,4 @@
-"""What a symbol's columns are read by, from files or from a table in memory."""
+"""The interface for reading a symbol's columns, from files or from a table in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ColumnReader"]
 
 
 class ColumnReader(Protocol):
-    """Columns of one symbol, wherever they are; `PartitionReader` says what each member gives."""
+    """Columns of one symbol, wherever they are; see `PartitionReader` for each member."""
 
     columns: tuple[tuple[str, str], ...]
     n_rows: int
@@ -25,11 +25,11 @@ class ColumnReader(Protocol):
     def read_timed(
         self, time_column: str, columns: Sequence[str]
     ) -> tuple[list[FileTimes], pa.Table]:
-        """Read columns, and the times as each file has them."""
+        """Read columns, and the times in each file's own type."""
         ...
 
     def blocks(
         self, columns: Sequence[str], max_cells: int | None = None
     ) -> Iterator[tuple[int, pa.Table]]:
-        """Read columns, some rows after the other."""
+        """Read columns, some rows at a time."""
         ...

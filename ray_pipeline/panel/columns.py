@@ -1,7 +1,7 @@
 """Column types by their Arrow names, and the union of the columns of several tables.
 
-Types travel as Arrow's own strings (``double``, ``timestamp[us, tz=UTC]``): plain text that goes
-into records and across processes.
+Types are passed as Arrow's own strings (``double``, ``timestamp[us, tz=UTC]``): plain text that
+fits into records and crosses processes.
 """
 
 from __future__ import annotations
@@ -45,12 +45,13 @@ class MergedColumns:
     Attributes
     ----------
     columns
-        (name, type) of every column, in the order of the names. A column whose types do not go
-        together has a type ``mixed<…>``.
+        (name, type) of every column, ordered by name. A column of conflicting types has a type
+        ``mixed<…>``.
     lacking
-        Column to the symbols that do not have it, sorted. Columns that all have are not listed.
+        The symbols that lack a column, sorted, by column. Columns that all symbols have are not
+        listed.
     conflicts
-        Column of type ``mixed<…>`` to the reason, which names symbols.
+        The reason, naming symbols, for each column of type ``mixed<…>``.
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -59,7 +60,7 @@ class MergedColumns:
 
 
 def column_kind(arrow_type: str) -> ColumnKind:
-    """Classify an Arrow type string; a dictionary is what its values are.
+    """Classify an Arrow type string; a dictionary has the kind of its values.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def column_kind(arrow_type: str) -> ColumnKind:
 
 
 def unified_type(types: Iterable[str]) -> str:
-    """One type that holds the values of all given types, or ``mixed<…>`` when there is none.
+    """Return one type that holds the values of all given types, or ``mixed<…>`` if there is none.
 
     Integers stay integers (``int64``); any other blend of numbers and truth values is ``double``.
     Timestamps and dates of any unit and zone become ``timestamp[ns, tz=UTC]``. A column without a
@@ -99,13 +100,13 @@ def unified_type(types: Iterable[str]) -> str:
 
 
 def dictionary_values(arrow_type: str) -> str:
-    """Return the type that a dictionary column has once decoded; other types as they are."""
+    """Return the type of a decoded dictionary column; other types unchanged."""
     dictionary = _DICTIONARY.fullmatch(arrow_type)
     return dictionary.group(1) if dictionary else arrow_type
 
 
 def merge_columns(per_symbol: Mapping[str, Sequence[tuple[str, str]]]) -> MergedColumns:
-    """Unite the columns of a batch; neither the order of the symbols nor of the columns matters.
+    """Unite the columns of a batch, regardless of the order of symbols and columns.
 
     Parameters
     ----------
@@ -135,4 +136,4 @@ def _conflict_reason(by_type: Mapping[str, Sequence[str]]) -> str:
         f"{arrow_type} in {some_of(symbols, at_most=3)}"
         for arrow_type, symbols in sorted(by_type.items())
     ]
-    return "types that do not go together: " + "; ".join(parts)
+    return "conflicting types: " + "; ".join(parts)

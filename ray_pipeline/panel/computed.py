@@ -1,4 +1,4 @@
-"""The features of bars or a series: columns, of the catalogue, of user-defined functions."""
+"""The features of bars or a series: columns, catalogue features, and user-defined functions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def computed_features(
     functions: Sequence[FeatureFunction],
     interval: Interval,
 ) -> NDArray[np.float32]:
-    """Return features of a symbol.
+    """Return the features of a symbol.
 
     Parameters
     ----------
     given
-        What they are computed of, with columns of its own beside.
+        The input of the computation, including the symbol's own columns.
     features
         Their names, in the order of the matrix.
     functions
-        User-defined ones; those are called of which there is a feature.
+        User-defined ones; only those with a requested feature are called.
     interval
         Length of a bar.
 
@@ -43,7 +43,7 @@ def computed_features(
     Raises
     ------
     DataError
-        When a user-defined function gives other columns than it should, or looks ahead.
+        When a user-defined function returns unexpected columns, or looks ahead.
     """
     own = {name: given.columns[name] for name in features if name in given.columns}
     own |= compute_own_features(asked_for(functions, features), given)
@@ -62,5 +62,5 @@ def computed_features(
 def asked_for(
     functions: Sequence[FeatureFunction], features: Sequence[str]
 ) -> list[FeatureFunction]:
-    """Return the functions of which there is a feature."""
+    """Return the functions with a requested feature."""
     return [each for each in functions if set(each.names) & set(features)]

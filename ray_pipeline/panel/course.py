@@ -1,7 +1,7 @@
-"""How a column runs over its symbol's rows: where its values begin and end, whether it only rises.
+"""How a column runs over its symbol's rows: where values begin and end, and whether it only rises.
 
-A number that rises with every row counts rows or tells the time. A model learns from it which year
-it is, which no later row will ever be again.
+A number that rises with every row counts rows or tells the time. A model would learn from it which
+year it is, and no later row will ever be in that year.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 _MIN_ROWS = 30
 """Values below which rising says nothing: of 30 in random order, one in 10^32 rises throughout."""
 _MIN_STEPS = 12
-"""Changes of a column that also rests, such as the day of a bar, before it is called a clock."""
+"""Number of changes of a column that also rests, like the day of a bar, before it is called a
+clock."""
 _YEARS = (1900.0, 2200.0)
 _FIRST_LOOK = 64
 
@@ -32,7 +33,7 @@ class CourseTally:
     Attributes
     ----------
     first, last
-        Places of its first and last value among the symbol's rows; ``first > last``: no value.
+        Positions of its first and last value among the symbol's rows; ``first > last``: no value.
     """
 
     def __init__(self) -> None:
@@ -83,8 +84,8 @@ class CourseTally:
             self._follow(values, start + first, start + last)
 
     def _follow(self, values: _Floats, first: int, last: int) -> None:
-        """Compare each value with the one before; stop for good where both directions occur."""
-        # Most columns turn within a few rows: the rest of them is not looked at.
+        """Compare each value with the previous one; stop for good once both directions occur."""
+        # Most columns turn within a few rows; the rest of them is skipped.
         for part in (values[:_FIRST_LOOK], values):
             later, earlier = part[1:], part[:-1]
             if (later < earlier).any():
@@ -108,10 +109,10 @@ class CourseTally:
 
     @property
     def kind(self) -> Literal["counter", "clock"] | None:
-        """What a column that goes one way only is.
+        """The kind of a column that goes one way only.
 
         A ``counter`` changes with every row; a ``clock`` rests at times, as a day's number does.
-        None: neither, or the blocks came in no order and nothing is claimed.
+        None: neither, or the blocks were not in order, so nothing is claimed.
         """
         if not self._signs or self._n_values < _MIN_ROWS:
             return None

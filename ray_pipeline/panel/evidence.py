@@ -1,4 +1,4 @@
-"""What one symbol's rows show of its columns: counters, clocks, and targets known at the time."""
+"""What a symbol's rows show about its columns: counters, clocks, and targets already known."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Lag:
     target, source, n_rows
         ``target[t] == source[t - n_rows]``.
     was_shifted
-        Whether the target begins at least `n_rows` later than its source: it was made of it, by
-        shifting it within this table.
+        Whether the target begins at least `n_rows` later than its source, so that it was made by
+        shifting the source within this table.
     """
 
     target: str
@@ -45,18 +45,18 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class ColumnEvidence:
-    """What one symbol shows; small, whatever its number of rows.
+    """What one symbol shows; small, regardless of its number of rows.
 
     Attributes
     ----------
     counters, clocks
         Columns that go one way with every row, and those that go one way and rest at times.
     ended
-        Targets that have a value in the last row. No label has one, unless its table was cut.
+        Targets with a value in the last row. A label has none, unless its table was cut.
     lags
-        Of the targets among `ended`.
+        Of the targets in `ended`.
     past_paths
-        (target, column of returns whose path up to each row tells it), of those among `ended`.
+        (target, column of returns whose path up to each row explains it), of those in `ended`.
     """
 
     counters: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class ColumnEvidence:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Return what `to_record` wrote."""
+        """Rebuild it from what `to_record` wrote."""
         values = {field.name: tuple(record[field.name]) for field in fields(cls)}
         values["lags"] = tuple(Lag(*each) for each in record["lags"])
         values["past_paths"] = tuple((target, column) for target, column in record["past_paths"])
@@ -87,11 +87,11 @@ class ColumnEvidence:
 
 
 NO_EVIDENCE = ColumnEvidence()
-"""Of a symbol whose columns are computed from bars."""
+"""The evidence of a symbol whose columns are computed from bars."""
 
 
 class InspectedColumns(Protocol):
-    """What is known of one symbol's columns; see `SymbolInspection`."""
+    """What is known about one symbol's columns; see `SymbolInspection`."""
 
     @property
     def n_rows(self) -> int: ...  # noqa: D102 (the class says what they are)
@@ -125,7 +125,7 @@ class EvidenceTally:
         self._newest = NewestRows(n_rows, names, _NEWEST_ROWS) if targets else None
 
     def add(self, name: str, values: _Floats, rows: Rows) -> None:
-        """Take the cells of a block; those of other columns are not looked at.
+        """Take the cells of a block; other columns are ignored.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class EvidenceTally:
             self._newest.add(name, values, rows)
 
     def found(self) -> ColumnEvidence:
-        """Return what all blocks show."""
+        """Return the evidence of all blocks."""
         kinds = {name: self._courses[name].kind for name in self._features}
         ended = tuple(
             name for name in self._targets if self._courses[name].last == self._n_rows - 1

@@ -1,4 +1,4 @@
-"""Sessions of exchanges, told from the clock times of bars. No I/O."""
+"""Sessions of exchanges, inferred from the clock times of bars. No I/O."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MIN_DAYS = 5
 _USUAL = 0.8
 """Share of days that begin when the session opens."""
 _CLOSES = 0.5
-"""Share of days that end when it closes: some are cut short, some bars have no trade."""
+"""Share of days that end when it closes: some are short, and some bars have no trade."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """Hours of trading by the clock of a zone; `pause` is the one over noon, if there is one."""
+    """Trading hours on a zone's clock; `pause` is the midday break, if there is one."""
 
     zone: str
     opens: str
@@ -43,22 +43,22 @@ _SESSIONS = (
     _Session("Asia/Seoul", "09:00", ("15:30",)),
     _Session("Australia/Sydney", "10:00", ("16:00",)),
 )
-"""Regular hours as the exchanges publish them; Tokyo's close was half an hour earlier before
+"""Regular hours published by the exchanges; Tokyo's close was half an hour earlier before
 November 2024."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoursFound:
-    """The session that clock times without a zone are of.
+    """The session to which clock times without a zone belong.
 
     Attributes
     ----------
     zone
-        Whose clock shows it.
+        The zone whose clock shows it.
     hours
-        From when to when, by the clock times as they stand.
+        From when to when, in the given clock times.
     is_local
-        Whether the times are that zone's own; else they are in UTC already.
+        Whether the times are local to that zone; otherwise they are already in UTC.
     """
 
     zone: str
@@ -67,7 +67,7 @@ class HoursFound:
 
 
 def find_hours(wall_ns: NDArray[np.int64], step_ns: int) -> HoursFound | None:
-    """Tell whose session intraday bars are of, taking their times for local ones or for UTC.
+    """Find the session of intraday bars, reading their times as local ones or as UTC.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def find_hours(wall_ns: NDArray[np.int64], step_ns: int) -> HoursFound | None:
     Returns
     -------
     HoursFound or None
-        None where the times fit no session, or are local ones of several zones. What fits in UTC is
-        taken for UTC: London's winter is both, and the same.
+        None if the times fit no session, or are local times of several zones. Times that fit in UTC
+        are read as UTC: London's winter is both.
     """
     hours = _hours_of(wall_ns, step_ns)
     for session in _SESSIONS:

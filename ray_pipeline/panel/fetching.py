@@ -1,4 +1,4 @@
-"""Row groups of a symbol's files, fetched while those before them are decoded."""
+"""Row groups of a symbol's files, fetched while earlier ones are decoded."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ray_pipeline.storage.parquet_ranges import column_bytes, column_ranges
 __all__ = ["FetchedPiece", "ParquetSource", "Piece", "ahead", "pieces_of"]
 
 N_AHEAD = 32
-"""Files or pieces that are on their way at a time."""
+"""Files or pieces in flight at a time."""
 
 BYTES_AHEAD = 64 << 20
-"""Bytes that are on their way at a time, unless a single row group has more."""
+"""Bytes in flight at a time, unless a single row group has more."""
 
 
 class ParquetSource(AbstractContextManager["ParquetSource"]):
-    """One Parquet file of a symbol, of which the footer is on its way.
+    """One Parquet file of a symbol, whose footer is being fetched.
 
     Parameters
     ----------
@@ -93,10 +93,10 @@ class ParquetSource(AbstractContextManager["ParquetSource"]):
     def read(
         self, row_groups: Sequence[int], columns: Sequence[str], ranges: Iterable[tuple[int, int]]
     ) -> pa.Table:
-        """Decode columns of row groups, and give back the ranges that held them."""
+        """Decode columns of row groups, and release the ranges that held them."""
         with _damage_is_named(self.uri):
             table = self.parquet.read_row_groups(list(row_groups), list(columns), use_threads=False)
-        # pyarrow keeps what it read of the file until it reads again or the file is let go of.
+        # pyarrow keeps what it read from the file until it reads again or the file is released.
         self._footer, self._parquet = self.parquet.metadata, None
         self._source.forget(ranges)
         return table
@@ -116,7 +116,7 @@ class Piece:
 
 
 class FetchedPiece:
-    """A piece of which columns are on their way.
+    """A piece whose columns are being fetched.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class FetchedPiece:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that are on their way."""
+        """Bytes in flight."""
         return sum(end - start for start, end in self._ranges)
 
     def read(self) -> pa.Table:
@@ -189,14 +189,14 @@ S = TypeVar("S", bound=_Started)
 def ahead(
     items: Iterable[Item], start: Callable[[Item], tuple[S, int]]
 ) -> Generator[tuple[Item, S]]:
-    """Yield items in order, each after it and some that follow it were started.
+    """Yield items in order, having started each and some of those that follow.
 
     Parameters
     ----------
     items
         What there is to do.
     start
-        Starts one, and says how many bytes are then on their way.
+        Starts one, and returns how many bytes are then in flight.
 
     Notes
     -----
@@ -223,7 +223,7 @@ def ahead(
 
 @contextmanager
 def _damage_is_named(uri: str) -> Iterator[None]:
-    """Turn what pyarrow says about a damaged file into a `DataError` that names it."""
+    """Turn pyarrow's error about a damaged file into a `DataError` that names it."""
     try:
         yield
     except StorageError:

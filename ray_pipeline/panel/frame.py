@@ -20,7 +20,7 @@ __all__ = ["PanelFrame", "derive_seed", "positions_spanned"]
 
 @dataclass(frozen=True, slots=True)
 class PanelFrame:
-    """What every unit needs to know of the panel.
+    """What every unit needs to know about the panel.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class PanelFrame:
     folds
         Walk-forward folds in positions on that axis.
     embargo
-        Positions between a training label and the test fold, on top of the purge.
+        Positions between a training label and the test fold, in addition to the purge.
     request
         Columns of a symbol's table.
     targets
@@ -40,16 +40,16 @@ class PanelFrame:
     seed
         The run's seed.
     bar_positions
-        Positions from one bar of a symbol to its next: 1 where all symbols share their
-        timestamps, more where those of other symbols lie in between.
+        Positions from one bar of a symbol to its next: 1 where all symbols share their timestamps,
+        more if those of other symbols lie in between.
     clock_positions
         Positions within the length of a bar by the clock: 1 on a grid that all symbols share.
     final_start
-        First position of the final models' training rows; None where the window of training
-        expands, in every fold and in the end.
+        First position of the final models' training rows; None if the training window expands, in
+        every fold and at the end.
     shorter_sessions
-        (bars of a session, symbols) where these are fewer than what the targets' horizons are
-        given in.
+        (bars of a session, symbols) for symbols with fewer than the session in which horizons are
+        given.
     """
 
     axis: str
@@ -76,22 +76,22 @@ class PanelFrame:
 
     @property
     def final_fold(self) -> Fold:
-        """What the final models train for: a fold that begins where the data end."""
+        """The final models' fold: it begins where the data end."""
         return Fold(len(self.folds), self.n_timestamps, self.n_timestamps, self.final_start or 0)
 
     def positions_of(self, bars: int) -> int:
-        """Return the positions that so many bars of a symbol span."""
+        """Return the positions that a number of bars of a symbol spans."""
         return positions_spanned(bars, self.bar_positions)
 
     def span_of(self, target: TargetSpec, view: View, symbol: str | None = None) -> int:
-        """Return what a label of the target spans in the time of a view.
+        """Return the span of the target's labels in the time of a view.
 
         Positions of the panel across symbols, rows of the symbol over its own time.
 
         Parameters
         ----------
         symbol
-            The symbol whose own time it is: a day is its own session.
+            The symbol whose time is used: a day is its own session.
         """
         match view:
             case "cross_sectional":
@@ -111,13 +111,13 @@ class PanelFrame:
     def grows(self) -> bool:
         """Whether the panel is read up to a date, and grows by whole folds.
 
-        What is made of a fold is then made of what came before it alone, and can be kept.
+        The results of a fold then depend only on earlier data, and can be kept.
         """
         return self.request.rules.until_ns is not None
 
     def narrowed(self, targets: Container[str]) -> PanelFrame:
-        """Return the frame with these targets only, in their present order."""
-        # The request stays as it is, so that a worker's cached table still serves.
+        """Return the frame with only these targets, in their current order."""
+        # The request does not change, so that a worker's cached table can still be used.
         return replace(self, targets=tuple(t for t in self.targets if t.name in targets))
 
     def without_features(self, dropped: frozenset[str]) -> PanelFrame:
@@ -132,7 +132,7 @@ def positions_spanned(bars: int, bar_positions: float) -> int:
 
 
 def derive_seed(seed: int, *names: str) -> int:
-    """Derive a seed from the run's and from names: never from a position or a clock.
+    """Derive a seed from the run's and from names, never from a position or a clock.
 
     Examples
     --------

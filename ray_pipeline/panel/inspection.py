@@ -63,7 +63,7 @@ _PAIRS = ("columns", "constant", "n_missing", "own_symbols", "group_runs")
 
 @dataclass(frozen=True, slots=True)
 class InspectionRequest:
-    """What `inspect_symbol` needs of the config; made of plain values.
+    """What `inspect_symbol` needs from the config, as plain values.
 
     Attributes
     ----------
@@ -100,9 +100,9 @@ class InspectionSpec:
 
 
 class HasFilesystem(Protocol):
-    """What inspecting needs of a worker's state.
+    """What inspecting needs from a worker's state.
 
-    Nothing else of it: what else a `PanelReader` can do is none of what an inspection depends on.
+    Nothing else: an inspection does not depend on the rest of `PanelReader`.
     """
 
     fs: FileSystem
@@ -115,7 +115,7 @@ def inspect_one(reader: HasFilesystem, spec: InspectionSpec) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class SymbolInspection:
-    """What the driver learns of a symbol; a record of plain values, whatever its number of rows.
+    """What the driver learns about a symbol; a record of plain values, independent of its rows.
 
     Attributes
     ----------
@@ -130,24 +130,24 @@ class SymbolInspection:
     runs
         The time axis.
     findings
-        What was found in the data, and done about it.
+        What was found in the data, and what was done about it.
     target_values
         (target, its distinct values sorted) for each target column; None in place of the values
         when there are more than 12. Empty where targets are computed.
     constant
-        (column, its only value) of columns that have one value wherever they have any.
+        (column, its only value) of columns with a single distinct value.
     n_missing
         (column, number of missing cells) of the columns read that have any.
     clocks
-        What its times say of their zone: ``aware``, ``naive`` or ``date``.
+        What its times say about their zone: ``aware``, ``naive`` or ``date``.
     own_symbols
-        (symbol, first file that says so) of the symbols that its files name inside, at most five.
+        (symbol, first file that says so) of the symbols that its files contain, at most five.
     evidence
-        What the rows show of columns that count, tell the time, or are targets by name alone.
+        What the rows show about columns that count, tell the time, or are targets only by name.
     lasting
-        Of a series what `ray_pipeline.series.lasting` says.
+        For a series, the result of `ray_pipeline.series.lasting`.
     levels
-        Of a series the means of its halves.
+        For a series, the means of its halves.
     group_source
         Where its groups come from, if the config asks for groups.
     group_runs
@@ -192,7 +192,7 @@ class SymbolInspection:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> SymbolInspection:
-        """Return the inspection that `to_record` wrote, after JSON as well."""
+        """Rebuild the inspection that `to_record` wrote, even after JSON."""
         changed: dict[str, Any] = {
             name: tuple(tuple(pair) for pair in record[name]) for name in _PAIRS
         }
@@ -237,7 +237,7 @@ def inspection_request(
 def inspect_symbol(
     partition: SymbolPartition, fs: FileSystem, request: InspectionRequest
 ) -> SymbolInspection:
-    """Read and clean what a run would use of a symbol, and say what it is.
+    """Read and clean the data that a run would use of a symbol, and describe them.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def inspect_symbol(
     """
     with naming_symbol(partition.symbol):
         with PartitionReader(partition, fs, request.rules) as reader:
-            # In the order of their names: that of the file is an accident of who wrote it.
+            # Ordered by name, because the order in the file is accidental.
             columns = tuple(sorted(reader.columns))
             roles = resolve_roles(columns, request, request.time_column)
             kind = kind_of(columns, roles, request)
@@ -334,7 +334,7 @@ def _count(block: Block, tallies: Mapping[str, ColumnTally], evidence: EvidenceT
 
 
 def _require_values(what: str, tallies: Sequence[ColumnTally]) -> None:
-    """Refuse a symbol that has not one value where a run needs some; no column is none at all."""
+    """Refuse a symbol without a value where a run needs some; a missing column counts as none."""
     if not tallies or any(tally.n_present for tally in tallies):
         return
     why = [tally.findings()[0].message for tally in tallies]
@@ -344,14 +344,14 @@ def _require_values(what: str, tallies: Sequence[ColumnTally]) -> None:
 def kind_of(
     columns: Sequence[tuple[str, str]], roles: ColumnRoles, request: InspectionRequest
 ) -> TableKind:
-    """Tell what a table is, by the config or by what is there: targets first, then bars.
+    """Tell the kind of a table, from the config or its columns: targets first, then bars.
 
-    A series is only what the config calls one, by ``data.kind`` or ``data.columns.value``.
+    Only the config makes a table a series, by ``data.kind`` or ``data.columns.value``.
 
     Raises
     ------
     DataError
-        When it is none of these, or not what the config says.
+        When it is none of these, or not the kind in the config.
     """
     if request.kind == "series" or (request.kind == "auto" and _names_value(request)):
         require_value(columns)

@@ -1,4 +1,4 @@
-"""Targets by their names that earlier rows determine: they are none, and may be features."""
+"""Columns named like targets that earlier rows determine: not targets, but possibly features."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LAG_WORDS = frozenset({"lag", "lagged", "prev", "previous", "past", "trailing"}
 
 @dataclass(frozen=True, slots=True)
 class KnownTarget:
-    """A target by its name whose value is known at its row, wholly or in part.
+    """A column named like a target whose value is known at its row, wholly or in part.
 
     Attributes
     ----------
     reason
         What determines it.
     is_feature
-        Whether all of it is certainly known at its row.
+        Whether it is certainly and completely known at its row.
     """
 
     name: str
@@ -56,7 +56,7 @@ def find_known_targets(
     inspections
         Of all symbols.
     horizon_bars
-        Gives the horizon of a target in bars, None where it is unknown.
+        Returns the horizon of a target in bars, None if unknown.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def find_known_targets(
 def without_known_targets(
     roles: ColumnRoles, known: Sequence[KnownTarget], patterns: ColumnPatterns
 ) -> ColumnRoles:
-    """Return the roles with such targets among the features, or ignored with their reason.
+    """Return the roles with such targets as features, or ignored with a reason.
 
     One that ``columns.targets`` names without a wildcard stays a target.
     """
@@ -135,7 +135,7 @@ def _lag_of(
         for key, count in counts.items()
         if count >= least and (is_called_lag or shifted[key] >= least)
     ]
-    # A feature says more than a target: it is known at its own row.
+    # Prefer a feature to a target: it is known at its own row.
     sources.sort(key=lambda key: (key[0] not in roles.features, key[1], key[0]))
     partly: KnownTarget | None = None
     for source, n_rows in sources:

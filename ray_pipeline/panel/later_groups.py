@@ -1,4 +1,4 @@
-"""Which row groups of a symbol hold its rows from a time on, by the footers of its files alone."""
+"""Which row groups of a symbol hold its rows from a time on, from its files' footers alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 __all__ = ["TimedFile", "later_groups"]
 
 _SLACK_NS = 2 * 86_400 * 10**9
-"""Times are read by a zone, from the end of a bar, or as the date of a session: they move less."""
+"""Zones, closing stamps and trading dates move times by less than this."""
 
 _DAY_NS = 86_400 * 10**9
 _NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -24,11 +24,11 @@ class TimedFile:
     Attributes
     ----------
     path
-        What the file is called.
+        The file's path.
     footer
         Its footer.
     time_column
-        What its times are called there; None where it has none.
+        The name of its time column; None if it has none.
     """
 
     path: str
@@ -45,10 +45,10 @@ class _Group:
 
 
 def later_groups(files: Sequence[TimedFile], since_ns: int) -> Mapping[str, list[int]] | None:
-    """Find the row groups without which no row from a time on is missing.
+    """Find the row groups that contain all rows from a time on.
 
-    They hold a time span that no other row group reaches into: rows of one time are all there, or
-    all not. The newest row group is among them, also where it is older.
+    They cover a time span that no other row group reaches into, so rows of one time are either all
+    included or all excluded. The newest row group is always included.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def later_groups(files: Sequence[TimedFile], since_ns: int) -> Mapping[str, list
     Returns
     -------
     dict or None
-        Row groups by path, in order, of the files that have such; None where the footers do not
-        tell: a column of text or numbers, or a writer that left no statistics.
+        Row groups by path, in order, of the files that have any; None if the footers do not show
+        it: a column of text or numbers, or a writer without statistics.
     """
     groups: list[_Group] = []
     for file in files:

@@ -1,4 +1,4 @@
-"""A symbol's table as the stages use it: read or labeled, cleaned, dense."""
+"""A symbol's table for the stages: read or labeled, cleaned, dense."""
 
 from __future__ import annotations
 
@@ -61,29 +61,30 @@ class TableRequest:
     features, targets
         Names, in the order of the matrices' columns.
     max_rows, min_rows
-        Newest rows to keep (None: all), and how few are too few.
+        Newest rows to keep (None: all), and the minimum number.
     bar_seconds, session_bars
         Length of a bar, and bars of a session of most symbols.
     cross_section
-        Where those of the columns are that the batch decides, None where there are none.
+        Where cross-sectional columns are stored, None if there are none.
     functions
         User-defined functions that compute features of bars or a series.
     rules
         How the files are read.
     own_columns
-        Columns beside bars or a value that are features; functions may read them whether or not
-        they are among ``features``.
+        The files' own feature columns; functions may read them whether or not they are in
+        ``features``.
     bar_months
         Length of a bar in months, 0 where it is one of seconds.
     group
         Name of the groups within which symbols are compared; None: all are.
     unknown_labels
-        (target, rows) of labeled tables cut at a date: so many of the newest labels look beyond it.
+        (target, rows) of labeled tables cut at a date: the number of newest labels that look beyond
+        it.
     since_ns
-        Row groups with no row from this time on are not read; None: all are. Only for labeled
-        tables, whose rows stand for themselves.
+        Row groups without a row from this time on are not read; None: all are. Only for labeled
+        tables, whose rows are independent.
     judged_ns
-        Bars from this time on are looked at for what no market made; None: none are.
+        Bars from this time on are checked for faults; None: none are.
     """
 
     kind: TableKind
@@ -118,18 +119,18 @@ def load_symbol_table(
 ) -> SymbolTable:
     """Read a symbol's features and targets.
 
-    A column that this symbol does not have is missing in every row; so is every cell beyond
+    A column that this symbol lacks is missing in every row; so is every cell beyond
     `LARGEST_VALUE`, and every label of a row outside the symbol's membership.
 
     Parameters
     ----------
     run
-        Where the cross-sectional columns are, if the request has such.
+        Where cross-sectional columns are stored, if the request has any.
 
     Returns
     -------
     SymbolTable
-        Its arrays are C-contiguous and read-only, since stages share them.
+        Its arrays are C-contiguous and read-only, because stages share them.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def load_symbol_table(
     StorageError
         When the storage fails.
     ConfigError
-        When cross-sectional columns are asked for that were not computed.
+        When requested cross-sectional columns were not computed.
     """
     with naming_symbol(partition.symbol), PartitionReader(partition, fs, request.rules) as reader:
         table = _load(partition.symbol, reader, request, run)
@@ -150,7 +151,7 @@ def load_symbol_table(
 def _grouped(
     table: SymbolTable, reader: ColumnReader, spans: GroupSpans | None, request: TableRequest
 ) -> SymbolTable:
-    """Return the table with the group of each row, if there is any reason for groups."""
+    """Return the table with the group of each row, if groups are needed."""
     return replace(table, groups=_groups_at(table.time_ns, reader, spans, request))
 
 
@@ -167,7 +168,7 @@ def _groups_at(
 
 
 def symbol_table_of(table: pa.Table, symbol: str, request: TableRequest) -> SymbolTable:
-    """Do with a table in memory what `load_symbol_table` does with files.
+    """Like `load_symbol_table`, for a table in memory.
 
     Parameters
     ----------
@@ -196,8 +197,8 @@ def labeled_table(
     Parameters
     ----------
     table
-        What `load_symbol_table` gave for the same request, where it is at hand: then at most the
-        bar fields, or the value, are read.
+        The result of `load_symbol_table` for the same request, if available: then at most the bar
+        fields, or the value, are read.
     run
         Where the cross-sectional columns are, if the request has such and `table` is not given.
 
@@ -240,7 +241,7 @@ def labeled_table(
 def rows_read(
     partition: SymbolPartition, fs: FileSystem, request: TableRequest
 ) -> tuple[NDArray[np.int64], dict[str, _Floats], RowGroups | None]:
-    """Return all that a table is made of, as it is read: times, columns by name, and groups.
+    """Return the raw parts of a table: times, columns by name, and groups.
 
     Raises
     ------
@@ -279,7 +280,7 @@ def _load(
 
 
 def _read_given(reader: ColumnReader, request: TableRequest) -> Bars | ValueSeries:
-    """Read what features and targets are computed of."""
+    """Read the input of features and targets."""
     wanted = set(request.own_columns)
     if not asked_for(request.functions, request.features):
         wanted &= set(request.features)
@@ -318,7 +319,7 @@ def _read_clean(
     time_column = resolve_time_column(list(types), request.time_column)
     present = [name for name in (*singles, *doubles) if name in types]
     for name in present:
-        # A mixture of types is for the reader to name, with the files.
+        # The reader reports mixed types, with the files.
         if column_kind(types[name]) not in ("numeric", "bool", "null", "mixed"):
             raise DataError(f"column {name!r} is {types[name]}; numbers are needed.")
     missing = [name for name in fields_of(request.kind) if name not in types]

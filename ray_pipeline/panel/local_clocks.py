@@ -1,4 +1,4 @@
-"""Clock times of a zone as instants, also where clocks are put back or forward."""
+"""Clock times of a zone as instants, including changes of the clocks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["instants", "wall_clock"]
 _Times = NDArray[np.int64]
 
 _SAME_CHANGE_NS = 6 * 3_600 * 10**9
-"""Rows of a repeated hour that are closer belong to one change of the clocks."""
+"""Rows of a repeated hour that are closer than this belong to one change of the clocks."""
 
 
 def wall_clock(time_ns: _Times, zone: str) -> _Times:
-    """Return what clocks of a zone show at instants, as nanoseconds since 1970."""
+    """Return the local clock times of instants, as nanoseconds since 1970."""
     shown = pc.local_timestamp(pa.array(time_ns, pa.timestamp("ns", zone)))
     return np.asarray(shown.cast(pa.int64()).to_numpy())
 
@@ -29,11 +29,10 @@ def wall_clock(time_ns: _Times, zone: str) -> _Times:
 def instants(
     wall_ns: _Times, zone: str, rules: TimeRules, subject: str
 ) -> tuple[_Times, list[QualityFinding]]:
-    """Return the instants at which clocks of a zone show these times.
+    """Return the instants of local clock times.
 
-    In the hour that comes twice, the rows of one file tell by their order: the clock went back
-    where they do. In the hour that is missing there is no instant; ``shift`` takes the clock to
-    have been put forward late.
+    In the hour that occurs twice, the order of a file's rows decides: the clock went back where the
+    rows do. The skipped hour has no instants; ``shift`` assumes that the clock went forward later.
 
     Parameters
     ----------
@@ -42,14 +41,14 @@ def instants(
     zone
         IANA name.
     rules
-        What to do about both hours.
+        What to do in both hours.
     subject
         The column and its file, for messages.
 
     Raises
     ------
     DataError
-        When the rows do not tell, or a time does not exist.
+        When the rows do not decide, or a time does not exist.
     """
     wall = pa.array(wall_ns, pa.timestamp("ns"))
     first, second = (
@@ -72,7 +71,7 @@ def instants(
         is_second = _is_second(wall_ns, twice, rules, f"{subject}, zone {zone},")
         time_ns[twice[is_second]] = second[twice[is_second]]
         how = "by the order of rows" if rules.repeated_hour == "rows" else rules.repeated_hour
-        message = f"{len(twice)} times are in an hour that comes twice in {zone}: told {how}"
+        message = f"{len(twice)} times are in an hour that occurs twice in {zone}: told {how}"
         findings.append(QualityFinding("repeated_hour", None, len(twice), message))
     return time_ns, findings
 
@@ -84,8 +83,8 @@ def _shifted(
     if rules.missing_hour == "refuse":
         raise DataError(
             f"{subject}: {len(wall_ns)} times do not exist in {zone}, the first "
-            f"{_clock(int(wall_ns[0]))}: clocks were put forward over it. Set data.time_zone to "
-            "the zone that the times are of, or data.missing_hour: shift."
+            f"{_clock(int(wall_ns[0]))}: clocks went forward over it. Set data.time_zone to the "
+            "zone of the times, or data.missing_hour: shift."
         )
     before = after_ns - 1
     return wall_ns - (wall_clock(before, zone) - before)
@@ -94,7 +93,7 @@ def _shifted(
 def _is_second(
     wall_ns: _Times, twice: NDArray[np.intp], rules: TimeRules, subject: str
 ) -> NDArray[np.bool_]:
-    """Tell which of the ambiguous rows are of the second hour."""
+    """Tell which of the ambiguous rows belong to the second hour."""
     if rules.repeated_hour != "rows":
         return np.full(len(twice), rules.repeated_hour == "second")
     is_second = np.zeros(len(twice), dtype=bool)
@@ -105,8 +104,8 @@ def _is_second(
         back = np.flatnonzero(np.diff(wall_ns[order[group]]) <= 0)
         if not len(back):
             raise DataError(
-                f"{subject}: {_clock(int(wall_ns[order[group[0]]]))} is in an hour that comes "
-                "twice, and the order of rows does not tell which of both it is. Set "
+                f"{subject}: {_clock(int(wall_ns[order[group[0]]]))} is in an hour that occurs "
+                "twice, and the order of rows does not show which one it is. Set "
                 "data.repeated_hour: first, or second."
             )
         is_second[group[back[0] + 1 :]] = True

@@ -1,7 +1,7 @@
-"""Rows of a symbol that lie inside its membership in the universe, and what holds outside.
+"""Rows of a symbol inside its membership in the universe, and the rules outside.
 
 Outside it a row has no label, no rank and no place in the cross-section. Its bars stay: features
-look back on them, and a label that starts inside may end outside, as a holding would.
+look back on them, and a label that starts inside may end outside, like a holding.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def members_at(
 def labelled_inside(
     table: SymbolTable, membership: MembershipSpans | None, *, features_too: bool = False
 ) -> SymbolTable:
-    """Return the table without the labels of rows outside, and with `features_too` without theirs.
+    """Return the table without labels of rows outside; `features_too` removes features as well.
 
     Parameters
     ----------
     features_too
-        For columns that are compared across symbols: nothing is to be compared with such a row.
+        For columns that are compared across symbols: nothing may be compared with such a row.
     """
     inside = members_at(membership, table.time_ns)
     return table if inside is None else _only(table, inside, features_too=features_too)
@@ -77,7 +77,7 @@ def membership_findings(
     Raises
     ------
     DataError
-        When none lies inside it.
+        When no row is inside it.
     """
     inside = members_at(membership, time_ns)
     if inside is None:

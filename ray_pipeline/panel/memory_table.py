@@ -1,4 +1,4 @@
-"""A table in memory, given as the files of a symbol are."""
+"""A table in memory, with the interface of a symbol's files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TableReader"]
 
 
 class TableReader:
-    """The columns of a table in memory, given as `PartitionReader` gives those of files.
+    """The columns of a table in memory, with the interface of `PartitionReader`.
 
     Raises
     ------
@@ -44,7 +44,7 @@ class TableReader:
         self.n_rows = table.num_rows
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Return `columns`, in the types that `PartitionReader.read` hands over."""
+        """Return `columns`, in the types of `PartitionReader.read`."""
         arrays = []
         for name in columns:
             if name not in self._naming.own:
@@ -57,7 +57,7 @@ class TableReader:
     def read_timed(
         self, time_column: str, columns: Sequence[str]
     ) -> tuple[list[FileTimes], pa.Table]:
-        """Return `columns`, and the times as they are."""
+        """Return `columns`, and the unconverted times."""
         own = self._naming.own
         times = [own[name] for name in (time_column, TIME_OF_DAY) if name in own]
         return [FileTimes("", *map(self._table.column, times))], self.read(columns)
@@ -65,6 +65,6 @@ class TableReader:
     def blocks(
         self, columns: Sequence[str], max_cells: int | None = None
     ) -> Iterator[tuple[int, pa.Table]]:
-        """Give all rows in one block: they are in memory already."""
+        """Yield all rows in one block: they are already in memory."""
         del max_cells
         yield 0, self.read(columns)

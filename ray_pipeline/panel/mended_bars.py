@@ -1,4 +1,4 @@
-"""What the config says of ticks and splits, done to the bars of one symbol."""
+"""Apply the config's rules for ticks and splits to the bars of one symbol."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ray_pipeline.wording import iso_time, some_of
 __all__ = ["MENDABLE", "mend_bars", "split_column"]
 
 MENDABLE = ("ticks", "unadjusted_splits", "stuck_prices")
-"""Rules of findings that concern bars which no market made."""
+"""Rules of findings about faulty bars."""
 
 _Floats = NDArray[np.float64]
 _MOST_TOLD = 3
 _FIELDS = ("open", "high", "low", "close")
 _DONE = {
-    "keep": "kept as they are; data.ticks: mask or drop takes them out",
+    "keep": "kept unchanged; data.ticks: mask or drop removes them",
     "mask": "set missing (data.ticks: mask)",
     "drop": "dropped (data.ticks: drop)",
 }
@@ -47,11 +47,11 @@ def split_column(columns: Sequence[tuple[str, str]]) -> str | None:
 def mend_bars(
     time_ns: NDArray[np.int64], bars: _Floats, stated: _Floats | None, rules: ReadingRules
 ) -> tuple[NDArray[np.bool_], list[QualityFinding]]:
-    """Find ticks, splits and stuck prices, and do with them as the config says.
+    """Find ticks, splits and stuck prices, and treat them as the config says.
 
     Splits come first: with ``splits: adjust`` prices before a split that a column states are
-    divided by its ratio and the volume multiplied, as vendors do it. This changes levels by a
-    factor that was not known at the time, and nothing that compares bars with each other. With
+    divided by its ratio and the volume is multiplied, as vendors do. This changes levels by a
+    factor that was not known at the time, but nothing that compares bars with each other. With
     ``ticks: mask`` all fields of a tick become missing, with ``drop`` its row is taken out.
 
     Parameters
@@ -61,12 +61,12 @@ def mend_bars(
     bars
         (n_rows, 5): open, high, low, close, volume. Changed in place.
     stated
-        (n_rows,) of the split column, None where there is none.
+        (n_rows,) of the split column, None if there is none.
 
     Returns
     -------
     is_kept
-        (n_rows,): which rows are left.
+        (n_rows,): which rows remain.
     findings
         With the symbol's times and what was done.
     """
@@ -97,14 +97,14 @@ def _tick_findings(
     told = [f"{iso_time(int(time_ns[row]))} ({_worst(bars, row)})" for row in flaws.ticks]
     one = "1 bar is" if n_ticks == 1 else f"{n_ticks} bars are"
     message = (
-        f"{one} beyond any range of the bars around: {some_of(told, _MOST_TOLD)}; "
+        f"{one} far outside the range of the bars around them: {some_of(told, _MOST_TOLD)}; "
         f"{_DONE[rules.ticks]}"
     )
     return [QualityFinding("ticks", None, n_ticks, message)]
 
 
 def _worst(bars: _Floats, row: int) -> str:
-    """Name the price of a row that is farthest from the closes beside it."""
+    """Name the price of a row that is farthest from the neighbouring closes."""
     beside = [row - 1, row + 1] if 0 < row < len(bars) - 1 else [row]
     usual = float(np.nanmedian(bars[beside, 3]))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -137,7 +137,7 @@ def _split_findings(
 
 
 def split_ratio(ratio: float) -> str:
-    """Write a split as people do: 3:2, 20:1, 1:10."""
+    """Write a split in the usual form: 3:2, 20:1, 1:10."""
     if ratio == 1.5:
         return "3:2"
     return f"{ratio:g}:1" if ratio >= 1 else f"1:{1 / ratio:g}"

@@ -1,4 +1,4 @@
-"""Symbols whose tables are not like those of most others: each costs itself, not the batch."""
+"""Symbols whose tables differ from most others: each is left out, without failing the batch."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def find_misfits(
     patterns: ColumnPatterns,
     symbols: Collection[str] = (),
 ) -> dict[str, str]:
-    """Find symbols that differ from more than half of the batch in what all must share.
+    """Find symbols that differ from more than half of the batch in required common properties.
 
-    That is whether a table is labeled or bars and, of labeled ones, whether a feature or target
-    is a number. Without such a majority nobody can tell which side is wrong, and no symbol is
-    named. A symbol whose files say inside that they are another one's is named as well: of a
-    symbol of the batch, or of any where most files say the same as their path.
+    That is whether a table is labeled or bars and, of labeled ones, whether a feature or target is
+    a number. Without such a majority, neither side is known to be wrong, and no symbol is named. A
+    symbol whose files contain another symbol is named as well: another one of the batch, or any
+    other if most files agree with their paths.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def find_misfits(
     patterns
         The config's ``columns``.
     symbols
-        All of the batch, those that cannot be read among them.
+        All of the batch, including those that cannot be read.
 
     Returns
     -------
     dict
-        Symbol to the reason, in the order of the symbols.
+        The reason by symbol, ordered by symbol.
     """
     ordered = sorted(inspections, key=lambda each: each.symbol)
     found = _misfiled(ordered, symbols)
@@ -76,7 +76,7 @@ def _misfiled(inspections: Sequence[Outlined], symbols: Collection[str]) -> dict
 def other_symbols(
     inspections: Iterable[Outlined],
 ) -> dict[str, list[tuple[str, str]]]:
-    """Return by symbol what its files call themselves inside, where that is another name."""
+    """Return by symbol the other symbol that its files contain."""
     found = {}
     for each in inspections:
         named = [pair for pair in each.own_symbols if not is_same_symbol(pair[0], each.symbol)]
@@ -95,7 +95,7 @@ def _of_other_kind(inspections: Sequence[Outlined]) -> dict[str, str]:
             )
             return {
                 each.symbol: f"symbol {each.symbol}: it is {_KIND_NAMES[each.kind]}, and {most}. "
-                "Give it the columns that they have, or set data.kind."
+                "Give it the same columns, or set data.kind."
                 for each in inspections
                 if each.kind != kind
             }

@@ -1,4 +1,4 @@
-"""Which columns the user has named as features, where they would be none by themselves."""
+"""Columns that become features only because the user names them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def named_columns(
 ) -> frozenset[str]:
     """Return those of `unusual` that an entry of ``columns.features`` names.
 
-    An entry names the column of exactly that name. A pattern names what it matches if all of that
-    is unusual: ``ret_zscore_*`` names trailing scores, while ``*`` and ``f*`` are meant for other
+    An entry names the column of exactly that name. A pattern names its matches if all of them are
+    unusual: ``ret_zscore_*`` names trailing scores, while ``*`` and ``f*`` are meant for other
     columns and name neither ``close`` nor ``fwd_ret_5d``.
 
     Parameters
@@ -25,7 +25,7 @@ def named_columns(
     columns
         All columns that could be features.
     unusual
-        Those of `columns` that are none unless they are named.
+        Those of `columns` that are not features unless named.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Columns by the names that the package knows them by, whatever their file calls them.
+"""Columns under the package's names, whatever their names in the file.
 
-Prices, volume and the symbol are called like their roles (``close``). Capital letters alone need no
-mapping, and neither do names that pandas writes for column tuples (``('Close', 'AAPL')``).
+Prices, volume and the symbol are named after their roles (``close``). Differences in case need no
+mapping, nor do the names that pandas writes for column tuples (``('Close', 'AAPL')``).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 UNMAPPED = " (unmapped)"
-"""Ends the name of a column whose own name is that of a role which the config reads elsewhere."""
+"""Suffix of a column whose own name is a role that the config reads from another column."""
 
 TIME_OF_DAY = "time of day (of the time column)"
-"""Name inside of the column that has the clock of dates."""
+"""Internal name of the column with the clock of dates."""
 
 _ADJUSTED = re.compile(r"(\d*)(adj(usted|ustd)?(open|high|low|close|volume)|closeadj)")
 _KNOWN = frozenset({*BAR_FIELDS, *TIME_COLUMNS, "symbol", "adj close"})
@@ -40,17 +40,17 @@ _KNOWN = frozenset({*BAR_FIELDS, *TIME_COLUMNS, "symbol", "adj close"})
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What the columns of a file are called inside the package.
+    """The package's names for the columns of a file.
 
     Attributes
     ----------
     own
-        Name inside to name in the file, in the order of the file.
+        Name in the file by internal name, in the file's order.
     symbol
-        Symbol that column tuples name beside each column, else None.
+        Symbol in the column tuples, else None.
     raw_close
-        Name inside of the close as traded, where the close is an adjusted one and open, high and
-        low are as traded; else None.
+        Internal name of the unadjusted close, if the close is adjusted and open, high and low are
+        not; else None.
     """
 
     own: Mapping[str, str]
@@ -61,23 +61,23 @@ class Naming:
 def name_columns(names: Sequence[str], given: Mapping[str, str | None], subject: str) -> Naming:
     """Name the columns of one file.
 
-    An exact name wins over one that differs in capital letters alone. What no role asks for keeps
-    its name.
+    An exact name wins over one that differs only in case. Columns without a role keep their names.
 
     Parameters
     ----------
     names
         Names in the file, each once.
     given
-        The config's ``data.columns``: role to name in the file. A symbol of None is not looked at.
+        The config's ``data.columns``: name in the file by role. If the symbol is None, it is
+        ignored.
     subject
         The file, for messages.
 
     Raises
     ------
     DataError
-        When two columns differ in capital letters alone and both would do, or when column tuples
-        name several symbols.
+        When two columns differ only in case and either would match, or when column tuples name
+        several symbols.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def adjusted_price(name: str) -> bool:
 
 
 def bare(name: str) -> str:
-    """Return a name without capital letters, spaces and signs."""
+    """Return a name in lower case, without spaces and signs."""
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
@@ -135,7 +135,7 @@ def require_mapped(namings: Iterable[Naming], given: Iterable[tuple[str, str | N
     """
     columns = {inside: own for naming in namings for inside, own in naming.own.items()}
     for role, wanted in given:
-        # The time column is looked for by name, which says what to do without one.
+        # The time column is searched for by name, with its own error.
         inside = TIME_OF_DAY if role == "time_of_day" else role
         if wanted is not None and role != "time" and inside not in columns:
             found = some_of(list(columns.values()))
@@ -143,7 +143,7 @@ def require_mapped(namings: Iterable[Naming], given: Iterable[tuple[str, str | N
 
 
 def name_findings(namings: Collection[Naming]) -> tuple[QualityFinding, ...]:
-    """Say which columns have another name inside the package than in the files."""
+    """Say which columns have different names in the package and in the files."""
     others: dict[str, dict[str, None]] = {}
     for naming in namings:
         for inside, own in naming.own.items():
@@ -156,7 +156,9 @@ def name_findings(namings: Collection[Naming]) -> tuple[QualityFinding, ...]:
         findings.append(QualityFinding("columns_named", None, len(others), message))
     adjusting = [each for each in namings if each.raw_close is not None]
     if adjusting:
-        message = "open, high and low were multiplied by the adjusted close over that as traded"
+        message = (
+            "open, high and low were multiplied by the ratio of the adjusted to the traded close"
+        )
         findings.append(QualityFinding("prices_adjusted", "close", len(adjusting), message))
     return tuple(findings)
 
@@ -180,18 +182,18 @@ def tuple_parts(name: str) -> tuple[str, ...] | None:
 
 
 def _like(wanted: str, by_case: Mapping[str, list[str]], subject: str, role: str) -> str | None:
-    """Return the one column whose name differs in capital letters alone, if there is one."""
+    """Return the one column whose name differs only in case, if there is one."""
     found = by_case.get(wanted.casefold(), [])
     if len(found) > 1:
         raise DataError(
-            f"{subject}: columns {some_of([repr(name) for name in found])} differ in capital "
-            f"letters alone, and each could be {wanted!r}. Set data.columns.{role} to one of them."
+            f"{subject}: columns {some_of([repr(name) for name in found])} differ only in case, "
+            f"and each could be {wanted!r}. Set data.columns.{role} to one of them."
         )
     return found[0] if found else None
 
 
 def _plain_names(names: Sequence[str], subject: str) -> tuple[dict[str, str], str | None]:
-    """Return names without the symbol of column tuples, to those in the file; and that symbol."""
+    """Return the names in the file by name without the symbol of column tuples; and that symbol."""
     tuples = {name: parts for name in names if (parts := tuple_parts(name))}
     if not tuples:
         return {name: name for name in names}, None
@@ -206,7 +208,7 @@ def _plain_names(names: Sequence[str], subject: str) -> tuple[dict[str, str], st
         field = parts[place] if len(parts) > 1 else parts[0]
         if len(parts) > 1:
             symbols[parts[1 - place]] = None
-        # Two symbols have the same fields; the message below is about them.
+        # Two symbols would have the same fields; the message below reports them.
         plain.setdefault(name if field in names else field, name)
     if len(symbols) > 1:
         raise DataError(

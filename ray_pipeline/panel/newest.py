@@ -16,7 +16,7 @@ _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 
 class NewestRows:
-    """Columns side by side, as far as the newest rows go.
+    """The newest rows of several columns, side by side.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class NewestRows:
         self.values = np.full((n_rows - self._start, len(names)), np.nan)
 
     def add(self, name: str, values: _Floats, rows: Rows) -> None:
-        """Take the cells of a block; `rows` are their places among all rows of the symbol."""
+        """Take the cells of a block; `rows` are their positions among all rows of the symbol."""
         column = self.values[:, self._places[name]]
         if isinstance(rows, slice):
             skipped = max(0, self._start - rows.start)

@@ -12,21 +12,22 @@ from ray_pipeline.panel.bar_flaws import find_bar_flaws
 __all__ = ["NewestFlaw", "newest_flaws"]
 
 _REPEATED = 5
-"""Bars in a row with the very same prices and volume: where there is trade, chance makes no two."""
+"""Consecutive bars with identical prices and volume: with real trading, not even two occur by
+chance."""
 
 
 class NewestFlaw(NamedTuple):
-    """Something that no market made.
+    """A fault in the newest bars.
 
     Attributes
     ----------
     kind
-        ``split``: prices before are not adjusted for it; ``tick``: a price beyond any range of
-        those around; ``repeated``: bars that are the last one again.
+        ``split``: prices before are not adjusted for it; ``tick``: a price far outside the range of
+        its neighbours; ``repeated``: bars that are the last one again.
     time_ns
         Of its first bar.
     size
-        Shares that one became; 1 of a tick; bars that are the same.
+        For a split, the shares that one became; for a tick, 1; otherwise the number of equal bars.
     """
 
     kind: Literal["split", "tick", "repeated"]
@@ -35,9 +36,9 @@ class NewestFlaw(NamedTuple):
 
 
 def newest_flaws(bars: Bars, since_ns: int) -> tuple[NewestFlaw, ...]:
-    """Find what is wrong with bars from a time on, in the order of time.
+    """Find faults of bars from a time on, in time order.
 
-    Bars without a price or volume that moves are not a sign: a symbol that nobody trades has such.
+    Bars without moving prices or volume are not a fault: an untraded symbol has them too.
     """
     fields = np.column_stack([bars.open, bars.high, bars.low, bars.close, bars.volume])
     if not len(fields):

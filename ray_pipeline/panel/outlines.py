@@ -1,4 +1,4 @@
-"""What the files of a symbol say of themselves: its columns and its kind, without reading a row."""
+"""A symbol's columns and kind from its files' footers, without reading a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Outlined", "SymbolOutline", "outline_symbol"]
 
 
 class Outlined(Protocol):
-    """What must go together in all symbols; a `SymbolInspection` says it too."""
+    """What must agree in all symbols; also part of a `SymbolInspection`."""
 
     @property
     def symbol(self) -> str: ...  # noqa: D102 (see `SymbolOutline`)
@@ -33,7 +33,7 @@ class Outlined(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SymbolOutline:
-    """A symbol by the footers of its files.
+    """A symbol, described by the footers of its files.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class SymbolOutline:
     n_rows
         Rows of its files; after cleaning they may be fewer.
     own_symbols
-        What its rows would say.
+        The symbols that its rows would name.
     only_group
-        The group of all its rows, where its footers tell that there is but one.
+        The group of all its rows, if its footers show that there is only one.
     """
 
     symbol: str
@@ -63,7 +63,7 @@ class SymbolOutline:
 def outline_symbol(
     partition: SymbolPartition, fs: FileSystem, request: InspectionRequest
 ) -> SymbolOutline:
-    """Read the footers of a symbol's files, and say what it is.
+    """Read the footers of a symbol's files, and describe it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The symbol that files name inside, beside the one that their path names."""
+"""The symbol that files contain, in addition to the one in their path."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MOST = 5
 
 
 def own_symbols_of(reader: PartitionReader) -> tuple[tuple[str, str], ...]:
-    """Return the symbols that files name, each with the first file that does; at most five.
+    """Return the symbols that files contain, each with the first such file; at most five.
 
-    A column with one value per row group is told by the footer's statistics, and not read.
+    A column with one value per row group is known from the footer's statistics, and not read.
     """
     found: dict[str, str] = {}
     for uri, naming, footer, read in reader.files():
@@ -35,7 +35,7 @@ def own_symbols_of(reader: PartitionReader) -> tuple[tuple[str, str], ...]:
 
 
 def is_same_symbol(one: str, other: str) -> bool:
-    """Tell whether two spellings are of one symbol: case, signs and leading zeros aside.
+    """Tell whether two spellings mean the same symbol, ignoring case, signs and leading zeros.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def _plain(symbol: str) -> str:
 
 
 def _told_by_footer(footer: pq.FileMetaData, column: str) -> list[str] | None:
-    """Return the values of a column where each row group has one, None where footers do not say."""
+    """Return a column's values if each row group has only one, None if footers do not say."""
     values: dict[str, None] = {}
     place = next(
         (

@@ -1,4 +1,4 @@
-"""Prices that files hold in other units, or adjusted in one column alone."""
+"""Prices in other units, or adjusted in only one column."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _PRICES = frozenset(BAR_FIELDS) - {"volume"}
 def read_type(
     name: str, arrow_type: pa.DataType, naming: Naming, rules: ReadingRules
 ) -> pa.DataType:
-    """Return the type of a column, by its name inside, once it is read."""
+    """Return the type of a column after reading, by its internal name."""
     is_converted = _is_scaled(name, rules) or _is_adjusted(name, naming)
     return pa.float64() if is_converted else arrow_type
 
 
 def columns_in_file(columns: Sequence[str], naming: Naming) -> list[str]:
-    """Return the columns of a file, by its own names, that some of those inside take."""
+    """Return the file's columns, by its own names, that some internal columns need."""
     names = dict.fromkeys(naming.own[name] for name in columns if name in naming.own)
     if naming.raw_close is not None and any(_is_adjusted(name, naming) for name in columns):
         names |= dict.fromkeys((naming.own["close"], naming.own[naming.raw_close]))
@@ -36,10 +36,10 @@ def columns_in_file(columns: Sequence[str], naming: Naming) -> list[str]:
 def read_column(
     table: pa.Table, name: str, naming: Naming, rules: ReadingRules, subject: str
 ) -> pa.ChunkedArray:
-    """Return a column, by its name inside, of what was read of a file.
+    """Return a column, by its internal name, from what was read of a file.
 
-    Where the close is an adjusted one beside one as traded, and the other prices are as traded,
-    these are multiplied by the ratio of both: bars of two kinds of prices are none.
+    If there are an adjusted and a traded close, and the other prices are as traded, these are
+    multiplied by the ratio of the two: a bar must not mix two kinds of prices.
     """
     column = table.column(naming.own[name])
     if _is_scaled(name, rules):

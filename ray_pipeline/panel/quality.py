@@ -1,4 +1,4 @@
-"""What is found in a symbol's data, and said aloud."""
+"""Findings about a symbol's data."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ ASSUMED_RULES = frozenset(
         *("contradicting_rows",),
     }
 )
-"""Rules of findings that say how data were understood, rather than what is wrong with them."""
+"""Rules of findings about how data were interpreted, rather than what is wrong with them."""
 
 _LEADING_SHARE, _LEADING_ROWS = 0.05, 20
-"""Of a symbol's rows, and at least so many: zeros from which on it may not have been there yet."""
+"""Share of a symbol's rows, and minimum number: leading zeros that suggest it did not exist yet."""
 
 _FloatT = TypeVar("_FloatT", bound=np.floating[Any])
 
 
 @dataclass(frozen=True, slots=True)
 class QualityFinding:
-    """Something that was found in a symbol's data, and what was done about it.
+    """A finding about a symbol's data, and what was done about it.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ class QualityFinding:
         ``ticks``, ``unadjusted_splits``, ``stuck_prices``, ``leading_zeros``,
         ``outside_universe`` or ``no_group``.
     column
-        The column concerned, or None when it concerns rows.
+        The affected column, or None if rows are affected.
     count
-        Number of rows, cells or files concerned.
+        Number of affected rows, cells or files.
     message
         One sentence for the report.
     """
@@ -69,12 +69,12 @@ class QualityFinding:
 
 
 def series_findings(value: NDArray[np.float64]) -> list[QualityFinding]:
-    """Find zeros before the first other value, where no later stretch of zeros is half as long.
+    """Find leading zeros, if no later stretch of zeros is half as long.
 
     Parameters
     ----------
     value : float64 (n_rows,)
-        NaN where missing; such rows are among the zeros.
+        NaN where missing; such rows count as zeros.
     """
     others = np.flatnonzero(np.nan_to_num(value) != 0.0)
     if not len(others):
@@ -99,7 +99,7 @@ def require_rows(n_rows: int, min_rows: int) -> None:
 def to_float(column: pa.ChunkedArray) -> NDArray[np.float32] | NDArray[np.float64]:
     """Return numbers as a float array (n_rows,), null as NaN; only ``float`` stays float32."""
     kind = column.type if pa.types.is_float32(column.type) else pa.float64()
-    # Integers beyond 2**53 lose their last digits, which no model could use.
+    # Integers beyond 2**53 lose their last digits, which no model can use.
     floats = column.cast(kind, safe=False)
     if floats.null_count:
         floats = pc.fill_null(floats, pa.scalar(np.nan, kind))
@@ -107,7 +107,7 @@ def to_float(column: pa.ChunkedArray) -> NDArray[np.float32] | NDArray[np.float6
 
 
 def within_range(values: NDArray[np.floating[Any]], kind: type[_FloatT]) -> NDArray[_FloatT]:
-    """Return a C-ordered copy as `kind`; what is beyond `LARGEST_VALUE` becomes NaN."""
+    """Return a C-ordered copy as `kind`; values beyond `LARGEST_VALUE` become NaN."""
     with np.errstate(over="ignore"):
         copy = values.astype(kind, order="C")
     copy[~(np.abs(values) <= LARGEST_VALUE)] = np.nan
@@ -115,7 +115,7 @@ def within_range(values: NDArray[np.floating[Any]], kind: type[_FloatT]) -> NDAr
 
 
 def bar_findings(bars: NDArray[np.float64]) -> list[QualityFinding]:
-    """Report bars (n_rows, 5) that cannot be true; they are left as they are."""
+    """Report impossible bars (n_rows, 5); they are left unchanged."""
     opened, high, low, close, _ = bars.T
     bottom, top = np.fmin(opened, close), np.fmax(opened, close)
     n_outside = int(((low > bottom) | (high < top) | (low > high)).sum())

@@ -1,4 +1,4 @@
-"""What a worker holds between units: the filesystem client and the tables it read last."""
+"""A worker's state between units: the filesystem client and the tables it read last."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ray_pipeline.storage import RunDirectory, open_filesystem
 __all__ = ["PanelReader", "SymbolRows"]
 
 CACHE_BYTES = 512 * 2**20
-"""Tables kept by one worker, least recently used first out."""
+"""Number of tables kept by one worker; the least recently used one goes first."""
 
 _LARGE_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRows:
-    """A symbol's table placed on the panel's time axis.
+    """A symbol's table aligned with the panel's time axis.
 
     Attributes
     ----------
@@ -43,13 +43,12 @@ class SymbolRows:
     is_member
         Whether each row belongs to the universe, shape (n_rows,); None: all do.
     axis
-        The panel's unique timestamps in nanoseconds, shape (n_timestamps,); for labels by the
+        The panel's unique timestamps in nanoseconds, shape (n_timestamps,); for labels on the
         clock.
     interval
-        Length of a bar; for labels by the clock.
+        Length of a bar; for labels on the clock.
     is_ours
-        Whether the labels were computed here, by the clock; of others nobody knows whether they
-        count time or rows.
+        Whether the labels were computed here, on the clock; others may count time or rows.
     """
 
     table: SymbolTable
@@ -63,13 +62,13 @@ class SymbolRows:
     )
 
     def label_ends(self, horizon: Horizon) -> NDArray[np.int64]:
-        """Last position that each row's label saw, shape (n_rows,).
+        """Last position that each row's label depends on, shape (n_rows,).
 
-        By the clock it is that of the last bar which any symbol's label from there could see: an
-        excess return has those of others in it. Where there is no label, it is as many rows on, and
-        so it is for labels of others where that is later.
+        On the clock, it is that of the last bar that any symbol's label from there could use,
+        because an excess return contains the others' bars. Without a label, it is that many rows
+        later; for given labels, too, if that is later.
         """
-        if horizon not in self._ends:  # each fold asks
+        if horizon not in self._ends:  # every fold asks for it
             self._ends[horizon] = self._found_ends(horizon)
             self._ends[horizon].flags.writeable = False
         return self._ends[horizon]
@@ -96,7 +95,7 @@ class PanelReader:
     Parameters
     ----------
     data_dir
-        Root of the data: tells which filesystem the partitions are on.
+        Root of the data: determines the filesystem of the partitions.
     storage_options
         fsspec options without secrets; credentials come from this worker's environment.
     run
@@ -119,18 +118,18 @@ class PanelReader:
             return self._tables[key]
         table = load_symbol_table(partition, self.fs, request, self.run)
         if _n_bytes(table) >= _LARGE_BYTES:
-            give_back()  # what decoding needed besides
+            give_back()  # what else decoding needed
         self._tables[key] = table
         while len(self._tables) > 1 and self._cached_bytes() > CACHE_BYTES:
             self._tables.popitem(last=False)
         return table
 
     def arrow_table(self, partition: SymbolPartition, request: TableRequest) -> pa.Table:
-        """Return a symbol's table as `labeled_table` does, from the cache where it can be."""
+        """Return a symbol's table as `labeled_table` does, from the cache if possible."""
         return labeled_table(partition, self.fs, request, self.table(partition, request))
 
     def rows(self, partition: SymbolPartition, frame: PanelFrame) -> SymbolRows:
-        """Read a symbol's table and place its rows on the panel's time axis."""
+        """Read a symbol's table and align its rows with the panel's time axis."""
         table = self.table(partition, frame.request)
         axis = self.axis(frame.axis)
         positions = np.searchsorted(axis, table.time_ns)

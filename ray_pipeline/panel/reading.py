@@ -1,7 +1,7 @@
 """Reading the Parquet files of one symbol: by exact path, only the columns needed.
 
-No data-set discovery and no hive inference takes place: a symbol folder called ``0700`` would come
-back as the number 700. Files of one symbol may differ in columns and types; their union decides.
+There is no dataset discovery and no Hive inference: a symbol folder called ``0700`` would come back
+as the number 700. Files of one symbol may differ in columns and types; their union decides.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from ray_pipeline.wording import plural, some_of
 
 __all__ = ["PartitionReader", "naming_symbol", "read_columns"]
 
-# Files kept open between looking at the footers and reading the columns; a symbol with a file per
-# hour would otherwise run into the limit of open files of a process.
+# Files kept open between reading the footers and the columns; a symbol with a file per hour would
+# otherwise exceed the limit of open files.
 _MAX_OPEN_FILES = 64
-# Of a store these are the last 64 KiB of each, in which a small one lies whole.
+# For a store, this reads the last 64 KiB of each, which contain all of a small file.
 _MAX_OPEN_OBJECTS = 1024
 
 
 class PartitionReader:
-    """The files of one symbol, opened; use it as a context manager.
+    """The open files of one symbol; use it as a context manager.
 
-    On S3 each file costs one GET for its footer and one or a few for its columns (none, if it is
-    so small that it came with the footer), many of them at the same time, and all for the version
-    that was listed.
+    On S3 each file costs one GET for its footer and one or a few for its columns (none, if it is so
+    small that it came with the footer), many of them at the same time, and all of the listed
+    version.
 
     Parameters
     ----------
@@ -59,27 +59,27 @@ class PartitionReader:
     fs
         File system that holds them.
     rules
-        What the columns are called, and how they are read.
+        The columns' names, and how they are read.
 
     Attributes
     ----------
     columns
-        (name, Arrow type string) of the union over the files, in order of appearance. A column
-        whose types do not go together has a type ``mixed<…>``.
+        (name, Arrow type string) of the union over the files, in order of appearance. A column of
+        conflicting types has a type ``mixed<…>``.
     n_rows
         Rows of all files.
     n_bytes_read
         Bytes of the columns read so far, as they lie in the files.
     findings
-        Columns that are called otherwise in the files, or that only some of them have.
+        Columns with other names in the files, or that only some of them have.
 
     Raises
     ------
     DataError
-        When a file is gone, has another size than listed, is not whole Parquet, or holds two
-        columns of the same name. The message names the file.
+        When a file is gone, has another size than listed, is damaged, or has two columns of the
+        same name. The message names the file.
     StorageError
-        When the storage fails; not the data's fault, so worth another try.
+        When the storage fails, which is worth another attempt.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class PartitionReader:
         self._stack.close()
 
     def leave_out_before(self, time_column: str, since_ns: int) -> None:
-        """Read no row groups from here on that `later_groups` does without, if it can tell."""
+        """From here on, skip row groups that `later_groups` does not need, if it can tell."""
         timed = [
             TimedFile(path, footer, self._namings[path].own.get(time_column))
             for path, footer in self._footers.items()
@@ -162,7 +162,7 @@ class PartitionReader:
     def files(
         self,
     ) -> Iterator[tuple[str, Naming, pq.FileMetaData, Callable[[str], pa.ChunkedArray]]]:
-        """Give each file's URI, names and footer, and what reads one of its columns as it is."""
+        """Yield each file's URI, names and footer, and a reader of its raw columns."""
         for file in self._partition.files:
             footer = self._footers[file.path]
 
@@ -174,7 +174,7 @@ class PartitionReader:
             yield uri_of(self._fs, file.path), self._namings[file.path], footer, read
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Read `columns` of all files, one below the other in the order of the paths.
+        """Read `columns` of all files, concatenated in the order of the paths.
 
         Parameters
         ----------
@@ -184,26 +184,25 @@ class PartitionReader:
         Returns
         -------
         pyarrow.Table
-            `columns` in the given order. Truth values and decimals are ``double``, dictionaries
-            are decoded, half floats are ``float``; other types are as in `self.columns`.
+            `columns` in the given order. Booleans and decimals are ``double``, dictionaries are
+            decoded, half floats are ``float``; other types are as in `self.columns`.
 
         Raises
         ------
         DataError
-            When no file has a column, when its types do not go together, or when a file is
-            damaged.
+            When no file has a column, when its types conflict, or when a file is damaged.
         """
         return pa.concat_tables([table for _, table in self.blocks(columns)])
 
     def read_timed(
         self, time_column: str, columns: Sequence[str]
     ) -> tuple[list[FileTimes], pa.Table]:
-        """Read `columns` as `read` does, and in the same go the times of each file.
+        """Read `columns` as `read` does, and the times of each file in the same pass.
 
         Returns
         -------
         files
-            The time column of each file in the file's own type; nulls of one that lacks it.
+            The time column of each file in the file's own type; nulls for a file without one.
         table
             `columns`.
         """
@@ -233,16 +232,16 @@ class PartitionReader:
     def blocks(
         self, columns: Sequence[str], max_cells: int | None = None
     ) -> Generator[tuple[int, pa.Table]]:
-        """Read `columns` of all files as `read` does, some rows after the other.
+        """Read `columns` of all files as `read` does, some rows at a time.
 
         Parameters
         ----------
         columns
             As of `read`.
         max_cells
-            Most cells of a table, unless a single column of a row group has more. Where all
-            columns of a row group are too many, some of them come after the other. None: all
-            columns, of as many rows as are fetched at a time.
+            Maximum cells of a table, unless a single column of a row group has more. If all columns
+            of a row group are too many, they come in several tables. None: all columns, of the rows
+            fetched at a time.
 
         Yields
         ------
@@ -317,7 +316,7 @@ class PartitionReader:
     def _cells(
         self, table: pa.Table, piece: Piece, columns: Sequence[str], types: dict[str, pa.DataType]
     ) -> pa.Table:
-        """Return columns of what was read of a file, by their names inside."""
+        """Return columns from what was read of a file, by their internal names."""
         naming = self._namings[piece.file.path]
         uri = uri_of(self._fs, piece.file.path)
         arrays = []
@@ -332,7 +331,7 @@ class PartitionReader:
         return pa.table(arrays, names=list(columns))
 
     def _types_of(self, columns: Sequence[str]) -> dict[str, pa.DataType]:
-        """Return the type in which each column is handed over; refuse those that have none."""
+        """Return the type in which each column is returned; refuse those without one."""
         unions = dict(self.columns)
         for name in columns:
             if name not in unions:
@@ -345,7 +344,7 @@ class PartitionReader:
         return self._handed_over(columns)
 
     def _handed_over(self, columns: Sequence[str]) -> dict[str, pa.DataType]:
-        """Return the type in which each column is handed over, from the files' own types."""
+        """Return the type in which each column is returned, from the files' own types."""
         unions = dict(self.columns)
         found: dict[str, pa.DataType] = {}
         for schema in self._schemas.values():
@@ -375,7 +374,7 @@ def read_columns(
     columns: Sequence[str] | None = None,
     rules: ReadingRules = AS_THEY_ARE,
 ) -> pa.Table:
-    """Read columns of a symbol (None: all of them) from all its files, as they are on disk.
+    """Read raw columns of a symbol (None: all of them) from all its files.
 
     Rows come in the order of the files' paths; nothing is sorted or cleaned. See
     `PartitionReader` for types and errors.

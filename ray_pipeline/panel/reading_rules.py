@@ -1,4 +1,4 @@
-"""What the config says of how files are read: records of plain values that travel with units."""
+"""The config's rules for reading files: records of plain values that travel with units."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ class TimeRules:
     Attributes
     ----------
     unit
-        Of whole numbers: since 1970, or calendar dates such as 20240131. None: each file's own
-        numbers tell.
+        Of whole numbers: since 1970, or calendar dates such as 20240131. None: inferred from each
+        file's numbers.
     format
-        Of text and of whole numbers, in directives of ``strptime``. None: ISO 8601 and its kin.
+        Of text and of whole numbers, in directives of ``strptime``. None: ISO 8601 and similar
+        formats.
     zone
         IANA name of the zone of times without one, None for UTC.
     repeated_hour, missing_hour
-        What times without a zone mean where clocks were put back or forward.
+        What times without a zone mean when clocks go back or forward.
     stamp, bar_seconds
         Whether a bar is stamped when it opens or closes; a bar's length, which the latter needs.
     trading_date
-        Whether a time only says the date where it was traded.
+        Whether a time only gives the local trading date.
     """
 
     unit: TimeUnit | None = None
@@ -56,24 +57,24 @@ class TimeRules:
 
 @dataclass(frozen=True, slots=True)
 class ReadingRules:
-    """How a symbol's files are read; the defaults read them as they are.
+    """How a symbol's files are read; the defaults change nothing.
 
     Attributes
     ----------
     columns
         (role, name in the file) as ``data.columns`` and ``data.time_column`` say, sorted. The
-        symbol's name is None where it is not to be looked at.
+        symbol's name is None if it is to be ignored.
     price_scale
-        What open, high, low and close are multiplied by.
+        Factor for open, high, low and close.
     time
         How times are read.
     duplicates
-        Which of the rows of one time counts where they contradict each other.
+        Which row counts if rows of one time contradict each other.
     ticks, splits
-        What is done with bars beyond any range, and with prices before a stated split: the
-        config's ``data.ticks`` and ``data.splits``.
+        How to treat bars far outside the range, and prices before a stated split: the config's
+        ``data.ticks`` and ``data.splits``.
     until_ns
-        Rows from this time on, in nanoseconds since 1970, are not there yet; None: all are.
+        Rows from this time on, in nanoseconds since 1970, do not exist yet; None: all do.
     """
 
     columns: tuple[tuple[str, str | None], ...] = ()
@@ -86,4 +87,4 @@ class ReadingRules:
 
 
 AS_THEY_ARE = ReadingRules()
-"""Files that need no rule."""
+"""Rules that read files unchanged."""

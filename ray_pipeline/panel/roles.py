@@ -1,4 +1,4 @@
-"""What each column of a table is: time, symbol, bar field, target, by-product or feature."""
+"""The role of each column: time, symbol, bar field, target, by-product or feature."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ __all__ = [
 ADJUSTED_IGNORED = (
     "an adjusted price or volume, which is not a feature unless columns.features names it"
 )
-"""Why such a column beside bars is not used; it may be read in the place of another, though."""
+"""Why such a column is not used with bars, although it may replace another one."""
 
 GROUP_IGNORED = (
-    "columns.group: symbols are compared within it, which makes it no feature: it is the same for "
-    "all that are compared"
+    "columns.group: symbols are compared within it, so it is not a feature: it is the same for all "
+    "compared symbols"
 )
 
 _Role = Literal["time", "symbol", "bars", "targets", "by_products", "features"]
 _NOT_NUMBERS = {
     "text": "text",
     "time": "a point in time or a duration, not a number",
-    "null": "holds no value at all",
+    "null": "has no value",
     "nested": "nested",
     "mixed": "numeric in some tables and not in others",
     "other": "neither a number nor a truth value",
@@ -54,7 +54,7 @@ _NOT_NUMBERS = {
 
 
 class ColumnPatterns(Protocol):
-    """The part of the config's ``columns`` section that decides roles: lists of glob patterns."""
+    """The part of the config's ``columns`` section that sets roles: lists of glob patterns."""
 
     @property
     def targets(self) -> Sequence[str]: ...  # noqa: D102 (the class says what they are)
@@ -83,25 +83,25 @@ def resolve_roles(
     1. The time column: `time_column`, else ``ts``, ``timestamp``, ``datetime``, ``date``. Further
        columns of these names are ignored.
     2. ``symbol``. The symbol itself is read from the path, never from this column. The column of
-       groups is ignored: it says who is compared with whom, and is not a feature.
+       groups is ignored: it says which symbols are compared, and is not a feature.
     3. Label by-products, before targets, because ``mfe_share_5d`` also looks like ``mfe_*``.
-    4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So
-       does a column that is a target by default where ``columns.targets`` asks for fewer, unless
+    4. Targets. An excluded one is ignored and never becomes a feature: it knows the future. So does
+       a column that is a target by default if ``columns.targets`` asks for fewer, unless
        ``columns.features`` names it.
-    5. The bar fields, and adjusted prices beside them. Raw price and volume levels say which year
-       it is, and differ between symbols by their unit alone, so they are not features of a model
-       that has to hold out of sample, unless ``columns.features`` names one.
+    5. The bar fields, and adjusted prices. Raw price and volume levels reveal the year, and differ
+       between symbols only in their units, so they are not features of a model that has to hold out
+       of sample, unless ``columns.features`` names one.
     6. Features: every other numeric or boolean column that ``columns.features`` matches and
-       ``columns.exclude_features`` does not. Everything else is ignored with its reason.
+       ``columns.exclude_features`` does not. Everything else is ignored, with a reason.
 
-    What ``columns.features`` names is said by `named_columns`: entries without a wildcard, and
-    patterns that match nothing but columns of rules 4 and 5.
+    `named_columns` says what ``columns.features`` names: entries without a wildcard, and patterns
+    that match only columns of rules 4 and 5.
 
-    Patterns are case-sensitive globs. A column is also matched by its own exact name, so that
-    names with brackets can be given.
+    Patterns are case-sensitive globs. A column also matches its own exact name, so that names with
+    brackets can be given.
 
-    Within a role the names are sorted by code point, the bar fields stand in their own order: that
-    of a file's columns is an accident, on which no seed, tie or rounding may depend.
+    Within a role the names are sorted by code point, the bar fields keep their own order: a file's
+    column order is accidental, and no seed, tie or rounding may depend on it.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def resolve_time_column(
     Parameters
     ----------
     columns
-        (name, Arrow type string), which tell the message what else may have to be named.
+        (name, Arrow type string), used in the message to suggest what else to name.
 
     Raises
     ------
@@ -173,21 +173,21 @@ def resolve_time_column(
 
 
 def fields_of(kind: str) -> tuple[str, ...]:
-    """Return the columns that features and targets are computed of; none of a labeled table."""
+    """Return the columns from which features and targets are computed; none for a labeled table."""
     return {"bars": BAR_FIELDS, "series": (VALUE,)}.get(kind, ())
 
 
 def columns_beside(
     kind: str, roles: ColumnRoles, patterns: ColumnPatterns
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Return which features of bars or a series are columns of it, and which of them are none.
+    """Return the file's columns that are features of bars or a series, and those that are not.
 
     Returns
     -------
     features
-        Numeric columns beside the bars, or the value, that ``columns.features`` takes.
+        Other numeric columns that ``columns.features`` takes.
     ignored
-        (column, reason) of what vendors deliver beside bars, unless it is named.
+        (column, reason) of vendors' extra columns, unless named.
     """
     features, ignored = [], []
     fields = fields_of(kind)
@@ -216,7 +216,7 @@ def missing_bar_fields(columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 def _role_of(
     name: str, arrow_type: str, patterns: ColumnPatterns, time: str, named: Collection[str]
 ) -> tuple[_Role | None, str]:
-    """Return the role, or None with the reason why the column is ignored."""
+    """Return the role, or None with the reason for ignoring the column."""
     kind = column_kind(arrow_type)
     unusable = None if kind in ("numeric", "bool") else _NOT_NUMBERS[kind]
     if _is_time(name, time):
@@ -248,7 +248,7 @@ def _is_time(name: str, time: str) -> bool:
 def _named(
     columns: Sequence[tuple[str, str]], patterns: ColumnPatterns, time: str
 ) -> frozenset[str]:
-    """Return bar fields, adjusted prices and targets by their names that are named as features."""
+    """Return bar fields, adjusted prices and targets that are named as features."""
     others = [
         name
         for name, arrow_type in columns
@@ -259,7 +259,7 @@ def _named(
     ]
     labels = {name for name in others if first_match(name, TARGET_PATTERNS)}
     unusual = labels | {name for name in others if _is_level(name)}
-    # A short pattern that happens to match nothing else is not trusted with the future.
+    # A short pattern that happens to match nothing else must not admit the future.
     of_labels = [
         pattern
         for pattern in patterns.features
@@ -295,7 +295,7 @@ def _feature_role(
     if not first_match(name, patterns.features):
         return None, "matched by no pattern of columns.features"
     if name not in named and (name.endswith(UNMAPPED) or adjusted_price(name)):
-        return None, "left aside by data.columns" if name.endswith(UNMAPPED) else ADJUSTED_IGNORED
+        return None, "excluded by data.columns" if name.endswith(UNMAPPED) else ADJUSTED_IGNORED
     usual = first_match(name, TARGET_PATTERNS)
     if usual and name not in named:
         return None, (

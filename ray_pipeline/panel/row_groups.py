@@ -1,4 +1,4 @@
-"""The groups of a symbol's rows: by a column of its files, or by the table of the universe."""
+"""The groups of a symbol's rows, from a column of its files or from the universe's table."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ray_pipeline.records import GroupSpans
 __all__ = ["GroupSource", "find_only_group", "group_findings", "group_source", "groups_of_rows"]
 
 GroupSource = Literal["files", "universe", "nowhere"]
-"""Where the groups of a symbol come from."""
+"""Source of a symbol's groups."""
 
 
 def group_source(
     columns: Iterable[tuple[str, str]], spans: GroupSpans | None, column: str | None
 ) -> GroupSource:
-    """Tell where a symbol's groups come from: its own files count before the universe's table.
+    """Find the source of a symbol's groups: its own files, or else the universe's table.
 
     Parameters
     ----------
     columns
-        (name, type) of those of its files.
+        (name, type) of its files' columns.
     spans, column
         As of `groups_of_rows`.
     """
@@ -56,13 +56,13 @@ def groups_of_rows(
     Parameters
     ----------
     spans
-        Groups that the table of the universe gives the symbol, None where it gives none.
+        The symbol's groups in the universe's table, None if it has none.
     column
         Name of the groups; None: there are none.
     time_column, rules
         How the files' times are read.
     time_ns
-        Times of the rows, which are among those of the files, shape (n_rows,).
+        Times of the rows, a subset of those of the files, shape (n_rows,).
 
     Raises
     ------
@@ -88,9 +88,9 @@ def groups_of_rows(
 
 
 def find_only_group(reader: PartitionReader, column: str) -> str | None:
-    """Return the group of all rows, where the footers of the files say that there is but one.
+    """Return the group of all rows, if the files' footers show that there is only one.
 
-    So it is with a sector that never changes: nothing of the column is read.
+    For example a sector that never changes; then the column is not read.
     """
     found: set[object] = set()
     for _, naming, footer, _ in reader.files():
@@ -98,7 +98,7 @@ def find_only_group(reader: PartitionReader, column: str) -> str | None:
             return None
         for number in range(footer.num_row_groups):
             told = _statistics(footer.row_group(number), naming.own[column])
-            # Of floating-point numbers the bounds say nothing of NaN.
+            # For floating-point numbers, the bounds do not reveal NaN.
             if told is None or told.min != told.max or type(told.min) not in (str, int):
                 return None
             found.add(told.min)
@@ -110,7 +110,7 @@ def find_only_group(reader: PartitionReader, column: str) -> str | None:
 
 
 def _statistics(group: pq.RowGroupMetaData, column: str) -> pq.Statistics | None:
-    """Return the bounds of a column without a null in a row group, None where it does not say."""
+    """Return the bounds of a column without nulls in a row group, None if unknown."""
     for place in range(group.num_columns):
         found = group.column(place)
         if found.path_in_schema == column:
@@ -126,6 +126,7 @@ def group_findings(groups: RowGroups, column: str | None) -> list[QualityFinding
     if column is None or not n_missing:
         return []
     message = (
-        f"{n_missing} of {len(groups.codes)} rows have no {column}: they are compared with nobody"
+        f"{n_missing} of {len(groups.codes)} rows have no {column}: they are not compared with "
+        "other symbols"
     )
     return [QualityFinding("no_group", column, n_missing, message)]

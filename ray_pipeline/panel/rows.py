@@ -1,4 +1,4 @@
-"""Which rows of a symbol are kept, and in which order: its times alone decide."""
+"""Which rows of a symbol are kept, and in which order, based only on its times."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ray_pipeline.wording import agreeing, iso_time, plural
 __all__ = ["RepeatedRows", "RowPlan", "Rows", "plan_rows"]
 
 Rows: TypeAlias = slice | NDArray[np.int64]
-"""Rows as an index: a slice where nothing has to be copied."""
+"""Rows as an index: a slice if nothing has to be copied."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowPlan:
-    """What becomes of each row that is read.
+    """What happens to each row that is read.
 
     Attributes
     ----------
@@ -36,18 +36,18 @@ class RowPlan:
         int64 (n_kept,): times of the rows kept, nanoseconds since 1970 in UTC, strictly
         increasing.
     positions
-        int64 (n_read,): place of each row among those kept, or -1. None in the common case: the
-        newest n_kept rows are kept as they come.
+        int64 (n_read,): position of each row among the kept ones, or -1. None in the common case:
+        the newest n_kept rows are kept in order.
     repeats
-        int64 (n_repeats, 2): rows that have the time of another row, each with the one before it.
+        int64 (n_repeats, 2): rows with the time of another row, each with the previous one.
     repeated_ns
         int64 (n_repeats,): that time.
     duplicates
-        What becomes of rows of one time that contradict each other.
+        What happens to rows of one time that contradict each other.
     clocks
-        What the files say of the zone of their times.
+        What the files say about the zone of their times.
     findings
-        What was found in the times, in the order of the rules.
+        Findings about the times, in the order of the rules.
     """
 
     n_read: int
@@ -65,7 +65,7 @@ class RowPlan:
         return len(self.time_ns)
 
     def place(self, first_row: int, n_rows: int) -> tuple[Rows, Rows]:
-        """Return which rows of a block are kept, and their places among all rows kept.
+        """Return which rows of a block are kept, and their positions among all kept rows.
 
         Parameters
         ----------
@@ -91,8 +91,8 @@ def plan_rows(
     """Put rows on a strictly increasing UTC axis.
 
     In this order: rows without a time are dropped, and those from `rules.until_ns` on; rows are
-    sorted by time (stable), of rows of one time that one is kept which ``data.duplicates`` names,
-    and of all rows the newest `max_rows`.
+    sorted by time (stable), one of the rows of each time is kept as ``data.duplicates`` says, and
+    finally the newest `max_rows`.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def plan_rows(
     max_rows
         Number of newest rows to keep, None for all.
     rules
-        How times are read, and which of the rows of one time is kept.
+        How times are read, and which row of a time is kept.
 
     Raises
     ------
@@ -113,7 +113,10 @@ def plan_rows(
     n_read = sum(len(file.column) for file in files)
     findings: list[QualityFinding] = []
     times = symbol_times(files, name, rules.time)
-    time_ns, rows = times.time_ns, times.rows  # those kept, in their order; None: all as they come
+    time_ns, rows = (
+        times.time_ns,
+        times.rows,
+    )  # the kept rows, in order; None: all in the given order
     if rows is not None:
         n_missing = n_read - len(rows)
         were = agreeing(n_missing, "was", "were")
@@ -125,7 +128,7 @@ def plan_rows(
         if not early.any():
             raise DataError(
                 f"its rows begin at {iso_time(int(time_ns.min()))}, and those from "
-                f"{iso_time(rules.until_ns)} on are left aside."
+                f"{iso_time(rules.until_ns)} on are ignored."
             )
         if not early.all():
             rows = np.flatnonzero(early) if rows is None else rows[early]
@@ -146,9 +149,9 @@ def plan_rows(
     repeats = np.empty((0, 2), dtype=np.int64)
     if times.clocks == ("date",) and 2 * len(repeated) > len(time_ns):
         raise DataError(
-            f"time column {name!r} holds dates alone, and {len(repeated)} of {len(time_ns)} rows "
-            "have that of another row. If these are bars of a day, set data.columns.time_of_day "
-            "to the column that has their clock."
+            f"time column {name!r} holds only dates, and {len(repeated)} of {len(time_ns)} rows "
+            "have the date of another row. If these are intraday bars, set "
+            "data.columns.time_of_day to the column with their time of day."
         )
     if len(repeated):
         rows = np.arange(n_read) if rows is None else rows
@@ -179,23 +182,23 @@ def plan_rows(
 
 
 def _dropped(repeated: NDArray[np.intp], duplicates: Duplicates) -> tuple[NDArray[np.intp], str]:
-    """Return which rows in the order of time are dropped, and a sentence on it.
+    """Return which rows, in time order, are dropped, and a sentence about it.
 
     Parameters
     ----------
     repeated
-        Rows that have the time of the row before them.
+        Rows with the time of the previous row.
     """
     match duplicates:
         case "refuse":
             one, several = "row that repeats another row was", "rows that repeat another row were"
             return repeated, f"{plural(len(repeated), one, several)} dropped"
         case "first":
-            how = "the first of those of one time was kept"
+            how = "the first row of each time was kept"
         case "last":
-            repeated, how = repeated - 1, "the last of those of one time was kept"
+            repeated, how = repeated - 1, "the last row of each time was kept"
         case "drop":
-            repeated, how = np.union1d(repeated, repeated - 1), "none of those of one time was kept"
+            repeated, how = np.union1d(repeated, repeated - 1), "no row of such a time was kept"
         case _:
             assert_never(duplicates)
     were = plural(len(repeated), "row was", "rows were")
@@ -203,12 +206,12 @@ def _dropped(repeated: NDArray[np.intp], duplicates: Duplicates) -> tuple[NDArra
 
 
 class RepeatedRows:
-    """Compares the cells of rows that have one time, as the files hold them.
+    """Compares the raw cells of rows with the same time.
 
     Parameters
     ----------
     plan
-        Which rows these are.
+        The plan that says which rows these are.
     """
 
     def __init__(self, plan: RowPlan) -> None:
@@ -219,18 +222,18 @@ class RepeatedRows:
         self._cells: list[tuple[int, pa.Table]] = []
 
     def __len__(self) -> int:
-        """Rows of which cells are compared."""
+        """Return the number of rows whose cells are compared."""
         return len(self._rows)
 
     def add(self, first_row: int, table: pa.Table) -> None:
-        """Keep the cells of such rows of a block, which begins with row `first_row`."""
+        """Keep the cells of such rows of a block that begins with row `first_row`."""
         if len(self):
             start, stop = np.searchsorted(self._rows, [first_row, first_row + table.num_rows])
             cells = table.take(pa.array(self._rows[start:stop] - first_row))
             self._cells.append((start, cells))
 
     def compare(self) -> None:
-        """Compare what was added, every block of some columns, and let go of it."""
+        """Compare what was added, every block of some columns, and release it."""
         by_column: dict[str, list[tuple[int, pa.ChunkedArray]]] = {}
         for start, table in self._cells:
             for name in table.column_names:
@@ -243,7 +246,7 @@ class RepeatedRows:
             self._differs |= ~_same_cells(later, earlier)
 
     def judge(self) -> tuple[QualityFinding, ...]:
-        """Say how many times have rows that differ: only the owner of the data knows which counts.
+        """Report times with differing rows: only the owner of the data knows which row counts.
 
         Raises
         ------
@@ -259,8 +262,8 @@ class RepeatedRows:
         )
         if self._plan.duplicates == "refuse":
             raise DataError(
-                f"{found}. Keep one row per timestamp, or say which of them counts by "
-                "data.duplicates: last (in the order of files and rows), first, or drop."
+                f"{found}. Keep one row per timestamp, or choose one with data.duplicates: last "
+                "(in the order of files and rows), first, or drop."
             )
         return (QualityFinding("contradicting_rows", None, len(conflicting), found),)
 

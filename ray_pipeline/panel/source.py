@@ -1,4 +1,4 @@
-"""A file of a symbol as pyarrow reads it."""
+"""A file of a symbol, readable by pyarrow."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Source"]
 
 
 class Source(RangedFile):
-    """A file whose storage failures can be told from damage found by pyarrow.
+    """A file whose storage failures are distinguishable from damage found by pyarrow.
 
-    Both are plain `OSError` otherwise, yet one deserves another try and the other a quarantine.
+    Otherwise both are plain `OSError`, but one calls for a retry and the other for a quarantine.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class Source(RangedFile):
     Raises
     ------
     DataError
-        When the file is gone or has changed since it was listed, or on a disk may not be opened;
-        here, or by the first read where that is when the store tells.
+        When the file is gone or has changed since it was listed, or cannot be opened on a disk;
+        raised here, or by the first read if the store only reports it then.
     StorageError
         When the storage fails, here and in every method that reads.
     """
@@ -60,11 +60,11 @@ class Source(RangedFile):
                 raise DataError(f"{self._uri} was listed and is gone now.") from error
             except FileChangedError as error:
                 raise DataError(
-                    f"{self._uri} {error}: it changed in between. "
-                    "Run again on data that no longer change."
+                    f"{self._uri} {error}: it has changed since. Run again when the data no longer "
+                    "change."
                 ) from error
             except OSError as error:
-                # Of a store it may be the credentials, which renew themselves.
+                # For a store, it may be the credentials, which are renewed.
                 if not (self._is_on_disk and is_at_fault(error)):
                     raise
                 raise DataError(

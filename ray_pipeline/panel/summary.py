@@ -1,4 +1,4 @@
-"""What the driver concludes from all symbols' inspections: roles, bar length, targets."""
+"""The driver's conclusions from all inspections: roles, bar length, targets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from ray_pipeline.wording import some_of
 __all__ = ["ColumnSettings", "PanelSummary", "summarise_panel", "table_request"]
 
 
-_GUESSED: tuple[TableKind, ...] = ("labeled", "bars")  # a series is always told
+_GUESSED: tuple[TableKind, ...] = ("labeled", "bars")  # a series is always declared
 
 _FIXED_SHARE = 0.95  # of equal steps: months differ in length, four weeks do not
 
@@ -68,17 +68,17 @@ class ColumnSettings(ColumnPatterns, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PanelSummary:
-    """The panel as the stages will see it.
+    """The panel, as seen by the stages.
 
     Attributes
     ----------
     kind
         Whether the tables are labeled, bars or series; the same for all symbols.
     time_column
-        The one time column of all symbols, or None when they name it differently.
+        The common time column of all symbols, or None if they name it differently.
     roles
-        Roles of the union of all columns. Of bars and series the targets and features are those
-        that the labeling computes. Dropped features are among ``ignored``.
+        Roles of the union of all columns. For bars and series, the targets and features are the
+        computed ones. Dropped features are in ``ignored``.
     interval
         Length of a bar.
     clocks
@@ -87,11 +87,11 @@ class PanelSummary:
         Name, horizon and task of each target of `roles`, in the same order.
     lacking
         (column, symbols without it) for features and targets that only some symbols have. Such a
-        feature is kept and missing in every row of those symbols; such a target leaves those
-        symbols out of that target.
+        feature is kept, and missing in every row of those symbols; those symbols are left out of
+        such a target.
     known
-        Targets by their names that earlier rows determine. Those of which all is known at their
-        row are among the features.
+        Columns named like targets that earlier rows determine. Those completely known at their row
+        are features.
     dropped
         (feature, kind, reason) of columns that are not features unless named: see `find_telltales`.
     warnings
@@ -99,7 +99,7 @@ class PanelSummary:
     functions
         User-defined functions that compute features of bars or series.
     own_columns
-        Columns beside bars or a value that are features as they are.
+        The files' own columns that are features unchanged.
     rules
         How files are read.
     """
@@ -120,7 +120,7 @@ class PanelSummary:
 
     @property
     def bar_seconds(self) -> int:
-        """Length of a bar in seconds, of months on average."""
+        """Length of a bar in seconds; for months, the average."""
         return self.interval.seconds
 
     @property
@@ -140,7 +140,7 @@ def summarise_panel(
     rules: ReadingRules = AS_THEY_ARE,
     outlines: Sequence[SymbolOutline] = (),
 ) -> PanelSummary:
-    """Unite what was learned of each symbol; independent of the order of `inspections`.
+    """Combine the inspections of all symbols, independently of their order.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ def summarise_panel(
     columns_config
         The config's ``columns``: patterns, horizons and tasks.
     label_targets, label_features
-        The config's ``labeling.targets`` and ``labeling.features``; labeled tables do not use
-        them. The default targets of bars stand for those that suit a series of this interval.
+        The config's ``labeling.targets`` and ``labeling.features``; labeled tables do not use them.
+        For a series, the default targets mean those that suit its interval.
     interval
         Bar interval from the config or the layout (``5m``), or None to take the most frequent
         step of the data.
@@ -159,14 +159,14 @@ def summarise_panel(
     rules
         How files are read.
     outlines
-        Of further symbols, of which no row was read: their kind and their columns count.
+        Of further symbols, whose rows were not read: their kind and columns count.
 
     Raises
     ------
     ConfigError
         When labeled tables and bars are mixed, when `interval` contradicts the data or the bar
-        length cannot be told, when there is no target or feature, when a target's horizon is
-        unknown, or when it is called binary and is not.
+        length is unknown, when there is no target or feature, when a target's horizon is unknown,
+        or when a target is declared binary and is not.
     DataError
         When `inspections` is empty.
     """
@@ -278,7 +278,7 @@ def _label_targets(
     inspections: Sequence[SymbolInspection],
     bar: Interval,
 ) -> tuple[str, ...]:
-    """Return the targets to compute; the default of bars stands for that of a series."""
+    """Return the targets to compute; for a series, the default is translated."""
     if kind == "bars" or tuple(label_targets) != DEFAULT_LABELS:
         return tuple(label_targets)
     periods = read_clocks(inspections, bar, []).sessions[0][1]
@@ -288,20 +288,20 @@ def _label_targets(
 def _check_overrides(
     horizons: Mapping[str, Horizon], of_labels: Mapping[str, Horizon], session_bars: int
 ) -> None:
-    """Refuse a horizon shorter than what a computed label looks ahead: it would under-purge."""
+    """Refuse a horizon shorter than a computed label's: it would purge too little."""
     for name, looks in of_labels.items():
         given, own = (each.in_bars(session_bars) for each in (horizons[name], looks))
         if given < own:
             raise ConfigError(
                 f"columns.horizons gives {name!r} {given} bars, but the label looks {own} bars "
-                "ahead and training rows must be purged by as many. Remove the entry."
+                "ahead and that many training rows must be purged. Remove the entry."
             )
 
 
 def _by_clock(
     name: str, of_labels: Mapping[str, Horizon], overrides: Mapping[str, str | int]
 ) -> Horizon | None:
-    """Return the horizon by the clock by which a computed label is purged, if it is.
+    """Return the clock horizon by which a computed label is purged, if any.
 
     A horizon from the config purges by rows, which reach at least as far.
     """
@@ -330,7 +330,7 @@ def _bar_length(inspections: Sequence[SymbolInspection], interval: str | None) -
         counts.update(step_counts(inspection.runs))
     if not counts:
         if interval is None:
-            raise ConfigError("one row per symbol does not tell the bar length: set data.interval.")
+            raise ConfigError("one row per symbol does not show the bar length: set data.interval.")
         return parse_interval(interval)
     step_ns = min(counts, key=lambda step: (-counts[step], step))
     share = counts[step_ns] / counts.total()
@@ -341,14 +341,14 @@ def _bar_length(inspections: Sequence[SymbolInspection], interval: str | None) -
     if not length.has_step(step_ns) or (length.unit == "mo" and 2 * fitting < counts.total()):
         raise ConfigError(
             f"interval {interval} means {length.told} between bars, but the most frequent step "
-            f"in the data is {step_ns / 10**9:g} s ({share:.0%} of the steps). Set "
-            f"data.interval to what the data hold.{_which_m(interval, step_ns)}"
+            f"in the data is {step_ns / 10**9:g} s ({share:.0%} of the steps). Set data.interval "
+            f"to the data's interval.{_which_m(interval, step_ns)}"
         )
     return length
 
 
 def _found_length(counts: Counter[int], step_ns: int, share: float) -> Interval:
-    """Tell the length of a bar from the steps between bars."""
+    """Infer the length of a bar from the steps between bars."""
     if share < _FIXED_SHARE:
         for months in (1, 3, 12):
             length = Interval(months, "mo")
@@ -363,7 +363,7 @@ def _found_length(counts: Counter[int], step_ns: int, share: float) -> Interval:
 
 
 def _which_m(interval: str, step_ns: int) -> str:
-    """Name the two units that one letter may stand for, where the data are of the other."""
+    """Name the two units that a letter may mean, if the data are in the other one."""
     number, letter = interval[:-1], interval[-1:]
     other = {"m": "M", "M": "m"}.get(letter)
     if other is None or not parse_interval(number + other).has_step(step_ns):

@@ -1,4 +1,4 @@
-"""A symbol's table as the stages compute with it: one time axis and two dense matrices."""
+"""A symbol's table for computation: one time axis and two dense matrices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SymbolTable:
     Attributes
     ----------
     symbol
-        The symbol as the path of its partition spells it.
+        The symbol, as spelled in the path of its partition.
     time_ns
         int64 (n_rows,): nanoseconds since 1970 in UTC, strictly increasing.
     features
@@ -33,11 +33,11 @@ class SymbolTable:
     target_names
         Names of the columns of ``targets``.
     groups
-        Group of each row; None where all symbols are compared with each other.
+        Group of each row; None if all symbols are compared with each other.
     n_bytes_read
-        Bytes of the columns that were read for it, as they lie in its files.
+        Stored bytes of the columns that were read for it.
     flaws
-        What is wrong with its newest bars, where that was asked for.
+        Faults of its newest bars, if requested.
 
     Raises
     ------
@@ -46,7 +46,7 @@ class SymbolTable:
 
     Notes
     -----
-    Two tables are equal only when they are the same object: arrays have no single truth value.
+    Two tables are equal only if they are the same object, because arrays have no truth value.
     """
 
     symbol: str
@@ -60,7 +60,7 @@ class SymbolTable:
     flaws: tuple[NewestFlaw, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check what every stage relies on."""
+        """Check the invariants on which every stage relies."""
         n_rows = len(self.time_ns)
         expected = (
             ("time_ns", self.time_ns, "int64", (n_rows,)),

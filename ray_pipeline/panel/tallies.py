@@ -1,4 +1,4 @@
-"""What is found in a column of numbers, counted block by block."""
+"""Findings about a column of numbers, counted block by block."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MAX_LISTED_VALUES = 12
 
 
 class ColumnTally:
-    """What is found in a column of numbers, block by block.
+    """Findings about a column of numbers, collected block by block.
 
     Parameters
     ----------
     name
         Of the column, for messages.
     lists_values
-        Whether its distinct values are wanted.
+        Whether to collect its distinct values.
 
     Attributes
     ----------
     n_missing
-        Cells without a value; those that are infinite or beyond `LARGEST_VALUE` count.
+        Cells without a value, including those that are infinite or beyond `LARGEST_VALUE`.
     """
 
     def __init__(self, name: str, *, lists_values: bool = False) -> None:
@@ -55,7 +55,7 @@ class ColumnTally:
         values
             As `to_float` gives them.
         rows
-            Their places among all rows of the column, in increasing order within a slice.
+            Their positions among all rows of the column, increasing within a slice.
         """
         beyond = np.abs(values) > LARGEST_VALUE
         if beyond.any():
@@ -80,23 +80,23 @@ class ColumnTally:
 
     @property
     def only_value(self) -> float | None:
-        """The value of a column that has just one in all its cells, which are at least two."""
+        """The value of a column with only one distinct value in at least two cells."""
         if self.n_present > 1 and self._lowest == self._highest and self._first:
             return self._first[1]
         return None
 
     @property
     def few_values(self) -> tuple[float, ...] | None:
-        """The distinct values, sorted, or None when there are more than 12."""
+        """The sorted distinct values, or None if there are more than 12."""
         return None if self._listed is None else tuple(map(float, self._listed))
 
     def findings(self) -> list[QualityFinding]:
-        """Report cells that are not values, and a column that has no value or only one."""
+        """Report invalid cells, and a column with no value or only one."""
         name, found = self.name, []
         if self._n_infinite:
             message = (
                 f"{plural(self._n_infinite, 'infinite cell')} of {name!r} "
-                f"{agreeing(self._n_infinite, 'is', 'are')} taken as missing"
+                f"{agreeing(self._n_infinite, 'is', 'are')} treated as missing"
             )
             found.append(QualityFinding("infinite_values", name, self._n_infinite, message))
         if self._first_outside is not None:
@@ -104,7 +104,7 @@ class ColumnTally:
                 f"{plural(self._n_outside, 'cell')} of {name!r} "
                 f"{agreeing(self._n_outside, 'is', 'are')} beyond ±{LARGEST_VALUE:g}, the first is "
                 f"{self._first_outside[1]:g}; {agreeing(self._n_outside, 'it is', 'they are')} "
-                "taken as missing"
+                "treated as missing"
             )
             found.append(QualityFinding("out_of_range", name, self._n_outside, message))
         if self._n_rows and not self.n_present:
@@ -126,11 +126,10 @@ class ColumnTally:
             self._first_outside = _earlier(self._first_outside, _first_value(outside, rows))
 
     def _list(self, values: _Floats) -> None:
-        # A real-valued target shows itself in its first rows; sorting all of it would be for
-        # nothing.
+        # A real-valued target is recognised in its first rows; sorting all of it would be wasted.
         for part in (values[:1_000], values):
             if self._listed is not None:
-                # Adding 0 makes −0 to 0: which of them stands for both would be chance.
+                # Adding 0 turns −0 into 0: otherwise chance would decide which one represents both.
                 present = part[~np.isnan(part)].astype(np.float64) + 0.0
                 listed = np.unique(np.concatenate([self._listed, present]))
                 self._listed = listed if len(listed) <= _MAX_LISTED_VALUES else None
@@ -141,7 +140,7 @@ def _earlier(one: tuple[int, float] | None, other: tuple[int, float]) -> tuple[i
 
 
 def _first_value(values: _Floats, rows: Rows) -> tuple[int, float]:
-    """Return place and value of the first cell that has a value."""
+    """Return the position and value of the first cell with a value."""
     present = np.flatnonzero(~np.isnan(values))
     if isinstance(rows, slice):
         first = present[0]

@@ -1,4 +1,4 @@
-"""What kind of values a target has: told from the data, or by the config."""
+"""A target's task, inferred from the data or set by the config."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ _MAX_ORDINAL_LEVELS = 7
 
 
 def detect_task(values: Sequence[tuple[float, ...] | None]) -> Task:
-    """Tell a target's task from its values in every symbol.
+    """Infer a target's task from its values in every symbol.
 
     ``binary`` when all values are 0 or 1; ``ordinal`` when there are at most seven different ones
-    and all are whole numbers (−1, 0, 1; −3 … 3); else ``regression``, also when there is no value
-    at all.
+    and all are whole numbers (−1, 0, 1; −3 … 3); else ``regression``, also if there is no value.
 
     Parameters
     ----------
     values
-        Per symbol the distinct values, or None where there are too many to list.
+        The distinct values per symbol, or None if there are too many to list.
     """
     if any(distinct is None for distinct in values):
         return "regression"
@@ -37,19 +36,19 @@ def detect_task(values: Sequence[tuple[float, ...] | None]) -> Task:
 
 
 def resolve_task(target: str, found: Task, overrides: Mapping[str, Task]) -> Task:
-    """Return the task that the config gives a target, else the one found.
+    """Return the target's task from the config, else the inferred one.
 
     Parameters
     ----------
     found
-        The task that its values show.
+        The task inferred from its values.
     overrides
         ``columns.tasks``: glob pattern → task. The first pattern that matches wins.
 
     Raises
     ------
     ConfigError
-        When a target with other values than 0 and 1 is called binary.
+        When a target with other values than 0 and 1 is declared binary.
     """
     pattern = first_match(target, overrides)
     if pattern is None:

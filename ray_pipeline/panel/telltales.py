@@ -1,4 +1,4 @@
-"""Columns that tell which row, which time or which symbol it is: no features unless asked for."""
+"""Columns that identify the row, the time or the symbol: not features unless requested."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ __all__ = ["Telltale", "find_telltales", "is_index_name"]
 
 Telltale = Literal["index", "counter", "clock", "identifier", "constant", "empty"]
 
-# What pandas calls an index that nobody named, in a file and after a round trip through CSV.
+# Names that pandas gives to an unnamed index, in a file and after a round trip through CSV.
 _INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+|level_[0-9]+")
 
-# Share of the symbols in which it goes one way. Not all: one may be too short to show it.
+# Share of the symbols in which it goes one way; not all, because one may be too short to show it.
 _MOST = 0.9
 
 
 def is_index_name(name: str) -> bool:
-    """Tell whether a column is an index that pandas kept, by its name."""
+    """Tell from its name whether a column is an index that pandas kept."""
     return bool(_INDEX.fullmatch(name))
 
 
 def find_telltales(
     names: Sequence[str], inspections: Sequence[InspectedColumns], patterns: Iterable[str]
 ) -> dict[str, tuple[Telltale, str]]:
-    """Find those of `names` that are not features, with kind and reason.
+    """Find the `names` that are not features, with kind and reason.
 
-    * ``index``: called like an index that pandas kept.
+    * ``index``: named like an index that pandas kept.
     * ``counter``, ``clock``: go the same way in every symbol, with every row or resting at times.
       No later row will ever have such a value again.
-    * ``identifier``: one number within each symbol, not the same in all: it names symbols, or what
-      they belong to, and nothing about a time.
+    * ``identifier``: one number per symbol, not the same in all: it identifies symbols or groups of
+      them, and says nothing about a time.
     * ``constant``, ``empty``: one number, or none, everywhere.
 
     Parameters
@@ -44,7 +44,7 @@ def find_telltales(
     inspections
         Of all symbols.
     patterns
-        Entries of ``columns.features``. Of columns that they name only an empty one is found; see
+        Entries of ``columns.features``. Columns that they name are found only if empty; see
         `named_columns`.
     """
     seen: dict[str, _Seen] = {name: _Seen() for name in names}
@@ -57,7 +57,7 @@ def find_telltales(
 
 
 class _Seen:
-    """What the symbols that have values of a column show."""
+    """What the symbols with values of a column show."""
 
     def __init__(self) -> None:
         self.n_symbols = 0
@@ -87,7 +87,7 @@ def _kind(name: str, seen: _Seen) -> tuple[Telltale, str] | None:
     if not n_symbols:
         return "empty", "no value in any symbol"
     if is_index_name(name):
-        return "index", "an index that pandas kept, by its name"
+        return "index", "named like an index that pandas kept"
     if seen.n_counters >= _MOST * n_symbols:
         return "counter", "changes with every row and never turns: it counts rows or tells the time"
     if seen.n_one_way >= _MOST * n_symbols:

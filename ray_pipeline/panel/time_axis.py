@@ -1,4 +1,4 @@
-"""Time axes as short lists of evenly spaced runs, and what they say about a panel.
+"""Time axes as short lists of evenly spaced runs, and facts derived from them.
 
 A market's axis is one run per session, so the driver learns every timestamp of thousands of
 symbols without receiving one number per row.
@@ -36,8 +36,8 @@ def encode_runs(time_ns: NDArray[np.int64]) -> tuple[TimeRun, ...]:
     Returns
     -------
     tuple of TimeRun
-        In time order; a timestamp on its own has ``step_ns=0``. ``decode_runs`` gives back
-        exactly `time_ns`.
+        In time order; a timestamp on its own has ``step_ns=0``. ``decode_runs`` restores `time_ns`
+        exactly.
 
     Raises
     ------

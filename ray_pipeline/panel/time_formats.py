@@ -1,6 +1,6 @@
-"""Text in a format of its own as times: directives of ``strptime``, read by whole columns.
+"""Text in a custom format as times: directives of ``strptime``, read by whole columns.
 
-Month names are English, whatever the machine's locale, and no row is read by itself.
+Month names are English, regardless of the machine's locale, and rows are not read one by one.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ _NS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ParsedText:
-    """Times as text says them.
+    """Times read from text.
 
     Attributes
     ----------
     wall_ns
         int64 (n_rows,): the clock as written, nanoseconds since 1970.
     offset_ns
-        int64 (n_rows,): its offset from UTC, None where the text names none.
+        int64 (n_rows,): its offset from UTC, None if the text has none.
     has_clock
-        Whether hours are said.
+        Whether there are hours.
     """
 
     wall_ns: _Ints
@@ -69,7 +69,7 @@ class ParsedText:
 
 
 def format_problem(text: str) -> str | None:
-    """Say what is wrong with a format, None if nothing is."""
+    """Say what is wrong with a format, or None."""
     try:
         names = _groups(_pattern(text))
     except ConfigError as error:
@@ -98,7 +98,7 @@ def parse_format(text: pa.ChunkedArray, format_text: str, subject: str) -> Parse
     Raises
     ------
     DataError
-        When a row does not have the format, with the first that does not.
+        When a row does not have the format; the message names the first.
     """
     pattern = _pattern(format_text)
     flat = text.cast(pa.large_string()).combine_chunks()
@@ -135,9 +135,7 @@ def _pattern(format_text: str) -> str:
         if directive is not None:
             if directive not in _DIRECTIVES:
                 known = " ".join(f"%{name}" for name in _DIRECTIVES)
-                raise ConfigError(
-                    f"%{directive} is not a directive that is read; those are {known}"
-                )
+                raise ConfigError(f"%{directive} is not a supported directive; those are {known}")
             pieces.append(_DIRECTIVES[directive])
     pattern = "".join(pieces)
     repeated = [
@@ -146,8 +144,8 @@ def _pattern(format_text: str) -> str:
         if pattern.count(f"(?P<{name}>") > 1
     ]
     if repeated:
-        raise ConfigError(f"%{min(repeated)} is there more than once")
-    # Digits that follow each other without a sign between them have their full number.
+        raise ConfigError(f"%{min(repeated)} occurs more than once")
+    # Digits that follow each other without a separator must be complete.
     return _ADJOINING.sub(_full_digits, pattern)
 
 

@@ -1,4 +1,4 @@
-"""The times of one file, in whatever form it has them: numbers, text, dates, timestamps."""
+"""The times of one file in any form: numbers, text, dates, timestamps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WORDS: Mapping[TimeUnit | None, str] = {
 # Largest magnitude read as each unit; as seconds it is the year 5138, as milliseconds too, …
 _LIMITS: tuple[tuple[int, TimeUnit], ...] = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 _SMALLEST = 10**8
-"""As seconds March 1973: numbers all of which are smaller more likely count rows."""
+"""As seconds, March 1973: if all numbers are smaller, they more likely count rows."""
 
 _OFFSET = r"\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 _ZONE = r"^(?P<wall>.*\d)\s*(?P<zone>[A-Za-z]+(?:[/_+-][A-Za-z0-9_+-]+)*)$"
@@ -42,21 +42,21 @@ _ZONE = r"^(?P<wall>.*\d)\s*(?P<zone>[A-Za-z]+(?:[/_+-][A-Za-z0-9_+-]+)*)$"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeForm:
-    """What a file's times are.
+    """The times of a file, and their form.
 
     Attributes
     ----------
     clock
-        ``aware``: instants; ``naive``: clock times of no zone; ``date``: days, months or years.
+        ``aware``: instants; ``naive``: clock times without a zone; ``date``: days, months or years.
     family
-        What they are written as; files of one symbol that differ in it are not read together.
+        How they are written; files of one symbol must not differ in it.
     time_ns
-        int64 (n_rows,), nanoseconds since 1970: instants, else the clock as written.
+        int64 (n_rows,), nanoseconds since 1970: instants, or the clock as written.
     shown_ns
-        int64 (n_rows,): of instants the clock as written where they were written with an offset
-        or a zone other than UTC, else None.
+        int64 (n_rows,): for instants, the clock as written if they were written with an offset or a
+        zone other than UTC, else None.
     what
-        What was assumed of them, empty where nothing was.
+        What was assumed about them; empty if nothing.
     """
 
     clock: Clock
@@ -67,28 +67,27 @@ class TimeForm:
 
 
 def read_form(column: pa.ChunkedArray, rules: TimeRules, subject: str) -> TimeForm:
-    """Tell in which form times are, and read them.
+    """Detect the form of times, and read them.
 
     Whole numbers, and text of digits, are calendar days (``20240131``), months (``202401``) or
     years when all of them are, else seconds, milliseconds, microseconds or nanoseconds since 1970,
-    told apart by their magnitude. Text is ISO 8601 or its kin (``20240131 09:30:00``,
+    told apart by their magnitude. Text is ISO 8601 or a similar format (``20240131 09:30:00``,
     ``2024/01/31``), all with an offset, all with the name of a zone, or all without. Numbers with
-    fractions are rounded to microseconds: those of a ``double`` say no more.
+    fractions are rounded to microseconds, which is the precision of a ``double``.
 
     Parameters
     ----------
     column
         Without nulls.
     rules
-        The config's word on unit and format.
+        The config's unit and format.
     subject
         The column and its file, for messages.
 
     Raises
     ------
     DataError
-        When the values cannot be read as times, or lie outside 1677–2262, which is what
-        nanoseconds hold.
+        When the values cannot be read as times, or lie outside 1677–2262, the range of nanoseconds.
     """
     kind = own_type(column.type)
     if kind != column.type:
@@ -160,7 +159,7 @@ def _from_numbers(values: _Times, unit: TimeUnit | None, subject: str) -> TimeFo
     if unit is None and 0 < largest < _SMALLEST:
         raise DataError(
             f"{subject} holds whole numbers up to {largest}: as seconds since 1970, all before "
-            "March 1973. If they count rows, set data.columns.time to the column that has times; "
+            "March 1973. If they count rows, set data.columns.time to the column with times; "
             "if they are times, set data.time_unit: s, ms, us or ns."
         )
     factor = _FACTORS[told]
@@ -174,7 +173,7 @@ def _from_numbers(values: _Times, unit: TimeUnit | None, subject: str) -> TimeFo
 
 
 def _unit_of(largest: int) -> TimeUnit:
-    """Return the unit since 1970 that a magnitude tells."""
+    """Return the unit since 1970 that a magnitude implies."""
     return next((unit for limit, unit in _LIMITS if largest < limit), "ns")
 
 
@@ -266,7 +265,7 @@ def _with_zone_names(text: pa.ChunkedArray, rules: TimeRules, subject: str) -> T
             time_ns[rows], _ = instants(wall_ns[rows], zone, rules, subject)
         except pa.ArrowInvalid as error:
             raise DataError(
-                f"{subject} names the zone {zone!r}, which is none of the IANA names (such as "
+                f"{subject} names the zone {zone!r}, which is not an IANA name (such as "
                 "US/Eastern). Set data.time_format to a format without it, and data.time_zone."
             ) from error
     zones = ", ".join(sorted(names.dictionary.to_pylist())[:3])

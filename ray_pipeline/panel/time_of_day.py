@@ -1,4 +1,4 @@
-"""The clock of bars whose date is in a column of its own."""
+"""Times of day for bars whose date is in a separate column."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _NS = 10**9
 
 
 def with_time_of_day(form: TimeForm, column: pa.ChunkedArray, subject: str) -> TimeForm:
-    """Add clock times to dates.
+    """Add times of day to dates.
 
     Parameters
     ----------
     form
         Dates.
     column
-        The clock of each: times of the day, text (``09:30``, ``09:30:00``, ``093000``) or whole
-        numbers (``93000``, or ``930`` where none has seconds).
+        The time of day of each: times, text (``09:30``, ``09:30:00``, ``093000``) or whole numbers
+        (``93000``, or ``930`` if none has seconds).
     subject
         The column and its file, for messages.
 
     Raises
     ------
     DataError
-        When times have a clock already, or the column holds something else.
+        When the times already have a time of day, or the column holds something else.
     """
     if form.clock != "date" and np.any(form.time_ns % (86_400 * _NS)):
         raise DataError(
-            f"{subject}: data.columns.time_of_day adds a clock to dates, and these times have one "
-            "already. Leave it out."
+            f"{subject}: data.columns.time_of_day adds a time of day to dates, but these times "
+            "already have one. Leave it out."
         )
     clock_ns = _clock_ns(column, subject)
     if form.clock == "date" and not clock_ns.any():
@@ -53,7 +53,7 @@ def _clock_ns(column: pa.ChunkedArray, subject: str) -> NDArray[np.int64]:
     kind = own_type(column.type)
     column = column.cast(kind)
     if column.null_count:
-        raise DataError(f"{subject}: {column.null_count} dates have no time of day beside them.")
+        raise DataError(f"{subject}: {column.null_count} dates have no time of day.")
     if pa.types.is_time(kind):
         return np.asarray(column.cast(pa.time64("ns")).cast(pa.int64()).to_numpy())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -91,7 +91,7 @@ def _checked(
         row = int(np.flatnonzero(~is_clock)[0])
         raise DataError(
             f"{subject}: data.columns.time_of_day holds {hour[row]}:{minute[row]:02d}:"
-            f"{second[row]:02d}, which no clock shows."
+            f"{second[row]:02d}, which is not a time of day."
         )
     return ((hour * 60 + minute) * 60 + second) * _NS
 

@@ -1,4 +1,4 @@
-"""The times of a symbol as nanoseconds since 1970 in UTC, each file read by its own form."""
+"""The times of a symbol as nanoseconds since 1970 in UTC, each file read in its own form."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Times = NDArray[np.int64]
 _DAY_NS = 86_400 * 10**9
 _EARLIEST_NS = int(np.datetime64("1900-01-01", "ns").astype(np.int64))
 _LATEST_NS = int(np.datetime64("2100-01-01", "ns").astype(np.int64))
-"""Most bars lie between these two, a span that does not depend on the day of the run."""
+"""Bars are expected between these two years, which do not depend on the day of the run."""
 _FAMILIES = {
     "numbers": "numbers since 1970",
     "calendar": "numbers that are dates",
@@ -35,8 +35,8 @@ _FAMILIES = {
 }
 _LONGEST_HOLE_NS = 20 * 366 * _DAY_NS
 _LATEST_MIDNIGHT_NS = 10 * 3_600 * 10**9
-"""An instant that is a midnight somewhere is one west of UTC up to 10:00 (Hawaii), else one east of
-it: the date line runs so that New Zealand's 11:00 UTC is the next day's midnight."""
+"""An instant that is midnight somewhere is a midnight west of UTC up to 10:00 (Hawaii), else one
+east of it: New Zealand's 11:00 UTC is the next day's midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class SymbolTimes:
     Attributes
     ----------
     time_ns
-        int64 (n_there,): those of the rows that have one, file after file.
+        int64 (n_there,): those of the rows with a time, file after file.
     rows
-        Rows that have one, None where all have.
+        Rows with a time, None if all have one.
     clocks
-        What files say of their zone, sorted.
+        What files say about their zone, sorted.
     findings
         What was assumed.
     """
@@ -83,13 +83,12 @@ def symbol_times(files: Sequence[FileTimes], name: str, rules: TimeRules) -> Sym
     name
         Of the time column.
     rules
-        What the config says of times.
+        The config's rules for times.
 
     Raises
     ------
     DataError
-        When a file cannot be read, files contradict each other, or the times cannot be those of
-        bars.
+        When a file cannot be read, files contradict each other, or the times cannot belong to bars.
     """
     there = [_with_times(file) for file in files]
     subjects = [f"time column {name!r}" + _in(file.uri) for file in files]
@@ -136,7 +135,7 @@ def utc_ns(column: pa.ChunkedArray, name: str) -> tuple[_Times, str | None]:
     times
         The timestamps, in the order of `column`.
     assumption
-        What was assumed about numbers and zones named in text, else None.
+        Assumptions about numbers and zones named in text, else None.
 
     Raises
     ------
@@ -162,7 +161,7 @@ def _form_of(
 
 
 def _with_times(file: FileTimes) -> tuple[pa.ChunkedArray, NDArray[np.bool_] | None]:
-    """Return the cells that hold a time, and which these are, None meaning all."""
+    """Return the cells that hold a time, and their rows, None meaning all."""
     column = file.column
     if pa.types.is_null(column.type):
         return pa.chunked_array([], pa.int64()), np.zeros(len(column), dtype=bool)
@@ -177,7 +176,7 @@ def _with_times(file: FileTimes) -> tuple[pa.ChunkedArray, NDArray[np.bool_] | N
 
 
 def _places(masks: Sequence[NDArray[np.bool_] | None], lengths: Sequence[int]) -> _Times | None:
-    """Return the rows that have a time, None where all have."""
+    """Return the rows with a time, None if all have one."""
     if all(mask is None for mask in masks):
         return None
     whole = [
@@ -212,15 +211,15 @@ def _require_one_form(
     if len(families) > 1 and rules.format is None and rules.unit is None:
         (one, first), (other, second), *_ = families.items()
         raise DataError(
-            f"{subject} is {_FAMILIES[one]} in {first} and {_FAMILIES[other]} in {second}. Say "
-            "what they are by data.time_format or data.time_unit, or rewrite one of the files."
+            f"{subject} is {_FAMILIES[one]} in {first} and {_FAMILIES[other]} in {second}. Set "
+            "data.time_format or data.time_unit, or rewrite one of the files."
         )
 
 
 def _assumptions(
     forms: Sequence[TimeForm], uris: Sequence[str], name: str, rules: TimeRules
 ) -> list[QualityFinding]:
-    """Say what the times were taken for, by file where files differ."""
+    """Say how the times were read, by file if files differ."""
     found: list[tuple[str, str]] = []
     by_what: dict[str, list[str]] = {}
     for form, uri in zip(forms, uris, strict=True):
@@ -231,17 +230,17 @@ def _assumptions(
         found.append(("time_unit_assumed", f"{what}{where}"))
     is_naive = any(form.clock == "naive" for form in forms)
     if rules.trading_date:
-        what = "each time read as the date on which it falls where it was traded"
+        what = "each time read as its local trading date"
         if any(form.clock == "aware" and form.shown_ns is None for form in forms):
             what += _shown_by(rules)
         found.append(("trading_date", what))
     elif is_naive and rules.zone is not None:
         found.append(("time_zone_given", f"times without a zone read as {rules.zone}"))
     elif any(form.clock == "naive" and np.any(form.time_ns % _DAY_NS) for form in forms):
-        found.append(("time_zone_assumed", "times without a zone taken as UTC"))
+        found.append(("time_zone_assumed", "times without a zone read as UTC"))
     if rules.stamp == "close" and not rules.trading_date:
         what = (
-            f"bars are stamped when they close; moved to their open, {rules.bar_seconds} s earlier"
+            f"bars are stamped with their close; moved to their open, {rules.bar_seconds} s earlier"
         )
         found.append(("stamp", what))
     n_rows = sum(len(form.time_ns) for form in forms)
@@ -259,7 +258,7 @@ def _shown_by(rules: TimeRules) -> str:
 
 
 def _dates(form: TimeForm, rules: TimeRules) -> _Times:
-    """Return midnight UTC of the dates on which bars were traded."""
+    """Return midnight UTC of the bars' trading dates."""
     shown_ns = form.shown_ns if form.clock == "aware" else form.time_ns
     if shown_ns is None and rules.zone is not None:
         shown_ns = wall_clock(form.time_ns, rules.zone)
@@ -267,7 +266,7 @@ def _dates(form: TimeForm, rules: TimeRules) -> _Times:
         return form.time_ns
     is_close = rules.stamp == "close"
     if shown_ns is None and not is_close:
-        # An instant in UTC: a midnight of a place that nobody names.
+        # An instant in UTC: midnight at an unnamed place.
         shown_ns = form.time_ns + (_DAY_NS - 1 - _LATEST_MIDNIGHT_NS)
     elif shown_ns is None:
         shown_ns = form.time_ns
@@ -275,7 +274,7 @@ def _dates(form: TimeForm, rules: TimeRules) -> _Times:
 
 
 def _require_daily(dates_ns: _Times, stamps: Sequence[_Times], name: str) -> None:
-    """Refuse bars of which several fall on a date: they are shorter than a day."""
+    """Refuse several bars on one date: they are shorter than a day."""
     if not stamps:
         return
     dates, counts = np.unique(dates_ns, return_counts=True)
@@ -294,11 +293,11 @@ def _require_plausible(
     uris: Sequence[str],
     name: str,
 ) -> None:
-    """Refuse times that are those of no bars: of another age, or with decades between two."""
+    """Refuse times that cannot belong to bars: of another age, or with decades between two."""
     if not len(time_ns):
         return
     subject = f"time column {name!r}"
-    advice = "Set data.time_unit or data.time_format, or remove rows that are wrong."
+    advice = "Set data.time_unit or data.time_format, or remove wrong rows."
     is_plausible = (time_ns >= _EARLIEST_NS) & (time_ns < _LATEST_NS)
     if 2 * np.count_nonzero(is_plausible) < len(time_ns):
         n_outside = int(np.count_nonzero(~is_plausible))

@@ -1,14 +1,13 @@
-"""Whether a column is told by rows up to its own: a lag of another, or a window over the past.
+"""Whether earlier rows determine a column: a lag of another, or a window over the past.
 
-A label of horizon h at t holds what happens after t, which no earlier row tells. A lag or a
-trailing window holds nothing else than earlier rows, whatever it is called. Both are
-autocorrelated: how slowly a column moves says nothing. What tells them apart is the direction of
-time:
+A label of horizon h at t depends on what happens after t, which no earlier row reveals. A lag or a
+trailing window depends only on earlier rows, whatever its name. Both are autocorrelated, so how
+slowly a column moves says nothing. The direction of time distinguishes them:
 
 * A lag equals another column some rows earlier, cell by cell.
 * A trailing window of returns is explained by the path of the price up to its row, in its level and
   in its changes, and not by the path after it; a label is explained by the latter. A label that
-  moves slowly takes in a new row with every step, so its changes are never explained by the past.
+  moves slowly includes a new row with every step, so its changes are never explained by the past.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from numpy.typing import NDArray
 __all__ = ["find_lags", "find_past_path"]
 
 _MAX_LAG = 400
-"""A year of days, and what a symbol of a thousand rows can show."""
+"""A year of days, and the longest lag that a symbol of a thousand rows can show."""
 _MIN_EQUAL = 60
 _EQUAL_SHARE = 0.98
-"""Not all: where rows were taken out afterwards, a lag is that of a row which is gone."""
+"""Not all: if rows were removed afterwards, a lag may refer to a missing row."""
 _MIN_CHANGES = 13
 _N_PROBES = 3
-"""Rows that say which lags are tried."""
+"""Rows that decide which lags are tried."""
 _MIN_DISTINCT = 13
 _MIN_ROWS = 240
 _WINDOWS = (5, 10, 20, 40, 60, 120)
@@ -36,10 +35,10 @@ _MAX_PATHS = 4
 
 _MAX_AUTOCORRELATION = 0.3
 _MAX_DEVIATION = 0.5
-"""Of one bar's return; a column that varies more is none."""
+"""Limit for one bar's return; a column that varies more is not a return."""
 _SAME = 0.9
-"""A column that correlates with the target this much in the same row may be the target itself: then
-it is the feature that has to be accused."""
+"""A column that correlates with the target this much in the same row may be the target itself:
+then the feature has to be accused."""
 _HINT = 0.3
 """Correlation with the simplest descriptions of a path, below which no more are tried."""
 _MAX_HINT = 20
@@ -61,8 +60,8 @@ def find_lags(target: NDArray[np.float64], columns: NDArray[np.float64]) -> list
     Returns
     -------
     list of (column, k)
-        k from 1 to 400 rows; sorted. A target of fewer than 13 values is the lag of nothing: of
-        labels that rest, rows agree by chance.
+        k from 1 to 400 rows; sorted. A target with fewer than 13 values is never a lag: rows of
+        constant labels agree by chance.
     """
     n_rows = len(target)
     max_lag = min(_MAX_LAG, n_rows - _MIN_EQUAL)
@@ -86,7 +85,7 @@ def find_lags(target: NDArray[np.float64], columns: NDArray[np.float64]) -> list
 def find_past_path(
     target: NDArray[np.float64], columns: NDArray[np.float64], windows: Iterable[int] = ()
 ) -> int | None:
-    """Find a column of returns whose path up to each row tells `target`, while later rows do not.
+    """Find a column of returns whose past path explains `target`, while its later path does not.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def find_past_path(
     columns
         (n_rows, n_columns); those that are returns of one bar are recognised by their values.
     windows
-        Rows that the target may look back, beside the usual ones.
+        Rows that the target may look back, in addition to the usual ones.
 
     Returns
     -------
@@ -129,18 +128,18 @@ def find_past_path(
 
 
 def _rarest(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the places of some of the rarest values: they occur by chance the least often."""
+    """Return the positions of some of the rarest values, which agree by chance least often."""
     present = np.flatnonzero(~np.isnan(values))
     distinct, where, counts = np.unique(values[present], return_index=True, return_counts=True)
     if len(distinct) < _MIN_DISTINCT:
         return np.empty(0, dtype=np.int64)
-    # Zero is what so much is filled with.
+    # Zero is a common fill value.
     counts = np.where(distinct == 0, len(values), counts)
     return present[where[np.argsort(counts, kind="stable")[:_N_PROBES]]]
 
 
 def _equal(target: NDArray[np.float32], column: NDArray[np.float32]) -> bool:
-    """Tell whether both agree in the rows where one of them changes: elsewhere any lag does."""
+    """Tell whether both agree in rows where one of them changes: elsewhere any lag agrees."""
     both = ~(np.isnan(target) | np.isnan(column))
     changes = both.copy()
     changes[1:] &= (target[1:] != target[:-1]) | (column[1:] != column[:-1])
@@ -178,7 +177,7 @@ def _hints(target: NDArray[np.float64], level: NDArray[np.float64]) -> tuple[flo
     for length in (1, 5, _MAX_HINT):
         change = np.full(len(level), np.nan)
         change[length:] = level[length:] - level[:-length]
-        # What is lagged by a row or two is behind as well.
+        # A lag of a row or two is behind as well.
         behind += [abs(_correlation(target[lag:], change[: len(level) - lag])) for lag in (0, 1, 2)]
         ahead.append(abs(_correlation(target[:-length], change[length:])))
     length = _MAX_HINT

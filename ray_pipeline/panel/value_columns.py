@@ -1,4 +1,4 @@
-"""Which column a table that is neither labeled nor bars could be about."""
+"""The likely value column of a table that is neither labeled nor bars."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "value_columns",
 ]
 
-# Names without capital letters, spaces and signs; one of them is what a table is about.
+# Usual names of a table's value column, in lower case, without spaces and signs.
 _VALUES = (
     *("value", "y", "target", "ret", "return", "returns", "totalreturn", "excessreturn", "r"),
     *("sold", "sales", "unitsales", "unitssold", "units", "quantity", "qty", "demand", "orders"),
@@ -42,14 +42,14 @@ _LOOKS_LIKE_BARS = 3
 
 @dataclass(frozen=True, slots=True)
 class ValueColumns:
-    """Numeric columns that a table could be about, the most plausible first.
+    """Numeric columns that could be the value, the most plausible first.
 
     Attributes
     ----------
     names
         All of them.
     only
-        The one that is more plausible than all others, None where there are several.
+        The one that is more plausible than all others, None if there are several.
     """
 
     names: tuple[str, ...]
@@ -58,14 +58,14 @@ class ValueColumns:
 
 @dataclass(frozen=True, slots=True)
 class ValueProposal:
-    """What `init` says of a table that could be a series.
+    """What `init` says about a table that could be a series.
 
     Attributes
     ----------
     line
-        Value of ``data.columns`` as YAML, None where no column is more plausible than all others.
+        Value of ``data.columns`` as YAML, None if no column is more plausible than all others.
     told
-        The reason, or which columns could be named; empty where there is none.
+        The reason, or which columns could be named; empty if there is none.
     """
 
     line: str | None
@@ -73,10 +73,9 @@ class ValueProposal:
 
 
 def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
-    """Tell from names and types which columns a table could be about.
+    """Infer the possible value columns from names and types.
 
-    None of a table that looks like bars, or like a labeled one: it has columns called as targets
-    beside others.
+    None for a table that looks like bars or a labeled one, with columns named like targets.
 
     Parameters
     ----------
@@ -112,7 +111,7 @@ def value_columns(columns: Sequence[tuple[str, str]]) -> ValueColumns:
     )
     others = [name for name in numeric if name not in known]
     names = (*known, *others)
-    # Of a price alone people mean returns, which a series does not have.
+    # With a price alone, people mean returns, which a series does not have.
     is_plain = len(others) == 1 and bare(others[0]) not in _PRICES
     return ValueColumns(names, names[0] if known or is_plain else None)
 
@@ -125,7 +124,7 @@ def propose_value(columns: Sequence[tuple[str, str]], time: str | None) -> Value
     columns
         (name, Arrow type string), in any order.
     time
-        The column that has to be named as the time, None where it is found by its name.
+        The column to name as the time, None if it is found by its name.
     """
     found = value_columns(columns)
     others = [name for name in found.names if name not in (time, found.only)]
@@ -145,9 +144,9 @@ def propose_value(columns: Sequence[tuple[str, str]], time: str | None) -> Value
 
 
 def value_advice(columns: Sequence[tuple[str, str]]) -> str:
-    """Say which column could be named as a series', as a sentence that begins with a space.
+    """Suggest a value column of a series, as a sentence that begins with a space.
 
-    A time that has to be named too is in the line. Empty where there is no such column.
+    If the time has to be named too, the line includes it. Empty if there is no such column.
     """
     found = value_columns(columns).names
     if not found:
@@ -168,7 +167,7 @@ def require_value(columns: Sequence[tuple[str, str]]) -> None:
     Raises
     ------
     DataError
-        When it is not there, or is not a number.
+        When it is missing, or is not a number.
     """
     types = dict(columns)
     if VALUE not in types:

@@ -1,4 +1,4 @@
-"""What vendors call their columns, and a proposal of ``data.columns`` for names met in a file."""
+"""Vendors' column names, and a proposal of ``data.columns`` for the names in a file."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = [
 ]
 
 FIXED_POINT = 1e-9
-"""Price of one unit of the whole numbers that Databento writes for prices."""
+"""Price of one unit of Databento's integer prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """The columns of bars as a vendor, or its usual client, writes them.
+    """The columns of bars, as written by a vendor or its usual client.
 
     Attributes
     ----------
     name
-        As people call it, in small letters.
+        The vendor's usual name, in lower case.
     columns
-        Role to name. Where a role has two usual names, the table has two entries of the vendor.
+        Names by role. If a role has two usual names, the vendor has two entries in the table.
     note
-        What the names do not tell.
+        What the names do not reveal.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Vendor:
 
 
 def _vendor(name: str, names: str, note: str = "") -> Vendor:
-    """Return a vendor by its names of time, bar fields, symbol and the clock of dates."""
+    """Build a vendor from its names of time, bar fields, symbol and time of day."""
     roles = ("time", *BAR_FIELDS, "symbol", "time_of_day")
     pairs = zip(roles, names.split("|"), strict=False)
     return Vendor(name, {role: name for role, name in pairs if name}, note)
 
 
 _ROLES = ("time", "time_of_day", *BAR_FIELDS, "symbol")
-_ADJUSTED = "prices are as traded; adjusted ones stand beside them"
+_ADJUSTED = "prices are as traded; there are adjusted ones too"
 VENDORS: tuple[Vendor, ...] = (
     _vendor("yfinance", "Date|Open|High|Low|Close|Volume", _ADJUSTED),
     _vendor("yfinance", "Datetime|Open|High|Low|Close|Volume"),
@@ -65,15 +65,15 @@ VENDORS: tuple[Vendor, ...] = (
     _vendor("stooq", "<DATE>|<OPEN>|<HIGH>|<LOW>|<CLOSE>|<VOL>|<TICKER>|<TIME>"),
     _vendor("stooq", "Date|Open|High|Low|Close|Volume"),
 )
-"""Of entries that fit equally well the first one counts."""
+"""Of equally good matches, the first one counts."""
 
 BINANCE_FILE = (
     *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
     *("count", "taker_buy_volume", "taker_buy_quote_volume", "ignore"),
 )
-"""Columns of the files of bars that Binance publishes; the older ones have no line of names."""
+"""Columns of the files of bars that Binance publishes; older ones have no header."""
 
-# Names without capital letters, spaces and signs, the likeliest first.
+# Names in lower case, without spaces and signs, the likeliest first.
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "time": (
         *TIME_COLUMNS,
@@ -93,14 +93,14 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 
 _BESIDE: Mapping[str, str] = {
-    **dict.fromkeys(("vwap", "vw", "preclose"), "a price level that vendors give beside bars"),
+    **dict.fromkeys(("vwap", "vw", "preclose"), "a price level that vendors deliver with bars"),
     **dict.fromkeys(
         (
             *("quoteassetvolume", "quotevolume", "takerbuybaseassetvolume", "takerbuyvolume"),
             *("takerbuyquoteassetvolume", "takerbuyquotevolume", "numberoftrades", "numtrades"),
             *("n", "tradecount", "transactions", "barcount", "openint", "ignore"),
         ),
-        "a volume level that vendors give beside bars",
+        "a volume level that vendors deliver with bars",
     ),
     **dict.fromkeys(
         ("dividends", "divcash", "stocksplits", "splitfactor", "splitcoefficient", "capitalgains"),
@@ -111,24 +111,24 @@ _BESIDE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ColumnProposal:
-    """What names look like.
+    """A guess from column names.
 
     Attributes
     ----------
     vendor
-        Whose names they are, or None.
+        The vendor with these names, or None.
     columns
-        Role to name, of every role that was recognised.
+        Names by role, for every recognised role.
     needed
-        Those of them that have to be told, as ``data.columns`` does.
+        Those that ``data.columns`` has to name.
     ambiguous
-        Role to further columns that could be it.
+        Further candidate columns by role.
     missing
-        Roles of bars, and the time, that no name looks like.
+        Roles of bars, and the time, without a matching name.
     notes
-        Sentences on what the names do not tell.
+        Sentences about what the names do not reveal.
     price_scale
-        ``data.price_scale``, where prices are whole numbers of a known unit, else None.
+        ``data.price_scale``, if prices are whole numbers of a known unit, else None.
     """
 
     vendor: str | None
@@ -141,7 +141,7 @@ class ColumnProposal:
 
     @property
     def advice(self) -> str:
-        """A sentence that begins with a space and says what to set, empty where nothing helps."""
+        """A sentence that begins with a space and says what to set; empty if nothing helps."""
         if not self.line:
             return ""
         whose = "" if self.vendor is None else f" It looks like {self.vendor}:"
@@ -150,7 +150,7 @@ class ColumnProposal:
 
     @property
     def line(self) -> str:
-        """The line of a config that says it, empty where none is needed.
+        """The config line for it, empty if none is needed.
 
         Examples
         --------
@@ -165,14 +165,14 @@ class ColumnProposal:
 
 
 def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None) -> ColumnProposal:
-    """Tell which columns are the time and the bars, by the names of vendors and by likeness.
+    """Guess the columns of the time and the bars, from vendors' names and by similarity.
 
     Parameters
     ----------
     names
         Names of a file's columns.
     types
-        Arrow type strings by name, where known: fixed-point prices are told by theirs.
+        Arrow type strings by name, if known; they reveal fixed-point prices.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None
         columns["time_of_day"] = clock
         candidates["time"].remove(clock)
     columns = {role: columns[role] for role in _ROLES if role in columns}
-    # What naming finds by itself needs no line: equal names, and those of other capital letters.
+    # Columns that are found automatically need no line: equal names, also in another case.
     needed = {
         role: name
         for role, name in columns.items()
@@ -222,16 +222,16 @@ def propose_columns(names: Sequence[str], types: Mapping[str, str] | None = None
 
 
 def beside_bars(name: str) -> str | None:
-    """Say what a column is that vendors deliver beside bars, None for any other.
+    """Describe a column that vendors deliver with bars, None for any other.
 
-    Levels of price and volume tell which year it is, and corporate actions belong to the prices:
-    neither is a feature unless it is named.
+    Levels of price and volume reveal the year, and corporate actions belong to the prices: neither
+    is a feature unless named.
     """
     return _BESIDE.get(bare(name))
 
 
 def _best_vendor(names: Sequence[str]) -> Vendor | None:
-    """Return the vendor most of whose names are there: time and prices all of them."""
+    """Return the vendor with the most matching names, including time and all prices."""
     here = set(names)
     fitting = [
         vendor
@@ -244,7 +244,7 @@ def _best_vendor(names: Sequence[str]) -> Vendor | None:
 
 
 def _candidates(role: str, own: Mapping[str, str]) -> list[str]:
-    """Return names in the file that look like a role, the likeliest first."""
+    """Return the names in the file that look like a role, the likeliest first."""
     order = _SYNONYMS[role]
     found = [
         (order.index(alike), place, name)
@@ -255,7 +255,7 @@ def _candidates(role: str, own: Mapping[str, str]) -> list[str]:
 
 
 def _clock_beside(time: str | None, own: Mapping[str, str]) -> str | None:
-    """Return the column that has the clock of dates: ``Time`` beside ``Date``."""
+    """Return the column with the time of day: ``Time`` next to ``Date``."""
     if time is None or bare(time) not in ("date", "day", "tradedate"):
         return None
     return next((name for inside, name in own.items() if bare(inside) == "time"), None)

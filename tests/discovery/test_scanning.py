@@ -259,7 +259,7 @@ def test_missing_bucket_is_said_to_be_missing(s3_server: S3Server) -> None:
     with pytest.raises(
         DiscoveryError,
         match=r"That folder does not exist, nor does any above it\. "
-        r"Check that bucket no-such-bucket-here exists and may be looked at\.$",
+        r"Check that bucket no-such-bucket-here exists and can be accessed\.$",
     ):
         discover("s3://no-such-bucket-here/panel", storage_options=s3_server.options)
 

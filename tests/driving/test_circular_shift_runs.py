@@ -80,7 +80,7 @@ def test_noise_stays_noise(tmp_path: Path) -> None:
     """Some shift is as strong as the ranking itself in either view."""
     data_dir = write_panel(tmp_path / "data", noise_panel(SYMBOLS))
     message = _run(data_dir, tmp_path / "run")
-    assert message.startswith("the one target is not predictable")
+    assert message.startswith("the only target is not predictable")
     rows = read_rows(tmp_path / "run", "target_ranking/targets")
     assert {row["null"] for row in rows} == {"circular_shift"}
     assert all(row["p_value"] > 1 / 40 for row in rows)

@@ -87,7 +87,7 @@ def test_interrupted_once_and_twice(start: Start, tmp_path: Path, reference: str
     os.killpg(first.pid, signal.SIGINT)
     output, errors = first.communicate(timeout=60)
     assert (first.returncode, output) == (130, "")
-    assert "ray-pipeline: stopping; once more to stop at once\n" in errors
+    assert "ray-pipeline: stopping; press again to stop at once\n" in errors
     assert errors.endswith("ray-pipeline: interrupted; the same command continues from here\n")
     assert "Traceback" not in errors
     assert record(run_dir)["status"] == "interrupted"
@@ -134,7 +134,7 @@ def test_terminated_while_ray_starts(
     assert errors.endswith("; the same command continues from here\n")
     assert not {"Traceback", "Fatal", "Segmentation"} & set(errors.replace(":", " ").split())
     if n_signals == 1:
-        assert "ray-pipeline: stopping; once more to stop at once\n" in errors
+        assert "ray-pipeline: stopping; press again to stop at once\n" in errors
         assert record(tmp_path / "run")["status"] == "interrupted"
 
 

@@ -189,7 +189,7 @@ def test_columns_that_not_all_symbols_have(tmp_path: Path) -> None:
     _run(data_dir, tmp_path / "run")
     assert _record(tmp_path / "run")["warnings"] == [
         "not used as a feature: one: always 1, in every symbol; columns.features can name it",
-        "taken as missing in symbols that do not have them: noise_b (not in S01, S02)",
+        "treated as missing in symbols that lack them: noise_b (not in S01, S02)",
     ]
     features = {row["feature"] for row in read_rows(tmp_path / "run", "feature_selection/features")}
     assert features == {"signal", "noise_a", "noise_b"}

@@ -71,7 +71,7 @@ def test_another_lightgbm_redoes_what_it_fitted(
         *("search_trials", "train_pooled", "train_symbol", "train_average", "join_predictions"),
         *("evaluate_pooled", "evaluate_symbol", "compare_models", "join_curves", "reliability"),
     }
-    told = f"lightgbm {before} → 4.6.0 since the last run here: what depends on that is done again"
+    told = f"lightgbm {before} → 4.6.0 since the last run here; work that depends on that is redone"
     assert told in counting.said
     again = Counting()
     run_pipeline(every_kind.config(run_dir), again)

@@ -34,7 +34,7 @@ GOOD = symbol_names(4)
 REASONS = {
     "CONFLICT": (
         "2 timestamps have rows that contradict each other, the first at "
-        "2014-05-16T00:00:00+00:00. Keep one row per timestamp, or say which of them counts by "
+        "2014-05-16T00:00:00+00:00. Keep one row per timestamp, or choose one with "
         "data.duplicates: last (in the order of files and rows), first, or drop."
     ),
     "SHORT": "10 rows after cleaning; data.min_rows_per_symbol needs 100.",

@@ -105,7 +105,11 @@ class Server:
         return next(run for run in self.runs if run.info.run_id == run_id)
 
     def _search_runs(self, experiments: list[str], filter_string: str, page_token: Any) -> Any:
-        tag, value = re.fullmatch(r"tags\.`(.+)` = '(.+)'", filter_string).groups()  # type: ignore[union-attr]
+        tag, value = re.fullmatch(
+            r"tags\.`(.+)` = "
+            r"'(.+)'",
+            filter_string,
+        ).groups()  # type: ignore[union-attr]
         return Page(run for run in self.runs if run.tags.get(tag) == value)
 
     def _update_run(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
@@ -310,7 +314,7 @@ def test_server_that_goes_down_does_not_undo_the_run(
     server.down_at = "log_batch"
     run_pipeline(_config(data_dir, tmp_path / "run"), Heard())
     assert read_json(tmp_path / "run" / "run.json")["status"] == "done"
-    warning = "warning: MLflow did not take the whole record of this run: connection refused"
+    warning = "warning: MLflow did not accept the whole record of this run: connection refused"
     assert said[-2:] == [warning, f"in MLflow: {URI}/#/experiments/7/runs/r0"]
 
 

@@ -62,7 +62,7 @@ def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
             _plan(0),
             0,
             2,
-            "the one target is not predictable at a false-discovery rate of 0.05; nothing was "
+            "the only target is not predictable at a false-discovery rate of 0.05; nothing was "
             "trained; 2 units failed, see failures.parquet",
         ),
         (
@@ -72,7 +72,13 @@ def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
             0,
             "1 of 2 targets predictable (a), but no route leads to a model; nothing was trained",
         ),
-        (_ranking(a=True), _plan(4), 4, 0, "1 of 1 target predictable (a), 4 of 4 models trained"),
+        (
+            _ranking(a=True),
+            _plan(4),
+            4,
+            0,
+            "1 of 1 target predictable (a), 4 of 4 models always trained",
+        ),
         (
             _ranking(a=True),
             _plan(3, 1),
@@ -130,7 +136,8 @@ def test_a_target_that_its_trained_models_make_doubtful() -> None:
         f"1 of 2 targets predictable (a), 2 of 2 models trained; 1 is doubtful: {told}"
     )
     assert verdict(_ranking(b=True), _plan(2), 2, 0, 0.05, [worth]) == (
-        "the one target is not predictable at a false-discovery rate of 0.05; 2 models trained; "
+        "the only target is not predictable at a false-discovery rate of 0.05; 2 models always "
+        "trained; "
         f"1 is doubtful: {told}"
     )
 

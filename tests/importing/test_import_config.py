@@ -43,7 +43,7 @@ def test_the_config_is_one_that_check_takes(
     assert config.experiment.name == "my-panel"
     assert len(check_config(config)["selected"]) == 3
     path.write_text("mine")
-    assert "(was there, and is as it was)" in _run(capsys, *line)[1]
+    assert "(already existed, unchanged)" in _run(capsys, *line)[1]
     assert path.read_text() == "mine"
     path.unlink()
     _run(capsys, *line)  # where nothing is read
@@ -83,7 +83,7 @@ def _followed(capsys: pytest.CaptureFixture[str], source: Path, out: Path) -> st
     """Do what ``init`` says, and return the command that it said."""
     code, said, complaint = _run(capsys, "init", source)
     assert code == 2
-    assert "an import brings them into the layout" in complaint
+    assert "an import brings them to the layout" in complaint
     (line,) = (each for each in said.splitlines() if each.startswith("next "))
     command = line.removeprefix("next").strip()
     words = shlex.split(command)

@@ -112,7 +112,7 @@ def test_an_import_that_was_interrupted_is_told_to_whoever_reads(
     found = check_config(load_experiment_config(config))
     assert any("an import into" in text and "has not ended" in text for text in found["warnings"])
     assert cli.main(["init", str(out), "--out", str(tmp_path / "x.yaml")]) == 0
-    assert "has not ended: symbols and rows are missing" in capsys.readouterr().out
+    assert "has not finished: symbols and rows are missing" in capsys.readouterr().out
     import_all(tmp_path / "days", out)
     found = check_config(load_experiment_config(config))
     assert not any("has not ended" in text for text in found["warnings"])
@@ -179,7 +179,7 @@ def test_init_looks_at_symbols_side_by_side_and_at_what_it_does_not_read(
     assert cli.main(line) == 0
     said = capsys.readouterr().out
     assert "1 text file beside them is not read; ray-pipeline import does" in said
-    assert "adjusted ones stand beside them" not in said
+    assert "adjusted ones too" not in said
 
 
 def test_rows_that_contradict_each_other_are_counted(tmp_path: Path) -> None:

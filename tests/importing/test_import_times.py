@@ -54,7 +54,7 @@ def test_what_was_assumed_is_told(tmp_path: Path) -> None:
     _csv(tmp_path / "csv" / "a.csv", ["2024-07-01 09:30", "2024-07-01 09:35"])
     done = import_all(tmp_path / "csv", tmp_path / "panel", interval="5m")
     lines = list(outcome_lines(done))
-    assert "assumed  time column 'time': times without a zone taken as UTC (2 rows)" in lines
+    assert "assumed  time column 'time': times without a zone read as UTC (2 rows)" in lines
 
 
 def test_instants_beside_clock_times_are_refused(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_columns_are_found_by_their_names(
         (
             ["ts", "symbol", "open", "high", "low", "close", "Adj Close"],
             {"close": "Adj Close"},
-            r"writes prices as they stand\. Leave it out, and set data\.columns\.close in the",
+            r"writes prices unchanged\. Omit it, and set data\.columns\.close in the",
         ),
     ],
 )

@@ -89,7 +89,7 @@ def test_columns_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     said: list[str] = []
     write_partitions(found, RunDirectory(tmp_path), None, said.append)
     assert said[1:] == [
-        "warning: column 'many' is left out: list<item: int64> is not a type that is read",
+        "warning: column 'many' is left out: list<item: int64> is not a supported type",
         "warning: column 'none' is left out: it has no value",
     ]
 

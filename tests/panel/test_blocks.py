@@ -97,7 +97,7 @@ def test_contradicting_rows_quarantine_the_symbol(
         clean(rows([0, 1, 2, 1], **columns), max_rows)
     assert str(error.value) == (
         "1 timestamp has rows that contradict each other, the first at "
-        "2024-01-31T14:31:00+00:00. Keep one row per timestamp, or say which of them counts by "
+        "2024-01-31T14:31:00+00:00. Keep one row per timestamp, or choose one with "
         "data.duplicates: last (in the order of files and rows), first, or drop."
     )
 
@@ -123,7 +123,7 @@ def test_infinite_cells_become_missing() -> None:
     """An infinity is not a value; the finding counts the cells."""
     cleaned = clean(rows([0, 1, 2, 3], f=[1.0, float("inf"), 2.0, float("-inf")]))
     np.testing.assert_array_equal(cleaned.columns["f"], [1.0, NAN, 2.0, NAN])
-    message = "2 infinite cells of 'f' are taken as missing"
+    message = "2 infinite cells of 'f' are treated as missing"
     assert cleaned.findings == (QualityFinding("infinite_values", "f", 2, message),)
 
 

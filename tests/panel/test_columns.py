@@ -83,7 +83,7 @@ def test_a_conflict_of_types_names_symbols() -> None:
     """Numbers in some symbols and text in others cannot be united; the reason says where."""
     merged = merge_columns({"A": [("f", "double")], "B": [("f", "double")], "C": [("f", "string")]})
     assert merged.columns == (("f", "mixed<double | string>"),)
-    assert merged.conflicts == {"f": "types that do not go together: double in A, B; string in C"}
+    assert merged.conflicts == {"f": "conflicting types: double in A, B; string in C"}
 
 
 def test_neither_the_order_of_symbols_nor_of_columns_matters() -> None:

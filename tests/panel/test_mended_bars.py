@@ -88,7 +88,7 @@ def loaded(partition: SymbolPartition, fs: FileSystem, **rules: Any) -> Any:
 @pytest.mark.parametrize(
     ("ticks", "done"),
     [
-        ("keep", "kept as they are; data.ticks: mask or drop takes them out"),
+        ("keep", "kept unchanged; data.ticks: mask or drop removes them"),
         ("mask", "set missing (data.ticks: mask)"),
         ("drop", "dropped (data.ticks: drop)"),
     ],
@@ -101,7 +101,7 @@ def test_a_tick_is_a_finding_with_its_time(
     (finding,) = found.findings
     assert (finding.rule, finding.count) == ("ticks", 1)
     assert finding.message.startswith(
-        "1 bar is beyond any range of the bars around: 1970-05-31T00:00:00+00:00 (high "
+        "1 bar is far outside the range of the bars around them: 1970-05-31T00:00:00+00:00 (high "
     )
     assert finding.message.endswith(done)
     assert found.n_rows == (N - 1 if ticks == "drop" else N)
@@ -202,5 +202,7 @@ def test_one_warning_per_kind(write_partition: WritePartition, fs: FileSystem) -
         time_column=None,
     )
     ticks, splits = summary.warnings
-    assert ticks.startswith("bars are beyond any range: 2 in 2 symbols. The most: A: 1 bar is ")
+    assert ticks.startswith(
+        "bars are far outside the range: 2 in 2 symbols. The most: A: 1 bar is "
+    )
     assert splits.startswith("splits that prices are not adjusted for: 1 in 1 symbol. C: prices")

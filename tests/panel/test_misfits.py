@@ -71,8 +71,8 @@ def test_without_a_majority_nobody_is_named() -> None:
 def test_bars_among_labeled_tables() -> None:
     """The few are named, on whichever side they are."""
     assert misfits(symbol("A"), symbol("B"), BARS) == {
-        "BARS": "symbol BARS: it is bars, and 2 of 3 symbols are a labeled table. Give it the "
-        "columns that they have, or set data.kind."
+        "BARS": "symbol BARS: it is bars, and 2 of 3 symbols are a labeled table. Give it the same "
+        "columns, or set data.kind."
     }
     more = [symbol(f"BARS{i}", dict(BARS.columns), "bars") for i in range(2)]
     assert list(misfits(symbol("A"), *more)) == ["A"]

@@ -84,7 +84,7 @@ def test_an_exact_name_wins() -> None:
 def test_two_that_fit_are_an_error() -> None:
     """It names both, and the key that decides."""
     message = (
-        "a.parquet: columns 'Close', 'CLOSE' differ in capital letters alone, and each could be "
+        "a.parquet: columns 'Close', 'CLOSE' differ only in case, and each could be "
         "'close'. Set data.columns.close to one of them."
     )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):

@@ -113,7 +113,7 @@ def test_a_panel_of_bars() -> None:
     assert summary.roles.by_products == ("p_up_1d",)
     assert dict(summary.roles.ignored) == {
         "note": "text",
-        "vwap": "a price level that vendors give beside bars, which is not a feature unless "
+        "vwap": "a price level that vendors deliver with bars, which is not a feature unless "
         "columns.features names it",
         "y_1d": "the table is read as bars: targets are computed",
         "log_return_1": "labeling computes a feature of this name",
@@ -165,7 +165,7 @@ def test_types_that_do_not_go_together() -> None:
             inspection("B", {"f": "double", "g": "string", "fwd_ret_5d": "double"}),
         ]
     )
-    reason = "types that do not go together: double in A; string in B"
+    reason = "conflicting types: double in A; string in B"
     assert summary.roles.features == ("f",)
     assert summary.roles.ignored == (("g", reason),)
     assert summary.warnings == (f"1 column is ignored: 'g': {reason}",)
@@ -432,9 +432,9 @@ def test_time_columns_that_differ() -> None:
     assert summary.time_column is None
     assert summary.warnings == (
         "time columns are called date, ts in different symbols",
-        "times have no zone in B and one in A; those without are taken as UTC: data.time_zone says "
+        "times have no zone in B and one in A; those without are read as UTC: data.time_zone says "
         "what they are",
-        "taken as missing in symbols that do not have them: g (not in B)",
+        "treated as missing in symbols that lack them: g (not in B)",
     )
 
 

@@ -300,7 +300,7 @@ def test_a_file_that_changed_since_it_was_listed(
         read_columns(SymbolPartition("A", (listed,)), fs)
     assert str(error.value) == (
         f"{listed.path} had 17 bytes when it was listed and has {size_bytes} now: it changed in "
-        "between. Run again on data that no longer change."
+        "between. Run again when the data no longer change."
     )
 
 

@@ -97,7 +97,9 @@ def test_targets_that_earlier_rows_determine(summarise: Summarise) -> None:
         "y_lag_level": "it is 'level' of 3 rows earlier",
     }
     (warning,) = summary.warnings
-    assert warning.startswith("3 targets by their names are features, for earlier rows determine")
+    assert warning.startswith(
+        "3 targets by their names are features, because earlier rows determine"
+    )
     assert "y_lag_1 (it is 'ret_1' of one row earlier)" in warning
     assert warning.endswith("name it in columns.targets without a wildcard")
 

@@ -20,7 +20,7 @@ def test_missing_and_infinite_cells_are_counted_over_blocks() -> None:
     """An infinite cell is a missing one too."""
     tally = tallied([1.0, np.nan, np.inf], [], [np.nan], [-np.inf, 2.0])
     assert tally.n_missing == 4
-    message = "2 infinite cells of 'f' are taken as missing"
+    message = "2 infinite cells of 'f' are treated as missing"
     assert tally.findings() == [QualityFinding("infinite_values", "f", 2, message)]
     assert tally.only_value is None
 
@@ -32,8 +32,8 @@ def test_cells_out_of_range_are_missing_ones() -> None:
     assert tally.n_missing == 3
     assert tally.n_present == 4
     assert [finding.message for finding in tally.findings()] == [
-        "1 infinite cell of 'f' is taken as missing",
-        "2 cells of 'f' are beyond ±1e+30, the first is -2e+30; they are taken as missing",
+        "1 infinite cell of 'f' is treated as missing",
+        "2 cells of 'f' are beyond ±1e+30, the first is -2e+30; they are treated as missing",
     ]
     assert tally.findings()[1].rule == "out_of_range"
     assert tally.findings()[1].count == 2

@@ -205,7 +205,7 @@ def test_formats_agree_with_strptime(time: dt.datetime) -> None:
         ("%Y-%d", "one month"),
         ("%Y-%m-%d %I:%M", "%I with %p"),
         ("%Y-%m-%d %Q", "%Q is not a directive that is read"),
-        ("%Y-%m-%d %d", "%d is there more than once"),
+        ("%Y-%m-%d %d", "%d occurs more than once"),
     ],
 )
 def test_wrong_formats(format_text: str, problem: str) -> None:
@@ -257,7 +257,7 @@ def test_dates_and_times_without_a_zone_go_together() -> None:
 def test_times_without_a_zone_are_said_to_be_taken_as_utc() -> None:
     """Where it makes a difference."""
     times = read(([dt.datetime(2024, 1, 31, 9, 30)], None))
-    assert said(times) == ["time column 'ts': times without a zone taken as UTC"]
+    assert said(times) == ["time column 'ts': times without a zone read as UTC"]
 
 
 def walls(*clocks: str, day: str = "2024-11-03") -> list[dt.datetime]:
@@ -282,8 +282,8 @@ def test_the_hour_that_comes_twice_is_told_by_the_order_of_rows() -> None:
 def test_rows_that_do_not_tell_need_the_key() -> None:
     """One row of the hour could be of either."""
     message = (
-        r"zone America/New_York,: 2024-11-03T01:10:00 is in an hour that comes twice, and the "
-        r"order of rows does not tell which of both it is\. Set data\.repeated_hour: first"
+        r"zone America/New_York,: 2024-11-03T01:10:00 is in an hour that occurs twice, and the "
+        r"order of rows does not show which one it is\. Set data\.repeated_hour: first"
     )
     with pytest.raises(DataError, match=message):
         local("00:10", "01:10", "02:10")
@@ -319,7 +319,7 @@ def test_a_stamp_at_the_close_is_moved_to_the_open() -> None:
     times = read(([SECONDS], None), stamp="close", bar_seconds=300)
     assert times.time_ns.tolist() == [(SECONDS - 300) * NS]
     assert said(times)[-1] == (
-        "time column 'ts': bars are stamped when they close; moved to their open, 300 s earlier"
+        "time column 'ts': bars are stamped with their close; moved to their open, 300 s earlier"
     )
 
 
@@ -359,9 +359,9 @@ def test_trading_dates_are_for_daily_bars() -> None:
 @pytest.mark.parametrize(
     ("duplicates", "kept", "message"),
     [
-        ("first", [0, 1, 3], "1 row was dropped: the first of those of one time was kept"),
-        ("last", [0, 2, 3], "1 row was dropped: the last of those of one time was kept"),
-        ("drop", [0, 3], "2 rows were dropped: none of those of one time was kept"),
+        ("first", [0, 1, 3], "1 row was dropped: the first row of each time was kept"),
+        ("last", [0, 2, 3], "1 row was dropped: the last row of each time was kept"),
+        ("drop", [0, 3], "2 rows were dropped: none row of each time was kept"),
     ],
 )
 def test_rows_of_one_time(duplicates: Any, kept: list[int], message: str) -> None:
@@ -426,6 +426,6 @@ def test_a_clock_that_is_none(dates: list[str], clock: list[Any], message: str) 
 def test_bars_of_a_day_that_lost_their_clock() -> None:
     """Many rows of one date are not repeated downloads; the message names the key."""
     file = FileTimes("a", pa.chunked_array([["2024-01-31"] * 5 + ["2024-02-01"] * 5]))
-    message = "'ts' holds dates alone, and 8 of 10 rows have that of another row. .*time_of_day"
+    message = "'ts' holds only dates, and 8 of 10 rows have the date of another row. .*time_of_day"
     with pytest.raises(DataError, match=message):
         plan_rows([file], "ts", None, ReadingRules(duplicates="last"))

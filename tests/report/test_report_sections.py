@@ -299,16 +299,16 @@ def test_findings_that_differ_in_numbers_are_one_with_their_range() -> None:
     """Numbers outside quotes are joined; those of column names tell findings apart."""
     merged = merge_findings(
         {
-            "A": ["3 infinite cells of 'x 1' are taken as missing", "'c' is 1.5 wherever set"],
-            "B": ["12 infinite cells of 'x 1' are taken as missing"],
-            "C": ["7 infinite cells of 'x 2' are taken as missing", "cells are beyond float32"],
-            "D": ["5 infinite cells of 'x 1' are taken as missing", "'c' is -2e-05 wherever set"],
+            "A": ["3 infinite cells of 'x 1' are treated as missing", "'c' is 1.5 wherever set"],
+            "B": ["12 infinite cells of 'x 1' are treated as missing"],
+            "C": ["7 infinite cells of 'x 2' are treated as missing", "cells are beyond float32"],
+            "D": ["5 infinite cells of 'x 1' are treated as missing", "'c' is -2e-05 wherever set"],
         }
     )
     assert [(finding.text, finding.n_symbols, finding.symbols) for finding in merged] == [
-        ("3 to 12 infinite cells of 'x 1' are taken as missing", 3, "A, B, D"),
+        ("3 to 12 infinite cells of 'x 1' are treated as missing", 3, "A, B, D"),
         ("'c' is -2e-05 to 1.5 wherever set", 2, "A, D"),
-        ("7 infinite cells of 'x 2' are taken as missing", 1, "C"),
+        ("7 infinite cells of 'x 2' are treated as missing", 1, "C"),
         ("cells are beyond float32", 1, "C"),
     ]
 

@@ -148,7 +148,7 @@ def test_names_are_read_and_others_refused():
         assert find_feature(name) is None, name
     with pytest.raises(ConfigError, match="'mean_28'"):
         series_feature_names(["mean_2x8"], None, DAY)
-    with pytest.raises(ConfigError, match="no feature of a series"):
+    with pytest.raises(ConfigError, match="not a feature of a series"):
         series_feature_names(["KMID"], None, DAY)
     with pytest.raises(ConfigError, match="more than once"):
         series_feature_names(["series", "lag_1"], None, DAY)

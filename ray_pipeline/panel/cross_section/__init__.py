@@ -1,7 +1,7 @@
-"""Columns of a symbol that its batch decides: ranks, z-scores and excess returns of bars.
+"""Columns that depend on the whole batch: ranks, z-scores and excess returns of bars.
 
 They take two passes: each symbol's base columns first, then blocks of time over all symbols.
-``stage`` runs both; what is imported here knows no executor.
+``stage`` runs both; what is imported here does not depend on an executor.
 """
 
 from ray_pipeline.panel.cross_section.names import (

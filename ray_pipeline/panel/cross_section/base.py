@@ -1,4 +1,4 @@
-"""The first pass: the columns of one symbol alone that the batch will be compared on."""
+"""The first pass: each symbol's own columns, on which the batch will be compared."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class BaseRows:
     time_ns
         int64 (n_rows,), strictly increasing.
     features
-        float32 (n_rows,) each: features are compared as every stage sees them.
+        float32 (n_rows,) each: features are compared in the precision that every stage uses.
     labels
         float64 (n_rows,) each.
     ends_ns
-        int64 (n_rows,) for each of the labels: when its horizon ends.
+        int64 (n_rows,) for each label: when its horizon ends.
     groups
         Group of each row, None where all symbols are compared with each other.
     """
@@ -72,7 +72,7 @@ def base_tables(
         int64 (n_rows,) for each of its labels: when its horizon ends, beyond the data where there
         is no label.
     rows_per_group
-        Rows at a time: what a block of the second pass reads of the symbol.
+        Rows at a time: what a block of the second pass reads from the symbol.
     """
     time_ns = table.time_ns
     columns: dict[str, Any] = {TIME: time_ns}
@@ -89,7 +89,7 @@ def base_tables(
 def read_base(run: RunDirectory, name: str, start_ns: int, stop_ns: int) -> BaseRows:
     """Read the rows of a symbol within [start_ns, stop_ns): the row groups that hold them."""
     with run.open_table(name) as file:
-        # The end of the file tells the first and last time of every row group.
+        # The file's footer has the first and last time of every row group.
         schema, metadata = file.schema_arrow, file.metadata
         groups = []
         for number in range(metadata.num_row_groups):
@@ -101,7 +101,7 @@ def read_base(run: RunDirectory, name: str, start_ns: int, stop_ns: int) -> Base
 
     def columns(prefix: str) -> tuple[NDArray[Any], ...]:
         names = [name for name in schema.names if name.startswith(prefix)]
-        # A view would keep the rows of the neighbouring spans as well.
+        # A view would also keep the rows of the neighbouring spans.
         return tuple(table.column(name).to_numpy()[rows].copy() for name in names)
 
     (time_ns,) = columns(TIME)

@@ -31,7 +31,8 @@ Columns: TypeAlias = Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
 
 _READS_AT_ONCE = 16
 _SYMBOLS_PER_READ = 8
-"""So that what is being decoded, at several times its size, is a small part of the block."""
+"""Files read at once, so that the data being decoded, at several times their size, are a small
+part of the block."""
 
 
 class SpanBlock:
@@ -40,7 +41,7 @@ class SpanBlock:
     Parameters
     ----------
     symbols
-        In code point order.
+        In code-point order.
     is_member
         Whether each belongs to the reference set.
     rows
@@ -65,7 +66,7 @@ class SpanBlock:
         self.groups = RowGroups.joined(groups).codes if groups else None
 
     def keys(self, *others: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-        """Return what must be equal in rows that are compared: times, and groups if there are."""
+        """Return the keys that compared rows must share: times, and groups if there are any."""
         groups = () if self.groups is None else (self.groups.astype(np.int64),)
         return (self.time_ns, *others, *groups)
 
@@ -92,11 +93,11 @@ def compared(
 ) -> Columns:
     """Compute the cross-sectional columns of a block.
 
-    Values meet where their timestamps are exactly equal. Forward returns meet only where their
-    horizons end at the same time too: at its close a stock's hour ends in the next session, a
-    coin's does not, and the purge of the coin's rows would not reach there. By the clock, symbols
-    of one market end together whatever bars they lack. Where symbols have groups, values meet
-    within a group alone; a row without one has no base value by then, and meets nobody.
+    Values are compared if their timestamps are exactly equal. Forward returns are compared only if
+    their horizons also end at the same time: at its close, a stock's hour ends in the next session
+    and a coin's does not, and the purge of the coin's rows would not reach that far. On the clock,
+    symbols of one market end together, whichever bars they lack. With groups, values are compared
+    only within a group; a row without one has no base value and is not compared.
 
     Parameters
     ----------

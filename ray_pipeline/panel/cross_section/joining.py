@@ -1,4 +1,4 @@
-"""A symbol's own cross-sectional columns, read back and put among its other columns."""
+"""A symbol's cross-sectional columns, read back and merged with its other columns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_columns_of(
     names
         Columns.
     cross_section, run
-        Where they are.
+        Where they are stored.
 
     Returns
     -------
@@ -87,16 +87,16 @@ def joined(
     own: NDArray[Real],
     others: Mapping[str, NDArray[np.float32] | NDArray[np.float64]],
 ) -> NDArray[Real]:
-    """Put a symbol's own columns and those of the batch into one matrix.
+    """Combine a symbol's own columns and its cross-sectional ones in one matrix.
 
     Parameters
     ----------
     names
         Columns of the result.
     own_names, own
-        Names and values of the symbol's own, (n_rows, n_own).
+        Names and values of the symbol's own columns, (n_rows, n_own).
     others
-        Name to values of the others, (n_rows,) each.
+        Values of the other columns by name, (n_rows,) each.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""Names of cross-sectional columns; a name is the specification.
+"""Names of cross-sectional columns; a name is a full specification.
 
-With ``columns.group`` a symbol is compared with those of its group alone, in all of them.
+With ``columns.group``, all of them compare a symbol only with those of its group.
 
 ``cs_rank_{feature}``
-    Place of the symbol's value among those of the batch at the same timestamp: 0 is the lowest,
-    1 the highest, ½ the middle.
+    Rank of the symbol's value among those of the batch at the same timestamp: 0 is the lowest, 1
+    the highest, ½ the middle.
 ``cs_zscore_{feature}``
     The same in standard deviations from the batch's mean.
 ``excess_ret_{h}``, of a series ``excess_mean_{h}``
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 ComputedKind: TypeAlias = Literal["bars", "series"]
-"""Tables of which features and targets are computed."""
+"""Kinds of tables whose features and targets are computed."""
 
 _OwnNames: TypeAlias = Mapping[str, Sequence[str]] | None
 
@@ -53,7 +53,7 @@ _EXCESSES: Mapping[ComputedKind, tuple[str, str]] = {
     "bars": ("excess_ret_", "fwd_ret_"),
     "series": ("excess_mean_", "fwd_mean_"),
 }
-"""Beginnings of labels less the mean of the batch, and of the labels that they are made of."""
+"""Prefixes of labels minus the batch's mean, and of the labels they are computed from."""
 
 CROSS_SECTIONAL_SET = "cross_sectional"
 """Name of the set of features across symbols."""
@@ -73,8 +73,8 @@ CROSS_SECTIONAL_FEATURES: tuple[str, ...] = (
 )
 """The set ``cross_sectional``: short-term reversal (returns of 1, 5 and 20 bars), momentum,
 distance from trend and high, volatility and its change, volume, illiquidity. Ranks throughout,
-since bad ticks cannot move them; z-scores as well where how far a symbol stands out may tell more
-than its place."""
+because bad ticks cannot move them; also z-scores where the distance of a symbol may say more
+than its rank."""
 
 
 def series_cross_sectional(interval: Interval) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def is_cross_sectional(name: str) -> bool:
 
 
 def base_of(name: str) -> str:
-    """Return the feature or label of a symbol alone that a cross-sectional column is made of.
+    """Return the single-symbol feature or label from which a cross-sectional column is computed.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def named_features(
     bar_seconds: int | None = None,
     series: Interval | None = None,
 ) -> tuple[str, ...]:
-    """List the columns that ``labeling.features`` stands for, those of the batch last.
+    """List the columns that ``labeling.features`` means, cross-sectional ones last.
 
     Parameters
     ----------
@@ -118,10 +118,9 @@ def named_features(
         The set ``"cross_sectional"``, what `ray_pipeline.bars.feature_names` takes, or a
         list in which that set, cross-sectional names and what `feature_names` takes are mixed.
     own, bar_seconds
-        As `feature_names` takes them: features of user-defined functions by path; length of
-        a bar.
+        As for `feature_names`: features of user-defined functions by path; length of a bar.
     series
-        Of a series the length of a bar, None of bars.
+        For a series, the length of a bar; None for bars.
 
     Raises
     ------
@@ -176,9 +175,9 @@ def computed_task(target: str, kind: ComputedKind = "bars") -> Task:
     if not target.startswith(excess):
         return target_task(target) if kind == "bars" else series_target_task(target)
     if read_duration(target.removeprefix(excess)) is None:
-        what = "excess return" if kind == "bars" else "mean less that of the symbols"
+        what = "an excess return" if kind == "bars" else "a mean minus that of the symbols"
         raise ConfigError(
-            f"labeling.targets: {target!r} is not a {what}. Write {excess}{{h}}, where h "
+            f"labeling.targets: {target!r} is not {what}. Write {excess}{{h}}, where h "
             f"is a horizon such as 60m, 4h, 5d (sessions), 3mo or 12b (bars): {excess}5d."
         )
     return "regression"
@@ -196,9 +195,9 @@ def _check_feature(
 
 
 def described_features(which: str | None) -> list[Feature]:
-    """Return the features of a set of bars, None meaning all, as a catalogue tells of them.
+    """Return the features of a set for bars, None meaning all, for a catalogue.
 
-    A feature across symbols has the lookback of what it compares.
+    A cross-sectional feature has the lookback of the feature it compares.
 
     Raises
     ------

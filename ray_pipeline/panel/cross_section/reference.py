@@ -1,4 +1,4 @@
-"""Where the cross-sectional columns of a batch lie: small, made of plain values."""
+"""Where the cross-sectional columns of a batch are stored, as plain values."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class CrossSection:
     Attributes
     ----------
     folder
-        Folder in the run directory; its name contains a hash of all that the values depend on.
+        Folder in the run directory; its name contains a hash of everything the values depend on.
     n_blocks
-        Blocks of time that it holds, in order.
+        Number of its blocks of time, in order.
     n_groups
-        Files of a block, each with the rows of some of the symbols.
+        Number of files of a block, each with the rows of some of the symbols.
     features, targets
         Columns.
     n_members
         Symbols of the reference set: the batch of the run.
     n_present
-        How many of them had data, which is what was compared with.
+        How many of them had data and were compared with.
     """
 
     folder: str
@@ -40,12 +40,12 @@ class CrossSection:
 
     @property
     def missing_share(self) -> float:
-        """Share of the members that have no data here, 0 in a run."""
+        """Share of members without data here, 0 in a run."""
         return 1.0 - self.n_present / self.n_members if self.n_members else 0.0
 
     @property
     def warning(self) -> str | None:
-        """A sentence for the user where members are missing, else None."""
+        """A sentence for the user if members are missing, else None."""
         n_missing = self.n_members - self.n_present
         if n_missing == 0:
             return None
@@ -64,5 +64,5 @@ class CrossSection:
         return f"{self.folder}/block-{block:05d}-{group:05d}.parquet"
 
     def group_of(self, symbol: str) -> int:
-        """Return which of a block's files holds a symbol: nobody needs a list of them."""
+        """Return which of a block's files holds a symbol, without a list of them."""
         return zlib.crc32(symbol.encode()) % self.n_groups

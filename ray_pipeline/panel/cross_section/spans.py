@@ -1,4 +1,4 @@
-"""Blocks of time of which each holds about as many bytes."""
+"""Blocks of time of about the same number of bytes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ __all__ = ["time_spans"]
 def time_spans(
     axes: Mapping[tuple[TimeRun, ...], int], row_bytes: int, block_bytes: int
 ) -> list[tuple[int, int]]:
-    """Cut time so that the rows of all symbols within a span fit into so many bytes.
+    """Cut time so that the rows of all symbols within a span fit into a number of bytes.
 
     Parameters
     ----------
     axes
-        Time axis to the number of symbols that have it; those of one market share theirs.
+        Number of symbols per time axis; those of one market share theirs.
     row_bytes
         Bytes of a row of one symbol.
     block_bytes
-        Bytes of a span; one timestamp more than fits is taken rather than none.
+        Bytes of a span; a span has at least one timestamp, even if that does not fit.
 
     Returns
     -------
     list of (start_ns, stop_ns)
-        Half-open, in order; every row lies in exactly one. The same whatever the order of
-        `axes`.
+        Half-open, in order; every row lies in exactly one. Independent of the order of `axes`.
     """
     axis = merge_axes(axes)
     n_rows = np.zeros(len(axis), dtype=np.int64)

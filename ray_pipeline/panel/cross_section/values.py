@@ -1,10 +1,10 @@
 """Ranks, z-scores and deviations within groups of rows; a group is the rows of one timestamp.
 
-Every function takes the rows of all symbols in the order of symbols: shape (n_rows,) each.
+Every function takes the rows of all symbols, ordered by symbol: shape (n_rows,) each.
 
-`groups` is the number of each row's group and `n_groups` how many there are. `is_member` says
-which rows belong to the reference set: the symbols of the run's batch. Rows of other symbols are
-placed against the members by the same formula and count in no figure.
+`groups` is the number of each row's group and `n_groups` how many there are. `is_member` says which
+rows belong to the reference set: the symbols of the run's batch. Rows of other symbols are compared
+with the members by the same formula, but do not affect any figure.
 
 Sums run over a group's members from left to right, in the order of rows (`numpy.bincount` adds
 one by one): the order of symbols fixes every bit, and how the rows were cut into blocks of time,
@@ -41,12 +41,12 @@ _DISTANCE_TO_STD = 1 / 1.1503  # of a normal law
 _MEAN_DISTANCE_TO_STD = 1.2533  # the same
 
 MIN_MEMBERS = 3
-"""Members that need a value: among two, a rank says no more than which is larger, and a z-score
-is ±0.71 whatever the values."""
+"""Minimum number of members with a value: with two, a rank only says which is larger, and a
+z-score is always ±0.71."""
 
 
 def group_rows(*keys: Ints) -> tuple[Ints, int]:
-    """Give a number to each group of rows that are equal in all keys.
+    """Assign a number to each group of rows that are equal in all keys.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def group_rows(*keys: Ints) -> tuple[Ints, int]:
 
 
 def mid_ranks(values: NDArray[np.float32], groups: Ints, is_member: Bools, n_groups: int) -> Floats:
-    """Return each value's place among the members of its group, ties in the middle.
+    """Return each value's rank among the members of its group, ties in the middle.
 
     ``(n_less + ½·n_equal) / n``, where n members have a value, of which n_less are smaller and
     n_equal the same (the row's own included, if it is a member's). A member's rank lies in
@@ -167,11 +167,11 @@ def robust_deviations(values: Floats, groups: Ints, is_member: Bools, n_groups: 
     """Return each value minus the winsorised mean of its group's members, its own included.
 
     Members further from the median than five robust standard deviations count as that far: one
-    wrong tick does not decide what the others are held against. Winsorised means go back to Tukey &
-    McLaughlin (1963, *Sankhyā* A 25), limits by the distances from the median to Hampel (1974,
+    wrong tick does not decide what the others are compared with. Winsorised means go back to Tukey
+    & McLaughlin (1963, *Sankhyā* A 25), limits by the distances from the median to Hampel (1974,
     *JASA* 69). The deviation is that distance which three quarters of the members do not exceed,
-    and never the largest, over its value under a normal law: in few symbols the median of the
-    distances is small by chance. Where most are equal, the mean distance stands in.
+    and never the largest, over its value under a normal law: with few symbols, the median distance
+    can be small by chance. If most are equal, the mean distance is used instead.
 
     Parameters
     ----------
@@ -198,12 +198,12 @@ def robust_deviations(values: Floats, groups: Ints, is_member: Bools, n_groups: 
     clipped = np.clip(known, (centre - limit)[of_group], (centre + limit)[of_group])
     winsorised = values.copy()
     winsorised[counted] = clipped
-    # What is left is a mean like any other; a value that was moved is put back into its own place.
+    # The rest is a plain mean; a value that was moved is restored first.
     return deviations(winsorised, groups, is_member, n_groups) + (values - winsorised)
 
 
 def _order_statistics(values: Floats, groups: Ints, counts: Ints, places: Ints) -> Floats:
-    """Return the value at a place of each group's sorted ones, (n_groups,); NaN of an empty one."""
+    """Return the value at a position in each sorted group, (n_groups,); NaN for an empty one."""
     in_order = values[np.lexsort((values, groups))]
     first = np.cumsum(counts) - counts
     found = np.full(len(counts), np.nan)
@@ -213,7 +213,7 @@ def _order_statistics(values: Floats, groups: Ints, counts: Ints, places: Ints) 
 
 
 def _ordered_bits(values: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Return integers of 32 bits that compare as the values do; −0 equals 0."""
+    """Return 32-bit integers in the same order as the values; −0 equals 0."""
     bits = (values + np.float32(0.0)).view(np.uint32)
     sign = np.uint32(1 << 31)
     return np.where(bits & sign, ~bits, bits | sign).astype(np.uint64)

@@ -93,10 +93,11 @@ def test_tasks_of_targets() -> None:
 
 @pytest.mark.parametrize("name", ["excess_ret_", "excess_ret_5x", "excess_ret_5d_2", "excess_ret"])
 def test_wrong_targets_are_named(name: str) -> None:
-    """What is not excess return, and no other label, is refused."""
+    """A name that is neither an excess return nor another label is refused."""
     with pytest.raises(
         ConfigError,
-        match=rf"labeling.targets: '{name}' is no "
-        r"(excess return\. Write excess_ret_\{h\}, where h is a horizon|target that bars give)",
+        match=rf"labeling.targets: '{name}' is not "
+        r"(an excess return\. Write excess_ret_\{h\}, where h is a horizon|a target that bars "
+        r"give)",
     ):
         computed_task(name)
