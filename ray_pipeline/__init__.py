@@ -51,5 +51,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Name what is public, whether or not it was used before: for completion in a notebook."""
+    """List the public names, whether or not they were used before, for completion in a notebook."""
     return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """Bounds that no sensible number of a config or of the command line reaches.
 
-What lies beyond is a slip of the finger, which would overflow, fill the memory or never end, long
-after the config was found to be right.
+A value beyond them is a typing mistake that would overflow, fill the memory or run forever, long
+after the config was accepted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``ray-pipeline clean``: what a run directory no longer needs, told first and then removed."""
+"""``ray-pipeline clean``: list what a run directory no longer needs, and delete it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["Cleaning", "Leftover", "clean_run", "cleaning_lines", "survey_run"]
 _N_THREADS = 16
 
 _OF_NO_UNIT = "folds"
-"""Below ``units/``: what was computed of folds, which the next training replaces in its place."""
+"""Below ``units/``: cached results of folds, which the next training replaces in place."""
 
 Kind = Literal["units", "version", "unfinished version", "attempt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something that is not needed any more.
+    """Something that is no longer needed.
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """What there is to free.
+    """What can be deleted.
 
     Attributes
     ----------
     notes
-        What was left alone although it may not be needed, and why.
+        What is kept although it may not be needed, and why.
     """
 
     run: str
@@ -65,7 +65,7 @@ class Cleaning:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all of it. A file with two names counts once for each."""
+        """Bytes of all of it. A hard-linked file counts once per name."""
         return sum(each.size_bytes for each in self.leftovers)
 
     def document(self) -> dict[str, Any]:
@@ -76,27 +76,27 @@ class Cleaning:
 def survey_run(uri: str, keep: int | None = None, *, unfinished: bool = False) -> Cleaning:
     """Find what a run directory no longer needs; nothing is changed.
 
-    Never what its result is, nor the units that the same command would take up again, nor the
-    version that serves or the one before it.
+    Never its result, the units from which the same command would resume, the version that serves,
+    or the one before it.
 
     Parameters
     ----------
     keep
-        Versions to keep; None: as many as the run's config says.
+        Number of versions to keep; None: the config's number.
     unfinished
-        Also the units that a run which has not ended would take up again.
+        Also the units from which an unfinished run would resume.
 
     Raises
     ------
     DiscoveryError
         When there is no run.
     DamagedFileError
-        When a file that decides holds something else than was written.
+        When a file that decides this is damaged.
     """
     run, result = RunDirectory(uri), open_run(uri)
     keep = result.config().output.keep_versions if keep is None else keep
     if keep < 1:
-        raise ConfigError(f"--keep {keep}: 1 or more are needed.")
+        raise ConfigError(f"--keep {keep}: it must be at least 1.")
     notes: list[str] = []
     found = [*_versions(run, keep), *_attempt(run)]
     why = _why_units_stay(run, result, unfinished=unfinished)
@@ -115,14 +115,14 @@ def clean_run(
     *,
     unfinished: bool = False,
 ) -> tuple[Cleaning, bool]:
-    """Find what a run directory no longer needs, and remove it once that is agreed to.
+    """Find what a run directory no longer needs, and delete it after confirmation.
 
     The lease is held from the first look to the last removal, so that no run begins in between.
 
     Parameters
     ----------
     agreed
-        Told what would be freed; whether to free it.
+        Receives what would be deleted; returns whether to delete it.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def clean_run(
         for each in found.leftovers:
             lease.check()
             with ThreadPoolExecutor(_N_THREADS) as pool:
-                # A version's record goes first: half of one must not be taken for a whole one.
+                # A version's record goes first: an incomplete one must not look complete.
                 run.remove(each.paths[0])
                 list(pool.map(run.remove, each.paths[1:]))
             if each.kind == "version":
@@ -151,15 +151,15 @@ def clean_run(
 
 
 def cleaning_lines(found: Cleaning, *, removed: bool) -> list[str]:
-    """Format what was found for a person."""
+    """Format the findings for a person."""
     lines = [
         f"{size_text(each.size_bytes):>10}  {plural(each.n_files, 'file')}  {_told(each)}"
         for each in found.leftovers
     ]
     lines.extend(found.notes)
     if not found.leftovers:
-        return [*lines, f"{found.run}: nothing to free"]
-    done = "freed" if removed else "would be freed"
+        return [*lines, f"{found.run}: nothing to delete"]
+    done = "freed" if removed else "would be deleted"
     return [*lines, f"{size_text(found.size_bytes)} {done} in {found.run}"]
 
 
@@ -195,7 +195,7 @@ def _versions(run: RunDirectory, keep: int) -> list[Leftover]:
 
 
 def _attempt(run: RunDirectory) -> list[Leftover]:
-    """Return what a run has left in the folder of the next result."""
+    """Return what a run left in the folder of the next result."""
     if is_replacing(run):
         return []
     sizes = {name: file.size_bytes for name, file in run.listed(NEXT).items()}
@@ -203,28 +203,28 @@ def _attempt(run: RunDirectory) -> list[Leftover]:
 
 
 def _why_units_stay(run: RunDirectory, result: Results, *, unfinished: bool) -> str:
-    """Say why no unit can be told to be needed no more; empty where they can."""
+    """Say why it is unknown which units are still needed; empty if it is known."""
     if result.record.status != "done":
         return (
-            f"units/ is left alone: the run is {result.record.status}, and the same command takes "
-            "its units up again"
+            f"units/ is left alone: the run is {result.record.status}, and the same command "
+            "resumes from its units"
         )
     if not result.files.exists(UNITS):
         return (
-            f"units/ is left alone: the result has no {UNITS}, which says what it was made of. The "
-            "same run command again writes it, and does nothing anew"
+            f"units/ is left alone: the result has no {UNITS}, which lists its units. Run the same "
+            "command again: it writes the file, and redoes nothing"
         )
     beside = run.below(NEXT)
     if not unfinished and not is_replacing(run) and beside.exists(RECORD):
         return (
-            "units/ is left alone: a run that is to replace the result has not ended, and its "
-            "command takes its units up again. Add --unfinished to give these up"
+            "units/ is left alone: a run that will replace the result has not finished, and its "
+            "command resumes from its units. Add --unfinished to delete them anyway"
         )
     return ""
 
 
 def _units(run: RunDirectory, used: UnitsRecord) -> list[Leftover]:
-    """Return the units of each stage that the result was not made of."""
+    """Return the units of each stage that the result does not use."""
     sizes = {name: file.size_bytes for name, file in run.listed("units").items()}
     kept = {f"units/{stage}/{digest}" for stage, own in used.units.items() for digest in own}
     kept |= _shared_folders(run, sorted(f"{name}.json" for name in kept if f"{name}.json" in sizes))
@@ -245,13 +245,13 @@ def _units(run: RunDirectory, used: UnitsRecord) -> list[Leftover]:
 
 
 def _shared_folders(run: RunDirectory, records: Sequence[str]) -> set[str]:
-    """Name folders beside the units' own in which units have left files."""
+    """Name folders other than the units' own in which units left files."""
 
     def files_of(record: str) -> Iterable[str]:
         try:
             files: Mapping[str, object] = run.read_json(record).get("files", {})
         except (StorageError, AttributeError):
-            return ()  # it is unfinished work by now, and whoever resumes does it again
+            return ()  # it counts as unfinished work by now, and a resumed run redoes it
         return list(files)
 
     with ThreadPoolExecutor(_N_THREADS) as pool:

@@ -1,4 +1,4 @@
-"""Rows as aligned text, and texts in lines: as wide as the terminal that shows them."""
+"""Rows as aligned text, and texts in lines, to fit the terminal."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ WIDTH = 100
 """Width of texts: longer lines are hard to read, however wide a terminal is."""
 
 WIDEST = 120
-"""Width of rows where no terminal says another: readable still, and better than a name on its own
-line."""
+"""Width of rows without a terminal: still readable, and better than a name on its own line."""
 
 _GAP = "  "
 _LEAST = 16
-"""Width that the first column keeps, however much the others need."""
+"""Minimum width of the first column."""
 
 _NARROWEST = 40
-"""Width from which on lines are folded; who has less sees them broken by the terminal."""
+"""Minimum width to fold lines; narrower terminals break them themselves."""
 
 _TERMINAL: ContextVar[int | None] = ContextVar("width of the terminal", default=None)
-"""Of the command that is being answered; None in files and pipes, which are the same everywhere."""
+"""Width for the current command; None in files and pipes, which look the same everywhere."""
 
 
 @contextmanager
 def on_terminal(n_columns: int | None) -> Iterator[None]:
-    """Have lines fit a terminal of so many columns inside the block; None: no terminal."""
+    """Fit lines to a terminal of this many columns inside the block; None: no terminal."""
     before = _TERMINAL.set(n_columns)
     try:
         yield
@@ -55,15 +54,14 @@ def aligned(
 ) -> list[str]:
     """Write rows under their header: `n_left` columns from the left, figures from the right.
 
-    No name is ever cut, since readers copy them. Where a row is wider than `WIDEST`, or than the
-    terminal, a name of the first column that is longer than the others leave it has a line of its
-    own above its row. Where that does not help on a terminal, the columns that are left follow
-    below, beside the first one again.
+    Names are never cut, because readers copy them. If a row is wider than `WIDEST` or the terminal,
+    a long name in the first column gets its own line above the row. If that does not help on a
+    terminal, the remaining columns follow below, next to the first one again.
 
     Parameters
     ----------
     header
-        May be empty: no header then.
+        May be empty: then there is no header.
     wraps_last
         On a terminal, break the texts of the last column into lines instead.
     is_list
@@ -91,7 +89,7 @@ def aligned(
 
 
 def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Return the columns that fit beside each other, the first one in every block."""
+    """Return the columns that fit next to each other, with the first one in every block."""
     blocks, used = [[0]], widths[0] + len(_GAP)
     for place, width in enumerate(widths[1:], start=1):
         if used + width + len(_GAP) > room and len(blocks[-1]) > 1:
@@ -118,7 +116,7 @@ def _block(
 
 
 def width_of_last(widths: Sequence[int]) -> int:
-    """Return what a terminal leaves the last column of a table beside the others."""
+    """Return the width that a terminal leaves for the last column of a table."""
     n_columns = _TERMINAL.get()
     if n_columns is None:
         return widths[-1]

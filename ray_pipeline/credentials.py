@@ -1,4 +1,4 @@
-"""Recognising credentials where none belong: in options and addresses, which get written down."""
+"""Recognising credentials in options and addresses, which are stored and must not contain any."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SECRET_WORDS = frozenset(
 )
 _SECRET_PARTS = ("secret", "token", "passw", "passphrase", "credential", "connection_string")
 _SECRET_ENDINGS = ("accesskey", "accesskeyid", "accountkey", "apikey", "privatekey")
-# gcsfs takes the *method* of signing in under `token`, the only way to read a public bucket.
+# gcsfs uses `token` for the sign-in *method*, the only way to read a public bucket.
 _SIGN_IN_METHODS = frozenset({"anon", "browser", "cache", "cloud", "google_default"})
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.:-]{0,60}://"
 _NAMES_BEFORE_AT = re.compile(r"(?:abfss?|wasbs?|hdfs)$", re.IGNORECASE)
-"""``abfs://container@account``: what stands before the @ is not a sign-in."""
+"""``abfs://container@account``: the part before the @ is not a login."""
 _MAX_ADDRESS = 8_192
-# A secret key of S3 may hold slashes; digits before a slash are a port, not a password. The
-# lengths are bounded because a search without bounds takes the square of a long text's length.
+# A secret key of S3 may contain slashes; digits before a slash are a port, not a password. Lengths
+# are bounded because an unbounded search is quadratic in the text's length.
 _USER = re.compile(
     rf"({_SCHEME})("
     r"(?:[^/?#@\s:]{0,500}:(?!\d{1,5}(?:[/?#]|$))[^@\s]{0,2000}|[^/?#@\s]{0,500})@)"
@@ -34,7 +34,7 @@ _PARAMETER = re.compile(r"(?<=[?&;#])([^=?&;#\s]{1,200})=([^&;#\s]*)")
 
 
 def credential_keys(options: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Yield the dotted path of every entry that holds a credential, however deep it is.
+    """Yield the dotted path of every entry that holds a credential, at any depth.
 
     >>> list(credential_keys({"anon": False, "client_kwargs": {"aws_secret_access_key": "x"}}))
     ['client_kwargs.aws_secret_access_key']
@@ -72,7 +72,7 @@ def secret_in_address(address: str) -> str | None:
 
 
 def address_without_secrets(text: str) -> str:
-    """Blank the credentials of every address in a text that somebody else wrote.
+    """Mask the credentials of every address in a foreign text.
 
     >>> address_without_secrets("cannot reach https://me:pw@host/x?sig=abc&page=2")
     'cannot reach https://…@host/x?sig=…&page=2'

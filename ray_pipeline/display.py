@@ -1,4 +1,4 @@
-"""Text from elsewhere, made fit to be shown to a person."""
+"""Foreign text, made safe to show to a person."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import unicodedata
 __all__ = ["MAX_MESSAGE", "capped", "escaped"]
 
 MAX_MESSAGE = 4_000
-"""Characters of a message: some forty lines, which a terminal can show and a person read."""
+"""Maximum characters of a message: about forty lines, which a terminal can show and a person can
+read."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls, format characters (bidirectional, zero-width), halves of surrogate pairs, and line
-and paragraph separators: what moves, hides or reorders the text around it."""
+and paragraph separators: characters that move, hide or reorder the text around them."""
 
 
 def capped(message: str, at_most: int = MAX_MESSAGE) -> str:
-    """Leave out the middle of a message that is too long, and say how much that was.
+    """Cut out the middle of a message that is too long, and say how much was cut.
 
-    The end stays as well: it says what to change. What is returned is never longer than `at_most`.
+    The end is kept, because it says what to change. The result is never longer than `at_most`.
     """
     if len(message) <= at_most:
         return message
@@ -29,7 +30,7 @@ def capped(message: str, at_most: int = MAX_MESSAGE) -> str:
 
 
 def escaped(text: str, keep: str = "\n") -> str:
-    r"""Write out the characters that would steer a terminal or reorder what is read.
+    r"""Escape characters that would control a terminal or reorder the text.
 
     >>> escaped("BTC\x1b[2J")
     'BTC\\x1b[2J'

@@ -1,4 +1,4 @@
-"""Every error that a user of the package can meet.
+"""Every error that a user of the package can get.
 
 Each takes one argument, the finished message, so that it survives pickling between processes.
 """
@@ -26,8 +26,8 @@ __all__ = [
 class RayPipelineError(Exception):
     """Root of all errors raised on purpose by this package.
 
-    A message that repeats what somebody else wrote may be as long as that; it is cut here, before
-    it reaches a terminal, a record or a report.
+    A message that quotes foreign text can be very long; it is cut here, before it reaches a
+    terminal, a record or a report.
     """
 
     def __init__(self, message: str) -> None:
@@ -39,15 +39,15 @@ class ConfigError(RayPipelineError, ValueError):
 
 
 class DiscoveryError(RayPipelineError, FileNotFoundError):
-    """The data directory holds nothing that a run could use (exit code 2)."""
+    """The data directory has nothing that a run could use (exit code 2)."""
 
 
 class DataError(RayPipelineError, ValueError):
-    """The data of one symbol cannot be used; the symbol is quarantined and the run goes on."""
+    """The data of one symbol cannot be used; the symbol is quarantined and the run continues."""
 
 
 class ArtifactError(RayPipelineError, ValueError):
-    """A saved model cannot be used: damaged, of another kind, or not of what it is given."""
+    """A saved model cannot be used: damaged, of another kind, or not for these data."""
 
 
 class StorageError(RayPipelineError, OSError):
@@ -55,24 +55,24 @@ class StorageError(RayPipelineError, OSError):
 
 
 class RunDirectoryError(StorageError):
-    """A file of a directory of results could not be read or written: no symbol is to blame."""
+    """A file of a run directory could not be read or written: no symbol is to blame."""
 
 
 class DamagedFileError(StorageError, ValueError):
-    """A file that could be read holds something else than is written there (exit code 2)."""
+    """A readable file has contents that the package did not write (exit code 2)."""
 
 
 class ExecutionError(RayPipelineError, RuntimeError):
-    """The run as a whole cannot go on (exit code 1)."""
+    """The whole run cannot go on (exit code 1)."""
 
 
 class RunInUseError(RayPipelineError, RuntimeError):
-    """Another driver works on the run directory; nothing was started (exit code 2)."""
+    """Another driver is working on the run directory; nothing was started (exit code 2)."""
 
 
 class RunTakenOverError(ExecutionError):
-    """Another driver took the run directory over from this one, which writes no more to it."""
+    """Another driver took over the run directory, so this one has stopped writing to it."""
 
 
 GIVEN_WRONGLY = (ArtifactError, ConfigError, DamagedFileError, DiscoveryError, RunInUseError)
-"""Errors of what a command was given: it ends with exit code 2."""
+"""Errors in a command's input: it exits with code 2."""

@@ -1,7 +1,7 @@
-"""The group of each row, such as the sector of its symbol at the time: who is compared with whom.
+"""The group of each row, such as its symbol's sector at the time: which symbols are compared.
 
-The groups of a symbol are those of a column of its own files, or, where these lack it, of the table
-of ``data.universe``. They may change over time: each row has the group that it had then.
+The groups of a symbol come from a column of its own files or, if these lack it, from the table of
+``data.universe``. They may change over time: each row has the group that it had then.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["RowGroups"]
 NONE = -1
 
 _LARGEST_WHOLE = 2.0**53
-"""Up to which floating-point numbers tell every whole number from the next."""
+"""Limit up to which floating-point numbers represent every integer."""
 
 MOST_RUNS = 1_000
-"""Runs of a symbol that an inspection records."""
+"""Maximum runs of a symbol that an inspection records."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class RowGroups:
     names
         Of the groups, sorted.
     codes
-        int32 (n_rows,): place of each row's group among `names`, −1 where it has none.
+        int32 (n_rows,): index of each row's group in `names`, −1 if it has none.
     """
 
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class RowGroups:
         Parameters
         ----------
         subject
-            What is at fault, for the message.
+            The faulty object, for the message.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class RowGroups:
 
     @classmethod
     def from_spans(cls, spans: GroupSpans, time_ns: NDArray[np.int64]) -> RowGroups:
-        """Look timestamps, shape (n_rows,), up in spans that are sorted and apart from each other.
+        """Look up timestamps, shape (n_rows,), in sorted, disjoint spans.
 
         Examples
         --------
@@ -113,7 +113,7 @@ class RowGroups:
 
     @classmethod
     def joined(cls, parts: Sequence[RowGroups]) -> RowGroups:
-        """Put the rows of several one after the other."""
+        """Concatenate the rows of several."""
         names = tuple(sorted({name for part in parts for name in part.names}))
         place = {name: i for i, name in enumerate(names)}
         codes = [np.empty(0, dtype=np.int32)]
@@ -135,8 +135,8 @@ class RowGroups:
     def runs(self, time_ns: NDArray[np.int64]) -> tuple[tuple[int, str | None], ...]:
         """Return when each run of rows of one group begins, with its name (None: no group).
 
-        Of more than `MOST_RUNS` only that many, evenly spaced: sizes of groups are told by them,
-        nothing is computed.
+        With more than `MOST_RUNS`, only that many, evenly spaced: they only serve to describe group
+        sizes.
 
         Parameters
         ----------
@@ -166,6 +166,6 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _not_groups(subject: str, found: str) -> str:
     return (
-        f"{subject} is {found}; groups are text or whole numbers. Name another column, or write "
-        "the groups as text."
+        f"{subject} is {found}; groups must be text or whole numbers. Name another column, or "
+        "write the groups as text."
     )

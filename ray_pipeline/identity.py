@@ -1,8 +1,8 @@
-"""What computes something: the source of all modules that code can reach, and library versions.
+"""The identity of code: the source of all modules that it can reach, and library versions.
 
-Finished work is found again by what it depends on. That is its code as well: an edit that can
-change a result, or another version of a library that computes it, makes it unfinished work, without
-anybody having to remember to raise a number.
+Finished work is found again by what it depends on, which includes its code: an edit that can change
+a result, or another version of a library that computes it, makes it unfinished work, and nobody has
+to remember to raise a version number.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _CARRIERS = frozenset(
         "threadpoolctl",
     }
 )
-"""Libraries that carry bytes, settings and calls. No number comes of them: bytes are what was
-stored, settings are part of what work depends on anyway. Any other library counts."""
+"""Libraries that only transport bytes, settings and calls. They compute no number: bytes are
+stored data, and settings are part of what work depends on anyway. Any other library counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Identity:
     Attributes
     ----------
     sha256
-        Of the names and the text of the modules.
+        Hash of the modules' names and text.
     libraries
-        Distributions that compute there and their versions, sorted.
+        Sorted distributions that take part in the computation, with their versions.
     """
 
     sha256: str
@@ -65,7 +65,7 @@ class Identity:
 class ModuleSource:
     """Text of a module, with newlines only, and whether it is a package's ``__init__``.
 
-    The text is None where there is none to read: an extension module.
+    The text is None for an extension module.
     """
 
     text: str | None
@@ -74,7 +74,7 @@ class ModuleSource:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What code can reach: its own modules by name, and the packages beside them."""
+    """What code can reach: its own modules by name, and other packages."""
 
     modules: Mapping[str, ModuleSource]
     libraries: frozenset[str]
@@ -82,17 +82,17 @@ class Reach:
 
 @cache
 def identity_of(*modules: str, libraries: tuple[str, ...] = ()) -> Identity:
-    """Return the identity of modules with all that they can reach.
+    """Return the identity of modules and of everything they can reach.
 
-    Modules of the same top-level package count by their text, and so do those of this package;
-    all others by the version of what they came with.
+    Modules of the same top-level package count by their text, and so do those of this package; all
+    others count by the version of their distribution.
 
     Parameters
     ----------
     modules
         Names of modules.
     libraries
-        Distributions that count besides, whether or not a module imports them.
+        Additional distributions, whether or not a module imports them.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def identity_of(*modules: str, libraries: tuple[str, ...] = ()) -> Identity:
 
 @cache
 def installed_version(distribution: str) -> str:
-    """Return the version of a distribution that is installed here."""
+    """Return the installed version of a distribution."""
     if distribution == "python":
         return python_version()
     try:
@@ -128,7 +128,7 @@ def installed_version(distribution: str) -> str:
 
 @cache
 def package_sha256() -> str:
-    """Hash the source of all modules of this package, which any edit changes."""
+    """Hash the source of all modules of this package; any edit changes the hash."""
     total = hashlib.sha256()
     for name, text in sorted(_sources_below(files(__name__.partition(".")[0]), "")):
         for content in (name.encode(), text.encode()):
@@ -147,17 +147,17 @@ def _sources_below(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
 def reach(
     roots: Iterable[str], find: Callable[[str], ModuleSource | None], own: Iterable[str]
 ) -> Reach:
-    """Follow the imports of modules, those inside functions too.
+    """Follow the imports of modules, including those inside functions.
 
-    What only a type checker imports is not followed, nor what is imported by a computed name.
-    Importing ``a.b.c`` runs ``a`` and ``a.b`` as well.
+    Imports for type checkers only and imports by a computed name are not followed. Importing
+    ``a.b.c`` runs ``a`` and ``a.b`` as well.
 
     Parameters
     ----------
     roots
         Names of modules.
     find
-        Gives the source of a module, None for a name that is none.
+        Returns the source of a module, None if the name is not a module.
     own
         Top-level packages whose modules are followed.
     """
@@ -251,7 +251,7 @@ def _spec_of(name: str) -> ModuleSpec | None:
         try:
             return find_spec(name)
         except ValueError:
-            return None  # made in this process, so that no other one could import it
+            return None  # created in this process, so no other process could import it
     package = _spec_of(above)
     if package is None or package.submodule_search_locations is None:
         return None
@@ -273,7 +273,7 @@ def _text_of(name: str, spec: ModuleSpec) -> str | None:
 
 @cache
 def _distributions(library: str) -> tuple[str, ...]:
-    """Name what a top-level package came with; itself where nobody knows."""
+    """Name the distribution of a top-level package, or the package itself if unknown."""
     if library in sys.stdlib_module_names:
         return ("python",)
     if installed_version(library) != MISSING:

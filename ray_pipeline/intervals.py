@@ -1,4 +1,4 @@
-"""Lengths of bars and of horizons as people write them: read once, for paths, config and names."""
+"""Parsing lengths of bars and horizons, for paths, config and names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 Unit = Literal["s", "m", "h", "d", "w", "mo", "q", "y", "b"]
 
-# Of single letters the capital tells a month from a minute; of all others it tells nothing.
+# Only for a single letter does case matter: it distinguishes a month from a minute.
 _LETTERS: Mapping[str, Unit] = {
     **{"s": "s", "S": "s", "m": "m", "M": "mo", "h": "h", "H": "h", "d": "d", "D": "d"},
     **{"w": "w", "W": "w", "q": "q", "Q": "q", "y": "y", "Y": "y", "b": "b"},
@@ -36,7 +36,7 @@ _WORDS: Mapping[str, Unit] = {
     **dict.fromkeys(("qtr", "quarter", "quarters"), "q"),
     **dict.fromkeys(("yr", "yrs", "year", "years"), "y"),
 }
-# Without a number, as a folder may be called; no horizon is.
+# Without a number, as in a folder's name; not for horizons.
 _ALONE: Mapping[str, Unit] = {
     **{"minute": "m", "hour": "h", "hourly": "h", "day": "d", "daily": "d"},
     **{"week": "w", "weekly": "w", "month": "mo", "monthly": "mo"},
@@ -44,7 +44,7 @@ _ALONE: Mapping[str, Unit] = {
     **{"annual": "y", "annually": "y"},
 }
 _ALONE_LETTERS = ("H", "D", "W", "M", "Q", "Y")
-# As pandas spells them; as parts of a target's name they may be anything.
+# In pandas' spelling; as parts of a target's name they are ambiguous.
 _OF_PANDAS: Mapping[str, Unit] = {"T": "m", "t": "m", "ME": "mo", "QE": "q", "YE": "y", "A": "y"}
 
 _DAY = 86_400
@@ -60,7 +60,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([A-Za-z]*)")
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A number and a unit, as written: what a day or a bar is depends on the data."""
+    """A number and a unit, as written; the meaning of a day or a bar depends on the data."""
 
     count: int
     unit: Unit
@@ -68,7 +68,7 @@ class Duration:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
-    """The length of a bar: so many seconds, or so many months of the calendar.
+    """The length of a bar, in seconds or in calendar months.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Interval:
 
     @property
     def seconds(self) -> int:
-        """Length in seconds; of months the calendar's mean, for orders of magnitude."""
+        """Length in seconds; for months the calendar's mean, as an order of magnitude."""
         return self.count * (1 if self.unit == "s" else _MEAN_MONTH_SECONDS)
 
     @property
@@ -111,7 +111,7 @@ class Interval:
         return 28 * self.count - 4 <= days <= 31 * self.count + 4
 
     def __str__(self) -> str:
-        """Spell it in the largest unit that it is a whole number of: ``5m``, ``1h``, ``3mo``."""
+        """Spell it in the largest unit that divides it: ``5m``, ``1h``, ``3mo``."""
         if self.unit == "mo":
             return f"{self.count}mo"
         units: tuple[Unit, ...] = ("w", "d", "h", "m", "s")
@@ -120,10 +120,10 @@ class Interval:
 
 
 def read_duration(text: str) -> Duration | None:
-    """Read a number and a unit; None where the text is no such thing.
+    """Parse a number and a unit; None if the text is not one.
 
-    A number alone is one of bars. ``M`` is a month and ``m`` a minute; all other units may be
-    written large or small, and in full.
+    A number alone means bars. ``M`` is a month and ``m`` a minute; all other units ignore case, and
+    may be written in full.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def _read(text: str, letters: Mapping[str, Unit]) -> Duration | None:
 
 
 def find_interval(text: str) -> Interval | None:
-    """Read the length of a bar, such as a folder may name; None where it is none.
+    """Parse the length of a bar, for example from a folder's name; None if it is not one.
 
     Examples
     --------
@@ -165,9 +165,9 @@ def same_interval(one: str, other: str) -> bool:
 
 
 def spelled_as(wanted: str, names: Iterable[str]) -> str:
-    """Return the one of the names that spells this interval, the text itself where none does.
+    """Return the name that spells this interval, or the text itself if none does.
 
-    Of several, none is chosen: ``60min`` and ``1h`` beside each other are two folders of bars.
+    If there are several, none is chosen: ``60min`` and ``1h`` are two separate folders.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def parse_interval(text: str) -> Interval:
     Raises
     ------
     ConfigError
-        When the text is none.
+        When the text is not one.
 
     Examples
     --------

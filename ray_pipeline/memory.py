@@ -1,4 +1,4 @@
-"""What a process holds, and giving back what it no longer uses."""
+"""Measuring a process's memory, and returning unused memory to the system."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["give_back", "own_memory", "peak_memory"]
 _STATM = Path("/proc/self/statm")
 _STATUS = Path("/proc/self/status")
 
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only in glibc
 
 
 def own_memory() -> int:
-    """Return the resident bytes of this process, without shared ones as of Ray's object store.
+    """Return the resident bytes of this process, excluding shared ones like Ray's object store.
 
-    0 where the system does not tell (other than Linux).
+    0 if unknown (on systems other than Linux).
     """
     try:
         _, resident, shared, *_ = _STATM.read_text().split()
@@ -29,9 +29,9 @@ def own_memory() -> int:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has had resident, shared ones among them.
+    """Return the peak resident bytes of this process, including shared ones.
 
-    0 where the system does not tell (other than Linux).
+    0 if unknown (on systems other than Linux).
     """
     try:
         lines = _STATUS.read_text().splitlines()
@@ -43,8 +43,8 @@ def peak_memory() -> int:
 def give_back() -> None:
     """Return freed memory to the system: the C library's and Arrow's; 1 to 3 ms.
 
-    Both keep what was freed for the next time. After a unit on a long symbol that is twice what
-    the process uses, and as many workers as a node has CPUs keep it from each other.
+    Both keep freed memory for later. After a unit on a long symbol, that is twice what the process
+    uses, and each of a node's workers keeps it from the others.
     """
     pa.default_memory_pool().release_unused()
     if _trim is not None:

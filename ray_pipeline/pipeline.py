@@ -35,14 +35,14 @@ __all__ = ["RunResult", "check_families", "find_user_stages", "run_pipeline"]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: one sentence about it, and where everything is.
+    """How a run ended: one sentence, and where everything is.
 
     Attributes
     ----------
     targets
         Those that can be predicted, strongest first.
     next_commands
-        What a person will want to do now.
+        Commands that a person will want next.
     """
 
     message: str
@@ -53,7 +53,7 @@ class RunResult:
 
     @property
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The same, for a person."""
         labels = ("next:", *[""] * len(self.next_commands))
         following = zip(labels, self.next_commands, strict=False)
         return [
@@ -76,7 +76,7 @@ def run_pipeline(
     Parameters
     ----------
     reporter
-        Told what happens while it works.
+        Receives events while it works.
     fresh
         Forget the units that earlier runs finished in this directory.
     replace
@@ -145,12 +145,12 @@ def _verdict(study: Study, context: StageContext) -> str:
 
 
 def find_user_stages(config: ExperimentConfig) -> UserStages:
-    """Find the functions that the config's ``stages`` name, in its order.
+    """Find the functions named by the config's ``stages``, in its order.
 
     Raises
     ------
     ConfigError
-        When a name is taken, a function cannot be found, or it does not take its options.
+        When a name is taken, a function cannot be found, or it does not accept its options.
     """
     for name in config.stages:
         if name in taken_names():
@@ -169,7 +169,7 @@ def _announce(study: Study, batch: Batch) -> None:
     found, selected = batch.discovery, batch.partitions
     study.warn(batch.warnings)
     study.count(discovered=len(found.symbols), rejected=len(found.rejected), selected=len(selected))
-    study.write_symbols()  # which has all of them, wherever the sentence is cut
+    study.write_symbols()  # which has all of them, even if the sentence is cut
     study.say(
         batch_sentence(batch, study.config, f"{study.place.uri}/{SYMBOLS}"),
         "batch",
@@ -208,11 +208,11 @@ def _check_average(
 ) -> None:
     if section != "training":
         raise ConfigError(
-            f"{RANK_AVERAGE} averages models that were trained, and ranks no target. Name it in "
-            "training.families alone."
+            f"{RANK_AVERAGE} averages trained models, and cannot rank targets. Name it only in "
+            "training.families."
         )
     if hyperparameters.get(RANK_AVERAGE):
-        raise ConfigError(f"{RANK_AVERAGE} has no hyperparameters: its models count alike.")
+        raise ConfigError(f"{RANK_AVERAGE} has no hyperparameters: it weights its models equally.")
     if RANK_AVERAGE in names and len(names) <= MIN_MEMBERS:
         others = [name for name in names if name != RANK_AVERAGE]
         raise ConfigError(
@@ -224,6 +224,6 @@ def _check_average(
 def _check_no_stopping(name: str, hyperparameters: Mapping[str, Any]) -> None:
     if "early_stopping_rounds" in hyperparameters:
         raise ConfigError(
-            f"{name}: early_stopping_rounds is for training alone: ranking fits many small models, "
-            "each for all of its rounds. Remove it there."
+            f"{name}: early_stopping_rounds only applies to training: ranking fits many small "
+            "models, each for all of its rounds. Remove it there."
         )

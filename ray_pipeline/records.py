@@ -39,10 +39,10 @@ __all__ = [
 
 Task = Literal["regression", "binary", "ordinal"]
 Compare = Literal["z_score", "rank", "demean", "raw"]
-"""How pooled models see labels beside those of the other symbols at the same timestamp."""
+"""How pooled models see labels relative to the other symbols at the same timestamp."""
 Question = Literal["", "across symbols", "over time"]
-"""What a figure answers: who beats whom at a timestamp, or what a symbol does over its own time.
-Empty in what version 0.2.0 and earlier ones wrote."""
+"""The question that a figure answers: who beats whom at a timestamp, or what a symbol does over
+its own time. Empty in files of version 0.2.0 and earlier."""
 SampleWeights = Literal["none", "average_uniqueness"]
 View = Literal["cross_sectional", "symbol_specific"]
 
@@ -50,7 +50,7 @@ QUESTIONS: Mapping[View, Question] = {
     "cross_sectional": "across symbols",
     "symbol_specific": "over time",
 }
-"""What the skill of a view's models answers."""
+"""The question that the skill of a view's models answers."""
 
 VIEW_NAMES: Mapping[View, str] = {
     "cross_sectional": "cross-sectional",
@@ -61,15 +61,15 @@ VIEW_NAMES: Mapping[View, str] = {
 TIME_COLUMNS = ("ts", "timestamp", "datetime", "date")
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
 VALUE: Final = "value"
-"""Name of the column that a series is about."""
+"""Name of the value column of a series."""
 
 LARGEST_VALUE = 1e30
-"""Largest magnitude of a feature, a label or a field of a bar; what is beyond counts as missing.
+"""Largest magnitude of a feature, a label or a field of a bar; values beyond it count as missing.
 
 Its square is 1e60 and its fourth power 1e120: sums of squares, of products and of fourth powers
 over as many rows as a panel can have, and products of two such sums, stay finite in float64 (up to
-1.8e308). In float32 (up to 3.4e38), the type of the pooled panel, it can be held, subtracted, and
-summed over 10^8 rows. What people measure ends far below: 64-bit integers at 1.8e19.
+1.8e308). In float32 (up to 3.4e38), the type of the pooled panel, it can be stored, subtracted, and
+summed over 10^8 rows. Real measurements are far smaller: 64-bit integers at 1.8e19.
 """
 
 TARGET_PATTERNS = (
@@ -78,12 +78,11 @@ TARGET_PATTERNS = (
     *("fwd_value_*", "fwd_mean_*", "fwd_sum_*", "fwd_change_*", "excess_mean_*"),
     *("y", "target", "label"),
 )
-"""Names of targets unless the config says otherwise. Whatever it says, such a column is not a
-feature without being asked for: who wants to predict a few targets has not made features of the
-others."""
+"""Default names of targets. Whatever the config says, such a column is a feature only on
+request: predicting only a few targets does not turn the others into features."""
 
 DEFAULT_LABELS = ("fwd_ret_5d", "fwd_ret_20d", "y_will_peak_10d_1.0")
-"""Targets computed of bars unless the config names others; of a series they stand for its own."""
+"""Default targets computed from bars; for a series they mean its own defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ class PartitionFile:
     size_bytes
         Size as listed.
     version
-        What tells this content from another under the same path: the ETag of an object store,
-        the modification time in nanoseconds of a local file, or an empty string if unknown.
+        What distinguishes this content from another under the same path: the ETag of an object
+        store, the modification time in nanoseconds of a local file, or an empty string if unknown.
     """
 
     path: str
@@ -108,14 +107,14 @@ class PartitionFile:
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """Something below a listed folder that could not be looked at.
+    """Something below a listed folder that could not be read.
 
     Attributes
     ----------
     path
-        Like that of a `PartitionFile`; it ends in a slash where it is a folder or may be one.
+        Like that of a `PartitionFile`; it ends in a slash if it is or may be a folder.
     reason
-        What stands in the way, as it follows "cannot be listed:".
+        The cause, as it follows "cannot be listed:".
     kind
         ``blocked``: the system refuses, as for a circle of links or missing rights; ``gone``: a
         link to nothing, or removed during the listing; ``circle``: a link to a folder above, which
@@ -128,21 +127,21 @@ class Unlisted:
 
 
 MembershipSpans = tuple[tuple[int, int], ...]
-"""Spans [start, end) in nanoseconds since 1970, UTC; sorted, and apart from each other."""
+"""Spans [start, end) in nanoseconds since 1970, UTC; sorted and disjoint."""
 
 
 GroupSpans = tuple[tuple[int, int, str], ...]
-"""Spans (start, end, group) in the same way: when a symbol belonged to which group, as a sector."""
+"""Spans (start, end, group), likewise: when a symbol belonged to which group, e.g. a sector."""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolPartition:
     """A symbol and its Parquet files, sorted by path.
 
-    `membership` says when the symbol belongs to the universe; None: always. `groups` are those that
-    the universe gives it; None: it gives none. `rows_sha256` is of all rows that a run reads of it,
-    where the run knows them by their content: then that stands for the files in what units depend
-    on, and rows may move to other files without any work being done again.
+    `membership` says when the symbol belongs to the universe; None: always. `groups` are its groups
+    in the universe; None: it has none there. `rows_sha256` is the hash of all its rows in a run
+    that identifies rows by content: units then depend on it instead of the files, and rows may move
+    to other files without redoing work.
     """
 
     symbol: str
@@ -152,7 +151,7 @@ class SymbolPartition:
     rows_sha256: str | None = None
 
     def stand_in(self) -> tuple[object, ...] | None:
-        """Return what stands for this in the text that units are named by; None: all of it."""
+        """Return what represents this in the text from which units are named; None: all of it."""
         if self.rows_sha256 is None:
             return None
         return (self.symbol, self.rows_sha256, self.membership, self.groups)
@@ -178,9 +177,9 @@ class Discovery:
     Attributes
     ----------
     data_dir
-        The root as the user gave it.
+        The root, as given by the user.
     interval
-        The bar interval that the layout names (``5m``), or None where it names none.
+        The bar interval in the layout (``5m``), or None if it has none.
     layout
         ``interval=/symbol=`` ("current"), ``symbol=`` ("legacy"), or the pattern of the paths.
     partitions
@@ -223,7 +222,7 @@ class Horizon:
     count
         At least 1.
     unit
-        ``rows``: the symbol's next rows, whatever the clock says between them. ``bars`` and
+        ``rows``: the symbol's next rows, regardless of the time between them. ``bars`` and
         ``sessions``: of the clock of the symbol's market, whether the symbol has a row there or
         not.
     """
@@ -232,7 +231,7 @@ class Horizon:
     unit: Literal["rows", "bars", "sessions"] = "rows"
 
     def in_bars(self, session_bars: int) -> int:
-        """Return it in bars, of which a session has so many."""
+        """Return it in bars, given the bars of a session."""
         return self.count * (session_bars if self.unit == "sessions" else 1)
 
     def __str__(self) -> str:
@@ -247,11 +246,11 @@ class TargetSpec:
     Attributes
     ----------
     horizon_bars
-        Bars that it looks ahead; of days on intraday bars those of the longest session that any
-        symbol of the batch has.
+        Bars that it looks ahead; for days on intraday bars, by the longest session of any symbol in
+        the batch.
     clock
-        The horizon of a label that is computed by the clock; None where it looks so many rows
-        ahead, or where nobody knows, as in labeled tables.
+        The horizon of a label that is computed on the clock; None if it counts rows, or if unknown,
+        as in labeled tables.
     """
 
     name: str
@@ -261,16 +260,16 @@ class TargetSpec:
 
     @property
     def horizon(self) -> Horizon:
-        """How far it looks ahead: by the clock, or in rows."""
+        """How far it looks ahead: on the clock, or in rows."""
         return self.clock or Horizon(self.horizon_bars)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRoles:
-    """What each column of a table is; every column is in exactly one of the fields.
+    """The role of each column of a table; every column is in exactly one of the fields.
 
-    ``ignored`` holds columns that no stage uses (text, excluded by the config, …), each with
-    its reason. ``value`` is the column of a series that features and targets are computed of.
+    ``ignored`` holds columns that no stage uses (text, excluded by the config, …), each with its
+    reason. ``value`` is the column of a series from which features and targets are computed.
     """
 
     time: str
@@ -287,7 +286,8 @@ class ColumnRoles:
 class WrittenFile:
     """A file as it was written.
 
-    `md5` is there because it is what an object store calls most objects: they need not be read.
+    `md5` is stored because an object store uses it to identify most objects, so they need not be
+    read.
     """
 
     size_bytes: int
@@ -297,7 +297,7 @@ class WrittenFile:
 
 @dataclass(frozen=True, slots=True)
 class FinishedUnit:
-    """The record of a unit of work, and how it came about.
+    """The record of a unit of work, and how it was computed.
 
     Attributes
     ----------
@@ -319,7 +319,7 @@ class FinishedUnit:
 
 @dataclass(frozen=True, slots=True)
 class UnfitUnit:
-    """A unit whose record cannot be relied on: the file that shows it, and how."""
+    """A unit with an unreliable record: the file that shows it, and how."""
 
     name: str
     reason: str

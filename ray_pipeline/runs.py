@@ -1,4 +1,4 @@
-"""``ray-pipeline runs``: the run directories below a place, and what came of each."""
+"""``ray-pipeline runs``: the run directories below a place, and the result of each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ray_pipeline.wording import duration_text, plural, size_text, some_of
 __all__ = ["DEPTH", "FoundRuns", "RunSummary", "find_runs", "runs_lines"]
 
 DEPTH = 4
-"""Folders below the given one that are looked into: ``runs/project/month/run``."""
+"""Depth of folders that are searched: ``runs/project/month/run``."""
 
 _N_THREADS = 16
 
@@ -44,30 +44,30 @@ State = Literal["running", "stopped", "done", "failed", "interrupted", "unreadab
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run directory in a line.
+    """One line about a run directory.
 
     Attributes
     ----------
     path, uri
-        Its place below the folder that was looked into; its address.
+        Its path below the searched folder; its address.
     experiment
         ``experiment.name``.
     state
-        As in ``run.json``; ``stopped`` where that says running and no driver is at work;
-        ``unreadable`` where it cannot be read, and `error` says why.
+        As in ``run.json``; ``stopped`` if that says running but no driver is at work;
+        ``unreadable`` if it cannot be read, and `error` says why.
     attempt
-        State of a later run that was to replace this result and has not; None: there is none.
+        State of a later run that should have replaced this result and has not; None: there is none.
     started_at, finished_at, wall_s
         When it began and ended, ISO 8601, and what it took.
     n_symbols, n_targets, n_models
-        Selected, ranked, trained; None where the run did not come so far.
+        Selected, ranked, trained; None if the run did not get that far.
     predictable
         Targets that can be predicted and are not doubtful, strongest first.
     best
         The strongest of them, else the one closest to evidence: ``target``, ``view``, ``skill``,
-        ``std_error`` and ``q_value``; None where none was measured.
+        ``std_error`` and ``q_value``; None if none was measured.
     size_bytes
-        Of all that the directory holds.
+        Of everything in the directory.
     """
 
     path: str
@@ -90,7 +90,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class FoundRuns:
-    """What lies below a folder: its runs, the newest first, and folders not looked into."""
+    """The runs below a folder, the newest first, and folders that were not searched."""
 
     uri: str
     runs: tuple[RunSummary, ...]
@@ -108,21 +108,21 @@ class FoundRuns:
 def find_runs(
     uri: str, depth: int = DEPTH, progress: Callable[[int], None] | None = None
 ) -> FoundRuns:
-    """Find the run directories below a folder, and read what came of each.
+    """Find the run directories below a folder, and read the result of each.
 
-    Folders of a run are not looked into, nor are hidden ones and those of panels (``key=value``).
+    Folders of a run are not searched, nor are hidden ones and those of panels (``key=value``).
 
     Parameters
     ----------
     depth
-        How many folders deep to look.
+        How many folders deep to search.
     progress
-        Called with the number of entries that were looked at.
+        Called with the number of entries seen so far.
 
     Raises
     ------
     DiscoveryError
-        When the folder is not there.
+        When the folder does not exist.
     StorageError
         When it cannot be listed.
     """
@@ -131,8 +131,8 @@ def find_runs(
     base = absolute_uri(uri)
     if not found and not list_names(fs, root, limit=1) and not (is_local(fs) and fs.isdir(root)):
         raise DiscoveryError(
-            f"{uri} is not a folder, or is empty. Give one that has run directories below it, such "
-            "as runs."
+            f"{uri} is not a folder, or is empty. Give a folder with run directories below it, "
+            "such as runs."
         )
     with ThreadPoolExecutor(_N_THREADS) as pool:
         runs = list(
@@ -189,7 +189,7 @@ def _summary(path: str, uri: str) -> RunSummary:
     try:
         return _of_run(path, directory, open_run(uri), open_attempt(uri))
     except RayPipelineError as error:
-        # One run of a later version, or a damaged one, does not hide the others.
+        # A run of a later version, or a damaged one, must not hide the others.
         return RunSummary(path, uri, "unreadable", error=str(error))
 
 
@@ -250,7 +250,7 @@ def _best(rows: Sequence[TargetRow], predictable: Sequence[str]) -> dict[str, An
 
 
 def runs_lines(found: FoundRuns) -> list[str]:
-    """Format what `find_runs` found for a person: a row a run, the newest first."""
+    """Format the result of `find_runs` for a person: one row per run, the newest first."""
     lines: list[str] = []
     if not found.runs:
         lines.append(f"no run directory below {found.uri}")
@@ -274,7 +274,7 @@ def runs_lines(found: FoundRuns) -> list[str]:
         if each.state == "unreadable":
             lines += wrapped(f"unreadable {each.path or each.uri}: {each.error}", "", "  ")
     if found.unlisted:
-        lines.append(f"not looked into, since it cannot be listed: {some_of(found.unlisted, 5)}")
+        lines.append(f"not searched, because it cannot be listed: {some_of(found.unlisted, 5)}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""``ray-pipeline status``: how a run stands, read from its directory."""
+"""``ray-pipeline status``: the state of a run, read from its directory."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _EXIT_CODES = {"done": 0, "failed": 1, "interrupted": 130}
 _STOPPED = 1
 
 _SILENT_S = 60.0
-"""A driver of another machine without a heartbeat for so long is taken for dead; the next driver
+"""A driver on another machine without a heartbeat for this long counts as dead; the next driver
 would take over after half of it."""
 
 
 def run_status(uri: str) -> dict[str, Any]:
     """Return the run's record, its driver, its finished units per stage and its failures.
 
-    ``units`` counts those that the latest of the two is made of, so far; of other configs and older
-    data there may be more in the directory. ``attempt`` is the record of a later run that was to
-    replace this result and has not; None where there is none. ``version`` is the one whose models
-    serve, ``update`` what the last update did.
-    The driver is None when none is at work; its ``life`` is ``gone`` when it was on this machine
-    and has ended without a word, and ``unknown`` when it is on another.
+    ``units`` counts those that the latest of the two uses, so far; the directory may have more,
+    from other configs and older data. ``attempt`` is the record of a later run that was to replace
+    this result and has not; None where there is none. ``version`` is the one whose models serve,
+    ``update`` what the last update did. The driver is None when none is at work; its ``life`` is
+    ``gone`` when it was on this machine and died without a record, and ``unknown`` when it is on
+    another.
     """
     run, directory, attempt = open_run(uri), RunDirectory(uri), open_attempt(uri)
     current = current_version(directory)
@@ -59,7 +59,7 @@ def _units(directory: RunDirectory, latest: Results) -> dict[str, int]:
     if latest.record.status == "done" and latest.files.exists(UNITS):
         used = latest.document(UNITS, UnitsRecord).units
         return {name: len(digests) for name, digests in used.items()}
-    # A version that kept no account: all that is there, whatever it is of.
+    # A version that kept no list: count all that exist.
     found: Counter[str] = Counter()
     for name in directory.list("units"):
         parts = name.split("/")
@@ -82,7 +82,7 @@ def _driver(run: RunDirectory) -> dict[str, Any] | None:
 
 
 def status_lines(found: dict[str, Any]) -> list[str]:
-    """Format what `run_status` found for a person."""
+    """Format the result of `run_status` for a person."""
     lines = _account(RunRecord.model_validate(found["run"]), found["driver"])
     if found["version"] is not None:
         version = found["version"]
@@ -101,7 +101,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
 
 
 def status_sentence(found: Mapping[str, Any]) -> str:
-    """Say in a line how the latest run stands, for a log that is written while it works."""
+    """Describe the state of the latest run in one line, for a log written while it works."""
     record = _latest(found)
     parts = [f"{record.name}: {record.status}"]
     if record.progress is not None:
@@ -112,7 +112,7 @@ def status_sentence(found: Mapping[str, Any]) -> str:
 
 
 class Watch:
-    """Looks at a run again and again, and knows when it has ended."""
+    """Watches a run until it has ended."""
 
     def __init__(self) -> None:
         self._beat: str | None = None
@@ -121,14 +121,14 @@ class Watch:
     def ended(self, found: Mapping[str, Any], now: float) -> int | None:
         """Return the exit code of a run that has ended, None while a driver is at work.
 
-        A later run that was to replace the result is the one that is watched.
+        If a later run is replacing the result, that one is watched.
 
         Parameters
         ----------
         found
-            As `run_status` returned it just now.
+            The latest result of `run_status`.
         now
-            Seconds of a clock that only goes forward.
+            Seconds of a monotonic clock.
         """
         if self._is_at_work(found["driver"], now):
             return None
@@ -139,7 +139,7 @@ class Watch:
             return False
         if driver["beat_at"] != self._beat:
             self._beat, self._since = driver["beat_at"], now
-        # Of a process on this machine it is known that it lives.
+        # A process on this machine is known to be alive.
         return driver["life"] == "alive" or now - self._since < _SILENT_S
 
 

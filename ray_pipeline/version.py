@@ -1,7 +1,7 @@
 """The version of this package, in a module of its own.
 
-What writes it into a model's metadata depends on it; all other work does not, and is not done again
-for a release that leaves its code as it is.
+Only the code that writes it into a model's metadata depends on it; other work is not redone for a
+release that does not change its code.
 """
 
 __all__ = ["__version__"]

@@ -1,4 +1,4 @@
-"""Turns of phrase and spellings that messages and records share."""
+"""Phrases and spellings that messages and records share."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def duration_text(seconds: float) -> str:
 
 
 def time_left_text(seconds: float) -> str:
-    """Spell a time that is still to come, no finer than anybody knows it.
+    """Spell a remaining time, no more precisely than it is known.
 
     Examples
     --------
@@ -89,13 +89,13 @@ def some_of(names: Sequence[str], at_most: int = 20) -> str:
     """
     if not names:
         return "none"
-    # A line break in a name would break the sentence; elsewhere messages may have lines.
+    # A line break in a name would break the sentence; elsewhere, messages may have line breaks.
     shown = ", ".join(escaped(name, keep="") for name in names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
 def some_within(names: Sequence[str], n_chars: int) -> str:
-    """Join as many names as a number of characters holds, at least one; see `some_of`.
+    """Join as many names as fit in a number of characters, at least one; see `some_of`.
 
     Examples
     --------
@@ -117,7 +117,8 @@ def closest(found: str, choices: Iterable[str], cutoff: float = 0.6) -> str | No
     >>> closest("staus", ["run", "status"])
     'status'
     """
-    # The comparison takes the product of the lengths: nothing this long is a slip of the finger.
+    # The comparison takes time proportional to the product of the lengths: nothing this long is a
+    # typo.
     if len(found) > 100:
         return None
     close = get_close_matches(found, list(choices), n=1, cutoff=cutoff)
@@ -134,7 +135,7 @@ def iso_time(time_ns: int) -> str:
     >>> iso_time(1_500_000_000), iso_time(-1)
     ('1970-01-01T00:00:01.5+00:00', '1969-12-31T23:59:59.999999999+00:00')
     """
-    # By whole numbers: a float of seconds cannot hold a nanosecond of today.
+    # With integers: a float of seconds cannot represent nanoseconds today.
     seconds, fraction_ns = divmod(time_ns, 10**9)
     second = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     fraction = f".{fraction_ns:09d}".rstrip("0") if fraction_ns else ""
@@ -155,7 +156,7 @@ def size_text(n_bytes: float) -> str:
 
 
 def yaml_text(text: str) -> str:
-    """Write a text so that YAML reads it as that, in quotes where it could read something else.
+    """Write a text so that YAML reads it back as text, in quotes if needed.
 
     Examples
     --------

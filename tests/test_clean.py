@@ -77,7 +77,7 @@ def test_what_an_older_training_left_is_freed(
     assert main(["clean", str(run_dir)]) == 0
     told = capsys.readouterr().out
     assert "units of train_pooled that the result no longer refers to" in told
-    assert "would be freed" in told
+    assert "would be deleted" in told
     assert told.endswith("nothing was deleted: add --yes to delete\n")
     assert main(["clean", str(run_dir), "--dry-run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -110,7 +110,7 @@ def test_an_unfinished_run_keeps_its_units(
         run_pipeline(later, Counting("evaluate_pooled"))
     assert (run_dir / NEXT).is_dir()
     assert main(["clean", str(run_dir), "--yes"]) == 0
-    assert "Add --unfinished to give these up" in capsys.readouterr().out
+    assert "Add --unfinished to delete them anyway" in capsys.readouterr().out
     assert not (run_dir / NEXT).exists()
     counting = Counting("evaluate_pooled")
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""``ray-pipeline explain``: the story of one target of a run, or of one symbol of it."""
+"""``ray-pipeline explain``: the story of one target of a run, or of one of its symbols."""
 
 from ray_pipeline.explaining.document import explain_target
 from ray_pipeline.explaining.lines import explanation_lines

@@ -1,4 +1,4 @@
-"""What a run directory says of one target, gathered from its tables and records."""
+"""What a run directory says about one target, gathered from its tables and records."""
 
 from __future__ import annotations
 
@@ -48,29 +48,29 @@ def explain_target(
     max_models: int | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Gather what a run knows of a target, or of one symbol's part in it.
+    """Gather what a run knows about a target, or about one symbol's part in it.
 
     Parameters
     ----------
     symbol
-        Keep its figures, route, own features and models alone.
+        Keep only its figures, route, own features and models.
     max_models
-        Models whose out-of-sample skill is read, one request each; None: all.
+        Number of models whose out-of-sample skill is read, one request each; None: all.
     storage_options
         fsspec options of the run's store, without secrets.
 
     Returns
     -------
     dict
-        Plain values without NaN. A part that the run did not come to, or that has nothing in it,
-        says why in its ``absent``, which is empty otherwise.
+        Plain values without NaN. A part that the run did not reach, or that is empty, says why in
+        its ``absent``, which is empty otherwise.
 
     Raises
     ------
     DiscoveryError
         When there is no run.
     ConfigError
-        When the run ranked no such target, or has no figures of this symbol and will have none.
+        When the run did not rank the target, or has no figures for this symbol and never will.
     """
     run = open_run(uri, storage_options)
     contents = read_contents(run, target, symbol, max_models)
@@ -107,14 +107,14 @@ def explain_target(
 
 
 def _cautions(warnings: Sequence[str], target: str) -> list[str]:
-    """Return the run's warnings that name the target; of doubt another part tells."""
+    """Return the run's warnings that name the target, except those about doubt."""
     name = re.compile(rf"(?<![\w.]){re.escape(target)}(?![\w.]*\w)")
     told = (text for text in warnings if not text.startswith("doubtful:"))
     return [text for text in told if name.search(text)]
 
 
 def _rules(config: ExperimentConfig, until: str | None) -> dict[str, Any]:
-    """Return what the verdicts were measured against."""
+    """Return the thresholds of the verdicts."""
     ranking, routing = config.target_ranking, config.routing
     return {
         "alpha": ranking.alpha,
@@ -165,7 +165,7 @@ def _plain(row: TargetRow) -> dict[str, Any]:
 
 
 def _steadiness(run: Results, contents: RunContents, target: str) -> dict[str, Any]:
-    """Tell the skill of the target's pooled model in each test fold."""
+    """Return the skill of the target's pooled model in each test fold."""
     found = read_fold_skills(run, contents, [target]).get(target)
     if found is None:
         absent = (
@@ -182,7 +182,7 @@ def _steadiness(run: Results, contents: RunContents, target: str) -> dict[str, A
 
 
 def _doubt(contents: RunContents, target: str, symbol: str | None) -> dict[str, Any]:
-    """Tell what carries a doubtful skill; of one symbol, what is its own or of the pooled model."""
+    """Return what carries a doubtful skill; for one symbol, from its own or the pooled model."""
     is_doubtful = contents.doubt_of(target) is not None
     table = contents.doubts
     rows = [] if table is None else table.to_pylist()
@@ -196,17 +196,17 @@ def _doubt(contents: RunContents, target: str, symbol: str | None) -> dict[str, 
 
 
 def _calibration(contents: RunContents) -> dict[str, Any]:
-    """Tell how far the calibrated numbers of the target can be trusted, over all its symbols."""
+    """Return how far the target's calibrated numbers can be trusted, over all its symbols."""
     table = contents.calibration
     rows = [] if table is None else table.to_pylist()
-    absent = "" if rows else "No model of this target was trained, so that nothing is calibrated."
+    absent = "" if rows else "No model of this target was trained, so nothing is calibrated."
     if table is None:
         absent = contents.why_absent(CALIBRATION)
     return {"absent": absent, "sentences": calibration_sentences(rows), "rows": rows}
 
 
 def _leaks(contents: RunContents, target: str) -> dict[str, Any]:
-    """Tell leaks of this target from features that are missing here since they leak another."""
+    """Separate leaks of this target from features dropped for leaking another."""
     rows: Sequence[Row] = [] if contents.leaks is None else contents.leaks.to_pylist()
     own = [row for row in rows if row["target"] == target]
     names = {row["feature"] for row in own}
@@ -235,7 +235,7 @@ def _routes(contents: RunContents, symbol: str | None, rules: Mapping[str, Any])
 
 
 def _data(contents: RunContents, symbol: str | None) -> dict[str, Any]:
-    """Facts of the batch: which of its symbols were lost, and one symbol's table."""
+    """Facts about the batch: its lost symbols, and one symbol's table."""
     known = contents.symbols
     if known is None:
         absent = contents.why_absent("symbols.json")

@@ -13,11 +13,11 @@ __all__ = ["doubt_lines"]
 Row = Mapping[str, Any]
 
 MAX_LISTED = 3
-"""Models that are told of one by one."""
+"""Number of models listed one by one."""
 
 
 def doubt_lines(found: Mapping[str, Any]) -> list[str]:
-    """List the features that carry what is in doubt, and what is left of it without them."""
+    """List the features that carry a doubtful figure, and what remains of it without them."""
     rows = found["doubt"]["rows"]
     if not rows:
         return ["doubt", *wrapped(found["doubt"]["absent"])]

@@ -27,8 +27,8 @@ MAX_REASONS = 6
 MAX_NAMES = 4
 
 _LEGEND = (
-    "A score of 0.5 is as strong as a feature that means nothing, over the methods, which have "
-    "units of their own; features that no method finds stronger are left out."
+    "A score of 0.5, combined over the methods and their different units, is as strong as a "
+    "meaningless feature; features that no method finds stronger are left out."
 )
 
 
@@ -69,7 +69,7 @@ def own_feature_lines(found: Row) -> list[str]:
 
 
 def _kept_lines(rows: Sequence[Row], view: View) -> Iterator[str]:
-    """Say, by family, what the features selected keep of the skill, and what models use."""
+    """Say, by family, how much skill the selected features keep, and what models use."""
     for row in rows:
         if row["view"] == view:
             measured = row["skill_selected"] is not None
@@ -90,7 +90,7 @@ def _effect_lines(effects: Sequence[Row]) -> Iterator[str]:
 
 
 def _agreement(figure: float | None, of: str) -> str:
-    """Tell how far choices agree: 1 is fully, 0 as random ones would."""
+    """Tell how far choices agree: 1 is full agreement, 0 is that of random choices."""
     return f"; agreement of {of} {signed(figure, 2)}" if is_measured(figure) else ""
 
 
@@ -120,7 +120,7 @@ def _table(title: str, rows: Sequence[Row], methods: Sequence[str]) -> Iterator[
 
 
 def _is_telling(row: Row) -> bool:
-    """Whether the reason of a selected feature says more than its stability does."""
+    """Whether the reason of a selected feature says more than its stability."""
     return bool(row["verdict"] == "kept by rank")
 
 
@@ -132,7 +132,7 @@ def _strength(value: float | None) -> str:
 
 
 def _left_out(rows: Sequence[Row]) -> Iterator[str]:
-    """Summarise by reason, in the order of the best feature that each left out."""
+    """Summarise by reason, ordered by the best feature that each left out."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
         by_reason.setdefault(row["reason"], []).append(row["feature"])

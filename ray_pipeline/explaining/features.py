@@ -1,4 +1,4 @@
-"""Which features carry a target: its part of feature selection (pure)."""
+"""The features that carry a target, from feature selection (pure)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def explain_features(
     Parameters
     ----------
     contents
-        With this target's rows alone.
+        With only this target's rows.
     symbol
-        Keep its own features alone.
+        Keep only its own features.
     alpha
-        What p of an own model must not exceed for features to be selected for it.
+        Maximum p of an own model to select features for it.
     """
     table = contents.features
     rows: Sequence[Row] = [] if table is None else table.to_pylist()
@@ -66,9 +66,9 @@ def explain_features(
             ],
             "rows": own.get(symbol, []) if symbol is not None else [],
         },
-        # Runs of version 0.5.0 and before did not measure how features move scores.
+        # Runs of version 0.5.0 and earlier did not measure how features move scores.
         "effects": _effects(contents, target, symbol),
-        # Runs of version 0.2.0 and before did not measure what their selections kept.
+        # Runs of version 0.2.0 and earlier did not measure what their selections kept.
         "kept": [] if contents.kept is None else contents.kept.to_pylist(),
     }
 

@@ -30,15 +30,15 @@ __all__ = ["explanation_lines"]
 Found = Mapping[str, Any]
 
 _UNTIL = {
-    "failed": "The run failed; this is what it had written until then.",
-    "interrupted": "The run was interrupted; this is what it had written until then, and the same "
+    "failed": "The run failed; this is what it had written by then.",
+    "interrupted": "The run was interrupted; this is what it had written by then, and the same "
     "command continues it.",
-    "running": "The run is still going; this is what it has written so far.",
+    "running": "The run is still working; this is what it has written so far.",
 }
 
 
 def explanation_lines(found: Found) -> list[str]:
-    """Format what `explain_target` found: the verdict first, then what it rests on.
+    """Format the result of `explain_target`: the verdict first, then its basis.
 
     Lists are bounded and say what they leave out; the document has everything.
     """
@@ -142,7 +142,7 @@ def _ranking_lines(found: Found) -> Iterator[str]:
         within, n_groups = found["groups"]["column"], len(found["groups"]["groups"])
         yield from wrapped(f"Symbols are compared within {within} ({plural(n_groups, 'group')}).")
     if found["rules"]["until"] is not None:
-        yield from wrapped(f"Rows from {found['rules']['until'][:16]} on were left aside.")
+        yield from wrapped(f"Rows from {found['rules']['until'][:16]} on were ignored.")
     if found["rules"]["window"] != "expanding":
         window = found["rules"]["window"]
         yield from wrapped(f"Models are trained on the {window} before their test fold.")

@@ -17,10 +17,10 @@ MAX_MODELS = 20
 MAX_LEFT_OUT = 5
 
 _SKILL = (
-    "Skill: of each job's own predictions in the walk-forward. What is served is the mean of the "
-    "families' standings: versions tells the skill of rank_average, which is that, or without one "
-    "the mean over the jobs; monitor measures that mean and promises its skill less what having "
-    "been chosen added."
+    "Skill is that of each job's own walk-forward predictions. The served score is the mean of the "
+    "families' ranks: `versions` shows the skill of rank_average, which is that mean, or else the "
+    "mean over the jobs; `monitor` measures that mean and promises its skill minus the bias of "
+    "having been chosen."
 )
 
 

@@ -15,12 +15,12 @@ __all__ = ["explain_models"]
 
 
 def explain_models(contents: RunContents, target: str, symbol: str | None) -> dict[str, Any]:
-    """Return the planned jobs of a target, what became of each, and what was not planned.
+    """Return the planned jobs of a target, the outcome of each, and what was not planned.
 
     Parameters
     ----------
     symbol
-        Keep what serves this symbol alone.
+        Keep only what serves this symbol.
     """
     jobs = [
         job
@@ -68,7 +68,7 @@ def _policies(contents: RunContents, jobs: Collection[str]) -> list[dict[str, An
 
 
 def _overfitting(contents: RunContents, target: str) -> dict[str, Any] | None:
-    """Return the figure of a target's models, else that of all where its own are among them."""
+    """Return the figure of a target's models, else that of all models if it includes them."""
     if contents.overfitting is None or contents.evaluated is None:
         return None
     rows = contents.overfitting.to_pylist()

@@ -1,4 +1,4 @@
-"""Targets and symbols that a run knows nothing of: what it knows instead (pure)."""
+"""Messages about unknown targets and symbols, with what the run knows instead (pure)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_symbol", "check_target"]
 
 
 def check_target(contents: RunContents, uri: str, target: str) -> None:
-    """Raise ConfigError for a target that is not in the ranking; before there is one all pass."""
+    """Raise ConfigError for a target that is not in the ranking; all pass before there is one."""
     ranked = sorted({row.target for row in contents.targets or ()})
     if ranked and target not in ranked:
         raise ConfigError(
@@ -24,7 +24,7 @@ def check_target(contents: RunContents, uri: str, target: str) -> None:
 
 
 def check_symbol(contents: RunContents, uri: str, symbol: str) -> None:
-    """Raise ConfigError for a symbol without figures; one that may still get them passes."""
+    """Raise ConfigError for a symbol without figures; a symbol that may still get them passes."""
     tables = (contents.routes, contents.skills)
     measured = any(
         table is not None and symbol in table.column("symbol").to_pylist() for table in tables

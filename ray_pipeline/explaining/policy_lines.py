@@ -17,7 +17,7 @@ MAX_JOBS = 4
 
 
 def policy_lines(found: Mapping[str, Any]) -> list[str]:
-    """List the policies of each job, the one followed first."""
+    """List the policies of each job, beginning with the chosen line."""
     return list(_lines(found))
 
 
@@ -27,7 +27,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     shown = capped(list(jobs.items()), MAX_JOBS, "most important first", POLICIES)
     for job_id, (chosen, policies) in shown.rows:
         yield from wrapped(f"{job_id}: {policies_sentence(chosen, policies)}")
-        header = ["retrained", "skill", "p", "less the chosen", "followed", "models"]
+        header = ["retrained", "skill", "p", "minus the chosen", "followed", "models"]
         rows = [
             [
                 policy_name(row),

@@ -32,11 +32,11 @@ _LEGEND = (
     "pooled here: the pooled model over the symbol's own time; own q: over the symbols of all "
     "targets; its q: over those of this target"
 )
-_SHRUNK = "; shrunk: own − pooled drawn to 0 by what all of them show"
+_SHRUNK = "; shrunk: own − pooled after shrinkage towards 0, estimated from all of them"
 
 
 def route_lines(found: Row) -> list[str]:
-    """Count the routes with what led to them, then list one symbol a line."""
+    """Count the routes with their causes, then list one symbol per line."""
     return list(_lines(found))
 
 
@@ -95,11 +95,11 @@ def _table(found: Row, rows: Sequence[Row]) -> Iterator[str]:
         yield from wrapped(f"pooled here: {ROUTING_ALONE}")
     capped = Capped(tuple(shown), len(rows), "strongest evidence of each route first", ROUTES)
     if capped.note:
-        yield from wrapped(f"{capped.note} --symbol tells of one, --json of all.")
+        yield from wrapped(f"{capped.note} --symbol explains one, --json lists all.")
 
 
 def strongest_of_each_route(rows: Sequence[Row], limit: int) -> list[Row]:
-    """Pick as many symbols of each route as there is room for; route by route, strongest first."""
+    """Pick as many symbols of each route as fit, route by route, strongest first."""
     placed = [
         (place, order, row)
         for order, route in enumerate(ROUTE_ORDER)

@@ -18,7 +18,7 @@ MAX_FINDINGS = 5
 
 
 def route_of_symbol_lines(found: Row) -> list[str]:
-    """Name a symbol's route, with the whole of its reason."""
+    """Name a symbol's route, with the full reason."""
     routes = found["routes"]
     title = f"{found['symbol']}, {found['target']}:"
     if not routes["rows"]:
@@ -28,7 +28,7 @@ def route_of_symbol_lines(found: Row) -> list[str]:
 
 
 def figure_lines(found: Row) -> list[str]:
-    """Lay out the pooled model over all symbols and over this one's time, and its own model."""
+    """Show the pooled model, across symbols and over this one's time, and its own model."""
     views = {row["view"]: row for row in found["ranking"]["views"]}
     skills = {row["view"]: row for row in found["skills"]["rows"]}
     models = {
@@ -71,13 +71,13 @@ def _difference(row: Row) -> list[str]:
 
 
 def data_lines(found: Row) -> list[str]:
-    """Describe the symbol's table, and what befell it."""
+    """Describe the symbol's table, and its failures."""
     data = found["data"]
     known = data["symbol"]
     if known is None:
         return ["data", *wrapped(data["absent"])]
     span = period(known["first_ts"], known["last_ts"])
-    # A symbol that was left out while it was inspected has no rows that anybody counted.
+    # The rows of a symbol that was left out during inspection were not counted.
     n_rows = known["n_rows"]
     rows = f"{DASH} rows" if n_rows is None else plural(n_rows, "row")
     lines = wrapped(f"{rows}, {span}")

@@ -1,4 +1,4 @@
-"""How a target came by its verdict, in words (pure)."""
+"""How a target got its verdict, in words (pure)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CORRECTIONS = {
 
 
 def source_of_p(row: TargetRow, rules: Mapping[str, Any]) -> str:
-    """Say where a p-value comes from, and what it was adjusted for before any other target."""
+    """Say where a p-value comes from, and its adjustments within the target."""
     if row.null == "circular_shift":
         return (
-            "p is the place of t among those of the same search, all families included, on "
+            "p is the rank of t among those of the same search, including all families, on "
             "circularly shifted labels (circular-shift null)"
         )
     n_families = len(rules["families"])
@@ -34,7 +34,7 @@ def source_of_p(row: TargetRow, rules: Mapping[str, Any]) -> str:
 
 
 def source_of_q(n_tests: int, rules: Mapping[str, Any]) -> str:
-    """Say what a q-value pays for."""
+    """Say what a q-value corrects for."""
     return (
         f"q is p after {_CORRECTIONS[rules['fdr']]} over "
         f"{plural(n_tests, 'test')}, one per target and view"
@@ -42,12 +42,12 @@ def source_of_q(n_tests: int, rules: Mapping[str, Any]) -> str:
 
 
 def view_verdict(row: TargetRow, p_values: Sequence[float], alpha: float) -> str:
-    """Retrace the way from a p-value to the verdict.
+    """Retrace the steps from a p-value to the verdict.
 
     Parameters
     ----------
     p_values
-        All that were tested together.
+        All p-values that were tested together.
     """
     if math.isnan(row.q_value):
         return row.reason
@@ -58,7 +58,7 @@ def view_verdict(row: TargetRow, p_values: Sequence[float], alpha: float) -> str
 
 def _conclusion(row: TargetRow, alpha: float) -> str:
     if row.doubtful:
-        # Doubtful may be the other view, or another figure of its trained models.
+        # The doubt may concern the other view, or another figure of its trained models.
         limit = f" (limit of skill {row.max_skill:g})" if row.skill > row.max_skill else ""
         side = "above" if row.q_value > alpha else "at most"
         return f"is {side} alpha {alpha:g}, but the target is doubtful{limit}"
@@ -75,9 +75,9 @@ def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str,
     Parameters
     ----------
     row
-        Of ``routing/routes.parquet``.
+        Row of ``routing/routes.parquet``.
     n_tests
-        Symbols of the target whose difference was tested.
+        Number of the target's symbols whose difference was tested.
     """
     q, alpha, least = row["difference_q_value"], rules["symbol_alpha"], rules["min_difference"]
     if not is_measured(q):
@@ -90,8 +90,8 @@ def difference_verdict(row: Mapping[str, Any], n_tests: int, rules: Mapping[str,
     better = better_model(q, shrunk, alpha, least)
     if better == 0:
         return (
-            f"{found} at most alpha {alpha:g}, but shrunk to {signed(shrunk)} by what all symbols "
-            "show the difference is too small: neither model counts as better"
+            f"{found} at most alpha {alpha:g}, but shrunk to {signed(shrunk)} by the evidence of "
+            "all symbols, so the difference is too small: neither model counts as better"
         )
     name = "own" if better > 0 else "pooled"
     return f"{found} at most alpha {alpha:g}: the {name} model is better"

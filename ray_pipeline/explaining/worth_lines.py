@@ -40,14 +40,17 @@ def _lines(rows: Sequence[Row], overfitting: Row | None) -> Iterator[str]:
         ["job", "spread", "hit rate", "by chance", "net", "Sharpe a year", "deflated", "p"],
         [_row(row) for row in shown.rows],
     )
-    yield from wrapped("spread: mean label of the top quantile of predictions less the bottom one")
+    yield from wrapped(
+        "spread: mean label of the top quantile of predictions minus that of the bottom one"
+    )
     if any(is_measured(row["net"]) for row in shown.rows):
         yield from wrapped(
-            f"net: a holding period's return after {rows[0]['cost_bps']:g} basis points of what is "
-            "traded; deflated: probability that the true Sharpe ratio is above 0 for the best of "
+            f"net: a holding period's return after {rows[0]['cost_bps']:g} basis points of the "
+            "traded amount; deflated: probability that the true Sharpe ratio is above 0 for the "
+            "best of "
             f"{trials_of(rows[0])}; p: probability that the best of as many worthless ones shows "
             "such a ratio; "
-            "market impact and capacity are not looked at"
+            "market impact and capacity are not considered"
         )
     for row in shown.rows:
         if row["doubtful"]:

@@ -1,4 +1,4 @@
-"""Runs in Python, as notebooks want them: from a data frame to a result, and what comes next."""
+"""Runs in Python, for notebooks: from a data frame to a result, and further use."""
 
 from ray_pipeline.notebook.opened import Run, open_run
 from ray_pipeline.notebook.running import run

@@ -1,4 +1,4 @@
-"""What a run gives to other libraries: out-of-sample scores, returns and prices."""
+"""Exports to other libraries: out-of-sample scores, returns and prices."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ __all__ = ["RunExports"]
 
 
 class RunExports(RunHandle):
-    """The exports of a run: of its own result, whichever version of its models serves."""
+    """The exports of a run's own result, whichever version of its models serves."""
 
     def to_long(self, target: str) -> pd.DataFrame:
         """Return the out-of-sample scores of a target as one long frame, for a backtest.
 
-        By symbol and time each score is the mean over the models that serve the symbol, as
-        ``predict --history`` gives it. Every row was predicted by models that had seen nothing as
-        late as it. ``frame.pivot(index="ts", columns="symbol", values="score")`` is what vectorbt
-        takes; zipline reads the long one.
+        By symbol and time, each score is the mean over the models that serve the symbol, as in
+        ``predict --history``. Every row was predicted by models that had seen only earlier data.
+        For vectorbt use ``frame.pivot(index="ts", columns="symbol", values="score")``; zipline
+        reads the long frame.
 
         Parameters
         ----------
         target
-            One that has a model.
+            A target with a model.
 
         Returns
         -------
         pandas.DataFrame
-            ``ts`` (UTC), ``symbol``, ``score`` in [0, 1]; ``prob`` of a binary target, ``expected``
-            of others and ``low`` and ``high`` of real values, by the outcomes known before each
-            row; ``actual``, the label, which nobody knew then: no backtest may trade on it. With
-            `columns.group` last ``group``.
+            ``ts`` (UTC), ``symbol``, ``score`` in [0, 1]; ``prob`` for a binary target,
+            ``expected`` for others, and ``low`` and ``high`` for real values, from the outcomes
+            known before each row; ``actual``, the label, which was unknown then: no backtest may
+            trade on it. With `columns.group`, ``group`` comes last.
 
         Raises
         ------
@@ -55,10 +55,10 @@ class RunExports(RunHandle):
         return exports.long_frame(self._exported(target), target)
 
     def to_alphalens(self, target: str) -> pd.DataFrame:
-        """Return out-of-sample scores and labels as the factor data that alphalens' functions take.
+        """Return out-of-sample scores and labels as factor data for alphalens.
 
-        The forward return is the label itself, of the target's own horizon, so that what alphalens
-        finds is about the very rows that the run evaluated; no prices are needed.
+        The forward return is the label itself, of the target's own horizon, so alphalens analyses
+        exactly the rows that the run evaluated, and no prices are needed.
 
         Returns
         -------
@@ -71,7 +71,7 @@ class RunExports(RunHandle):
         Raises
         ------
         ConfigError
-            When the target has no model, or is binary: labels are then no returns.
+            When the target has no model, or is binary, so that labels are not returns.
         ArtifactError
             When the run is not done, or has too few symbols.
 
@@ -83,20 +83,20 @@ class RunExports(RunHandle):
         return exports.alphalens_frame(self._exported(target), target)
 
     def to_quantstats(self, target: str, job_id: str | None = None) -> pd.Series:
-        """Return daily net returns of the portfolio that the evaluation followed, for quantstats.
+        """Return daily net returns of the evaluated portfolio, for quantstats.
 
-        Those of ``evaluation/equity.parquet``, before it was thinned for a chart: a return is
-        booked on the day (UTC) on which its part of the portfolio was formed, on its share of the
-        capital, and capital is not compounded.
+        These are the returns behind ``evaluation/equity.parquet``, before thinning for a chart: a
+        return is booked on the day (UTC) on which its part of the portfolio was formed, on its
+        share of the capital, without compounding.
 
-        Labels of several bars overlap, and so do these returns: a Sharpe ratio that takes days to
-        be independent is then too high. ``run.evaluation`` has one that knows.
+        Labels of several bars overlap, and so do these returns: a Sharpe ratio that treats days as
+        independent is then too high. ``run.evaluation`` has a corrected one.
 
         Parameters
         ----------
         job_id
-            Of which model; None: the target's first pooled one in the order of the plan, which is
-            not chosen by its result.
+            The model; None: the target's first pooled one in the order of the plan, which does not
+            depend on results.
 
         Returns
         -------
@@ -108,35 +108,35 @@ class RunExports(RunHandle):
         ConfigError
             When the target has no model of that name.
         ArtifactError
-            When it has no portfolio, with the reason.
+            When it has no portfolio; the message says why.
         """
         trained = self._exported(target)
         return daily_returns(self.open_files(), trained, target, job_id)
 
     def to_numerai(self, target: str) -> pd.DataFrame:
-        """Return out-of-sample scores as Numerai takes predictions.
+        """Return out-of-sample scores in Numerai's format of predictions.
 
         Returns
         -------
         pandas.DataFrame
             ``id`` (symbol and era), ``era`` (the timestamp), ``prediction``, ranks within the era
-            strictly between 0 and 1, and ``target``, the label, which a submission leaves out.
+            strictly between 0 and 1, and ``target``, the label, which a submission omits.
         """
         return exports.numerai_frame(self._exported(target), target)
 
     def prices(self) -> pd.DataFrame:
-        """Return the closes of a run on bars, as it read them: for alphalens, vectorbt or plots.
+        """Return the closing prices that a run on bars used, for alphalens, vectorbt or plots.
 
         Returns
         -------
         pandas.DataFrame
-            A row per time (``date``, UTC), a column per symbol (``asset``), adjusted and mended as
+            A row per time (``date``, UTC), a column per symbol (``asset``), adjusted and cleaned as
             the config asks.
 
         Raises
         ------
         ConfigError
-            When the run was made on something else than bars.
+            When the run did not use bars.
         """
         return exports.price_frame(self.open_trained())
 

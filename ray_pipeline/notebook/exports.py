@@ -1,7 +1,7 @@
-"""Out-of-sample scores in the forms that other libraries take.
+"""Out-of-sample scores in the formats of other libraries.
 
-Every row comes from the walk-forward: it was predicted by models that had seen nothing as late as
-it. None is of the final models' own training rows.
+Every row comes from the walk-forward: it was predicted by models that had seen only earlier data,
+never by the final models.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def alphalens_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
     task, horizon = trained.outcomes.get(target, (None, 0))
     if task == "binary":
         raise ConfigError(
-            f"{target} is binary, and alphalens looks at returns: its labels are none. Give "
+            f"{target} is binary, but alphalens needs returns. Pass to "
             "alphalens.utils.get_clean_factor_and_forward_returns the scores, "
             f"run.to_long({target!r}).set_index(['ts', 'symbol'])['score'], and prices, which "
-            "run.prices() has of bars."
+            "run.prices() returns for bars."
         )
     library = pandas()
     rows = _compared(walked_scores(trained, target))
@@ -93,7 +93,7 @@ def alphalens_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
 
 
 def price_frame(trained: TrainedRun) -> pd.DataFrame:
-    """Return the closes of the run's symbols as it read them: a row per time, a column per symbol.
+    """Return the closes of the run's symbols, as it read them: a row per time, a column per symbol.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def price_frame(trained: TrainedRun) -> pd.DataFrame:
 def numerai_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
     """Return scores as Numerai takes predictions: ranked within each era, strictly inside (0, 1).
 
-    An era is a timestamp; with groups a symbol is ranked among those of its own.
+    An era is a timestamp; with groups, a symbol is ranked within its group.
     """
     library = pandas()
     rows = _compared(walked_scores(trained, target))
@@ -155,7 +155,8 @@ def numerai_frame(trained: TrainedRun, target: str) -> pd.DataFrame:
 def period_name(trained: TrainedRun, horizon_bars: int) -> str:
     """Name a horizon as alphalens does: ``5D``, ``6h30m``.
 
-    Whole sessions are days, months are their days on average: it tells lengths of time alone.
+    Sessions become days, and months their average number of days: alphalens only knows lengths of
+    time.
     """
     data = trained.record.data
     seconds = horizon_bars * data.bar_seconds
@@ -170,12 +171,12 @@ def period_name(trained: TrainedRun, horizon_bars: int) -> str:
 
 
 def _compared(rows: pa.Table) -> pa.Table:
-    """Leave out rows without a group, if there are groups: they are compared with nobody."""
+    """Drop rows without a group, if there are groups: they are not compared."""
     return rows.filter(rows[GROUP].is_valid()) if GROUP in rows.column_names else rows
 
 
 def _cells(rows: pa.Table, times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return what each row is ranked within: its timestamp, or the group of it."""
+    """Return the set within which each row is ranked: its timestamp, or the group in it."""
     if GROUP not in rows.column_names:
         return times
     groups = RowGroups.from_column(rows[GROUP], "the group")

@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 __all__ = ["as_table", "data_frame", "pandas"]
 
 _INDEX = "__index_level_"
-"""Begins the name that Arrow gives an index of pandas that has none."""
+"""Prefix of Arrow's name for an unnamed pandas index."""
 
 
 def as_table(data: Any) -> pa.Table:
     """Return a data frame as an Arrow table.
 
-    The index of a pandas frame counts as columns. Of those without a name, one of times is called
-    ``ts`` and one of text ``symbol``, unless a column is called so; a mere count of rows is left
-    out.
+    The index of a pandas frame counts as columns. If unnamed, an index of times becomes ``ts`` and
+    one of text ``symbol``, unless such a column exists; a plain row count is dropped.
 
     Parameters
     ----------
     data
-        A frame of pandas or polars, a `pyarrow.Table`, or anything else that gives Arrow columns.
+        A frame of pandas or polars, a `pyarrow.Table`, or anything else that provides Arrow
+        columns.
 
     Raises
     ------
     DataError
-        When no table can be made of it.
+        When it cannot be converted to a table.
     """
     try:
         table = pa.table(data)
     except (TypeError, ValueError, pa.ArrowException) as error:
         told = " ".join(str(error).split())
         raise DataError(
-            f"data: no table can be made of a {type(data).__name__} ({told.rstrip('.')}). Give a "
+            f"data: cannot make a table from a {type(data).__name__} ({told.rstrip('.')}). Give a "
             "data frame of pandas or polars (not a lazy one), or a pyarrow.Table, with a column "
             "for the symbol and one for the time."
         ) from error
@@ -74,7 +74,7 @@ def data_frame(table: pa.Table, instead: str) -> pd.DataFrame:
     Parameters
     ----------
     instead
-        What gives the same without pandas, for the message.
+        An alternative without pandas, for the message.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def data_frame(table: pa.Table, instead: str) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
     for name, kind in zip(table.column_names, table.schema.types, strict=True):
         if pa.types.is_timestamp(kind) and kind.tz is not None:
-            # Arrow's UTC is another object than pandas' own, and libraries compare the objects.
+            # Arrow's UTC object differs from pandas' own, and libraries compare the objects.
             frame[name] = frame[name].dt.tz_convert("UTC")
     return frame
 
@@ -101,7 +101,7 @@ def pandas(instead: str = "") -> ModuleType:
     try:
         import pandas as module
     except ImportError as error:
-        other = f", or use {instead}, which gives a pyarrow.Table" if instead else ""
+        other = f", or use {instead}, which returns a pyarrow.Table" if instead else ""
         raise ConfigError(
             f"pandas is not installed: pip install 'ray-pipeline[notebook]'{other}."
         ) from error

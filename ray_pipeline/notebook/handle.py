@@ -1,4 +1,4 @@
-"""Where a run is, and what is read there: the part of it that everything else stands on."""
+"""Where a run is, and reading from it: the base of everything else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunPlace:
 
 
 class RunHandle:
-    """A run directory that is opened anew whenever something is read.
+    """A run directory that is opened again for every read.
 
     Parameters
     ----------
@@ -69,26 +69,27 @@ class RunHandle:
         Parameters
         ----------
         name
-            Such as ``targets`` or ``predictions``; also those without a property of their own, such
-            as ``quantiles``, ``decay``, ``equity`` and ``doubt``. Any other name lists them all.
+            For example ``targets`` or ``predictions``; also tables without their own property, such
+            as ``quantiles``, ``decay``, ``equity`` and ``doubt``. An unknown name lists all of
+            them.
         columns
-            Those to give; None: all.
+            Columns to return; None: all.
 
         Raises
         ------
         ConfigError
             When there is no table, or no column, of that name.
         ArtifactError
-            When the run did not come to writing it.
+            When the run did not get as far as writing it.
         """
         return read_result_table(self.open_files(), name, columns)
 
     def open_files(self) -> Results:
-        """Open the run's files, as they are now."""
+        """Open the run's current files."""
         return opening.open_run(self.place.uri, self.place.options)
 
     def open_trained(self) -> TrainedRun:
-        """Open the models of this very result, whichever version serves.
+        """Open the models of this result, whichever version serves.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A run as an object: its tables as data frames, its verdict, its models, and what comes next."""
+"""A run as an object: its tables as data frames, its verdict and its models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Run", "open_run"]
 
 
 def open_run(uri: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Run:
-    """Open a run, done or not, to look at it and to use it.
+    """Open a run, finished or not, to inspect and use it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def open_run(uri: str | os.PathLike[str], storage_options: Mapping[str, Any] | N
     DiscoveryError
         When there is no run.
     ConfigError
-        When a later version wrote it, in a format that this one does not know.
+        When a later version wrote it in a format that this one cannot read.
 
     Examples
     --------
@@ -56,28 +56,28 @@ def open_run(uri: str | os.PathLike[str], storage_options: Mapping[str, Any] | N
 class Run(RunExports):
     """A run: `open_run` and `run` return one, and a notebook shows its verdict.
 
-    Tables are read when they are asked for, so that a run that is still going shows how far it is.
-    Each is a frame of pandas; `table` gives the same as a `pyarrow.Table`, without pandas.
+    Tables are read on access, so a run that is still working shows its progress. Each is a pandas
+    frame; `table` returns the same as a `pyarrow.Table`, without pandas.
 
     Attributes
     ----------
     uri, place
-        Address of the result; the run directory and the options of its store.
+        Address of the result; the run directory and its store's options.
     """
 
     @property
     def targets(self) -> pd.DataFrame:
-        """The target ranking: per target and view skill, error, q-value, verdict and reason."""
+        """The target ranking: skill, error, q-value, verdict and reason per target and view."""
         return self._frame("targets")
 
     @property
     def features(self) -> pd.DataFrame:
-        """Features per target and view: score by each method, stability, selected or not, why."""
+        """Features per target and view: scores by method, stability, selected or not, and why."""
         return self._frame("features")
 
     @property
     def routes(self) -> pd.DataFrame:
-        """Which model serves each symbol of a target, and the evidence that this rests on."""
+        """Which model serves each symbol of a target, and the evidence for it."""
         return self._frame("routes")
 
     @property
@@ -87,7 +87,7 @@ class Run(RunExports):
 
     @property
     def evaluation(self) -> pd.DataFrame:
-        """Per model what its predictions would have been worth: spread, turnover, Sharpe ratio."""
+        """What each model's predictions would have been worth: spread, turnover, Sharpe ratio."""
         return self._frame("evaluation")
 
     @property
@@ -101,25 +101,25 @@ class Run(RunExports):
         return self._frame("failures")
 
     def explain(self, target: str, symbol: str | None = None) -> Story:
-        """Tell the story of one target, or of one symbol's part in it.
+        """Explain one target, or one symbol's part in it.
 
         Parameters
         ----------
         target
-            One that the run ranked.
+            A target that the run ranked.
         symbol
-            Tell of this symbol alone.
+            Explain only this symbol.
 
         Raises
         ------
         ConfigError
-            When the run ranked no such target, or knows no such symbol.
+            When the run did not rank the target, or does not know the symbol.
         """
         found = explain_target(self.place.uri, target, symbol, MAX_MODELS, self.place.options)
         return Story(found, explanation_lines(found))
 
     def compare(self, other: Run | str) -> Story:
-        """Tell whether another run computed the same, or where the two first differ.
+        """Compare with another run: whether both computed the same, or where they first differ.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class Run(RunExports):
         Returns
         -------
         Story
-            ``["equal"]`` is the answer in short.
+            ``["equal"]`` is the short answer.
         """
         another = other if isinstance(other, Run) else Run(other, self.place.options)
         found = compare_runs(
@@ -139,7 +139,7 @@ class Run(RunExports):
 
     @property
     def report(self) -> ShownPage:
-        """The run's page with everything on it; a notebook shows it in a frame."""
+        """The run's report page; a notebook shows it in a frame."""
         results = self.open_files()
         is_whole = results.record.status == "done" and results.files.exists(REPORT)
         html = results.files.read_text(REPORT) if is_whole else page_of(results)
@@ -152,9 +152,9 @@ class Run(RunExports):
 
     @cached_property
     def models(self) -> LoadedRun:
-        """The models, ready to predict: what `ray_pipeline.load_run` gives.
+        """The models, ready to predict, as from `ray_pipeline.load_run`.
 
-        Those of the version that serves. They are opened once.
+        They belong to the version that serves, and are opened only once.
 
         Raises
         ------
@@ -176,29 +176,29 @@ class Run(RunExports):
         *,
         in_sample: bool = False,
     ) -> pd.DataFrame:
-        """Score new data, by the same code as ``ray-pipeline predict``.
+        """Score new data, with the same code as ``ray-pipeline predict``.
 
         Parameters
         ----------
         frame
-            A frame of pandas, polars or Arrow with the columns that the run had: of one symbol if
-            `symbol` names it, else long, with a symbol column. Features that compare symbols need
-            all of the run's.
+            A pandas, polars or Arrow frame with the run's columns: of one symbol if `symbol` is
+            given, else long, with a symbol column. Features that compare symbols need all of the
+            run's symbols.
         symbol
-            Whose the frame is.
+            The symbol of the frame.
         targets
-            Score these alone; none: all that have a model.
+            Score only these; none: all with a model.
         since
-            Leave out rows before this time.
+            Omit rows before this time.
         in_sample
-            Also score rows whose labels the models learned from, which no backtest may use.
+            Also score rows whose labels the models learned from; never backtest on these.
 
         Returns
         -------
         pandas.DataFrame
             ``symbol``, and the columns that `LoadedRun.predict` describes: ``<target>__score``,
-            ``<target>__prob`` or ``<target>__expected`` and so on. Without `in_sample` from where
-            the models score out of sample.
+            ``<target>__prob`` or ``<target>__expected`` and so on. Without `in_sample`, from the
+            first row that is out of sample.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class Run(RunExports):
         return read_contents(self.open_files(), max_models=0)
 
     def __repr__(self) -> str:
-        """Say what was found and what comes next."""
+        """Say what was found and what to do next."""
         return verdict_text(self._contents(), self.uri)
 
     def _repr_html_(self) -> str:

@@ -1,4 +1,4 @@
-"""A long data frame cut into one Parquet partition per symbol, in a place named by its content."""
+"""Splitting a long frame into Parquet partitions, in a folder named after its content."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["SplitFrame", "split_frame", "write_partitions"]
 
 _N_WRITING = 8
 _DIGITS = 16
-"""Of the digest that names a place: enough for more frames than anybody will ever have."""
+"""Digits of the digest in a folder's name: enough for any number of frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitFrame:
-    """A frame by symbol.
+    """A frame, split by symbol.
 
     Attributes
     ----------
     tables
-        By symbol, in the order of their names; rows in the order of time.
+        By symbol, ordered by name; rows in time order.
     left_behind
-        Columns that cannot be read, with the reason.
+        Columns that cannot be used, with the reason.
     """
 
     tables: Mapping[str, pa.Table]
@@ -49,20 +49,20 @@ class SplitFrame:
 
 
 def split_frame(table: pa.Table, data: DataConfig, symbol: str | None = None) -> SplitFrame:
-    """Cut a table by its symbol column; the order of its rows makes no difference.
+    """Split a table by its symbol column; the order of its rows does not matter.
 
     Parameters
     ----------
     data
-        Says what columns are called that have other names than usual.
+        Names columns with unusual names.
     symbol
-        Name of the symbol column; None: that of ``data.columns.symbol``, or the first that is
-        called as people call it (symbol, ticker, asset, …).
+        Name of the symbol column; None: that of ``data.columns.symbol``, or the first with a usual
+        name (symbol, ticker, asset, …).
 
     Raises
     ------
     DataError
-        When there is no symbol or time column, rows have no symbol, or one column comes twice.
+        When there is no symbol or time column, rows have no symbol, or a column occurs twice.
     """
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
@@ -75,11 +75,11 @@ def split_frame(table: pa.Table, data: DataConfig, symbol: str | None = None) ->
     kept, symbols = with_symbols(table, FileColumns(time, column, None, None, ()), "data")
     if kept.num_rows < table.num_rows:
         raise DataError(
-            f"data: {plural(table.num_rows - kept.num_rows, 'row')} of {table.num_rows:,} have "
-            f"nothing in the symbol column {column!r}. Drop them, or name another column."
+            f"data: {plural(table.num_rows - kept.num_rows, 'row')} of {table.num_rows:,} have no "
+            f"value in the symbol column {column!r}. Drop them, or name another column."
         )
     if data.columns.get("symbol") != column:
-        # The path tells it; beside the features it would be a column like any other.
+        # The path contains it; otherwise it would count as a feature.
         kept = kept.drop_columns([column])
     return SplitFrame(_by_symbol(kept, symbols, time), left_behind)
 
@@ -90,15 +90,15 @@ def write_partitions(
     interval: str | None,
     say: Callable[[str], None],
 ) -> str:
-    """Write what is not there yet, and return the address of the panel.
+    """Write missing files, and return the address of the panel.
 
-    It is a folder of `place` that the content names: the same rows are written once, whatever
-    order they come in, and files that are there stay as they are.
+    It is a folder of `place` named after the content: the same rows, in any order, are written only
+    once, and existing files do not change.
 
     Parameters
     ----------
     interval
-        Of the bars, for the paths; None: they name none.
+        Of the bars, for the paths; None: not in the paths.
     """
     root = f"interval={interval}/" if interval else ""
     tables = {
@@ -129,8 +129,8 @@ def _symbol_column(names: list[str], data: DataConfig, asked: str | None) -> str
     if found is None:
         raise DataError(
             f"data: no symbol column: looked for {', '.join(SYMBOL_KEYS[:4])} and the like; found "
-            f"{some_of(names)}. Name it (symbol='…'). A frame with a column per symbol has to be "
-            "made long first (pandas: stack)."
+            f"{some_of(names)}. Name it (symbol='…'). Convert a frame with a column per symbol to "
+            "the long form first (pandas: stack)."
         )
     return found
 
@@ -146,17 +146,17 @@ def _time_column(table: pa.Table, data: DataConfig) -> str:
 
 
 def _readable(table: pa.Table, needed: set[str]) -> tuple[pa.Table, dict[str, str]]:
-    """Return the columns in the types that files have, and those that cannot be read."""
+    """Return the columns in file types, and those that cannot be used."""
     left: dict[str, str] = {}
     columns: dict[str, pa.ChunkedArray] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = written_type(column.type)
         if name in needed:
-            # Times and symbols are read by rules of their own.
+            # Times and symbols have their own rules.
             is_coded = pa.types.is_dictionary(column.type)
             columns[name] = column.cast(column.type.value_type) if is_coded else column
         elif kind is None:
-            left[name] = f"{column.type} is not a type that is read"
+            left[name] = f"{column.type} is not a supported type"
         elif pa.types.is_null(kind):
             left[name] = "it has no value"
         else:
@@ -171,7 +171,7 @@ def _by_symbol(table: pa.Table, symbols: pa.DictionaryArray, time: str) -> dict[
     codes = symbols.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     names = symbols.dictionary.to_pylist()
     keys = pa.table({"symbol": codes, "time": table[time]})
-    # Stable: which of the rows of one time comes first stays as it was.
+    # Stable: rows of one time keep their order.
     order = pa.compute.sort_indices(
         keys, sort_keys=[("symbol", "ascending"), ("time", "ascending")]
     ).to_numpy()

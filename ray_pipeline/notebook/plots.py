@@ -1,4 +1,4 @@
-"""Charts of a run: those of its report, one at a time."""
+"""The charts of a run's report, one at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEAD, _CHART, _ROW = 90, 165, 24
 
 @dataclass(frozen=True, slots=True)
 class DrawnChart:
-    """A chart with its heading, as HTML; `reason` says why there is none."""
+    """A chart with its heading, as HTML; `reason` says why it is missing."""
 
     title: str
     chart: str
@@ -64,12 +64,12 @@ class RunPlots:
         return ShownPage(html, f"skill of the targets of {results.uri}", height)
 
     def quantiles(self, target: str) -> ShownPage:
-        """Draw the mean label of each quantile of the predictions, above that of all, by model."""
+        """Draw the mean label per quantile of the predictions, above that of all, by model."""
         return self._worth(target, "quantiles", "label above the mean, by quantile")
 
     def decay(self, target: str) -> ShownPage:
-        """Draw the skill of the predictions for labels so many bars later, by model."""
-        return self._worth(target, "decay", "skill for labels so many bars later")
+        """Draw the skill of the predictions for later labels, by number of bars and model."""
+        return self._worth(target, "decay", "skill for labels that many bars later")
 
     def equity(self, target: str) -> ShownPage:
         """Draw the summed net returns of the portfolio of each model, and gross ones in grey."""
@@ -97,7 +97,7 @@ def _charted(results: Results, target: str) -> Sequence[ChartedJob]:
     rows = evaluated.filter(pc.equal(evaluated["target"], target))
     if rows.num_rows == 0:
         raise ConfigError(_no_model(results, contents, evaluated, target))
-    # Pooled ones first, in the order of the plan, as the report does.
+    # Pooled models first, in the order of the plan, as in the report.
     pooled = rows["symbol"].is_null()
     kinds = (pooled, pc.invert(pooled))
     ordered = [name for kept in kinds for name in rows.filter(kept)["job_id"].to_pylist()]
@@ -121,7 +121,7 @@ def _no_model(results: Results, contents: RunContents, evaluated: pa.Table, targ
     known = list(dict.fromkeys(evaluated["target"].to_pylist()))
     have = f"models were evaluated of {', '.join(known) or 'none'}."
     if target in {row.target for row in contents.targets or ()}:
-        return f"{results.uri}: {target} was ranked and has no model; {have}"
+        return f"{results.uri}: {target} was ranked, but has no model; {have}"
     near = closest(target, known)
     meant = f" Did you mean {near!r}?" if near else ""
     return f"{results.uri}: {target} is not a target of the run; {have}{meant}"

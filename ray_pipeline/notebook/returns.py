@@ -1,7 +1,7 @@
 """The net returns behind a model's equity curve, day by day.
 
-A run keeps a curve of few points. What lies between them is computed again from the out-of-sample
-predictions by the functions of the evaluation, and has to go through every point that was kept.
+A run stores only a few points of a curve. The points in between are recomputed from the
+out-of-sample predictions with the evaluation's functions, and must match every stored point.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def daily_returns(
     ConfigError
         When the target has no model of that name.
     ArtifactError
-        When it has no portfolio, or its curve cannot be computed again.
+        When it has no portfolio, or its curve cannot be recomputed.
     """
     row = _evaluated(results, target, job_id)
     kept = results.table(EQUITY, where=("job_id", [row["job_id"]]))
@@ -101,7 +101,7 @@ def _returns(
         if formed is None or row["symbol"] is not None:
             job = _job(row, span)
             formed = form_cohorts(rows, rank_predictions(rows, job, settings), job, settings)
-        # Across symbols nothing but who takes over from whom depends on what a label spans.
+        # Across symbols, a label's span only affects which part replaces which.
         cohorts = replace(formed, before=predecessors(formed.positions, span))
         traded = traded_weight(cohorts.weights, cohorts.owners, cohorts.symbols, cohorts.before)
         net = cohorts.gross - traded * settings.cost_bps * _PER_BPS
@@ -118,10 +118,10 @@ def _returns(
 
 
 def _spans(horizon_bars: int) -> Iterator[int]:
-    """Give the panel positions that a label may span, the likeliest first.
+    """Yield the panel positions that a label may span, the likeliest first.
 
-    A run does not keep it: the horizon where all symbols share their timestamps, more where those
-    of others lie in between.
+    A run does not store it: it is the horizon if all symbols share their timestamps, and more if
+    others lie in between.
     """
     yield from range(horizon_bars, _MOST_TIMES_THE_HORIZON * horizon_bars + 1)
     yield from range(horizon_bars - 1, 0, -1)
@@ -144,7 +144,7 @@ def _job(row: dict[str, Any], span: int) -> EvaluatedJob:
 
 
 def _predictions(results: Results, row: dict[str, Any], *, is_grouped: bool) -> Predictions:
-    """Read a model's predictions as the evaluation had them."""
+    """Read the predictions that the evaluation used."""
     table = results.files.read_table(PREDICTIONS)
     axis = np.unique(table["ts"].cast(pa.int64()).to_numpy())
     for name in ("target", "view", "family"):

@@ -1,4 +1,4 @@
-"""A run from Python: a config in any form, and the data as a frame if they are one."""
+"""A run from Python: a config in any form, and optionally the data as a frame."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AnyConfig = str | os.PathLike[str] | Mapping[str, Any] | ExperimentConfig
 
 _PLACEHOLDER = "data.data_dir=(the frame)"
 _BESIDE = "-panel"
-"""Ends the name of the folder beside the run directory that has frames as partitions."""
+"""Suffix of the folder next to the run directory that stores frames as partitions."""
 
 
 def run(
@@ -51,39 +51,39 @@ def run(
     replace: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Run the whole pipeline, or the rest of it, and return the result.
+    """Run the pipeline, or the rest of it, and return the result.
 
-    What ``ray-pipeline run`` does, on a data frame too. The same call continues a run that was
-    stopped, and of one that is done it takes what is finished.
+    Like ``ray-pipeline run``, but it also accepts a data frame. The same call continues a run that
+    was stopped, and returns one that is done without recomputing it.
 
     Parameters
     ----------
     config
         The path of a YAML file, a mapping of sections (``{"data": {"interval": "1d"}}``), or an
-        `ExperimentConfig`. What is left out has its default; ``ray-pipeline schema`` lists the
+        `ExperimentConfig`. Missing keys have their defaults; ``ray-pipeline schema`` lists the
         keys.
     data
-        A long frame of pandas, polars or Arrow, with a column for the symbol and one for the time,
-        sorted or not, read instead of ``data.data_dir``. None: that place is read. It is written
-        once, as a Parquet file per symbol, into a folder that its content names.
+        A long pandas, polars or Arrow frame, with a column for the symbol and one for the time,
+        sorted or not, used instead of ``data.data_dir``; None: read that. It is written once, as a
+        Parquet file per symbol, into a folder named after its content.
     symbol
-        Name of the frame's symbol column; None: that of ``data.columns.symbol``, or the first that
-        is called symbol, ticker, asset and the like.
+        Name of the frame's symbol column; None: that of ``data.columns.symbol``, or the first
+        column named symbol, ticker, asset or similar.
     run_dir
-        Instead of ``output.run_dir``.
+        Replaces ``output.run_dir``.
     panel_dir
-        Where the frame is written; None: beside the run directory, with ``-panel`` behind its
-        name. Workers have to reach it: beside a cluster of several machines a shared disk or a
-        store.
+        Where to write the frame; None: next to the run directory, with ``-panel`` appended to its
+        name. Workers must be able to reach it: on a cluster of several machines, use a shared disk
+        or a store.
     overrides
         ``KEY=VALUE`` texts that replace single keys, as in `load_experiment_config`.
     fresh
-        Forget what earlier runs finished in this directory.
+        Forget the work that earlier runs finished in this directory.
     replace
-        Put the result in place of one of another config or another frame, once it is complete.
+        Replace a result of another config or frame, once this one is complete.
     progress
-        Tell on standard error what happens; in a notebook one line is rewritten. False: warnings
-        and failures alone.
+        Report progress on standard error; a notebook shows a single line. False: only warnings and
+        failures.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def run(
     ConfigError, DataError, DiscoveryError
         When config and data do not fit together, or the run directory holds another's result.
     RunInUseError
-        When another process works on the run directory.
+        When another process is working on the run directory.
     ExecutionError
         When the run as a whole failed; `open_run` opens what it left, with the reason.
 
@@ -146,7 +146,7 @@ def _checked(
     if run_dir is not None:
         keys.append(f"output.run_dir={os.fspath(run_dir)}")
     if has_frame:
-        # Required of a config, and not known before the run directory is.
+        # Required in a config, but unknown before the run directory is known.
         keys.append(_PLACEHOLDER)
     if isinstance(config, ExperimentConfig):
         return parse_experiment_config(dump_config(config), "config", keys)
@@ -170,7 +170,7 @@ def _with_frame(
     split = split_frame(as_table(data), config.data, symbol)
     results = place_of_results(config)
     place = os.fspath(panel_dir) if panel_dir is not None else f"{results.uri.rstrip('/')}{_BESIDE}"
-    # Those of the data were given for a store, perhaps of the data that the frame stands for.
+    # The data's options were given for a store, perhaps that of the data which the frame replaces.
     options = dict(config.data.storage_options) if "://" in place else {}
     if panel_dir is None and config.output.storage_options is not None:
         options = dict(config.output.storage_options)

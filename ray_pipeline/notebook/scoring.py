@@ -1,4 +1,4 @@
-"""New rows scored: one symbol's in memory, those of many by the code of ``predict``."""
+"""Scoring new rows: one symbol's in memory, several symbols' with the code of ``predict``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ray_pipeline.wording import some_of
 __all__ = ["score_frame"]
 
 _TOLD_HERE, _MOST_TOLD = 5, 8
-"""Symbols of a note, and notes, that are told."""
+"""Maximum symbols per note, and notes, to report."""
 
 
 def score_frame(
@@ -35,16 +35,16 @@ def score_frame(
 ) -> pa.Table:
     """Score a frame of one symbol, or a long one.
 
-    A long one goes the way of ``predict``: cut into partitions in a temporary folder, so that
-    features which compare symbols see all of them, and what scores mean is learned from all that
-    came of earlier ones.
+    A long frame is scored like in ``predict``: split into partitions in a temporary folder, so that
+    features which compare symbols see all of them, and scores are calibrated on all earlier
+    outcomes.
 
     Parameters
     ----------
     models
-        Opens the models, which a long frame does not need: ``predict`` opens them by itself.
+        Opens the models; not needed for a long frame, because ``predict`` opens them itself.
     symbol
-        Whose the frame is; None: it has a symbol column.
+        The symbol of the frame; None: it has a symbol column.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def score_frame(
     Warns
     -----
     UserWarning
-        Where symbols or models are missing or doubtful, with the reason.
+        If symbols or models are missing or doubtful, with the reason.
     """
     if symbol is not None:
         scores = models().predict(

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run: a verdict, texts, a page and charts as HTML."""
+"""Display of a run in a notebook: a verdict, texts, a page and charts as HTML."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PAGE_HEIGHT = 720
 
 
 class Story(Mapping[str, Any]):
-    """Something told of a run: lines for a person, and the same as plain values by key.
+    """An account of a run: lines for a person, and the same as plain values by key.
 
-    ``print`` gives the lines, a notebook shows them; ``story["ranking"]`` is a part of
-    what they are made of, and ``dict(story)`` all of it.
+    ``print`` shows the lines, and so does a notebook; ``story["ranking"]`` is a part of the
+    underlying document, and ``dict(story)`` all of it.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ class Story(Mapping[str, Any]):
         return len(self._document)
 
     def __str__(self) -> str:
-        """Give the lines."""
+        """Return the lines."""
         return "\n".join(self._lines)
 
     def __repr__(self) -> str:
-        """Give the lines, for whoever types its name into a console."""
+        """Return the lines, for display in a console."""
         return str(self)
 
     def _repr_html_(self) -> str:
@@ -64,14 +64,14 @@ class Story(Mapping[str, Any]):
 
 
 class ShownPage:
-    """A page of HTML that a notebook shows in a frame of its own.
+    """An HTML page that a notebook shows in its own frame.
 
     Parameters
     ----------
     html
         The whole page.
     title
-        What it is, for consoles.
+        Its title, for consoles.
     height
         Of its frame, in pixels.
     """
@@ -81,17 +81,17 @@ class ShownPage:
         self._title, self._height = title, height
 
     def __repr__(self) -> str:
-        """Say what it is: a console shows no page."""
+        """Describe it, because a console cannot show a page."""
         return f"<{self._title}; .save(path) writes it, and a notebook shows it>"
 
     def save(self, path: str | Path) -> Path:
-        """Write the page into a local file, which any browser opens."""
+        """Write the page to a local file, which any browser can open."""
         file = Path(path)
         file.write_text(self.html, encoding="utf-8")
         return file
 
     def _repr_html_(self) -> str:
-        # A frame keeps the page's style and script from the notebook's, and the other way round.
+        # A frame separates the page's style and scripts from the notebook's.
         return (
             f'<iframe srcdoc="{escape(self.html)}" title="{escape(self._title)}" width="100%" '
             f'height="{self._height}" style="border:0" sandbox="allow-scripts"></iframe>'
@@ -99,7 +99,7 @@ class ShownPage:
 
 
 def verdict_html(contents: RunContents, uri: str) -> str:
-    """Say in short what a run found, how sure that is, what is doubtful and what comes next."""
+    """Summarise what a run found, how certain that is, what is doubtful and what to do next."""
     doubtful = {each.target for each in contents.doubted}
     rows = sorted(contents.targets or (), key=_strongest_first)
     shown = [
@@ -128,7 +128,7 @@ def verdict_html(contents: RunContents, uri: str) -> str:
 
 
 def verdict_text(contents: RunContents, uri: str) -> str:
-    """Say the same in a few lines, for consoles."""
+    """Return the same in a few lines, for consoles."""
     headline = write_headline(contents)
     lines = [f"Run {contents.record.name!r}, {headline.status}, {uri}", headline.sentence]
     lines += [text for text in (headline.detail, headline.error) if text]

@@ -1,4 +1,4 @@
-"""A run's tables by short names, each with its columns even where there was nothing to write."""
+"""A run's tables by short names, with their columns even if there was nothing to write."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _NOT_OF_EVERY_RUN = (
     "policies",
     "policy_folds",
 )
-"""What a run writes only if it was asked to, or if a version wrote it that has it."""
+"""Tables that a run writes only on request, or in newer versions."""
 
 
 def table_file(name: str) -> str:
@@ -97,14 +97,14 @@ def table_file(name: str) -> str:
 def read_result_table(
     results: Results, name: str, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Read a table of a run; without rows where a run that is done had nothing to write.
+    """Read a table of a run; without rows if a finished run had nothing to write.
 
     Raises
     ------
     ConfigError
         When there is no table, or no column, of that name.
     ArtifactError
-        When the run did not come to writing it, or it is missing.
+        When the run did not get as far as writing it, or it is missing.
     """
     file = table_file(name)
     if name == "predictions":

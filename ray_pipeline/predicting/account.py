@@ -1,4 +1,4 @@
-"""The folder of predictions: what is in it, whose it is, and which files are still good."""
+"""The folder of predictions: its contents, its origin, and which files are still valid."""
 
 from __future__ import annotations
 
@@ -34,38 +34,38 @@ _N_SHOWN = 5
 def open_predictions(
     out: RunDirectory, facts: Mapping[str, Any], say: Callable[[str], None]
 ) -> Iterator[PredictionsFolder]:
-    """Take hold of a folder of predictions, and record how the block ends, whatever ends it.
+    """Lock a folder of predictions, and record how the block ends, whatever ends it.
 
     Parameters
     ----------
     facts
-        What ``predictions.json`` says from the start.
+        The initial content of ``predictions.json``.
     say
-        Told what is being waited for.
+        Receives what is being waited for.
 
     Raises
     ------
     ConfigError
         When the folder holds something else.
     RunInUseError
-        When another process writes to it.
+        When another process is writing to it.
     """
     if not out.exists(RECORD):
         held = sorted({name.partition("/")[0] for name in out.list()} - {LEASE})
         refuse_foreign(out, "--out", "folder of predictions", RECORD, held[:_N_SHOWN])
     with DriverLease(out, say, "--out").held() as lease:
         folder = PredictionsFolder(out, lease, facts)
-        # At once: a folder with units and without this file would be taken for somebody else's.
+        # At once, because a folder with units but without this file would look like someone else's.
         folder.write()
         with folder.recorded():
             yield folder
 
 
 def require_same_options(out: RunDirectory, facts: Mapping[str, Any]) -> None:
-    """Refuse to write over finished predictions that other options made.
+    """Refuse to overwrite finished predictions that were made with other options.
 
-    New data, or another run, replace what they gave before; fewer rows or symbols would leave
-    some of the old files beside the new ones, or take rows away without a word.
+    New data, or another run, replace their earlier results; fewer rows or symbols would leave old
+    files next to new ones, or silently remove rows.
 
     Raises
     ------
@@ -113,17 +113,18 @@ class PredictionsFolder:
         }
 
     def begin(self, units: Sequence[Unit], before: Mapping[str, Collection[str]]) -> None:
-        """Forget what earlier predictions left here that these will not give again.
+        """Forget earlier predictions that these will not produce again.
 
-        A finished unit counts only while its file is there, and a file only while its unit is
-        finished: what other inputs gave is never taken for the result of these.
+        A finished unit counts only while its file exists, and a file only while its unit is
+        finished, so results of other inputs are never mistaken for these.
 
         Parameters
         ----------
         units
-            Those to come; the spec of each names its file.
+            The units to run; each spec names its file.
         before
-            Digests of the units that they need, by stage: what others of these stages left goes.
+            Digests of the units that they need, by stage: leftovers of other units of these stages
+            are removed.
         """
         names = {unit.digest: str(unit.spec.name) for unit in units}
         there = frozenset(self._out.list())

@@ -1,4 +1,4 @@
-"""Calibration as units of work: what the scores of a target meant, told to rows in time order."""
+"""Calibration as units of work: the meaning of a target's scores, learned in time order."""
 
 from __future__ import annotations
 
@@ -40,19 +40,20 @@ __all__ = [
 ]
 
 _ROWS_AT_ONCE = 1_000_000
-"""Rows of all symbols that are walked over together: about 200 bytes each."""
+"""Rows of all symbols that are processed together: about 200 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeSource:
-    """Where the scores and outcomes of a symbol are, for one target.
+    """The place of a symbol's scores and outcomes, for one target.
 
     Attributes
     ----------
     jobs, history
         What serves the symbol, and the table of its walk-forward, if it has one.
     known_ns, table, row_groups
-        From when on models scored it, and where these scores are, as `OUTCOMES`; None: it was not.
+        From when on models scored it, and the place of these scores, as `OUTCOMES`; None: it was
+        not scored.
     """
 
     symbol: str
@@ -75,7 +76,7 @@ class CalibrateSpec:
 
 @dataclass(frozen=True, slots=True)
 class CalibratedRows:
-    """Where the meanings of a symbol's scores are: a row group of each of these tables."""
+    """The place of the meanings of a symbol's scores: a row group of each of these tables."""
 
     tables: tuple[str, ...]
     row_group: int
@@ -88,17 +89,16 @@ def calibrate_units(
     scored: Mapping[str, Mapping[str, Any]],
     history: Mapping[str, str],
 ) -> list[Unit]:
-    """Make a unit per target and views that learns what scores mean, of all outcomes.
+    """Make a unit per target and views that learns what scores mean from all outcomes.
 
-    Symbols of the run teach by their walk-forward, and those that were scored by their later
-    outcomes too.
+    Symbols of the run contribute their walk-forward, and scored symbols also their later outcomes.
 
     Parameters
     ----------
     meanings
         By target.
     served, of_run
-        What serves each symbol to be scored, and each of the run.
+        The models that serve each symbol to be scored, and each of the run.
     scored
         Records of `score_symbol` by symbol.
     history
@@ -134,7 +134,7 @@ def calibrate_units(
 def run_calibration(
     runner: UnitRunner, units: Sequence[Unit]
 ) -> dict[str, dict[str, CalibratedRows]]:
-    """Say by symbol and target where it is told what the scores mean.
+    """Return where the meanings of scores are, by symbol and target.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def run_calibration(
 
 
 def calibrate_target(reader: PanelReader, spec: CalibrateSpec) -> dict[str, Any]:
-    """Walk over all rows of a target in time order and write what they were told (unit function).
+    """Process all rows of a target in time order and write their meanings (unit function).
 
     Each table holds a stretch of time, and a row group of each symbol that was scored.
     """
@@ -209,7 +209,7 @@ def _outcomes_of(reader: PanelReader, source: OutcomeSource, spec: CalibrateSpec
 
 
 def _stretches(reader: PanelReader, spec: CalibrateSpec) -> list[int]:
-    """Return bounds of stretches of time, each with about as many rows as are held at once."""
+    """Return bounds of time spans, each with about as many rows as are held at once."""
     counts, firsts, lasts = [], [], []
     for source in spec.sources:
         times = _outcomes_of(reader, source, spec)["time_ns"].to_numpy()

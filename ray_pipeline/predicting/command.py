@@ -1,4 +1,4 @@
-"""``ray-pipeline predict``: every symbol of a data directory scored by a run's models."""
+"""``ray-pipeline predict``: score every symbol of a data directory with a run's models."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ __all__ = ["predict_panel"]
 
 
 _N_LOOKED_AT = 5
-"""Symbols that show of what kind the data are, before any work is done."""
+"""Symbols inspected for the kind of the data, before any work starts."""
 
 
 def predict_panel(
@@ -66,14 +66,14 @@ def predict_panel(
     import_folders: Sequence[str] = (),
     run_options: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """Score every symbol under a data directory, each by the models that its route leads to.
+    """Score every symbol under a data directory, each with the models of its route.
 
-    On a folder with finished predictions of the same inputs it does what is missing.
+    In a folder with finished predictions of the same inputs, it does only what is missing.
 
     Parameters
     ----------
     import_folders
-        Where modules with features of your own are looked for too.
+        Additional folders to search for modules with your own features.
     run_options
         fsspec options of the run's store, without secrets.
 
@@ -95,8 +95,8 @@ def predict_panel(
     """
     if options.history and options.in_sample:
         raise ConfigError(
-            "--history and --in-sample: both give rows before the models' training was over, the "
-            "one out of sample and the other not. Leave one of them out."
+            "--history and --in-sample: both add rows from before the end of the models' training, "
+            "one out of sample and the other not. Omit one of them."
         )
     trained = open_trained_run(run_uri, run_options, options.version)
     since = None if options.since is None else since_ns(options.since)
@@ -136,7 +136,7 @@ def predict_panel(
         "targets": list(targets),
         "columns": scores_schema(targets, raw, calibrated_columns(meanings)).names,
         "interval_coverage": config.training.interval_coverage,
-        # What the models answer, by the column of their raw predictions.
+        # The models' meanings, by the column of their raw predictions.
         "questions": {job.column: QUESTIONS[job.view] for job in jobs},
         "doubtful": doubted,
         "warnings": [
@@ -151,7 +151,7 @@ def predict_panel(
     pooled = {job.job_id for each in served.values() for job in each.jobs if job.is_pooled}
     seals = trained.seals_of(job for each in served.values() for job in each.jobs)
     for job_id in sorted(pooled):
-        # Of a model that serves everybody the user hears once, and before any work is done.
+        # The user hears about a model that serves all symbols once, before any work starts.
         check_model(trained.run, job_id, seals.get(job_id))
     work = ScoringWork(
         trained, batch, served, seals, request, targets, raw, meanings, since, options
@@ -170,7 +170,7 @@ def _score(
     folder: PredictionsFolder,
     reporter: Reporter,
 ) -> None:
-    """Run the units, and say in ``predictions.json`` what came of every symbol."""
+    """Run the units, and record the outcome of every symbol in ``predictions.json``."""
     symbols = work.served_symbols
     compared = _compared(work, config, reporter)
     ledger = FailureLedger(
@@ -216,9 +216,9 @@ def _score(
 def _compared(
     work: ScoringWork, config: ExperimentConfig, reporter: Reporter
 ) -> dict[str, SymbolPartition]:
-    """Return the symbols whose bars cross-sectional features need, if there are such.
+    """Return the symbols whose bars cross-sectional features need, if any.
 
-    Those are all of the run's that have data here, however few of them are to be scored.
+    These are all of the run's symbols with data here, even if only a few of them are scored.
     """
     if not needs_cross_section(work.request):
         return {}
@@ -273,9 +273,9 @@ def _request(
     meanings: Sequence[Meaning],
     import_folders: Sequence[str],
 ) -> TableRequest:
-    """Return what the symbols' tables are read for: all features of all models that serve one.
+    """Return the request for the symbols' tables: all features of all models that serve one.
 
-    Besides, the labels of the targets whose scores are calibrated: these follow what happened.
+    Also the labels of targets with calibrated scores, because calibration follows outcomes.
 
     Raises
     ------
@@ -306,7 +306,7 @@ def _request(
         except DataError:
             continue  # its unit will say so
         except ArtifactError as error:
-            # One symbol may be at fault, which its unit will say, and not all of the data.
+            # A single symbol may be at fault, which its unit will report, and not all of the data.
             refusal = refusal or error
         else:
             return request

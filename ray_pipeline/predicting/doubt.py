@@ -1,4 +1,4 @@
-"""Models whose target a run found doubtful: which, and why (pure)."""
+"""Models of targets that a run found doubtful, and why (pure)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def doubted_models(
     targets: Mapping[str, str],
     evaluated: Sequence[Mapping[str, Any]],
 ) -> dict[str, str]:
-    """Return why models are doubtful, by job: for a figure of their own, or for their target's.
+    """Return why models are doubtful, by job: for their own figure, or for their target's.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ def doubted_models(
 def doubt_warnings(
     jobs: Sequence[ServedJob], doubted: Mapping[str, str], targets: Mapping[str, str], run: str
 ) -> list[str]:
-    """Say of each target which of its models are doubtful, and why.
+    """Say which models of each target are doubtful, and why.
 
     Parameters
     ----------
     jobs
-        Those that score, each once.
+        The scoring jobs, each once.
     doubted, targets
         Of `doubted_models` and `doubted_targets`.
     run

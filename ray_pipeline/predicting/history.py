@@ -1,4 +1,4 @@
-"""Predictions of rows that models were trained on: those of the walk-forward, never the models'."""
+"""Predictions of training rows, taken from the walk-forward and never from the final models."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROWS_AT_ONCE = 4_000_000
-"""Rows of the whole table for which one unit sorts out those of its symbols."""
+"""Rows of the whole table from which one unit extracts its symbols' rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistorySpec:
-    """Symbols whose rows are sorted out of a run's out-of-sample predictions.
+    """Symbols whose rows are extracted from a run's out-of-sample predictions.
 
     Attributes
     ----------
     run_uri, run_options
         The run.
     content
-        Its ``content_sha256``, which stands for the table.
+        Its ``content_sha256``, which identifies the table.
     symbols
-        What serves each symbol.
+        The models that serve each symbol.
     """
 
     run_uri: str
@@ -60,7 +60,7 @@ class HistorySpec:
 
 
 def has_standings(run: RunDirectory) -> bool:
-    """Tell whether a run says where its out-of-sample predictions stand."""
+    """Tell whether a run recorded the ranks of its out-of-sample predictions."""
     if not run.exists(PREDICTIONS):
         return False
     with run.open_table(PREDICTIONS) as file:
@@ -73,17 +73,17 @@ def require_standings(run: RunDirectory, otherwise: str = "") -> None:
     Parameters
     ----------
     otherwise
-        What can be done instead of another run, for the message.
+        An alternative to another run, for the message.
 
     Raises
     ------
     ArtifactError
-        When a version before 0.5.0 wrote it, which recorded no standings.
+        When a version before 0.5.0 wrote it, without standings.
     """
     if not has_standings(run):
         raise ArtifactError(
-            f"{run.uri}/{PREDICTIONS} does not say where its predictions stand: a version before "
-            f"0.5.0 wrote it, or it is missing. Run again with this one{otherwise}."
+            f"{run.uri}/{PREDICTIONS} has no standings of its predictions: a version before 0.5.0 "
+            f"wrote it, or it is missing. Run again with this one{otherwise}."
         )
 
 
@@ -99,7 +99,7 @@ def read_history(
     Returns
     -------
     dict
-        Symbol to the name of its table in the runner's directory.
+        Name of each symbol's table in the runner's directory.
 
     Raises
     ------
@@ -152,13 +152,13 @@ def history_scores(
     table
         As `split_history` wrote it.
     jobs
-        What served the symbol there, by whose places its rows are told apart.
+        The jobs that served the symbol there, whose positions identify its rows.
     targets
-        Those to give, which may be fewer than these jobs have.
+        Targets to return, possibly fewer than these jobs have.
     schema
         Of scores.
     before_ns
-        From when on models score by themselves.
+        From when on the models score rows.
     """
     own_places = {i: job for i, job in enumerate(jobs) if job.target in targets}
     table = table.filter(pc.is_in(table["job"], pa.array(list(own_places), pa.int32())))

@@ -1,4 +1,4 @@
-"""A run's models in Python: load the run, give a symbol's table, get its scores."""
+"""A run's models in Python: load the run, pass a symbol's table, get its scores."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def load_run(
 ) -> LoadedRun:
     """Open a finished run to use its models.
 
-    Models are read when they are first needed, and checked then: checksums, whether the run trained
-    them, and the versions of the libraries that wrote them.
+    Models are read and checked when first needed: their checksums, whether the run trained them,
+    and the library versions that wrote them.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def load_run(
     storage_options
         fsspec options of its store, without secrets.
     version
-        The version of its models, of those that ``ray-pipeline versions`` lists; None: the one that
-        serves.
+        The version of its models, from those listed by ``ray-pipeline versions``; None: the one
+        that serves.
 
     Raises
     ------
@@ -75,12 +75,12 @@ def load_run(
 
 
 class LoadedRun:
-    """The models of a finished run; `load_run` makes one.
+    """The models of a finished run; returned by `load_run`.
 
     Parameters
     ----------
     trained
-        What the run says of its models.
+        What the run says about its models.
     """
 
     def __init__(self, trained: TrainedRun) -> None:
@@ -97,7 +97,7 @@ class LoadedRun:
 
     @property
     def doubtful(self) -> Mapping[str, str]:
-        """Why models are not to be believed, by job; empty where no target is doubtful."""
+        """Why models are doubtful, by job; empty if no target is doubtful."""
         return self._trained.doubted
 
     def serving(self, symbol: str) -> Serving:
@@ -105,7 +105,7 @@ class LoadedRun:
         return self._serving.of(symbol)
 
     def features(self, target: str, symbol: str) -> tuple[str, ...]:
-        """Return the features that predicting a target of a symbol takes.
+        """Return the features needed to predict a target of a symbol.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class LoadedRun:
         Raises
         ------
         ArtifactError
-            When there is none of that name, or it cannot be used here.
+            When there is no such model, or it cannot be used here.
         """
         jobs = {job.job_id: job for job in self._trained.jobs}
         if job_id not in jobs:
@@ -150,13 +150,13 @@ class LoadedRun:
         Parameters
         ----------
         table
-            Labeled, bars or a series: as the run had them. A `pyarrow.Table`, or anything that
-            gives Arrow columns, such as a pandas or polars data frame; pandas' index counts as a
-            column if it has a name. Rows may come in any order.
+            Labeled, bars or a series, like the run's data. A `pyarrow.Table`, or anything that
+            provides Arrow columns, such as a pandas or polars data frame; a pandas index counts as
+            a column if it has a name. Rows may be in any order.
         symbol
-            Whose it is: decides which models serve it.
+            The symbol of the table, which decides which models serve it.
         targets
-            Score these alone; none: all.
+            Score only these; none: all.
         since
             Leave out rows before this time.
         in_sample
@@ -165,15 +165,15 @@ class LoadedRun:
         Returns
         -------
         pyarrow.Table
-            ``ts`` (UTC), ``in_sample``, for each target ``<target>__score``: where the prediction
-            stands, in [0, 1], and no probability; what that has meant in the run and in this table,
-            by the outcomes known before each row: ``<target>__prob`` of binary targets,
-            ``<target>__expected`` of others and, of real values, ``<target>__low`` and
-            ``<target>__high``; and for each model a column of what it predicts
-            by itself: ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It begins with
-            the first row that can be predicted, and without `in_sample` at `known_from`. If the run
-            compared symbols within groups, ``group`` is that of the row by the table's column, if
-            it has one: predictions are to be ranked among those of one time and group.
+            ``ts`` (UTC), ``in_sample``, for each target ``<target>__score``: the rank of the
+            prediction, in [0, 1], which is not a probability; what that meant in the run and in
+            this table, from the outcomes known before each row: ``<target>__prob`` of binary
+            targets, ``<target>__expected`` of others and, of real values, ``<target>__low`` and
+            ``<target>__high``; and for each model a column with its raw prediction:
+            ``<target>__pooled__<family>`` or ``<target>__own__<family>``. It begins with the first
+            row that can be predicted, and without `in_sample` at `known_from`. If the run compared
+            symbols within groups, ``group`` is that of the row by the table's column, if it has
+            one: rank predictions among those of one time and group.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class LoadedRun:
         wanted_targets = tuple(dict.fromkeys(job.target for job in jobs))
         meanings = self._trained.meanings(wanted_targets)
         request = self._trained.request(serving.features)
-        # Labels that compare symbols cannot be had of one table.
+        # Labels that compare symbols cannot be computed from one table.
         labels = [each.target for each in meanings if not is_cross_sectional(each.target)]
         request = replace(request, targets=tuple(labels))
         given = list(name_columns(columns.column_names, dict(request.rules.columns), symbol).own)
@@ -221,15 +221,15 @@ class LoadedRun:
         return found.filter(pc.greater_equal(found["ts"].cast(pa.int64()), since_ns(since)))
 
     def ledger(self) -> pa.Table:
-        """Return what ``update`` predicted, row by row when it did, and what became of it.
+        """Return what ``update`` predicted, row by row and when, with the outcomes.
 
         Returns
         -------
         pyarrow.Table
-            ``ts``, ``symbol``, ``target``, ``score``, ``prediction``, the models and their
-            version, ``inputs_sha256`` of the features, ``made_at``; ``actual`` and ``known_ts``
-            are null until the label is known. Sorted by time, symbol and target; empty where
-            nothing was updated yet.
+            ``ts``, ``symbol``, ``target``, ``score``, ``prediction``, the models and their version,
+            ``inputs_sha256`` of the features, ``made_at``; ``actual`` and ``known_ts`` are null
+            until the label is known. Sorted by time, symbol and target; empty if nothing was
+            updated yet.
 
         Raises
         ------
@@ -239,7 +239,7 @@ class LoadedRun:
         return PredictionLedger(self._trained.home).table()
 
     def known_from(self, symbol: str) -> str:
-        """Return when the last label was known that the symbol's models learned from.
+        """Return when the last label that the symbol's models learned from became known.
 
         Rows from then on are predicted out of sample.
         """

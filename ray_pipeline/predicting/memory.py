@@ -1,4 +1,4 @@
-"""What the scores of a run meant, learned once from its walk-forward, for rows in memory."""
+"""The meaning of a run's scores, learned once from its walk-forward, for rows in memory."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ class _Learned:
 
 
 class LearnedMeanings:
-    """Says what scores mean, by the run's walk-forward and the later outcomes that it is given.
+    """Says what scores mean, from the run's walk-forward and later outcomes.
 
-    Given the rows of all symbols since the training it says, to the bit, what ``predict`` writes.
+    Given the rows of all symbols since the training, its results are bit-identical to those of
+    ``predict``.
 
     Parameters
     ----------
     trained
-        The run, whose out-of-sample predictions are read when a target is first asked for.
+        The run, whose out-of-sample predictions are read when a target is first requested.
     """
 
     def __init__(self, trained: TrainedRun) -> None:
@@ -68,9 +69,9 @@ class LearnedMeanings:
         Parameters
         ----------
         views
-            Those whose models serve all of these symbols.
+            The views whose models serve all of these symbols.
         later
-            By symbol all rows since the training, as `OUTCOMES`, sorted by time.
+            All rows since the training by symbol, as `OUTCOMES`, sorted by time.
         """
         learned = self._of(meaning, views, tuple(later))
         numbers = {name: i for i, name in enumerate(learned.symbols)}
@@ -81,7 +82,7 @@ class LearnedMeanings:
         rows = DelayedRows.joined([rows_of(each, numbers[name]) for name, each in later.items()])
         known = learned.rows.time_ns
         if len(known) and len(rows.time_ns) and rows.time_ns[0] <= known[-1]:
-            # The walk-forward of some goes on beside these rows.
+            # The walk-forward of some symbols overlaps these rows.
             earlier = learned.rows.take(np.flatnonzero(known < starts[learned.rows.symbols]))
             rows = DelayedRows.joined([earlier, rows])
             given = walk_online(make_map(meaning, len(numbers)), rows)

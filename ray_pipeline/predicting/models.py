@@ -1,4 +1,4 @@
-"""Models that a worker keeps between symbols: pooled ones are read once, not once per symbol."""
+"""Models that a worker keeps between symbols, so that pooled ones are read only once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ray_pipeline.training.models import TrainedModel, read_model
 __all__ = ["ModelCache", "ScoringReader"]
 
 CACHE_BYTES = 256 * 2**20
-"""Of files; loaded, a model takes about two to three times as much."""
+"""Bytes of files; a loaded model takes about two to three times as much."""
 
 
 class ModelCache:
@@ -22,7 +22,7 @@ class ModelCache:
     Parameters
     ----------
     max_bytes
-        Of their files. One model is kept however large it is.
+        Bytes of their files. One model is kept regardless of its size.
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
@@ -35,8 +35,8 @@ class ModelCache:
         Parameters
         ----------
         seals
-            The ``sha256`` of the run's own models, members of averages among them, by job; one
-            that it lacks is taken as it is found.
+            The ``sha256`` of the run's own models, including members of averages, by job; a model
+            without one is not verified.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class ModelCache:
 
 
 class ScoringReader(PanelReader):
-    """What a worker holds that scores symbols: their tables, and the models."""
+    """State of a worker that scores symbols: their tables, and the models."""
 
     def __init__(
         self, data_dir: str, storage_options: Mapping[str, Any], run: RunDirectory

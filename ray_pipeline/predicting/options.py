@@ -1,4 +1,4 @@
-"""What a user may choose of scoring."""
+"""The user's options for scoring."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ __all__ = ["AS_IN_THE_RUN", "PredictOptions", "execution_keys"]
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:
-    """What a user may choose; by default everything is as in the run.
+    """The user's options; by default, everything is as in the run.
 
     Attributes
     ----------
     interval
-        Of the new data, where its layout has several.
+        Interval of the new data, if its layout has several.
     targets, symbols
         None of them: all.
     since
         Leave out rows before this time, ISO 8601, in UTC unless it says otherwise.
     history
-        Before the rows that models can score honestly, give the run's out-of-sample predictions.
+        Add the run's out-of-sample predictions before the rows that models can score honestly.
     in_sample
-        Score rows whose labels the models learned from too, marked as such.
+        Also score rows whose labels the models learned from, marked as such.
     replace
-        Put these in place of predictions that other options made, in the same folder.
+        Overwrite predictions in the same folder that were made with other options.
     n_workers
         Workers; 0: in this process, without Ray.
     address
         Of the Ray cluster.
     version
-        Of the run's models; None: the one that serves.
+        Version of the run's models; None: the one that serves.
     layout
-        Pattern of the new data's paths; an empty text: they need none.
+        Pattern of the new data's paths; an empty text: none.
     """
 
     interval: str | None = None

@@ -1,4 +1,4 @@
-"""What came of scoring, for ``predictions.json`` and for people (pure)."""
+"""The results of scoring, for ``predictions.json`` and for people (pure)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _MANY = 0.1
 def described(
     served: Mapping[str, Serving], records: Mapping[str, Record], names: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Say of every symbol what served it, what was written and what is to be noted.
+    """Record for every symbol what served it, what was written, and notes.
 
     Parameters
     ----------
     records
-        Of the units, by symbol; a symbol that failed or that nothing serves has none.
+        Records of the units, by symbol; a symbol that failed or has no model has none.
     names
         File by symbol.
     """
@@ -64,7 +64,7 @@ def described(
 
 
 def replay_summary(records: Mapping[str, Record]) -> dict[str, Any]:
-    """Add up over the symbols how predictions of the last training rows compare."""
+    """Sum the comparison of predictions of the last training rows over the symbols."""
     replays = {symbol: record["replay"] for symbol, record in records.items()}
     differing = [symbol for symbol, each in replays.items() if each["n_different"]]
     libraries = {text for symbol in differing for text in replays[symbol]["libraries"]}
@@ -80,7 +80,7 @@ def replay_summary(records: Mapping[str, Record]) -> dict[str, Any]:
 
 
 def replay_warning(summary: Record, *, fewer_compared: bool = False) -> str | None:
-    """Say that training rows are not predicted as they were in training, and the likely cause.
+    """Say that predictions of training rows differ from those in training, and the likely cause.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def group_warning(records: Mapping[str, Record], column: str | None) -> str | No
 
 
 def without_meanings(run_uri: str) -> str:
-    """Say that there are scores and nothing that says what they mean."""
+    """Say that there are scores, but not what they mean."""
     return (
         f"{run_uri} has no walk-forward with scores (a version before 0.5.0 made it, or its "
         "predictions/out_of_sample.parquet is missing): what scores mean (__prob, __expected, "
@@ -131,7 +131,7 @@ def without_meanings(run_uri: str) -> str:
 
 
 def prediction_lines(document: Record) -> list[str]:
-    """Format ``predictions.json`` for a person, given where the predictions are."""
+    """Format ``predictions.json`` for a person, given the address of the predictions."""
     failures: Sequence[Record] = document.get("failures", [])
     lines = [f"- {failed['symbol']}: {failed['error']}" for failed in failures]
     by_note: dict[str, list[str]] = {}
@@ -149,8 +149,8 @@ def prediction_lines(document: Record) -> list[str]:
         lines.append(f"{same} of the training, bit for bit")
     elif not replay["n_compared"] and any(each["n_rows"] for each in document["symbols"].values()):
         lines.append(
-            "none of the last training rows is in these data: that models predict as they did then "
-            "could not be checked"
+            "none of the last training rows is in these data, so it could not be checked that "
+            "models predict as in training"
         )
     scored = [each for each in document["symbols"].values() if each["file"]]
     n_rows = sum(each["n_rows"] for each in scored)

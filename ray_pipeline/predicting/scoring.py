@@ -1,4 +1,4 @@
-"""A symbol's table and its models become scores: the code behind the command and Python alike."""
+"""Scoring a symbol's table with its models: the code behind both the command and Python."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 N_UNUSUAL, UNUSUAL = "n_unusual", "unusual"
-"""Columns: how many features of a row are unlike those that its models learned from, and which."""
+"""Columns with the number and names of a row's features that differ from the training's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +47,9 @@ class Scores:
     table
         ``ts``, ``in_sample``, a score per target, raw columns, the group if the run had groups.
     first_row
-        First row of the symbol's table that could be predicted, from 0; it may lie beyond its end.
+        First row of the symbol's table that can be predicted, from 0; it may lie beyond its end.
     known_ns
-        When the last label was known that one of the models learned from: rows before it are
+        When the last label that one of the models learned from became known: earlier rows are
         in-sample.
     """
 
@@ -60,14 +60,14 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How a model's predictions of its last training rows compare with those of then.
+    """How a model's predictions of its last training rows compare with those made in training.
 
     Attributes
     ----------
     n_compared, n_different
         Rows that the symbol's table still has, and those with another prediction.
     largest_difference
-        Between two of them, NaN where there is none to take.
+        Between two of them, NaN if undefined.
     """
 
     n_compared: int
@@ -82,7 +82,7 @@ def scores_schema(
     *,
     is_grouped: bool = False,
 ) -> pa.Schema:
-    """Return the columns of scores: time, what is to be known of a row, scores, predictions.
+    """Return the columns of scores: time, facts about a row, scores, predictions.
 
     Each row says whether it is in-sample, when the last label of the training was known, and how
     many of its features are unlike the training's and which. If symbols are compared within
@@ -107,10 +107,10 @@ def scores_schema(
 
 
 def known_from(models: Sequence[TrainedModel]) -> int:
-    """Return from when on rows have no label that one of the models learned from.
+    """Return from when on the models learned from no row's label.
 
-    Runs before version 0.5.0 say when their last training row was, and not when its label was
-    known.
+    Runs before version 0.5.0 record the time of their last training row, but not when its label
+    became known.
     """
     found = []
     for model in models:
@@ -121,7 +121,7 @@ def known_from(models: Sequence[TrainedModel]) -> int:
 
 
 def first_predictable_row(models: Sequence[TrainedModel]) -> int:
-    """Return the first row at which the features of all models have looked back far enough."""
+    """Return the first row with enough history for the features of all models."""
     return max(int(model.metadata["first_predictable_row"]) for model in models)
 
 
@@ -134,11 +134,11 @@ def score_table(
     *,
     in_sample: bool,
 ) -> Scores:
-    """Score the rows of one symbol, each by itself.
+    """Score the rows of one symbol independently.
 
     The score of a target is the mean of percentiles in [0, 1]: over the families of each view, then
-    over the views. An average among the jobs has its raw column and no voice of its own, since the
-    families that it averages have theirs.
+    over the views. An average among the jobs has its raw column but does not count separately,
+    because the families that it averages already do.
 
     Parameters
     ----------
@@ -149,11 +149,11 @@ def score_table(
     models
         By job.
     schema
-        Columns to give; those that no job fills are null.
+        Columns to return; those that no job fills are null.
     since
         Leave out rows before this time; None for none.
     in_sample
-        Also give the rows whose labels one of the models learned from.
+        Also return rows whose labels one of the models learned from.
     """
     known_ns = known_from([models[job.job_id] for job in jobs])
     if not in_sample:
@@ -197,9 +197,9 @@ def score_table(
 
 
 def _unusual(table: SymbolTable, start: int, models: Sequence[TrainedModel]) -> dict[str, pa.Array]:
-    """Say how many features of each row are unlike those that a model learned from, and which.
+    """Count and name the features of each row that are unlike those a model learned from.
 
-    Nothing where a model of a version before 0.5.0 does not tell what it learned from.
+    Nothing for models of versions before 0.5.0, which do not record their training features.
     """
     found: dict[str, NDArray[np.bool_]] = {}
     for model in models:
@@ -222,10 +222,10 @@ def _unusual(table: SymbolTable, start: int, models: Sequence[TrainedModel]) -> 
 
 
 def replay(table: SymbolTable, model: TrainedModel) -> Replayed:
-    """Predict what is left of a model's last training rows anew, and compare bit by bit.
+    """Predict the remaining rows of a model's last training rows again, and compare bit by bit.
 
-    Rows whose features cannot look back far enough in this table are left aside: they are other
-    features than those of the training, and no sign of other data.
+    Rows without enough history in this table are skipped: their features differ from the
+    training's, but that does not indicate other data.
     """
     first = first_predictable_row([model])
     rows, expected = [], []
@@ -247,7 +247,7 @@ def replay(table: SymbolTable, model: TrainedModel) -> Replayed:
 def _matrix(
     table: SymbolTable, model: TrainedModel, rows: slice | NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return the model's features in its order, C-ordered as they were in training."""
+    """Return the model's features in its order, C-ordered as in training."""
     place = {name: j for j, name in enumerate(table.feature_names)}
     features = table.features[rows]
     return np.ascontiguousarray(features[:, [place[name] for name in model.features]])

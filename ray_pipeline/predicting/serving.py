@@ -1,4 +1,4 @@
-"""Which trained models serve a symbol, and why some targets are not predicted for it (pure)."""
+"""The trained models that serve a symbol, and why some targets are not predicted (pure)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What serves one symbol.
+    """The models that serve one symbol.
 
     Attributes
     ----------
     jobs
-        In the order of the plan; none where nothing can be predicted.
+        In the order of the plan; empty if nothing can be predicted.
     routes
-        Route by target, None where the run gave none.
+        Route by target, None if the run has none.
     notes
-        Sentences on what is not predicted, or by other means than a route says.
+        Sentences about what is not predicted, or not according to its route.
     """
 
     symbol: str
@@ -38,26 +38,26 @@ class Serving:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Every feature that one of the jobs needs, each once, in the order of first need."""
+        """Every feature that one of the jobs needs, each once, in order of first use."""
         return tuple(dict.fromkeys(name for job in self.jobs for name in job.features))
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Every model that is read for them, members of averages among them, each once."""
+        """Every model that is read for them, including members of averages, each once."""
         return models_of(self.jobs)
 
 
 class ServingTable:
-    """Looks up what serves a symbol.
+    """Looks up the models that serve a symbol.
 
     Parameters
     ----------
     jobs
-        Trained jobs of the targets asked for, in the order of the plan.
+        Trained jobs of the requested targets, in the order of the plan.
     routes
         Route by (target, symbol), of these targets.
     left_out
-        Symbols of the run that came to no route, with the reason.
+        Symbols of the run without a route, with the reason.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class ServingTable:
                 self._pooled[job.target].append(job)
 
     def of(self, symbol: str) -> Serving:
-        """Return what serves a symbol.
+        """Return the models that serve a symbol.
 
-        A symbol that the run has not routed is served by the pooled models: they were trained
-        across symbols, and no other knows more of it.
+        A symbol that the run did not route is served by the pooled models, because they were
+        trained across symbols.
         """
         known = symbol in self._routed
         notes = [] if known else [self._why_unknown(symbol)]
@@ -113,7 +113,7 @@ class ServingTable:
 
 
 def models_of(jobs: Iterable[ServedJob]) -> tuple[str, ...]:
-    """Name the models that are read for jobs, members of averages among them, each once."""
+    """Name the models that are read for jobs, including members of averages, each once."""
     return tuple(dict.fromkeys(name for job in jobs for name in (job.job_id, *job.members)))
 
 
@@ -125,7 +125,7 @@ def raw_columns(
     Parameters
     ----------
     quantiles
-        By raw column, of models that predict them.
+        Quantiles by raw column, for models that predict them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The time from which on scores are wanted, and that up to which a run looked at rows."""
+"""The time from which scores are requested, and the time up to which a run used rows."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ def since_ns(text: str) -> int:
         times, _ = utc_ns(pa.chunked_array([[text]]), "--since")
     except DataError as error:
         raise ConfigError(
-            f"since {text}: no time can be read from it; write it as 2024-05-31 or "
-            "2024-05-31T14:30:00+00:00."
+            f"since {text}: it is not a time; write it as 2024-05-31 or 2024-05-31T14:30:00+00:00."
         ) from error
     return int(times[0])
 
 
 def looked_until(data: TrainedFacts) -> int | None:
-    """Return the time from which on rows are none that a run looked at; None: it does not say."""
+    """Return the time from which on a run used no rows; None if unknown."""
     if data.until is not None:
         return since_ns(data.until)
     return None if data.last_ts is None else since_ns(data.last_ts) + 1

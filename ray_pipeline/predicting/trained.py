@@ -1,4 +1,4 @@
-"""What a finished run says of its models: which there are, whom they serve, what they need."""
+"""What a finished run says about its models: their names, the symbols they serve, their needs."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class TrainedRun:
         The run directory.
     run, run_options
         Where its models are: there, or in the folder of the version that serves; and the storage
-        options by which a worker opens it too.
+        options with which a worker opens it.
     record
-        What ``run.json`` says of models and data.
+        What ``run.json`` says about models and data.
     config
         Its config.
     jobs
@@ -98,7 +98,7 @@ class TrainedRun:
 
     @property
     def interval(self) -> str | None:
-        """Bar interval as the layout of the run's data, or its config, names it."""
+        """Bar interval from the layout of the run's data, or from its config."""
         return self.record.data.interval or self.config.data.interval
 
     @property
@@ -131,9 +131,9 @@ class TrainedRun:
         ]
 
     def meanings(self, targets: Sequence[str]) -> tuple[Meaning, ...]:
-        """Return what the scores of targets are calibrated to.
+        """Return the outcomes to which the scores of targets are calibrated.
 
-        None of a run of a version before 0.5.0, whose walk-forward has no scores to learn from.
+        None for a run of a version before 0.5.0, whose walk-forward has no scores to learn from.
         """
         if not has_standings(self.run):
             return ()
@@ -145,24 +145,24 @@ class TrainedRun:
         )
 
     def serving_all(self) -> dict[str, tuple[ServedJob, ...]]:
-        """Return what serves each symbol of the run that something serves."""
+        """Return the models that serve each symbol of the run, for those with any."""
         table = self.serving(self.jobs)
         jobs = {symbol: table.of(symbol).jobs for symbol in sorted({s for _, s in self.routes})}
         return {symbol: its for symbol, its in jobs.items() if its}
 
     def serving(self, jobs: Sequence[ServedJob]) -> ServingTable:
-        """Return whom these jobs serve."""
+        """Return the symbols that these jobs serve."""
         targets = {job.target for job in jobs}
         routes = {pair: route for pair, route in self.routes.items() if pair[0] in targets}
         return ServingTable(jobs, routes, self.left_out)
 
     def request(self, features: Sequence[str], import_folders: Sequence[str] = ()) -> TableRequest:
-        """Return what to read of a symbol for these features: all of its rows, no target.
+        """Return the request for these features of a symbol: all of its rows, without targets.
 
         Parameters
         ----------
         import_folders
-            Where modules are looked for too, if the run had features of your own.
+            Additional folders to search for modules, if the run had your own features.
         """
         data = self.record.data
         return TableRequest(
@@ -183,7 +183,7 @@ class TrainedRun:
 
     @property
     def until_ns(self) -> int | None:
-        """Time from which on rows are none that the run looked at; None: it does not say."""
+        """Time from which on the run used no rows; None if unknown."""
         return looked_until(self.record.data)
 
     @property
@@ -192,10 +192,10 @@ class TrainedRun:
         return frozenset(self.record.cross_section.members)
 
     def _functions(self, import_folders: Sequence[str]) -> tuple[FeatureFunction, ...]:
-        """Return the functions that compute features, the very ones that the run had.
+        """Return the functions that compute features, exactly those of the run.
 
-        A run directory may be anybody's. Only a module with the very source that the run recorded
-        is imported, for importing a module runs it.
+        A run directory may come from anyone. Only a module with exactly the recorded source is
+        imported, because importing a module runs it.
 
         Raises
         ------
@@ -219,16 +219,16 @@ class TrainedRun:
             if not is_same:
                 raise ArtifactError(
                     f"{self.run.uri} has features of {function.function}, whose module was edited "
-                    "since: its models would be given other features than they learned from. "
-                    "Bring back the module as it was, or train anew."
+                    "since: its models would get other features than they learned from. Restore "
+                    "the module, or retrain."
                 )
             functions.append(function)
         return tuple(functions)
 
     def quantiles(self, jobs: Sequence[ServedJob]) -> dict[str, tuple[float, ...]]:
-        """Return the quantiles by raw column, of the families that predict some.
+        """Return the quantiles by raw column, for families that predict quantiles.
 
-        One model speaks for all of its target, view and family: the first that can be used.
+        One model represents its target, view and family: the first usable one.
 
         Raises
         ------
@@ -246,15 +246,15 @@ class TrainedRun:
             except (ArtifactError, DamagedFileError):
                 if job.is_pooled:
                     raise
-                continue  # it costs the symbol that it serves, where that is scored
+                continue  # only its symbol is lost, when that is scored
             found[job.column] = tuple(metadata["quantiles"] or ())
         return found
 
     def seals_of(self, jobs: Iterable[ServedJob]) -> dict[str, str]:
-        """Return the seals of the models that jobs take, as the run recorded them.
+        """Return the recorded seals of the models that jobs use.
 
-        Of a run that recorded none they are those of the models that stand there, if these can be
-        used: reading the model says why not.
+        If the run recorded none, they are those of the existing models, if usable: reading a model
+        says why it is not.
         """
         trained = {job.job_id for job in self.jobs}
         names = [name for name in models_of(jobs) if name in trained]
@@ -279,8 +279,7 @@ def open_trained_run(
     Parameters
     ----------
     version
-        The version of its models; None: the one that serves, or the run's own where it has kept
-        none.
+        The version of its models; None: the one that serves, or the run's own if it kept none.
 
     Raises
     ------
@@ -289,32 +288,32 @@ def open_trained_run(
     ArtifactError
         When it is not done, trained nothing, or lost a model.
     DamagedFileError
-        When a file of it holds something else than runs write.
+        When one of its files has contents that no run writes.
     ConfigError
         When its config cannot be read by this version, or it has no such version of its models.
     """
     run = open_models(uri, storage_options, version)
     if run.record.status != "done":
         raise ArtifactError(
-            f"{run.uri}: the run is {run.record.status}, and only one that is done can predict. "
-            f"The same command that started it continues it."
+            f"{run.uri}: the run is {run.record.status}, but only a finished run can predict. The "
+            "command that started it continues it."
         )
     record = run.trained_record()
     n_models = record.counts.models
     if not n_models:
         raise ArtifactError(
-            f"{run.uri} trained no model, so that nothing can be predicted: {record.message}."
+            f"{run.uri} trained no model, so nothing can be predicted: {record.message}."
         )
     trained, plan, symbols = run.trained_jobs(), run.plan(), run.symbols()
     routes = run.table(ROUTES, ["target", "symbol", "route"])
     if plan is None or symbols is None or routes is None:
         raise ArtifactError(
-            f"{run.uri} lacks {PLAN}, {SYMBOLS} or {ROUTES}, which say whom the models serve. Copy "
-            "the whole run directory, or run again."
+            f"{run.uri} lacks {PLAN}, {SYMBOLS} or {ROUTES}, which say which symbols the models "
+            "serve. Copy the whole run directory, or run again."
         )
     jobs = tuple(ServedJob.of_plan(job) for job in plan.jobs if job.job_id in trained)
     if len(jobs) != n_models:
-        # Without this the scores would be those of the models that are left, and nobody told.
+        # Otherwise the scores would silently come from the remaining models.
         raise ArtifactError(
             f"{run.uri}: run.json counts {plural(n_models, 'model')}, and models/ holds the "
             f"metadata.json of {len(jobs)}. Copy the whole run directory, or run again."

@@ -1,4 +1,4 @@
-"""Scoring as units of work: one symbol's file in, one file of scores out."""
+"""Scoring as units of work: one symbol's files in, one file of scores out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ __all__ = [
 
 _NS = 10**9
 _ROWS_OF_GROUP = 1_000_000
-"""Fewer than a Parquet writer puts into one row group."""
+"""Fewer rows than a Parquet writer puts into one row group."""
 _N_NAMED = 3
 
 
@@ -66,19 +66,19 @@ class ScoringSpec:
     run_uri, run_options
         Where the models are; workers read them themselves.
     jobs
-        What serves the symbol, without whom else they serve.
+        The jobs that serve the symbol, without the other symbols they serve.
     seals
-        The ``sha256`` of their models' metadata, members' among them, which stands for the models'
-        files; none of a model that cannot be used.
+        The ``sha256`` of their models' metadata, including members, which identifies the models'
+        files; none for an unusable model.
     families
-        Identities of the families of all models that could: these load and predict by code that no
-        import leads to.
+        Identities of the families of all usable models: they load and predict with code that no
+        import reaches.
     targets, raw
-        Scores and predictions to give.
+        Scores and predictions to write.
     meanings
-        What the scores of targets are to be calibrated to; none: they are not.
+        Outcomes to which the scores of targets are calibrated; none: they are not.
     interval
-        As the run names it, for messages.
+        The run's interval, for messages.
     in_sample
         Whether rows are scored whose labels the models learned from.
     until_ns
@@ -102,15 +102,15 @@ class ScoringSpec:
 
 @dataclass(frozen=True, slots=True)
 class PredictSpec:
-    """One symbol whose scores are written, with what they mean.
+    """One symbol whose scores are written, with their meanings.
 
     Attributes
     ----------
     scores
         Table that `score_symbol` wrote.
     history, walked
-        Table of the symbol's walk-forward, whose rows come before these; None: they do not. And the
-        jobs by which it was sorted, of more targets perhaps than are wanted here.
+        Table of the symbol's walk-forward, whose rows come first; None: without it. And the jobs by
+        which it was sorted, possibly of more targets than are needed here.
     calibrated
         By target.
     columns
@@ -139,7 +139,7 @@ class PredictSpec:
 
 
 def score_symbol(reader: ScoringReader, spec: ScoringSpec) -> dict[str, Any]:
-    """Score a symbol; write the scores, and what their outcomes were (unit function).
+    """Score a symbol; write the scores and their outcomes (unit function).
 
     Raises
     ------
@@ -155,7 +155,7 @@ def score_symbol(reader: ScoringReader, spec: ScoringSpec) -> dict[str, Any]:
     table = reader.table(spec.partition, _what_it_needs(spec, list(models.values())))
     read = columns_read(spec.request)
     if (read is None or read) and np.isnan(table.features).all(axis=0).any():
-        # A column that is not there and one without a value look alike by now.
+        # By now, a missing column looks like one without values.
         with PartitionReader(spec.partition, reader.fs, spec.request.rules) as file:
             columns = [name for name, _ in file.columns]
         for model in models.values():
@@ -183,10 +183,9 @@ def score_symbol(reader: ScoringReader, spec: ScoringSpec) -> dict[str, Any]:
 
 
 def _what_it_needs(spec: ScoringSpec, models: Sequence[TrainedModel]) -> TableRequest:
-    """Return what to read: of labeled tables no rows from before what models score and replay.
+    """Return the request: for labeled tables, only rows that models score or replay.
 
-    Features of bars look back, and the clock by which their labels look ahead is found from all of
-    a symbol's bars.
+    Features of bars look back, and the clock of their labels is found from all of a symbol's bars.
     """
     if spec.in_sample or spec.request.kind != "labeled":
         return spec.request
@@ -228,16 +227,15 @@ def _write_outcomes(
 def later_outcomes(
     table: SymbolTable, scores: Scores, meaning: Meaning, until_ns: int | None
 ) -> pa.Table:
-    """Return what is known of a target's scores of rows that no model learned from.
+    """Return the known outcomes of a target's scores for rows that no model learned from.
 
     Parameters
     ----------
     table
-        With the labels of these rows, where they can be had.
+        With the labels of these rows, if available.
     until_ns
-        Up to when the run looked at rows, None where it does not say. Nothing is learned of the
-        outcomes of earlier ones: a ledger, which says the same, has no score of them by these
-        models.
+        Up to when the run used rows, None if unknown. Outcomes of earlier rows are not used: a
+        ledger, which must agree, has no scores of these models for them.
     """
     times = scores.table["ts"].cast(pa.int64()).to_numpy()
     is_new = times >= scores.known_ns
@@ -256,7 +254,7 @@ def later_outcomes(
 
 
 def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
-    """Write the file of a symbol: its scores and what they mean (unit function)."""
+    """Write the file of a symbol: its scores and their meanings (unit function)."""
     scores = reader.run.read_table(spec.scores)
     if spec.history is not None:
         walked = reader.run.read_table(spec.history)
@@ -290,14 +288,14 @@ def predict_symbol(reader: ScoringReader, spec: PredictSpec) -> dict[str, Any]:
 
 
 def with_meanings(scores: pa.Table, meanings: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
-    """Return scores with the columns that say what they mean; null where nothing was known.
+    """Return scores with the columns that say what they mean; null if nothing was known.
 
     Parameters
     ----------
     meanings
         For each target ``time_ns`` and its columns, of the same symbol.
     schema
-        Of the scores, these columns among them.
+        Schema of the scores, including these columns.
     """
     times = scores["ts"].cast(pa.int64()).to_numpy()
     found: dict[str, pa.Array] = {}
@@ -311,7 +309,7 @@ def with_meanings(scores: pa.Table, meanings: Iterable[pa.Table], schema: pa.Sch
             values = np.full(len(times), np.nan)
             values[is_there] = meaning[name].to_numpy()[at[is_there]]
             found[name] = pa.array(values, from_pandas=True)
-    # What models say of rows that they learned from has no honest meaning.
+    # Scores of rows that models learned from have no honest meaning.
     learned = scores["in_sample"]
     columns = [
         scores[name]
@@ -332,13 +330,13 @@ def _inside(
 
 
 def _most_frequent(texts: Iterable[str]) -> list[str]:
-    """Return the features that are named most often."""
+    """Return the most frequent features."""
     counts = Counter(name for text in texts for name in text.split(", "))
     return sorted(counts, key=lambda name: (-counts[name], name))[:_N_NAMED]
 
 
 def columns_read(request: TableRequest) -> tuple[str, ...] | None:
-    """Return the features that are columns of a table, None where all of them are."""
+    """Return the features that are columns of a table, None if all are."""
     return None if request.kind == "labeled" else request.own_columns
 
 
@@ -356,7 +354,7 @@ def check_table(table: SymbolTable, request: TableRequest, interval: str | None)
 
 
 def replay_record(table: SymbolTable, models: Mapping[str, TrainedModel]) -> dict[str, Any]:
-    """Compare what the models say of their last training rows with what they said then.
+    """Compare the models' predictions of their last training rows with those made in training.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""A run's walk-forward of a target as one long table: scores, what they meant, what came of them.
+"""A run's walk-forward of a target as one long table: scores, their meanings and outcomes.
 
-Every row was predicted by models that had seen nothing as late as it: out of sample, never the
-final models' own training rows.
+Every row was predicted by models that had seen only earlier data: out of sample, never by the final
+models.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def walked_scores(trained: TrainedRun, target: str) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        ``ts`` (UTC), ``symbol``, ``score`` in [0, 1]; what that had meant by the outcomes known
-        before each row: ``prob`` of a binary target, ``expected`` of others and, of real values,
-        ``low`` and ``high``; ``actual``, the label, null where it is not known; ``group``, if the
-        run compared symbols within groups. Sorted by time and symbol.
+        ``ts`` (UTC), ``symbol``, ``score`` in [0, 1]; its meaning from the outcomes known before
+        each row: ``prob`` for a binary target, ``expected`` for others and, for real values,
+        ``low`` and ``high``; ``actual``, the label, null if unknown; ``group``, if the run compared
+        symbols within groups. Sorted by time and symbol.
 
     Raises
     ------
     ConfigError
         When the target has no model.
     ArtifactError
-        When a version before 0.5.0 made the run, which recorded no standings.
+        When a version before 0.5.0 made the run, without standings.
     """
     trained.jobs_of([target])
     require_standings(trained.run)
@@ -79,7 +79,7 @@ def _walk_of(
     served: Sequence[tuple[str, tuple[ServedJob, ...]]],
     meaning: Meaning | None,
 ) -> pa.Table:
-    """Return the rows of symbols that models of the same views serve: these teach each other."""
+    """Return the rows of symbols with models of the same views, which are calibrated together."""
     found, learned = [], []
     for place, ((symbol, walk), (_, jobs)) in enumerate(
         zip(read_walks(trained.run, served), served, strict=True)
@@ -122,7 +122,7 @@ def _add_meanings(
 
 
 def _groups_at(walk: pa.Table, times: NDArray[np.int64]) -> pa.Array:
-    """Return the group of each time, as any of the jobs has it."""
+    """Return the group of each time, from any of the jobs."""
     of_rows = walk["ts"].cast(pa.int64()).to_numpy()
     first = np.unique(of_rows, return_index=True)
     at = first[1][np.searchsorted(first[0], times)]

@@ -1,4 +1,4 @@
-"""Scoring a set of symbols: from their files to tables of scores and of what these mean."""
+"""Scoring a set of symbols: from their files to tables of scores and their meanings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["ScoredSymbols", "ScoringWork", "family_identities", "score_symbols"]
 
 @dataclass(frozen=True, slots=True)
 class ScoringWork:
-    """What there is to score, and by what."""
+    """What to score, and with which models."""
 
     trained: TrainedRun
     batch: Batch
@@ -45,11 +45,11 @@ class ScoringWork:
 
     @property
     def served_symbols(self) -> list[str]:
-        """Symbols that at least one model serves."""
+        """Symbols served by at least one model."""
         return [symbol for symbol, serving in self.served.items() if serving.jobs]
 
     def score_units(self, request: TableRequest) -> list[Unit]:
-        """Make a unit per served symbol, which reads no feature that its own models do not need."""
+        """Make a unit per served symbol, which reads only the features that its models need."""
         families = tuple(family_identities({job.family for job in self.trained.jobs}))
         return [
             Unit(
@@ -119,7 +119,7 @@ class ScoredSymbols:
     history, walked
         Table of each symbol's walk-forward, if it was read, and the jobs by which it was sorted.
     calibrated
-        By symbol and target where it is said what these scores mean.
+        Where the meanings of these scores are, by symbol and target.
     digests
         Of the units that computed it, by stage.
     """
@@ -132,15 +132,15 @@ class ScoredSymbols:
 
 
 def score_symbols(runner: UnitRunner, work: ScoringWork, request: TableRequest) -> ScoredSymbols:
-    """Score symbols, and learn from all outcomes known at each row what its score means.
+    """Score symbols, and calibrate each row's score on all outcomes known by then.
 
-    What a row gets depends on the run, and on data up to its time, alone: later ones change no bit
-    of it.
+    The result of a row depends only on the run and on data up to its time: later data never change
+    it.
 
     Parameters
     ----------
     request
-        That of the work, with its cross-section.
+        The request of the work, with its cross-section.
 
     Raises
     ------
@@ -151,7 +151,8 @@ def score_symbols(runner: UnitRunner, work: ScoringWork, request: TableRequest) 
         symbol: work.served[symbol].jobs for symbol in work.served_symbols
     }
     of_run = work.trained.serving_all() if work.meanings else {}
-    # Of symbols of the run by all of its jobs, whichever targets are wanted: others teach by them.
+    # For symbols of the run, use all of its jobs, whichever targets are requested, because other
+    # symbols are calibrated on them.
     walked = {**jobs, **of_run}
     history: Mapping[str, str] = {}
     if work.meanings or work.options.history:
@@ -171,7 +172,7 @@ def score_symbols(runner: UnitRunner, work: ScoringWork, request: TableRequest) 
 
 
 def family_identities(families: Iterable[str]) -> Iterator[Identity]:
-    """Return the identities of families by name, of those that can be loaded here."""
+    """Return the identities of families by name, for those that can be loaded here."""
     for name in sorted(set(families) - {RANK_AVERAGE}):
         # A family that cannot be loaded here is refused by the unit of each model that needs it.
         with suppress(ConfigError, ImportError):

@@ -1,4 +1,4 @@
-"""``ray-pipeline quickstart``: a sample panel, a config, a run, and what was planted beside it."""
+"""``ray-pipeline quickstart``: a sample panel, a config, a run, and a comparison with the truth."""
 
 from __future__ import annotations
 
@@ -40,33 +40,33 @@ def run_quickstart(
     sample: Mapping[str, pa.Table] | None = None,
     overrides: Sequence[str] = (),
 ) -> int:
-    """Write the sample panel and its config, run the pipeline on them, and judge the result.
+    """Write the sample panel and its config, run the pipeline on them, and check the result.
 
-    On the folder of an earlier quickstart it continues from what is finished there.
+    In the folder of an earlier quickstart, it continues from the finished work.
 
     Parameters
     ----------
     dest
-        Local folder: new, empty, or of an earlier quickstart.
+        Local folder: new, empty, or from an earlier quickstart.
     reporter
-        Told what happens meanwhile.
+        Receives events while it works.
     say
-        Told the lines of the result.
+        Receives the lines of the result.
     truth, sample
-        What was planted, and the panel; by default `make_sample` makes it of `truth`.
+        What was planted, and the panel; by default, `make_sample` builds it from `truth`.
     overrides
-        Of the config, as on the command line.
+        Overrides of the config, as on the command line.
 
     Returns
     -------
     int
-        Exit code: 0 when all that was planted was found, and nothing else; 1 otherwise, since
-        this is also a check of the installation.
+        Exit code: 0 if everything planted was found, and nothing else; 1 otherwise, because this is
+        also a check of the installation.
 
     Raises
     ------
     ConfigError
-        When `dest` holds something else.
+        When `dest` contains something else.
     """
     tables = make_sample(truth=truth) if sample is None else sample
     path = write_quickstart(dest, tables)
@@ -80,26 +80,26 @@ def run_quickstart(
     say("")
     for line in result.lines:
         say(line)
-    say(f"config: {path}, with comments; copy it and set data.data_dir for data of your own")
+    say(f"config: {path}, with comments; copy it and set data.data_dir for your own data")
     return 0 if _is_as_planted(comparisons) else 1
 
 
 def write_quickstart(dest: str, tables: Mapping[str, pa.Table]) -> str:
     """Write config and panel, and return the config's path.
 
-    What is there already as it should be is left as it is, so that its age, which finished work
-    depends on, stays too.
+    Correct existing files are left alone, so that their age, on which finished work depends, does
+    not change.
 
     Raises
     ------
     ConfigError
-        When `dest` is not a local folder, or holds something else than an earlier quickstart.
+        When `dest` is not a local folder, or contains something other than an earlier quickstart.
     """
     _check_dest(dest)
     folder = RunDirectory(dest)
     text = quickstart_config(dest)
     if not folder.exists(CONFIG):
-        # First, since it tells an interrupted quickstart from somebody's own folder.
+        # First, because it distinguishes an interrupted quickstart from someone's own folder.
         folder.write_text(CONFIG, text)
     for symbol, table in tables.items():
         name = f"panel/interval=1h/symbol={symbol}/{symbol}.parquet"
@@ -111,7 +111,7 @@ def write_quickstart(dest: str, tables: Mapping[str, pa.Table]) -> str:
 def quickstart_config(dest: str = _DEST_IN_CONFIG) -> str:
     """Return the commented config of a quickstart in the folder `dest`, as YAML."""
     text = files("ray_pipeline.quickstart").joinpath(CONFIG).read_text(encoding="utf-8")
-    # A function as the replacement: a backslash in a path is not an escape.
+    # The replacement is a function, because a backslash in a path is not an escape.
     return re.sub(
         rf"\b{_DEST_IN_CONFIG}/[\w=./]+",
         lambda match: _yaml(dest + match[0].removeprefix(_DEST_IN_CONFIG)),
@@ -120,7 +120,7 @@ def quickstart_config(dest: str = _DEST_IN_CONFIG) -> str:
 
 
 def _yaml(path: str) -> str:
-    """Quote a path where YAML, or a shell in the comments, could read it as something else."""
+    """Quote a path if YAML, or a shell in the comments, could misread it."""
     return path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
 
 
@@ -130,19 +130,19 @@ def _check_dest(dest: str) -> None:
             f"quickstart: {dest} is not a local folder; give one, such as quickstart."
         )
     if os.path.exists(dest) and not os.path.isdir(dest):
-        raise ConfigError(f"quickstart: {dest} is a file; give a folder that is new or empty.")
+        raise ConfigError(f"quickstart: {dest} is a file; give a new or empty folder.")
     if not os.path.isdir(dest) or not os.listdir(dest):
         return
     folder = RunDirectory(dest)
     if not folder.exists(CONFIG):
         raise ConfigError(
-            f"quickstart: the folder {dest} is not empty and not of an earlier quickstart (it has "
-            f"no {CONFIG}). Give a folder that is new or empty."
+            f"quickstart: the folder {dest} is not empty and not from an earlier quickstart (it "
+            f"has no {CONFIG}). Give a new or empty folder."
         )
     if folder.read_text(CONFIG) != quickstart_config(dest):
         raise ConfigError(
-            f"quickstart: {dest}/{CONFIG} is not what this version writes there: it was edited, or "
-            f"is of another version. Run it with `ray-pipeline run {dest}/{CONFIG}`, or give "
+            f"quickstart: {dest}/{CONFIG} differs from what this version writes: it was edited, or "
+            f"comes from another version. Run it with `ray-pipeline run {dest}/{CONFIG}`, or give "
             "quickstart a new folder."
         )
 

@@ -1,4 +1,4 @@
-"""What was planted beside what a run found (pure)."""
+"""Comparing what was planted with what a run found (pure)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Verdict = Literal["right", "wrong", "open"]
 Row = Mapping[str, Any]
 
 ENOUGH_SYMBOLS = 2 / 3
-"""Share of the symbols that a planted effect has to show in. The tests of single symbols allow for
-false discoveries, and for weak effects to be missed, so that not all of them can be promised."""
+"""Share of the symbols in which a planted effect has to show. Tests of single symbols allow for
+false discoveries and missed weak effects, so not all symbols can be promised."""
 
 _VIEWS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific": "per symbol"}
 
@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class PlantedFinding:
-    """One thing planted beside what was found; `verdict` is ``open`` where nothing is promised."""
+    """One planted thing and what was found; `verdict` is ``open`` if nothing is promised."""
 
     what: str
     planted: str
@@ -44,7 +44,7 @@ class PlantedFinding:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Findings under one heading, such as a target and its story."""
+    """Findings under one heading, e.g. a target and its story."""
 
     heading: str
     story: str
@@ -52,14 +52,14 @@ class Comparison:
 
 
 def compare(truth: Truth, found: Found) -> list[Comparison]:
-    """Hold a run's results against what was planted, one comparison per target and one for all.
+    """Compare a run's results with what was planted, one comparison per target and one for all.
 
     Parameters
     ----------
     truth
-        What the sample was made with.
+        The truth from which the sample was made.
     found
-        What the run left behind.
+        The results of the run.
     """
     comparisons = [
         Comparison(
@@ -179,7 +179,7 @@ def _leak(leak: PlantedLeak | None, rows: Sequence[Row]) -> Iterator[PlantedFind
 
 
 def _twin(twin: PlantedTwin, rows: Sequence[Row]) -> PlantedFinding:
-    """Of twins one at most may serve a model, wherever either does."""
+    """At most one of two twins may serve a model."""
     pair = {twin.feature, twin.of}
     chosen: dict[tuple[str, str | None], set[str]] = {}
     for row in rows:

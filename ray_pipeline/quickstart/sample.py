@@ -31,23 +31,23 @@ FEATURES = (
     "volume_gap_bps",
     "wick_ratio",
 )
-"""Feature columns; what is planted decides which of them mean anything."""
+"""Feature columns; the planted truth decides which of them matter."""
 
 BY_PRODUCT = "next_ret_1h"
 """The one-bar change behind the first target: a label by-product, never a feature."""
 
 GAPPED, LATE = 2, 3
-"""Symbols, by number, with a hole in their history and with a late start. They are neighbours, so
-that one of them is in either half of an ``opposite`` target."""
+"""Symbols, by number, with a gap in their history and with a late start. They are neighbours, so
+that each half of an ``opposite`` target has one of them."""
 
 _START = np.datetime64("2024-01-01T00:00", "us")
 _MARKET_WIDE = "market_stress"
 _PERSISTENCE = {"order_imbalance": 0.9, "participation": 0.9, "volume_gap": 0.9}
 _SLOW, _SLOWEST = 0.95, 0.98
 _COMMON_SHARE = 0.2
-"""Of a feature's variance: what all symbols have in common."""
+"""Share of a feature's variance that is common to all symbols."""
 _MARKET_SHARE = 0.3
-"""Of the noise's variance: a market factor, as labels have it in the field."""
+"""Share of the noise's variance from a market factor, as in real labels."""
 _TWIN_NOISE = 0.02
 _UNIT_OF_LABELS = 0.004
 """One-bar standard deviation of the labels: that of an hourly return."""
@@ -56,17 +56,17 @@ _UNIT_OF_LABELS = 0.004
 def make_sample(
     seed: int = 7, n_symbols: int = 12, n_bars: int = 2000, truth: Truth = PLANTED
 ) -> dict[str, pa.Table]:
-    """Generate a labeled panel, the same to the bit for the same arguments.
+    """Generate a labeled panel, bit-identical for equal arguments.
 
-    Features are AR(1) series with a part that all symbols share. The change of a target from row
-    t to t+1 depends on the features of row t as planted, plus noise with a market factor; its
-    label is the sum of the changes of rows t+1 … t+h, so that labels overlap as they do in the
-    field. The last h labels are missing, and one symbol each starts late and has a gap.
+    Features are AR(1) series with a common part. The change of a target from row t to t+1 depends
+    on the features of row t as planted, plus noise with a market factor; its label is the sum of
+    the changes of rows t+1 … t+h, so that labels overlap like real ones. The last h labels are
+    missing, and one symbol each starts late and has a gap.
 
     Parameters
     ----------
     seed
-        Of all that is random.
+        Seed of everything random.
     n_symbols
         At least 4. A symbol's table does not depend on how many others there are.
     n_bars
@@ -83,7 +83,7 @@ def make_sample(
     Raises
     ------
     ValueError
-        When the panel asked for is too small for its late start and its gap.
+        When the panel is too small for its late start and its gap.
     """
     if n_symbols < 4 or n_bars < 400:
         raise ValueError(
@@ -123,7 +123,7 @@ def _symbol_table(seed: int, number: int, common: Floats, factor: Floats, truth:
         copied = np.roll(labels[truth.leak.target], -truth.leak.rows_later)
         copied[-truth.leak.rows_later :] = np.nan
         X[:, FEATURES.index(truth.leak.feature)] = np.tanh(copied / (5.0 * _UNIT_OF_LABELS))
-    X[:72, FEATURES.index("beta_3d")] = np.nan  # as a window of three days leaves it
+    X[:72, FEATURES.index("beta_3d")] = np.nan  # as in a window of three days
     hours = np.flatnonzero(kept).astype("timedelta64[h]")
     columns = {
         "ts": pa.array((_START + hours).astype("datetime64[us]"), pa.timestamp("us", "UTC")),
@@ -162,7 +162,7 @@ def _changes(target: PlantedTarget, X: Floats, noise: Floats, number: int) -> Fl
     changes = _autoregressive(noise[:, np.newaxis], [target.persistence])[:, 0]
     carried = X[:, [FEATURES.index(name) for name in target.carriers]]
     if target.shape == "magnitude":
-        carried = np.abs(carried) - np.sqrt(2.0 / np.pi)  # less the mean: ups equal downs
+        carried = np.abs(carried) - np.sqrt(2.0 / np.pi)  # minus the mean: ups equal downs
     sign = -1.0 if target.shape == "opposite" and number % 2 else 1.0
     changes[1:] += sign * target.strength * carried[:-1].sum(axis=1)
     return changes
@@ -172,7 +172,8 @@ def _label(changes: Floats, target: PlantedTarget) -> Floats:
     """Sum of the next h changes, shape (n_rows,); missing where the future ends before."""
     horizon = target.horizon_bars
     label = np.full(len(changes), np.nan)
-    # Each sum by itself: a running total would let rounding carry the whole past into a label.
+    # Each sum separately: with a running total, rounding errors would carry the whole past into a
+    # label.
     windows = np.lib.stride_tricks.sliding_window_view(changes[1:], horizon)
     label[:-horizon] = windows.sum(axis=1) * _UNIT_OF_LABELS
     if target.task == "binary":

@@ -10,18 +10,18 @@ from ray_pipeline.quickstart.comparison import Comparison, PlantedFinding, Verdi
 __all__ = ["comparison_lines"]
 
 _WIDTH_OF_WHAT = 13
-"""With the mark before it."""
+"""Marks of verdicts."""
 
 _MARKS: Mapping[Verdict, str] = {"right": "✓", "wrong": "✗", "open": "·"}
 
 
 def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
-    """Format what was planted beside what was found, and end with a sentence on the difference.
+    """Format what was planted and what was found, ending with a sentence about the difference.
 
     Parameters
     ----------
     comparisons
-        As `compare` gives them.
+        The result of `compare`.
     """
     findings = [finding for each in comparisons for finding in each.findings]
     widths = [

@@ -1,4 +1,4 @@
-"""What is planted in the sample panel, and so what an honest pipeline has to say of it."""
+"""What is planted in the sample panel, and therefore what an honest pipeline has to find."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class PlantedTarget:
     found_in
         Views in which it has to be found predictable.
     absent_in
-        Views in which there is nothing to find. A view in neither of the two holds something too
-        weak to promise either verdict.
+        Views in which there is nothing to find. A view in neither list has an effect too weak to
+        promise either verdict.
     family
         The only family that can find it, or None.
     routes
-        What is right for a symbol.
+        The right routes for a symbol.
     story
-        The plant in a few words.
+        A short description.
     """
 
     name: str
@@ -71,7 +71,7 @@ class PlantedTarget:
 
 @dataclass(frozen=True, slots=True)
 class PlantedLeak:
-    """A feature that is a monotone copy of the label that a target has `rows_later`."""
+    """A feature that is a monotone copy of a target's label `rows_later`."""
 
     feature: str
     target: str
@@ -80,7 +80,7 @@ class PlantedLeak:
 
 @dataclass(frozen=True, slots=True)
 class PlantedTwin:
-    """A feature that says the same as another, in another unit."""
+    """A feature with the same information as another, in another unit."""
 
     feature: str
     of: str
@@ -88,7 +88,7 @@ class PlantedTwin:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """All that is planted."""
+    """Everything that is planted."""
 
     targets: tuple[PlantedTarget, ...]
     leak: PlantedLeak | None
@@ -148,7 +148,7 @@ _MAGNITUDE = PlantedTarget(
     found_in=("cross_sectional",),
     absent_in=(),
     family="lightgbm",
-    # How well a symbol's own history shows it is not promised; the pooled model always serves.
+    # Whether a symbol's own history shows it is not promised; the pooled model always serves.
     routes=("CROSS_SECTIONAL", "BOTH"),
     story="follows the size of a feature, not its sign",
 )
@@ -166,7 +166,7 @@ _NOISE = PlantedTarget(
     # One test of noise in twenty shows evidence before the correction for the number of tests,
     # and a single one of a target's pooled model makes all its symbols EXPERIMENTAL_ONLY.
     routes=NOT_SERVED,
-    story="noise, but for the feature that leaks it",
+    story="noise, except for the feature that leaks it",
 )
 _PERSISTENT_NOISE = replace(
     _NOISE,

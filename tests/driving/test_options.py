@@ -227,7 +227,8 @@ def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
         (
             "target_ranking",
             {"hyperparameters": {"lightgbm": {"early_stopping_rounds": 5}}},
-            r"target_ranking: lightgbm: early_stopping_rounds is for training alone: ranking fits "
+            r"target_ranking: lightgbm: early_stopping_rounds only applies to training: ranking "
+            r"fits "
             r"many small models, each for all of its rounds\. Remove it there\.$",
         ),
         (
@@ -249,7 +250,7 @@ def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
         (
             "training",
             {"hyperparameters": {"rank_average": {"weight": 2}}},
-            r"training: rank_average has no hyperparameters: its models count alike\.",
+            r"training: rank_average has no hyperparameters: its models equally\.",
         ),
     ],
 )

@@ -63,7 +63,7 @@ def test_sources_of_p_and_q() -> None:
     assert source_of_p(ranked_row(), RULES) == f"{analytic}, paid for the choice among 2 families"
     assert source_of_p(ranked_row(), one) == analytic
     assert source_of_p(ranked_row(null="circular_shift"), RULES) == (
-        "p is the place of t among those of the same search, all families included, on circularly "
+        "p is the rank of t among those of the same search, including all families, on circularly "
         "shifted labels (circular-shift null)"
     )
     assert source_of_q(12, RULES).startswith("q is p after Benjamini–Hochberg over 12 tests")
@@ -94,7 +94,8 @@ def test_sources_of_p_and_q() -> None:
         (
             {"difference_q_value": 0.01, "difference_shrunk": 0.012},
             "q 0.010 of exceeding min_difference=0.02, among 7 symbols, is at most alpha 0.1, but "
-            "shrunk to +0.012 by what all symbols show the difference is too small: neither model "
+            "shrunk to +0.012 by the evidence of all symbols, so the difference is too small: "
+            "neither model "
             "counts as better",
         ),
     ],

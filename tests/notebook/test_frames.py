@@ -49,7 +49,7 @@ def test_whatever_gives_arrow_columns_is_a_frame() -> None:
 def test_what_is_no_frame_is_refused() -> None:
     """By its type, with what is needed."""
     with pytest.raises(
-        DataError, match=r"no table can be made of a int \(.+\)\. Give a data frame"
+        DataError, match=r"cannot make a table from a int \(.+\)\. Give a data frame"
     ):
         as_table(3)
 

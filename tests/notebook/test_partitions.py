@@ -65,7 +65,7 @@ def test_symbols_of_any_type_are_text() -> None:
         (
             LONG.set_column(0, "ticker", pa.array(["B", None, "", "B"])),
             None,
-            r"2 rows of 4 have nothing in the symbol column 'ticker'",
+            r"2 rows of 4 have no value in the symbol column 'ticker'",
         ),
         (
             LONG.set_column(0, "ticker", pa.array([1.0, 2.0, 3.0, 4.0])),

@@ -174,7 +174,7 @@ def test_rows_since_a_time_are_those_of_all_rows(labeled: Trained, tmp_path: Pat
     assert found["replay"]["n_compared"] == 3 * (32 + 8)
     later = predict(labeled, tmp_path / "out", symbols=["S00"], since="2031-01-01", replace=True)
     assert later["symbols"]["S00"]["notes"] == ["no row to predict since the time asked for"]
-    with pytest.raises(ConfigError, match=r"^since soon: no time can be read from it; write it as"):
+    with pytest.raises(ConfigError, match=r"^since soon: it is not a time; write it as"):
         predict(labeled, tmp_path / "out", since="soon")
 
 
@@ -254,7 +254,7 @@ def test_a_run_without_models_cannot_predict(labeled: Trained, tmp_path: Path) -
     run = amended(labeled, tmp_path)
     amend_json(run.run_dir / "run.json", status="interrupted")
     with pytest.raises(
-        ArtifactError, match=r"the run is interrupted, and only one that is done can predict\. The"
+        ArtifactError, match=r"the run is interrupted, but only a finished run can predict\. The"
     ):
         predict(run, tmp_path / "out")
     counts = read_json(run.run_dir / "run.json")["counts"] | {"models": 0}
@@ -263,7 +263,7 @@ def test_a_run_without_models_cannot_predict(labeled: Trained, tmp_path: Path) -
     shutil.rmtree(run.run_dir / "models")
     with pytest.raises(
         ArtifactError,
-        match=r"trained no model, so that nothing can be predicted: nothing was trained\.$",
+        match=r"trained no model, so nothing can be predicted: nothing was trained\.$",
     ):
         predict(run, tmp_path / "out")
     with pytest.raises(DiscoveryError, match="is not a run directory"):

@@ -116,7 +116,7 @@ def test_a_second_quickstart_leaves_what_is_right(
 def test_a_folder_with_other_things_is_refused(tmp_path: Path, tables: dict[str, pa.Table]) -> None:
     """Nothing is written into somebody's own folder."""
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(ConfigError, match=r"is not empty and not of an earlier quickstart"):
+    with pytest.raises(ConfigError, match=r"is not empty and not from an earlier quickstart"):
         write_quickstart(str(tmp_path), tables)
     assert os.listdir(tmp_path) == ["thesis.tex"]
 
