@@ -54,7 +54,7 @@ def test_check_of_columns_with_other_names(tmp_path: Path) -> None:
     assert (found["kind"], found["roles"]["time"]) == ("bars", "date")
     (ignored,) = found["roles"]["ignored"]
     assert ignored["column"] == "Adj Close"
-    assert "no feature unless columns.features names it" in ignored["reason"]
+    assert "not a feature unless columns.features names it" in ignored["reason"]
     (warning,) = [text for text in found["warnings"] if "Adj Close" in text]
     assert warning.endswith("To use it set data.columns: {close: Adj Close}")
     found = check_config(
@@ -128,7 +128,7 @@ def test_no_target_that_can_be_ranked(
     monkeypatch.setattr("ray_pipeline.inspecting.glimpse.MAX_WHOLE", 2)
     lines = check_lines(check_config(config))
     assert "read      all rows of 1 symbol, the schemas of 1 more" in lines
-    assert lines[-2] == " the panel is too short: no target can be ranked"
+    assert lines[-2] == "          the panel is too short: no target can be ranked"
 
 
 def test_long_lists_are_wrapped(tmp_path: Path) -> None:

@@ -144,8 +144,7 @@ def read_span(
     Raises
     ------
     DataError
-        When the file is damaged, or holds values that its columns cannot have; the message names
-        it.
+        When the file, which the message names, is damaged or has values of other types.
     StorageError
         When the storage fails.
     """

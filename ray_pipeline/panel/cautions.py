@@ -207,7 +207,7 @@ def _adjusted_prices(inspections: Sequence[SymbolInspection], roles: ColumnRoles
 def _flawed_bars(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
     """Count ticks, splits and stuck prices, and name the symbols that have the most."""
     what = {
-        "ticks": "bars are beyond any range",
+        "ticks": "bars are far outside the range of their neighbours",
         "unadjusted_splits": "splits that prices are not adjusted for",
         "stuck_prices": "bars have a price that is stuck",
     }

@@ -97,7 +97,7 @@ def _tick_findings(
     told = [f"{iso_time(int(time_ns[row]))} ({_worst(bars, row)})" for row in flaws.ticks]
     one = "1 bar is" if n_ticks == 1 else f"{n_ticks} bars are"
     message = (
-        f"{one} far outside the range of the bars around them: {some_of(told, _MOST_TOLD)}; "
+        f"{one} far outside the range of the bars around: {some_of(told, _MOST_TOLD)}; "
         f"{_DONE[rules.ticks]}"
     )
     return [QualityFinding("ticks", None, n_ticks, message)]

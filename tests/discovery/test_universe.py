@@ -82,7 +82,7 @@ def test_csv_keeps_symbols_as_text(tmp_path: Path, packed: bool) -> None:
             r"row 2, B: 'from' \(2020-01-02\) lies after 'to' \(2020-01-01\)",
         ),
         ({"symbol": ["A"], "from_": [20200101], "to": [20200102]}, "holds whole numbers"),
-        ({"symbol": [700], "from_": ["2020-01-01"], "to": [None]}, "text is needed"),
+        ({"symbol": [700], "from_": ["2020-01-01"], "to": [None]}, "must be text"),
         ({"symbol": [None, "A"], "from_": [None, None], "to": [None, None]}, "row 1 has no symbol"),
         (
             {"symbol": pa.array([], pa.string()), "from_": pa.array([], pa.date32()),
@@ -166,7 +166,7 @@ def test_a_map_from_symbol_to_group_needs_no_dates(tmp_path: Path) -> None:
     always = (ALWAYS.min, ALWAYS.max)
     assert found.spans == dict.fromkeys(("0700", "TRUE", "X"), (always,))
     assert found.groups == {"0700": ((*always, "010"),), "TRUE": ((*always, "40"),), "X": ()}
-    with pytest.raises(ConfigError, match=r"no symbol when it belongs.*such as sector"):
+    with pytest.raises(ConfigError, match=r"when symbols belong.*e\.g\. sector"):
         read_universe(str(path), {})
     with pytest.raises(ConfigError, match=r"columns\.group: sektor is none of its columns"):
         read_universe(str(path), {}, "sektor")

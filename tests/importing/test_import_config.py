@@ -83,7 +83,7 @@ def _followed(capsys: pytest.CaptureFixture[str], source: Path, out: Path) -> st
     """Do what ``init`` says, and return the command that it said."""
     code, said, complaint = _run(capsys, "init", source)
     assert code == 2
-    assert "an import brings them to the layout" in complaint
+    assert "an import converts them to the layout" in complaint
     (line,) = (each for each in said.splitlines() if each.startswith("next "))
     command = line.removeprefix("next").strip()
     words = shlex.split(command)

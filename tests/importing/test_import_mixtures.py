@@ -110,12 +110,14 @@ def test_an_import_that_was_interrupted_is_told_to_whoever_reads(
     with pytest.raises(Interrupted):
         import_all(tmp_path / "days", out)
     found = check_config(load_experiment_config(config))
-    assert any("an import into" in text and "has not ended" in text for text in found["warnings"])
+    assert any(
+        "an import into" in text and "has not finished" in text for text in found["warnings"]
+    )
     assert cli.main(["init", str(out), "--out", str(tmp_path / "x.yaml")]) == 0
     assert "has not finished: symbols and rows are missing" in capsys.readouterr().out
     import_all(tmp_path / "days", out)
     found = check_config(load_experiment_config(config))
-    assert not any("has not ended" in text for text in found["warnings"])
+    assert not any("has not finished" in text for text in found["warnings"])
 
 
 def test_bars_of_one_day_by_two_clocks_are_told(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ def test_init_looks_at_symbols_side_by_side_and_at_what_it_does_not_read(
     assert cli.main(line) == 0
     said = capsys.readouterr().out
     assert "1 text file beside them is not read; ray-pipeline import does" in said
-    assert "adjusted ones too" not in said
+    assert "there are adjusted ones too" not in said
 
 
 def test_rows_that_contradict_each_other_are_counted(tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_rows_that_contradict_each_other_are_counted(tmp_path: Path) -> None:
     pq.write_table(other, tmp_path / "long/2.parquet")
     done = import_all(tmp_path / "long", tmp_path / "panel")
     assert (done.written.n_repeated, done.written.n_contradicting) == (5, 1)
-    (line,) = (each for each in outcome_lines(done) if "comes again later" in each)
+    (line,) = (each for each in outcome_lines(done) if "occurs again later" in each)
     assert line.endswith("the last one counts; 1 of them differs from it")
 
 

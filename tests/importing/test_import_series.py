@@ -130,5 +130,5 @@ def test_wide_columns_need_names_of_their_own(tmp_path):
     """Columns that are the same symbol but for spaces are told."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "w.csv").write_text("month,SMB, SMB\n2020-01,1.0,2.0\n")
-    with pytest.raises(DataError, match="Give each a name of its own"):
+    with pytest.raises(DataError, match="Give each its own name"):
         import_all(tmp_path / "source", tmp_path / "panel", interval="1mo", wide="ret")

@@ -223,7 +223,7 @@ def test_a_symbol_without_a_value_is_refused(
     table = labeled(**({"f": good, "y_1": good} | {column: NOTHING[kind]}))
     what = "target" if column == "y_1" else "feature"
     found = {
-        "infinite": f"6 infinite cells of '{column}' are taken as missing",
+        "infinite": f"6 infinite cells of '{column}' are treated as missing",
         "missing": f"'{column}' has no value in any row",
     }.get(kind, f"6 cells of '{column}' are beyond ±1e+30, the first is ")
     with pytest.raises(DataError, match=rf"^symbol A: no {what} has a value in any row: ") as error:

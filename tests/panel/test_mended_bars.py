@@ -101,7 +101,7 @@ def test_a_tick_is_a_finding_with_its_time(
     (finding,) = found.findings
     assert (finding.rule, finding.count) == ("ticks", 1)
     assert finding.message.startswith(
-        "1 bar is far outside the range of the bars around them: 1970-05-31T00:00:00+00:00 (high "
+        "1 bar is far outside the range of the bars around: 1970-05-31T00:00:00+00:00 (high "
     )
     assert finding.message.endswith(done)
     assert found.n_rows == (N - 1 if ticks == "drop" else N)
@@ -203,6 +203,6 @@ def test_one_warning_per_kind(write_partition: WritePartition, fs: FileSystem) -
     )
     ticks, splits = summary.warnings
     assert ticks.startswith(
-        "bars are far outside the range: 2 in 2 symbols. The most: A: 1 bar is "
+        "bars are far outside the range of their neighbours: 2 in 2 symbols. The most: A: 1 bar is "
     )
     assert splits.startswith("splits that prices are not adjusted for: 1 in 1 symbol. C: prices")

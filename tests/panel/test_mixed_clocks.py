@@ -126,7 +126,7 @@ def test_sessions_are_each_symbols_own(mixed: Panel) -> None:
 
 def test_missing_labels_are_one_line_per_horizon(mixed: Panel) -> None:
     """The thin symbol is named with its share, and a horizon in bars wants nothing."""
-    told = [text for text in mixed.summary.warnings if "want of a bar" in text]
+    told = [text for text in mixed.summary.warnings if "there is no bar" in text]
     assert "excess_ret_60m, fwd_ret_60m" in [text.partition(":")[0] for text in told]
     assert all("most in THIN (" in text and "12b" in text for text in told)
 

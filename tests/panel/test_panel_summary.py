@@ -306,7 +306,7 @@ def test_an_interval_that_the_data_contradict() -> None:
         summarise([inspection("A", times=np.arange(10) * MINUTE)], interval="5m")
     assert str(error.value) == (
         "interval 5m means 300 s between bars, but the most frequent step in the data is 60 s "
-        "(100% of the steps). Set data.interval to what the data hold."
+        "(100% of the steps). Set data.interval to the data's interval."
     )
 
 
@@ -323,7 +323,7 @@ def test_the_bar_length_from_the_data() -> None:
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        (np.array([5]), "one row per symbol does not tell the bar length: set data.interval"),
+        (np.array([5]), "one row per symbol does not show the bar length: set data.interval"),
         (np.arange(9) * DAY // 10**6, "step in the data is 0.0864 s; bars of whole seconds are"),
     ],
 )
@@ -432,8 +432,8 @@ def test_time_columns_that_differ() -> None:
     assert summary.time_column is None
     assert summary.warnings == (
         "time columns are called date, ts in different symbols",
-        "times have no zone in B and one in A; those without are read as UTC: data.time_zone says "
-        "what they are",
+        "times have no zone in B and one in A; those without are read as UTC; set data.time_zone "
+        "if they are not",
         "treated as missing in symbols that lack them: g (not in B)",
     )
 

@@ -299,8 +299,8 @@ def test_a_file_that_changed_since_it_was_listed(
     with pytest.raises(DataError) as error:
         read_columns(SymbolPartition("A", (listed,)), fs)
     assert str(error.value) == (
-        f"{listed.path} had 17 bytes when it was listed and has {size_bytes} now: it changed in "
-        "between. Run again when the data no longer change."
+        f"{listed.path} had 17 bytes when it was listed and has {size_bytes} now: it has changed "
+        "since. Run again when the data no longer change."
     )
 
 

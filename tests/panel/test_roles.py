@@ -93,7 +93,7 @@ def test_a_text_target_is_ignored() -> None:
         ("dictionary<values=string, indices=int8, ordered=0>", "text"),
         ("timestamp[us]", "a point in time or a duration, not a number"),
         ("list<item: double>", "nested"),
-        ("null", "holds no value"),
+        ("null", "has no value"),
         ("binary", "neither a number nor a truth value"),
         ("mixed<double | string>", "numeric in some tables and not in others"),
     ],

@@ -72,7 +72,7 @@ def test_what_is_ambiguous_is_said() -> None:
     proposal = propose_columns(["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"])
     assert proposal.columns["close"] == "Close"
     assert proposal.ambiguous == {"close": ("Adj Close",)}
-    assert proposal.notes == ("prices are as traded; adjusted ones too",)
+    assert proposal.notes == ("prices are as traded; there are adjusted ones too",)
 
 
 def test_fixed_point_prices_are_told_by_their_type() -> None:
