@@ -215,7 +215,7 @@ WRONG_VALUES = [
     (
         "training: {max_cs_rows: 3000}",
         "training.max_cs_rows (3000) is below target_ranking.max_cs_rows (500000), but pooled "
-        "models train on those rows; raise the first or lower the second",
+        "models always train on those rows; raise the first or lower the second",
     ),
     (
         "data: {data_dir: p, kind: bar}",

@@ -363,7 +363,7 @@ def test_run_that_ended_early(
     lines = _lines(capsys, tmp_path / "run", "--target", TARGET)
     was = "was interrupted" if status == "interrupted" else "failed"
     told = {"interrupted": "The run was interrupted; this is", "failed": "The run failed; this is"}
-    assert f"{told[status]} what it had written until then" in _text(lines)
+    assert f"{told[status]} what it had written by then" in _text(lines)
     assert ("error: the disk is full" in lines) is (status == "failed")
     missing = ["routing/routes.parquet", "training_plan.json"]
     if step.endswith("rank_targets"):
@@ -386,7 +386,7 @@ def test_run_that_has_just_begun(noise_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(record))
     for symbol in (None, "S00"):
         lines = explanation_lines(explain_target(str(tmp_path), TARGET, symbol))
-        assert "The run is still going; this is what it has written so far." in lines
+        assert "The run is still working; this is what it has written so far." in lines
         assert "  training_plan.json is missing: the run has not come so far." in lines
 
 

@@ -192,7 +192,8 @@ def test_only_unusable_symbols_are_an_error(store: Store) -> None:
     message = (
         rf"^No symbol partition with parquet files under {store.uri}/interval=5m: of 7 symbols "
         r"none is usable \(S0 and all others: no parquet file \(1 other file\)\)\. These paths do "
-        rf"not contain .*: ray-pipeline import {store.uri}/interval=5m --out NEW_FOLDER --interval I "
+        rf"not contain .*: ray-pipeline import {store.uri}/interval=5m --out NEW_FOLDER "
+        "--interval I "
     )
     with pytest.raises(DiscoveryError, match=message):
         _discover(store)

@@ -61,7 +61,7 @@ def test_many_symbols_stay_readable(many: RunDirectory) -> None:
         "  Showing 30 of 200, strongest evidence of each route first; routing/routes.parquet has "
         "them all."
     ) in routes
-    assert "  --symbol tells of one, --json lists all." in routes
+    assert "  --symbol explains one, --json lists all." in routes
     told = dict.fromkeys(counts, 0)
     for line in routes:
         if match := re.match(r"  (\w+)\s+(both|the) .* (\d+)$", line):
@@ -101,7 +101,7 @@ def test_worth_of_the_predictions_is_told_with_what_it_leaves_out(many: RunDirec
         "0.004",
     ]
     text = " ".join(line.strip() for line in told)
-    assert "after 5 basis points of what is traded" in text
+    assert "after 5 basis points of the traded amount" in text
     assert "for the best of 70 trials, which are worth 31.2 independent ones; p: " in text
     assert "market impact and capacity are not considered" in text
     assert "Probability of backtest overfitting 31%: in so many of the ways" in text

@@ -101,7 +101,7 @@ def test_a_summary_of_daily_bars(disk: FileSystem) -> None:
     assert (summary.bar_seconds, summary.session_bars) == (86_400, 1)
     (warning,) = summary.warnings
     assert warning.startswith(
-        "bars are far outside the range of their neighbours: 1 in 1 symbol. LNT: 1 bar is beyond"
+        "bars are far outside the range of their neighbours: 1 in 1 symbol. LNT: 1 bar is"
     )
     request = table_request(summary, max_rows=None, min_rows=300)
     table = load_symbol_table(partition(DAILY, "DHR"), disk, request)
