@@ -11,7 +11,13 @@ from markupsafe import Markup
 from ray_pipeline.intervals import Interval
 from ray_pipeline.report.charts import bar, fold_bar
 from ray_pipeline.results.contents import RunContents
-from ray_pipeline.results.documents import DataFacts, FoldSpan, GroupingFacts, RunRecord
+from ray_pipeline.results.documents import (
+    DataFacts,
+    FoldSpan,
+    GroupingFacts,
+    RunRecord,
+    SessionFacts,
+)
 from ray_pipeline.results.figures import (
     DASH,
     count,
@@ -110,10 +116,17 @@ def _facts(contents: RunContents, record: RunRecord) -> tuple[tuple[str, str], .
     )
 
 
+def _session(found: SessionFacts) -> str:
+    return f"{plural(found.session_bars, 'bar')}, {count(found.periods_per_year)} a year"
+
+
 def _sessions(data: DataFacts) -> str:
     """Say how many bars a session and a year have, of which symbols where they differ."""
     told = [
-        (f"{count(each.session_bars)} bars, {count(each.periods_per_year)} a year", each.n_symbols)
+        (
+            f"{plural(each.session_bars, 'bar')}, {count(each.periods_per_year)} a year",
+            each.n_symbols,
+        )
         for each in data.sessions
     ]
     if len(told) == 1:

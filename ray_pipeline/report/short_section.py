@@ -137,6 +137,9 @@ def _dropped(
     ]
     for text in rejected[:MAX_KINDS]:
         yield ToldLine("Features", text, "features")
+    if len(rejected) > MAX_KINDS:
+        more = plural(len(rejected) - MAX_KINDS, "more target")
+        yield ToldLine("Features", f"Of {more} as well.", "features")
     if models.left_out.rows:
         what, why = models.left_out.rows[0]
         text = f"{plural(models.left_out.n_total, 'model')} not planned, such as {what}: {why}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -15,10 +16,12 @@ from ray_pipeline.report.feature_section import FeatureSection, PooledFeature, T
 from ray_pipeline.report.route_section import RouteSection
 from ray_pipeline.results.calibration import calibration_verdicts
 from ray_pipeline.results.contents import RunContents
+from ray_pipeline.results.cumulated import beyond_chance_since, cumulated_skill
 from ray_pipeline.results.figures import (
     count,
     is_measured,
     label_with_error,
+    moment,
     probability,
     ratio_with_error,
     significant,
@@ -118,8 +121,23 @@ def _sure(contents: RunContents, rows: Sequence[TargetRow], skills: FoldSkills |
     told = [f"{unsigned(row.t_stat, 1)} in the {VIEW_NAMES[row.view]} view" for row in believed]
     text = f"Standard errors from chance: {', '.join(told)}." if told else "Not measured."
     if skills is not None:
-        text += f" {steadiness_sentence(skills, contents.record.folds)}"
+        text += f" {steadiness_sentence(skills, contents.record.folds)}{_since(rows, skills)}"
     return ToldLine("How sure", text, "targets")
+
+
+def _since(rows: Sequence[TargetRow], skills: FoldSkills) -> str:
+    """Say since when the skill, summed up, is more than chance would bring."""
+    horizon = next((row.horizon_bars for row in rows if row.view == "cross_sectional"), None)
+    if horizon is None or not skills.dated:
+        return ""
+    sums = cumulated_skill(skills.dated, horizon)
+    if not is_measured(float(sums.half_widths[-1])):
+        return ""
+    since = beyond_chance_since(sums)
+    if since is None:
+        return " Summed up, its skill is not above two standard errors of chance at the end."
+    day = moment(datetime.fromtimestamp(since, UTC).isoformat())
+    return f" Summed up, its skill has been above two standard errors of chance since {day}."
 
 
 def _doubt(contents: RunContents, target: str, rows: Sequence[TargetRow]) -> ToldLine:

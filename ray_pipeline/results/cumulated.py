@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ray_pipeline.results.steadiness import DatedSkill
 from ray_pipeline.statistics.hac import overlapping_mean
 
-__all__ = ["CumulatedSkill", "cumulated_skill", "drawdowns", "thinned"]
+__all__ = ["CumulatedSkill", "beyond_chance_since", "cumulated_skill", "drawdowns", "thinned"]
 
 Floats = NDArray[np.float64]
 
@@ -63,6 +63,20 @@ def cumulated_skill(dated: Sequence[DatedSkill], horizon_bars: float) -> Cumulat
         totals=np.cumsum(skills),
         half_widths=2.0 * deviation * np.sqrt(np.arange(1, n + 1)),
     )
+
+
+def beyond_chance_since(sums: CumulatedSkill) -> float | None:
+    """Return the time from which the sum has been above the band to the end; None: it is not.
+
+    >>> none = np.array([0.0, 60.0, 120.0])
+    >>> beyond_chance_since(CumulatedSkill(none, np.array([3.0, 1.0, 4.0]), np.full(3, 2.0)))
+    120.0
+    """
+    above = sums.totals > sums.half_widths
+    if not len(above) or not above[-1]:
+        return None
+    within = np.flatnonzero(~above)
+    return float(sums.seconds[within[-1] + 1 if len(within) else 0])
 
 
 def drawdowns(totals: Floats) -> Floats:

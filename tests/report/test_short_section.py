@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from parsed_page import ParsedPage
@@ -25,7 +27,7 @@ from ray_pipeline.report.short_targets import ToldLine
 from ray_pipeline.report.target_section import write_target_section
 from ray_pipeline.results.contents import RunContents, read_contents
 from ray_pipeline.results.reading import Results
-from ray_pipeline.results.steadiness import FoldSkills
+from ray_pipeline.results.steadiness import DatedSkill, FoldSkills
 from ray_pipeline.results.tables import REPORT
 
 TARGET = "fwd_ret_5d"
@@ -258,6 +260,29 @@ def test_the_page_begins_in_short_and_ends_with_the_hashes(run_uri: str) -> None
     assert len(links) > 10
     assert set(links) <= set(ids)
     assert html.index("5eed" * 16) > html.index('<section id="method">')
+
+
+@pytest.mark.parametrize(
+    ("mean", "told"),
+    [
+        (0.3, "has been above two standard errors of chance since 2018-"),
+        (0.0, "is not above two standard errors of chance at the end."),
+    ],
+)
+def test_since_when_a_skill_is_more_than_chance(
+    contents: RunContents, mean: float, told: str
+) -> None:
+    """Told of the dated skills of the pooled model, where there are enough of them."""
+    drawn = mean + 0.1 * np.random.default_rng(1).standard_normal(400)
+    drawn -= drawn.mean() - mean
+    start = datetime(2018, 1, 2, tzinfo=UTC).timestamp()
+    dated = tuple(DatedSkill(start + 86_400.0 * i, 0, float(each)) for i, each in enumerate(drawn))
+    skills = FoldSkills("ridge", (0,), (mean,), dated)
+    first = section(contents, **{TARGET: skills}).found.rows[0]
+    assert told in line(first.lines, "How sure").text
+    short = FoldSkills("ridge", (0,), (mean,), dated[:3])
+    first = section(contents, **{TARGET: short}).found.rows[0]
+    assert "Summed up" not in line(first.lines, "How sure").text
 
 
 def test_folds_are_drawn_where_the_line_leads(contents: RunContents) -> None:

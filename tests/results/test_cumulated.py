@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_pipeline.results.cumulated import cumulated_skill, drawdowns, thinned
+from ray_pipeline.results.cumulated import (
+    CumulatedSkill,
+    beyond_chance_since,
+    cumulated_skill,
+    drawdowns,
+    thinned,
+)
 from ray_pipeline.results.steadiness import DatedSkill
 from ray_pipeline.statistics.hac import overlapping_mean
 
@@ -48,6 +54,21 @@ def test_too_short_a_series_has_no_band() -> None:
     """And none at all no line."""
     assert math.isnan(cumulated_skill(dated(np.ones(3)), 1).half_widths[0])
     assert len(cumulated_skill([], 1).totals) == 0
+
+
+def test_the_band_is_left_for_good_at_one_time() -> None:
+    """The last time that the sum was inside counts; without a band, or in it at the end, none."""
+    seconds = 60.0 * np.arange(5)
+    band = np.full(5, 1.0)
+    for totals, since in (
+        ([2.0, 0.5, 2.0, 2.0, 3.0], 120.0),
+        ([2.0, 2.0, 2.0, 2.0, 2.0], 0.0),
+        ([2.0, 2.0, 2.0, 2.0, 0.9], None),
+        ([-2.0, -2.0, -2.0, -2.0, -2.0], None),
+    ):
+        assert beyond_chance_since(CumulatedSkill(seconds, np.array(totals), band)) == since
+    unknown = CumulatedSkill(seconds, np.ones(5), np.full(5, np.nan))
+    assert beyond_chance_since(unknown) is None
 
 
 def test_drawdowns_count_from_zero() -> None:
