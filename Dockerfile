@@ -1,18 +1,13 @@
-# The image of every node of a cluster, which cluster.yaml and rayjob.yaml name: head, workers and
-# the pod that submits a job have one Ray, one Python and the library versions that were tested.
+# The image of every node of a cluster, named by cluster.yaml and rayjob.yaml: head, workers and the
+# pod that submits a job have the same Ray and Python, and the library versions that were tested.
 #
+#   pip wheel --no-deps --wheel-dir wheel .    # in the repository; or put the wheel that you have there
 #   docker build -t registry.example.com/ray-pipeline:2.60.0-py311-cpu .
 #   docker push registry.example.com/ray-pipeline:2.60.0-py311-cpu
 #
 # Packages that add model families, or that your own stages need, belong in an image built on it.
 
 ARG RAY_VERSION=2.60.0
-
-FROM rayproject/ray:${RAY_VERSION}-py311-cpu AS wheel
-COPY --chown=1000:100 LICENSE README.md pyproject.toml /home/ray/source/
-COPY --chown=1000:100 ray_pipeline/ /home/ray/source/ray_pipeline/
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /home/ray/wheel /home/ray/source
-
 FROM rayproject/ray:${RAY_VERSION}-py311-cpu
 ARG EXTRAS=s3
 
@@ -26,7 +21,7 @@ RUN apt-get update \
 # By number, as Kubernetes wants it where it refuses root (runAsNonRoot): the user ray of the base.
 USER 1000
 COPY constraints.txt /home/ray/constraints.txt
-COPY --from=wheel /home/ray/wheel/ /home/ray/wheel/
+COPY wheel/ /home/ray/wheel/
 RUN pip install --no-cache-dir -c /home/ray/constraints.txt "$(echo /home/ray/wheel/*.whl)[${EXTRAS}]" \
     && python -c "import lightgbm" \
     && python -m ray_pipeline --version

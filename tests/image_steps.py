@@ -1,7 +1,7 @@
 """Runs what a Dockerfile does to files and to Python, without Docker: in folders, in a fresh venv.
 
-``python tests/image_steps.py FOLDER`` is a step of CI. It shows that what is copied is there and
-that the pinned versions can be installed together; it shows nothing of the base image.
+``python tests/image_steps.py FOLDER WHEELS`` is a step of CI. It shows that what is copied is there
+and that the pinned versions can be installed together; it shows nothing of the base image.
 """
 
 from __future__ import annotations
@@ -31,13 +31,8 @@ class Instruction:
     @property
     def places(self) -> tuple[list[str], str]:
         """What a COPY copies, and where to."""
-        *sources, target = [word for word in self.text.split() if not word.startswith("--")]
+        *sources, target = self.text.split()
         return sources, target
-
-    @property
-    def is_from_a_stage(self) -> bool:
-        """Whether a COPY takes files of an earlier stage."""
-        return "--from=" in self.text
 
 
 def instructions(text: str) -> list[Instruction]:
@@ -47,8 +42,14 @@ def instructions(text: str) -> list[Instruction]:
     return [Instruction(*line.split(maxsplit=1)) for line in lines if line.strip()]
 
 
-def run_steps(folder: Path) -> None:
-    """Run the steps below a folder, each stage with the files of those before it."""
+def run_steps(folder: Path, wheels: Path) -> None:
+    """Run the steps below a folder.
+
+    Parameters
+    ----------
+    wheels
+        Stands for the folder ``wheel/`` beside the Dockerfile.
+    """
     home = folder / "home"
     home.mkdir(parents=True)
     venv.create(folder / "venv", with_pip=True)
@@ -57,26 +58,23 @@ def run_steps(folder: Path) -> None:
         if step.name == "ARG":
             name, _, value = step.text.partition("=")
             variables[name] = value
-        elif step.name == "COPY" and not step.is_from_a_stage:
-            _copy(step, home)
+        elif step.name == "COPY":
+            _copy(step, home, wheels)
         elif step.name == "RUN" and "apt-get" not in step.text:
             command = step.text.replace(HOME, str(home))
             subprocess.run(["bash", "-euc", command], cwd=folder, env=variables, check=True)
 
 
-def _copy(step: Instruction, home: Path) -> None:
+def _copy(step: Instruction, home: Path, wheels: Path) -> None:
     sources, target = step.places
     place = Path(target.replace(HOME, str(home)))
     for name in sources:
-        source = ROOT / name
+        source = wheels if name == "wheel/" else ROOT / name
         if source.is_dir():
             shutil.copytree(source, place, dirs_exist_ok=True)
-        elif target.endswith("/"):
-            place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, place / source.name)
         else:
             shutil.copy(source, place)
 
 
 if __name__ == "__main__":
-    run_steps(Path(sys.argv[1]))
+    run_steps(Path(sys.argv[1]), Path(sys.argv[2]))

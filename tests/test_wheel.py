@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDED_TO_BUILD = ("LICENSE", "README.md", "pyproject.toml", "ray_pipeline")
+EXAMPLES = ("Dockerfile", "cluster.yaml", "constraints.txt", "rayjob.yaml")
+FOLDERS = {"configs": "configs", "notebooks": "docs/notebooks"}
+"""Of examples, by their names in the wheel."""
+
+NEEDED_TO_BUILD = (
+    *("LICENSE", "README.md", "pyproject.toml", "ray_pipeline"),
+    *EXAMPLES,
+    *FOLDERS.values(),
+)
 FOR_DEVELOPERS = {"docs", "test"}
 BUILD = "import sys\nfrom setuptools.build_meta import build_wheel\nprint(build_wheel(sys.argv[1]))"
 
@@ -61,6 +69,22 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     assert packed == there
     assert {"ray_pipeline/config/template.yaml", "ray_pipeline/py.typed"} <= packed
     assert len([name for name in packed if re.match(r"ray_pipeline/report/.*\.html", name)]) > 5
+
+
+def test_the_wheel_has_the_examples(wheel: Path) -> None:
+    """Cluster files, configs and notebooks as they are in the repository, under one folder."""
+    files = {name: ROOT / name for name in EXAMPLES}
+    for name, folder in FOLDERS.items():
+        files |= {f"{name}/{path.name}": path for path in (ROOT / folder).iterdir()}
+    assert len(files) == len(EXAMPLES) + 6
+    with zipfile.ZipFile(wheel) as archive:
+        prefix = f"{wheel.name.rsplit('-', 3)[0]}.data/data/share/ray-pipeline/"
+        packed = {
+            name.removeprefix(prefix): archive.read(name)
+            for name in archive.namelist()
+            if name.startswith(prefix)
+        }
+    assert packed == {name: path.read_bytes() for name, path in files.items()}
 
 
 def test_the_wheel_works_without_the_source_tree(wheel: Path, tmp_path: Path) -> None:

@@ -144,16 +144,20 @@ class Tracker:
         self._client.log_text(self._run_id, report, "report.html")
         folds = read_fold_skills(results, contents, contents.chosen)
         self._write_targets(pages_of_targets(contents, folds))
-        self._client.set_terminated(self._run_id, _STATES[record["status"]])
+        # However often the command is repeated, the duration is that of the work.
+        started = self._client.get_run(self._run_id).info.start_time
+        ended = started + round(1000 * record["wall_s"])
+        self._client.set_terminated(self._run_id, _STATES[record["status"]], ended)
 
     def _write_targets(self, pages: Iterator[TrackedPage]) -> None:
         known = {run.data.tags.get(_TARGET): run for run in self._found(_PARENT, self._run_id)}
-        for page in pages:
+        for page in reversed(list(pages)):  # the last comes first in the list of a server
             run = known.get(page.name)
             tags = {_PARENT: self._run_id, _TARGET: page.name}
             run_id = self._create(page.name, tags) if run is None else run.info.run_id
             self._write(run_id, page)
-            self._client.set_terminated(run_id, "FINISHED")
+            if run is None or run.info.status != "FINISHED":
+                self._client.set_terminated(run_id, "FINISHED")
 
     def _write(self, run_id: str, page: TrackedPage) -> None:
         """Write what the server does not have yet, so that nothing appears twice."""

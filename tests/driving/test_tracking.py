@@ -35,7 +35,9 @@ class Run:
     """A run as the stand-in of a server has it."""
 
     def __init__(self, number: int, name: str, tags: dict[str, str]) -> None:
-        self.info = SimpleNamespace(run_id=f"r{number}", status="RUNNING")
+        self.info = SimpleNamespace(
+            run_id=f"r{number}", status="RUNNING", start_time=1000, end_time=None
+        )
         self.tags = {"mlflow.runName": name} | tags
         self.params: dict[str, str] = {}
         self.history: list[tuple[str, int, float]] = []
@@ -79,7 +81,7 @@ class Server:
             log_artifacts=lambda *told: None,
             create_model_version=lambda *told, **more: None,
             get_experiment_by_name=self._get_experiment,
-            set_terminated=self._update_run,
+            set_terminated=self._set_terminated,
             **{name: self._taking(name) for name in names},
         )
 
@@ -116,6 +118,10 @@ class Server:
         run = self._get_run(run_id)
         run.info.status = status or run.info.status
         run.tags["mlflow.runName"] = name or run.name
+
+    def _set_terminated(self, run_id: str, status: str, end_time: int | None = None) -> None:
+        info = self._get_run(run_id).info
+        info.status, info.end_time = status, end_time
 
     def _log_batch(
         self, run_id: str, metrics: Any, params: Any, tags: Any, synchronous: bool
@@ -167,6 +173,7 @@ def test_a_run_has_a_page_and_each_target_one_below_it(
     record = read_json(tmp_path / "run" / "run.json")
     [parent] = server.parents
     assert parent.info.status == "FINISHED"
+    assert parent.info.end_time == 1000 + round(1000 * record["wall_s"])
     until = record["data"]["last_ts"][:10]
     assert parent.name == f"planted, data until {until}"
     assert parent.params["experiment.seed"] == str(record["seed"])
