@@ -18,6 +18,9 @@ __all__ = ["StripPoint", "bar", "fold_bar", "interval", "scale_axis", "stacked_b
 
 _ROW_HEIGHT = 24
 _STRIP_HEIGHT = 34
+_MANY_TICKS = 5
+_ROOM_OF_A_TICK = 0.45
+"""Share of the ticks' span that a text needs beside another one on the narrowest axis."""
 _MAX_NAMED_POINTS = 150
 """Above it the points of a strip are one path without names: the page must open fast."""
 
@@ -137,12 +140,21 @@ def _many_dots(placed: Sequence[tuple[StripPoint, float, float]]) -> Markup:
 
 
 def scale_axis(scale: Scale) -> Markup:
-    """Draw the texts under the gridlines of the rows above."""
+    """Draw the texts under the gridlines of the rows above; where there is no room, some of them.
+
+    Zero and the end that is farther from it always have it, and the other end where it is not near.
+    """
+    low, high = scale.ticks[0], scale.ticks[-1]
+    kept = {0.0, low if -low > high else high}
+    kept |= {end for end in (low, high) if abs(end) >= _ROOM_OF_A_TICK * (high - low)}
     texts = Markup("").join(
-        Markup('<text x="{:.2f}%" y="14">{}</text>').format(scale.percent(tick), label)
+        Markup('<text{} x="{:.2f}%" y="14">{}</text>').format(
+            "" if tick in kept else Markup(' class="inner"'), scale.percent(tick), label
+        )
         for tick, label in zip(scale.ticks, scale.labels, strict=True)
     )
-    return _row(texts, 20)
+    kind = "axis many" if len(scale.ticks) > _MANY_TICKS else "axis"
+    return Markup('<div class="{}">{}</div>').format(kind, _row(texts, 20))
 
 
 def bar(share: float | None, *, marked: bool) -> Markup:

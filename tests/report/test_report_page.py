@@ -261,9 +261,9 @@ def test_large_run_is_capped_and_says_so(run_uri: str) -> None:
     page = ParsedPage(html)
     assert page.problems == []
     assert len(html.encode()) < 3_000_000
-    assert len(page.rows("route-rows")) == 1 + 500
+    assert len(page.rows("route-rows")) == 1 + 200
     assert len(page.rows("model-rows")) == 1 + 200
-    assert "Showing 500 of 10,000, chosen targets first" in page.text
+    assert "Showing 200 of 10,000, chosen targets first" in page.text
     assert "routing/routes.parquet has them all." in page.text
     assert re.search(r"Showing 200 of 1,\d{3}, most important first; models/ has", page.text)
     assert "Showing 200 of 500, by symbol; symbols.json has them all." in page.text
