@@ -39,7 +39,7 @@ from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.local_effects import effect_shape
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.effects import EffectRow
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
 
 ALPHA = 0.05
 VIEWS: tuple[View, ...] = ("cross_sectional", "symbol_specific")

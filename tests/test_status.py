@@ -56,6 +56,7 @@ def test_status_as_json(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> No
         "select_pooled_fold": 2,
         "select_symbol": 4,
         "train_pooled": 2,
+        "train_pooled_fold": 4,
         "train_symbol": 4,
     }
     (failure,) = found["failures"]
@@ -87,8 +88,8 @@ def test_status_for_people(run_dir: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (
         "finished units: inspect 4, find_leaks 4, pool_slice 4, rank_pooled_fold 2, rank_pooled 1, "
         "rank_symbol 4, select_pooled_fold 2, select_pooled 1, prove_pooled_fold 1, "
-        "prove_pooled 1, select_symbol 4, prove_symbol 4, train_pooled 2, train_symbol 4, "
-        "join_predictions 1, reliability 1, evaluate_pooled 2, evaluate_symbol 4, "
+        "prove_pooled 1, select_symbol 4, prove_symbol 4, train_pooled_fold 4, train_pooled 2, "
+        "train_symbol 4, join_predictions 1, reliability 1, evaluate_pooled 2, evaluate_symbol 4, "
         "compare_models 1, join_curves 1"
     ) in lines
     assert lines[-1] == (

@@ -172,7 +172,7 @@ def work_of(shape: RunShape, course: Course) -> list[StageWork]:
             stages.append(StageWork("search", (Part(_search(s, course), n_units),)))
         pooled, own = _training(s, course)
         written = FitCost(columns=evaluated_rows(s, course) * WRITE_ROW_S)
-        training = (Part(pooled, n_pooled), Part(own, n_own), Part(written, 1))
+        training = (Part(pooled, n_pooled * s.n_folds), Part(own, n_own), Part(written, 1))
         stages.append(StageWork("training", training))
         told = evaluated_rows(s, course) * CALIBRATE_ROW_S
         told += course.n_chosen * _rows(s) * (1.0 - s.min_train_fraction) * CALIBRATE_TIME_S

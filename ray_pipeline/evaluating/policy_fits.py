@@ -26,7 +26,7 @@ from ray_pipeline.statistics.recency import recency_weights
 from ray_pipeline.statistics.retraining import predicted_by
 from ray_pipeline.statistics.skill import centred_percentile, dated_skills, outcome
 from ray_pipeline.training.fitter import Fitter, columns_of
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.problems import learned_labels
 from ray_pipeline.training.settings import TrainingSettings
 

@@ -22,7 +22,7 @@ from ray_pipeline.records import Task
 from ray_pipeline.samples.evidence import SkillSeries, paired_evidence, time_evidence
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.retraining import follow_best, model_of
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
 
 __all__ = ["Served", "judge_job"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ray_pipeline.results.contents import RunContents
@@ -48,7 +48,7 @@ def explain_models(contents: RunContents, target: str, symbol: str | None) -> di
                 "out_of_sample": None if evidence is None else evidence.told(),
                 "trained_on": None if trained_on is None else trained_on.told(),
                 "evaluation": evaluated.get(job.job_id),
-                "error": errors.get(unit),
+                "error": errors.get(unit) or _error_of_fold(errors, job.job_id),
             }
         )
     absent = "" if jobs else "No model was planned: no route leads to one."
@@ -65,6 +65,12 @@ def _policies(contents: RunContents, jobs: Collection[str]) -> list[dict[str, An
     """Return what schedules of retraining would have earned with these jobs' models."""
     rows = [] if contents.policies is None else contents.policies.to_pylist()
     return [row for row in rows if row["job_id"] in jobs]
+
+
+def _error_of_fold(errors: Mapping[str, str], job_id: str) -> str | None:
+    """Return the error of the first fold of a pooled job that failed, which ends the job."""
+    folds = f"train_pooled_fold/{job_id} fold "
+    return next((error for unit, error in errors.items() if unit.startswith(folds)), None)
 
 
 def _overfitting(contents: RunContents, target: str) -> dict[str, Any] | None:

@@ -114,9 +114,13 @@ class Design:
 
     def since(self, first: int) -> Design:
         """Return the rows from one on, as views."""
-        if first == 0:
-            return self
-        kept = slice(first, None)
+        return self if first == 0 else self._at(slice(first, None))
+
+    def until(self, end: int) -> Design:
+        """Return the rows before one, as views."""
+        return self._at(slice(end))
+
+    def _at(self, kept: slice) -> Design:
         return replace(
             self,
             X=self.X[kept],

@@ -26,7 +26,7 @@ from ray_pipeline.samples.evidence import Evidence, PredictedRows, SkillMeasure,
 from ray_pipeline.statistics.cells import cells_of
 from ray_pipeline.statistics.percentile_scale import mean_percentile, percentile_of
 from ray_pipeline.storage.documents import strict_json
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.metadata import feature_facts, library_versions, request_facts
 from ray_pipeline.training.predictions import GROUP
 from ray_pipeline.training.seal import sealed

@@ -110,6 +110,7 @@ TRAINING = Stage(
     run=_train,
     units=(
         UnitKind("training_slice", "gathering rows to train on"),
+        UnitKind("train_pooled_fold", "training, pooled"),
         UnitKind("train_pooled", "training, pooled"),
         UnitKind("train_symbol", "training, per symbol"),
         UnitKind("train_average", "averaging models"),

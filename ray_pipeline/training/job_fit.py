@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ray_pipeline.errors import DataError
-from ray_pipeline.families import Model, Problem, family_identity, load_family
-from ray_pipeline.identity import Identity
-from ray_pipeline.panel.frame import PanelFrame, derive_seed
-from ray_pipeline.records import TargetSpec, View
-from ray_pipeline.routing.jobs import RANK_AVERAGE, FeatureSet
+from ray_pipeline.families import Model, Problem
+from ray_pipeline.panel.frame import PanelFrame
+from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.evidence import (
     Evidence,
@@ -26,53 +24,19 @@ from ray_pipeline.samples.evidence import (
     skill_series,
 )
 from ray_pipeline.samples.memo import FoldMemo
-from ray_pipeline.samples.walk import problem_parts
-from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.statistics.skill import centred_percentile, outcome
-from ray_pipeline.training.effects import effects_record, fold_effects
-from ray_pipeline.training.fitter import Fitter, columns_of
+from ray_pipeline.training.effects import effects_record
+from ray_pipeline.training.fitter import columns_of
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.pooled_stream import PooledStream
 from ray_pipeline.training.predictions import GROUP
-from ray_pipeline.training.problems import learned_labels
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.search.verdict import SearchVerdict, judge_search
 from ray_pipeline.training.settings import TrainingSettings
+from ray_pipeline.training.walking import FoldPiece, JobWalk, WalkedFold
 
-__all__ = ["FittedJob", "JobSpec", "fit_job"]
+__all__ = ["FittedJob", "fit_job"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class JobSpec:
-    """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`.
-
-    `search` holds what a search for hyperparameters chose inside each fold, if there was one.
-    `described` names the features whose effects on the predictions are measured, the best first.
-    `n_feature_sets` counts the sets of features that these were chosen from on the test rows, for
-    which the evidence pays; `feature_set` names the one that was.
-    `identity` is that of the family's code, and of the interpreter, which the metadata name; an
-    average has none, it fits nothing.
-    """
-
-    job_id: str
-    target: str
-    view: View
-    family: str
-    features: tuple[str, ...]
-    fold_features: tuple[tuple[int, tuple[str, ...]], ...]
-    hyperparameters: tuple[tuple[str, Any], ...]
-    search: JobSearch | None = None
-    feature_set: FeatureSet = ""
-    n_feature_sets: int = 1
-    described: tuple[str, ...] = ()
-    identity: Identity | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Look up the identity, where the record is made: a worker gets the driver's."""
-        is_average = self.family == RANK_AVERAGE
-        identity = None if is_average else family_identity(self.family, "python")
-        object.__setattr__(self, "identity", identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +98,7 @@ def fit_job(
     settings: TrainingSettings,
     stream: PooledStream | None = None,
     memo: FoldMemo | None = None,
+    walked: Sequence[WalkedFold] | None = None,
 ) -> FittedJob:
     """Walk forward for the job's out-of-sample skill, then fit on the labelled rows of the end.
 
@@ -148,27 +113,30 @@ def fit_job(
         design either way.
     memo
         Where the folds' predictions may be known of an earlier panel.
+    walked
+        The folds, in their order, where others have walked them; None: they are walked here.
 
     Raises
     ------
     DataError
         When the labelled rows are too few or of one class.
     """
-    family = load_family(job.family)
-    learned = learned_labels(design, target.task, family, settings.comparison)
-    fitter = Fitter(family, design, learned, target, frame, settings, stream)
+    walk = JobWalk.of(design, target, job, frame, settings, stream)
     hyperparameters = dict(job.hyperparameters)
-    key = (job.family, job.target, *(design.symbols if job.view == "symbol_specific" else ()))
-    pieces, searched = _walk_forward(design, target, job, frame, fitter, key, memo or FoldMemo())
+    if walked is None:
+        folds = (walk.fold(fold, memo or FoldMemo()) for fold in frame.folds)
+        walked = [fold for fold in folds if fold is not None]
+    pieces = [fold.configured for fold in walked]
+    searched = [fold.searched for fold in walked]
     measure = design.measure(target.task, settings.min_cs)
     verdict: SearchVerdict | None = None
     if job.search is not None:
         verdict = _judge(design, measure, job.search, searched, pieces)
         if verdict.accepted and job.search.final is not None:
             pieces, hyperparameters = searched, dict(job.search.final.hyperparameters)
-    seed = derive_seed(frame.seed, "training", *key)
+    seed = walk.seed()
     first, _, _ = design.split(frame.final_fold)
-    fitter = fitter.since(first)
+    fitter = walk.fitter.since(first)
     problem = fitter.learned.problem(np.ones(len(design.y) - first, dtype=np.bool_), seed)
     if problem is None:
         raise DataError(f"{job.job_id}: too few labelled rows, or of one class only, to train on.")
@@ -204,126 +172,12 @@ def _known_at(design: Design, problem: Problem, last: int, n_timestamps: int) ->
     return min(end + beyond, n_timestamps - 1)
 
 
-def _walk_forward(
-    design: Design,
-    target: TargetSpec,
-    job: JobSpec,
-    frame: PanelFrame,
-    fitter: Fitter,
-    key: tuple[str, ...],
-    memo: FoldMemo,
-) -> tuple[list[_FoldPiece], list[_FoldPiece]]:
-    """Predict every test fold, by the configured hyperparameters and by those searched inside it.
-
-    Where a fold searched none, or found those configured, both have the same piece.
-    """
-    hyperparameters = dict(job.hyperparameters)
-    pieces: list[_FoldPiece] = []
-    searched: list[_FoldPiece] = []
-    chosen = dict(job.fold_features)
-    found = {} if job.search is None else {each.fold: each for each in job.search.folds}
-    for fold in frame.folds:
-        first, start, end = design.split(fold)
-        if fold.index not in chosen or start == end:
-            continue
-        seed = derive_seed(frame.seed, "training", *key, f"fold {fold.index}")
-        inside = fitter.since(first)
-        learned = inside.learned.at(slice(start - first))
-        problem = learned.fold_problem(fold, frame.embargo, seed)
-        if problem is None:
-            continue
-        features = chosen[fold.index]
-        X = columns_of(inside.design, features)
-        part = (first, start, end)
-        walk = _FoldWalk(design, target, job, inside, fold, part, problem, features, X, memo)
-        pieces.append(walk.piece(hyperparameters))
-        searched.append(pieces[-1])
-        if fold.index in found and found[fold.index].hyperparameters != job.hyperparameters:
-            searched[-1] = walk.piece(dict(found[fold.index].hyperparameters))
-    return pieces, searched
-
-
-@dataclass(frozen=True, slots=True)
-class _FoldPiece:
-    """A fold's test rows: predictions, their centred percentile, and how the labels turned out.
-
-    `effects` are those of the features described, of `fold_effects`.
-    """
-
-    fold: int
-    rows: NDArray[np.int64]
-    prediction: Floats
-    centred_percentile: Floats
-    outcome: Floats
-    effects: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _FoldWalk:
-    """What one fold trains on and tests.
-
-    `part` is `Design.split` of the fold; the fitter, the problem and X (the job's features) begin
-    at its first row.
-    """
-
-    design: Design
-    target: TargetSpec
-    job: JobSpec
-    fitter: Fitter
-    fold: Fold
-    part: tuple[int, int, int]
-    problem: Problem
-    features: Sequence[str]
-    X: NDArray[np.float32]
-    memo: FoldMemo
-
-    def piece(self, hyperparameters: Mapping[str, Any]) -> _FoldPiece:
-        """Predict the fold's test rows by a model of these hyperparameters."""
-        first, start, end = self.part
-        if self.fitter.stream is None:
-            rows = slice(first, end)
-            parts = (
-                *(self.job.identity, self.job.family, list(self.features), start - first),
-                list(self.job.described),
-                *(sorted(hyperparameters.items()), self.fitter.settings.sample_weights),
-                *(self.fitter.frame.embargo, self.target, self.X[: end - first]),
-                *(self.design.positions[rows], self.design.symbol_index[rows]),
-                *(self.design.label_ends[first:start], *problem_parts(self.problem)),
-            )
-            found = self.memo.recall(parts, lambda: self._predicted(hyperparameters))
-        else:
-            found = self._predicted(hyperparameters)
-        # How labels turned out is told in their own unit, whatever the model learned of them.
-        y, labels = self.design.y[start:end], self.design.y[first + self.problem.rows]
-        return _FoldPiece(
-            fold=self.fold.index,
-            rows=np.arange(start, end),
-            prediction=found["prediction"],
-            centred_percentile=found["centred_percentile"],
-            outcome=outcome(y, labels, self.target.task),
-            effects=found["effects"],
-        )
-
-    def _predicted(self, hyperparameters: Mapping[str, Any]) -> dict[str, Floats]:
-        first, start, end = self.part
-        fit = self.fitter.fit(self.problem, self.X, self.features, self.fold, hyperparameters)
-        trained, tested = self.X[self.problem.rows], self.X[start - first : end - first]
-        prediction = fit.model.predict(tested)
-        return {
-            "prediction": prediction,
-            "centred_percentile": centred_percentile(prediction, fit.model.predict(trained)),
-            "effects": fold_effects(
-                fit.model.predict, trained, tested, prediction, self.features, self.job.described
-            ),
-        }
-
-
 def _judge(
     design: Design,
     measure: SkillMeasure,
     search: JobSearch,
-    searched: Sequence[_FoldPiece],
-    configured: Sequence[_FoldPiece],
+    searched: Sequence[FoldPiece],
+    configured: Sequence[FoldPiece],
 ) -> SearchVerdict:
     """Compare both walks on the test rows of the folds that could be searched."""
     folds = {choice.fold for choice in search.folds}
@@ -338,7 +192,7 @@ def _judge(
     return judge_search(search, measure, series[0], series[1])
 
 
-def _predicted(design: Design, pieces: Sequence[_FoldPiece]) -> PredictedRows:
+def _predicted(design: Design, pieces: Sequence[FoldPiece]) -> PredictedRows:
     """Join the test rows of some folds, at least one."""
     rows = np.concatenate([piece.rows for piece in pieces])
     return PredictedRows(
@@ -356,7 +210,7 @@ def _out_of_sample(
     measure: SkillMeasure,
     job: JobSpec,
     axis: NDArray[np.int64],
-    pieces: Sequence[_FoldPiece],
+    pieces: Sequence[FoldPiece],
 ) -> tuple[pa.Table, Evidence]:
     if not pieces:
         raise DataError(f"{job.job_id}: no fold could be trained.")

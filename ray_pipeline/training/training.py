@@ -16,7 +16,8 @@ from ray_pipeline.routing.plan import without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.effects import described_features
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
+from ray_pipeline.training.pooled_folds import TrainedFoldSpec, train_pooled_fold
 from ray_pipeline.training.pooled_stream import StreamSpec
 from ray_pipeline.training.search.choices import JobSearch
 from ray_pipeline.training.settings import TrainingSettings
@@ -52,7 +53,8 @@ def train_models(
 ) -> Training:
     """Train every job of the plan.
 
-    Pooled jobs are one unit each; a symbol's own jobs are one unit, since they read one table.
+    Pooled jobs are a unit per fold, and one that joins these and trains what serves; a symbol's own
+    jobs are one unit, since they read one table.
     Averages come when their members are there, those that were trained; of fewer than two there is
     none.
 
@@ -74,6 +76,8 @@ def train_models(
     results: dict[str, Mapping[str, Any]] = {}
     pooled = plan.fitted("cross_sectional")
     if pooled and pool is not None:
+        jobs = tuple(map(spec_of, pooled))
+        walked = _walked(runner, frame, jobs, settings, pool, stream)
         units = [
             Unit(
                 "train_pooled",
@@ -81,14 +85,16 @@ def train_models(
                 train_pooled,
                 TrainingSpec(
                     frame,
-                    (spec_of(job),),
+                    (job,),
                     settings,
                     inputs,
                     pool=pool.tables,
                     stream=stream,
+                    walked=walked[job.job_id],
                 ),
             )
-            for job in pooled
+            for job in jobs
+            if job.job_id in walked
         ]
         for record in runner.run(units, [pool.value]).values():
             results.update(record["jobs"])
@@ -115,6 +121,36 @@ def train_models(
     for record in runner.run(_average_units(frame, plan, results, settings, inputs)).values():
         results.update(record["jobs"])
     return Training({job.job_id: results[job.job_id] for job in plan.jobs if job.job_id in results})
+
+
+def _walked(
+    runner: UnitRunner,
+    frame: PanelFrame,
+    jobs: Sequence[JobSpec],
+    settings: TrainingSettings,
+    pool: PooledPanel,
+    stream: StreamSpec | None,
+) -> dict[str, tuple[str, ...]]:
+    """Walk the folds of pooled jobs; return the tables by job, without jobs of which one failed."""
+    units = {
+        job.job_id: [
+            Unit(
+                "train_pooled_fold",
+                f"{job.job_id} fold {fold.index}",
+                train_pooled_fold,
+                TrainedFoldSpec(frame, job, settings, pool.tables, fold.index, stream),
+            )
+            for fold in frame.folds
+        ]
+        for job in jobs
+    }
+    records = runner.run([unit for of_job in units.values() for unit in of_job], [pool.value])
+    found = {}
+    for job_id, of_job in units.items():
+        tables = [records[unit.key]["walked"] for unit in of_job if unit.key in records]
+        if len(tables) == len(of_job):
+            found[job_id] = tuple(name for name in tables if name is not None)
+    return found
 
 
 def _average_units(

@@ -18,13 +18,15 @@ from ray_pipeline.records import QUESTIONS, SymbolPartition, TargetSpec
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.memo import FoldMemo
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, fit_job
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.metadata import (
     feature_facts,
     fitted_facts,
     library_versions,
     request_facts,
 )
+from ray_pipeline.training.pooled_folds import read_walked
 from ray_pipeline.training.pooled_stream import PooledStream, StreamSpec
 from ray_pipeline.training.seal import sealed
 from ray_pipeline.training.settings import TrainingSettings
@@ -37,7 +39,8 @@ class TrainingSpec:
     """Jobs on one design: a symbol's own rows, or the pool named by its slices.
 
     `inputs` is the run's input fingerprint, for the models' metadata; `stream` names the rows that
-    pooled models are trained on where those of the pool are not enough.
+    pooled models are trained on where those of the pool are not enough; `walked` names what the
+    folds of a pooled job predicted, of `train_pooled_fold`.
     """
 
     frame: PanelFrame
@@ -47,6 +50,7 @@ class TrainingSpec:
     partition: SymbolPartition | None = None
     pool: tuple[str, ...] = ()
     stream: StreamSpec | None = None
+    walked: tuple[str, ...] = ()
 
 
 def train_symbol(reader: PanelReader, spec: TrainingSpec) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def train_symbol(reader: PanelReader, spec: TrainingSpec) -> dict[str, Any]:
 
 
 def train_pooled(reader: PanelReader, spec: TrainingSpec, pool: Pool) -> dict[str, Any]:
-    """Train pooled models (unit function)."""
+    """Join the folds of pooled models, and train what serves (unit function)."""
     targets = {target.name: target for target in spec.frame.targets}
     return {
         "jobs": {
@@ -90,9 +94,13 @@ def _train(
     reader: PanelReader, design: Design, target: TargetSpec, job: JobSpec, spec: TrainingSpec
 ) -> dict[str, Any]:
     axis = reader.axis(spec.frame.axis)
-    stream = PooledStream(reader.run, spec.stream) if spec.stream else None
-    with FoldMemo.kept(reader.run, spec.frame, __name__, "train", job.job_id) as memo:
-        fitted = fit_job(design, target, job, spec.frame, axis, spec.settings, stream, memo)
+    arguments = (design, target, job, spec.frame, axis, spec.settings)
+    if job.view == "cross_sectional":
+        stream = PooledStream(reader.run, spec.stream) if spec.stream else None
+        fitted = fit_job(*arguments, stream, walked=read_walked(reader.run, spec.walked))
+    else:
+        with FoldMemo.kept(reader.run, spec.frame, __name__, "train", job.job_id) as memo:
+            fitted = fit_job(*arguments, memo=memo)
     folder = f"{unit_folder()}/{job.job_id}"
     files = fitted.model.to_files()
     for name, content in sorted(files.items()):

@@ -136,8 +136,8 @@ def test_the_reference_has_every_kind_of_unit(every_kind: EveryKind) -> None:
         *("rank_pool_shifted", "rank_pooled", "rank_pooled_fold", "rank_symbol"),
         *("rank_symbol_shifted", "rank_symbols_shifted", "search_trials", "select_pooled"),
         *("select_pooled_fold", "prove_pooled_fold", "prove_pooled", "prove_symbol"),
-        *("select_symbol", "stage_shape", "train_average", "train_pooled", "train_symbol"),
-        "training_slice",
+        *("select_symbol", "stage_shape", "train_average", "train_pooled", "train_pooled_fold"),
+        *("train_symbol", "training_slice"),
     }
     shared = {"pool", "pooled_predictions"}
     found = kinds(every_kind.run_dir)

@@ -28,6 +28,7 @@ STAGES = [
     "prove_pooled",
     "select_symbol",
     "prove_symbol",
+    "train_pooled_fold",
     "train_pooled",
     "train_symbol",
     "join_predictions",
@@ -143,7 +144,8 @@ def test_changed_routing_redoes_routing_and_later(
     strict_again = quick_config(data_dir, run_dir, routing={"min_difference": 0.5})
     run_pipeline(strict_again, Silent(), replace=True)
     assert set(_stages(executed)) <= {
-        *("pool", "train_pooled", "train_symbol", "join_predictions", "reliability", *EVALUATES)
+        *("pool", "train_pooled_fold", "train_pooled", "train_symbol", "join_predictions"),
+        *("reliability", *EVALUATES),
     }
 
 
@@ -158,6 +160,7 @@ def test_changed_training_redoes_training(
     run_pipeline(quick_config(data_dir, run_dir, training=trees), Silent(), replace=True)
     assert executed == [
         "pool/pool",
+        *(f"train_pooled_fold/cs_{TARGET}__lightgbm fold {fold}" for fold in range(2)),
         f"train_pooled/cs_{TARGET}__lightgbm",
         *(f"train_symbol/S{i:02d}" for i in range(4)),
         "join_predictions/all",

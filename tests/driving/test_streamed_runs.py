@@ -102,7 +102,7 @@ def test_streamed_models_predict_their_training_rows_as_in_training(
     assert found["replay"]["n_different"] == 0
 
 
-@pytest.mark.parametrize("stage", ["training_slice", "train_pooled"])
+@pytest.mark.parametrize("stage", ["training_slice", "train_pooled_fold", "train_pooled"])
 def test_an_interrupted_run_continues(
     streamed_run: Path, streamed_data: Path, tmp_path: Path, executed: list[str], stage: str
 ) -> None:
@@ -114,5 +114,7 @@ def test_an_interrupted_run_continues(
     run_pipeline(config(streamed_data, tmp_path / "run"), Silent())
     after = [name for name in executed if name.startswith(("training_slice", "train_"))]
     assert len(before) >= 2
-    assert len({*before, *after}) == len(before) + len(after) == 4 + 3
+    n_slices, n_models, n_folds = 4, 3, 2
+    n_units = n_slices + n_models * (n_folds + 1)
+    assert len({*before, *after}) == len(before) + len(after) == n_units
     assert _content(tmp_path / "run") == _content(streamed_run)

@@ -116,7 +116,7 @@ def test_families_are_reached_by_no_import(every_kind: EveryKind) -> None:
 @pytest.mark.parametrize(
     ("library", "stages"),
     [
-        ("lightgbm", {"search_trials", "train_pooled", "train_symbol"}),
+        ("lightgbm", {"search_trials", "train_pooled_fold", "train_pooled", "train_symbol"}),
         ("numpy", None),
         ("pyarrow", None),
     ],

@@ -19,7 +19,8 @@ from ray_pipeline.records import TargetSpec, Task, View
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.training_windows import rolling_folds
-from ray_pipeline.training.job_fit import JobSpec, fit_job
+from ray_pipeline.training.job_fit import fit_job
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.settings import TrainingSettings
 
 N_TIMES, N_SYMBOLS, N_FEATURES, HORIZON = 620, 12, 4, 3

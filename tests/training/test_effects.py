@@ -21,7 +21,8 @@ from training_designs import (
 
 from ray_pipeline.routing.jobs import Job
 from ray_pipeline.training.effects import described_features, effect_rows
-from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, fit_job
+from ray_pipeline.training.job_spec import JobSpec
 
 FOLDS = tuple((fold, FEATURES) for fold in range(3))
 

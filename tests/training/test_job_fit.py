@@ -22,7 +22,8 @@ from training_designs import (
 
 from ray_pipeline.errors import DataError
 from ray_pipeline.samples.design import Design
-from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, fit_job
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.settings import TrainingSettings
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from training_designs import AXIS, FEATURES, SETTINGS, job_spec, training_frame
+from training_on_pools import train_on_pool
 from unit_calls import call
 
 from ray_pipeline.errors import DataError
@@ -20,10 +21,9 @@ from ray_pipeline.samples.pool import Pool
 from ray_pipeline.statistics.percentile_scale import percentile_of
 from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.models import read_model
 from ray_pipeline.training.predictions import predictions_schema
-from ray_pipeline.training.units import TrainingSpec, train_pooled
 
 Result = dict[str, Any]
 
@@ -74,13 +74,6 @@ def pool() -> Pool:
     )
 
 
-def trained(reader: PanelReader, pool: Pool, *jobs: JobSpec) -> dict[str, Result]:
-    """Train pooled jobs."""
-    spec = TrainingSpec(training_frame(), jobs, SETTINGS, "fingerprint", pool=("slice",))
-    results: dict[str, Result] = call(train_pooled, reader, spec, pool)["jobs"]
-    return results
-
-
 def average_of(results: dict[str, Result]) -> EnsembleSpec:
     """Return the spec of their average."""
     members = tuple(
@@ -99,7 +92,7 @@ def average_of(results: dict[str, Result]) -> EnsembleSpec:
 @pytest.fixture(scope="module")
 def members(reader: PanelReader, pool: Pool) -> dict[str, Result]:
     """Train the members."""
-    return trained(reader, pool, job("ridge"), job("lightgbm"))
+    return train_on_pool(reader, pool, job("ridge"), job("lightgbm"))
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +170,7 @@ def test_the_model_read_back_averages_percentiles(
 
 def test_an_own_average_is_judged_over_its_symbols_time(reader: PanelReader, pool: Pool) -> None:
     """The same percentiles give another figure there, with the deviations of labels to come."""
-    results = trained(reader, pool, job("ridge"), job("lightgbm"))
+    results = train_on_pool(reader, pool, job("ridge"), job("lightgbm"))
     spec = average_of(results)
     own = replace(spec, job=job("rank_average", "symbol_specific"))
     pooled, over_time = (
@@ -189,7 +182,7 @@ def test_an_own_average_is_judged_over_its_symbols_time(reader: PanelReader, poo
 
 def test_members_tested_on_other_rows_are_no_average(reader: PanelReader, pool: Pool) -> None:
     """A fold that only one of them had would let the other speak alone there."""
-    results = trained(
+    results = train_on_pool(
         reader, pool, job("ridge"), job("lightgbm", fold_features=((0, ("b",)), (1, ("b",))))
     )
     with pytest.raises(

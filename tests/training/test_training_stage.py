@@ -11,6 +11,7 @@ from ray_pipeline.records import SymbolPartition, View
 from ray_pipeline.routing.jobs import Job, TrainingPlan
 from ray_pipeline.samples.shared_pool import PooledPanel
 from ray_pipeline.training.ensemble import Member, train_average
+from ray_pipeline.training.pooled_folds import train_pooled_fold
 from ray_pipeline.training.training import Training, train_models
 from ray_pipeline.training.units import train_pooled, train_symbol
 
@@ -30,7 +31,9 @@ class Runner:
         self.units += units
         self.shared.append(tuple(shared))
         return {
-            unit.key: {"jobs": {job.job_id: self.answer(unit, job) for job in _jobs(unit)}}
+            unit.key: {"walked": unit.key}
+            if unit.stage == "train_pooled_fold"
+            else {"jobs": {job.job_id: self.answer(unit, job) for job in _jobs(unit)}}
             for unit in sorted(units, key=lambda unit: str(unit.key))
             if unit.key not in self._lost
         }
@@ -91,17 +94,24 @@ def train(runner: Runner, plan: TrainingPlan = PLAN, pool: PooledPanel | None = 
 
 
 def test_pooled_jobs_are_a_unit_each_and_a_symbols_jobs_are_one() -> None:
-    """A unit per pooled model with the shared pool, a unit per symbol with its partition."""
+    """A unit per pooled model with the shared pool, a unit per symbol with its partition.
+
+    Before these each fold of a pooled model is a unit, whose table the model's unit names.
+    """
     runner = Runner()
     train(runner)
-    assert [(unit.function, unit.key) for unit in runner.units] == [
+    folds = [f"{name} fold {index}" for name in ("cs_2", "cs_1") for index in range(3)]
+    assert [unit.key for unit in runner.units[:6]] == folds
+    assert {unit.function for unit in runner.units[:6]} == {train_pooled_fold}
+    assert [(unit.function, unit.key) for unit in runner.units[6:]] == [
         (train_pooled, "cs_2"),
         (train_pooled, "cs_1"),
         (train_symbol, "B"),
         (train_symbol, "A"),
     ]
-    assert runner.shared[:2] == [("the pool",), ()]
-    pooled, _, own, _ = (unit.spec for unit in runner.units)
+    assert runner.shared[:3] == [("the pool",), ("the pool",), ()]
+    pooled, _, own, _ = (unit.spec for unit in runner.units[6:])
+    assert pooled.walked == tuple(folds[:3])
     assert (pooled.pool, pooled.partition) == (("slice-a", "slice-b"), None)
     assert (own.pool, own.partition.symbol) == ((), "B")
     assert [spec.job_id for spec in own.jobs] == ["sym_B_ridge", "sym_B_trees"]
@@ -111,7 +121,8 @@ def test_a_units_spec_holds_what_the_fit_depends_on_and_no_more() -> None:
     """Features in order, folds, hyperparameters; neither priority nor whom it serves."""
     runner = Runner()
     train(runner)
-    (spec,) = runner.units[0].spec.jobs
+    (spec,) = runner.units[6].spec.jobs
+    assert runner.units[0].spec.job == spec
     assert spec.features == ("b", "a")
     assert spec.fold_features == ((0, ("b",)),)
     assert spec.hyperparameters == (("penalty", 0.2),)
@@ -130,6 +141,14 @@ def test_a_failed_unit_is_missing_and_the_others_are_there() -> None:
     """A symbol that failed takes its jobs along, a pooled job only itself."""
     trained = train(Runner(lost=("B", "cs_2")))
     assert list(trained.results) == ["cs_1", "sym_A_ridge"]
+
+
+def test_a_pooled_job_of_which_a_fold_failed_is_not_trained() -> None:
+    """A walk with a hole would be another walk; the other jobs lose nothing."""
+    runner = Runner(lost=("cs_2 fold 1",))
+    trained = train(runner)
+    assert list(trained.results) == ["cs_1", "sym_B_ridge", "sym_A_ridge", "sym_B_trees"]
+    assert "cs_2" not in [unit.key for unit in runner.units]
 
 
 AVERAGES = TrainingPlan(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from training_designs import AXIS, FEATURES, SETTINGS, RecordingFamily, job_spec, training_frame
+from training_on_pools import train_on_pool
 from unit_calls import call
 
 from ray_pipeline.errors import DataError
@@ -25,7 +26,7 @@ from ray_pipeline.storage import RunDirectory
 from ray_pipeline.training.metadata import feature_facts
 from ray_pipeline.training.predictions import predictions_schema
 from ray_pipeline.training.seal import check_seal
-from ray_pipeline.training.units import TrainingSpec, train_pooled, train_symbol
+from ray_pipeline.training.units import TrainingSpec, train_symbol
 from ray_pipeline.version import __version__
 
 OWN = job_spec(
@@ -247,10 +248,7 @@ def test_equal_work_gives_equal_files(reader: PanelReader, partition: SymbolPart
 def test_a_pooled_model_is_trained_on_every_symbol(reader: PanelReader) -> None:
     """Symbols, rows and times of the pool, and its own folder."""
     job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
-    spec = TrainingSpec(
-        training_frame(), (job,), SETTINGS, "fingerprint", pool=("slice-a", "slice-b")
-    )
-    result = call(train_pooled, reader, spec, pool())["jobs"]["cs_y__ridge"]
+    result = train_on_pool(reader, pool(), job)["cs_y__ridge"]
     metadata = metadata_of(reader, result)
     assert metadata["view"] == "cross_sectional"
     assert metadata["trained_on"] == {
@@ -294,8 +292,7 @@ def test_symbols_without_a_feature_are_named(reader: PanelReader) -> None:
     X[given.symbol_index == 2, 1] = np.nan
     X[given.symbol_index == 1, 2][:5] = np.nan
     job = replace(OWN, job_id="cs_y__ridge", view="cross_sectional")
-    spec = TrainingSpec(training_frame(), (job,), SETTINGS, "fingerprint", pool=("slice-a",))
-    result = call(train_pooled, reader, spec, replace(given, X=X))["jobs"]["cs_y__ridge"]
+    result = train_on_pool(reader, replace(given, X=X), job)["cs_y__ridge"]
     assert metadata_of(reader, result)["absent_features"] == {"b": ["S2"]}
 
 

@@ -15,7 +15,7 @@ from ray_pipeline.panel.frame import PanelFrame
 from ray_pipeline.records import TargetSpec, Task
 from ray_pipeline.samples.design import Design
 from ray_pipeline.statistics.folds import Fold
-from ray_pipeline.training.job_fit import JobSpec
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.settings import TrainingSettings
 
 HOUR_NS = 3_600 * 10**9

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from search_panels import MixFamily
 
-import ray_pipeline.training.job_fit
 import ray_pipeline.training.search.inner
 import ray_pipeline.training.search.space
 import ray_pipeline.training.search.units
+import ray_pipeline.training.walking
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def mix(monkeypatch: pytest.MonkeyPatch) -> MixFamily:
     """Let the mixing family stand for whatever family is named."""
     family = MixFamily()
     for module in (
-        ray_pipeline.training.job_fit,
+        ray_pipeline.training.walking,
         ray_pipeline.training.search.inner,
         ray_pipeline.training.search.space,
         ray_pipeline.training.search.units,

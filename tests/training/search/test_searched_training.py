@@ -13,7 +13,8 @@ from training_designs import AXIS, SETTINGS
 from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.samples.design import Design
 from ray_pipeline.samples.pool import Pool
-from ray_pipeline.training.job_fit import FittedJob, JobSpec, fit_job
+from ray_pipeline.training.job_fit import FittedJob, fit_job
+from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.search.choices import Choice, JobSearch
 from ray_pipeline.training.training import train_models
 
@@ -141,4 +142,6 @@ def test_the_search_travels_with_the_job(mix: MixFamily, bad_choice: JobSearch) 
     plan = TrainingPlan((job(), job("cs_2")), ())
     as_runner: Any = runner
     train_models(as_runner, FRAME, {}, POOL_HANDLE, plan, SETTINGS, "", {"cs_2": bad_choice})
-    assert [unit.spec.jobs[0].search for unit in runner.units] == [None, bad_choice]
+    searches = [None, bad_choice]
+    of_folds = [search for search in searches for _ in FRAME.folds]
+    assert [unit.spec.job.search for unit in runner.units] == of_folds
