@@ -23,16 +23,21 @@
     return (Number(text) === 0 ? "" : value > 0 ? "+" : "−") + text;
   }
 
+  const written = (seconds, form) =>
+    uPlot.fmtDate(form)(uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"));
+
+  // Under an axis, whose ticks are so many seconds apart.
   function dated(seconds, step) {
     const form =
       step >= 360 * DAY ? "{YYYY}" : step >= 28 * DAY ? "{YYYY}-{MM}"
       : step >= DAY ? "{YYYY}-{MM}-{DD}" : "{MM}-{DD} {HH}:{mm}";
-    return uPlot.fmtDate(form)(uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"));
+    return written(seconds, form);
   }
 
   function options(plot, width) {
     const reach = Math.max(...plot.lines.flatMap((line) => line.values.map(Math.abs)));
     const places = reach > 0 ? Math.max(2, 2 - Math.floor(Math.log10(reach))) : 2;
+    const moment = plot.daily ? "{YYYY}-{MM}-{DD}" : "{YYYY}-{MM}-{DD} {HH}:{mm}";
     const axis = {
       stroke: () => colour("muted"),
       font: "11px system-ui, sans-serif",
@@ -40,7 +45,7 @@
       ticks: { show: false },
     };
     const series = [
-      { label: "Time", value: (u, at) => (at == null ? "–" : dated(at, plot.daily ? DAY : 0)) },
+      { label: "Time", value: (u, at) => (at == null ? "–" : written(at, moment)) },
     ];
     const value = (u, at) => signed(at, places);
     if (plot.band.length) {
