@@ -214,7 +214,7 @@ def bucket(s3_store: Store, s3_server: S3Server) -> Iterator[ProxiedBucket]:
 def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
     """Write modules that a user wrote into a folder, where Python finds them or (yet) does not.
 
-    Writing one again is an edit followed by a new start of the program: it is imported anew.
+    Writing one again is an edit followed by a new start of the program: it is imported again.
     """
     folder = tmp_path / "modules"
     folder.mkdir()

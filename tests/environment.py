@@ -21,7 +21,8 @@ RAY_LOCK = os.open(
 
 os.environ |= {
     # One mode in all tests, because a process cannot change it; without tokens, no test writes one
-    # into the home of whoever runs it. Default mode: tests/execution/test_ray_session.py.
+    # into the home folder of the developer who runs it. Default mode:
+    # tests/execution/test_ray_session.py.
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TMPDIR": str(RAY_FOLDER),

@@ -67,7 +67,7 @@ def files_of(run_dir: Path) -> dict[str, bytes]:
 def test_what_an_older_training_left_is_freed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its units go; the result is as it was, scores too, and the same run does nothing anew."""
+    """Its units go; the result is as it was, scores too, and the same run does nothing again."""
     run_dir = tmp_path / "run"
     for n_bars in (260, 320):
         config = config_of(tmp_path, n_bars, run_dir)

@@ -264,8 +264,8 @@ def test_names_of_groups_do_not_matter(tmp_path: Path) -> None:
 def test_a_group_counts_from_the_row_at_which_it_changes(tmp_path: Path) -> None:
     """Two symbols that swap sectors half way are compared with the others of each time.
 
-    Their labels carry the moves of the sector that they are in, so that whoever compares them with
-    the sector of another time sees those moves as skill lost.
+    Their labels carry the moves of the sector that they are in, so that anyone who compares them
+    with the sector of another time sees those moves as skill lost.
     """
     tables = _panel(within=0.5, between=0.0, swamp=3.0, seed=6)
     half = N_ROWS // 2

@@ -86,7 +86,7 @@ def test_columns_of_the_batch_are_written(bars_dir: Path, tmp_path: Path) -> Non
     times = np.tile(np.arange(n_rows), n_symbols)
     expected = robust_deviations(forward.ravel(), times, np.ones(forward.size, bool), n_rows)
     np.testing.assert_allclose(excess.ravel(), expected, rtol=1e-9, atol=1e-15)
-    # All of a time are held against one figure.
+    # All labels of a time are compared with one figure.
     shared = (forward - excess)[:, ~np.isnan(forward).any(axis=0)]
     np.testing.assert_allclose(shared, np.tile(shared[:1], (n_symbols, 1)), rtol=0, atol=1e-12)
 

@@ -1,4 +1,4 @@
-"""What a process holds, and what it gives back."""
+"""The memory that a process holds, and what it returns."""
 
 from __future__ import annotations
 

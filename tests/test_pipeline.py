@@ -188,7 +188,7 @@ def test_worth_of_planted_predictions(done_run: Path) -> None:
 
 
 def test_metadata_tells_what_a_model_is(done_run: Path) -> None:
-    """Whoever finds a model can tell its features, target, training range, skill and versions."""
+    """From a model one can tell its features, target, training range, skill and versions."""
     metadata = read_json(done_run / "models" / f"sym_{TARGET}__S01__ridge" / "metadata.json")
     assert metadata["features"][0] == "signal"
     assert (metadata["target"], metadata["horizon_bars"]) == (TARGET, 1)

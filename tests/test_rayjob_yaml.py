@@ -204,7 +204,7 @@ def entrypoint_config(manifest: dict[str, Json]) -> ExperimentConfig:
     assert words[:3] == ["python", "-m", "ray_pipeline"]
     options = build_parser().parse_args(words[3:])
     assert options.command.name == "run"
-    assert not options.fresh, "the next try would begin anew"
+    assert not options.fresh, "the next try would begin again"
     head = pods(manifest)["head"]
     [mount] = head["containers"][0]["volumeMounts"]
     [volume] = [each for each in head["volumes"] if each["name"] == mount["name"]]
@@ -342,7 +342,7 @@ SMALL = {"cpu": "8", "memory": "24Gi"}
         (check_retries, f"{SPEC}/shutdownAfterJobFinishes", False, "False is True"),
         (check_retries, f"{SPEC}/jobId", "run-1", "could not have the same one"),
         (check_retries, f"{SPEC}/entrypoint", f"{RUN} /etc/run.yaml", "'/etc' == '/etc/ray-"),
-        (check_retries, f"{SPEC}/entrypoint", f"{RUN} --fresh x.yaml", "would begin anew"),
+        (check_retries, f"{SPEC}/entrypoint", f"{RUN} --fresh x.yaml", "would begin again"),
         (
             check_retries,
             f"{SPEC}/entrypoint",

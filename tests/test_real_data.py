@@ -135,7 +135,7 @@ def test_daily_stocks(market_data: Path, tmp_path: Path) -> None:
         "LNT": 1259,
         "MSFT": 1259,
     }
-    # LNT's close of 2016-05-19 is that of before its split, its open, high and low are not.
+    # LNT's close of 2016-05-19 is from before its split, its open, high and low are not.
     assert symbols["LNT"]["findings"] == [
         "1 bar has an open or close outside [low, high]; kept as it is",
         "1 bar is far outside the range of the bars around: 2016-05-19T00:00:00+00:00 (close "

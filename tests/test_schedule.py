@@ -180,7 +180,7 @@ def test_folds_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_damage_to_what_is_kept_changes_nothing(tmp_path: Path) -> None:
-    """It is computed anew."""
+    """It is computed again."""
     run_pipeline(_config(tmp_path, "run", 231), Silent())
     kept = sorted((tmp_path / "run/units/folds").rglob("*.npz"))
     assert len(kept) > 10
@@ -204,7 +204,7 @@ def test_check_says_up_to_when_rows_are_looked_at(tmp_path: Path) -> None:
 
 
 def test_report_and_explain_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever reads them knows which rows were not looked at."""
+    """Readers learn which rows were not used."""
     run_pipeline(_config(tmp_path, "run", 260), Silent())
     assert "rows from 2014-12-29T00:00 on" in (tmp_path / "run/report.html").read_text()
     assert main(["explain", str(tmp_path / "run"), "--target", "fwd_ret_1d"]) == 0

@@ -67,7 +67,7 @@ def test_rows_fit_the_terminal() -> None:
 
 
 def test_a_pipe_has_whole_rows() -> None:
-    """Whoever reads them by a program finds a row in a line, however long it is."""
+    """A program that reads them finds a row in a line, however long it is."""
     wide = [["A", *["w" * 30] * 6]]
     assert len(aligned(["", *"abcdef"], wide)) == 2
     (line,) = aligned([], [["A", "word " * 60]], wraps_last=True)

@@ -102,7 +102,7 @@ class LabelReach:
 
     @property
     def n_wanting(self) -> int:
-        """Rows without a label for want of a bar."""
+        """Rows without a label because there is no bar."""
         return self.n_in_data - int(np.count_nonzero(self.rows >= 0))
 
 

@@ -46,10 +46,10 @@ def adverse_excursion(series: LabelSeries, seen: Seen) -> FloatArray:
 def maximum_drawdown(series: LabelSeries, seen: Seen) -> FloatArray:
     """Return the deepest fall from a running peak, at most 0.
 
-    ``min(0, min over j = 1 … T−t of low[t+j] / peak[j] − 1)`` with
-    ``peak[j] = max(close[t], high[t+1], …, high[t+j−1])``: the fall of Magdon-Ismail & Atiya
-    (2004), on highs and lows. A low is held against the highs of earlier bars only, since a bar
-    does not tell which of its own came first; so the last bar's high is not read.
+    ``min(0, min over j = 1 … T−t of low[t+j] / peak[j] − 1)`` with ``peak[j] = max(close[t],
+    high[t+1], …, high[t+j−1])``: the fall of Magdon-Ismail & Atiya (2004), on highs and lows. A low
+    is compared with the highs of earlier bars only, since a bar does not tell which of its own came
+    first; so the last bar's high is not read.
     """
     from_peak = _deepest_fall(series.high, series.low, seen) - 1.0
     return np.minimum(adverse_excursion(series, seen), from_peak)

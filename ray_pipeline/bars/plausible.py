@@ -83,7 +83,7 @@ DEFAULT_LIMITS: Mapping[tuple[TargetKind, Reach], Plausible] = {
     ("extreme", "within a session"): _OF_EXTREMES,
     ("extreme", "a session or longer"): _OF_EXTREMES,
 }
-"""What a target is held against unless the config says otherwise."""
+"""Default limits of plausible figures for a target."""
 
 _KINDS: Mapping[str, TargetKind] = {
     "fwd_ret": "direction",

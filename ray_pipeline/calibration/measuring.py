@@ -1,4 +1,4 @@
-"""Probabilities, expected labels and intervals beside what came of them (pure)."""
+"""Probabilities, expected labels and intervals compared with outcomes (pure)."""
 
 from __future__ import annotations
 

@@ -146,5 +146,5 @@ def serve_version(
     except (ConfigError, DiscoveryError, StorageError) as error:
         say(
             f"warning: {REPORT} still tells of the version that served before: {error} Then "
-            f"`ray-pipeline report {uri}` writes it anew."
+            f"`ray-pipeline report {uri}` writes it again."
         )

@@ -127,14 +127,14 @@ def _hope(target: TargetSpec, request: TableRequest) -> float:
 
 
 def _refitted(config: ExperimentConfig) -> tuple[Models, ...]:
-    """Return what the methods of feature selection fit anew."""
+    """Return what the methods of feature selection fit in addition."""
     ranking, methods = config.target_ranking, config.feature_selection.methods
-    anew = [
+    again = [
         name
         for method, name in FITTED_BY.items()
         if method in methods and not (method in IMPORTANCES_OF and name in ranking.families)
     ]
-    return _models(anew, ranking.hyperparameters)
+    return _models(again, ranking.hyperparameters)
 
 
 def _rows(

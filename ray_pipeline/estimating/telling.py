@@ -1,4 +1,4 @@
-"""An estimate in a sentence, and what came of it (pure)."""
+"""An estimate in a sentence, and its comparison with the actual cost (pure)."""
 
 from __future__ import annotations
 

@@ -74,11 +74,11 @@ class Trials:
 def deflate(rows: Sequence[EvaluatedRow], trials: Trials, alike: Likeness) -> list[EvaluatedRow]:
     """Add to every row that has a Sharpe ratio how it stands among the run's trials.
 
-    The deflated ratio is that of Bailey & López de Prado (2014): the probability that the true
-    one is above 0 if the best of so many worthless trials is expected to show
-    `EvaluatedRow.sharpe_by_luck`. The p-value is that of the best of them. Worthless ratios lie
-    as far apart as the error of one says. How far apart those of the run's jobs lie is no
-    measure of luck: some of them may be worth something.
+    The deflated ratio is that of Bailey & López de Prado (2014): the probability that the true one
+    is above 0 if the best of so many worthless trials is expected to show
+    `EvaluatedRow.sharpe_by_luck`. The p-value is that of the best of them. Worthless ratios lie as
+    far apart as the error of one says. How far apart those of the run's jobs lie is not a measure
+    of luck: some of them may be worth something.
     """
     n_effective = trials.n_effective(alike)
     return [

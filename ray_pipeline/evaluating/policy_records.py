@@ -33,7 +33,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A variant, and after how many folds it is trained anew; None: never.
+    """A variant, and after how many folds it is retrained; None: never.
 
     Attributes
     ----------

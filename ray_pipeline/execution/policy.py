@@ -48,7 +48,7 @@ class Call:
     faults
         What ended its attempts so far, none of them by its own doing as far as one can tell.
     n_inputs_lost
-        Times that it could not start for want of a shared value.
+        Times that it could not start because a shared value was missing.
     misses_input
         Whether it waits for one to be computed again.
     """
@@ -67,7 +67,7 @@ class Call:
 
 
 def after_fault(faults: Sequence[Fault], max_attempts: int) -> NextStep:
-    """Decide what becomes of a unit whose attempts ended in these faults.
+    """Decide what to do with a unit whose attempts ended in these faults.
 
     A lost worker or a timeout may be the node's fault, the store may be throttling: again, while
     attempts are left. Running out of memory is answered once, with twice the memory; the second

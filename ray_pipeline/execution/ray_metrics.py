@@ -20,8 +20,8 @@ _TAGS = ("run", "stage")
 class UnitMetrics:
     """Units of work by stage: how many ended and how, how long they took, and what waits.
 
-    Ray exports them on every node as ``ray_pipeline_…``, beside its own. Whoever drives through
-    Ray Client is no process of the cluster and exports nothing.
+    Ray exports them on every node as ``ray_pipeline_…``, beside its own. A driver that uses Ray
+    Client is not a process of the cluster, and exports nothing.
 
     Parameters
     ----------

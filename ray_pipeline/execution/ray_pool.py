@@ -197,7 +197,7 @@ class RayExecutor(Generic[State]):
                     silence.broken(time.monotonic())
                     starts.saw(event)
                     yield from self._after(current, event)
-                # As of before the wait: whoever takes the outcomes may be slow, and a worker that
+                # As of before the wait: the consumer of outcomes may be slow, and a worker that
                 # answered meanwhile is not late.
                 for worker in current.overdue(asked):
                     workers.kill(worker)
@@ -211,7 +211,7 @@ class RayExecutor(Generic[State]):
             # actor that the next round takes for idle.
             for worker in current.busy:
                 workers.kill(worker)
-            # Whoever waits for a node keeps an autoscaler ordering them; the next round may want
+            # Workers that wait for a node keep an autoscaler ordering them; the next round may want
             # fewer.
             for worker in workers.starting[max(0, sizing.n_fit - len(workers.ready)) :]:
                 workers.kill(worker)
@@ -340,6 +340,6 @@ def _outcome(call: Call, report: Report) -> Outcome:
 
 
 def _missed(calls: Sequence[Call]) -> list[Shared]:
-    """Shared values of the calls that were put aside for want of one, each once."""
+    """Shared values of the calls that were put aside because one was missing, each once."""
     lost = [call for call in calls if call.misses_input]
     return list(dict.fromkeys(shared for call in lost for shared in call.unit.shared))

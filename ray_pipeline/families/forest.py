@@ -180,7 +180,7 @@ class ForestFamily:
         if _EARLIER in files and _DOCUMENT not in files:
             raise ArtifactError(
                 f"{self.name}: {_EARLIER} was trained by an earlier version of ray_pipeline, whose "
-                "forests this one cannot read: run again to train it anew."
+                "forests this one cannot read: run again to retrain it."
             )
         document = unpack_document(self.name, files, _DOCUMENT)
         with reading(self.name, _DOCUMENT):

@@ -322,7 +322,7 @@ class LightGBMFamily:
         columns: Sequence[NDArray[np.int64]],
         hyperparameters: Mapping[str, Any],
     ) -> list[Model]:
-        """Bin each column once, whoever has it; see `ColumnwiseFamily.fit_by_columns`."""
+        """Bin each column once, for all that have it; see `ColumnwiseFamily.fit_by_columns`."""
         given = {**dict.fromkeys(ADAPTIVE, AUTO), **hyperparameters}
         binned = BinnedColumns(X, _binning({**DEFAULTS, **given}), columns)
         return [

@@ -31,7 +31,7 @@ class NetworkSettings:
     """Shape of the network and how it is trained.
 
     The decay is a hundred times that of networks for images: labels of returns are nearly all
-    noise, which even a small network learns by heart in a few epochs.
+    noise, which even a small network memorises in a few epochs.
     """
 
     hidden_units: int = 32

@@ -248,7 +248,7 @@ def plan_columns(
     Raises
     ------
     DataError
-        When one file has numbers where another has text, with both named; or when a price is no
+        When one file has numbers where another has text, with both named; or when a price is not a
         number.
     """
     types: dict[str, tuple[pa.DataType, str]] = {}

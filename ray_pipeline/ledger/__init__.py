@@ -1,1 +1,1 @@
-"""The ledger of a run: what its models said when nobody knew, and what came of it."""
+"""The ledger of a run: its models' predictions, made before the outcomes, and the outcomes."""

@@ -2,7 +2,7 @@
 
 A part is two tables, of predictions and of outcomes of earlier ones, and a record that is written
 last: without it they do not count. Each record has the checksum of the one before it and of its own
-tables, so that a ledger of which something was changed, or taken away in the middle, shows it.
+tables, so that any change or gap in a ledger shows.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ joined by ``+`` where these are several; `score` is the standing that ``predict`
 saw."""
 
 MEANINGS = ("prob", "expected", "low", "high")
-"""Columns of what a score means."""
+"""Columns with the meaning of a score."""
 
 OUTCOMES = pa.schema(
     [
@@ -83,7 +83,7 @@ OUTCOMES = pa.schema(
         ("actual", pa.float64()),
     ]
 )
-"""What became of a prediction, and when its label was known."""
+"""The outcome of a prediction, and when its label became known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,15 @@ class LedgerPart:
     number
         From 1.
     previous_sha256
-        Of the record of the part before it; empty for the first.
+        Of the previous part's record; empty for the first.
     made_at
-        When it was written, by the clock of who wrote it, ISO 8601.
+        When it was written, by the writer's clock, ISO 8601.
     version, content_sha256
-        Of the models that predicted.
+        The models that predicted.
     input_fingerprint
         Of the files that were read.
     upto
-        Time before which rows were looked at, ISO 8601; None: all that were there.
+        Time before which rows were used, ISO 8601; None: all rows.
     n_predictions, n_outcomes, predictions_sha256, outcomes_sha256
         Of the two tables.
     """
@@ -140,8 +140,7 @@ class PredictionLedger:
         Raises
         ------
         DamagedFileError
-            When a part is missing between others, or a record is not the one that its successor
-            was written after.
+            When a part is missing between others, or a record does not match its successor.
         """
         return [part for part, _ in self._records()]
 
@@ -150,17 +149,17 @@ class PredictionLedger:
         return self._table("predictions", PREDICTIONS)
 
     def outcomes(self) -> pa.Table:
-        """Return what is known by now, sorted in the same way; see `OUTCOMES`."""
+        """Return the outcomes known so far, sorted in the same way; see `OUTCOMES`."""
         return self._table("outcomes", OUTCOMES)
 
     def table(self) -> pa.Table:
-        """Return the predictions with what became of them.
+        """Return the predictions with their outcomes.
 
         Returns
         -------
         pyarrow.Table
-            `PREDICTIONS`, ``known_ts`` and ``actual`` (null where nobody knows yet), and
-            ``made_at``, sorted by time, symbol and target.
+            `PREDICTIONS`, ``known_ts`` and ``actual`` (null if not known yet), and ``made_at``,
+            sorted by time, symbol and target.
         """
         made_at: list[str] = []
         tables = []
@@ -180,14 +179,14 @@ class PredictionLedger:
         Parameters
         ----------
         predictions, outcomes
-            Rows that the ledger has not, of `PREDICTIONS` and `OUTCOMES`.
+            Rows that are not in the ledger yet, of `PREDICTIONS` and `OUTCOMES`.
         facts
             ``version``, ``content_sha256``, ``input_fingerprint`` and ``upto`` of `LedgerPart`.
 
         Raises
         ------
         ExecutionError
-            When another process added a part meanwhile.
+            When another process added a part in the meantime.
         """
         records = self._records()
         number = len(records) + 1
@@ -247,17 +246,17 @@ class PredictionLedger:
         return records
 
     def _require_end(self, records: Sequence[tuple[LedgerPart, str]]) -> None:
-        """Refuse a ledger that ends before what the last update knew of it."""
+        """Refuse a ledger that ends before the last update's part."""
         end = (last_update(self._run) or {}).get("ledger")
         if not isinstance(end, dict) or not isinstance(end.get("n_parts"), int):
-            return  # of an update before that was written
+            return  # of an update before this was recorded
         n_parts = end["n_parts"]
         if n_parts <= 0 or (len(records) >= n_parts and records[n_parts - 1][1] == end["sha256"]):
             return
         raise DamagedFileError(
             f"{self._run.uri}/{FOLDER} has {plural(len(records), 'part')}, and the last update "
             f"left {n_parts}, of which the last is not there as it was written. Restore the "
-            "folder: what was predicted cannot be made anew. To begin another ledger, move the "
+            "folder: past predictions cannot be recreated. To begin another ledger, move the "
             f"folder and {UPDATE} away."
         )
 
@@ -297,7 +296,7 @@ class PredictionLedger:
 
 
 def last_update(run: RunDirectory) -> dict[str, Any] | None:
-    """Return what the last update wrote of itself; None where there was none.
+    """Return the last update's own record; None if there was none.
 
     Raises
     ------
@@ -306,7 +305,7 @@ def last_update(run: RunDirectory) -> dict[str, Any] | None:
     """
     if not run.exists(UPDATE):
         return None
-    what_to_do = "Restore the file, or remove it: the next update writes it anew."
+    what_to_do = "Restore the file, or remove it: the next update writes it again."
     try:
         found = run.read_document(UPDATE)
     except DamagedFileError as error:
@@ -325,12 +324,12 @@ def _sha256(content: bytes) -> str:
 
 
 def rows_not_in(table: pa.Table, known: pa.Table) -> pa.Table:
-    """Return the rows of a table whose time, symbol and target another has not."""
+    """Return the rows of a table whose time, symbol and target are not in another."""
     if not known.num_rows or not table.num_rows:
         return table
     return table.join(known.select(_KEY), list(_KEY), join_type="left anti")
 
 
 def rows_in(table: pa.Table, known: pa.Table) -> pa.Table:
-    """Return the rows of a table whose time, symbol and target another has."""
+    """Return the rows of a table whose time, symbol and target are in another."""
     return table.join(known.select(_KEY), list(_KEY), join_type="left semi")

@@ -1,4 +1,4 @@
-"""``ray-pipeline monitor``: what a run promised beside what came of it, and what has drifted."""
+"""``ray-pipeline monitor``: a run's promise compared with its outcomes, and what has drifted."""
 
 from ray_pipeline.monitoring.lines import monitoring_lines
 from ray_pipeline.monitoring.records import Monitoring

@@ -1,4 +1,4 @@
-"""Whether what models are given, and what they say, is unlike what it was before."""
+"""Whether the inputs and predictions of models differ from before."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ALPHA = 0.05
 _FAMILY = "lightgbm"
 _TREES = {"n_estimators": 40, "num_leaves": 7, "learning_rate": 0.1, "min_child_samples": 40}
 _N_COMPARED = 12
-"""Earlier stretches that the classifier tells from the rest, evenly spaced."""
+"""Number of earlier stretches, evenly spaced, that the classifier compares with the rest."""
 
 _MOST_ROWS = 6_000
 _N_NAMED = 5
@@ -73,9 +73,9 @@ def drift_rows(series: Sequence[ModelSeries], sample: FeatureSample | None) -> l
 
 
 def drift_notices(rows: Sequence[DriftRow], sample: FeatureSample | None) -> list[Notice]:
-    """Say what drifted, and which features are not there any more.
+    """Say what drifted, and which features no longer exist.
 
-    Drift raises no alarm: it is tested at this look alone, and models may hold all the same.
+    Drift raises no alarm: the test is valid for this look only, and models may still hold.
     """
     notices = []
     if sample is not None:
@@ -144,7 +144,7 @@ def _of_predictions(series: Sequence[ModelSeries]) -> Iterator[DriftRow]:
 
 
 def _row(kind: str, name: str, apart: Distances, j: int) -> DriftRow:
-    # Of two measures the likelier one, paid for.
+    # The more significant of two measures, corrected for the choice.
     p_value = min(1.0, 2.0 * float(min(apart.p_stability[j], apart.p_difference[j])))
     return DriftRow(
         kind="feature" if kind == "feature" else "prediction",
@@ -168,9 +168,9 @@ def _of_features(sample: FeatureSample) -> Iterator[DriftRow]:
 
 
 def _told_apart(sample: FeatureSample, positions: Ints, found: Stretches) -> DriftRow:
-    """Have a classifier tell the newest stretch from those before, and each of some of these too.
+    """Train a classifier to separate the newest stretch, and some others, from the rest.
 
-    It learns from one half of the time of either side and is tried on the other, both ways.
+    It is trained on one half of the time of each side and tested on the other, both ways.
     """
     some = np.unique(np.linspace(0, found.n - 1, min(_N_COMPARED, found.n)).astype(np.int64))
     areas, carriers = [], np.zeros(len(sample.names))
@@ -195,7 +195,7 @@ def _told_apart(sample: FeatureSample, positions: Ints, found: Stretches) -> Dri
 def _area(
     sample: FeatureSample, positions: Ints, one: NDArray[np.bool_], rest: NDArray[np.bool_]
 ) -> tuple[float, Floats]:
-    """Return the mean area under the curve of both ways, and what carried it."""
+    """Return the mean area under the curve of both directions, and the features behind it."""
     rows = np.sort(
         np.concatenate([_thinned(np.flatnonzero(each), positions) for each in (one, rest)])
     )
@@ -223,6 +223,6 @@ def _area(
 
 
 def _thinned(rows: Ints, positions: Ints) -> Ints:
-    """Take at most so many rows, evenly over time."""
+    """Take at most this many rows, evenly over time."""
     rows = rows[np.argsort(positions[rows], kind="stable")]
     return rows[:: max(1, -(-len(rows) // _MOST_ROWS))]

@@ -1,4 +1,4 @@
-"""What is missing from live predictions, and what stands still, by the ledger alone."""
+"""Missing and stalled live predictions, found from the ledger alone."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ray_pipeline.wording import iso_time, plural, some_of
 __all__ = ["MANY", "gap_notices"]
 
 _STUCK = 5
-"""Timestamps in a row with the very same inputs: prices that do not move, or a feed that stands."""
+"""Consecutive timestamps with identical inputs: prices that do not move, or a stalled feed."""
 
 _LATE = 3
-"""Of a run's timestamps that a symbol may be behind."""
+"""Number of a run's timestamps that a symbol may be behind."""
 
 MANY = 0.1
-"""Of the symbols: beyond that the whole feed is at fault."""
+"""Share of the symbols beyond which the whole feed is at fault."""
 
 _N_NAMED = 5
 
 
 def gap_notices(ledger: pa.Table, served: Collection[str]) -> list[Notice]:
-    """Say which symbols have no predictions, no longer, or ones of inputs that do not change.
+    """Say which symbols have no predictions, no recent ones, or ones from unchanging inputs.
 
     Parameters
     ----------
     ledger
-        ``ts``, ``symbol``, ``prediction``, and ``inputs_sha256`` where it has that.
+        ``ts``, ``symbol``, ``prediction``, and ``inputs_sha256`` if available.
     served
         Symbols that have a model.
     """
@@ -77,7 +77,7 @@ def _stopped(ledger: pa.Table) -> Iterator[Notice]:
 
 
 def _stuck(ledger: pa.Table) -> Iterator[Notice]:
-    """Find symbols whose last predictions of every target are all the same."""
+    """Find symbols whose last predictions are identical for every target."""
     column = "inputs_sha256" if "inputs_sha256" in ledger.column_names else "prediction"
     target = ledger["target"][0].as_py()
     rows = ledger.filter(pc.equal(ledger["target"], target)).sort_by(

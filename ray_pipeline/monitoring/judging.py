@@ -1,4 +1,4 @@
-"""From skills before and since to verdicts (pure)."""
+"""Verdicts from skills before and since deployment (pure)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["ALPHA", "chosen_above", "judge"]
 Floats = NDArray[np.float64]
 
 _LATELY = 3
-"""Blocks: enough to see by, too few to judge by."""
+"""Number of blocks that is enough to show, but too few to judge."""
 
 ALPHA = 0.05
-"""Chance of any false alarm of a run's skills, however often one looks."""
+"""Probability of any false alarm for a run's skills, however often it is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class _Watched:
 
 
 def chosen_above(rows: Sequence[TargetRow], alpha: float, n_families: int) -> float:
-    """Return the t statistic above which a target became predictable, −∞ where nothing is known.
+    """Return the t statistic above which a target became predictable, −∞ if unknown.
 
-    The correction lets p-values up to ``alpha · k/m`` pass, k of m being predictable; they have
-    paid for the choice of the better family.
+    The correction accepts p-values up to ``alpha · k/m`` if k of m targets are predictable; they
+    already include the correction for choosing the better family.
     """
     measured = [row for row in rows if not math.isnan(row.p_value)]
     n_passed = sum(row.predictable for row in measured)
@@ -58,12 +58,12 @@ def chosen_above(rows: Sequence[TargetRow], alpha: float, n_families: int) -> fl
 def judge(
     series: Sequence[ModelSeries], threshold: float
 ) -> tuple[list[WatchedRow], list[SkillPoint]]:
-    """Judge every model by its promise, paying for all of them.
+    """Judge every model by its promise, corrected for their number.
 
     Parameters
     ----------
     threshold
-        As of `chosen_above`.
+        From `chosen_above`.
     """
     watched = []
     for each in series:
@@ -78,9 +78,9 @@ def judge(
 
 
 def _adjusted(watched: Sequence[_Watched]) -> tuple[list[float], list[int | None]]:
-    """Return p-values that count all models, and when each came to be at most `ALPHA`.
+    """Return p-values adjusted for all models, and when each fell to at most `ALPHA`.
 
-    After every block of any model: a p-value that is valid at every look stays so.
+    Computed after every block of any model: a p-value that is valid at every look stays valid.
     """
     ends = [each.series.live_ns[each.seen.ends - 1] for each in watched]
     looks = np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)
@@ -160,7 +160,8 @@ def _verdict(
 ) -> SkillVerdict:
     """Judge: below the promise by the p-value, above 0 or near it by the confidence sequence.
 
-    What would be below it by itself, and is not among so many models, does not hold either.
+    A model that would be below its promise on its own, but not after correction, does not hold
+    either.
     """
     if p_adjusted <= ALPHA:
         is_gone = low <= 0.0 and high < promised / 2.0

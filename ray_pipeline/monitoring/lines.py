@@ -53,7 +53,7 @@ _FIGURE_HEADS = (
 
 
 def monitoring_lines(found: Monitoring) -> list[str]:
-    """Say what holds, what does not since when, and what to do."""
+    """Say what holds, what does not and since when, and what to do."""
     if found.last_ts is None:
         return [
             f"{found.run}: no live prediction yet. `ray-pipeline update {found.run}` makes them."

@@ -1,4 +1,4 @@
-"""Probabilities and intervals of live predictions, beside what those of the walk-forward kept."""
+"""Probabilities and intervals of live predictions, compared with those of the walk-forward."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["live_figures"]
 def live_figures(
     ledger: pa.Table, meanings: Iterable[Meaning], before: Iterable[Mapping[str, Any]]
 ) -> list[LiveFigure]:
-    """Measure what live predictions said, as a run measures its walk-forward.
+    """Measure live predictions in the same way as a run measures its walk-forward.
 
     Parameters
     ----------
     ledger
-        Live predictions with what became of them.
+        Live predictions with their outcomes.
     meanings
-        What the scores of targets are calibrated to.
+        Outcomes to which the scores of targets are calibrated.
     before
         Rows of the run's ``evaluation/calibration.parquet``.
     """
@@ -62,7 +62,7 @@ def _told(ledger: pa.Table, meaning: Meaning) -> ToldRows:
         given=np.column_stack(
             [pc.fill_null(own[name], np.nan).to_numpy() for name in meaning.figures]
         ),
-        # Timestamps of the ledger that have no label yet are some of those that one reaches over.
+        # Timestamps of the ledger without a label yet count towards a label's span.
         reach=label_reach(np.unique(ledger["ts"].cast(pa.int64()).to_numpy()), time_ns, known_ns),
     )
 

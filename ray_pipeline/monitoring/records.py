@@ -1,4 +1,4 @@
-"""What monitoring finds: rows of its tables."""
+"""The findings of monitoring: rows of its tables."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ NoticeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ModelSeries:
-    """Skills of the models of a target and view, measured in one way before and since.
+    """Skills of the models of a target and view, measured in the same way before and since.
 
     Attributes
     ----------
     models
-        Their families, joined by ``+`` where a score is the mean of several.
+        Their families, joined by ``+`` if a score is the mean of several.
     before_ns, before
-        Times and skills of the walk-forward, whose labels were known when the first live
-        prediction was made.
+        Times and skills of the walk-forward with labels known when the first live prediction was
+        made.
     live_ns, live
-        The same of live predictions whose labels are known.
+        The same for live predictions with known labels.
     spacing
         Timestamps from one element to the next; above 1 where those before were sampled.
     old_ns, old_standings, new_ns, new_standings
@@ -80,21 +80,22 @@ class WatchedRow:
     estimated, std_error
         Skill before, with its HAC error.
     promised
-        The same, less what having been chosen for it has added.
+        The same, minus the bias of having been chosen for it.
     first_ts, last_ts, n_live
         Live timestamps whose labels are known.
     n_blocks, block
-        Whole blocks of these, which the test looks at, and timestamps of each.
+        Number of whole blocks, which the test uses, and timestamps per block.
     skill, lately
         Mean over the whole blocks, and over the last three of them.
     low, high
         Its confidence sequence, at 95 %.
     p_value, p_adjusted
-        Of the skill being as promised, valid at every look; and with all models counted (Holm).
+        For the hypothesis that the skill is as promised, valid at every look; and adjusted for all
+        models (Holm).
     since
-        When it fell below, as far as can be told.
+        When it fell below, as far as is known.
     noticed
-        Last timestamp of the block with which this was certain.
+        Last timestamp of the block that made this certain.
     to_do
         What to do about it.
     """
@@ -127,13 +128,13 @@ class WatchedRow:
 
     @property
     def is_alarm(self) -> bool:
-        """Whether the models do not do what was promised."""
+        """Whether the models do not perform as promised."""
         return self.verdict in ("below promise", "no skill left")
 
 
 @dataclass(frozen=True, slots=True)
 class SkillPoint:
-    """One row of ``monitoring/history.parquet``: how a skill stood after a whole block."""
+    """One row of ``monitoring/history.parquet``: the state of a skill after a whole block."""
 
     target: str
     view: View
@@ -166,7 +167,7 @@ class DriftRow:
     drifted
         Whether q is at most 0.05.
     detail
-        What tells the rows apart.
+        The features that distinguish the rows.
     """
 
     kind: Literal["feature", "prediction", "rows"]
@@ -182,16 +183,16 @@ class DriftRow:
 
 @dataclass(frozen=True, slots=True)
 class LiveFigure:
-    """One row of ``monitoring/calibration.parquet``: what was said of live rows, and what came.
+    """One row of ``monitoring/calibration.parquet``: live forecasts and their outcomes.
 
     Figures are as in ``evaluation/calibration.parquet``, over all live rows with known labels.
 
     Attributes
     ----------
     before_predicted, before_observed, before_std_error, before_width
-        The same of the walk-forward; NaN where the run did not measure it.
+        The same for the walk-forward; NaN if the run did not measure it.
     sentence
-        Whether the live ones can be believed. It is told at this look alone, and raises no alarm.
+        Whether the live ones can be believed. It is valid for this look only, and raises no alarm.
     """
 
     target: str
@@ -216,9 +217,9 @@ class Notice:
     Attributes
     ----------
     is_alarm
-        Whether it ends the command with 3: data that models cannot be given are missing.
+        Whether the command exits with 3 because of it: data that the models need are missing.
     since
-        First time of it, where that is known.
+        Its first time, if known.
     """
 
     kind: NoticeKind
@@ -231,7 +232,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """What came of a run's live predictions.
+    """The outcome of a run's live predictions.
 
     Attributes
     ----------
@@ -240,7 +241,7 @@ class Monitoring:
     last_ts
         Newest live prediction; None where there is none.
     figures
-        What live scores were said to mean, and what came; none where nothing is calibrated.
+        What live scores were said to mean, and the outcomes; none if nothing is calibrated.
     """
 
     run: str
@@ -254,6 +255,6 @@ class Monitoring:
 
     @property
     def alarms(self) -> list[str]:
-        """What is wrong, a sentence each."""
+        """The problems, one sentence each."""
         skills = [row.reason for row in self.skills if row.is_alarm]
         return [*skills, *(each.text for each in self.notices if each.is_alarm)]

@@ -25,18 +25,18 @@ def sample_features(
 ) -> FeatureSample | None:
     """Read the models' features of up to 20 symbols, evenly spread over those given.
 
-    Of features across symbols their bases are looked at: ranks and z-scores are spread in the same
-    way whatever happens.
+    For cross-sectional features, their base features are used: ranks and z-scores always have the
+    same distribution.
 
     Returns
     -------
     FeatureSample or None
-        None where no symbol could be read.
+        None if no symbol could be read.
 
     Raises
     ------
     DiscoveryError, ConfigError
-        When the run's data are not where they were.
+        When the run's data are no longer in their place.
     """
     names = dict.fromkeys(
         base_of(name) if is_cross_sectional(name) else name

@@ -53,7 +53,7 @@ def monitor_run(
     Parameters
     ----------
     since
-        Watch from this time on alone, as after an answer to an alarm; None: all that is live.
+        Monitor only from this time on, e.g. after acting on an alarm; None: all live predictions.
     import_folders
         Where modules with features of your own are looked for too.
 
@@ -89,9 +89,9 @@ def monitored(
     Parameters
     ----------
     ledger
-        As `model_series` and `gap_notices` read it.
+        As for `model_series` and `gap_notices`.
     since
-        Nanoseconds since 1970; None: all that is live.
+        Nanoseconds since 1970; None: all live predictions.
     """
     results = Results(trained.run)
     if since is not None:
@@ -130,13 +130,13 @@ def monitored(
 
 
 def _calibration(results: Results) -> list[dict[str, Any]]:
-    """Return what the run's walk-forward had; nothing of a version that did not measure it."""
+    """Return the run's walk-forward figures; nothing for a version that did not measure them."""
     table = results.table(CALIBRATION)
     return [] if table is None else list(table.to_pylist())
 
 
 def _walk_forward(trained: TrainedRun, target: str) -> pa.Table:
-    """Read the out-of-sample predictions of a target, and what row groups can hold of it alone.
+    """Read the out-of-sample predictions of a target, and only row groups that may have it.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _range(ledger: pa.Table) -> tuple[int, int]:
 
 
 def _routed(trained: TrainedRun) -> list[tuple[str, str]]:
-    """Return targets and symbols that a model serves."""
+    """Return targets and symbols served by a model."""
     return [
         (target, symbol)
         for (target, symbol), route in trained.routes.items()
@@ -177,7 +177,7 @@ def _routed(trained: TrainedRun) -> list[tuple[str, str]]:
 def _sampled(
     trained: TrainedRun, ledger: pa.Table, first: int, import_folders: Sequence[str]
 ) -> tuple[FeatureSample | None, list[Notice]]:
-    """Read features, or say why not: skills are judged without them all the same."""
+    """Read features, or say why not: skills are still judged without them."""
     symbols = ledger["symbol"].unique().to_pylist()
     to_do = "Give the data back, or mend data.data_dir; skills are judged without them."
     try:

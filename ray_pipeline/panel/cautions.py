@@ -241,7 +241,7 @@ def _leading_zeros(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
         yield (
             f"{_count(len(found), 'series begins', 'series begin')} with zeros: "
             f"{some_of(told, at_most=3)}. If nothing could be sold then, predicting 0 counts as "
-            "skill but is no discovery; data.universe sets the date from which a symbol exists"
+            "skill but is not a discovery; data.universe sets the date from which a symbol exists"
         )
 
 

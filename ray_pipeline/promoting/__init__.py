@@ -1,1 +1,1 @@
-"""Whether new models serve instead of the present ones: both are judged on the same later rows."""
+"""Whether new models replace the serving ones: both are judged on the same later rows."""

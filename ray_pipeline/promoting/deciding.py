@@ -121,7 +121,7 @@ class Verdict:
     Attributes
     ----------
     evidence
-        What there was to compare; where it is nothing, `promoted` is for want of evidence.
+        The basis of the comparison; if there was nothing, `promoted` is due to a lack of evidence.
     p_adjusted
         Of each comparison, NaN if unmeasured.
     """

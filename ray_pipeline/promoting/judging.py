@@ -80,7 +80,7 @@ def judge_challenger(
     Raises
     ------
     ExecutionError
-        When the comparison could not be made for want of workers, memory or storage.
+        When the comparison could not be made because workers, memory or storage failed.
     """
     current = finish_change(context.run)
     if current is None or not context.get(Training).results:

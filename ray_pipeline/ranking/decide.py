@@ -233,7 +233,7 @@ def with_verdicts(
     Parameters
     ----------
     shifted_of
-        Gives what a row of the circular-shift null was held against, shape (n_shifts,).
+        Returns the null statistics for a row of the circular-shift null, shape (n_shifts,).
     """
     q = corrected_p_values([_test(row, shifted_of) for row in rows], method)
     n_tests = int(np.sum(~np.isnan(q)))

@@ -59,7 +59,7 @@ _REACHES: Mapping[Reach, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TargetLimits:
-    """What the figures of one target are held against.
+    """The limits for the figures of one target.
 
     Attributes
     ----------
@@ -206,7 +206,7 @@ class DoubtedFigure:
 def with_doubt(
     rows: Sequence[Row], limits: Mapping[str, TargetLimits], std_errors: float
 ) -> list[Row]:
-    """Call no row predictable whose skill is beyond its limit; order and rank the rows anew.
+    """Call no row predictable whose skill is beyond its limit; order and rank the rows again.
 
     A target that is doubtful in one view is not predictable in the other: the same features are
     at work there. A symbol is judged by itself, since its table alone may be at fault.

@@ -43,7 +43,7 @@ class ShiftedPoolSpec:
 
 
 def rank_pool_shifted(reader: PanelReader, spec: ShiftedPoolSpec, pool: Pool) -> dict[str, Any]:
-    """Rank all targets on rolled labels, families chosen anew for every shift (unit function).
+    """Rank all targets on rolled labels, families chosen again for every shift (unit function).
 
     Returns
     -------

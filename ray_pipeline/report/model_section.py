@@ -72,7 +72,7 @@ class ModelSection:
 
 
 def write_model_section(contents: RunContents) -> ModelSection:
-    """Lay out the training plan and what became of it."""
+    """Show the training plan and its outcome."""
     left_out = [(item.what, item.why) for item in contents.left_out]
     untrained = [job.job_id for job in contents.jobs if job.job_id not in contents.trained]
     shown = [job for job in contents.jobs if job.job_id in contents.models]

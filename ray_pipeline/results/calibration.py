@@ -208,7 +208,7 @@ def _points(figure: str, value: float) -> str:
 
 
 def _label(value: float | None) -> str:
-    """Write a label of any size to two digits: its errors are no finer."""
+    """Write a label of any size to two digits: its errors are not finer."""
     return f"{value:.2g}".replace("-", "−") if is_measured(value) else DASH
 
 

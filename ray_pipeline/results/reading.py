@@ -49,7 +49,7 @@ from ray_pipeline.storage import RunDirectory, may_hold, table_batches
 
 __all__ = ["Results", "read_predictions_record", "refuse_later_format"]
 
-_AGAIN = "Run the command that made this run again: it writes the file anew."
+_AGAIN = "Run the command that made this run again: it writes the file again."
 _NEEDS = {
     "bool_type": "true or false is",
     "dict_type": "a mapping is",

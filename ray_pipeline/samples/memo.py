@@ -4,7 +4,7 @@ A fold between dates is the same fold in a longer panel. Units that walk over fo
 since there is one fold more; what they compute for each of the others is found here. It is found by
 a digest of all that goes into it, the very cells among them, so that a restated bar, another
 feature or an edited module is another fold. A kept result is the computed one to the bit; without
-it, or where it is damaged, the same is computed anew.
+it, or where it is damaged, the same is computed again.
 """
 
 from __future__ import annotations

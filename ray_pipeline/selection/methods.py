@@ -34,7 +34,7 @@ N_ROLLS = 16
 """Rolled labels that say what chance shows: their root mean square errs by 1 / √32, a sixth."""
 
 INFORMATION_ROLLS = 8
-"""The same for mutual information, which is counted anew for each."""
+"""The same for mutual information, which is counted again for each."""
 
 MIN_MEANINGLESS = 5
 """Features that say nothing by themselves, from which it is known what trees make of such."""

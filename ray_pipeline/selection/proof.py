@@ -1,4 +1,4 @@
-"""What the chosen features keep of the skill of all: fitted anew, on the folds' own choices.
+"""What the chosen features keep of the skill of all: fitted again, on the folds' own choices.
 
 A fold's model is fitted on the features that the fold chose, as ranking fitted it on all, and
 predicts the fold's test rows. No test row has a say in what its own fold chose.

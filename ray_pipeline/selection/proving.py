@@ -1,4 +1,4 @@
-"""The proof of a selection: which models are fitted for it, and what comes of it."""
+"""The proof of a selection: the models fitted for it, and its outcome."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ray_pipeline.storage import RunDirectory
 __all__ = ["Proofs", "prove_own_models", "prove_pooled_models"]
 
 MIN_PROVEN, MAX_PROVEN = 6, 64
-"""Symbols whose own models of a target are fitted anew, drawn by the seed. One verdict serves all
+"""Symbols whose own models of a target are fitted again, drawn by the seed. One verdict serves all
 own models of a target, since that of a single symbol would be noise."""
 
 SHARE_PROVEN = 0.05
@@ -46,7 +46,7 @@ Choices = Mapping[tuple[str, str | None], SelectedFeatures]
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What comes of a proof.
+    """The outcome of a proof.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ def _prove_pooled(
     choices: Mapping[str, SelectedFeatures],
     settings: RankingSettings,
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Fit the folds' models anew, and return evidence by target and family."""
+    """Fit the folds' models again, and return evidence by target and family."""
     units = [
         Unit(
             "prove_pooled_fold",
@@ -264,7 +264,7 @@ def _prove_symbols(
     asked: Mapping[str, Sequence[str]],
     settings: RankingSettings,
 ) -> dict[tuple[str, str, int | None], Pairs]:
-    """Fit the symbols' models anew, and pair their series with those of ranking's.
+    """Fit the symbols' models again, and pair their series with those of ranking's.
 
     Returns
     -------

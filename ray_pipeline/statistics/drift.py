@@ -1,9 +1,9 @@
 """Whether the rows of late are unlike those before, more than stretches of these are each other.
 
 Rows of a panel depend on each other, across symbols and over time: by the distribution theory of
-independent rows every feature drifts every day. So stretches of time are compared. How far the
-newest one is from all before is held against how far each earlier one of the same length is from
-the others (subsampling: Politis, Romano & Wolf 1999, "Subsampling", ch. 3); what varies slowly
+independent rows every feature drifts every day. So stretches of time are compared. The distance of
+the newest one from all earlier data is compared with that of each earlier one of the same length
+from the others (subsampling: Politis, Romano & Wolf 1999, "Subsampling", ch. 3); what varies slowly
 varies between those too.
 """
 

@@ -30,7 +30,7 @@ SPLITS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True)
 class Overfitting:
-    """What became of the best model of each half of time in the other half.
+    """How the best model of each half of time did in the other half.
 
     Attributes
     ----------

@@ -3,7 +3,7 @@
 The portfolio is that of Jegadeesh & Titman (1993), "Returns to Buying Winners and Selling
 Losers", J. Finance 48: capital lies in equal parts in as many sub-portfolios as a holding period
 has timestamps; each is formed at a timestamp, held for the horizon of the label, and then formed
-anew. A sub-portfolio from its forming to its end is a *cohort*. Weights within a holding period
+again. A sub-portfolio from its forming to its end is a *cohort*. Weights within a holding period
 are those of its beginning, and capital is not compounded.
 """
 

@@ -1,4 +1,4 @@
-"""What was predicted beside what came of it, with errors honest about overlap and common dates."""
+"""Predictions compared with outcomes, with errors honest about overlap and common dates."""
 
 from __future__ import annotations
 

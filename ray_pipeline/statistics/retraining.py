@@ -52,8 +52,8 @@ def follow_best(
 ) -> Ints:
     """Return the policy that each fold would have followed: the best one by what was known then.
 
-    What came of the fold itself, and of earlier rows whose labels were not known when it began, has
-    no say. So the skill along the followed policies is that of a rule which anybody could have
+    The outcome of the fold itself, and of earlier rows whose labels were not known when it began,
+    has no say. So the skill along the followed policies is that of a rule which anybody could have
     kept, and the choice among policies is paid for (Varma & Simon 2006, "Bias in error estimation
     when using cross-validation for model selection", BMC Bioinformatics 7; here over time, as
     Pesaran & Timmermann 1995, J. Finance 50, choose among models).

@@ -3,8 +3,9 @@
 Cross-validation rather than the generalised kind (Golub, Heath & Wahba 1979): that one takes the
 rows for independent. Labels overlap and the symbols of a timestamp move together, so it sees
 hundreds of times the evidence there is, and hardly penalises. A stretch of time that is left out
-has neither its labels nor its shocks in common with the others (Burman, Chow & Nolan 1994). Sums
-of cross-products add up, so that all that is fitted and judged comes of those of the stretches.
+has neither its labels nor its shocks in common with the others (Burman, Chow & Nolan 1994). Sums of
+cross-products add up, so everything that is fitted and judged is computed from those of the
+stretches.
 """
 
 from __future__ import annotations

@@ -154,13 +154,12 @@ def timestamp_skills(
     """Measure the skill across symbols at each timestamp: in all of them, or within their groups.
 
     The skill of a timestamp is the mean of those of its cells, each weighted by its rows less one.
-    Of predictions that know nothing, a rank correlation of n rows has mean 0 and variance
-    1 / (n − 1), with ties or without (Kendall & Gibbons 1990, "Rank Correlation Methods", 5th ed.,
-    ch. 4; it is the permutation variance of any correlation). Weights in inverse proportion to the
-    variances make that of the mean smallest, 1 / Σ(n − 1): 11 groups of 45 tell all but as much as
-    one of 485. They depend on numbers of rows alone, not on what was predicted or came of it. Of
-    binary targets, whose ``2·AUC − 1`` is a correlation over a factor of the base rate, they are
-    the same.
+    Of predictions that know nothing, a rank correlation of n rows has mean 0 and variance 1 / (n −
+    1), with ties or without (Kendall & Gibbons 1990, "Rank Correlation Methods", 5th ed., ch. 4; it
+    is the permutation variance of any correlation). Weights in inverse proportion to the variances
+    make that of the mean smallest, 1 / Σ(n − 1): 11 groups of 45 tell all but as much as one of
+    485. They depend on numbers of rows alone, not on predictions or outcomes. Of binary targets,
+    whose ``2·AUC − 1`` is a correlation over a factor of the base rate, they are the same.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def t_upper_tail(t: ArrayLike, freedom: ArrayLike) -> Floats:
     t
         Statistics, of any shape.
     freedom
-        Degrees of freedom, a shape that broadcasts; NaN comes of any that are not above 0.
+        Degrees of freedom, a shape that broadcasts; NaN for any that are not above 0.
     """
     tail: Floats = special.stdtr(freedom, np.negative(t))
     return tail

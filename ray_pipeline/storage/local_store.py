@@ -64,8 +64,8 @@ class LocalStore:
     def swap(self, path: str, seen: bytes | None, content: bytes) -> bool:
         """Write a file if it still holds what was seen.
 
-        One process of all machines that see the disk does so at a time. On a network disk
-        without locks two machines can: whoever relies on what was written has to read it again.
+        One process of all machines that see the disk does so at a time. On a network disk without
+        locks two machines can: code that relies on what was written has to read it again.
         """
         with _SWAPS_OF_THIS_PROCESS, _locked(os.path.dirname(path)):
             if self.find(path) != seen:

@@ -80,7 +80,7 @@ class RangedFile:
         self.fetch_ahead([(max(self.size_bytes - FOOTER_BYTES, 0), self.size_bytes)])
 
     def forget(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Give back the memory of ranges that were fetched ahead."""
+        """Release the memory of ranges that were fetched ahead."""
         gone = set(ranges)
         self._segments = [item for item in self._segments if (item.start, item.end) not in gone]
 

@@ -1,9 +1,9 @@
 """Replacing the whole result of a run directory by another, so that readers see one of them.
 
 A store moves no folder at once. The new result is therefore written beside the old one, into
-`NEXT`; once all of it is there a marker says that it is the result, and readers take it from
-there. Then its files are copied to the top of the directory, the marker goes, and the folder after
-it. Whoever is killed in between leaves the old result whole, or the new one; the next driver
+`NEXT`; once all of it is there a marker says that it is the result, and readers take it from there.
+Then its files are copied to the top of the directory, the marker goes, and the folder after it. A
+process that is killed in between leaves the old result whole, or the new one; the next driver
 finishes what is left.
 """
 

@@ -195,7 +195,7 @@ class RunDirectory:
         -------
         bool
             Whether it was written. Two machines can both be told so on a network disk without
-            locks, or a store that ignores conditions on puts: whoever relies on what was written
+            locks, or a store that ignores conditions on puts: code that relies on what was written
             has to read it again later.
         """
         with self._file("write", name) as (store, path):

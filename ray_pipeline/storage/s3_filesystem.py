@@ -29,8 +29,8 @@ from ray_pipeline.traffic import one_request
 
 __all__ = ["S3FileSystem", "back_off", "open_s3"]
 
-# Standard mode is botocore's back-off with jitter: five tries in 7 s or so. Stores are moody for
-# longer than that, so that all five are made again and again while patience lasts.
+# Standard mode is botocore's back-off with jitter: five tries in 7 s or so. Stores can fail for
+# longer than that, so all five are repeated while patience lasts.
 _ATTEMPTS = 5
 _PATIENCE_S = 60.0
 _LONGEST_WAIT_S = 10.0

@@ -25,8 +25,8 @@ from ray_pipeline.storage.s3_filesystem import back_off
 
 __all__ = ["S3Store"]
 
-# One connection to S3 brings 85 MB/s or so, whatever the network can: longer ranges are fetched
-# in parts, of the size that Amazon names
+# One connection to S3 brings 85 MB/s or so, whatever the network can: longer ranges are fetched in
+# parts, of the size that Amazon names
 # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-design-patterns.html).
 _PART_BYTES = 8 << 20
 
@@ -93,7 +93,7 @@ class S3Store:
     def swap(self, path: str, seen: bytes | None, content: bytes) -> bool:
         """Write an object if it still holds what was seen, by a conditional put.
 
-        Some servers know no conditions and write in any case: whoever relies on what was written
+        Some servers know no conditions and write in any case: code that relies on what was written
         has to read it again later.
         """
         found = self._find(path)

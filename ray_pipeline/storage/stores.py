@@ -35,7 +35,7 @@ class OpenFile(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what it holds; more than once does no harm."""
+        """Release what it holds; doing so more than once does no harm."""
         ...
 
 

@@ -114,7 +114,7 @@ def fold_effects(
     features
         Columns of both.
     described
-        Features that are measured; those that are no columns have no effect.
+        Features that are measured; those that are not columns have no effect.
 
     Returns
     -------

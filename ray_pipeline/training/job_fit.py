@@ -65,7 +65,7 @@ class FittedJob:
     hyperparameters
         Of the final model.
     search
-        What became of a search for them, if there was one.
+        The result of a search for them, if there was one.
     fitting
         How its rows counted and when it stopped, for its metadata.
     effects
@@ -103,8 +103,8 @@ def fit_job(
     """Walk forward for the job's out-of-sample skill, then fit on the labelled rows of the end.
 
     After a search the walk is made twice, with the hyperparameters that each fold chose and with
-    those configured; `judge_search` decides which of the two procedures the final model and its
-    out-of-sample predictions come of.
+    those configured; `judge_search` decides which of the two procedures from which the final model
+    and its out-of-sample predictions result.
 
     Parameters
     ----------

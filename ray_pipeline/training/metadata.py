@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 REPLAY_ROWS = 32
-"""Last training rows whose predictions are kept: whoever scores them anew gets the same bits."""
+"""Last training rows whose predictions are kept: scoring them again gives the same bits."""
 
 _ALWAYS = ("numpy", "pyarrow")
 

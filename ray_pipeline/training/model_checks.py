@@ -61,7 +61,7 @@ def check_complete(metadata: Mapping[str, Any], name: str) -> None:
     if missing:
         raise ArtifactError(
             f"{name} has no {', '.join(missing)}: a version of ray_pipeline that could not score "
-            "new data wrote it. Run again with this one, which trains the models anew."
+            "new data wrote it. Run again with this one, which trains the models again."
         )
 
 

@@ -20,7 +20,7 @@ def sealed(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata with ``sha256``, a checksum of all they say but for ``serves``.
 
     It is taken of the values, as JSON with sorted keys and no spaces: the file may be formatted
-    anew, and no value may change.
+    again, and no value may change.
     """
     return {**metadata, "sha256": _seal(metadata)}
 

@@ -1,4 +1,4 @@
-"""``ray-pipeline update``: new bars scored, outcomes joined, models retrained when it is time."""
+"""``ray-pipeline update``: score new bars, join outcomes, and retrain models when it is due."""
 
 from ray_pipeline.updating.options import UpdateOptions
 from ray_pipeline.updating.update import Update, update_run

@@ -1,4 +1,4 @@
-"""Edits of a run's own config: which an update follows at once, and which make other models."""
+"""Edits of a run's own config: those that an update follows, and those that change models."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ray_pipeline.versions.kept import name_of_result, version_place
 __all__ = ["follow_edits", "require_followed"]
 
 _FOLLOWED = ("data.data_dir", "data.storage_options", "data.until")
-"""Where data are and how far they are looked at, beside what says where and how work is done."""
+"""Keys for where data are and how far they are used, in addition to where and how work is done."""
 
 _N_NAMED = 5
 
 
 def require_followed(run: RunDirectory, results: Results, say: Callable[[str], None]) -> None:
-    """Refuse a config that was edited, since its run, in what its models were made by.
+    """Refuse a config if keys that affect its models were edited since its run.
 
-    Models, folds and the ledger are those of the config of the run. Half of an edit would be
-    followed: the next training by it, and nothing until then.
+    Models, folds and the ledger belong to the run's config. Otherwise only half of an edit would
+    take effect: at the next training, and not before.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ def require_followed(run: RunDirectory, results: Results, say: Callable[[str], N
     results
         Its result.
     say
-        Told which edited keys count, in a sentence.
+        Receives a sentence that names the edited keys that count.
 
     Raises
     ------
     ConfigError
-        Naming the keys, and the command that makes models by them.
+        Naming the keys, and the command that trains models with them.
     """
     content, known = results.files.read_bytes(CONFIG), results.record.config_sha256
     if known is None or _sha256(content) == known:
@@ -80,9 +80,9 @@ def require_followed(run: RunDirectory, results: Results, say: Callable[[str], N
 
 
 def follow_edits(config: ExperimentConfig, edited: ExperimentConfig) -> ExperimentConfig:
-    """Return a config of models with the keys of the run's own that an update follows.
+    """Return the models' config with those keys of the run's own config that an update follows.
 
-    They are two where another version than the result of the run directory serves.
+    The two differ if another version than the run directory's result serves.
     """
     names = [name.partition(".")[2] for name in _FOLLOWED]
     data = {name: getattr(edited.data, name) for name in names}

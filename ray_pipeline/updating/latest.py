@@ -1,4 +1,4 @@
-"""The latest training of a run, whose models serve or do not: what the schedule goes on from."""
+"""The latest training of a run, served or not, from which the schedule continues."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["LatestTraining", "latest_training", "until_of"]
 
 @dataclass(frozen=True, slots=True)
 class LatestTraining:
-    """The result that stands in a run directory.
+    """The current result in a run directory.
 
-    Models that were rejected are not due again, and rows that they saw restated are known.
+    Rejected models are not due again, and the restated rows they saw are known.
     """
 
     record: TrainedRecord
@@ -28,12 +28,12 @@ class LatestTraining:
 
     @property
     def until_ns(self) -> int:
-        """Time from which on rows are none that it looked at."""
+        """Time from which on it used no rows."""
         return until_of(self.record, self.files)
 
 
 def latest_training(trained: TrainedRun) -> LatestTraining:
-    """Return the latest training of a run that is done; that of the models that serve is one."""
+    """Return the latest training of a finished run, which may be that of the serving models."""
     try:
         found = open_run(trained.home.uri, trained.run_options)
     except DiscoveryError:
@@ -44,12 +44,12 @@ def latest_training(trained: TrainedRun) -> LatestTraining:
 
 
 def until_of(record: TrainedRecord, files: RunDirectory) -> int:
-    """Return the time from which on rows are none that a training looked at.
+    """Return the time from which on a training used no rows.
 
     Raises
     ------
     ConfigError
-        When a version wrote it that did not record when its data end.
+        When it was written by a version that did not record the end of its data.
     """
     found = looked_until(record.data)
     if found is None:

@@ -1,4 +1,4 @@
-"""What the scores of new rows mean, learned of the walk-forward and of the ledger's outcomes."""
+"""The meaning of new rows' scores, learned from the walk-forward and the ledger's outcomes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _KEY = ("symbol", "target")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveRows:
-    """Rows that the present models have scored by themselves.
+    """Rows that the current models scored.
 
     Attributes
     ----------
     earlier, new
-        Predictions that the ledger has, and those that it is to get.
+        Predictions in the ledger, and those to be added.
     outcomes
-        What is known of both.
+        The known outcomes of both.
     """
 
     earlier: pa.Table
@@ -54,15 +54,15 @@ def with_meanings(
 ) -> pa.Table:
     """Return the new predictions with probabilities, expected labels and intervals.
 
-    What a row gets depends on the run and on what was known by its time: rows that come later
-    change no bit of it.
+    A row's values depend on the run and on what was known by its time: later rows never change
+    them.
 
     Parameters
     ----------
     served
-        What serves each symbol.
+        The models that serve each symbol.
     folder
-        Of the run directory, where tables for the units are left.
+        Folder of the run directory for the units' tables.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _records(
     meanings: Mapping[str, Meaning],
     folder: str,
 ) -> dict[str, dict[str, object]]:
-    """Write scores with their outcomes, a row group by symbol and target; say where they are."""
+    """Write scores and outcomes, a row group per symbol and target; return where they are."""
     pieces: list[pa.Table] = []
     groups: dict[str, dict[str, list[int]]] = {}
     by_key = _by_key(rows)
@@ -127,7 +127,7 @@ def _records(
 
 
 def _by_key(rows: pa.Table) -> dict[tuple[str, str], pa.Table]:
-    """Cut a table that is sorted by symbol and target."""
+    """Split a table that is sorted by symbol and target."""
     keys = list(zip(rows["symbol"].to_pylist(), rows["target"].to_pylist(), strict=True))
     starts = [i for i, key in enumerate(keys) if i == 0 or keys[i - 1] != key]
     ends = [*starts[1:], len(keys)]
@@ -142,7 +142,7 @@ def _told_of(
     symbol: str,
     meanings: Mapping[str, Meaning],
 ) -> pa.Table:
-    """Return what the scores of a symbol mean, as rows of the ledger."""
+    """Return the meanings of a symbol's scores, as rows of the ledger."""
     schema = pa.schema(
         [PREDICTIONS.field(name) for name in ("ts", *_KEY)]
         + [PREDICTIONS.field(name) for name in MEANINGS]
@@ -163,7 +163,7 @@ def _told_of(
 
 
 def _columns(found: pa.Table, meaning: Meaning) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    """Return the columns of a target by what they are, NaN as null."""
+    """Return the columns of a target by meaning, NaN as null."""
     for name in meaning.columns:
         values = found[name].to_numpy()
         yield name.removeprefix(f"{meaning.target}__"), pa.array(values, from_pandas=True)

@@ -1,4 +1,4 @@
-"""What an update has to tell of rows that the ledger keeps as they were, or never gets (pure)."""
+"""Notes of an update about rows that the ledger keeps unchanged, or never gets (pure)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _N_NAMED = 5
 def revised_notes(
     predictions: pa.Table, known: pa.Table, outcomes: pa.Table, known_outcomes: pa.Table
 ) -> list[str]:
-    """Say where the data of late give other features or labels than the ledger has.
+    """Say where recent data give other features or labels than the ledger has.
 
     Parameters
     ----------
     predictions, outcomes
-        As the data give them now, of the rows of the last days.
+        As computed from the current data, for the rows of the last days.
     known, known_outcomes
-        As the ledger has them.
+        As recorded in the ledger.
     """
     now = predictions.select([*_KEY, "version", "inputs_sha256"])
     then = known.select([*_KEY, "version", "inputs_sha256"])
@@ -56,14 +56,14 @@ def revised_notes(
 def late_notes(
     n_rows: Mapping[str, int], known: pa.Table, until_ns: int, from_ns: int
 ) -> list[str]:
-    """Say which symbols have rows that came too late to be scored.
+    """Say which symbols have rows that arrived too late to be scored.
 
     Parameters
     ----------
     n_rows
-        By symbol: rows from `until_ns` on and before `from_ns` that models could have scored.
+        Rows from `until_ns` on and before `from_ns` that models could have scored, by symbol.
     known
-        What the ledger has.
+        The content of the ledger.
     """
     times = known["ts"].cast(pa.int64())
     inside = pc.and_(pc.greater_equal(times, until_ns), pc.less(times, from_ns))
@@ -80,7 +80,7 @@ def late_notes(
 
 
 def flaw_notes(flaws: Mapping[str, Sequence[NewestFlaw]]) -> list[str]:
-    """Say which new bars no market made, by symbol; `standing_still` tells of those that repeat."""
+    """Report faulty new bars, by symbol; `standing_still` reports those that repeat."""
     notes = []
     for symbol, found in sorted(flaws.items()):
         for each in found:
@@ -102,7 +102,7 @@ def flaw_notes(flaws: Mapping[str, Sequence[NewestFlaw]]) -> list[str]:
 def standing_still(
     flaws: Mapping[str, Sequence[NewestFlaw]], n_symbols: int
 ) -> tuple[str | None, bool]:
-    """Say which symbols repeat their last bar, and whether these are so many that it is the feed.
+    """Say which symbols repeat their last bar, and whether there are enough to blame the feed.
 
     Returns
     -------
@@ -129,16 +129,16 @@ def standing_still(
 def gone_notes(
     gone: Mapping[str, Sequence[str]], jobs: Sequence[ServedJob], n_symbols: int
 ) -> list[str]:
-    """Say which columns are gone from the data, and what has learned from them.
+    """Say which columns are gone from the data, and which models learned from them.
 
     Parameters
     ----------
     gone
-        By symbol, columns that had values and have none now.
+        Columns that had values and have none now, by symbol.
     jobs
         Models that serve.
     n_symbols
-        Symbols that are looked at.
+        Number of symbols in use.
     """
     symbols: dict[str, list[str]] = {}
     for symbol, columns in sorted(gone.items()):
@@ -170,7 +170,7 @@ def _dependents(column: str, jobs: Sequence[ServedJob]) -> str:
 
 
 def _by_symbol(rows: pa.Table) -> Iterable[tuple[str, int, int]]:
-    """Return symbols with their number of timestamps and the first of these."""
+    """Return symbols with their number of timestamps and the first one."""
     found: dict[str, set[int]] = {}
     times = rows["ts"].cast(pa.int64()).to_pylist()
     for symbol, time_ns in zip(rows["symbol"].to_pylist(), times, strict=True):

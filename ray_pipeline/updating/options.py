@@ -1,4 +1,4 @@
-"""What a user may choose of an update."""
+"""The user's options for an update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["UpdateOptions"]
 
 @dataclass(frozen=True, slots=True)
 class UpdateOptions:
-    """What a user may choose; by default everything is as in the run.
+    """The user's options; by default, everything is as in the run.
 
     Attributes
     ----------
@@ -18,7 +18,7 @@ class UpdateOptions:
     address
         Of the Ray cluster.
     watch_since
-        Live predictions before this time are not judged, as after an answer to an alarm, ISO 8601.
+        Live predictions before this time are not judged, e.g. after acting on an alarm; ISO 8601.
     """
 
     n_workers: int | None = None

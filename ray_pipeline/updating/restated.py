@@ -1,4 +1,4 @@
-"""Past rows that are others than those that models were made of: which, when, and by how much."""
+"""Past rows that differ from those on which models were trained: which, when, and by how much."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ray_pipeline.wording import agreeing, plural, some_of
 __all__ = ["Restatement", "restatements"]
 
 _LEAST = 1e-12
-"""Relative change of a month's mean from which on it is worth a word."""
+"""Relative change of a month's mean that is worth reporting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restatement:
-    """A symbol whose past is another.
+    """A symbol whose past has changed.
 
     Attributes
     ----------
@@ -29,10 +29,10 @@ class Restatement:
     n_months
         Months that differ.
     n_rows
-        Rows of these months less those that they had.
+        Rows of these months minus the previous number.
     column, change
-        The column whose mean of a month changed most, of those of which means are kept, and by
-        which share of it; empty and None where none did.
+        The column whose monthly mean changed most, among those with recorded means, and its
+        relative change; empty and None if none did.
     gone
         Columns that had values in these months and have none now.
     """
@@ -48,7 +48,7 @@ class Restatement:
 
     @property
     def told(self) -> str:
-        """Say it as a sentence."""
+        """Format it as a sentence."""
         when = self.first if self.first == self.last else f"{self.first} to {self.last}"
         rows = f", {plural(abs(self.n_rows), 'row')} {'more' if self.n_rows > 0 else 'fewer'}"
         sizes = []
@@ -68,12 +68,12 @@ def _percent(share: float) -> str:
 
 
 def restatements(before: pa.Table, after: pa.Table) -> tuple[Restatement, ...]:
-    """Compare the months of symbols with those that models were made of.
+    """Compare the months of symbols with those on which models were trained.
 
     Parameters
     ----------
     before, after
-        Rows of `ray_pipeline.inspecting.digests.DIGESTS`; of the latter only symbols that differ.
+        Rows of `ray_pipeline.inspecting.digests.DIGESTS`; the latter only has symbols that differ.
 
     Examples
     --------
@@ -120,9 +120,9 @@ def _months_of(table: pa.Table, symbol: str) -> dict[date, Mapping[str, Any]]:
 
 
 def _gone(pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> tuple[str, ...]:
-    """Return the columns that have no value in any of these months, and had some.
+    """Return the columns that lost all their values in these months.
 
-    Runs before 0.6.0 recorded means of the first columns, and not which have no value.
+    Runs before 0.6.0 recorded means of the first columns, but not which columns have no value.
     """
     pairs = [pair for pair in pairs if pair[0]["n_rows"] and pair[1]["n_rows"]]
     empty = [set(later.get("empty") or ()) for _, later in pairs]
@@ -138,9 +138,9 @@ def _gone(pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> tuple[str
 def _largest_change(
     pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
 ) -> tuple[str, float | None]:
-    """Return the column whose mean changed most relative to what it was, and by how much.
+    """Return the column with the largest relative change of its mean, and that change.
 
-    A volume is named only where nothing else changed: of a split the prices tell more.
+    A volume is named only if nothing else changed: in a split, prices are more informative.
     """
     largest: tuple[str, float | None] = ("", None)
     for earlier, later in pairs:

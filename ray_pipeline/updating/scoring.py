@@ -1,4 +1,4 @@
-"""New rows as units of work: scores of blocks of symbols, and what became of earlier ones."""
+"""Scoring new rows as units of work, in blocks of symbols, with the outcomes of earlier ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ray_pipeline.wording import plural
 __all__ = ["BLOCK", "ScoreSpec", "SymbolWork", "score_block"]
 
 BLOCK = 16
-"""Symbols of a unit: a day of one is a row."""
+"""Symbols per unit: a day of one is a single row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class SymbolWork:
     jobs
         What serves it.
     rows_sha256
-        Digest of the rows that the models were made of; None where the run has none.
+        Digest of the rows on which the models were trained; None if the run has none.
     """
 
     partition: SymbolPartition
@@ -65,17 +65,17 @@ class ScoreSpec:
     request
         All features of all of them, and the targets.
     digest
-        What the digests of rows are of; None where the run has none.
+        What the digests of rows cover; None if the run has none.
     run_uri, run_options, seals, families, raw, interval
         As of `ray_pipeline.predicting.units.PredictSpec`.
     from_ns
         Rows before this time are not scored.
     outcomes_ns
-        What became of predictions from this time on is asked for.
+        Outcomes of predictions from this time on are requested.
     horizons
-        Rows that the label of each target looks ahead, where the files hold labels.
+        Rows that each target's label looks ahead, if the files hold labels.
     until_ns
-        Rows from this time on are none that the models were made of.
+        Rows from this time on were not used to train the models.
     version
         Of the models.
     """
@@ -97,9 +97,9 @@ class ScoreSpec:
 
 
 def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
-    """Score some symbols, and look at what became of earlier predictions (unit function).
+    """Score some symbols, and collect outcomes of earlier predictions (unit function).
 
-    A symbol that cannot be scored costs the others nothing.
+    A symbol that cannot be scored does not affect the others.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def score_block(reader: ScoringReader, spec: ScoreSpec) -> dict[str, Any]:
 
 
 def _restated(reader: ScoringReader, work: SymbolWork, spec: ScoreSpec) -> pa.Table | None:
-    """Return the months of a symbol whose rows are not those that the models were made of."""
+    """Return the months of a symbol whose rows differ from those used in training."""
     if spec.digest is None or work.rows_sha256 is None:
         return None
     months = monthly_digests(work.partition, reader.fs, spec.digest)
@@ -179,7 +179,7 @@ def _scored(
 
 
 def _with_membership(scores: pa.Table, partition: SymbolPartition) -> pa.Table:
-    """Keep the rows where the symbol belongs to the universe."""
+    """Keep the rows at which the symbol belongs to the universe."""
     inside = members_at(partition.membership, _times(scores))
     return scores if inside is None else scores.filter(pa.array(inside))
 
@@ -226,14 +226,14 @@ def _known(
 ) -> pa.Table:
     """Return the labels of a symbol from a time on, as far as they are known.
 
-    A label that the files hold is known as many rows later as its horizon says, and not before,
-    whenever it was written: so the days that come one by one leave what they leave together.
+    A label in the files counts as known only after its horizon in rows, no matter when it was
+    written: so days that arrive one by one give the same result as days that arrive together.
 
     Parameters
     ----------
     horizon_bars
-        Of such a label; None where the run does not say it, and then nobody knows when it was
-        known.
+        Horizon of such a label; None if the run does not have it; then it is unknown when the label
+        became known.
     """
     labels = table.targets[:, table.target_names.index(target)]
     is_known = (table.time_ns >= from_ns) & np.isfinite(labels)

@@ -1,4 +1,4 @@
-"""What the present models of a run are to score of its data, and the units that do it."""
+"""The data that a run's current models have to score, and the units that do it."""
 
 from __future__ import annotations
 
@@ -47,27 +47,27 @@ STAGE = "update_scores"
 
 _N_NAMED = 5
 _LATE_NS = 10 * 86_400 * 10**9
-"""How late a bar may come and still be scored: as it would have been, had it come in time."""
+"""How late a bar may arrive and still be scored as if it had arrived in time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewRows:
-    """What came of scoring.
+    """The results of scoring.
 
     Attributes
     ----------
     predictions, outcomes
-        Rows that the ledger has not yet.
+        Rows that the ledger does not have yet.
     restated
-        Past rows that are others than those that the models were made of. Where there are such,
-        the models are no longer those of the data.
+        Past rows that differ from those used in training. If there are any, the models no longer
+        match the data.
     problems
         By symbol, why it could not be scored.
     notes
-        Sentences on rows that the ledger keeps as they were, or never gets, and on new bars that no
-        market made.
+        Sentences about rows that the ledger keeps unchanged, or never gets, and about faulty new
+        bars.
     alarms
-        The same where the whole feed is at fault.
+        The same, if the whole feed is at fault.
     """
 
     predictions: pa.Table
@@ -80,16 +80,16 @@ class NewRows:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """The work of the present models.
+    """The work of the current models.
 
     Attributes
     ----------
     trained, latest
         The models that serve; the latest training, which may be another.
     batch
-        The symbols that are looked at.
+        The symbols in use.
     import_folders
-        Where modules with features of your own are looked for too.
+        Additional folders to search for modules with your own features.
     """
 
     trained: TrainedRun
@@ -100,30 +100,30 @@ class Scoring:
 
     @property
     def until_ns(self) -> int:
-        """Time from which on rows are none that the models were made of."""
+        """Time from which on rows were not used to train the models."""
         return until_of(self.trained.record, self.trained.run)
 
     def times(self, runner: UnitRunner) -> PanelTimes:
-        """Look at when the data have rows."""
+        """Read when the data have rows."""
         run, partitions = self.trained.home, self.batch.partitions
         return panel_times(runner, run, partitions, self.config, self.batch.interval)
 
     def due(self, panel: PanelTimes) -> int | None:
-        """Return the next date of retraining, if the data have reached it."""
+        """Return the next retraining date, if the data have reached it."""
         if self.config.training.retrain_every is None:
             return None
         dates = dates_on(panel, self.config)
         return next((each for each in dates if each > self.latest.until_ns), None)
 
     def require_date(self, panel: PanelTimes, restated: Sequence[Restatement]) -> None:
-        """Refuse to train anew on a past in which the date of the last training is none.
+        """Refuse to retrain if the changed past no longer has the date of the last training.
 
-        Models of an earlier date would serve then, and nobody asked for that.
+        Otherwise models of an earlier date would serve, which nobody requested.
 
         Raises
         ------
         ExecutionError
-            Naming the symbols whose past is another.
+            Naming the symbols whose past has changed.
         """
         until_ns = self.latest.until_ns
         if self.config.training.retrain_every is None or until_ns in dates_on(panel, self.config):
@@ -139,12 +139,12 @@ class Scoring:
     def score(
         self, runner: UnitRunner, ledger: PredictionLedger, upto_ns: int | None, panel: PanelTimes
     ) -> NewRows:
-        """Score the rows before a time that no part of the ledger has; None: all of them.
+        """Score the rows before a time that are not in the ledger; None: all of them.
 
         Raises
         ------
         ArtifactError
-            When what the scores mean cannot be told: the ledger would keep rows without it.
+            When the scores' meanings are unavailable: the ledger would keep rows without them.
         """
         if not self.trained.run.exists(WALKED):
             raise ArtifactError(
@@ -190,15 +190,15 @@ class Scoring:
         return replace(found, predictions=told)
 
     def _aside_ns(self) -> int | None:
-        """Return the config's ``data.until``, from which on rows are left aside."""
+        """Return the config's ``data.until``, from which on rows are ignored."""
         day = self.config.data.until
         return None if day is None else date_ns(day)
 
     def _from_ns(self, known: pa.Table) -> int:
-        """Return from when on rows are scored: since the last ones, and a few days before.
+        """Return from when on rows are scored: since the last ones, minus a few days.
 
-        The last ones are those of most symbols: one whose files are dated ahead of the others makes
-        nobody late. What other models were to score before these is not scored by these.
+        The last ones are those of most symbols: a single symbol with files dated ahead must not
+        make the others late. Rows that belong to earlier models are not scored by these.
         """
         if not known.num_rows:
             return self.until_ns
@@ -211,7 +211,7 @@ class Scoring:
         return max(self.until_ns, late_ns)
 
     def _request(self, served: Mapping[str, Serving]) -> TableRequest:
-        """Return what tables are read for: all features of models that serve, and the targets."""
+        """Return the request for tables: all features of serving models, and the targets."""
         features = dict.fromkeys(name for each in served.values() for name in each.features)
         if not features:
             raise ExecutionError(
@@ -222,7 +222,7 @@ class Scoring:
         return replace(request, targets=self.trained.targets)
 
     def _digest(self) -> tuple[TableRequest | None, dict[str, str]]:
-        """Return what the run's digests are of, and the digest of each symbol."""
+        """Return what the run's digests cover, and the digest of each symbol."""
         columns, run = self.latest.record.digested, self.latest.files
         if columns is None:
             return None, {}
@@ -341,7 +341,7 @@ class Scoring:
 
 
 def version_of(trained: TrainedRun) -> str:
-    """Name the models of a run: when their data end, and the content of the run.
+    """Name the models of a run by the end of their data and the run's content.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""One update: what came since the last one is scored, and models are trained anew when it is time.
+"""One update: score what arrived since the last one, and retrain models when it is due.
 
-The order is that of the days, however many came at once: rows before a date of retraining are
-scored by the models of before, then the models are trained, then the rows from it on are scored. So
-sixty days that came together leave the ledger that sixty updates would have left.
+Days are processed in order, however many arrive at once: rows before a retraining date are scored
+by the previous models, then models are trained, then later rows are scored. So sixty days that
+arrive together give the same ledger as sixty updates.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from ray_pipeline.wording import iso_time
 __all__ = ["Update", "update_run"]
 
 _N_TOLD = 5
-"""Restated symbols that are told of; the document has them all."""
+"""Number of restated symbols to report; the document has them all."""
 
 _TEMPORARY = (f"units/{STAGE}", "units/look_at_times", "units/calibrate")
-"""Of no use once an update is done: the next one has other files to read."""
+"""Useless once an update is done: the next one has other files to read."""
 
 
 @dataclass
@@ -55,22 +55,22 @@ class Update:
     Attributes
     ----------
     n_predictions, n_outcomes
-        Added to the ledger.
+        Rows added to the ledger.
     first_ts, last_ts
-        Of the predictions; None without any.
+        First and last time of the predictions; None without any.
     retrained
-        Dates at which models were trained anew, ISO 8601.
+        Dates at which models were retrained, ISO 8601.
     restated
-        Past rows that are others than those that the models were made of.
+        Past rows that differ from those used in training.
     problems
         By symbol, why it could not be scored.
     version
-        Of the models that serve from now on.
+        Version of the models that serve from now on.
     notes
-        Sentences on rows that the ledger keeps as they were, or never gets, and on targets that are
-        served no longer.
+        Sentences about rows that the ledger keeps unchanged, or never gets, and about targets that
+        are no longer served.
     alarms
-        Of `ray_pipeline.monitoring`, in sentences; where nothing was new, those that stand.
+        Alarms of `ray_pipeline.monitoring`, in sentences; if nothing was new, the standing ones.
     """
 
     run_dir: str
@@ -91,7 +91,7 @@ class Update:
         return not (self.n_predictions or self.n_outcomes or self.retrained or self.restated)
 
     def document(self) -> dict[str, Any]:
-        """Return it as ``update.json`` has it."""
+        """Return the content of ``update.json``."""
         return asdict(self) | {"status": "nothing new" if self.is_nothing else "done"}
 
 
@@ -153,7 +153,7 @@ def _look_at_config(run: RunDirectory, reporter: Reporter) -> None:
 
 
 def _own_result(run: RunDirectory) -> Results | None:
-    """Return the result of the run directory, whichever version serves; None where it has none."""
+    """Return the result of the run directory, whichever version serves; None if it has none."""
     try:
         found = open_run(run.uri)
     except DiscoveryError:
@@ -163,16 +163,16 @@ def _own_result(run: RunDirectory) -> Results | None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is left to do after the present models have scored what is theirs.
+    """What remains to do after the current models have scored their rows.
 
     Attributes
     ----------
     until_ns
-        Up to when the latest training looked at rows.
+        Up to when the latest training used rows.
     due_ns
-        Date of retraining that the data have reached; None: there is none.
+        Retraining date that the data have reached; None: there is none.
     restated
-        What makes the present models those of other data.
+        Changed rows, because of which the current models no longer match the data.
     """
 
     until_ns: int
@@ -192,7 +192,7 @@ class _Updating:
     feed: list[str] = field(default_factory=list)
 
     def follow(self, lease: DriverLease) -> None:
-        """Score and train in the order of the days, until nothing is left."""
+        """Score and train in the order of the days, until nothing remains."""
         redone: int | None = None
         while True:
             lease.check()
@@ -223,7 +223,7 @@ class _Updating:
         run_pipeline(config, self.reporter, until=UpTo(until_ns))
 
     def _config(self, config: ExperimentConfig) -> ExperimentConfig:
-        """Return a config of the run, with where and how to work as the options say."""
+        """Return a config of the run, with the options for where and how to work."""
         own = _own_result(RunDirectory(self.run_uri))
         if own is not None:
             config = follow_edits(config, own.config())
@@ -237,7 +237,7 @@ class _Updating:
         )
 
     def _step(self) -> Step | None:
-        """Score what the present models are to score; None where there is nothing new."""
+        """Score the current models' rows; None if there is nothing new."""
         trained = open_trained_run(self.run_uri)
         config, latest = self._config(trained.config), latest_training(trained)
         _require_same_place(trained, config)
@@ -270,7 +270,7 @@ class _Updating:
         if found.restated:
             scoring.require_date(panel, found.restated)
             return Step(latest.until_ns, due, found.restated)
-        # A part without rows says that these files were looked at.
+        # A part without rows records that these files were read.
         self._append(ledger, trained, found, files if due is None else "", due)
         return Step(latest.until_ns, due, ())
 
@@ -301,7 +301,7 @@ class _Updating:
 
 
 def _require_same_place(trained: TrainedRun, config: ExperimentConfig) -> None:
-    """Refuse a relative path of the data that leads elsewhere from here than it did for the run."""
+    """Refuse a relative data path that leads to another place than it did for the run."""
     meant, path = trained.record.data.data_uri, config.data.data_dir
     here = absolute_uri(path)
     if meant is not None and here not in (path, meant):
@@ -313,15 +313,15 @@ def _require_same_place(trained: TrainedRun, config: ExperimentConfig) -> None:
 
 
 def _standing(run: RunDirectory) -> list[str]:
-    """Return the alarms that the update before this one left."""
+    """Return the alarms of the previous update."""
     alarms = (last_update(run) or {}).get("alarms")
     return [str(each) for each in alarms] if isinstance(alarms, list) else []
 
 
 def _batch(trained: TrainedRun, config: ExperimentConfig, reporter: Reporter) -> Batch:
-    """Return the symbols to look at: those of the run, and new ones where it takes all there are.
+    """Return the symbols to use: those of the run, and new ones if it uses all symbols.
 
-    New ones are served by pooled models, as those that the run could not use.
+    New ones are served by pooled models, like those that the run could not use.
     """
     data = config.data
     if data.symbols or data.symbol_batch_size is not None:
@@ -331,7 +331,7 @@ def _batch(trained: TrainedRun, config: ExperimentConfig, reporter: Reporter) ->
 
 
 def _failed(failures: Sequence[Failed]) -> None:
-    """End the update: a symbol that cannot be scored fails no unit."""
+    """Do not end the update: a symbol that cannot be scored does not fail its unit."""
     for failure in failures:
         raise ExecutionError(
             f"{failure.unit.stage}/{failure.unit.key} failed: {failure.error_type}: "

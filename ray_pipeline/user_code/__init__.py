@@ -1,1 +1,1 @@
-"""Your own Python code: functions found by name, checked, and called for features and stages."""
+"""Users' own Python code: functions found by name, checked, and called for features and stages."""

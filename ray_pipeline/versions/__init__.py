@@ -1,1 +1,1 @@
-"""Versions of a run's models: kept whole, named by their data, and one of them serves."""
+"""Versions of a run's models: complete copies, named after their data, one of which serves."""

@@ -1,4 +1,4 @@
-"""``ray-pipeline versions``: which there are, and changes of the one that serves."""
+"""``ray-pipeline versions``: list the versions, or change which one serves."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def list_versions(uri: str) -> dict[str, Any]:
     DiscoveryError
         When there is no run.
     DamagedFileError
-        When a file holds something else than was written.
+        When a file is damaged.
     """
     run = RunDirectory(uri)
     found = standings(run)
     if not found:
-        open_run(uri)  # says that it is not a run directory, if it is none
+        open_run(uri)  # raises if it is not a run directory
     return {"run": run.uri, "versions": [_document(each) for each in found]}
 
 
 def change_version(
     uri: str, version: str | None, why: str | None, say: Callable[[str], None]
 ) -> CurrentVersion:
-    """Have another version serve; None: the one that served before.
+    """Make another version serve; None: the one that served before.
 
     Raises
     ------
     ConfigError
         When there is no such version.
     ArtifactError
-        When it is not whole.
+        When it is incomplete.
     RunInUseError
-        When somebody else works on the run directory.
+        When another driver is working on the run directory.
     """
     run = RunDirectory(uri)
     if not kept_versions(run):
@@ -80,7 +80,7 @@ def change_version(
 
 
 def version_lines(found: dict[str, Any]) -> list[str]:
-    """Format what `list_versions` found for a person."""
+    """Format the result of `list_versions` for a person."""
     if not found["versions"]:
         return ["no version yet: a run leaves one when it is done and has trained a model"]
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Versions as folders of a run directory: kept whole or not at all, checked, removed."""
+"""Versions as folders of a run directory: kept completely or not at all, checked, removed."""
 
 from __future__ import annotations
 
@@ -47,13 +47,14 @@ _FILES = (
     *(CONFIG, SYMBOLS, DIGESTS, PLAN, ROUTES, RANKED_TARGETS, EVALUATED_JOBS, CALIBRATION),
     *(PREDICTIONS, RECORD),
 )
-"""What scoring and monitoring take beside the models: a run directory of its own, with them."""
+"""Files that scoring and monitoring need in addition to the models, so that a version is a
+complete run directory."""
 
 _SUFFIX = ".json"
 _N_THREADS = 16
 _FORGET = (
     "Restore the file. Or remove it: without it the version is none, and that of the run's own "
-    "result is kept anew by the command that made it."
+    "result is kept again by the command that made it."
 )
 
 
@@ -63,10 +64,10 @@ def version_place(run: RunDirectory, version: str) -> RunDirectory:
 
 
 def name_of_result(results: Results) -> str | None:
-    """Return the name that a result has as a version.
+    """Return the name of a result as a version.
 
-    None if it is not done, has no model, or is of a version of ray_pipeline that did not record
-    when its data end.
+    None if it is not done, has no model, or was written by a version of ray_pipeline that did not
+    record the end of its data.
     """
     record = results.record
     if record.status != "done" or not record.counts.get("models"):
@@ -77,22 +78,22 @@ def name_of_result(results: Results) -> str | None:
 
 
 def keep_version(run: RunDirectory, place: RunDirectory) -> VersionRecord | None:
-    """Keep a result's models, with all that scoring by them takes.
+    """Keep a result's models, with everything needed for scoring.
 
-    The same content has the same name: of a version that is kept already nothing is written,
-    unless its record is damaged.
+    The same content has the same name: an existing version is not written again, unless its record
+    is damaged.
 
     Parameters
     ----------
     run
         The run directory.
     place
-        Where its result is: there, or in a folder of it.
+        Where its result is: there, or in one of its folders.
 
     Returns
     -------
     VersionRecord or None
-        None where there is nothing to keep, see `name_of_result`.
+        None if there is nothing to keep, see `name_of_result`.
     """
     results = Results(place)
     name = name_of_result(results)
@@ -135,14 +136,14 @@ def kept_versions(run: RunDirectory) -> list[VersionRecord]:
 
 
 def read_version(run: RunDirectory, version: str) -> VersionRecord:
-    """Read what a version says of itself.
+    """Read a version's record.
 
     Raises
     ------
     ConfigError
-        When there is none of that name.
+        When there is no such version.
     DamagedFileError
-        When its record is something else.
+        When its record is damaged.
     """
     if not run.exists(_record_name(version)):
         raise ConfigError(
@@ -153,20 +154,20 @@ def read_version(run: RunDirectory, version: str) -> VersionRecord:
 
 
 def check_files(run: RunDirectory, record: VersionRecord, *, predictions: bool) -> None:
-    """Check that a version has the files that it was kept with.
+    """Check that a version still has its original files.
 
-    Those with a checksum are read. Models are compared by their sizes: reading one compares its
-    content with what ``run.json`` says of it.
+    Files with a checksum are read. Models are compared by size: reading one compares its content
+    with ``run.json``.
 
     Parameters
     ----------
     predictions
-        Whether to read the out-of-sample predictions too, which may be large.
+        Whether to also read the out-of-sample predictions, which may be large.
 
     Raises
     ------
     ArtifactError
-        Naming the file that is not as it was.
+        Naming the file that has changed.
     """
     folder = f"{VERSIONS}/{record.version}"
     listed = run.listed(folder)
@@ -183,14 +184,14 @@ def check_files(run: RunDirectory, record: VersionRecord, *, predictions: bool) 
 
 
 def remove_version(run: RunDirectory, version: str) -> None:
-    """Remove a version: its record first, so that half of one is none."""
+    """Remove a version, its record first, so that an incomplete one does not count."""
     run.remove(_record_name(version))
     run.remove(decision_name(version))
     run.remove(f"{VERSIONS}/{version}")
 
 
 def decision_name(version: str) -> str:
-    """Name the file with what was found of a version before it was promoted, or was not."""
+    """Name the file with the comparison of a version before its promotion or rejection."""
     return f"{VERSIONS}/{require_version_name(version)}.decision{_SUFFIX}"
 
 
@@ -199,7 +200,7 @@ def _record_name(version: str) -> str:
 
 
 def _targets(results: Results) -> list[dict[str, object]]:
-    """Say which targets have models, with the skill of those of each view."""
+    """Say which targets have models, with the skill in each view."""
     plan = results.plan()
     trained = results.trained_jobs()
     jobs = [job for job in (plan.jobs if plan is not None else ()) if job.job_id in trained]
@@ -223,9 +224,9 @@ def _targets(results: Results) -> list[dict[str, object]]:
 def _served(skills: Mapping[str, Sequence[float | None]]) -> float | None:
     """Return the skill of a view's models: of the families' average, where it was trained.
 
-    A score is the mean of the families' standings, and that is what the average predicts. Its jobs
-    beside those of the families would count what they know twice. Without it the mean over the
-    jobs is what is known; of symbols' own models it is the mean over symbols.
+    A score is the mean of the families' standings, which is what the average predicts. Counting its
+    jobs in addition to the families' would count their information twice. Without an average, the
+    mean over the jobs is used; for symbols' own models, the mean over symbols.
     """
     own = skills.get(RANK_AVERAGE, [each for found in skills.values() for each in found])
     known = [skill for skill in own if skill is not None]
@@ -233,7 +234,7 @@ def _served(skills: Mapping[str, Sequence[float | None]]) -> float | None:
 
 
 def _kept(run: RunDirectory, name: str, to: str) -> None:
-    """Keep a file. A config is copied, since people write into theirs."""
+    """Keep a file. A config is copied, because people edit theirs."""
     if to.endswith(f"/{CONFIG}"):
         run.copy(name, to)
     else:
@@ -241,7 +242,7 @@ def _kept(run: RunDirectory, name: str, to: str) -> None:
 
 
 def _described(run: RunDirectory, folder: str) -> dict[str, dict[str, object]]:
-    """Say size and checksum of the files of a version; see `KeptFile` for those of models."""
+    """Return size and checksum of a version's files; see `KeptFile` for those of models."""
     found: dict[str, dict[str, object]] = {}
     for name, file in run.listed(folder).items():
         own = name.removeprefix(f"{folder}/")

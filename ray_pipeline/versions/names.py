@@ -1,4 +1,4 @@
-"""What a version is called: by the end of its data and by its content, never by a clock (pure)."""
+"""Names of versions, from the end of their data and their content, never from a clock (pure)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{4}Z-[0-9a-f]{8}")
 
 
 def version_name(trained_until: str, content_sha256: str) -> str:
-    """Name a version, so that names sort by the end of the data.
+    """Name a version so that names sort by the end of the data.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def version_name(trained_until: str, content_sha256: str) -> str:
     Raises
     ------
     ValueError
-        When `trained_until` is no such time.
+        When `trained_until` is not such a time.
 
     Examples
     --------
@@ -41,17 +41,17 @@ def version_name(trained_until: str, content_sha256: str) -> str:
 
 
 def is_version_name(text: str) -> bool:
-    """Tell whether a version can be called so."""
+    """Tell whether a text can be a version's name."""
     return _NAME.fullmatch(text) is not None
 
 
 def require_version_name(name: str) -> str:
-    """Return a version's name as a user gave it.
+    """Check a version's name given by a user.
 
     Raises
     ------
     ConfigError
-        When no version is called so.
+        When it cannot be a version's name.
     """
     if not is_version_name(name):
         raise ConfigError(
@@ -63,12 +63,12 @@ def require_version_name(name: str) -> str:
 
 
 def of_folds(n_same: int, n_older: int, version: str = "the present version") -> str:
-    """Say what folds are that cannot be compared with a version, after "the folds".
+    """Describe folds that cannot be compared with a version, after "the folds".
 
     Parameters
     ----------
     n_same, n_older
-        Rows of folds with its own models, and of others made like it of no newer rows.
+        Rows of folds with its own models, and of others trained like it on no newer rows.
 
     Examples
     --------

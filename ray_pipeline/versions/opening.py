@@ -20,7 +20,7 @@ def open_models(
 ) -> Results:
     """Open a run with the models of a version.
 
-    They are the run's own where its result is that version, or where it has kept none.
+    They are the run's own if its result is that version, or if it kept none.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def open_models(
     ConfigError
         When there is no such version, or a later version of ray_pipeline wrote the run.
     DamagedFileError
-        When a file holds something else than runs write.
+        When a file has contents that no run writes.
     ArtifactError
-        When the version is not whole.
+        When the version is incomplete.
     """
     run = RunDirectory(uri, storage_options)
     current = current_version(run)

@@ -61,17 +61,17 @@ Status = Literal["current", "earlier", "challenger", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A version, whether it serves, and since when it stands so.
+    """A version, whether it serves, and since when.
 
     Attributes
     ----------
     status
-        ``current``: serves; ``earlier``: has served; ``rejected``: was compared with the one that
-        served, and did worse; ``challenger``: waits for somebody to promote it.
+        ``current``: serves; ``earlier``: has served; ``rejected``: was compared with the serving
+        one, and did worse; ``challenger``: waits to be promoted.
     since
-        None where nothing has been decided.
+        None if nothing has been decided.
     why
-        As the journal has it, empty where nothing has been decided.
+        As in the journal, empty if nothing has been decided.
     """
 
     record: VersionRecord
@@ -82,9 +82,9 @@ class Standing:
 
 
 def current_version(run: RunDirectory) -> CurrentVersion | None:
-    """Return the version that serves; None where none was ever kept.
+    """Return the version that serves; None if none was ever kept.
 
-    Where the file is gone, the journal says it.
+    If the file is gone, the journal decides.
 
     Raises
     ------
@@ -100,14 +100,14 @@ def current_version(run: RunDirectory) -> CurrentVersion | None:
 def promote(
     run: RunDirectory, version: str, who: str, why: str, *, is_new: bool = False
 ) -> CurrentVersion:
-    """Have a version serve from now on; the caller holds the lease.
+    """Make a version serve from now on; the caller holds the lease.
 
-    Nothing is done where it serves already.
+    Nothing is done if it already serves.
 
     Parameters
     ----------
     is_new
-        It was kept just now, so that its files need not be read again.
+        It was kept just now, so its files need not be read again.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def promote(
 
 
 def roll_back(run: RunDirectory, who: str, why: str) -> CurrentVersion:
-    """Have the version serve again that served before; the caller holds the lease.
+    """Go back to the version that served before; the caller holds the lease.
 
     Raises
     ------
@@ -149,12 +149,12 @@ def roll_back(run: RunDirectory, who: str, why: str) -> CurrentVersion:
 def note_event(
     run: RunDirectory, event: EventKind, version: str, over: str | None, who: str, why: str
 ) -> VersionEvent:
-    """Append an entry to the journal, a file of its own.
+    """Append an entry to the journal, as a separate file.
 
     Raises
     ------
     RunDirectoryError
-        When another process appends at the same time, which the lease should keep from it.
+        When another process appends at the same time, which the lease should prevent.
     """
     names = run.names_in(JOURNAL)
     number = 1 + max((_number(name) for name in names), default=0)
@@ -181,10 +181,10 @@ def read_journal(run: RunDirectory) -> list[VersionEvent]:
 
 
 def finish_change(run: RunDirectory) -> CurrentVersion | None:
-    """Return the version that serves, after finishing a change that was cut off.
+    """Return the version that serves, after finishing an interrupted change.
 
-    The entry in the journal is written first and decides: a pointer that is older than the last
-    change was about to follow it, and one that is damaged is written anew.
+    The entry in the journal is written first and decides: a pointer older than the last change is
+    updated, and a damaged one is rewritten.
     """
     last = _last_change(run)
     if run.exists(CURRENT):
@@ -199,7 +199,7 @@ def finish_change(run: RunDirectory) -> CurrentVersion | None:
 
 
 def read_decision(run: RunDirectory, version: str) -> DecisionRecord | None:
-    """Read what was found of a version; None where nothing was."""
+    """Read the comparison of a version; None if there is none."""
     name = decision_name(version)
     if not run.exists(name):
         return None
@@ -207,7 +207,7 @@ def read_decision(run: RunDirectory, version: str) -> DecisionRecord | None:
 
 
 def write_decision(run: RunDirectory, version: str, decision: DecisionRecord) -> None:
-    """Write what was found of a version."""
+    """Write the comparison of a version."""
     run.write_text(decision_name(version), decision.model_dump_json(indent=2) + "\n")
 
 
@@ -233,7 +233,7 @@ def versions_beyond(run: RunDirectory, n_kept: int) -> list[str]:
 
 
 def standings(run: RunDirectory) -> list[Standing]:
-    """Tell how every version of a run directory stands, that of the newest data first."""
+    """Return the state of every version of a run directory, newest data first."""
     current, journal = current_version(run), read_journal(run)
     found = []
     for record in reversed(kept_versions(run)):
@@ -254,7 +254,7 @@ def who_is_here() -> str:
     """Name the user and the machine, for the journal."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number alone
+    except (KeyError, OSError):  # a container's user may only have a number
         user = "somebody"
     return f"{user}@{socket.gethostname()}"
 
@@ -288,7 +288,7 @@ def _change(
 
 
 def _point(run: RunDirectory, event: VersionEvent) -> CurrentVersion:
-    """Write the pointer that an entry of the journal asks for."""
+    """Write the pointer that an entry of the journal requires."""
     current = _pointer(event)
     run.write_text(CURRENT, current.model_dump_json(indent=2) + "\n")
     return current
@@ -301,7 +301,7 @@ def _pointer(event: VersionEvent) -> CurrentVersion:
 
 
 def _last_change(run: RunDirectory) -> str | None:
-    """Name the journal's last entry by which another version serves; None: there is none."""
+    """Name the journal's last change of the serving version; None: there is none."""
     changes = [name for name in run.names_in(JOURNAL) if name.endswith(_endings())]
     return max(changes, key=_number, default=None)
 

@@ -1,4 +1,4 @@
-"""Which version serves, as the report and ``explain`` tell it beside a result."""
+"""Which version serves, for the report and ``explain``."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _AT_MOST = 4
 
 @dataclass(frozen=True, slots=True)
 class ServingVersion:
-    """The version that serves, and how a result stands beside it.
+    """The version that serves, and its relation to a result.
 
     Attributes
     ----------
     version, since, why
-        What serves, and the entry of the journal that made it so.
+        The serving version, and the journal entry that made it serve.
     decision
-        What was compared before; None of the first version, and where a person chose.
+        The comparison before; None for the first version, and if a person chose.
     result, status, result_why
-        The name of the result as a version, None where it is none; how it stands, and why.
+        The name of the result as a version, None if it is not one; its status, and why.
     """
 
     version: str
@@ -49,12 +49,12 @@ class ServingVersion:
 
     @property
     def is_result(self) -> bool:
-        """Whether what serves are the models of the result."""
+        """Whether the result's models serve."""
         return self.version == self.result
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ServingVersion:
-        """Rebuild it from what `document` gives."""
+        """Rebuild it from what `document` returns."""
         result, decision = document["this_result"], document["decision"]
         return cls(
             version=document["serves"],
@@ -67,7 +67,7 @@ class ServingVersion:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return it as ``explain --json`` has it."""
+        """Return the entry of ``explain --json``."""
         decision = None if self.decision is None else self.decision.model_dump(mode="json")
         return {
             "serves": self.version,
@@ -84,19 +84,19 @@ class ServingVersion:
 
 
 def serving_beside(home: RunDirectory, results: Results) -> ServingVersion | None:
-    """Read which version of a run directory serves; None where none was ever kept.
+    """Read which version of a run directory serves; None if none was ever kept.
 
     Parameters
     ----------
     home
         The run directory.
     results
-        Its result, which may be of another version.
+        Its result, which may belong to another version.
 
     Raises
     ------
     DamagedFileError
-        When a file holds something else.
+        When a file is damaged.
     """
     current = current_version(home)
     if current is None:
@@ -122,12 +122,12 @@ def serving_beside(home: RunDirectory, results: Results) -> ServingVersion | Non
 
 
 def serving_lines(found: ServingVersion, target: str | None = None) -> Iterator[str]:
-    """Say which version serves, since when and why, and what was compared, in sentences.
+    """Say, in sentences, which version serves, since when and why, and what was compared.
 
     Parameters
     ----------
     target
-        Tell of what was compared this target alone.
+        Report only the comparison of this target.
     """
     why = f": {found.why}" if found.why else ""
     if found.is_result:
@@ -144,7 +144,7 @@ def serving_lines(found: ServingVersion, target: str | None = None) -> Iterator[
 
 
 def not_serving(found: ServingVersion) -> str:
-    """Say that a result is not what serves, and why; empty where it is."""
+    """Say that a result does not serve, and why; empty if it does."""
     if found.is_result:
         return ""
     return (
@@ -154,7 +154,7 @@ def not_serving(found: ServingVersion) -> str:
 
 
 def compared_line(item: ComparedRecord) -> str:
-    """Say how two versions did on the same rows of a target and view."""
+    """Compare two versions on the same rows of a target and view."""
     rows = f"{plural(item.n_rows, 'row')} at {plural(item.n_timestamps, 'time')}"
     what = f"{item.target} {VIEW_NAMES[item.view]}"
     n_left_out = item.n_same_rows + item.n_older_rows

@@ -13,7 +13,7 @@ MANY = 10 * bar_series._N_ROLLING
 
 
 def test_statistics_of_many_series_are_those_of_each() -> None:
-    """What was dropped to keep few is computed anew, and is the same."""
+    """What was dropped to keep few is computed again, and is the same."""
     series, rng = BarSeries(random_bars(30)), np.random.default_rng(6)
     many = [rng.normal(size=30) for _ in range(MANY)]
     for index in [*range(MANY), *range(MANY)]:

@@ -44,7 +44,7 @@ from ray_pipeline.bars.plausible import (
     ],
 )
 def test_kind_by_name(name: str, kind: TargetKind | None) -> None:
-    """Known labels, however a table spells their horizon; anything else is the user's own."""
+    """Known labels, however a table spells their horizon; anything else is a custom target."""
     assert target_kind(name) == kind
 
 

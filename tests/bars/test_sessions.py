@@ -137,7 +137,7 @@ class TestFeaturesByHand:
         np.testing.assert_allclose(got[2:], expected, rtol=1e-12, atol=1e-12)
 
     def test_volume_weighted_price_of_the_session(self) -> None:
-        """It begins anew with each session."""
+        """It begins again with each session."""
         bars = self.small()
         typical = (bars.high + bars.low + bars.close) / 3
         rows, traded = slice(5, 8), typical * bars.volume

@@ -203,6 +203,6 @@ def test_shift_takes_earlier_rows() -> None:
 
 
 def test_ratio_to_zero_is_missing() -> None:
-    """Neither an infinity nor a warning comes of a division by zero."""
+    """Neither an infinity nor a warning comes from a division by zero."""
     got = windows.ratio(np.array([1.0, 0.0, 3.0]), np.array([0.0, 0.0, 2.0]))
     np.testing.assert_array_equal(got, [np.nan, np.nan, 1.5])

@@ -1,4 +1,4 @@
-"""Probabilities, expected labels and intervals beside what came of them."""
+"""Probabilities, expected labels and intervals compared with outcomes."""
 
 from __future__ import annotations
 

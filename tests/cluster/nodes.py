@@ -33,8 +33,8 @@ PLAIN = Path(__file__).resolve().parents[1] / "plain_installation"
 _OF_ALL_TESTS = {"RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"}  # see environment.py
 
 PORTS = range(24_100, 32_000)
-"""Above those that Ray gives to workers and to the servers of its clients, 10002 to 19999 and 23000
-to 24000, and below those that Linux gives to whoever asks for any port."""
+"""Above those that Ray gives to workers and to the servers of its clients, 10002 to 19999 and
+23000 to 24000, and below those that Linux gives to programs that ask for any port."""
 
 OBJECT_STORE_BYTES = 100 * 2**20
 START_TIMEOUT_S = 90.0
@@ -223,7 +223,7 @@ class Head(RayNode):
         return f"http://{HOST}:{self.dashboard_port}"
 
     def restart(self) -> None:
-        """Start anew on the same ports, after `kill` or `stop`: a new cluster that knows nothing.
+        """Start again on the same ports, after `kill` or `stop`: a new cluster that knows nothing.
 
         Nodes of the cluster before do not join it; kill them and start others.
         """

@@ -106,7 +106,7 @@ def test_spoilt_folder_is_rejected(tmp_path: Path, spoil: Spoil, reason: str) ->
 
 
 def test_dangling_link_is_rejected(tmp_path: Path) -> None:
-    """A link to nothing is a folder that does not exist to whoever asks for it by name."""
+    """A link to nothing is a folder that does not exist to anyone who asks for it by name."""
     put(tmp_path, "A")
     dangling_link(tmp_path / "interval=5m" / "symbol=BAD")
     assert discover(tmp_path).rejected == (

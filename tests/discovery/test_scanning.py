@@ -279,7 +279,7 @@ def test_store_that_refuses_is_no_empty_store(
 
 
 def test_progress_reaches_the_number_of_files(store: Store) -> None:
-    """Whoever waits for a long listing is told how far it is."""
+    """During a long listing, progress is reported."""
     _panel(store, {"5m": ["A", "B", "C"]})
     seen: list[int] = []
     discover(store.uri, None, store.options, progress=seen.append)

@@ -159,7 +159,7 @@ def test_groups_are_further_columns(tmp_path: Path) -> None:
 
 
 def test_a_map_from_symbol_to_group_needs_no_dates(tmp_path: Path) -> None:
-    """Whoever is in it belongs to it always; groups of CSV files stay text."""
+    """A symbol in it always belongs to it; groups of CSV files stay text."""
     path = tmp_path / "sectors.csv"
     path.write_text("symbol,sector\n0700,010\nTRUE,40\nX,\n")
     found = read_universe(str(path), {}, "sector")

@@ -28,7 +28,7 @@ NOT_READ = {
 }
 """Folders and files of ours that are not read, and why. There are no others."""
 
-_KINDS = {".py", ".md", ".html", ".yaml", ".yml", ".toml", ".sh", ""}
+_KINDS = {".py", ".md", ".html", ".ipynb", ".yaml", ".yml", ".toml", ".sh", ""}
 _PLACES = ("", ".ci", "benchmarks", "configs", "docs", "ray_pipeline", "tests")
 
 
@@ -92,7 +92,7 @@ def files_of(root: Path = ROOT) -> Iterator[Path]:
 
 def _is_text(path: Path) -> bool:
     """Whether a file without a suffix is a script; the others are texts by their suffix."""
-    return bool(path.suffix) or path.read_bytes()[:2] == b"#!"
+    return bool(path.suffix) or path.name == "Dockerfile" or path.read_bytes()[:2] == b"#!"
 
 
 def hits_of(paths: Iterable[Path], root: Path = ROOT) -> Iterator[Hit]:
@@ -119,6 +119,8 @@ def texts_of(path: Path) -> Iterator[Text]:
         yield Text(
             1, _without(content, r"^( *)```.*?^ *```$", r"<!--.*?-->", r"`[^`\n]+`", r"\]\(\S+?\)")
         )
+    elif path.suffix == ".ipynb":
+        yield Text(1, content)  # a line of a cell is a line of the file
     elif path.suffix == ".html":
         yield Text(
             1,

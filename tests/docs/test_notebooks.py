@@ -37,7 +37,7 @@ def printed(notebook: Any) -> str:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
-    """What it shows is of whoever runs it; a title comes first."""
+    """Its outputs come from the reader's own run; a title comes first."""
     notebook = read(path)
     nbformat.validate(notebook)
     assert notebook.cells[0].source.startswith("# ")

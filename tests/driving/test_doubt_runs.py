@@ -80,7 +80,7 @@ def run_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_look_ahead_is_doubted_and_not_trained(run_dir: Path) -> None:
-    """The honest target and the user's own are predictable; the third is never called that."""
+    """The honest target and the custom one are predictable; the third is never called that."""
     rows = read_rows(run_dir, "target_ranking/targets")
     pooled = {row["target"]: row for row in rows if row["view"] == "cross_sectional"}
     assert pooled[DOUBTFUL]["skill"] > 0.3

@@ -85,6 +85,6 @@ def test_a_stage_without_an_estimate_counts_while_it_is_at_work(clock: Clock) ->
 
 
 def test_without_an_estimate_nothing_is_known_of_the_run() -> None:
-    """Whoever tells of it has to leave it out."""
+    """Reports have to leave it out."""
     assert not Remaining({}).is_of_run
     assert Remaining({"rank": 1.0}).is_of_run

@@ -260,7 +260,7 @@ def test_the_same_command_writes_nothing_twice(
 
 
 def test_other_data_are_another_page(tmp_path: Path, server: Server) -> None:
-    """Models that are trained anew on more bars are compared with those before: both stay."""
+    """Models that are retrained on more bars are compared with those before: both stay."""
     tables = planted_panel(symbol_names(3))
     earlier = {symbol: table.slice(0, 280) for symbol, table in tables.items()}
     data_dir = write_panel(tmp_path / "data", earlier)

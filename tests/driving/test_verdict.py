@@ -1,4 +1,4 @@
-"""What came of a run, in one sentence, for every way in which it can come out."""
+"""The outcome of a run, in one sentence, for every possible outcome."""
 
 from __future__ import annotations
 

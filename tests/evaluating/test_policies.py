@@ -131,7 +131,7 @@ def test_what_decays_is_weighed_by_recency() -> None:
 
 
 def test_what_stays_is_learned_from_all_rows() -> None:
-    """A weak relation that stays: more rows are better, and training anew hardly matters."""
+    """A weak relation that stays: more rows are better, and training again hardly matters."""
     gains, spread = [], []
     for seed in range(6):
         rows, _ = _judge(_design(0.0, 0.08, seed, "cross_sectional"))

@@ -105,7 +105,7 @@ def test_units_are_counted_by_stage_in_rays_own_metrics(
         executor.close()
     none = {"ready": 0.0, "starting": 0.0}
     eventually(watched_ray, lambda found: gauges(found, "ray_pipeline_workers"), none)
-    # Whoever watches changes nothing.
+    # Watching changes nothing.
     serial = SerialExecutor(no_state, FolderStore(f"{store.folder}-serial"))
     alone = by_key(serial.run(units))
     assert {key: getattr(each, "record", None) for key, each in alone.items()} == {

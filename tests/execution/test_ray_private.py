@@ -82,7 +82,7 @@ def test_nothing_published_is_a_cluster_without_autoscaler(monkeypatch: pytest.M
 def test_a_ray_without_them_is_told_by_a_sentence(
     monkeypatch: pytest.MonkeyPatch, module: str, ask: Any
 ) -> None:
-    """Whoever forces a newer Ray reads which one it is, and what to install."""
+    """A user who forces a newer Ray is told which one it is, and what to install."""
     monkeypatch.setitem(sys.modules, module, None)
     message = (
         rf"^Ray {ray.__version__} is newer than this version of ray_pipeline knows \(.*\)\. "

@@ -130,7 +130,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_known_hyperparameter_can_be_fitted(name: str) -> None:
-    """What is accepted by name reaches LightGBM, and a model comes of it."""
+    """What is accepted by name reaches LightGBM, and gives a model."""
     X = noise_features(300, 4)
     hyperparameters = {"n_estimators": 3} | {name: KNOWN[name]}
     if name == "stopping_fraction":

@@ -1,4 +1,4 @@
-"""Quantile boosting: coverage, order, and what becomes of targets without quantiles."""
+"""Quantile boosting: coverage, order, and targets without quantiles."""
 
 from __future__ import annotations
 

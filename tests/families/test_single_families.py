@@ -153,7 +153,7 @@ class TestForests:
         """Arrays of scikit-learn's trees; the message says what to do."""
         message = (
             rf"^{family}: model\.npz was trained by an earlier version of ray_pipeline, whose "
-            r"forests this one cannot read: run again to train it anew\.$"
+            r"forests this one cannot read: run again to retrain it\.$"
         )
         with pytest.raises(ArtifactError, match=message):
             load_family(family).load({"model.npz": b"PK"})
@@ -274,7 +274,7 @@ class TestNetwork:
         assert torch.equal(torch.get_rng_state(), state)
 
     def test_another_seed_is_another_network(self) -> None:
-        """Weights, order of rows and dropped units come of the problem's seed."""
+        """Weights, order of rows and dropped units come from the problem's seed."""
         X = noise_features(100, 2)
         y = X[:, 0].astype(np.float64)
         first, again, other = (fit_one("mlp", X, problem(y, seed=s)).to_files() for s in (1, 1, 2))

@@ -33,7 +33,7 @@ def predicted(*days: int, symbol: str = "A", score: float = 0.5) -> pa.Table:
 
 
 def known(*days: int, symbol: str = "A") -> pa.Table:
-    """Give what became of each, a day later."""
+    """Return the outcome of each, a day later."""
     rows = [
         {
             "ts": day * DAY_NS,
@@ -56,7 +56,7 @@ def _filled(folder: Path) -> PredictionLedger:
 
 
 def test_parts_are_one_table_in_the_order_of_time(tmp_path: Path) -> None:
-    """Each prediction with what became of it, and when it was made."""
+    """Each prediction with its outcome, and when it was made."""
     ledger = _filled(tmp_path)
     table = ledger.table()
     days = [ts.day for ts in table["ts"].to_pylist()]

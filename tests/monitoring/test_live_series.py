@@ -42,7 +42,7 @@ def test_a_skill_across_symbols_is_the_rank_correlation_of_each_day() -> None:
 
 
 def test_a_walk_forward_that_has_reached_the_live_days_promises_nothing_of_them() -> None:
-    """Trained anew, a run has out-of-sample rows of days that were live."""
+    """Trained again, a run has out-of-sample rows of days that were live."""
     before, live = walk_forward(300, 0.3, SYMBOLS), ledger(200, [0.3] * 100, SYMBOLS)
     assert _one(live, before).before_ns[-1] == day(198)
 

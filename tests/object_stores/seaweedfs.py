@@ -76,9 +76,9 @@ class SeaweedFS:
     Attributes
     ----------
     admin, owner, reader, panel_reader
-        May do all; may do all in the bucket `SHARED_BUCKET`, with keys found nowhere else; may
-        read and list it; may do so below ``panel/`` in it only. Whoever starts the server makes
-        that bucket.
+        May do all; may do all in the bucket `SHARED_BUCKET`, with keys found nowhere else; may read
+        and list it; may do so below ``panel/`` in it only. The caller that starts the server
+        creates that bucket.
 
     Raises
     ------

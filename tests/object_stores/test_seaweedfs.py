@@ -95,7 +95,7 @@ def test_no_bucket_comes_from_a_typing_error(seaweedfs: SeaweedFS) -> None:
 
 
 def test_of_conditional_puts_at_the_same_time_one_wins(seaweedfs: SeaweedFS) -> None:
-    """``If-None-Match: *`` and ``If-Match`` are honoured, whoever writes at the same moment."""
+    """``If-None-Match: *`` and ``If-Match`` are honoured, regardless of concurrent writers."""
     client = seaweedfs.client(max_pool_connections=8)
     errors = pytest.importorskip("botocore.exceptions")
 

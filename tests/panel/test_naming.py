@@ -177,7 +177,7 @@ def test_the_adjusted_close_is_the_users_choice(
 def test_open_that_is_mapped_itself_is_not_adjusted(
     write_partition: WritePartition, fs: FileSystem
 ) -> None:
-    """Whoever names all prices has chosen each of them."""
+    """A user who names all prices has chosen each of them."""
     table = prices().append_column("Adj Close", pa.array([1.0] * 8))
     table = table.append_column("Adj Open", pa.array([2.0] * 8))
     rules = ReadingRules((("close", "Adj Close"), ("open", "Adj Open")))

@@ -209,7 +209,7 @@ def test_a_labeled_table_of_labels_has_no_bars(
 def test_a_table_at_hand_is_not_read_again(
     write_partition: WritePartition, fs: FileSystem, request_: TableRequest
 ) -> None:
-    """The same table comes of it; of labels nothing is read at all, of bars their fields."""
+    """The table is the same; labels are not read at all, and of bars only their fields."""
     close = np.array([100.0, np.nan, 102.0, 110.0])
     columns = {"f": [1.0, None, 3.0, 4.0], "g": [1, 2, 3, 4], "y_1": [0.0, 1.0, None, 1.0]}
     source = table(4, **columns) if request_ is LABELED else bars(close)

@@ -49,7 +49,7 @@ def test_the_first_cell_out_of_range_is_that_of_the_first_row() -> None:
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_what_is_out_of_range_is_no_value_of_its_column(kind: type) -> None:
-    """Neither the only one nor one of a few, and no warning comes of it."""
+    """Neither the only one nor one of a few, and there is no warning."""
     column = np.array([np.inf, 3e38, 2.0, 2.0, -3e38, np.nan], dtype=kind)
     with np.errstate(all="raise"):
         tally = ColumnTally("f", lists_values=True)

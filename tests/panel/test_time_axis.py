@@ -35,7 +35,7 @@ def sessions(days: list[int], bars: int, step: int = 5 * MINUTE) -> np.ndarray:
 
 @given(axes)
 def test_runs_hold_the_axis_exactly(axis: np.ndarray) -> None:
-    """Decoding gives back every timestamp."""
+    """Decoding restores every timestamp."""
     runs = encode_runs(axis)
     assert decode_runs(runs).tolist() == axis.tolist()
     assert n_rows_of(runs) == len(axis)

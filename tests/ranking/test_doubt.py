@@ -74,7 +74,7 @@ def test_limits_of_a_kind() -> None:
 
 
 def test_a_target_of_ones_own_has_no_limit() -> None:
-    """A sensor may honestly have 0.95; what is called a return is held against returns."""
+    """A sensor may honestly have 0.95; a target named as a return is compared with returns."""
     sensor = TargetSpec("y_sensor", 3, "regression")
     assert limits().of(sensor).limits.skill is None
     config = ExperimentConfig.model_validate(

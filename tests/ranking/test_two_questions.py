@@ -116,7 +116,7 @@ def _evidence(
 
 
 def _oracle(target: TargetSpec, strength: float) -> float:
-    """Skill of whoever knows the own part of the features."""
+    """Skill of a model that knows the symbol's own part of the features."""
     reader, frame, known = _panel(strength)
     pool, _ = pool_of(reader, frame)
     tested = (pool.positions >= frame.test_start) & np.isfinite(pool.target(target.name))

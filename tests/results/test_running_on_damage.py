@@ -1,4 +1,4 @@
-"""The same `run` command on a run directory with damaged files: they are written anew."""
+"""The same `run` command on a run directory with damaged files: they are written again."""
 
 from __future__ import annotations
 

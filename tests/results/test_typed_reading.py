@@ -143,7 +143,7 @@ def test_what_is_wrong_with_a_table_is_named(
 def test_a_store_that_fails_is_not_a_damaged_file(
     files: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be read may be whole: nobody is told to write it anew."""
+    """What could not be read may be whole: nobody is told to write it again."""
 
     def refused(*_: object) -> object:
         raise OSError(5, "Input/output error")

@@ -42,7 +42,7 @@ def test_a_large_uncertain_difference_is_none() -> None:
 
 
 def test_a_difference_without_an_error_is_none() -> None:
-    """An error of 0 comes of predictions that do not vary: not a certainty."""
+    """An error of 0 comes from predictions that do not vary: not a certainty."""
     (verdict,) = paired_verdicts([difference(0.5, 0.0)], 1, THRESHOLDS)
     assert (verdict.q_value, verdict.better) == (1.0, 0)
     assert math.isnan(verdict.shrunk)

@@ -79,7 +79,7 @@ def test_a_timestamp_of_two_symbols_teaches_nothing() -> None:
 
 
 def test_a_gap_of_one_symbol_purges_its_whole_timestamp() -> None:
-    """Its late label is in the mean and the deviation that all others are held against."""
+    """Its late label is in the mean and the deviation with which all others are compared."""
     ends = POSITIONS + 1
     ends[np.flatnonzero(POSITIONS == 20)[2]] = 33  # a holiday of that symbol alone
     problem = _learned(_labels(), ends=ends).fold_problem(FOLD, 0, 1)

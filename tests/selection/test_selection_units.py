@@ -267,7 +267,7 @@ def test_a_long_panel_is_thinned_by_whole_timestamps(monkeypatch: pytest.MonkeyP
 
 
 def test_the_result_does_not_depend_on_neighbouring_targets() -> None:
-    """Seeds come of names, rows are a target's own: another one beside it changes nothing."""
+    """Seeds come from names, rows are a target's own: another one beside it changes nothing."""
     X, y = planted_rows(4)
     frames = [panel_frame(4), panel_frame(4, targets=("another", TARGET))]
     alone, beside = (select(pool_of(X, y, 3, frame), frame, settings()) for frame in frames)

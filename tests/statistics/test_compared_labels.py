@@ -83,7 +83,7 @@ def test_too_few_labels_or_labels_all_alike_teach_nothing(y: list[float], how: s
 
 
 def test_a_compared_label_ends_where_the_latest_of_its_timestamp_does() -> None:
-    """One symbol has a gap: its label ends later, and so does what the others' are held against.
+    """One symbol has a gap: its label ends later, and so do those compared with it.
 
     What has no label holds nobody up, and a timestamp without any keeps its own ends.
     """

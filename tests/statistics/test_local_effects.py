@@ -39,7 +39,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("shape", PLANTED)
 def test_a_planted_shape_is_named(shape: str) -> None:
-    """Of each of five folds' rows, beside a stronger feature that is no concern of it."""
+    """Of each of five folds' rows, beside a stronger feature that does not concern it."""
     curves = []
     for seed in range(5):
         X = uniform(seed=seed)

@@ -14,7 +14,7 @@ nan = float("nan")
 
 
 def test_step_down_by_hand() -> None:
-    """The strongest is held against all tests, the next against the rest, and p never falls."""
+    """The strongest is compared with all tests, the next against the rest, and p never falls."""
     observed = np.array([2.0, 4.0, nan, 1.0])
     shifted = np.array(
         [

@@ -1,4 +1,4 @@
-"""What was predicted beside what came of it."""
+"""Predictions compared with outcomes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_reach_is_that_of_the_labels() -> None:
 def _overlapping(
     rng: np.random.Generator, horizon: int, true: float
 ) -> tuple[Ints, Floats, Floats]:
-    """Make what will come of 12 symbols that share half of their shocks, summed over a horizon."""
+    """Make the outcomes of 12 symbols that share half of their shocks, summed over a horizon."""
     n_times, n_symbols = 400, 12
     shape = (n_times + horizon, n_symbols)
     steps = rng.normal(size=(shape[0], 1)) + rng.normal(size=shape)

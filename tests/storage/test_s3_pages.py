@@ -176,8 +176,8 @@ def test_keys_out_of_order_within_folders_start_the_listing_over() -> None:
     bucket = FakeBucket(keys, "tree")
     assert set(_list(bucket)) == bucket.keys
     assert _n_ranges(bucket) > 1
-    anew = ListRequest("bucket", "root/symbol=")
-    assert bucket.requests.count(anew) == 2
+    again = ListRequest("bucket", "root/symbol=")
+    assert bucket.requests.count(again) == 2
 
 
 def test_keys_out_of_order_on_the_first_page_are_listed_flat() -> None:

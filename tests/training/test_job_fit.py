@@ -122,7 +122,7 @@ class TestFinalModel:
     def test_every_fit_has_the_jobs_hyperparameters_and_family(
         self, family: RecordingFamily
     ) -> None:
-        """Folds measure the procedure that the final model comes of."""
+        """Folds measure the procedure that produces the final model."""
         fit(design_of(labels(900), marked_features(900), 3))
         assert [given.hyperparameters for given in family.fits] == [{"depth": 3}] * 4
         assert family.name == "fake"

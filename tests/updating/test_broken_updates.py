@@ -127,7 +127,7 @@ def test_another_clock_of_a_symbol_brings_no_older_models_into_service(tmp_path:
 
 @pytest.mark.parametrize("gone", ["last part", "all"])
 def test_a_ledger_that_ends_too_early_is_refused(root: Path, gone: str) -> None:
-    """By updates, by monitoring and by whoever reads it: its rows cannot be made anew."""
+    """By updates, by monitoring and by anyone who reads it: its rows cannot be made again."""
     _write(root, FIRST + 2)
     _update(root)
     parts = sorted((root / "run" / "ledger").glob("*"))

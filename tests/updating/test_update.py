@@ -193,7 +193,7 @@ def test_outcomes_come_later(tmp_path: Path) -> None:
 
 
 def test_a_restated_past(tmp_path: Path) -> None:
-    """It is told with symbol, months and size, and the models are made of it anew."""
+    """It is told with symbol, months and size, and the models are made of it again."""
     run = _run(tmp_path)
     _days(tmp_path, run, [FIRST + 1])
     before = read_json(Path(run) / "run.json")["content_sha256"]
@@ -404,7 +404,7 @@ def test_one_symbol_dated_ahead_makes_nobody_late(tmp_path: Path) -> None:
 
 
 def test_rows_that_come_too_late_are_told(tmp_path: Path) -> None:
-    """They are not scored: everybody knows by then what became of them."""
+    """They are not scored: their outcomes are already known."""
     run = _run(tmp_path)
     _write(tmp_path, FIRST + 20)
     _edit(tmp_path, "S01", lambda table: table.slice(0, FIRST))

@@ -204,7 +204,7 @@ def test_promoting_and_rolling_back(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_what_a_person_chose_stays(tmp_path: Path) -> None:
-    """The same run again does not promote anew what was rolled back."""
+    """The same run again does not promote again what was rolled back."""
     run_dir = tmp_path / "run"
     for n_bars in (240, 300):
         train(tmp_path, n_bars)
@@ -294,7 +294,7 @@ def test_the_oldest_go_but_not_those_that_serve(tmp_path: Path) -> None:
 
 
 def test_a_change_that_was_cut_off_is_finished(tmp_path: Path) -> None:
-    """The journal decides; a version without its record is none and is kept anew."""
+    """The journal decides; a version without its record is none and is kept again."""
     run_dir = tmp_path / "run"
     for n_bars in (240, 300):
         train(tmp_path, n_bars)

@@ -403,7 +403,7 @@ def test_other_rows_than_were_compared_are_refused(batch: Batch, request_: Table
 
 
 def test_columns_that_were_not_computed_are_refused(batch: Batch) -> None:
-    """Whoever forgets the two passes is told what is missing."""
+    """Without the two passes, an error says what is missing."""
     with pytest.raises(
         ConfigError,
         match=r"cs_zscore_log_return_5, excess_ret_1d: these columns compare a symbol with its "

@@ -204,7 +204,7 @@ def test_most_values_equal_leave_the_mean_distance_as_limit() -> None:
 
 
 def test_strangers_and_missing_values_do_not_move_the_robust_mean() -> None:
-    """They are held against the members, of whom three need a value."""
+    """They are compared with the members, of whom three need a value."""
     values = np.array([1.0, 2.0, 3.0, NAN, 100.0])
     groups = np.zeros(5, dtype=np.int64)
     is_member = np.array([True, True, True, True, False])
