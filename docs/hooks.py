@@ -7,6 +7,7 @@ config key or error can be missing or out of date.
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,19 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, **about: Any) -> str:
     """Put what is made of the code into a page."""
     return filled(markdown)
+
+
+def on_page_content(html: str, **about: Any) -> str:
+    """Have no table begin with a header that says nothing."""
+    return re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
+
+
+def on_post_page(output: str, **about: Any) -> str:
+    """Name the dialog of the search, which the theme leaves without a name."""
+    return output.replace(
+        'data-md-component="search" role="dialog"',
+        'data-md-component="search" role="dialog" aria-label="Search"',
+    )
 
 
 def on_post_build(config: Any) -> None:
