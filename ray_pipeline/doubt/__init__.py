@@ -1,1 +1,1 @@
-"""Doubt: what carries a skill that is too good, and what is left of it when that comes late."""
+"""Doubt: the features that carry a skill that is too good, and what remains if they come late."""

@@ -1,4 +1,4 @@
-"""Which features carry a doubtful skill, and what it means that it stays or goes (pure)."""
+"""Which features carry a doubtful skill, and how to interpret whether it remains (pure)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ray_pipeline.wording import some_of
 __all__ = ["Carriers", "DoubtRow", "LateSkills", "doubt_rows", "find_carriers", "reading"]
 
 ENOUGH_IMPORTANCE = 0.5
-"""Share of the importance that the carriers have together, where so few of them have it."""
+"""Share of the importance that the carriers have together."""
 
 MAX_CARRIERS = 3
-"""Features that are called carriers: each costs two more walks over the folds."""
+"""Maximum number of carriers: each costs two more walks over the folds."""
 
 MAX_NAMED = 10
-"""Features that are listed by their importance."""
+"""Number of features listed by importance."""
 
 MOST = 0.5
-"""Share of a skill whose loss is the loss of most of it."""
+"""Share of a skill whose loss counts as losing most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Carriers:
 
 
 def find_carriers(names: Sequence[str], shares: NDArray[np.float64]) -> Carriers:
-    """Take the most important features until they have half of the importance.
+    """Take the most important features until they have half of the total importance.
 
     Parameters
     ----------
@@ -69,22 +69,22 @@ def find_carriers(names: Sequence[str], shares: NDArray[np.float64]) -> Carriers
 
 @dataclass(frozen=True, slots=True)
 class DoubtRow:
-    """One row of ``doubt.parquet``: a feature that carries a doubtful skill, or all that do.
+    """One row of ``doubt.parquet``: a feature that carries a doubtful skill, or all of them.
 
     Attributes
     ----------
     symbol
-        Of own models; None for pooled ones.
+        For own models; None for pooled ones.
     feature
-        None stands for all carriers together.
+        None means all carriers together.
     importance
         Share of the importance in the models of all folds.
     skill, bar_late, horizon_late, without
-        Skill of models fitted on at most 30,000 evenly spaced rows: with all features as they are;
-        with this one as it was one bar, and one horizon, before; and without it. NaN where it was
-        not measured: only the carriers together are left out.
+        Skill of models fitted on at most 30,000 evenly spaced rows: with all features unchanged;
+        with this one taken one bar, and one horizon, earlier; and without it. NaN where it was not
+        measured: only the carriers together are left out.
     reason
-        What that says, on the row of all carriers; empty elsewhere.
+        The interpretation, in the row of all carriers; empty elsewhere.
     """
 
     target: str
@@ -111,7 +111,7 @@ Figures = tuple[float, float, float, float, float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class LateSkills:
-    """Skill with features as they are, late, and left out; see `DoubtedWalk.measure`."""
+    """Skill with features unchanged, late, and left out; see `DoubtedWalk.measure`."""
 
     skill: Evidence
     bar: Evidence
@@ -169,12 +169,12 @@ def doubt_rows(
 
 
 def reading(carriers: Carriers, found: LateSkills, horizon_bars: int, limit: float) -> str:
-    """Say in words what carries a skill, and what its going or staying points to.
+    """Say what carries a skill, and what its loss or persistence suggests.
 
     Parameters
     ----------
     limit
-        Of the skill; NaN where it is another figure that is in doubt.
+        Limit of the skill; NaN if another figure is in doubt.
     """
     share = sum(share for _, share in carriers.shares[: carriers.n_carriers])
     are, they = ("are", "they come") if carriers.n_carriers > 1 else ("is", "it comes")

@@ -46,12 +46,12 @@ __all__ = [
 DOUBT_TABLE = "doubt.parquet"
 
 MAX_SYMBOLS = 5
-"""Symbols of a target whose own models are looked at: those that are furthest beyond."""
+"""Maximum symbols of a target whose own models are examined: those furthest beyond the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """Rows of the table: what carries the skills that ranking doubts."""
+    """Rows of the table: the features behind the skills that ranking doubts."""
 
     rows: tuple[DoubtRow, ...]
 
@@ -69,8 +69,8 @@ def carry_pooled(
     Parameters
     ----------
     rows
-        Doubtful ones of the cross-sectional view; without a limit of skill where it is not the
-        skill that is in doubt.
+        Doubtful ones of the cross-sectional view; without a limit of skill if another figure is in
+        doubt.
     """
     families = {family.name: family for family in settings.families}
     specs = {
@@ -123,7 +123,7 @@ def _late_slices(
     partitions: Mapping[str, SymbolPartition],
     carriers: Mapping[str, Carriers],
 ) -> tuple[str, ...]:
-    """Have every symbol of the pool write down the carriers of all targets as they were before."""
+    """Let every symbol of the pool write the earlier values of all targets' carriers."""
     horizons = {target.name: target.horizon_bars for target in frame.targets}
     late = sorted(
         {
@@ -201,10 +201,10 @@ def carry_symbols(
 
 
 def symbols_to_look_at(ranking: Ranking) -> list[SymbolRow]:
-    """Choose the own models to look into: of each target those that are furthest beyond.
+    """Choose the own models to examine: for each target, those furthest beyond the limit.
 
-    Doubtful symbols, and where a target is doubtful in the mean over symbols without a single one
-    that is, those with the strongest evidence.
+    Doubtful symbols, or, if a target is only doubtful in the mean over symbols, those with the
+    strongest evidence.
     """
     in_mean = {
         row.target for row in ranking.targets if row.doubtful and row.view == "symbol_specific"
@@ -223,7 +223,7 @@ def symbols_to_look_at(ranking: Ranking) -> list[SymbolRow]:
 
 
 def _carry(context: StageContext) -> None:
-    """Find what carries the doubtful skills, say so, and end the run where the policy is to fail.
+    """Find what carries the doubtful skills, report it, and end the run if the policy is to fail.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def _rows(context: StageContext, ranking: Ranking) -> list[DoubtRow]:
     if own:
         rows += carry_symbols(runner, subject.frame, partitions, own, settings)
     order = {each.target: place for place, each in enumerate(ranking.doubted)}
-    # Targets of which only single symbols are doubtful come last.
+    # Targets with only single doubtful symbols come last.
     return sorted(rows, key=lambda row: (order.get(row.target, len(order)), row.target))
 
 
@@ -291,9 +291,9 @@ def _warnings(ranking: Ranking, rows: Sequence[DoubtRow]) -> Iterator[str]:
 def shared_carriers(
     doubtful: Collection[str], predictable: Sequence[str], rows: Sequence[DoubtRow]
 ) -> Iterator[str]:
-    """Say which targets are called predictable by models that have the same features.
+    """Say which predictable targets have models with the same features.
 
-    Less of a look-ahead reaches a target of another horizon: its skill may stay below its limit.
+    A look-ahead helps a target of another horizon less, so its skill may stay below its limit.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def shared_carriers(
 
 
 def named(row: DoubtRow) -> str:
-    """Say whose models a reason is of, and the reason."""
+    """Say to which models a reason applies, and the reason."""
     whose = "Pooled" if row.symbol is None else f"{row.symbol}'s own models"
     return f"{whose}: {row.reason}"
 

@@ -49,7 +49,7 @@ class DoubtSpec:
 
 @dataclass(frozen=True, slots=True)
 class LateSliceSpec:
-    """One symbol's rows of the pool, with some features as they were earlier.
+    """One symbol's rows of the pool, with earlier values of some features.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class PooledLateSpec:
     Attributes
     ----------
     slices
-        Tables of `doubt_slice` in the order of the pool's symbols; empty where a symbol has none.
+        Tables of `doubt_slice` in the order of the pool's symbols; empty if a symbol has none.
     """
 
     doubted: DoubtSpec
@@ -98,7 +98,7 @@ def doubt_pooled(reader: PanelReader, spec: DoubtSpec, pool: Pool) -> dict[str, 
 
 
 def doubt_slice(reader: PanelReader, spec: LateSliceSpec) -> dict[str, Any]:
-    """Write a symbol's features as they were some of its bars before (unit function)."""
+    """Write the values of a symbol's features some bars earlier (unit function)."""
     rows = reader.rows(spec.partition, spec.frame)
     positions = reader.run.read_table(spec.rows).column("position").to_numpy()
     at = np.searchsorted(rows.positions, positions)
@@ -113,7 +113,7 @@ def doubt_slice(reader: PanelReader, spec: LateSliceSpec) -> dict[str, Any]:
 
 
 def doubt_late(reader: PanelReader, spec: PooledLateSpec, pool: Pool) -> dict[str, Any]:
-    """Measure what is left of a pooled skill when its carriers come late (unit function)."""
+    """Measure what remains of a pooled skill if its carriers come late (unit function)."""
     walk = _pooled(spec.doubted, pool)
     columns = tuple(walk.design.feature_names.index(name) for name in spec.carriers)
     late = _gathered(reader, spec, pool, dict.fromkeys((1, walk.target.horizon_bars)))
@@ -121,7 +121,7 @@ def doubt_late(reader: PanelReader, spec: PooledLateSpec, pool: Pool) -> dict[st
 
 
 def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
-    """Do all of this for the own models of one symbol (unit function)."""
+    """Do the same for the own models of one symbol (unit function)."""
     rows = reader.rows(spec.partition, spec.frame)
     targets = {target.name: target for target in spec.frame.targets}
     found: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def doubt_symbol(reader: PanelReader, spec: SymbolDoubtSpec) -> dict[str, Any]:
 
 
 def earlier(values: Matrix, bars: int) -> Matrix:
-    """Return each row's values as they were so many rows before, NaN where there were none."""
+    """Return each row's values from a number of rows earlier, NaN if there are none."""
     late = np.full_like(values, np.nan)
     if bars < len(values):
         late[bars:] = values[: len(values) - bars]
@@ -147,7 +147,7 @@ def earlier(values: Matrix, bars: int) -> Matrix:
 
 
 def late_column(feature: str, bars: int) -> str:
-    """Name the column of a feature as it was so many bars before."""
+    """Name the column of a feature's values a number of bars earlier."""
     return f"{bars} before: {feature}"
 
 
@@ -160,7 +160,7 @@ def _pooled(spec: DoubtSpec, pool: Pool) -> DoubtedWalk:
 def _gathered(
     reader: PanelReader, spec: PooledLateSpec, pool: Pool, delays: Iterable[int]
 ) -> dict[int, Matrix]:
-    """Join what the symbols' slices say into the order of the pool, by how many bars late.
+    """Join the symbols' slices in the order of the pool, by the number of bars late.
 
     Returns
     -------

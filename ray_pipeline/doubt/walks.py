@@ -1,4 +1,4 @@
-"""Walks over the folds with some features late, left out, or as they are."""
+"""Walks over the folds with some features late, left out, or unchanged."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TRAINING_ROWS = 30_000
-"""Rows of a training range that models are fitted on, whole timestamps, evenly spaced: a skill that
-is in doubt needs no more to show."""
+"""Rows of a training range that models are fitted on, whole timestamps, evenly spaced: a
+doubtful skill needs no more to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Columns of some features as they were earlier, all of shape (n_rows, n_late).
+    """Earlier values of some features, all of shape (n_rows, n_late).
 
     Attributes
     ----------
     columns
         Places of the features in the design, shape (n_late,).
     bar, horizon
-        Their values one bar and one horizon before, NaN where there are none; one array where a
-        horizon is a bar.
+        Their values one bar and one horizon earlier, NaN if there are none; one array if a horizon
+        is a bar.
     """
 
     columns: tuple[int, ...]
@@ -53,7 +53,7 @@ class Late:
         return len(self.columns) > 1
 
     def alone(self, place: int) -> Late:
-        """Return one of the features by itself."""
+        """Return one of the features alone."""
         bar = self.bar[:, [place]]
         horizon = bar if self.horizon is self.bar else self.horizon[:, [place]]
         return Late((self.columns[place],), bar, horizon)
@@ -71,7 +71,7 @@ class FoldRows:
 
 @dataclass(frozen=True, slots=True)
 class DoubtedWalk:
-    """A design, with what its models learn in each fold and how their skill is measured.
+    """A design, with the labels of each fold and the measure of skill.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class DoubtedWalk:
         Parameters
         ----------
         comparison
-            How pooled models see labels; None: as they are.
+            How pooled models see labels; None: raw.
         """
         learned = LearnedLabels.as_they_are(design.y, design.label_ends, target.task)
         if comparison is not None and design.view == "cross_sectional":
@@ -127,7 +127,7 @@ class DoubtedWalk:
         return cls(design, target, family, min_cs, tuple(folds))
 
     def shares(self) -> Floats:
-        """Return how much of the models' importance each feature has, shape (n_features,).
+        """Return each feature's share of the models' importance, shape (n_features,).
 
         The mean over folds of the shares within a model; zeros where nothing could be fitted.
         """
@@ -138,7 +138,7 @@ class DoubtedWalk:
         return np.mean(shares, axis=0) if shares else np.zeros(len(names))
 
     def measure(self, late: Late) -> dict[str, Any]:
-        """Measure the skill with features as they are, late and left out.
+        """Measure the skill with features unchanged, late and left out.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class DoubtedWalk:
     def _predictions(
         self, X: Matrix, names: Sequence[str]
     ) -> Iterator[tuple[Ints, Floats, Floats, Floats]]:
-        """Yield a fold's test rows, their predictions, and both as skill over time needs them."""
+        """Yield a fold's test rows, their predictions, and both in the form for skill over time."""
         for fold in self.folds:
             model, tested = self._fit(X, names, fold), slice(fold.start, fold.end)
             prediction = model.predict(X[tested])

@@ -1,1 +1,1 @@
-"""What the out-of-sample predictions of trained models would have been worth to a trader."""
+"""Evaluation: what trained models' out-of-sample predictions would have been worth."""

@@ -1,4 +1,4 @@
-"""What is needed to put the returns of all models side by side, and what is said of them."""
+"""Inputs and results of comparing the returns of all models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ sixteen blocks."""
 
 @dataclass(frozen=True, slots=True)
 class TestRange:
-    """Panel positions that the folds test, cut into equal slices.
+    """Panel positions of the test folds, split into equal slices.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class TestRange:
 
     @property
     def n_slices(self) -> int:
-        """Slices that it is cut into: one for each position where there are few."""
+        """Number of slices: one for each position if there are few."""
         return min(MAX_SLICES, self.n_positions)
 
     def slices_of(self, positions: Ints) -> Ints:
@@ -80,7 +80,7 @@ class OverfittingRow:
     degradation
         Slope of its ratio in the other half on that in the first.
     reason
-        Why no probability was measured; empty where one was.
+        Why no probability was measured; empty if it was.
     """
 
     target: str | None

@@ -22,7 +22,7 @@ __all__ = ["Trials", "deflate"]
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """What the run tried before anyone looked at a Sharpe ratio.
+    """The number of attempts that a run made before computing a Sharpe ratio.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Trials:
         return self.n_ranked * self.n_families + self.n_jobs + self.n_searched
 
     def n_effective(self, alike: Likeness) -> float:
-        """Count the trials that would be as many chances if none resembled another.
+        """Count the equivalent number of independent trials.
 
         Families, and trials of a search, are variants of one model of their question; questions
         resemble each other as far as the returns of their models do. Only what was seen counts:
@@ -72,7 +72,7 @@ class Trials:
 
 
 def deflate(rows: Sequence[EvaluatedRow], trials: Trials, alike: Likeness) -> list[EvaluatedRow]:
-    """Add to every row that has a Sharpe ratio how it stands among the run's trials.
+    """Add the deflated figures to every row with a Sharpe ratio.
 
     The deflated ratio is that of Bailey & López de Prado (2014): the probability that the true one
     is above 0 if the best of so many worthless trials is expected to show

@@ -1,4 +1,4 @@
-"""Doubt of trained models, whose worth is known only when they are evaluated (pure)."""
+"""Doubt about trained models, whose figures are known only after evaluation (pure)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def doubt_worth(
     Parameters
     ----------
     decay
-        Rows of the same models; the skill is that of no lag.
+        Rows of the same models; the skill is that without lag.
     limits
         By target.
     std_errors
@@ -77,7 +77,7 @@ def _told(figure: Figure, value: float, error: float, row: EvaluatedRow) -> str:
 
 
 def doubted_worth(rows: Iterable[Mapping[str, Any]]) -> list[DoubtedFigure]:
-    """Return a doubted figure of each target that its trained models make doubtful.
+    """Return a doubtful figure for each target that its trained models make doubtful.
 
     One pooled model does, and the own models of at least `MIN_SYMBOL_SHARE` of the symbols.
 

@@ -1,4 +1,4 @@
-"""What trained models make doubtful: said, with the features that carry it."""
+"""Reporting targets that trained models make doubtful, with the features behind it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ray_pipeline.wording import agreeing, plural
 __all__ = ["doubt_models", "own_models_to_look_at", "pooled_models_to_look_at"]
 
 MAX_WARNED = 10
-"""Doubtful models that are told of one by one."""
+"""Number of doubtful models to report one by one."""
 
 
 def doubt_models(
@@ -39,7 +39,7 @@ def doubt_models(
     doubted: Sequence[DoubtedFigure],
     all_of_them: str,
 ) -> None:
-    """Say which models' figures are not believed, and what carries their skill.
+    """Report models with doubtful figures, and what carries their skill.
 
     Parameters
     ----------

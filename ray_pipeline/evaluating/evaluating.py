@@ -68,7 +68,7 @@ OVERFITTING = f"{_FOLDER}/overfitting.parquet"
 class Evaluation:
     """Figures of the trained jobs, in the order of the plan.
 
-    `curves` names the table of the net curves, None where no job has a portfolio.
+    `curves` names the table of the net curves, None if no job has a portfolio.
     """
 
     jobs: tuple[EvaluatedRow, ...]
@@ -79,7 +79,7 @@ class Evaluation:
 
     @property
     def doubted(self) -> list[DoubtedFigure]:
-        """A doubted figure of each target that its trained models make doubtful."""
+        """A doubtful figure for each target that its trained models make doubtful."""
         return doubted_worth(asdict(row) for row in self.jobs)
 
 
@@ -100,7 +100,7 @@ def evaluate_models(
     Parameters
     ----------
     doubt
-        What no figure is believed beyond.
+        The limits beyond which no figure is believed.
     """
     settings = EvaluationSettings.from_config(config)
     tested = TestRange(frame.test_start, frame.folds[-1].test_end - frame.test_start)
@@ -180,14 +180,14 @@ def _symbol_of(job: Job) -> str | None:
 
 
 def _n_searched(result: Mapping[str, Any]) -> int:
-    """Trials of the search for hyperparameters behind a job."""
+    """Return the number of trials of a job's hyperparameter search."""
     return int((result.get("search") or {}).get("n_trials", 0))
 
 
 def _compare(
     runner: UnitRunner, jobs: Sequence[Job], records: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, Any]:
-    """Put the returns of all jobs side by side."""
+    """Compare the returns of all jobs."""
     compared = tuple(
         ComparedJob(job.job_id, job.target, job.view, _symbol_of(job), job.family) for job in jobs
     )
@@ -208,7 +208,7 @@ def _join(runner: UnitRunner, records: Sequence[Mapping[str, Any]]) -> str | Non
 
 
 def _evaluate(context: StageContext) -> None:
-    """Tell what the predictions would have been worth."""
+    """Evaluate what the predictions would have been worth."""
     subject = context.get(Subject)
     evaluation = evaluate_models(
         context.runner,
@@ -233,7 +233,7 @@ def _evaluate(context: StageContext) -> None:
 
 
 def _impossible(jobs: Sequence[EvaluatedRow]) -> list[str]:
-    """Tell of portfolios that swing as no returns do: their labels are not fractions.
+    """Warn about portfolios with impossible swings: their labels are not fractions.
 
     A year's deviation follows from the mean of a period and the Sharpe ratio of a year. That of
     coins against each other is about 1; percent are a hundred times what they mean.

@@ -45,8 +45,9 @@ def evaluate_job(
 ) -> JobEvaluation:
     """Measure what predictions of the past would have been worth.
 
-    What cannot be measured is NaN, and `EvaluatedRow.reason` says why. The figures that depend on
-    other jobs (the deflated Sharpe ratio) are left to `ray_pipeline.evaluating.deflation`.
+    Figures that cannot be measured are NaN, and `EvaluatedRow.reason` says why. The figures that
+    depend on other jobs (the deflated Sharpe ratio) are left to
+    `ray_pipeline.evaluating.deflation`.
     """
     ranked = rank_predictions(rows, job, settings)
     decay = _decay(rows, ranked, job, settings)
@@ -147,7 +148,7 @@ def _hits(rows: Predictions, ranked: Ranked, job: EvaluatedJob) -> dict[str, flo
 
 
 def _by_time(positions: Ints, values: Floats) -> tuple[Ints, int, Floats]:
-    """Give each row the number of its timestamp, their count, and the mean value of each."""
+    """Return the number of each row's timestamp, their count, and the mean value of each."""
     distinct, times = np.unique(positions, return_inverse=True)
     means = np.bincount(times, weights=values) / np.bincount(times)
     return times, len(distinct), means

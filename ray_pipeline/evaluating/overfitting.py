@@ -1,4 +1,4 @@
-"""The models of a run side by side: how alike they are, and how often the best one disappoints."""
+"""Comparing a run's models: how alike they are, and how often the best one disappoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ symbol alone start later, and one with a few days would leave the others no comm
 
 @dataclass(frozen=True, slots=True)
 class ComparedJob:
-    """A job and what it is about; jobs that differ in `family` alone are variants of one."""
+    """A job and its subject; jobs that differ only in `family` are variants of one."""
 
     job_id: str
     target: str
@@ -37,7 +37,7 @@ class ComparedJob:
 
     @property
     def question(self) -> tuple[str, View, str | None]:
-        """What all families of the same question answer."""
+        """The question that all families of the same kind answer."""
         return self.target, self.view, self.symbol
 
 

@@ -1,4 +1,4 @@
-"""What schedules of retraining would have earned, side by side, and the choice among them paid."""
+"""Comparing what retraining schedules would have earned, corrected for the choice among them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ POLICY_FOLDS = "evaluation/policy_folds.parquet"
 
 
 def n_trained(asked: PoliciesConfig, n_folds: int) -> int:
-    """Return the models of a job that comparing takes: schedules share those of a fold."""
+    """Return the models of a job that a comparison needs; schedules share those of a fold."""
     every = [None if each == NEVER else int(each) for each in asked.retrain_every]
     n_variants = len(asked.windows) * len(asked.half_lives)
     return n_variants * len(predicted_by(n_folds, every))
@@ -192,7 +192,7 @@ def _own(
 
 
 def _sampled(config: ExperimentConfig) -> list[str]:
-    """Say where the compared models are not quite those that are trained."""
+    """Say where the compared models differ from the trained ones."""
     ranked, trained = config.target_ranking.max_cs_rows, config.training.max_cs_rows
     if trained is None or trained == ranked:
         return []

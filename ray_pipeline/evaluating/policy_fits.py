@@ -103,7 +103,7 @@ def serve_pooled_policies(reader: PanelReader, spec: PolicyFoldSpec, pool: Pool)
 
 
 def judge_pooled_policies(reader: PanelReader, spec: PolicyJudgingSpec) -> dict[str, Any]:
-    """Tell what each policy of a pooled job would have earned (unit function)."""
+    """Compute what each policy of a pooled job would have earned (unit function)."""
     target, asked = _target(spec.frame, spec.asked.job.target), spec.asked
     served = {place: Served.of(reader.run.read_table(name)) for place, name in spec.tables}
     span = spec.frame.span_of(target, "cross_sectional")
@@ -173,7 +173,7 @@ def serve_fold(
 ) -> Served:
     """Fit the models of one fold by every variant, and judge each on the folds that it serves.
 
-    Its labels were known when the fold began, and so before any later one.
+    Its labels were known when the fold began, and therefore before any later one.
     """
     job = asked.job
     family = load_family(job.family)
@@ -221,7 +221,7 @@ def _searched(job: JobSpec) -> Mapping[int, tuple[tuple[str, Any], ...]]:
 
 
 def _weighed(problem: Problem, positions: Ints, end: int, variant: Variant, axis: Ints) -> Problem:
-    """Return the problem with weights by recency, times those that it has; mean 1."""
+    """Return the problem with its weights multiplied by recency weights; mean 1."""
     half_life = read_duration(variant.half_life)
     if half_life is None:
         return problem
@@ -263,7 +263,7 @@ def _over_time(
     known: Floats,
     reference: Floats,
 ) -> Served:
-    """Judge predictions over a symbol's own time: what the skill is made of, row by row."""
+    """Judge predictions over a symbol's own time: the terms of the skill, row by row."""
     outcomes = outcome(design.y[rows], reference, target.task)
     percentiles = centred_percentile(prediction, known)
     ends = design.label_ends[rows]
@@ -271,7 +271,7 @@ def _over_time(
 
 
 def _reference(design: Design, target: TargetSpec, fold: Fold, frame: PanelFrame) -> Floats:
-    """Return the labels that those of a fold are compared with: the run's, whatever the policy."""
+    """Return the labels with which a fold's are compared: the run's, whatever the policy."""
     first, start, _ = design.split(fold)
     before = LearnedLabels.as_they_are(
         design.y[first:start], design.label_ends[first:start], target.task

@@ -1,4 +1,4 @@
-"""From what models made of later folds to the skill of every policy, and of the one followed."""
+"""The skill of every policy, and of the one followed, from predictions of later folds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the models of one fold made of the folds that they serve, in time order.
+    """Results of one fold's models on the folds that they serve, in time order.
 
     Attributes
     ----------

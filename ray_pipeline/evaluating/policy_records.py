@@ -1,4 +1,4 @@
-"""Policies of retraining: what is asked for, and the rows that say what each would have earned."""
+"""Retraining policies: the request, and rows with what each would have earned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Variant:
     Attributes
     ----------
     window, half_life
-        As the config has them.
+        As in the config.
     folds
         The run's folds, each with where this window begins.
     """

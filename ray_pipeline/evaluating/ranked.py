@@ -1,4 +1,4 @@
-"""Predictions and labels by where they stand, in either view (pure)."""
+"""Ranks of predictions and labels, in either view (pure)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Ranked:
 
 
 def rank_predictions(rows: Predictions, job: EvaluatedJob, settings: EvaluationSettings) -> Ranked:
-    """Place each prediction, and each label, by nothing that was not known at its time.
+    """Rank each prediction, and each label, using only what was known at its time.
 
     The names of a timestamp are ranked whether or not their label is known later. A prediction
     is called up above the median, a label is up above its own. Of binary labels as large a share

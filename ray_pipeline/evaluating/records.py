@@ -1,4 +1,4 @@
-"""What is asked of a job's predictions, and the rows of the tables that answer it."""
+"""Requests about a job's predictions, and the rows of the resulting tables."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ WorthVerdict = Literal[
     "too few periods",
     "no Sharpe ratio",
 ]
-"""What keeps figures from being measured."""
+"""Reasons why figures are not measured."""
 
 
 Doubted = Literal["", "skill", "hit rate", "Sharpe ratio"]
-"""The figure of a trained model that is not believed."""
+"""The doubtful figure of a trained model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class EvaluationSettings:
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> EvaluationSettings:
-        """Take what the config says."""
+        """Take the settings from the config."""
         asked = config.evaluation
         is_grouped = config.columns.group is not None
         return cls(asked.n_quantiles, asked.cost_bps, config.target_ranking.min_cs, is_grouped)

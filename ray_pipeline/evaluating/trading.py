@@ -40,10 +40,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAX_POINTS = 250
-"""Of a curve: more than that are no wider than a line."""
+"""Points of a curve: more would be narrower than a line."""
 
 MIN_PERIODS = 12
-"""Holding periods below which a Sharpe ratio is no more than a story."""
+"""Minimum number of holding periods for a meaningful Sharpe ratio."""
 
 _YEAR_NS = 365.25 * 86_400e9
 _PER_BPS = 1e-4
@@ -89,7 +89,7 @@ class Traded:
 def form_cohorts(
     rows: Predictions, ranked: Ranked, job: EvaluatedJob, settings: EvaluationSettings
 ) -> Cohorts:
-    """Form a portfolio at each timestamp that has what it takes.
+    """Form a portfolio at each timestamp that allows one.
 
     Across symbols: 1 is long in equal parts in the names of the top quantile, 1 is short in those
     of the bottom one; both need a name whose label is known, and the return of a leg is the mean

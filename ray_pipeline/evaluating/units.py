@@ -1,4 +1,4 @@
-"""Evaluation as units of work: read a job's predictions, return its figures, leave its curve."""
+"""Evaluation as units of work: read a job's predictions, return its figures, write its curve."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def read_predictions(
 def predictions_of(
     table: pa.Table, job_id: str, pooled_on: Ints | None, *, is_grouped: bool
 ) -> Predictions:
-    """Put a job's out-of-sample predictions in the order of symbols and times.
+    """Sort a job's out-of-sample predictions by symbol and time.
 
     Parameters
     ----------

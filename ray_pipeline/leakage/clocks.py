@@ -1,4 +1,4 @@
-"""The natural blocks of a symbol's time: what a feature of another bar size is made of."""
+"""The natural time blocks of a symbol, from which features of another bar size are computed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PERIODS = (
     *((3_600 * n, f"{n} hours") for n in (2, 3, 4, 6, 8, 12)),
 )
 _REGULAR = 0.95
-"""Of a feature's changes, the share that has to keep to one beat."""
+"""Share of a feature's changes that have to follow one beat."""
 
 _MIN_CHANGES = 25
 
@@ -36,11 +36,11 @@ class Clock:
     Attributes
     ----------
     name
-        What a block is called, such as ``hour``.
+        Name of a block, e.g. ``hour``.
     cut
-        Which of the clocks of that name it is, such as the one of bars stamped by their close.
+        Which of the clocks of that name it is, e.g. that of bars stamped with their close.
     block
-        Number of each row's block, never falling, shape (n_rows,).
+        Non-decreasing number of each row's block, shape (n_rows,).
     """
 
     name: str
@@ -49,12 +49,12 @@ class Clock:
 
 
 def natural_clocks(time_ns: Ints, bar_seconds: int) -> list[Clock]:
-    """Cut rows into the blocks that people aggregate bars by.
+    """Split rows into the usual blocks for aggregating bars.
 
     Minutes and hours of the clock that hold at least two bars, the session, the day, the week (from
     Monday, and from Sunday), the month, the quarter, and the number of rows. Bars may be stamped by
     the time at which they open or close: an hour's bars are those from its full hour on, or those
-    after it. Of two clocks that agree everywhere only the first is given.
+    after it. Of two clocks that agree everywhere, only the first is returned.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ def natural_clocks(time_ns: Ints, bar_seconds: int) -> list[Clock]:
 
 
 def held_clock(values: NDArray[np.float64]) -> Clock | None:
-    """Return the blocks of so many rows that a feature is held over; None where it is not.
+    """Return the blocks of rows over which a feature is constant; None if it is not.
 
-    Natural blocks have natural names; of twelve bars, that began somewhere, only the feature
-    itself tells. Where the market decides when it changes, as with a trend that turns, there is no
-    beat, and the ends of its runs would say what happened then.
+    Natural blocks have natural names; a block of twelve bars with an arbitrary start is only
+    visible in the feature itself. If the market decides when it changes, as with a trend that
+    turns, there is no beat, and the ends of its runs would reveal what happened then.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a search for leaks finds."""
+"""Findings of a search for leaks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 __all__ = ["MIN_SYMBOL_SHARE", "LeakFinding"]
 
 MIN_SYMBOL_SHARE = 0.5
-"""A feature is accused when at least half of the symbols that have it show the leak: a chance
-agreement in one short history is not a property of the feature."""
+"""Share of the symbols with a feature that must show a leak: a chance agreement in one short
+history is not a property of the feature."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeakFinding:
     """A feature that knows a target's future.
 
-    `value` is the mean |rank correlation| over the symbols that show it; of a smooth present, the
-    share of the feature's last change that bars to come explain.
+    `value` is the mean |rank correlation| over the symbols that show it; for a smoothed feature,
+    the share of its last change that later bars explain.
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""Look-ahead by the data's own clock: the search in one symbol, and what all symbols say (pure)."""
+"""Look-ahead on the data's own clock: the search in one symbol, and the joint verdict (pure)."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ MAX_ROWS = 20_000
 """The newest rows are enough."""
 
 CHUNK = 32
-"""Features at a time, which bounds the memory."""
+"""Features processed at a time, which bounds the memory."""
 
 OUTCOMES = ("return", "size", "range")
-"""What bars bring: their return, its size, and how far the price went between high and low."""
+"""Outcomes of bars: their return, its size, and the range between high and low."""
 
 FORMS = ("as it is", "what is new")
 """Of a feature; see `score_clock`."""
@@ -80,7 +80,7 @@ def search_look_aheads(
     labels
         A target's labels, shape (n_rows,); the path of the bars is recovered from them.
     target
-        Its name, and the bars that it looks ahead.
+        Its name and horizon in bars.
     time_ns
         Times of the rows, shape (n_rows,).
     bar_seconds
@@ -98,7 +98,7 @@ def search_look_aheads(
     if returns is None or sizes is None:
         return {"tested": [], "findings": []}
     surprising = dict(zip(OUTCOMES, (returns, sizes), strict=False))
-    # Sums of returns are what blocks are made of; only their sizes are known in part beforehand.
+    # Block returns are sums of bar returns; only their sizes are partly known beforehand.
     brought = Brought.of(
         np.where(np.isfinite(path), path, 0.0),
         sizes.values,
@@ -151,7 +151,7 @@ def _views(clocks: Iterable[Clock], brought: Brought) -> list[tuple[Clock, Clock
 def _held_clocks(
     features: NDArray[np.float64], natural: Container[bytes]
 ) -> list[tuple[Clock, list[int]]]:
-    """Return clocks that features are held over, none of them natural, with these features."""
+    """Return non-natural clocks over which features are constant, with these features."""
     clocks: dict[bytes, tuple[Clock, list[int]]] = {}
     for j, column in enumerate(np.ascontiguousarray(features.T)):
         clock = held_clock(column)
@@ -175,7 +175,8 @@ def _of_clocks(
     for clock, view in views:
         for outcome, forms in zip(OUTCOMES, score_clock(ranks, view), strict=True):
             for form, score in zip(FORMS, forms, strict=True):
-                # What is held over a block has aged by its last row, and says less for that alone.
+                # A value held over a block has aged by its last row, and says less for that reason
+                # alone.
                 beyond = np.where(ranks.is_held, score.rest, score.beyond)
                 columns = (score.inside, score.outside, score.rest, beyond, score.freedom)
                 strength = np.maximum(np.abs(score.inside), np.abs(score.rest))
@@ -196,7 +197,7 @@ def _of_balance(
     cuts: Sequence[tuple[Clock, NDArray[np.int64]]],
     brought: Mapping[str, Surprises],
 ) -> Iterator[dict[str, Any]]:
-    """Yield features that add up to the same over every block, and move with the bars."""
+    """Yield features that sum to the same over every block, and move with the bars."""
     sums = BlockSums.of(features)
     for clock, starts in cuts:
         share = balanced_share(sums, starts)
@@ -257,7 +258,7 @@ def _of_bars_ahead(
 def merge_look_aheads(
     records: Sequence[Mapping[str, Any]], limits: LookAheadLimits
 ) -> list[LeakFinding]:
-    """Join what the symbols found, sorted by target, feature and test.
+    """Combine the symbols' findings, sorted by target, feature and test.
 
     A feature is accused where at least `MIN_SYMBOL_SHARE` of the symbols that have it suspect it of
     the same; of a block, where their figures together are those of a leak. Of several blocks the
@@ -277,7 +278,8 @@ def merge_look_aheads(
             verdict = _JUDGES[test](findings, n_tested, limits)
             if verdict is not None:
                 judged.setdefault((target, feature, _TESTS[test]), []).append(verdict)
-    # What knows its block, or was smoothed, says much of the next bars for that reason.
+    # A feature that knows its block, or was smoothed, says much about the next bars for that
+    # reason.
     explained = {feature for _, feature, test in judged if test != "behaviour"}
     return [
         LeakFinding(target, feature, test, *_told(verdicts))
@@ -288,18 +290,18 @@ def merge_look_aheads(
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What all symbols say of a feature by one test, block and outcome.
+    """The symbols' joint result for a feature by one test, block and outcome.
 
     Attributes
     ----------
     clearness
-        What is clearest is told.
+        The clearest result is reported.
     value
         Of the finding.
     acquitted
         The limit of the config from which on this would be not a leak; 0 where none helps.
     reason
-        Writes the reason, given the largest of these limits.
+        Formats the reason, given the largest of these limits.
     """
 
     clearness: float
@@ -336,7 +338,8 @@ def _judge_clock(
 def _judge_balance(
     findings: Sequence[Mapping[str, Any]], n_tested: int, limits: LookAheadLimits
 ) -> _Judged:
-    # Certain where figures are only clear; what adds up over hours does so over days.
+    # Certain rather than only clear; a feature that sums to a constant over hours does so over
+    # days.
     clearness = 1_000.0 + float(np.mean([finding["blocks"] for finding in findings]))
     value = float(np.mean([finding["value"] for finding in findings]))
     return _Judged(clearness, value, 0.0, lambda _: reason_of_balance(findings, n_tested))
@@ -371,4 +374,4 @@ _TESTS = {
     "smooth present": "smooth present",
     "bars ahead": "behaviour",
 }
-"""What each search is called in the table."""
+"""Names of the searches in the table."""

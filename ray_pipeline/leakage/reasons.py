@@ -1,4 +1,4 @@
-"""What a leak is told in: what was found, what it means, and what to do (pure)."""
+"""Text about leaks: what was found, what it means, and what to do (pure)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BROUGHT = {
 
 
 def reason_of_value(findings: Findings, n_tested: int) -> str:
-    """Tell of a copy of the target."""
+    """Describe a copy of the target."""
     shift = int(np.median([f["leaking_shift"] for f in findings]))
     where = "its own row" if shift == 0 else f"the row {abs(shift)} {_way(shift)}"
     return (
@@ -42,7 +42,7 @@ def reason_of_value(findings: Findings, n_tested: int) -> str:
 
 
 def reason_of_behaviour(findings: Findings, n_tested: int) -> str:
-    """Tell of a feature whose correlations with the target are not those of a predictor."""
+    """Describe a feature whose correlations with the target are not those of a predictor."""
     commonest = Counter(f["evidence"] for f in findings if f["test"] == "behaviour")
     evidence = commonest.most_common(1)[0][0]
     told = [f for f in findings if f["evidence"] == evidence]
@@ -75,7 +75,7 @@ def reason_of_behaviour(findings: Findings, n_tested: int) -> str:
             f"{vanishing}, in between as a copy of the target and not as its own memory {symbols}. "
             f"{_keep(keep)}"
         )
-    # Below the higher limit the course of the correlations would accuse it still.
+    # Below the higher limit, the course of the correlations would still accuse it.
     of_course = any(max(abs(f["after_z"]), f["before_z"]) >= MIN_Z for f in told)
     limits = {"implausible_correlation": highest} | (keep if of_course else {})
     return (
@@ -87,7 +87,7 @@ def reason_of_behaviour(findings: Findings, n_tested: int) -> str:
 def reason_of_clock(
     findings: Findings, n_tested: int, figures: ClockFigures, least: float, *, within: bool
 ) -> str:
-    """Tell of a feature that knows the rest of its block.
+    """Describe a feature that knows the rest of its block.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def reason_of_clock(
 
 
 def reason_of_balance(findings: Findings, n_tested: int) -> str:
-    """Tell of a feature that adds up to the same over every block."""
+    """Describe a feature that sums to the same over every block."""
     clock, brought = findings[0]["clock"], _BROUGHT[findings[0]["outcome"]]
     blocks = int(np.median([f["blocks"] for f in findings]))
     return (
@@ -138,7 +138,7 @@ def reason_of_balance(findings: Findings, n_tested: int) -> str:
 
 
 def reason_of_bars_ahead(findings: Findings, n_tested: int) -> str:
-    """Tell of a feature that says too much of a span of bars that is not the name of a target."""
+    """Describe a feature that says too much about a span of bars that is not a target's."""
     span = int(np.median([f["span"] for f in findings]))
     earlier = float(np.mean([abs(f["earlier"]) for f in findings]))
     highest = max(f["value"] for f in findings)
@@ -152,7 +152,7 @@ def reason_of_bars_ahead(findings: Findings, n_tested: int) -> str:
 
 
 def reason_of_present(findings: Findings, n_tested: int) -> str:
-    """Tell of a feature that was smoothed with bars to come."""
+    """Describe a feature that was smoothed with later bars."""
     lag = int(np.median([f["lag"] for f in findings]))
     brought = _BROUGHT[findings[0]["outcome"]]
     return (
@@ -167,7 +167,7 @@ def reason_of_present(findings: Findings, n_tested: int) -> str:
 
 
 def _keep(limits: Mapping[str, float]) -> str:
-    """Say how to keep the feature: limits of the config that acquit it where they are above."""
+    """Say how to keep the feature: the config's limits above which it is acquitted."""
     raised = {name: math.floor(100 * above + 1) / 100 for name, above in limits.items()}
     if not limits or max(raised.values()) > 1.0:
         return "If it is known at its row all the same, keep it: leakage.policy: warn"

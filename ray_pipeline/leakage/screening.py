@@ -55,9 +55,9 @@ _KEPT = "It is kept: what drives a series may tell as much of its next values as
 def may_be_a_driver(finding: LeakFinding) -> bool:
     """Tell whether an honest feature could behave like that.
 
-    Prices leave little to foretell, so that a feature which tells much of their next bars, and
-    nothing a horizon earlier, knows them. A promotion does the same to sales, and heat to a load.
-    A copy of the target by value is a leak of series too.
+    Prices are hardly predictable, so a feature that says much about the next bars, and nothing a
+    horizon earlier, knows them. For sales, a promotion can honestly do the same, and heat for a
+    load. A copy of the target by value is a leak in series, too.
     """
     return finding.test != "value" and find_series_label(finding.target) is not None
 
@@ -65,8 +65,8 @@ def may_be_a_driver(finding: LeakFinding) -> bool:
 def structural_leaks(roles: ColumnRoles, feature_patterns: Sequence[str]) -> list[LeakFinding]:
     """Find targets and label by-products that the config names as features.
 
-    They never become features, whatever the policy: a wildcard passes over them in silence, but
-    a name given in full is a wish that has to be answered.
+    They never become features, whatever the policy: a wildcard silently skips them, but an explicit
+    name needs an answer.
     """
     knows_future = dict.fromkeys(roles.targets, "a target")
     knows_future |= dict.fromkeys(roles.by_products, "a label by-product")
@@ -84,10 +84,10 @@ def structural_leaks(roles: ColumnRoles, feature_patterns: Sequence[str]) -> lis
 
 
 def suspected_features(request: TableRequest) -> tuple[str, ...]:
-    """Return the features that figures have to acquit.
+    """Return the features that have to be tested.
 
-    What the catalogue computes of bars looks back only, to the last bit, as its tests show; figures
-    could but accuse it wrongly, since labels in trailing deviations share bars with it. Features
+    Features of the catalogue only look back, to the last bit, as its tests show; statistics could
+    only accuse them wrongly, because labels in trailing deviations share bars with them. Features
     that are columns, and those of user-defined functions, are all tested.
     """
     if request.kind == "labeled":
@@ -110,8 +110,8 @@ def screen_features(
 ) -> Screening:
     """Search every symbol for leaks and apply the policy.
 
-    A leaking feature is dropped for all targets: what knows the future of one label knows much
-    of the others'. What may drive a series is kept, whatever the policy, and told.
+    A leaking feature is dropped for all targets, because it also knows much about the other labels'
+    future. A feature that may drive a series is kept, whatever the policy, and reported.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _screen(context: StageContext) -> None:
-    """Look for features that know the future, and leave them out as the policy says."""
+    """Search for features that know the future, and drop them according to the policy."""
     subject = current_subject(context)
     screening = screen_features(
         context.runner, subject.frame, subject.partitions, subject.roles, context.config

@@ -63,7 +63,7 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
 
     @cache
     def is_news(target: TargetSpec) -> bool:
-        """Deny what remembers itself: honest features tell it too, and its hour and weekday."""
+        """Discard self-predicting targets: honest features predict them too."""
         is_known = find_label(target.name) is not None
         return is_known or is_unforeseeable(labels[target.name], target.horizon_bars)
 
@@ -102,10 +102,10 @@ def find_leaks(reader: PanelReader, spec: LeakSpec) -> dict[str, Any]:
 
 
 def path_target(targets: Sequence[TargetSpec]) -> TargetSpec | None:
-    """Return the target whose labels tell best what path the bars took (pure).
+    """Return the target whose labels best reveal the path of the bars (pure).
 
-    Returns add up; of them the shortest, whose labels overlap least. Without one, the shortest of
-    those with the most values, whose labels are asked whether they can be foreseen.
+    Returns add up, so the shortest return is best, with the least overlap. Without returns, the
+    shortest target with the most values, if its labels cannot be predicted from themselves.
     """
     order: dict[Task, int] = {"regression": 1, "ordinal": 2, "binary": 3}
 
@@ -117,7 +117,7 @@ def path_target(targets: Sequence[TargetSpec]) -> TargetSpec | None:
 
 
 def _reads_earlier_bars(target: str) -> bool:
-    """Tell whether the name is that of a label in trailing deviations, or less a trailing mean."""
+    """Tell whether the name is that of a label in trailing deviations, or minus a trailing mean."""
     label = find_label(target)
     if label is None:
         return find_series_label(target) in ("fwd_change", "y_will_rise")
@@ -129,7 +129,7 @@ def merge_leaks(
 ) -> list[LeakFinding]:
     """Join the findings of all symbols (pure), sorted by target and feature.
 
-    What value or behaviour accuses needs no other witness.
+    Features accused by value or behaviour need no further evidence.
     """
     tested: dict[tuple[str, str], int] = {}
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
@@ -150,7 +150,8 @@ def merge_leaks(
         merged.append(LeakFinding(target, feature, test, value, told(findings, n_tested)))
     known = {finding.feature for finding in merged}
     asked = [each["look_ahead"] for each in records if "look_ahead" in each]
-    # Where most symbols' labels can be foreseen, so can the others', in a longer history.
+    # If most symbols' labels can be predicted from themselves, so can the others', in a longer
+    # history.
     enough = len(asked) >= MIN_SYMBOL_SHARE * len(records)
     by_time = merge_look_aheads(asked, look_ahead) if enough else []
     merged += [finding for finding in by_time if finding.feature not in known]

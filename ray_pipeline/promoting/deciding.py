@@ -1,4 +1,4 @@
-"""Whether a challenger takes the place of the version that serves (pure)."""
+"""Whether a challenger replaces the version that serves (pure)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ray_pipeline.wording import plural
 __all__ = ["ALPHA", "Compared", "SameRows", "Verdict", "compare_rows", "decide"]
 
 ALPHA = 0.05
-"""Chance at most that an equally good challenger is turned away, over all targets together."""
+"""Maximum probability that an equally good challenger is rejected, over all targets together."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -45,16 +45,16 @@ class SameRows:
     actual
         Labels, shape (n_rows,); NaN where unknown.
     outcome
-        How each label turned out, see `ray_pipeline.statistics.skill.outcome`, shape (n_rows,).
+        The outcome of each label, see `ray_pipeline.statistics.skill.outcome`, shape (n_rows,).
     positions, cells
-        As of `PredictedRows`, shape (n_rows,).
+        As in `PredictedRows`, shape (n_rows,).
     symbols
-        Number of the symbol of each row, shape (n_rows,).
+        Index of each row's symbol, shape (n_rows,).
     folds
         Number of the new training's fold that scored each row, shape (n_rows,).
     is_same
-        Whether both predicted the same, in the label's unit and not as a standing, of which final
-        models have a summary alone; shape (n_rows,).
+        Whether both predicted the same, in the label's unit rather than as a standing, of which
+        final models only have a summary; shape (n_rows,).
     is_told
         Whether that fold's models can tell anything, shape (n_rows,): they were made by another
         config than the present version, or have learned from newer rows.
@@ -74,19 +74,19 @@ class SameRows:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two versions on the same rows of a target and view; NaN where the rows say nothing.
+    """Two versions on the same rows of a target and view; NaN if undefined.
 
     Attributes
     ----------
     n_rows, n_timestamps
         Rows with a label that other models scored, and what the difference is the mean over.
     n_same_rows, n_older_rows
-        Rows with a label that are left out: in folds whose models are the present version's own,
-        and in others that were made as it was, of no newer rows.
+        Rows with a label that are left out: in folds whose models are the current version's own,
+        and in others that were trained like it on no newer rows.
     skill_new, skill_present
         Mean skill of each.
     difference, std_error
-        Of the new one less the present one, with its HAC error.
+        Difference of the new minus the current one, with its HAC error.
     p_worse
         One-sided for a difference below 0.
     """
@@ -110,20 +110,20 @@ class Compared:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the rows are enough to tell anything."""
+        """Whether there are enough rows for a comparison."""
         return not math.isnan(self.std_error)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the challenger serves, and what that rests on.
+    """Whether the challenger serves, and on what basis.
 
     Attributes
     ----------
     evidence
         The basis of the comparison; if there was nothing, `promoted` is due to a lack of evidence.
     p_adjusted
-        Of each comparison, NaN if unmeasured.
+        Adjusted p-value of each comparison, NaN if unmeasured.
     """
 
     promoted: bool
@@ -138,12 +138,13 @@ def compare_rows(
     """Compare two versions on the same rows: a Diebold–Mariano test on skill per timestamp.
 
     A fold that begins where the present version's data end was trained on the same rows as that
-    version. Made by the same config its models are that version, or differ from it by chance alone,
-    such as in the features that a fold and a final model choose. To count such rows would compare
-    a version with itself, and present a difference of about 0 as evidence: they are left out.
+    version. With the same config, its models are that version, or differ from it only by chance,
+    for example in the features that a fold and a final model choose. Counting such rows would
+    compare a version with itself and present a difference of about 0 as evidence, so they are left
+    out.
 
     Across symbols the skill of a timestamp is that of its symbols. Over time it is the mean over
-    the symbols of a timestamp, so that symbols which err together count as what they are.
+    the symbols of a timestamp, so that symbols that err together are not counted as independent.
 
     Parameters
     ----------
@@ -183,9 +184,9 @@ def compare_rows(
 def decide(compared: Sequence[Compared]) -> Verdict:
     """Promote a challenger unless it is significantly worse on a target and view.
 
-    Significant is a one-sided p below `ALPHA` after Holm over all targets and views that could be
-    compared. Where none could, there is nothing for it nor against it. It serves then, since it has
-    learned from newer data, and the verdict says that this is not evidence.
+    Significant means a one-sided p below `ALPHA` after Holm over all targets and views that could
+    be compared. If none could, there is no evidence for or against it. It then serves because it
+    has learned from newer data, and the verdict says that this is not evidence.
     """
     adjusted = holm(np.array([each.p_worse for each in compared], dtype=np.float64))
     measured = [each for each in compared if each.is_measured]
@@ -207,7 +208,7 @@ def decide(compared: Sequence[Compared]) -> Verdict:
 
 
 def _nothing_measured(compared: Sequence[Compared]) -> tuple[EvidenceKind, str]:
-    """Say why nothing could be told from what was put side by side."""
+    """Say why the comparison was inconclusive."""
     if not compared:
         return "none", "they have no target and view in common"
     n_same = sum(each.n_same_rows for each in compared)
@@ -224,9 +225,9 @@ def _nothing_measured(compared: Sequence[Compared]) -> tuple[EvidenceKind, str]:
 
 
 def _of_same_models(rows: SameRows) -> Bools:
-    """Tell which rows are of folds that predict as the present version does, shape (n_rows,).
+    """Tell which rows belong to folds that predict like the current version, shape (n_rows,).
 
-    One row that differs makes a fold one of other models.
+    A single differing row means that a fold has other models.
     """
     found: Bools = ~np.isin(rows.folds, np.unique(rows.folds[~rows.is_same]))
     return found

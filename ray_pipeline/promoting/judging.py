@@ -1,4 +1,4 @@
-"""Judging a run's new models against the version that serves, on rows that it has not seen."""
+"""Comparing a run's new models with the serving version, on rows that it has not seen."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from ray_pipeline.wording import plural
 __all__ = ["judge_challenger"]
 
 _UNTIL = "data.until"
-"""It says how far data are looked at, and not how models are made."""
+"""It limits the data in use, and does not affect how models are trained."""
 
 _SYMBOLS_A_UNIT = 16
 """They share one reading of the pooled models."""
@@ -65,17 +65,17 @@ TargetView = tuple[str, View]
 def judge_challenger(
     context: StageContext, executor: Executor, reporter: Reporter
 ) -> DecisionRecord | None:
-    """Decide whether a run's models take the place of the version that serves.
+    """Decide whether a run's models replace the version that serves.
 
     Parameters
     ----------
     context
-        Of a run whose stages are done.
+        The context of a run whose stages are done.
 
     Returns
     -------
     DecisionRecord or None
-        None where no version serves yet, or the run has trained nothing.
+        None if no version serves yet, or the run trained nothing.
 
     Raises
     ------
@@ -92,7 +92,8 @@ def judge_challenger(
         record = read_version(context.run, current.version)
         check_files(context.run, record, predictions=False)
         options = options_for(context.config.output.run_dir, context.config)
-        # In its own folder, whether or not it is the result that stands: units are named by it.
+        # In its own folder, whether or not it is the current result, because units are named after
+        # it.
         place = version_place(context.run, current.version)
         trained = open_trained_run(place.uri, options)
         found = _Comparison(context, executor, reporter, trained, record.trained_until).made()
@@ -115,7 +116,7 @@ def judge_challenger(
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Both versions on the rows after those that the present one learned from."""
+    """Both versions on the rows after those that the current one learned from."""
 
     context: StageContext
     executor: Executor
@@ -124,7 +125,7 @@ class _Comparison:
     until: str
 
     def made(self) -> list[Compared] | str:
-        """Return what was compared, or why there was nothing to compare."""
+        """Return the comparisons, or why there was nothing to compare."""
         context, subject = self.context, current_subject(self.context)
         request, record = subject.frame.request, self.trained.record
         if (record.data.kind, record.data.bar_seconds) != (request.kind, request.bar_seconds):
@@ -173,7 +174,7 @@ class _Comparison:
     def _present(
         self, runner: UnitRunner, subject: Subject, jobs: Sequence[ServedJob]
     ) -> tuple[str, ...]:
-        """Have the models that serve score what they have not seen; return the tables."""
+        """Score rows that the serving models have not seen; return the tables."""
         context, trained = self.context, self.trained
         features = tuple(dict.fromkeys(name for job in jobs for name in job.features))
         request = compute_cross_section(
@@ -212,7 +213,7 @@ class _Comparison:
         return tuple(str(record["table"]) for record in records.values())
 
     def _told(self, subject: Subject, times: NDArray[np.int64]) -> tuple[int, ...] | None:
-        """Return the folds that can tell anything: by the same config, those of newer rows."""
+        """Return the informative folds: with the same config, those with newer rows."""
         there, here = (
             read_config_values(dump_config(config), CONFIG)
             for config in (self.trained.config, self.context.config)
@@ -256,7 +257,7 @@ def _unproven(
     evidence: EvidenceKind = "none",
     compared: Sequence[ComparedRecord] = (),
 ) -> DecisionRecord:
-    """Decide where nothing speaks for the new models nor against them, and say so."""
+    """Decide when there is no evidence for or against the new models, and say so."""
     why = f"training.promote is never; {found}"
     if rule != "never":
         why = f"no evidence for or against it ({found}); training.promote is {rule}"

@@ -1,4 +1,4 @@
-"""The comparison as units of work: the present version scores, then both are put side by side."""
+"""The comparison as units of work: the current version scores, then both are compared."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _SCORES = pa.schema(
         ("predicted", pa.float64()),
     ]
 )
-"""``predicted`` is the mean over families of what they predict, to tell the same models by."""
+"""``predicted`` is the mean over families of what they predict, to recognise equal models."""
 
 _OF_NEW = ("ts", "symbol", "standing", "prediction", "actual", "outcome", "fold")
 _SAME = 1e-9
-"""Relative difference of the same predictions: a mean over families may round otherwise."""
+"""Relative tolerance for equal predictions: a mean over families may round differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresentSpec:
-    """Some symbols to score by the models of the version that serves.
+    """Some symbols to score with the models of the serving version.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class PresentSpec:
 
 @dataclass(frozen=True, slots=True)
 class SameRowsSpec:
-    """What is compared of a target and view.
+    """The comparison of a target and view.
 
     Attributes
     ----------
@@ -88,9 +88,9 @@ class SameRowsSpec:
     present
         Tables of `score_present`.
     new
-        Tables of the new models' out-of-sample predictions, averages left out.
+        Tables of the new models' out-of-sample predictions, without averages.
     told
-        Numbers of the new folds whose models can tell anything; None: all of them.
+        Numbers of the informative new folds; None: all of them.
     span, spacing, min_cs
         As of `ray_pipeline.promoting.deciding.compare_rows`.
     """

@@ -34,17 +34,16 @@ __all__ = [
 
 Null = Literal["analytic", "circular_shift"]
 RankVerdict = Literal["", "predictable", "doubtful", "no evidence", "too little data"]
-"""What `reason` begins with; empty before rows are judged, and in tables of version 0.1.0."""
+"""Beginning of `reason`; empty before rows are judged, and in tables of version 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
     """One row of ``target_ranking/targets.parquet``; figures are NaN where nothing was measured.
 
-    `null` says where the p-value comes from: the HAC t-test, or labels rolled around the
-    time axis. `degrees_of_freedom` are those of `t_stat`. `max_skill` is the limit beyond which
-    such a target is `doubtful`, NaN where there is none. `question` is what the
-    figures answer.
+    `null` says where the p-value comes from: the HAC t-test, or labels rolled around the time axis.
+    `degrees_of_freedom` are those of `t_stat`. `max_skill` is the limit beyond which such a target
+    is `doubtful`, NaN where there is none. `question` is the question that the figures answer.
     """
 
     target: str
@@ -74,7 +73,7 @@ class TargetRow:
 class SymbolRow:
     """One row of ``target_ranking/symbols.parquet``.
 
-    In the cross-sectional view the skill is that of a pooled model of labels as they are over this
+    In the cross-sectional view, the skill is that of a pooled model of raw labels over this
     symbol's own time, and its `null` is always the analytic one: in both views the `question` is
     what the symbol does over time.
     """
@@ -131,13 +130,13 @@ def _best_by(
 ) -> tuple[tuple[str, Evidence] | None, Null]:
     """Choose a family, give it its p-value, and say which null that is.
 
-    The analytic null where the other cannot speak: nothing was measured, or too few shifts left
-    a symbol labels to measure on.
+    The analytic null is used if the other is unavailable: nothing was measured, or too few shifts
+    left labels for a symbol.
     """
     strongest = None if shifted is None else strongest_family(families)
     if shifted is not None and strongest is not None:
         name, evidence = strongest
-        # A null by shifts has searched all families as well: there is nothing to adjust.
+        # The shift null also searched all families, so there is nothing to adjust.
         p_value = shift_p_value(evidence.z_score, shifted)
         if not math.isnan(p_value):
             return (name, replace(evidence, p_value=p_value)), "circular_shift"
@@ -158,10 +157,10 @@ def symbol_rows(
     records
         Results of `rank_symbol` by symbol.
     pooled_family
-        The family that stands for the pooled view, by target; a target without one has no
+        The family that represents the pooled view, by target; a target without one has no
         cross-sectional rows.
     min_oos_rows
-        Predictions below which no p-value is given.
+        Minimum number of predictions for a p-value.
     shifted
         By symbol and target: largest z-score of the symbol's own families on the labels of each
         circular shift, shape (n_shifts,); None for the analytic null.
@@ -198,7 +197,7 @@ def _enough(evidence: Evidence, min_rows: int) -> Evidence:
 def _unjudged(
     target: TargetSpec, view: View, question: Question, family: str | None, evidence: Evidence
 ) -> dict[str, Any]:
-    """Fields that rows of both tables have, before verdicts."""
+    """Fields shared by rows of both tables, before verdicts."""
     return {
         "target": target.name,
         "view": view,
@@ -225,7 +224,7 @@ def with_verdicts(
     method: Correction,
     shifted_of: Callable[[Row], NDArray[np.float64]] | None = None,
 ) -> list[Row]:
-    """Give rows that were tested together their q-values, verdicts, ranks and reasons.
+    """Assign q-values, verdicts, ranks and reasons to rows that were tested together.
 
     A row is predictable when ``q_value ≤ alpha`` and ``skill > 0``. Ranks count from 1 within a
     view, predictable rows first, then by skill.
@@ -277,7 +276,7 @@ def _order(row: TargetRow | SymbolRow) -> tuple[bool, float, str, str]:
 def _judged(
     row: TargetRow | SymbolRow, q: float, alpha: float, n_tests: int
 ) -> tuple[RankVerdict, str]:
-    """Return the verdict and the figures that led to it."""
+    """Return the verdict and the figures behind it."""
     if math.isnan(q):
         if row.n_rows == 0:
             return "too little data", "no fold had enough labels that differ to train and test on"
@@ -302,15 +301,15 @@ def is_hinted(skill: float, p_value: float, alpha: float) -> bool:
 
 
 def by_evidence(row: TargetRow) -> tuple[float, float, str]:
-    """Return what orders rows that were measured, the strongest first."""
+    """Return the sort key of measured rows, strongest first."""
     return row.q_value, -row.t_stat, row.target
 
 
 def choose_targets(rows: Sequence[TargetRow], top_n: int) -> list[str]:
-    """Return the targets worth going on with: predictable in some view, strongest first.
+    """Return the targets to continue with: predictable in some view, strongest first.
 
-    A target that is doubtful in any view is predictable in none.
-    Ordered by the smaller q-value of the two views, then by the larger t-statistic, then by name.
+    A target that is doubtful in any view is not predictable in any. Ordered by the smaller q-value
+    of the two views, then by the larger t-statistic, then by name.
     """
     strongest: dict[str, tuple[float, float, str]] = {}
     for row in rows:

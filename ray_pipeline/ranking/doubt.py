@@ -64,7 +64,7 @@ class TargetLimits:
     Attributes
     ----------
     subject
-        What the target is about, as far as its name tells; empty where it does not.
+        The target's subject, if its name reveals it; else empty.
     limits
         Of each figure; None: no limit.
     given
@@ -76,7 +76,7 @@ class TargetLimits:
     given: frozenset[Figure] = frozenset()
 
     def of(self, figure: Figure) -> float | None:
-        """Return the limit of a figure, None where it has none."""
+        """Return the limit of a figure, None if it has none."""
         match figure:
             case "skill":
                 return self.limits.skill
@@ -88,7 +88,7 @@ class TargetLimits:
                 assert_never(figure)
 
     def described(self, figure: Figure) -> str:
-        """Return the limit of a figure with where it comes from, as it follows "beyond"."""
+        """Return the limit of a figure with its origin, as it follows "beyond"."""
         limit = f"{self.of(figure):g}"
         if figure in self.given:
             return f"{limit}, the limit that doubt.{_KEYS[figure]} gives it"
@@ -102,11 +102,11 @@ class DoubtLimits:
     Attributes
     ----------
     skill, hit_rate, sharpe
-        By target pattern, the first that matches; None takes the limit away.
+        By target pattern, the first that matches; None removes the limit.
     std_errors
-        Standard errors by which a figure must be beyond its limit.
+        Standard errors by which a figure must exceed its limit.
     returns
-        Patterns of targets that are returns, whatever they are called.
+        Patterns of targets that are returns, whatever their names.
     bar_seconds, session_bars
         Length of a bar, and bars of a session.
     """
@@ -123,7 +123,7 @@ class DoubtLimits:
     def from_config(
         cls, config: ExperimentConfig, bar_seconds: int, session_bars: int
     ) -> DoubtLimits:
-        """Take what the config says; the rest is of the panel."""
+        """Build the limits from the config and the panel."""
         section = config.doubt
         return cls(
             skill=tuple(section.max_skill.items()),
@@ -136,7 +136,7 @@ class DoubtLimits:
         )
 
     def of(self, target: TargetSpec) -> TargetLimits:
-        """Return a target's limits: those of its kind, less what the config says otherwise."""
+        """Return a target's limits: those of its kind, unless the config overrides them."""
         name = target.name
         kind = target_kind(name)
         if kind is None and first_match(name, self.returns) is not None:
@@ -175,12 +175,12 @@ def unused_limits(config: ExperimentConfig, targets: Sequence[str]) -> Iterator[
 
 
 def beyond(figure: float, std_error: float, limit: float | None, std_errors: float) -> bool:
-    """Tell whether a figure is surely beyond a limit; never where it has no error.
+    """Tell whether a figure is certainly beyond a limit; never if it has no error.
 
     Parameters
     ----------
     std_errors
-        Standard errors by which it must be beyond.
+        Standard errors by which it must exceed the limit.
     """
     return limit is not None and figure - std_errors * std_error > limit
 
@@ -195,7 +195,7 @@ class DoubtedFigure:
     limit: float
 
     def __str__(self) -> str:
-        """Say what is doubted, as it follows a colon."""
+        """Describe the doubt, as it follows a colon."""
         value = f"{self.value:.2f}" if self.what == "hit rate" else f"{self.value:+.2f}"
         return (
             f"{self.what} {value} on {self.target} is beyond what is believed of such a target "
@@ -208,8 +208,8 @@ def with_doubt(
 ) -> list[Row]:
     """Call no row predictable whose skill is beyond its limit; order and rank the rows again.
 
-    A target that is doubtful in one view is not predictable in the other: the same features are
-    at work there. A symbol is judged by itself, since its table alone may be at fault.
+    A target that is doubtful in one view is not predictable in the other, where the same features
+    are at work. A symbol is judged separately, because only its table may be at fault.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def with_doubted_models(
     rows
         With verdicts, and in their order.
     doubted
-        Figures of trained models.
+        Doubtful figures of trained models.
     """
     first = {figure.target: figure for figure in reversed(doubted)}
     return [
@@ -305,12 +305,12 @@ def doubted_skills(rows: Iterable[TargetRow]) -> list[DoubtedFigure]:
 
 
 def surely(row: TargetRow | SymbolRow) -> float:
-    """Return what a skill surely is; the larger one may be the noisier."""
+    """Return a lower bound of a skill, because the larger one may be the noisier."""
     return row.skill - 2.0 * row.std_error
 
 
 def doubt_sentence(doubted: Sequence[DoubtedFigure]) -> str:
-    """Count the doubtful targets and name the first, in words that follow a semicolon."""
+    """Count the doubtful targets and name the first, as text that follows a semicolon."""
     n_doubtful = len({each.target for each in doubted})
     are = agreeing(n_doubtful, "is", "are")
     others = f", and {n_doubtful - 1} more" if n_doubtful > 1 else ""

@@ -1,4 +1,4 @@
-"""What being one of many tests does to a p-value (pure)."""
+"""Correcting p-values for multiple tests (pure)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SingleTest:
     Attributes
     ----------
     p_value
-        NaN where nothing was measured.
+        NaN if nothing was measured.
     z_score
         Its statistic, as the standard normal value of the same one-sided p-value.
     shifted
@@ -41,8 +41,8 @@ def corrected_p_values(tests: Sequence[SingleTest], method: Correction) -> NDArr
     """Return the q-values of tests that were made together, shape (n_tests,).
 
     With ``max_statistic`` the tests that have circular shifts are judged by the largest of their
-    statistics. Where others are among them (too few shifts could be measured), these pay for all
-    tests (Bonferroni); where none has shifts, Benjamini–Hochberg is used.
+    statistics. Tests without enough shifts are corrected for all tests (Bonferroni); if none has
+    shifts, Benjamini–Hochberg is used.
     """
     p_values = np.array([test.p_value for test in tests], dtype=np.float64)
     by_shift = [place for place, test in enumerate(tests) if test.shifted is not None]
@@ -54,6 +54,6 @@ def corrected_p_values(tests: Sequence[SingleTest], method: Correction) -> NDArr
         np.array([tests[place].z_score for place in by_shift]),
         np.array([tests[place].shifted for place in by_shift]),
     )
-    # Alone a test counts the shifts that it was measured on: they may be fewer.
+    # A single test counts only the shifts that it was measured on, which may be fewer.
     corrected[by_shift] = np.maximum(largest, p_values[by_shift])
     return corrected

@@ -1,4 +1,4 @@
-"""The null by circular shifts: both views ranked once more for every shift, fanned out."""
+"""The circular-shift null: both views are ranked again for every shift, fanned out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ __all__ = ["BLOCK_SHIFTS", "OwnNull", "Statistics", "draw_null", "own_null", "po
 
 BLOCK_SHIFTS = 10
 """Shifts of one unit. Their fits share scaling, bins and factorisations, so more would be
-cheaper still; but a unit is also what a lost worker loses and what an idle one can take over."""
+cheaper still; but a unit is also the work that a lost worker loses and an idle one can take
+over."""
 
 Statistics = Mapping[str, NDArray[np.float64]]
 """By target: the statistic of each shift, shape (n_shifts,), NaN where nothing was measured."""
@@ -37,7 +38,7 @@ Statistics = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class OwnNull:
-    """Statistics of the mean over symbols, and of each symbol by itself."""
+    """Statistics of the mean over symbols, and of each symbol."""
 
     mean: Statistics
     symbols: Mapping[str, Statistics]
@@ -75,7 +76,7 @@ def pooled_null(
     Parameters
     ----------
     pool, tables
-        The shared pool and the tables it was made of.
+        The shared pool and its source tables.
     """
     units = [
         Unit(
@@ -100,7 +101,7 @@ def own_null(
 ) -> OwnNull:
     """Rank the symbols' own models on labels rolled by every shift.
 
-    A symbol of which any unit failed is left out of the mean of every shift, and of `symbols`.
+    A symbol with a failed unit is left out of the mean of every shift, and of `symbols`.
     """
     blocks = _blocks(shifts)
     units = {

@@ -1,4 +1,4 @@
-"""The symbol-specific view: a symbol's own models over its own time, paired with the pooled."""
+"""The symbol-specific view: a symbol's own models over its time, compared with the pooled."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SymbolRankingSpec:
-    """One symbol's ranking; `pooled` names what the pooled predictions were made of.
+    """One symbol's ranking; `pooled` names the source of the pooled predictions.
 
-    With no `families` only the pooled model is measured on the symbol.
+    Without `families`, only the pooled model is measured on the symbol.
     """
 
     partition: SymbolPartition
@@ -91,7 +91,7 @@ def walk_symbol(
     families: tuple[FamilySettings, ...],
     memo: FoldMemo | None = None,
 ) -> tuple[dict[tuple[str, str], OutOfSample], dict[str, Floats]]:
-    """Predict a symbol's test rows by models of its own, by (family, target).
+    """Predict a symbol's test rows with its own models, by (family, target).
 
     Returns
     -------
@@ -154,7 +154,7 @@ def outcomes_of(rows: SymbolRows, frame: PanelFrame) -> dict[str, Floats]:
 
 
 def _before(rows: SymbolRows, fold: Fold) -> slice:
-    """Return a symbol's rows that may train for a test fold."""
+    """Return a symbol's rows that may be used to train for a test fold."""
     edges = np.searchsorted(rows.positions, [fold.train_start, fold.test_start])
     return slice(*edges.tolist())
 

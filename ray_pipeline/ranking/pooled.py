@@ -1,8 +1,8 @@
 """The cross-sectional view: models over all symbols, tested on how they order them.
 
-Two questions are asked of a target, and each has its model. Who beats whom at a timestamp: labels
-compared within their timestamp, judged across symbols. What a symbol does over its own time: labels
-as they are, judged over each symbol's time, beside its own models.
+There are two questions about a target, and each has its model. Who beats whom at a timestamp:
+labels are compared within their timestamp, and skill is measured across symbols. What a symbol does
+over its own time: raw labels, with skill over each symbol's time, next to that of its own models.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ Floats = NDArray[np.float64]
 Symbols = NDArray[np.int32]
 
 MIN_REFERENCE = 60
-"""Training rows of a symbol that its predictions are ranked among."""
+"""Minimum training rows of a symbol among which its predictions are ranked."""
 
 
 @dataclass(frozen=True, slots=True)
 class PooledFoldSpec:
-    """One fold of the pooled models; `pool` names the slices the pool was made of.
+    """One fold of the pooled models; `pool` names the pool's slices.
 
     Attributes
     ----------
     comparison
-        How labels are compared for the question across symbols; None: one model of labels as they
-        are answers both.
+        How labels are compared for the question across symbols; None: one model of raw labels
+        answers both.
     over_time
-        Whether anybody asks what a symbol does over its own time.
+        Whether skill over a symbol's own time is needed.
     """
 
     frame: PanelFrame
@@ -156,14 +156,14 @@ def _predict_family(
     settings: FamilySettings,
     memo: FoldMemo,
 ) -> tuple[Literal["compared", "raw"], dict[Asked, FoldPrediction]]:
-    """Fit a family for each question; say which labels the one across symbols is answered by."""
+    """Fit a family for each question; return which labels answer the one across symbols."""
     frame, fold, comparison = spec.frame, spec.frame.folds[spec.fold], spec.comparison
     form = label_form(settings.name)
     targets = {target.name: target for target in frame.targets}
     across: Literal["compared", "raw"] = (
         "raw" if comparison is None or form == "as_they_are" else "compared"
     )
-    # Problems of one kind after those of the other: neighbours share rows and weights.
+    # Problems of one kind come first, because neighbours share rows and weights.
     kinds = dict.fromkeys((across, "raw") if spec.over_time else (across,))
     asked: list[Asked] = [(name, kind) for kind in kinds for name in targets]
 
@@ -208,10 +208,10 @@ def _predict_family(
 def centred_percentile_by_symbol(
     values: Floats, symbols: Symbols, reference: Floats, reference_symbols: Symbols
 ) -> Floats:
-    """Rank predictions among those that the same model gave for the same symbol in training.
+    """Rank predictions among the same model's training predictions for the same symbol.
 
-    A symbol listed so late that it has fewer than `MIN_REFERENCE` training rows is ranked among
-    those of all symbols.
+    A late symbol with fewer than `MIN_REFERENCE` training rows is ranked among those of all
+    symbols.
 
     Parameters
     ----------

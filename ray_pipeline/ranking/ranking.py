@@ -56,18 +56,18 @@ RANKED_SYMBOLS = "target_ranking/symbols.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What ranking found.
+    """The result of ranking.
 
     Attributes
     ----------
     targets, symbols
         Rows of the two tables.
     chosen
-        Targets that go on, strongest first.
+        Targets to continue with, strongest first.
     records
         Results of `rank_symbol` by symbol, for routing.
     pooled_folds
-        Results of `rank_pooled_fold` by fold; none where nothing pooled was ranked.
+        Results of `rank_pooled_fold` by fold; empty if nothing pooled was ranked.
     """
 
     targets: list[TargetRow]
@@ -78,7 +78,7 @@ class Ranking:
 
     @property
     def doubted(self) -> list[DoubtedFigure]:
-        """The figure for which each doubtful target is doubtful, most doubtful first."""
+        """The figure that makes each doubtful target doubtful, most doubtful first."""
         return doubted_skills(self.targets)
 
 
@@ -96,9 +96,9 @@ def rank_targets(
     Parameters
     ----------
     pool
-        None when the cross-sectional view is not asked for.
+        None if the cross-sectional view is not requested.
     doubt
-        What no skill is believed beyond.
+        The limits beyond which no skill is believed.
     """
     section, settings = config.target_ranking, RankingSettings.from_config(config)
     rows: list[TargetRow] = []
@@ -108,8 +108,8 @@ def rank_targets(
     pooled_shifted: Statistics = {}
     own_shifted = OwnNull({}, {})
     own = settings.families if "symbol_specific" in section.views else ()
-    # A model of labels as they are, for each symbol's own time, is of use beside own models; where
-    # it answers the question across symbols as well, it costs nothing.
+    # A model of raw labels, for each symbol's own time, is useful next to own models; if it also
+    # answers the question across symbols, it costs nothing.
     over_time = bool(own) or settings.comparison is None
     if pool is not None:
         pooled_folds = _rank_pooled_folds(runner, frame, pool, settings, over_time)
@@ -127,7 +127,7 @@ def rank_targets(
     if own and shifts:
         ranked = {symbol: partitions[symbol] for symbol in records}
         own_shifted = own_null(runner, frame, ranked, own, config.routing.min_oos_rows, shifts)
-        # The mean over symbols is one over the same symbols, rolled or not.
+        # The mean is over the same symbols, rolled or not.
         records = {symbol: records[symbol] for symbol in own_shifted.symbols}
     if own:
         names = [family.name for family in own]
@@ -295,7 +295,7 @@ def _mean_over_symbols(
 
 
 def _rank(context: StageContext) -> None:
-    """Find out which targets can be predicted, in both views."""
+    """Rank targets in both views, and publish the tables."""
     subject, pool = current_subject(context), context.find(PooledPanel)
     names = [target.name for target in subject.frame.targets]
     context.account.warn(list(unused_limits(context.config, names)))

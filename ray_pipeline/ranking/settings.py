@@ -1,4 +1,4 @@
-"""What ranking a target depends on, whichever target it is."""
+"""Settings on which the ranking of any target depends."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["RankingSettings"]
 
 @dataclass(frozen=True, slots=True)
 class RankingSettings:
-    """Travels whole with the units that measure skill across symbols.
+    """Passed as a whole to the units that measure skill across symbols.
 
-    Units that only fit models take the families alone: they are not done again because another
-    number of symbols is asked for.
+    Units that only fit models get only the families, so they are not redone when another number of
+    symbols is required.
 
     Attributes
     ----------
     families
-        Those that try.
+        Families to try.
     min_cs
         Symbols that a timestamp needs to count across symbols.
     comparison
-        How the models that are judged across symbols see labels; None: as they are.
+        How models that are judged across symbols see labels; None: raw.
     """
 
     families: tuple[FamilySettings, ...]
@@ -34,7 +34,7 @@ class RankingSettings:
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> RankingSettings:
-        """Take what the config says."""
+        """Take the settings from the config."""
         section = config.target_ranking
         families = FamilySettings.from_config(section.families, section.hyperparameters)
         return cls(families, section.min_cs, LabelComparison.of(section.compare, section.min_cs))

@@ -1,4 +1,4 @@
-"""The symbol-specific view on rolled labels: how strong a skill luck alone would show."""
+"""The symbol-specific view on rolled labels: the skill that luck alone would show."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 class ShiftedSymbolSpec:
     """One symbol's own models on labels rolled by a few shifts.
 
-    With fewer than `min_rows` predictions a shift has no statistic of the symbol alone.
+    With fewer than `min_rows` predictions, a shift has no statistic for the single symbol.
     """
 
     partition: SymbolPartition
@@ -162,7 +162,7 @@ def _column(family: str, index: int, shift: int) -> str:
 def _walk_shifted(
     rows: SymbolRows, spec: ShiftedSymbolSpec
 ) -> dict[tuple[str, str, int], OutOfSample]:
-    """Predict a symbol's rolled test labels by models of its own, by (family, target, shift)."""
+    """Predict a symbol's rolled test labels with its own models, by (family, target, shift)."""
     frame = spec.frame
     labels = {
         (target.name, shift): rolled

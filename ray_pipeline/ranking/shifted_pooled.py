@@ -1,4 +1,4 @@
-"""The cross-sectional view on rolled labels: how strong a skill luck alone would show."""
+"""The cross-sectional view on rolled labels: the skill that luck alone would show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["ShiftedPoolSpec", "rank_pool_shifted"]
 
 Floats = NDArray[np.float64]
 Asked = tuple[str, int]
-"""A target by name, and the shift that its labels are rolled by."""
+"""A target by name, and the shift of its labels."""
 
 MAX_LABELS = 2**25
 """Rolled labels held at a time (256 MiB of them): shifts of a block beyond it are fitted in
@@ -163,10 +163,10 @@ def _fold_skills(
 def _roll_pool(
     frame: PanelFrame, pool: Pool, fold: Fold, shift: int
 ) -> tuple[dict[str, RolledLabels], int]:
-    """Roll the labels of all targets; return them and the time that the fold then starts at.
+    """Roll the labels of all targets; return them and the time at which the fold then starts.
 
-    Of a sampled pool the sampled timestamps are rolled, by the number of them that is nearest to
-    the shift: the label at ``position + shift`` itself is not in the pool.
+    In a sampled pool, the sampled timestamps are rolled by the number of them nearest to the shift:
+    the label at ``position + shift`` itself is not in the pool.
     """
     axis = np.arange(frame.n_timestamps) if pool.spacing == 1.0 else np.unique(pool.positions)
     n_places = len(axis)

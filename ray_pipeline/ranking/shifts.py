@@ -1,4 +1,4 @@
-"""Labels rolled around the panel's time axis: a null that no formula stands behind (pure).
+"""Labels rolled around the panel's time axis: a null distribution without formulas (pure).
 
 A circular shift keeps what makes naive tests wrong (the autocorrelation of labels and features,
 the correlation between symbols, ties, missing rows) and breaks the one thing under test: which
@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 LEAST_SHIFTS = 19
-"""Shifts below which no p-value can reach 0.05."""
+"""Minimum number of shifts for a p-value of 0.05."""
 
 MEMORIES_APART = 0.25
 """Least mean distance of two shifts, in bandwidths of the HAC error. Near shifts repeat each other
@@ -52,7 +52,7 @@ def draw_shifts(
     seed
         Of the draw.
     spacing
-        Positions from one timestamp of the pool to the next: finer shifts would coincide.
+        Positions from one timestamp of the pool to the next, because finer shifts would coincide.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def draw_shifts(
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """Where each row's label comes from under one shift.
+    """The source of each row's label under one shift.
 
     Attributes
     ----------
@@ -110,8 +110,8 @@ def roll_rows(places: Ints, symbols: NDArray[np.int32], n_places: int, shift: in
     symbols
         Index of the row's symbol, shape (n_rows,). Rows are sorted by place and then by symbol.
     shift
-        From 0 (every row keeps its label) to n_places − 1; the same for all symbols, so that
-        what they have in common at a time they still have in common.
+        From 0 (every row keeps its label) to n_places − 1; the same for all symbols, so that their
+        common movements stay common.
     """
     n_symbols = int(symbols.max(initial=0)) + 1
     keys = places * n_symbols + symbols
@@ -124,7 +124,7 @@ def roll_rows(places: Ints, symbols: NDArray[np.int32], n_places: int, shift: in
 
 @dataclass(frozen=True, slots=True)
 class RolledLabels:
-    """The labels of one target after a roll, with the times that they are really about.
+    """The labels of one target after a roll, with their original times.
 
     All arrays have shape (n_rows,). Times are panel positions that go on counting past the end
     of the axis, so that they ascend with the row's own position.
@@ -149,7 +149,7 @@ class RolledLabels:
         cls, roll: Roll, y: Floats, positions: Ints, label_ends: Ints, n_timestamps: int
     ) -> RolledLabels:
         """Roll labels; `positions` and `label_ends` are those of the rows before the roll."""
-        # Row −1 is a row as well, but its label is not taken.
+        # Index −1 is a valid row, but its label is not used.
         lap = roll.laps * n_timestamps
         return cls(
             y=np.where(roll.source >= 0, y[roll.source], np.nan),
@@ -161,7 +161,7 @@ class RolledLabels:
     def training_rows(
         self, label_ends: Ints, before: slice, end: int, test_start: int, embargo: int
     ) -> Bools:
-        """Mask of the rows before a test fold that may train: the purge, on rolled labels.
+        """Return the mask of training rows before a test fold: the purge, on rolled labels.
 
         A row is left out when its label's interval, plus embargo, reaches the time that the
         first label of the test fold is about; and, since the circle is closed, when the interval

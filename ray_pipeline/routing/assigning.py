@@ -58,7 +58,7 @@ def route_symbols(
 def _obstacle(
     target: str, by_view: Mapping[View, TargetRow], ranking: Ranking, top_n: int
 ) -> Obstacle | None:
-    """Say what keeps a target from being served at all, if anything does."""
+    """Say what prevents a target from being served at all, if anything."""
     if target in ranking.chosen:
         return None
     doubted = next((each for each in ranking.doubted if each.target == target), None)
@@ -72,7 +72,7 @@ def _obstacle(
 
 
 def plan_document(plan: TrainingPlan) -> dict[str, Any]:
-    """Return what ``training_plan.json`` holds."""
+    """Return the content of ``training_plan.json``."""
     jobs = []
     for job in plan.jobs:
         plain = asdict(job) | {"hyperparameters": dict(job.hyperparameters)}

@@ -1,4 +1,4 @@
-"""A symbol's own model beside the pooled one, on the same rows, across symbols (pure)."""
+"""Comparing symbols' own models with the pooled one, on the same rows (pure)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["PairedVerdict", "RoutingThresholds", "better_model", "paired_verdict
 
 @dataclass(frozen=True, slots=True)
 class RoutingThresholds:
-    """What the routes depend on.
+    """Settings of the routes.
 
     Attributes
     ----------
     alpha
         False-discovery rate of each comparison.
     min_difference
-        Skill by which a model must be better to count as better, significantly so and after
-        shrinkage: below it two models are interchangeable.
+        Difference in skill by which a model must be better, significantly and after shrinkage:
+        below it, two models are interchangeable.
     """
 
     alpha: float
@@ -42,9 +42,9 @@ class PairedVerdict:
     Attributes
     ----------
     q_value
-        Of the difference exceeding `min_difference` in size; NaN where nothing was measured.
+        Of the difference exceeding `min_difference` in size; NaN if nothing was measured.
     shrunk
-        The difference drawn towards none by what all symbols show; NaN where it has no error.
+        The difference after shrinkage estimated from all symbols; NaN if it has no error.
     better
         1 (own), −1 (pooled) or 0.
     """
@@ -57,18 +57,17 @@ class PairedVerdict:
 def paired_verdicts(
     differences: Sequence[Evidence], n_tries: int, thresholds: RoutingThresholds
 ) -> list[PairedVerdict]:
-    """Tell where own − pooled exceeds `min_difference` in size, across symbols.
+    """Find the symbols for which own − pooled exceeds `min_difference` in size.
 
-    It must do so significantly, and after shrinkage: the largest of many noisy differences is
-    the luckiest, and a symbol with little data is served as the others are until it can say
-    otherwise.
+    It must do so significantly, and after shrinkage: the largest of many noisy differences is the
+    luckiest, and a symbol with little data is served like the others until there is evidence.
 
     Parameters
     ----------
     differences
         Paired evidence, one per symbol; NaN figures are not tested.
     n_tries
-        Own families that were tried; the better one was kept, which favours own.
+        Number of own families tried; the better one was kept, which favours own models.
     """
     p_values = [_difference_p_value(item, n_tries, thresholds) for item in differences]
     q = q_values(np.array(p_values, dtype=np.float64), thresholds.method)

@@ -1,4 +1,4 @@
-"""Which model serves which symbol (pure): five routes, each with its evidence and a sentence."""
+"""Which model serves which symbol: five routes, with their evidence and a sentence (pure)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RouteVerdict = Literal[
     "the target is not predictable over the batch",
     "the target is doubtful",
 ]
-"""What `reason` begins with; empty in tables of version 0.1.0. The last three are of a target."""
+"""Beginning of `reason`; empty in tables of version 0.1.0. The last three apply to a target."""
 
 ROUTE_ORDER: tuple[Route, ...] = (
     "CROSS_SECTIONAL",
@@ -51,7 +51,7 @@ ROUTE_ORDER: tuple[Route, ...] = (
     "EXPERIMENTAL_ONLY",
     "BLOCKED",
 )
-"""From pooled over both to own; what is served first, what is not last."""
+"""From pooled over both to own; served routes first."""
 
 
 def serving_views(route: Route) -> tuple[View, ...]:
@@ -77,7 +77,7 @@ NOT_SERVED: tuple[Route, ...] = tuple(route for route in ROUTE_ORDER if not serv
 class Obstacle:
     """Why no symbol of a target may be served: the kind of reason, and the reason in full.
 
-    What is in doubt is not even experimental.
+    A doubtful target is not even experimental.
     """
 
     verdict: RouteVerdict
@@ -233,7 +233,7 @@ def _decide(  # noqa: PLR0911 (one return per line of the table of routes)
     if obstacle is not None and obstacle.is_doubt:
         return "BLOCKED", obstacle.verdict
     if any(row is not None and row.doubtful for row in (shared, own)):
-        # Its table alone may be at fault: no model that was measured on it is trusted there.
+        # Only its table may be at fault: no model measured on it is trusted there.
         return "BLOCKED", "a skill on this symbol is beyond what such a target has ever shown"
     if obstacle is not None:
         return ("EXPERIMENTAL_ONLY" if own_holds or hinted else "BLOCKED"), obstacle.verdict

@@ -1,4 +1,4 @@
-"""The jobs of a training plan: which models, of what, for whom (pure)."""
+"""The jobs of a training plan: models, targets and symbols (pure)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RANK_AVERAGE = "rank_average"
 """In ``training.families``: the mean of the other families' percentiles, which fits nothing."""
 
 FeatureSet = Literal["", "selected", "all"]
-"""Whether a model has the features selected or all; empty in plans of version 0.2.0 and before,
-where it was always those selected."""
+"""Whether a model uses the selected features or all; empty in plans of version 0.2.0 and
+earlier, which always used the selected ones."""
 
 JobVerdict = Literal["", "predictable across symbols"] | Route
-"""Why there is a job: what its target is, or the route of its symbol; empty in old plans."""
+"""Why there is a job: its target's status, or its symbol's route; empty in old plans."""
 
 MIN_MEMBERS = 2
 """An average of one model is that model."""
@@ -39,8 +39,8 @@ class Job:
     Attributes
     ----------
     job_id
-        ``cs_<target>__<family>`` or ``sym_<target>__<symbol>__<family>``, with what a path
-        cannot hold percent-encoded.
+        ``cs_<target>__<family>`` or ``sym_<target>__<symbol>__<family>``, percent-encoded for
+        paths.
     symbols
         Symbols it is trained on.
     serves
@@ -48,18 +48,18 @@ class Job:
     features
         Ordered features of the final model.
     fold_features
-        Features that each fold chose for itself, as (fold, features): the out-of-sample
-        predictions rest on these alone.
+        Features that each fold chose for itself, as (fold, features): the out-of-sample predictions
+        use only these.
     verdict, why
-        What led to the job: a kind of reason, and the reason in full.
+        The reason for the job: its kind, and in full.
     priority
         1 is the most important: the order of the targets, pooled models first.
     members
-        Jobs whose models an average is made of; none for every other job.
+        Jobs whose models an average combines; empty for every other job.
     feature_set
-        Which features these are: those selected, or all where selection costs skill.
+        Which features these are: the selected ones, or all if selection costs skill.
     n_feature_sets
-        Sets that these were chosen from on the rows that its skill is measured on.
+        Number of sets among which the choice was made on the rows that measure its skill.
     """
 
     job_id: str
@@ -81,14 +81,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class LeftOutModel:
-    """What a route leads to and the plan does not have.
+    """A model that a route requires and the plan lacks.
 
     Attributes
     ----------
     symbol
-        Of a model on a symbol's own rows; None for a pooled one.
+        For a model on a symbol's own rows; None for a pooled one.
     job_id
-        The one job that is missing; None for those of all families.
+        The missing job; None for those of all families.
     """
 
     target: str
@@ -117,5 +117,5 @@ class TrainingPlan:
     left_out: tuple[LeftOutModel, ...]
 
     def fitted(self, view: View) -> list[Job]:
-        """Return the jobs of a view that are fitted to rows, and not averaged of others."""
+        """Return the jobs of a view that are fitted to rows, without averages."""
         return [job for job in self.jobs if job.view == view and job.family != RANK_AVERAGE]

@@ -39,8 +39,8 @@ def plan_training(
     targets
         Chosen targets, strongest first.
     pool_symbols
-        Symbols of the pooled panel: a pooled model is trained on all of them, since that is the
-        model whose skill was measured.
+        Symbols of the pooled panel: a pooled model is trained on all of them, because that model's
+        skill was measured.
     """
     jobs: list[Job] = []
     left_out: list[LeftOutModel] = []
@@ -83,14 +83,14 @@ def plan_training(
 def without_lonely_averages(
     plan: TrainingPlan, there: Container[str], what: str = "trained"
 ) -> TrainingPlan:
-    """Move averages of fewer than two models from the jobs to what is left out.
+    """Move averages of fewer than two models to the left-out jobs.
 
     Parameters
     ----------
     there
         Jobs that can be members.
     what
-        What these are, for the reason.
+        Description of these jobs, for the reason.
     """
     kept: list[Job] = []
     left_out = list(plan.left_out)
@@ -108,7 +108,7 @@ def without_lonely_averages(
 
 
 def _in_path(name: str) -> str:
-    """Encode what a path cannot hold, and what could be taken for the ``__`` between parts."""
+    """Encode characters that a path cannot hold, or that look like the ``__`` between parts."""
     encoded = quote(name, safe=" ").replace("__", "_%5F")
     if encoded.startswith("_"):
         encoded = "%5F" + encoded[1:]
@@ -126,14 +126,14 @@ def _uses_pooled(row: RouteRow, experimental: bool) -> bool:
 def _uses_own(row: RouteRow, experimental: bool, alpha: float) -> bool:
     if "symbol_specific" in serving_views(row.route):
         return True
-    # Features are selected for those own models that show evidence before the correction.
+    # Features are selected for own models that show evidence before the correction.
     hinted = is_hinted(row.own_skill, row.own_p_value, alpha)
     return experimental and row.route == "EXPERIMENTAL_ONLY" and hinted
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A model that routes lead to, whatever its family; `symbol` is None for a pooled one."""
+    """A model that routes require, of any family; `symbol` is None for a pooled one."""
 
     target: str
     view: View

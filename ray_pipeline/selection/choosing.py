@@ -1,4 +1,4 @@
-"""What each training fold chooses, and what the folds agree on: for targets of one design."""
+"""The choice of each training fold, and the folds' consensus, for targets of one design."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Importances = Mapping[str, Mapping[str, Floats]]
 
 @dataclass(frozen=True, slots=True)
 class SelectionSettings:
-    """The config's section, with the hyperparameters of the families that the methods rest on."""
+    """The config's section, with the hyperparameters of the families used by the methods."""
 
     methods: tuple[str, ...]
     top_m: int | None
@@ -65,7 +65,7 @@ class SelectionSettings:
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> SelectionSettings:
-        """Take what the config says; the families of the methods are fitted as in the ranking."""
+        """Take the settings from the config; families of the methods are fitted as in ranking."""
         section = config.feature_selection
         return cls(
             methods=section.methods,
@@ -79,7 +79,7 @@ class SelectionSettings:
 
 
 class Designs:
-    """Targets of one table of rows: they share its features and what is measured of these.
+    """Targets of one table of rows, which share its features and their measurements.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Designs:
         self._orders: ColumnOrders | None = None
 
     def __iter__(self) -> Iterator[tuple[TargetSpec, Design]]:
-        """Go through the targets in their order."""
+        """Iterate over the targets in order."""
         for name, target in self.targets.items():
             yield target, self._designs[name]
 
@@ -116,7 +116,7 @@ class Designs:
     def learned(
         self, target: str, rows: NDArray[np.int64] | slice, form: LabelForm = "residuals"
     ) -> LearnedLabels:
-        """Return a target's labels as models learn them, of some rows by whole timestamps."""
+        """Return a target's labels for learning, for some rows by whole timestamps."""
         design, task = self._designs[target], self.targets[target].task
         y, label_ends = design.y[rows], design.label_ends[rows]
         if self._comparison is None:
@@ -134,7 +134,7 @@ class Designs:
     def problem(
         self, target: str, fold: Fold, form: LabelForm = "residuals", seed: int = 0
     ) -> Problem | None:
-        """Return what ranking fits a fold's model to, None when the rows are too few."""
+        """Return the problem of ranking's model in a fold, None if there are too few rows."""
         first, start, _ = self._designs[target].split(fold)
         before = self.learned(target, slice(first, start), form)
         return before.fold_problem(fold, self._frame.embargo, seed)
@@ -145,11 +145,11 @@ class Designs:
         return rows_before(self._any, first, start)
 
     def sample(self, rows: NDArray[np.int64]) -> FoldSample:
-        """Return some rows as features are scored on them."""
+        """Return some rows in the form for scoring features."""
         return FoldSample.of(self._any, rows, self._shared_orders(self._any))
 
     def seen(self, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
-        """Say all that a sample of these rows is made of."""
+        """Describe everything on which a sample of these rows depends."""
         cells = cells_compared(self._any, rows)
         yield from (self._any.X[rows], self._any.symbol_index[rows])
         yield from () if cells is None else (cells,)
@@ -159,7 +159,7 @@ class Designs:
         return next(iter(self._designs.values()))
 
     def _shared_orders(self, design: Design) -> ColumnOrders | None:
-        """Return the order of all rows, which a unit of a symbol asks for in every fold."""
+        """Return the order of all rows, which a symbol's unit needs in every fold."""
         if design.view == "symbol_specific" and self._orders is None:
             self._orders = ColumnOrders.of(design.X)
         return self._orders
@@ -168,8 +168,8 @@ class Designs:
         """Return the |rank correlations| of a target's features, (n_features, n_features).
 
         They are a property of the features alone. They are measured before the first test row of
-        the first fold that can be trained, so that all folds know the same twins and none has
-        seen its test. In a rolling window a fold knows those of its own rows alone.
+        the first fold that can be trained, so that all folds know the same twins and none has seen
+        its test. In a rolling window, a fold only knows those of its own rows.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ class Designs:
         return self._alike[first, start]
 
     def digest_of_alike(self, target: str, fold: Fold) -> str:
-        """Return a digest of all that `alike` depends on, which takes less than to measure it."""
+        """Return a digest of the inputs of `alike`, which is cheaper than measuring it."""
         design, (first, start) = self._designs[target], self._told_in(target, fold)
         if (first, start) not in self._digests:
             rows = first + thinned(design.positions[first:start], TWIN_ROWS)
@@ -197,14 +197,14 @@ class Designs:
         return self._digests[first, start]
 
     def _told_in(self, target: str, fold: Fold | None) -> tuple[int, int]:
-        """Return first and last row, exclusive, of those that tell a fold what is alike."""
+        """Return the range of rows from which a fold measures likeness."""
         if fold is None or not self._frame.is_rolling:
             fold = self._telling_fold(target)
         first, start, _ = self._designs[target].split(fold)
         return first, start
 
     def _telling_fold(self, target: str) -> Fold:
-        """Return the fold whose training rows say which features are alike for all."""
+        """Return the fold whose training rows define likeness for all folds."""
         if target not in self._told_by:
             folds = self._frame.folds
             ordered = folds[::-1] if self._frame.is_rolling else folds
@@ -227,7 +227,7 @@ def choose_in(
     Parameters
     ----------
     memo
-        Where the choice may be known of an earlier panel.
+        Where the choice may be cached from an earlier panel.
 
     Returns
     -------
@@ -295,7 +295,7 @@ def _choose(
 
 
 def _parts_of(fold: Fold, rows: Mapping[str, TargetRows], designs: Designs) -> Iterator[object]:
-    """Say all that the choice for some targets depends on, beside the sample."""
+    """Describe what the choice for some targets depends on, apart from the sample."""
     for name, each in rows.items():
         carried = dict(sorted(each.importances.items()))
         yield from (name, each.task, each.seed, each.y, each.rows, each.inner)
@@ -321,7 +321,7 @@ def _target_rows(
     seed: int,
     importances: Mapping[str, Floats],
 ) -> TargetRows | None:
-    """Return what the fold may learn of a target; `inner` is empty where that would be too few."""
+    """Return what the fold may learn about a target; `inner` is empty if there are too few rows."""
     whole = labels.fold_problem(fold, embargo, seed)
     if whole is None:
         return None
@@ -346,7 +346,7 @@ def agreed(
     alike: Floats,
     settings: SelectionSettings,
 ) -> dict[str, Any]:
-    """Join the folds' choices into the record of a target.
+    """Combine the folds' choices in the record of a target.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a selection costs in skill, and which models get it (pure)."""
+"""The cost of a selection in skill, and which models use it (pure)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Accept = Literal["if_no_worse", "always", "never"]
 KeptVerdict = Literal["no worse", "worse", "too little dropped", "not measured", "as configured"]
 
 MIN_KEPT = 0.95
-"""Share of the skill that the chosen features must keep, whatever the error of the difference."""
+"""Share of the skill that the chosen features must keep, regardless of the error of the
+difference."""
 
 MIN_DROPPED = 0.2
-"""Share of the features that a selection has to leave out before it is worth fitting to prove."""
+"""Share of the features that a selection must drop to be worth a proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class KeptRow:
     kept
         Skill with those selected as a share of that with all, where that is above 0.
     n_features
-        Of the model that is trained in the end, for own models their mean over symbols.
+        Of the final model; for own models, the mean over symbols.
     accepted
-        Whether models of this family are trained on the features selected.
+        Whether models of this family are trained on the selected features.
     """
 
     target: str
@@ -69,13 +70,13 @@ def judge_kept(
     difference: Evidence,
     accept: Accept,
 ) -> KeptRow:
-    """Decide whether models of a family get the features selected.
+    """Decide whether models of a family use the selected features.
 
-    With ``if_no_worse`` they do where they lose no more than the standard error of the difference,
-    and no more than a twentieth of their skill: of two models that are as good as far as can be
-    told, the one with fewer features is preferred (the one-standard-error rule of Breiman,
-    Friedman, Olshen & Stone 1984, "Classification and Regression Trees", §3.4.3). Where signals
-    are weak the error alone would let half of the skill go, and the second bound keeps it.
+    With ``if_no_worse``, they do if they lose at most the standard error of the difference, and at
+    most a twentieth of their skill: of two equally good models, the one with fewer features is
+    preferred (the one-standard-error rule of Breiman, Friedman, Olshen & Stone 1984,
+    "Classification and Regression Trees", §3.4.3). Where signals are weak the error alone would let
+    half of the skill go, and the second bound keeps it.
 
     The difference is measured on test rows, which no fold's own choice has seen; but the choice
     between the two sets is made on them, so that the skill reported afterwards is that of the

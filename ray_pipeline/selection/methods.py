@@ -1,4 +1,4 @@
-"""How much each feature carries, by several methods, beside what meaningless features carry."""
+"""Scores of each feature by several methods, compared with those of meaningless features."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 N_ROLLS = 16
-"""Rolled labels that say what chance shows: their root mean square errs by 1 / √32, a sixth."""
+"""Number of rolled labels that show the effect of chance: their root mean square has an error of
+1 / √32, a sixth."""
 
 INFORMATION_ROLLS = 8
 """The same for mutual information, which is counted again for each."""
 
 MIN_MEANINGLESS = 5
-"""Features that say nothing by themselves, from which it is known what trees make of such."""
+"""Number of features without univariate relation, which show what trees do with meaningless
+features."""
 
 LEAST_SHARE = 0.1
 """Of an even share of what all features carry: less is nothing, though noise be less still."""
@@ -46,7 +48,7 @@ TREE_DEVIATIONS = 3.0
 """Robust standard deviations above these from which trees have found more."""
 
 MAX_VALIDATION_ROWS = 4_000
-"""Rows a permutation is scored on, drawn by the seed."""
+"""Rows on which a permutation is scored, drawn by the seed."""
 
 PERMUTED_ROWS_AT_ONCE = 100_000
 """Bound on the copies that permutation makes."""
@@ -73,7 +75,7 @@ FITTED_BY = {**IMPORTANCES_OF, "permutation": "lightgbm"}
 
 @dataclass(frozen=True, slots=True)
 class TargetRows:
-    """What a fold may learn of a target.
+    """What a fold may learn about a target.
 
     Attributes
     ----------
@@ -105,7 +107,7 @@ class TargetRows:
 
 
 def families_of(methods: Sequence[str]) -> tuple[str, ...]:
-    """Name the families that some methods rest on, sorted."""
+    """Name the families that some methods use, sorted."""
     return tuple(sorted({FITTED_BY[method] for method in methods if method in FITTED_BY}))
 
 
@@ -115,7 +117,7 @@ def score_features(
     methods: Sequence[str],
     hyperparameters: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Scored]]:
-    """Score every feature by every method, beside what meaningless features get.
+    """Score every feature by every method, with the scores of meaningless features.
 
     ``univariate``: absolute Spearman correlation. ``linear``: absolute ridge coefficient of the
     feature's ranks beside those of all others. ``mutual_information``: in nats, of feature and
@@ -160,7 +162,7 @@ def score_features(
 
 
 def _tree_bar(score: Floats, strongest: Floats) -> float:
-    """Say what trees make of features that mean nothing.
+    """Return the importance that trees give to meaningless features.
 
     Parameters
     ----------

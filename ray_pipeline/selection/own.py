@@ -1,4 +1,4 @@
-"""Feature selection for a symbol's own models, and what it keeps of their skill (units)."""
+"""Feature selection for a symbol's own models, and the skill it keeps (units)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SymbolSelectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class SymbolProofSpec:
-    """What to fit: by target, each proven fold with the features that it chose for itself.
+    """What to fit: by target, each proven fold with the features that it chose.
 
     `predictions` names those of ranking's models, on all features.
     """
@@ -84,7 +84,7 @@ def select_symbol(reader: PanelReader, spec: SymbolSelectionSpec) -> dict[str, A
 
 
 def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
-    """Measure a symbol's own models on chosen features beside those on all (unit function).
+    """Compare a symbol's own models on chosen features with those on all (unit function).
 
     Returns
     -------
@@ -118,10 +118,10 @@ def prove_symbol(reader: PanelReader, spec: SymbolProofSpec) -> dict[str, Any]:
                 OutOfSample.where_known(
                     places[is_proven], found[is_proven], outcomes[target.name][is_proven]
                 )
-                # To the bits of those that were written down.
+                # Bit-identical to the recorded ones.
                 for found in (of_all, percentiles[target.name].astype(np.float32).astype(float))
             )
-            # Only the same rows can be compared.
+            # Only equal rows can be compared.
             if np.array_equal(with_all.positions, with_selected.positions):
                 n_rows[name] = len(with_all.positions)
                 places_of_rows = with_all.positions
@@ -155,7 +155,7 @@ def _predict_by_chosen(
         asked = {name: folds[fold.index] for name, folds in chosen.items() if fold.index in folds}
         found = predict_on_chosen(designs, fold, asked, family, frame, memo, symbol)
         for name, centred in found.items():
-            # A design holds the rows inside the universe alone.
+            # A design only has the rows inside the universe.
             _, start, end = designs.of(name).split(fold)
             tested = np.searchsorted(rows.positions, designs.of(name).positions[start:end])
             percentiles[name][tested] = centred

@@ -1,4 +1,4 @@
-"""Feature selection for pooled models: fold by fold, then what the folds agree on (units)."""
+"""Feature selection for pooled models: fold by fold, then the folds' consensus (units)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PooledFoldChoiceSpec:
-    """One fold of the pooled models; `importances` names what ranking's models hold."""
+    """One fold of the pooled models; `importances` names those of ranking's models."""
 
     frame: PanelFrame
     targets: tuple[str, ...]
@@ -96,7 +96,7 @@ class PooledProofSpec:
 def select_pooled_fold(
     reader: PanelReader, spec: PooledFoldChoiceSpec, pool: Pool
 ) -> dict[str, Any]:
-    """Choose a fold's features for all targets and write them down (unit function)."""
+    """Choose a fold's features for all targets and record them (unit function)."""
     frame = spec.frame
     kept = FoldMemo.kept(reader.run, frame, __name__, "select_pooled_fold", str(spec.fold))
     with kept as memo:
@@ -160,7 +160,7 @@ def _designs(
 
 
 def prove_pooled_fold(reader: PanelReader, spec: PooledProofFoldSpec, pool: Pool) -> dict[str, Any]:
-    """Measure a fold's models on chosen features beside those on all (unit function).
+    """Compare a fold's models on chosen features with those on all (unit function).
 
     Returns
     -------
@@ -225,7 +225,7 @@ _NO_SKILLS = pa.table(
 
 
 def prove_pooled(reader: PanelReader, spec: PooledProofSpec) -> dict[str, Any]:
-    """Measure what each family keeps of its skill, over all folds (unit function).
+    """Measure how much skill each family keeps, over all folds (unit function).
 
     Of a panel that grows by whole folds also over the first of the proven folds alone, the first
     two, and so on, as far as labels were known when the next fold began: ``earlier``.

@@ -1,7 +1,7 @@
-"""What the chosen features keep of the skill of all: fitted again, on the folds' own choices.
+"""The share of skill that the chosen features keep, from models fitted on the folds' choices.
 
 A fold's model is fitted on the features that the fold chose, as ranking fitted it on all, and
-predicts the fold's test rows. No test row has a say in what its own fold chose.
+predicts the fold's test rows. No test row influences what its own fold chose.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Ints = NDArray[np.int64]
 
 
 def proven_folds(frame: PanelFrame) -> tuple[Fold, ...]:
-    """Take every third fold, counted from the last, at least one: what a proof costs.
+    """Take every third fold, counted from the last, and at least one, to limit the cost of a proof.
 
     The difference of two models on the same rows is known far better than the skill of either, so
     that few rows do; and the last folds train on what is most like the final model's rows. Of a
@@ -48,7 +48,7 @@ def proven_folds(frame: PanelFrame) -> tuple[Fold, ...]:
 
 
 def on_proven_folds(frame: PanelFrame, positions: Ints) -> tuple[Ints, int]:
-    """Place positions in the time of the proven folds alone, one after the other.
+    """Map positions to the concatenated time of the proven folds.
 
     Returns
     -------
@@ -77,7 +77,7 @@ class FittedAnew:
     columns
         Features of the model.
     rows
-        That it was trained on.
+        Its training rows.
     """
 
     model: Model
@@ -103,14 +103,14 @@ def fit_on_chosen(
     frame: PanelFrame,
     symbol: str | None = None,
 ) -> dict[str, FittedAnew]:
-    """Fit a fold's models as ranking did, but on some features alone.
+    """Fit a fold's models as ranking did, but only on some features.
 
     Parameters
     ----------
     chosen
         Features by target; targets share their rows.
     symbol
-        Of own models, whose seeds ranking derives from it.
+        For own models, whose seeds ranking derives from it.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def fit_on_chosen(
         )
         problem = designs.problem(target, fold, label_form(family.name), seed)
         if problem is not None and start < end:
-            # In the order of the panel: the order by strength would be another model of trees.
+            # In the panel's order, because the order by strength would give another model of trees.
             asked = frozenset(features)
             places = [j for j, name in enumerate(design.feature_names) if name in asked]
             problems[target], columns[target] = problem, np.array(places, dtype=np.int64)
@@ -161,7 +161,7 @@ def predict_on_chosen(
     memo: FoldMemo,
     symbol: str | None = None,
 ) -> dict[str, Floats]:
-    """Predict a fold's test rows by models of the features chosen; see `fit_on_chosen`.
+    """Predict a fold's test rows with models on the chosen features; see `fit_on_chosen`.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def _parts_of(
     frame: PanelFrame,
     symbol: str | None,
 ) -> Iterator[object]:
-    """Say all that the models of a fold depend on, without fitting them."""
+    """Describe everything on which a fold's models depend, without fitting them."""
     yield from (family, fold.index, frame.seed, symbol)
     for place, (target, features) in enumerate(chosen.items()):
         design = designs.of(target)

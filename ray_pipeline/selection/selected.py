@@ -1,4 +1,4 @@
-"""What selection found: features of each model, and whether its models use them (pure)."""
+"""The result of selection: features of each model, and whether models use them (pure)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["AcceptedFolds", "ModelFeatures", "SelectedFeatures", "Selection"]
 
 
 AcceptedFolds = Mapping[tuple[str, View, str], Mapping[int, bool]]
-"""By target, view and family: by fold, whether its model uses the features selected."""
+"""By target, view, family and fold, whether the model uses the selected features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class SelectedFeatures:
     rows
         Records of `FeatureRow`, best first.
     folds
-        Features that each fold chose for itself, by fold.
+        Features that each fold chose, by fold.
     set_stability
-        How much the folds' choices agree beyond chance; see `selection_stability`. None where
-        there is nothing to compare.
+        How much the folds' choices agree beyond chance; see `selection_stability`. None if there is
+        nothing to compare.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -62,7 +62,7 @@ class SelectedFeatures:
 
 @dataclass(frozen=True, slots=True)
 class ModelFeatures:
-    """What a model is trained on.
+    """The features on which a model is trained.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class ModelFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Choices by (target, symbol), the symbol None for the pooled models; and their price.
+    """Choices by (target, symbol), the symbol None for the pooled models; and their cost.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Selection:
     accepted: AcceptedFolds | None = None
 
     def features(self, target: str, symbol: str | None, family: str) -> ModelFeatures | None:
-        """Return the features of a model; None where nothing was selected for it.
+        """Return the features of a model; None if nothing was selected for it.
 
         A family that ranking did not fit uses the features selected where every family that it
         did fit may.

@@ -55,7 +55,7 @@ def select_features(
     ranking: Ranking,
     config: ExperimentConfig,
 ) -> Selection:
-    """Select features for the chosen targets, and measure what they keep of the skill of all.
+    """Select features for the chosen targets, and measure how much of the skill they keep.
 
     The pooled models of every target that is predictable in the cross-sectional view; a
     symbol's own models where they show evidence even before the multiplicity correction, since

@@ -1,1 +1,1 @@
-"""What a stage is: its name, units, tables and needs, stated once; and what it works with."""
+"""Stages: their names, units, tables and needs, stated once; and their context."""

@@ -1,4 +1,4 @@
-"""What a stage works with: config, batch, runner, earlier results, and the account."""
+"""The context of a stage: config, batch, runner, earlier results, and the account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Account(Protocol):
-    """Where a run records what happens, and tells the user."""
+    """Records what happens in a run, and tells the user."""
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Time what happens inside, under a name."""
@@ -39,12 +39,12 @@ class Account(Protocol):
         ...
 
     def warn(self, warnings: Sequence[str]) -> None:
-        """Tell the user, and keep it for the report."""
+        """Warn the user, and keep the warning for the report."""
         ...
 
 
 class StageContext:
-    """One run as its stages see it.
+    """One run, as seen by its stages.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class StageContext:
     account
         Records counts, facts and warnings.
     ledger
-        Failures so far, and the symbols that they cost.
+        Failures so far, and the symbols lost to them.
     input_fingerprint
         Hash of the names, sizes and versions of all input files.
     """
@@ -85,7 +85,7 @@ class StageContext:
         self._results[type(result)] = result
 
     def find(self, kind: type[T]) -> T | None:
-        """Return the result of a type; None where no stage has put one."""
+        """Return the result of a type; None if no stage has added one."""
         found: T | None = self._results.get(kind)
         return found
 
@@ -95,7 +95,7 @@ class StageContext:
         Raises
         ------
         ExecutionError
-            When no earlier stage has put one: the list of stages is in the wrong order.
+            When no earlier stage has added one: the list of stages is in the wrong order.
         """
         found = self.find(kind)
         if found is None:
@@ -106,5 +106,5 @@ class StageContext:
         return found
 
     def healthy(self, by_symbol: Mapping[str, T]) -> dict[str, T]:
-        """Return the entries of the symbols that no failure has cost; see `FailureLedger`."""
+        """Return the entries of symbols not lost to failures; see `FailureLedger`."""
         return self.ledger.healthy(by_symbol)

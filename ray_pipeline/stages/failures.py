@@ -1,4 +1,4 @@
-"""Units that failed, the symbols they cost, and how many a run tolerates."""
+"""Failed units, the symbols lost to them, and how many a run tolerates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def require_tolerable(
     Parameters
     ----------
     the_first
-        A sentence on the first of them.
+        A sentence about the first of them.
     """
     if n_failed > max_failed_fraction * n_symbols:
         raise ExecutionError(
@@ -41,7 +41,7 @@ class FailureLedger:
     max_failed_fraction
         Share of the batch that may be quarantined.
     all_of_them
-        Where the user finds every failure, for messages that show the first.
+        Where the user finds all failures, for messages that show the first.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class FailureLedger:
 
     @property
     def n_left_out(self) -> int:
-        """Symbols whose data cannot be used."""
+        """Symbols with unusable data."""
         return sum(failure.is_of_data for failure in self.quarantined.values())
 
     @property
     def n_failed(self) -> int:
-        """Units that failed for another reason than the data of their symbol."""
+        """Units that failed for reasons other than their symbol's data."""
         return sum(
             not (failure.is_of_data and failure.unit.key in self._symbols)
             for failure in self.failures
@@ -95,7 +95,7 @@ class FailureLedger:
         Raises
         ------
         ExecutionError
-            When none is left: a run on no symbols would find nothing and call that a result.
+            When none is left: a run without symbols would find nothing and call that a result.
         """
         left = {
             symbol: value for symbol, value in by_symbol.items() if symbol not in self.quarantined

@@ -1,7 +1,7 @@
 """A stage of the pipeline, described once.
 
-Progress, status, the journal, publishing, timings and resuming know a stage by its entry alone.
-The entries are listed in `ray_pipeline.results.stages`.
+Progress, status, the journal, publishing, timings and resuming use only a stage's entry. The
+entries are listed in `ray_pipeline.results.stages`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["Stage", "UnitKind"]
 class UnitKind:
     """A kind of units of work, with the words that progress uses for them.
 
-    Both may end with ``*``, which stands for the rest of the name of units that the config names.
+    Both may end with ``*``, for the rest of a name of units that comes from the config.
     """
 
     name: str
     title: str
 
     def title_of(self, unit: str) -> str | None:
-        """Return the title of units of a name, None where they are of another kind."""
+        """Return the title of units of a name, None if they are of another kind."""
         if not self.name.endswith("*"):
             return self.title if unit == self.name else None
         prefix = self.name.removesuffix("*")
@@ -42,12 +42,12 @@ def _always(_: StageContext) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the pipeline has to know of a stage.
+    """What the pipeline needs to know about a stage.
 
     Attributes
     ----------
     name
-        As timings and status call it.
+        Its name in timings and status.
     run
         Does the work: reads what earlier stages put into the context, runs units, writes the
         stage's tables, and puts its own result into the context.
@@ -62,7 +62,7 @@ class Stage:
     applies
         Whether the run has this stage at all.
     is_timed
-        Whether it is timed as one; False where it times its parts itself.
+        Whether it is timed as a whole; False if it times its parts itself.
     """
 
     name: str

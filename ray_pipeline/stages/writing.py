@@ -1,4 +1,4 @@
-"""Writing what a stage leaves for people: tables, documents, copies of files of units."""
+"""Writing a stage's results: tables, documents, copies of units' files."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_
 
 
 class ResultWriter:
-    """Writes results into their place.
+    """Writes results to their place.
 
     Parameters
     ----------
     run
         The run directory, which holds the units' tables and models.
     folder
-        Folder in it that takes the results; empty for the run directory itself.
+        Folder in it for the results; empty for the run directory itself.
 
     Attributes
     ----------
     digests
-        Content digests that are known without reading a file, by the name of the result.
+        Known content digests, by the name of the result.
     """
 
     def __init__(self, run: RunDirectory, folder: str = "") -> None:
@@ -53,7 +53,7 @@ class ResultWriter:
         self._run.write_json(f"{self._prefix}{name}", document)
 
     def copy(self, source: str, name: str, digest: bytes | None = None) -> None:
-        """Copy what a unit wrote; `digest` is that of its content, where a worker knows it."""
+        """Copy a unit's file; `digest` is that of its content, if a worker knows it."""
         self._run.copy(source, f"{self._prefix}{name}")
         if digest is not None:
             self.digests[name] = digest

@@ -1,7 +1,7 @@
-"""The rank average: the mean of what the families of one route say, each on its own scale.
+"""The rank average: the mean of the percentiles that the families of one route predict.
 
-It fits nothing. Out of sample it averages the percentiles that its members' fold models gave, so
-its evidence is that of the whole procedure, as for any other model.
+It fits nothing. Out of sample, it averages the percentiles of its members' fold models, so its
+evidence is that of the whole procedure, as for any other model.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TABLE = "out_of_sample.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A trained job as the average reads it: names that hash what its files depend on.
+    """A trained job as input of the average: names that hash what its files depend on.
 
     `spacing` is that of the design that it was trained on.
     """
@@ -107,7 +107,7 @@ def train_average(reader: PanelReader, spec: EnsembleSpec) -> dict[str, Any]:
 
 
 def _averaged(job: JobSpec, tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the out-of-sample table: predictions are percentiles, beside them centred ones."""
+    """Return the out-of-sample table, with predictions as percentiles and centred percentiles."""
     first = tables[0]
     rows = first.select(["ts", "symbol", "fold"])
     for table in tables[1:]:
@@ -192,7 +192,7 @@ def _metadata(
         "absent_features": absent,
         "feature_ranges": ranges,
         "quantiles": None,
-        # What it predicts is a percentile already.
+        # Its prediction is already a percentile.
         "percentile_scale": None,
         "replay": _replay(documents),
         "out_of_sample": evidence.to_record(),

@@ -56,7 +56,7 @@ def _train(context: StageContext) -> None:
         context.write.copy(predictions.table, PREDICTIONS, predictions.digest)
     context.write.rows(EFFECTS, EffectRow, effect_rows(plan.jobs, training.results))
     context.account.count(models=len(training.results))
-    # Scoring compares with them what it finds in the models' folders.
+    # Scoring compares the models' folders with them.
     context.account.note(
         models={job_id: result["seal"] for job_id, result in training.results.items()}
     )
@@ -70,7 +70,7 @@ def _selected(context: StageContext) -> dict[tuple[str, str | None], tuple[str, 
 def _stream(
     context: StageContext, subject: Subject, pool: PooledPanel | None, plan: TrainingPlan
 ) -> StreamSpec | None:
-    """Have the rows written that pooled models train on beyond those of the pool, if any."""
+    """Write the rows beyond the pool on which pooled models train, if any."""
     if pool is None:
         return None
     pooled = plan.fitted("cross_sectional")
@@ -89,8 +89,9 @@ def _stream(
 
 
 def _publish_models(context: StageContext, training: Training, plan: TrainingPlan) -> None:
-    """Copy the models out of ``units/``, where each lies under a hash of all it depends on."""
-    # Whom a pooled model serves is not part of its training: routes can change without it.
+    """Copy the models out of ``units/``, where each is stored under a hash of its inputs."""
+    # The symbols that a pooled model serves are not part of its training: routes can change without
+    # it.
     serves = {job.job_id: job.serves for job in plan.jobs if job.view == "cross_sectional"}
     copies: list[tuple[str, str]] = []
     pooled: list[tuple[str, str]] = []

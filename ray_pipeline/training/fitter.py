@@ -1,4 +1,4 @@
-"""One fit of a job: on the rows of its design, or on those that are streamed."""
+"""One fit of a job, on the rows of its design or on streamed rows."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ __all__ = ["Fit", "Fitter", "columns_of"]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted model and what it was fitted to.
+    """A fitted model and its training data.
 
     Attributes
     ----------
     n_rows, first, last
         Training rows; panel positions of the first and the last of them.
     facts
-        How rows counted, when it stopped, and the hyperparameters that the family set itself, for
-        the model's metadata.
+        Row weights, stopping round, and the hyperparameters that the family chose itself, for the
+        model's metadata.
     """
 
     model: Model
@@ -54,15 +54,15 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Fitter:
-    """Fits one family to one target, with the job's weights of rows.
+    """Fits one family to one target, with the job's row weights.
 
     Attributes
     ----------
     design, learned
         Rows in memory, of a symbol or of the pool, and their labels as the family learns them.
     stream
-        More rows than the pool holds, or None. The pool then teaches scales, bins and the number
-        of rounds; a family that cannot take a stream trains on the pool.
+        More rows than the pool holds, or None. The pool then teaches scales, bins and the number of
+        rounds; a family without streaming trains on the pool.
     """
 
     family: Family
@@ -74,7 +74,7 @@ class Fitter:
     stream: PooledStream | None = None
 
     def since(self, first: int) -> Fitter:
-        """Return the fitter of the rows from one on; a stream keeps to the window by itself."""
+        """Return the fitter of the rows from one on; a stream respects the window itself."""
         if first == 0:
             return self
         design, learned = self.design.since(first), self.learned.at(slice(first, None))
@@ -93,11 +93,11 @@ class Fitter:
         Parameters
         ----------
         problem
-            On the first rows of the design: none of them is of a later fold.
+            On the first rows of the design, none of which belongs to a later fold.
         X
             `columns_of` the design and `features`, of all rows: the caller predicts with it too.
         fold
-            The test fold whose training rows these are; None: the final model.
+            The test fold for which these rows train; None: the final model.
         """
         X = X[: len(problem.y)]
         problem = refined_problem(
@@ -173,7 +173,7 @@ def columns_of(design: Design, features: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _with_rounds(hyperparameters: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    """Fix the number of rounds that early stopping found, and what else the pool decided."""
+    """Fix the number of rounds from early stopping, and the other choices made on the pool."""
     kept, _ = without_stopping(hyperparameters)
     chosen = dict(model.chosen) if isinstance(model, TunedModel) else {}
     rounds = {"n_estimators": model.n_rounds} if isinstance(model, IterativeModel) else {}

@@ -41,21 +41,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FittedJob:
-    """The final model and what is known of it.
+    """The final model and facts about it.
 
     Attributes
     ----------
     out_of_sample
-        Rows of ``predictions/out_of_sample.parquet``; besides, what an average of models needs:
-        the centred percentile of each prediction, and how its label turned out.
+        Rows of ``predictions/out_of_sample.parquet``; and what an average of models needs: the
+        centred percentile of each prediction, and the outcome of its label.
     evidence
         Out-of-sample skill of the whole procedure, features chosen inside the folds.
     n_rows
-        Rows the final model was trained on, those of a stream among them.
+        Number of training rows of the final model, including streamed ones.
     first, last
         Panel positions of the first and the last of them.
     known
-        Panel position at which the last of their labels was known.
+        Panel position at which the last of their labels became known.
     window
         First row of the design that could train it.
     rows
@@ -67,7 +67,7 @@ class FittedJob:
     search
         The result of a search for them, if there was one.
     fitting
-        How its rows counted and when it stopped, for its metadata.
+        Its row weights and stopping round, for its metadata.
     effects
         Of the features described, of `effects_record`.
     """
@@ -100,7 +100,7 @@ def fit_job(
     memo: FoldMemo | None = None,
     walked: Sequence[WalkedFold] | None = None,
 ) -> FittedJob:
-    """Walk forward for the job's out-of-sample skill, then fit on the labelled rows of the end.
+    """Walk forward for out-of-sample skill, then fit the final model on the last labelled rows.
 
     After a search the walk is made twice, with the hyperparameters that each fold chose and with
     those configured; `judge_search` decides which of the two procedures from which the final model
@@ -109,10 +109,10 @@ def fit_job(
     Parameters
     ----------
     stream
-        Rows to train on where they are more than the design holds. The test rows are those of the
-        design either way.
+        Rows to train on, if there are more than the design holds. The test rows are always those of
+        the design.
     memo
-        Where the folds' predictions may be known of an earlier panel.
+        Where the folds' predictions may be cached from an earlier panel.
     walked
         The folds, in their order, where others have walked them; None: they are walked here.
 
@@ -163,9 +163,9 @@ def fit_job(
 
 
 def _known_at(design: Design, problem: Problem, last: int, n_timestamps: int) -> int:
-    """Return the position at which the last label of the training was known.
+    """Return the position at which the last training label became known.
 
-    A stream has rows that the design has not: their labels end as far after them.
+    A stream has rows that are not in the design: their labels have the same span.
     """
     end = int(design.label_ends[problem.rows].max())
     beyond = max(0, last - int(design.positions[problem.rows[-1]]))

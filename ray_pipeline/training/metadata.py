@@ -1,4 +1,4 @@
-"""What ``metadata.json`` says of a model, so that it can be used years later (pure)."""
+"""The content of ``metadata.json``, so that a model can be used years later (pure)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ALWAYS = ("numpy", "pyarrow")
 
 
 def request_facts(target: TargetSpec, request: TableRequest) -> dict[str, Any]:
-    """Say which tables a model is for: what they hold, at which interval, and the target."""
+    """Describe the tables that a model needs: their kind, interval and target."""
     return {
         "target": target.name,
         "task": target.task,
@@ -56,11 +56,11 @@ def request_facts(target: TargetSpec, request: TableRequest) -> dict[str, Any]:
 
 
 def feature_facts(features: Sequence[str], request: TableRequest) -> dict[str, Any]:
-    """Say what the features are made of, and from which row on they are there.
+    """Describe the features' inputs, and from which row on they are available.
 
-    ``first_predictable_row`` counts from 0: the first row at which every feature has the bars that
-    it looks back on. Features that are columns of the table have looked back already, and those of
-    a series' last season are not waited for: models are trained on rows without them too.
+    ``first_predictable_row`` counts from 0: the first row at which every feature has its full
+    lookback. Features that are columns of the table count as available, and seasonal features of a
+    series are not waited for: models are also trained on rows without them.
     """
     is_labeled = request.kind == "labeled"
     lookbacks = {name: None if is_labeled else _lookback(name, request) for name in features}
@@ -78,10 +78,10 @@ def feature_facts(features: Sequence[str], request: TableRequest) -> dict[str, A
 def fitted_facts(
     design: Design, features: Sequence[str], fitted: FittedJob, axis: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Say what the fit left behind besides the model's files.
+    """Describe the results of the fit other than the model's files.
 
     ``percentile_scale`` gives a prediction its percentile among those of the training rows;
-    ``replay`` are the last of these; ``absent_features`` names, by feature, the symbols without a
+    ``replay`` has the last of these; ``absent_features`` names, by feature, the symbols without a
     single value of it; ``feature_ranges`` has low, high (None where there is no value) and the
     share missing of each feature in these rows.
     """
@@ -93,7 +93,7 @@ def fitted_facts(
             "n_rows": fitted.n_rows,
             "first_ts": iso_time(int(axis[fitted.first])),
             "last_ts": iso_time(int(axis[fitted.last])),
-            # From here on the model predicts what it cannot have learned.
+            # From here on, the model predicts what it cannot have learned.
             "known_ts": iso_time(int(axis[fitted.known])),
         },
         "absent_features": _absent(design.since(fitted.window), features),
@@ -112,7 +112,7 @@ def fitted_facts(
 
 
 def library_versions(libraries: Sequence[str]) -> Mapping[str, str]:
-    """Return the versions of what computes and writes a model.
+    """Return the versions of the code that computes and writes a model.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def library_versions(libraries: Sequence[str]) -> Mapping[str, str]:
 
 
 def _own(features: Sequence[str], request: TableRequest) -> tuple[str, ...]:
-    """Return the columns beside bars or a value that features, or functions, are made of."""
+    """Return the extra columns from which features, or functions, are computed."""
     if any(set(function.names) & set(features) for function in request.functions):
         return request.own_columns
     return tuple(name for name in request.own_columns if name in features)
@@ -140,7 +140,7 @@ def _is_seasonal(name: str, request: TableRequest) -> bool:
 
 
 def _lookback(name: str, request: TableRequest) -> int | None:
-    """Return how many bars a computed feature reads, its own included; None where nobody knows."""
+    """Return how many bars a computed feature reads, including its own; None if unknown."""
     base = base_of(name) if is_cross_sectional(name) else name
     for function in request.functions:
         if base in function.names:

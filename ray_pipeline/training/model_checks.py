@@ -1,4 +1,4 @@
-"""Whether a saved model may be used, here and on this data (pure); each no is one sentence."""
+"""Checks whether a saved model may be used, here and on these data (pure)."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ _NEEDED = (
     *("absent_features", "quantiles", "sha256"),
 )
 _RENAMED = {"standing_scale": "percentile_scale"}
-"""Keys of version 0.1.0, and what they are called now."""
+"""Keys of version 0.1.0, and their current names."""
 
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _RESTORE = "Restore the run's own, or run again."
 _N_SHOWN = 5
 _N_TELLING_STEPS = 10
-"""Fewer steps say little of an interval: two rows may have a weekend between them."""
+"""Fewer steps say little about an interval: there may be a weekend between two rows."""
 
 
 def with_current_names(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata by the names of this version, whichever version wrote them."""
+    """Return metadata with this version's names, whichever version wrote them."""
     return {_RENAMED.get(key, key): value for key, value in metadata.items()}
 
 
 def check_complete(metadata: Mapping[str, Any], name: str) -> None:
-    """Refuse metadata that lack what using a model takes.
+    """Refuse metadata without what is needed to use a model.
 
     Parameters
     ----------
     name
-        Where they were read.
+        Their file, for the message.
 
     Raises
     ------
@@ -72,19 +72,19 @@ def check_planned(
     members: Sequence[str],
     name: str,
 ) -> None:
-    """Refuse whole metadata of another model than the run's plan has under this name.
+    """Refuse valid metadata of another model than the one planned under this name.
 
-    Of a run that recorded no seals nothing else tells: the features of another model are not read
-    for it.
+    In a run without recorded seals, nothing else reveals it, so another model's features must not
+    be used.
 
     Parameters
     ----------
     planned
-        Values that the plan gives to keys of the metadata.
+        Planned values of metadata keys.
     features, members
-        As planned; an average has those of its members that were trained.
+        As planned; an average has only its trained members.
     name
-        Where the metadata were read.
+        The metadata's file, for the message.
     """
     for key, expected in planned.items():
         if metadata[key] != expected:
@@ -109,7 +109,7 @@ def check_planned(
 
 
 def check_checksums(job_id: str, expected: Mapping[str, str], files: Mapping[str, bytes]) -> None:
-    """Refuse files that are not the ones that were written."""
+    """Refuse files that differ from the ones that were written."""
     for name, checksum in expected.items():
         found = hashlib.sha256(files[name]).hexdigest()
         if found != checksum:
@@ -124,7 +124,7 @@ def check_versions(
 ) -> None:
     """Refuse a model of a newer version (major or minor) of a library than is installed.
 
-    Older ones are fine: libraries read what they wrote before.
+    Older ones are fine: libraries can read their older files.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def check_versions(
 def check_features(
     metadata: Mapping[str, Any], names: Sequence[str], dtype: str = "float32"
 ) -> None:
-    """Refuse a matrix of features that is not the one the model was trained on.
+    """Refuse a matrix with other features than the model was trained on.
 
     Parameters
     ----------
@@ -198,16 +198,16 @@ def check_columns(
 ) -> None:
     """Refuse a table that lacks a feature's column.
 
-    A symbol that lacked it in training may lack it now: the model knows it without.
+    A symbol that lacked it in training may also lack it now: the model was trained that way.
 
     Parameters
     ----------
     columns
-        Of the table, in any order.
+        Columns of the table, in any order.
     symbol
-        Whose table it is.
+        The symbol of the table.
     read
-        Features that are columns, where others are computed of bars; None: all.
+        Features that are columns, if others are computed from bars; None: all.
     """
     absent = metadata["absent_features"]
     missing = [
@@ -227,7 +227,7 @@ def check_columns(
 
 
 def check_input(kind: str, input_columns: Sequence[str], columns: Sequence[str], name: str) -> None:
-    """Refuse bars where labeled tables are needed, and other tables than a model was trained on.
+    """Refuse tables of another kind than the model was trained on.
 
     Parameters
     ----------
@@ -266,8 +266,8 @@ def check_interval(
 ) -> None:
     """Refuse rows at another interval than the model's.
 
-    A symbol that trades seldom leaves bars out, so longer steps are not proof of another interval
-    as long as some are of the right one; shorter ones are.
+    A rarely traded symbol skips bars, so longer steps do not prove another interval as long as some
+    are right; shorter ones do.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def check_interval(
     name
         Of the table, for the message.
     needed
-        The interval as the run's layout names it, if it does.
+        The interval from the run's layout, if it has one.
     """
     if sum(step_seconds.values()) < _N_TELLING_STEPS:
         return

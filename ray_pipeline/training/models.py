@@ -33,18 +33,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
-    """A model of a run, with what is known of it.
+    """A model of a run, with facts about it.
 
     Attributes
     ----------
     metadata
         Content of its ``metadata.json``.
     model
-        As its family loads it; None for an average of others.
+        The model loaded by its family; None for an average of others.
     members
         The models whose percentiles it averages; empty for every other model.
     size_bytes
-        Of its files, members' included.
+        Bytes of its files, including members'.
     """
 
     metadata: Mapping[str, Any]
@@ -55,17 +55,17 @@ class TrainedModel:
 
     @property
     def job_id(self) -> str:
-        """Its name, that of its folder."""
+        """Its name, which is also its folder's."""
         return str(self.metadata["job_id"])
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Columns of the matrix that it predicts, in order."""
+        """Columns of its input matrix, in order."""
         return tuple(self.metadata["features"])
 
     @property
     def ranges(self) -> tuple[FeatureRange, ...] | None:
-        """What the training rows had of each feature; None of a version that did not record it."""
+        """Summary of each feature in training; None for versions that did not record it."""
         given = self.metadata.get("feature_ranges")
         if given is None:
             return None
@@ -87,18 +87,18 @@ class TrainedModel:
         X
             Features, float32, NaN = missing, shape (n_samples, n_features).
         names
-            Names of its columns, which are checked. None: they are known to be `features`.
+            Names of its columns, which are checked. None: they are known to equal `features`.
 
         Returns
         -------
         ndarray
-            Shape (n_samples,), as the model's family gives it: only the order is promised. An
-            average of models gives a percentile in [0, 1].
+            Shape (n_samples,), as returned by the model's family: only the order is meaningful. An
+            average of models returns a percentile in [0, 1].
 
         Raises
         ------
         ArtifactError
-            When the columns or their type are not those that the model was trained on.
+            When the columns or their type differ from those in training.
         """
         if names is not None:
             check_features(self.metadata, names, str(X.dtype))
@@ -120,8 +120,8 @@ class TrainedModel:
     def percentile(self, prediction: Floats) -> Floats:
         """Return percentiles in [0, 1] of predictions among those of the model's training rows.
 
-        See `ray_pipeline.statistics.percentile_scale.percentile_of`. What an average predicts is
-        one already.
+        See `ray_pipeline.statistics.percentile_scale.percentile_of`. An average already predicts
+        percentiles.
         """
         return prediction if self.model is None else percentile_of(prediction, self._scale)
 
@@ -132,13 +132,13 @@ def read_metadata(run: RunDirectory, job_id: str, seal: str | None = None) -> di
     Parameters
     ----------
     seal
-        The ``sha256`` that the run's own model has; None: it is not known.
+        The ``sha256`` of the run's own model; None: unknown.
 
     Raises
     ------
     ArtifactError
-        When it is of a version that could not score new data, not as it was written, or of another
-        model.
+        When it comes from a version that could not score new data, was changed, or belongs to
+        another model.
     StorageError
         When it cannot be read.
     """
@@ -155,7 +155,7 @@ def read_metadata(run: RunDirectory, job_id: str, seal: str | None = None) -> di
 
 
 def check_model(run: RunDirectory, job_id: str, seal: str | None = None) -> None:
-    """Check all that `read_model` checks of a model itself, without keeping anything of it.
+    """Make the checks of `read_model` on a model, without keeping it.
 
     Raises
     ------
@@ -176,15 +176,15 @@ def read_model(
     Parameters
     ----------
     member
-        Gives the members of an average by name; None reads them.
+        Returns the members of an average by name; None: read them.
     seal
-        The ``sha256`` that the metadata of the run's own model have; None: it is not known.
+        The ``sha256`` of the metadata of the run's own model; None: unknown.
 
     Raises
     ------
     ArtifactError
-        When its files are not those that were written, or those of another model, or its family or
-        library is not installed, or only in an older version than wrote it.
+        When its files were changed or belong to another model, or its family or library is not
+        installed, or only in an older version than wrote it.
     StorageError
         When a file cannot be read.
     """
@@ -200,7 +200,7 @@ def read_model(
 
 
 def changed_libraries(model: TrainedModel) -> list[str]:
-    """Say which libraries wrote a model in another version than is installed here."""
+    """Name the libraries whose installed version differs from the one that wrote a model."""
     written = {key: at for key, at in model.metadata["libraries"].items() if key != "python"}
     here = _installed(written)
     return [

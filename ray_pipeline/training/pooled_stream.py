@@ -28,14 +28,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """The rows that pooled models are trained on, beyond those of the shared pool.
+    """The rows beyond the shared pool on which pooled models are trained.
 
     Attributes
     ----------
     tables
-        What `ray_pipeline.samples.pool.write_slice` wrote for each symbol, in symbol order.
+        The tables from `ray_pipeline.samples.pool.write_slice` for each symbol, in symbol order.
     frame
-        The frame that it wrote them by: its features and targets number the columns.
+        The frame used to write them: its features and targets number the columns.
     """
 
     tables: tuple[str, ...]
@@ -82,9 +82,9 @@ class Span:
 class PooledStream:
     """Builds problems on the streamed rows.
 
-    Labels, positions, masks and weights are in memory, features are not: 17 to 25 bytes a row
-    where labels are learned as they are, up to twice that where they are compared, for which the
-    labels of all symbols at a timestamp are needed at once, and 12 more where they have groups.
+    Labels, positions, masks and weights are in memory, but features are not: 17 to 25 bytes per row
+    for raw labels, up to twice that for compared labels, which need the labels of all symbols at a
+    timestamp at once, and 12 more with groups.
     """
 
     def __init__(self, run: RunDirectory, spec: StreamSpec) -> None:
@@ -103,8 +103,8 @@ class PooledStream:
     ) -> tuple[StreamedProblem, Span] | None:
         """Return the target's problem on the purged rows before a fold, or on those of the end.
 
-        None where the rows are too few to train on. Timestamps are sampled whole, so that labels
-        are compared with those of the same symbols as in the pool.
+        None if there are too few rows to train on. Timestamps are sampled whole, so that labels are
+        compared with those of the same symbols as in the pool.
         """
         frame = self._spec.frame
         labels = self._labels(target)

@@ -30,7 +30,7 @@ PREDICTIONS = "predictions/out_of_sample.parquet"
 """All out-of-sample predictions of a run."""
 
 GROUP = "group"
-"""Column of what each row is compared within, if the config asks for groups."""
+"""Column of each row's group, if the config asks for groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class JoinSpec:
 
 @dataclass(frozen=True, slots=True)
 class JoinedPredictions:
-    """Where the joined table is, and the digest of its content (`file_digest`)."""
+    """The joined table, and the digest of its content (`file_digest`)."""
 
     table: str
     digest: bytes
@@ -73,8 +73,8 @@ def predictions_schema(*, is_grouped: bool = False) -> pa.Schema:
 def join_tables(reader: PanelReader, spec: JoinSpec) -> dict[str, Any]:
     """Write one table after the other into one file (unit function).
 
-    This is the only place where all rows of all symbols pass through one process: not the
-    driver, whose time must not grow with them, and holding one job's table at a time.
+    This is the only place where all rows of all symbols pass through one process. It is not the
+    driver, whose time must not grow with them, and it holds one job's table at a time.
     """
     name = table_name("out_of_sample")
     schema = predictions_schema(is_grouped=spec.is_grouped)
@@ -85,7 +85,7 @@ def join_tables(reader: PanelReader, spec: JoinSpec) -> dict[str, Any]:
 def join_predictions(
     runner: UnitRunner, training: Training, *, is_grouped: bool = False
 ) -> JoinedPredictions | None:
-    """Join the tables of all jobs in the order of the plan; None where nothing was trained."""
+    """Join the tables of all jobs in the order of the plan; None if nothing was trained."""
     tables = [str(result["predictions"]) for result in training.results.values()]
     if not tables:
         return None

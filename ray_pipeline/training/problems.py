@@ -1,4 +1,4 @@
-"""What a training problem says of its rows: how much each counts, and which tell when to stop."""
+"""The row weights of a training problem, and the rows that decide when to stop."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 ]
 
 MIN_WATCHED_ROWS = 20
-"""Fewer rows say next to nothing of when to stop."""
+"""Fewer rows say next to nothing about when to stop."""
 
 
 def learned_labels(
     design: Design, task: Task, family: Family, comparison: LabelComparison | None
 ) -> LearnedLabels:
-    """Return the labels of a design as a family learns them: pooled ones compared, if asked for."""
+    """Return a design's labels in the form for learning: pooled ones compared, if requested."""
     if comparison is None or design.view == "symbol_specific":
         return LearnedLabels.as_they_are(design.y, design.label_ends, task)
     return LearnedLabels.compared(
@@ -52,7 +52,7 @@ def refined_problem(
     hyperparameters: Mapping[str, Any],
     embargo: int,
 ) -> Problem:
-    """Return the problem with weights, and rows to watch where the family is to stop early.
+    """Return the problem with weights, and with rows to watch for early stopping.
 
     See `weigh_rows` and `hold_out_latest`.
     """
@@ -62,15 +62,15 @@ def refined_problem(
 
 
 def weigh_rows(problem: Problem, design: Design, scheme: SampleWeights) -> Problem:
-    """Return the problem with a weight for each of its rows, times those that it has; mean 1.
+    """Return the problem with its weights multiplied by one for each row; mean 1.
 
     Parameters
     ----------
     design
         Its first rows are those of the problem.
     scheme
-        ``average_uniqueness``: of each label among those of its own symbol that train, by
-        position, whatever rows a sampled pool left out between them. ``none``: all alike.
+        ``average_uniqueness``: of each label among those of its own symbol that train, by position,
+        regardless of rows that a sampled pool left out. ``none``: all equal.
     """
     if scheme == "none":
         return problem
@@ -103,7 +103,7 @@ def hold_out_latest(
     design, learned
         Their first rows are those of the problem; `learned` says where a label ends.
     fraction
-        Share of the training rows to watch; None: there is nothing to stop.
+        Share of the training rows to watch; None: no early stopping.
     embargo
         Positions between the labels that are fitted and the rows that are watched.
 

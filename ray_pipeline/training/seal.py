@@ -1,4 +1,4 @@
-"""A checksum of a model's ``metadata.json``, kept in it: what was changed by hand is not used."""
+"""A checksum of a model's ``metadata.json``, stored in it, so that edited metadata are not used."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ray_pipeline.storage.documents import canonical_json, strict_json
 __all__ = ["check_origin", "check_seal", "sealed"]
 
 _UNSEALED = ("serves", "sha256")
-"""Whom a pooled model serves is decided after it was written, by routes."""
+"""The symbols that a pooled model serves are decided after it was written, by routes."""
 
 
 def sealed(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata with ``sha256``, a checksum of all they say but for ``serves``.
+    """Return metadata with ``sha256``, a checksum of everything except ``serves``.
 
-    It is taken of the values, as JSON with sorted keys and no spaces: the file may be formatted
-    again, and no value may change.
+    It covers the values, as JSON with sorted keys and no spaces: the file may be reformatted, but
+    no value may change.
     """
     return {**metadata, "sha256": _seal(metadata)}
 
 
 def check_seal(metadata: Mapping[str, Any], name: str) -> None:
-    """Refuse metadata that were changed: in another order, features are those of other columns.
+    """Refuse metadata that were changed: in another order, features would mean other columns.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def check_seal(metadata: Mapping[str, Any], name: str) -> None:
 
 
 def check_origin(metadata: Mapping[str, Any], seal: str, name: str) -> None:
-    """Refuse metadata that are whole, and of another model than the one that is meant.
+    """Refuse valid metadata of another model than the expected one.
 
     Parameters
     ----------
     seal
-        The ``sha256`` of the metadata of that one.
+        The ``sha256`` of the expected metadata.
     name
         Where they were read.
 
@@ -71,6 +71,6 @@ def check_origin(metadata: Mapping[str, Any], seal: str, name: str) -> None:
 
 def _seal(metadata: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in metadata.items() if key not in _UNSEALED}
-    # By way of the text that is written: tuples become lists there, and NaN null.
+    # By way of the written text, in which tuples become lists, and NaN null.
     read = json.loads(strict_json(kept))
     return hashlib.sha256(canonical_json(read).encode()).hexdigest()

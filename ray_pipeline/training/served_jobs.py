@@ -1,4 +1,4 @@
-"""A trained job as what serves symbols (pure)."""
+"""Trained jobs, from the view of serving symbols (pure)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VIEW_WORDS: Mapping[View, str] = {"cross_sectional": "pooled", "symbol_specific
 
 
 class ServableJob(Protocol):
-    """A job of the plan, in a run or as its file has it."""
+    """A job of the plan, from a run or from its file."""
 
     @property
     def job_id(self) -> str:
@@ -23,11 +23,11 @@ class ServableJob(Protocol):
 
     @property
     def target(self) -> str:
-        """What it predicts."""
+        """The target that it predicts."""
 
     @property
     def view(self) -> View:
-        """What it is trained on."""
+        """The view that it is trained on."""
 
     @property
     def family(self) -> str:
@@ -43,12 +43,12 @@ class ServableJob(Protocol):
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Jobs that an average is made of."""
+        """Members of an average."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedJob:
-    """A trained job as the plan has it; `members` are those of an average."""
+    """A trained job from the plan; `members` are those of an average."""
 
     job_id: str
     target: str
@@ -60,7 +60,7 @@ class ServedJob:
 
     @classmethod
     def of_plan(cls, job: ServableJob) -> ServedJob:
-        """Take what serving needs of a planned job."""
+        """Take the facts for serving from a planned job."""
         return cls(
             job_id=job.job_id,
             target=job.target,
@@ -77,7 +77,7 @@ class ServedJob:
         Parameters
         ----------
         uri
-            Of the run, for the message.
+            Address of the run, for the message.
         """
         planned = {
             "job_id": self.job_id,
@@ -100,12 +100,12 @@ class ServedJob:
 
 
 def served_by(jobs: Sequence[ServedJob]) -> dict[str, tuple[ServedJob, ...]]:
-    """Return what serves each symbol, in the order of the jobs target by target.
+    """Return the jobs that serve each symbol, ordered by target.
 
     Parameters
     ----------
     jobs
-        Trained ones, in the order of the plan.
+        Trained jobs, in the order of the plan.
     """
     found: dict[str, list[ServedJob]] = {}
     for target in dict.fromkeys(job.target for job in jobs):
@@ -117,14 +117,13 @@ def served_by(jobs: Sequence[ServedJob]) -> dict[str, tuple[ServedJob, ...]]:
 
 
 def without_symbols(jobs: Iterable[ServedJob]) -> tuple[ServedJob, ...]:
-    """Return jobs for work on some symbols, which need not say whom else the jobs serve.
+    """Return jobs for work on some symbols, without the other symbols they serve.
 
-    A pooled job serves nearly all symbols: repeated for each of them, that list would grow as
-    their square.
+    A pooled job serves nearly all symbols: repeating the list for each of them would be quadratic.
     """
     return tuple(replace(job, serves=()) for job in jobs)
 
 
 def only_named(jobs: Iterable[ServedJob]) -> tuple[ServedJob, ...]:
-    """Return jobs for work on their predictions alone, which takes no model."""
+    """Return jobs for work on their predictions only, without models."""
     return tuple(replace(job, features=(), serves=(), members=()) for job in jobs)

@@ -1,4 +1,4 @@
-"""What the fit of every job of a run depends on, whichever job it is."""
+"""Settings on which the fit of every job of a run depends."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["TrainingSettings"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Travels whole with the units that train models and those that measure trials.
+    """Passed as a whole to units that train models or measure trials.
 
     Attributes
     ----------
     min_cs
         Symbols that a timestamp needs to count across symbols: that of target ranking.
     sample_weights
-        How much a training row counts.
+        Weights of training rows.
     comparison
-        How pooled models see labels beside those of the same timestamp: that of target ranking;
-        None: as they are, as a symbol's own models do in any case.
+        How pooled models see labels relative to those of the same timestamp, as in target ranking;
+        None: raw, which a symbol's own models always use.
     """
 
     min_cs: int
@@ -35,11 +35,11 @@ class TrainingSettings:
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> TrainingSettings:
-        """Take what the config says."""
+        """Take the settings from the config."""
         ranking = config.target_ranking
         comparison = LabelComparison.of(ranking.compare, ranking.min_cs)
         return cls(ranking.min_cs, config.training.sample_weights, comparison)
 
     def for_own_models(self) -> TrainingSettings:
-        """Return what models of one symbol depend on: they compare nothing with other symbols."""
+        """Return the settings for models of one symbol, which are compared with no others."""
         return replace(self, comparison=None)

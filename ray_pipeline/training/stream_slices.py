@@ -1,4 +1,4 @@
-"""Rows for pooled models beyond those of the shared pool, written by every symbol."""
+"""Rows for pooled models beyond the shared pool, written by every symbol."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stream_rows(
     jobs: Sequence[Job],
     max_rows: int | None,
 ) -> StreamSpec | None:
-    """Have every symbol of the pool write the rows that pooled jobs train on.
+    """Let every symbol of the pool write the rows on which pooled jobs train.
 
     Only the columns that a job needs are written. Timestamps are sampled whole, as for the pool.
 
@@ -41,12 +41,12 @@ def stream_rows(
     jobs
         Pooled ones.
     max_rows
-        Of all symbols; None leaves it at the rows of the pool.
+        Of all symbols; None: only the rows of the pool.
 
     Returns
     -------
     StreamSpec or None
-        None where the pool holds as many rows as are asked for.
+        None if the pool already has as many rows as requested.
     """
     if max_rows is None or not jobs:
         return None
@@ -76,7 +76,7 @@ def stream_rows(
 
 
 def without_stream(jobs: Sequence[Job]) -> list[str]:
-    """Say which families of pooled jobs cannot take a stream and train on the pool's rows."""
+    """Say which families of pooled jobs cannot stream and train on the pool's rows."""
     names = dict.fromkeys(job.family for job in jobs)
     others = [name for name in names if not isinstance(load_family(name), StreamingFamily)]
     if not others:

@@ -1,4 +1,4 @@
-"""Model training: the plan's jobs, fanned out by what they are trained on."""
+"""Model training: the plan's jobs, fanned out by their training data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Training:
 
     Each holds the model's files and the seal of its metadata, the table of its out-of-sample
     predictions, its training rows, its out-of-sample evidence and the effects of its features;
-    after a search for hyperparameters also ``search``, with what that promised and kept, and its
+    after a hyperparameter search also ``search``, with its promise and its result, and its
     ``n_trials``.
     """
 
@@ -54,14 +54,13 @@ def train_models(
     """Train every job of the plan.
 
     Pooled jobs are a unit per fold, and one that joins these and trains what serves; a symbol's own
-    jobs are one unit, since they read one table.
-    Averages come when their members are there, those that were trained; of fewer than two there is
-    none.
+    jobs are one unit, because they read one table. Averages follow when their members are trained;
+    there is none of fewer than two.
 
     Parameters
     ----------
     searches
-        What a search for hyperparameters chose, by job.
+        The choices of a hyperparameter search, by job.
     stream
         Rows for pooled models beyond those of the pool, of `stream_rows`.
     selected
@@ -184,7 +183,7 @@ def _average_units(
 def job_spec(
     job: Job, searches: Mapping[str, JobSearch], described: tuple[str, ...] = ()
 ) -> JobSpec:
-    """Return what the fit of a planned job depends on, with what a search chose for it.
+    """Return the spec of a planned job's fit, with a search's choices for it.
 
     Parameters
     ----------

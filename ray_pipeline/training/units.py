@@ -146,7 +146,8 @@ def _metadata(
         "hyperparameters": dict(fitted.hyperparameters),
         "seed": fitted.seed,
         "fitting": fitted.fitting,
-        # Whom a pooled model serves is decided by routes, which no fit depends on: see publishing.
+        # Routes decide which symbols a pooled model serves, and no fit depends on them: see
+        # publishing.
         "serves": list(design.symbols) if job.view == "symbol_specific" else [],
         **fitted_facts(design, job.features, fitted, axis),
         "out_of_sample": fitted.evidence.to_record(),

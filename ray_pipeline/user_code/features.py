@@ -2,9 +2,9 @@
 
 The function is called with `Bars`, or of a series with a `ValueSeries` (``time_ns``, ``value``,
 ``columns``), and returns a mapping from names to columns of numbers, one value per row.
-``bars.columns["name"]`` is a numeric column of your own beside them. The function may be written as
-``my_module:my_features`` or ``my_module.my_features`` in ``labeling.features``, and may say by an
-attribute ``lookback`` how many rows a value reads, its own included::
+``bars.columns["name"]`` is another numeric column of your files. The function may be written as
+``my_module:my_features`` or ``my_module.my_features`` in ``labeling.features``, and may have an
+attribute ``lookback``: the number of rows that a value reads, including its own::
 
     def my_features(bars):
         return {"close_to_open": bars.close / bars.open - 1.0}
@@ -39,13 +39,13 @@ _Given: TypeAlias = Bars | ValueSeries
 _SAMPLE_ROWS = 600
 _SAMPLE_START_NS = 1_577_836_800 * 10**9  # 2020-01-01, a midnight
 
-# Sums that pandas carries along differ in the last digits by where they begin.
+# Running sums in pandas differ in the last digits depending on where they begin.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureFunction:
-    """A user-defined function, as the driver found it; small enough to travel with a unit.
+    """A user-defined function found by the driver; small enough to travel with a unit.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FeatureFunction:
     names
         Names of its features, in its order.
     lookback
-        Number of bars that a value reads, its own included; None: it may read all of them.
+        Number of bars that a value reads, including its own; None: it may read all of them.
     """
 
     function: str
@@ -72,31 +72,31 @@ def find_feature_functions(
     columns: Sequence[str] = (),
     kind: Literal["bars", "series"] = "bars",
 ) -> dict[str, FeatureFunction]:
-    """Import functions, and learn by a sample of bars what they give and that it looks back only.
+    """Import functions; find their features, and check that they only look back, on sample bars.
 
     Parameters
     ----------
     paths
-        As ``labeling.features`` names them.
+        As named in ``labeling.features``.
     bar_seconds
         Length of a bar of the sample.
     taken
-        Names that no feature may have, those of the targets; the bars' fields are added.
+        Names that features must not have: those of the targets; the bars' fields are added.
     columns
-        Columns that every symbol's bars have beside their fields.
+        Additional columns that every symbol's bars have.
     kind
-        What they are called with.
+        Kind of data they are called with.
 
     Returns
     -------
     dict
-        By the path as it is given.
+        By path, as given.
 
     Raises
     ------
     ConfigError
-        When a function cannot be imported, fails, gives no columns of numbers, one whose name is
-        taken or one that looks ahead.
+        When a function cannot be imported, fails, returns no numeric columns, a column with a taken
+        name, or one that looks ahead.
     """
     fields = BAR_FIELDS if kind == "bars" else (VALUE,)
     reserved = {*fields, *TIME_COLUMNS, "symbol", *taken, *columns}
@@ -115,9 +115,9 @@ def compute_own_features(functions: Sequence[FeatureFunction], bars: _Given) -> 
     Raises
     ------
     DataError
-        When a function gives other columns than it gave of the sample, or looks ahead.
+        When a function returns other columns than on the sample, or looks ahead.
     ExecutionError
-        When this process has another function than the driver.
+        When this process has another version of the function than the driver.
     """
     columns: _Columns = {}
     for each in functions:
@@ -155,7 +155,7 @@ def _find(given: str, bars: _Given, reserved: set[str]) -> FeatureFunction:
             _require_lookback(path, function, bars, columns, lookback)
     except DataError as error:
         raise ConfigError(f"{subject}: on a sample of {len(bars)} bars, {error}") from error
-    # Whatever a user's function raises, the config names one that cannot be used.
+    # Whatever a user's function raises, the config names an unusable function.
     except Exception as error:
         raise ConfigError(
             f"{subject}: {path} failed on a sample of {len(bars)} bars: "
@@ -181,7 +181,7 @@ def _stated_lookback(path: str, function: Callable[..., Any]) -> int | None:
 
 
 def _sample_bars(bar_seconds: int, columns: Sequence[str]) -> Bars:
-    """Return bars of a random walk without gaps, and noise in each column, always the same."""
+    """Return deterministic bars of a random walk without gaps, with noise in each column."""
     rng = np.random.default_rng(0)
     close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, _SAMPLE_ROWS)))
     opening = close * np.exp(rng.normal(0.0, 0.005, _SAMPLE_ROWS))
@@ -194,7 +194,7 @@ def _sample_bars(bar_seconds: int, columns: Sequence[str]) -> Bars:
 
 
 def _sample_series(bar_seconds: int, columns: Sequence[str]) -> ValueSeries:
-    """Return a series of whole numbers, every third of them 0, with noise beside it."""
+    """Return a series of whole numbers, every third of them 0, with noise columns."""
     rng = np.random.default_rng(0)
     value = rng.poisson(3.0, _SAMPLE_ROWS) * (rng.random(_SAMPLE_ROWS) > 1 / 3)
     time_ns = _SAMPLE_START_NS + np.arange(_SAMPLE_ROWS) * (bar_seconds * 10**9)
@@ -230,7 +230,7 @@ def _call(path: str, function: Callable[..., Any], bars: _Given) -> _Columns:
 def _require_no_look_ahead(
     path: str, function: Callable[..., Any], bars: _Given, columns: _Columns
 ) -> None:
-    """Compute all but the newest tenth of the rows by themselves, and compare."""
+    """Compute all but the newest tenth of the rows alone, and compare."""
     n_past = len(bars) - max(1, len(bars) // 10)
     if n_past < 1:
         return
@@ -251,7 +251,7 @@ def _require_no_look_ahead(
 def _require_lookback(
     path: str, function: Callable[..., Any], bars: _Given, columns: _Columns, lookback: int
 ) -> None:
-    """Compute the newer rows by themselves: those with a full lookback must be the same."""
+    """Compute the newer rows alone: those with a full lookback must be the same."""
     start = len(bars) // 3
     again = _call(path, function, bars.rows(start, len(bars)))
     for name, values in columns.items():
@@ -271,6 +271,6 @@ def _first_difference(
 ) -> int | None:
     both_missing = np.isnan(values) & np.isnan(others)
     tolerance = _ROUNDING * np.maximum(np.abs(values), np.abs(others)) + 1e-12
-    # A comparison with NaN is false, so that one of two being missing is a difference.
+    # A comparison with NaN is false, so a single missing value is a difference.
     differs = ~both_missing & ~(np.abs(values - others) <= tolerance)
     return int(np.flatnonzero(differs)[0]) if differs.any() else None

@@ -31,7 +31,7 @@ def import_from(*folders: str) -> None:
 
 
 def function_path(subject: str, function: str, example: str) -> str:
-    """Bring the path of a function into the form ``module:name``.
+    """Convert the path of a function to the form ``module:name``.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def function_path(subject: str, function: str, example: str) -> str:
     Raises
     ------
     ConfigError
-        When it is not a path, or of a function in the running program.
+        When it is not a path, or the function is in the running program.
     """
     separator = ":" if ":" in function else "."
     module, _, attribute = function.rpartition(separator)
@@ -90,15 +90,15 @@ def load_function(path: str) -> tuple[Callable[..., Any], str]:
 def has_source(path: str, source_sha256: str) -> bool:
     """Tell whether a function's source is the one that was hashed, without running any of it.
 
-    Importing a module runs it; what a run directory names must be known before that.
+    Importing a module runs it, so code named by a run directory must be checked before that.
 
     Parameters
     ----------
     path
         ``module:name``.
     source_sha256
-        What `load_function` gave for it. The module that defines the function may be one that the
-        named module imports, up to three imports away.
+        The hash from `load_function`. The function may be defined in a module that the named module
+        imports, up to three imports away.
 
     Raises
     ------
@@ -128,13 +128,13 @@ def _missing(name: str) -> ConfigError:
 def _imported(name: str) -> ModuleType:
     try:
         return import_module(name)
-    # Whatever a user's module raises while it is imported, the config names a wrong one.
+    # Whatever a user's module raises during import, the config names a wrong module.
     except Exception as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and (name == missing or name.startswith(f"{missing}.")):
             raise _missing(missing) from error
         last = traceback.extract_tb(error.__traceback__)[-1]
-        # A file that is not Python was never entered; its error names the line itself.
+        # A file that is not Python was never entered; its error already names the line.
         place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
         raise ConfigError(
             f"module {name!r} cannot be imported: {type(error).__name__}: {error}{place}."
@@ -142,7 +142,7 @@ def _imported(name: str) -> ModuleType:
 
 
 def _searched() -> str:
-    """Name the folders that modules are imported from, those of Python itself in one word."""
+    """Name the folders from which modules are imported, summarising those of Python itself."""
     installed = tuple(str(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix))
     folders = dict.fromkeys(Path(entry or ".").resolve() for entry in sys.path)
     there = [str(folder) for folder in folders if folder.is_dir()]
@@ -150,7 +150,7 @@ def _searched() -> str:
     return f"{some_of([*own, 'the installed packages'])} ({sys.prefix})"
 
 
-# By the function, not its name: what is loaded is what runs, whatever its file says by now.
+# From the function, not its name: the loaded code is what runs, even if its file has changed.
 @cache
 def _source_sha256(module_name: str, function: Callable[..., Any]) -> str:
     """Hash the module that is named and the one that defines the function, often the same."""
@@ -164,7 +164,7 @@ def _joint_sha256(module_name: str, defining: str) -> str:
 
 
 def _fingerprint(module_name: str) -> str:
-    """Return a module's source or, where it has none, the version of what it came with."""
+    """Return a module's source or, without one, the version of its distribution."""
     source = _source(module_name)
     if source is not None:
         return f"{module_name}\n{source}"
@@ -196,7 +196,7 @@ def _spec(module_name: str) -> ModuleSpec | None:
 
 
 def _imported_names(module_name: str) -> list[str]:
-    """Name the modules that a module's text imports, and those that it may import names from."""
+    """Name the modules that a module's text imports, and those from which it may import names."""
     try:
         tree = ast.parse(_source(module_name) or "")
     except SyntaxError:

@@ -1,4 +1,4 @@
-"""What a user's function returns: checked in the worker, joined into one table in the driver."""
+"""Records of users' functions: checked in the worker, joined into one table in the driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_INT = 2**63
 
 
 def plain_record(stage: str, value: object) -> dict[str, Any]:
-    """Check what a function returned, and turn the scalars of NumPy and Arrow into plain ones.
+    """Check a function's record, and convert scalars of NumPy and Arrow to plain ones.
 
     Raises
     ------
@@ -46,9 +46,9 @@ def records_table(stage: str, records: Mapping[str, Mapping[str, Any]]) -> pa.Ta
     -------
     pyarrow.Table
         One row per symbol, sorted. ``symbol`` comes first, then every key that any symbol has,
-        sorted: records come back from the run directory without an order of their own. What a
-        symbol does not have is null, and so is NaN. Whole numbers are int64; where one symbol
-        has a fraction (or NaN), the column is double.
+        sorted: records have no order of their own in the run directory. Missing keys are null, and
+        so is NaN. Whole numbers are int64; if one symbol has a fraction (or NaN), the column is
+        double.
 
     Raises
     ------

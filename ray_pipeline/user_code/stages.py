@@ -15,15 +15,15 @@ from ray_pipeline.wording import some_of
 __all__ = ["GROUP", "STAGE_PREFIX", "UserStage", "find_stage", "takes_symbol"]
 
 STAGE_PREFIX = "stage_"
-"""Before the name of a user's stage wherever it stands beside the built-in ones."""
+"""Prefix of a user's stage wherever it appears next to the built-in ones."""
 
 GROUP = "ray_pipeline.stages"
-"""Entry points of this group are stages that installed packages bring."""
+"""Entry points of this group are stages provided by installed packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserStage:
-    """A user-defined stage, as the driver found it; small enough to travel with every unit.
+    """A user-defined stage found by the driver; small enough to travel with every unit.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class UserStage:
 
 
 def find_stage(name: str, function: str | None, options: Mapping[str, Any]) -> UserStage:
-    """Find a stage's function, and check that it takes its options.
+    """Find a stage's function, and check that it accepts its options.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def find_stage(name: str, function: str | None, options: Mapping[str, Any]) -> U
     Raises
     ------
     ConfigError
-        When there is no such function, or it does not take these options.
+        When there is no such function, or it does not accept these options.
     """
     subject = f"stages.{name}"
     path = (

@@ -60,7 +60,7 @@ def _is_asked_for(context: StageContext) -> bool:
 
 
 def _run(context: StageContext) -> None:
-    """Run them one after the other; a symbol that one of them refuses is in no later one."""
+    """Run them one after the other; a symbol refused by one is left out of later ones."""
     for stage in context.get(UserStages).stages:
         subject = current_subject(context)
         with context.account.stage(f"{STAGE_PREFIX}{stage.name}"):

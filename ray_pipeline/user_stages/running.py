@@ -33,9 +33,10 @@ def call_user_stage(reader: PanelReader, spec: UserStageSpec) -> dict[str, Any]:
     Raises
     ------
     DataError
-        When the function raises it, with the symbol named.
+        When the function raises it; the message names the symbol.
     ExecutionError
-        When this worker has another function than the driver, or the record is not a flat one.
+        When this worker has another version of the function than the driver, or the record is not
+        flat.
     """
     stage, symbol = spec.stage, spec.partition.symbol
     function, source_sha256 = load_function(stage.function)
@@ -46,7 +47,7 @@ def call_user_stage(reader: PanelReader, spec: UserStageSpec) -> dict[str, Any]:
             "program ran, start the program again."
         )
     table = reader.arrow_table(spec.partition, spec.request)
-    # A copy, so that a function that changes its options does not change the next symbol's.
+    # A copy, so that a function that modifies its options does not affect the next symbol.
     options = copy.deepcopy(dict(stage.options))
     if takes_symbol(function):
         options["symbol"] = symbol

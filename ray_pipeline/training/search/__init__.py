@@ -1,1 +1,1 @@
-"""Hyperparameters searched inside the folds: spaces, trials as units, and what they are worth."""
+"""Hyperparameter search inside the folds: spaces, trials as units, and its evaluation."""

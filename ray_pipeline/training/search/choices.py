@@ -1,4 +1,4 @@
-"""Trials, what is chosen among them, and how many a job may make (pure)."""
+"""Trials, the choice among them, and how many a job may make (pure)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 
 Accept = Literal["if_better", "always"]
 Pairs = tuple[tuple[str, Value], ...]
-"""Hyperparameters as pairs in name order, of which a unit's spec is made."""
+"""Hyperparameters as pairs in name order, for a unit's spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Hyperparameters and their skill on the inner test rows, NaN where it was not measured."""
+    """Hyperparameters and their skill on the inner test rows, NaN if not measured."""
 
     number: int
     hyperparameters: Pairs
@@ -38,7 +38,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a search chose.
+    """The choice of a search.
 
     Attributes
     ----------
@@ -63,8 +63,8 @@ class Choice:
 class JobSearch:
     """The choices of a job: of those folds that could be searched, and for the final model.
 
-    `n_trials` counts all trials with a skill: the number of tries that a deflated figure of this
-    job has to pay for.
+    `n_trials` counts all trials with a skill: the number of attempts for which a deflated figure of
+    this job is corrected.
     """
 
     accept: Accept
@@ -90,8 +90,8 @@ def allot_trials(
 ) -> dict[str, int]:
     """Spread the run's trials over its jobs.
 
-    A search of one trial knows nothing but the configured hyperparameters, so a job gets at
-    least two or none.
+    A search with one trial only knows the configured hyperparameters, so a job gets at least two
+    trials or none.
 
     Parameters
     ----------
@@ -125,12 +125,12 @@ def allot_trials(
 def best_trial(fold: int | None, trials: Sequence[Trial]) -> Choice | None:
     """Choose the trial with the highest skill, the first of equals.
 
-    So that nothing is moved for nothing, the configured hyperparameters win a draw.
+    The configured hyperparameters win a tie, to avoid pointless changes.
 
     Returns
     -------
     Choice or None
-        None where the first trial, the configured one, has no skill to compare with.
+        None if the first trial, the configured one, has no skill to compare with.
     """
     measured = [trial for trial in trials if not math.isnan(trial.skill)]
     if not measured or measured[0].number != 0:

@@ -1,4 +1,4 @@
-"""One search: asked for trials in batches, told their skills, and at last for its choice."""
+"""One search: it proposes trials in batches, receives their skills, and finally chooses."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ray_pipeline.training.search.space import Space, first_trial
 __all__ = ["FoldSearch", "TrialBatch"]
 
 MAX_STARTUP = 10
-"""Random trials before the first that learns from them, Optuna's own default; a third of the
-trials where these are few."""
+"""Random trials before the first that learns from them, Optuna's own default; or a third of the
+trials if there are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class FoldSearch:
     features
         Those that the fold chose.
     n_trials, batch_size
-        Trials in all and at a time; the first is the configured hyperparameters, so that a search
-        is never blind to them.
+        Trials in all and at a time; the first is the configured hyperparameters, so a search always
+        considers them.
     seed
         Of the optimiser.
     """
@@ -65,7 +65,7 @@ class FoldSearch:
         return "final" if self.fold is None else f"fold {self.fold}"
 
     def ask(self) -> TrialBatch | None:
-        """Return the next batch, None when there is none left."""
+        """Return the next batch, None if none is left."""
         n_done = len(self.trials)
         n_wanted = min(self._batch_size, self._n_trials - n_done)
         if self._optimiser is None or n_wanted <= 0:
@@ -75,7 +75,7 @@ class FoldSearch:
         return TrialBatch(n_done, tuple(tuple(sorted(point.items())) for point in points))
 
     def tell(self, batch: TrialBatch, skills: Sequence[float], problem: str | None = None) -> None:
-        """Take the skills of a batch in its order, NaN where there is none, and why."""
+        """Receive the skills of a batch in order, NaN if missing, and why."""
         self.trials += [
             Trial(batch.first + k, pairs, skill)
             for k, (pairs, skill) in enumerate(zip(batch.hyperparameters, skills, strict=True))
@@ -84,7 +84,7 @@ class FoldSearch:
         if self._optimiser is None:
             return
         if best_trial(self.fold, self.trials) is None:
-            self.close()  # with nothing to compare with, more trials would be wasted
+            self.close()  # without a comparison, more trials would be wasted
             return
         proposed = skills
         if batch.first == 0:
@@ -94,5 +94,5 @@ class FoldSearch:
         self._optimiser.tell(proposed)
 
     def close(self) -> None:
-        """Ask for nothing more, and let go of the optimiser."""
+        """Stop proposing, and release the optimiser."""
         self._optimiser = None

@@ -50,30 +50,30 @@ class TrialSettings:
 
     @classmethod
     def from_config(cls, config: ExperimentConfig, search: SearchConfig) -> TrialSettings:
-        """Take what the config says."""
+        """Take the settings from the config."""
         training = TrainingSettings.from_config(config)
         return cls(search.n_splits, config.validation.min_train_fraction, training)
 
     def for_own_models(self) -> TrialSettings:
-        """Return what trials of one symbol's own models depend on."""
+        """Return the settings for trials of one symbol's own models."""
         return replace(self, training=self.training.for_own_models())
 
 
 @dataclass(frozen=True, slots=True)
 class InnerWalk:
-    """Training rows of a fold with folds of their own.
+    """Training rows of a fold, split into inner folds.
 
     Attributes
     ----------
     design
-        Rows before the outer test fold with the fold's own features; a label that the outer fold
-        may not train on is missing.
+        Rows before the outer test fold with the fold's own features; labels that the outer fold may
+        not use are missing.
     problems, tested
         Training problem and test rows of each inner fold.
     learned
-        Labels of the design's rows as the family learns them.
+        Labels of the design's rows in the form for learning.
     embargo
-        Positions between rows that are fitted and rows that tell when to stop.
+        Positions between fitted rows and rows that decide when to stop.
     """
 
     design: Design
@@ -95,22 +95,22 @@ def inner_walk(
     """Split the rows that an outer fold may train on into inner folds.
 
     The rules are those of outer ones that expand, on the unique timestamps of the rows with a
-    usable label, purged by label interval, with the same embargo. Every trial meets the same
-    folds and seeds, so that trials differ by their hyperparameters alone.
+    usable label, purged by label interval, with the same embargo. Every trial uses the same folds
+    and seeds, so that trials differ only in their hyperparameters.
 
     Parameters
     ----------
     labels
-        Of all rows of the design, as the family learns them.
+        Of all rows of the design, in the form for learning.
     fold
         The outer fold; None: all labelled rows, for the final model.
     seed_names
-        What the seeds of the inner folds are derived from.
+        Names from which the seeds of the inner folds are derived.
 
     Raises
     ------
     DataError
-        When the rows are too few for so many splits.
+        When there are too few rows for that many splits.
     """
     inside, learned = _before(design, labels, fold, features, frame)
     labelled = np.isfinite(inside.y)
@@ -145,7 +145,7 @@ def _before(
     features: Sequence[str],
     frame: PanelFrame,
 ) -> tuple[Design, LearnedLabels]:
-    """Cut a design off before an outer test fold: later rows are not in memory of a trial."""
+    """Truncate a design before an outer test fold, so that a trial has no later rows in memory."""
     first, start, _ = design.split(frame.final_fold if fold is None else fold)
     before = slice(first, len(design.y) if fold is None else start)
     y, learned = design.y[before], labels.at(before)
@@ -193,7 +193,7 @@ def inner_skill(
         stopped = hold_out_latest(problem, design, walk.learned, fraction, walk.embargo)
         (model,) = family.fit(X, design.feature_names, [stopped], dict(hyperparameters))
         predictions.append(model.predict(design.X[tested]))
-        if over_time:  # across symbols nobody needs the predictions of the training rows
+        if over_time:  # across symbols, predictions of training rows are not needed
             known = model.predict(X[problem.rows])
             percentiles.append(centred_percentile(predictions[-1], known))
             labels = design.y[problem.rows]

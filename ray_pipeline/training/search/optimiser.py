@@ -13,11 +13,11 @@ from ray_pipeline.training.search.space import Space
 
 __all__ = ["Optimiser", "require_optuna"]
 
-_MAX_SEED = 2**32 - 1  # what NumPy's RandomState takes
+_MAX_SEED = 2**32 - 1  # the range of NumPy's RandomState
 
 
 def require_optuna() -> None:
-    """Raise ConfigError when Optuna is not installed, before any work is done."""
+    """Raise ConfigError when Optuna is not installed, before any work starts."""
     try:
         import optuna  # noqa: F401
     except ImportError as error:
@@ -28,11 +28,11 @@ def require_optuna() -> None:
 
 
 class Optimiser:
-    """A tree-structured Parzen estimator that is asked for several trials at a time.
+    """A tree-structured Parzen estimator that proposes several trials at a time.
 
-    Trials that were asked for and not told yet repel new ones (the constant liar), so that those
-    of a batch differ. Proposals depend on the space, the seed, and what was told in which order:
-    a driver that starts again, and finds the trials done, asks for the same ones.
+    Pending trials repel new ones (the constant liar), so that those of a batch differ. Proposals
+    depend on the space, the seed, and the order of results: a driver that restarts, and finds the
+    trials done, proposes the same ones.
 
     Source: Bergstra, Bardenet, Bengio & Kégl (2011), "Algorithms for Hyper-Parameter
     Optimization"; its multivariate form is that of Falkner, Klein & Hutter (2018), "BOHB".
@@ -40,17 +40,17 @@ class Optimiser:
     Parameters
     ----------
     space
-        Where to look, not empty.
+        The search space, not empty.
     seed
         Of the sampler.
     n_startup
-        Finished trials before which proposals are random.
+        Number of finished trials before which proposals are random.
     """
 
     def __init__(self, space: Space, seed: int, n_startup: int) -> None:
         import optuna
 
-        # Optuna says of each study that it has begun.
+        # Optuna logs the start of each study.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._distributions = {
             name: _distribution(optuna.distributions, dimension)
@@ -68,12 +68,12 @@ class Optimiser:
         self._asked: list[Any] = []
 
     def ask(self, n_trials: int) -> list[dict[str, Value]]:
-        """Propose hyperparameters; all that were asked for before must have been told."""
+        """Propose hyperparameters; results of all earlier proposals must have been reported."""
         self._asked = [self._study.ask(self._distributions) for _ in range(n_trials)]
         return [dict(trial.params) for trial in self._asked]
 
     def tell(self, skills: Sequence[float]) -> None:
-        """Tell the skill of each proposal, in the order of `ask`; NaN where there is none."""
+        """Report the skill of each proposal, in the order of `ask`; NaN if missing."""
         from optuna.trial import TrialState
 
         for trial, skill in zip(self._asked, skills, strict=True):
@@ -84,7 +84,7 @@ class Optimiser:
         self._asked = []
 
     def know(self, hyperparameters: Mapping[str, Value], skill: float) -> None:
-        """Tell of hyperparameters inside the space that were not proposed."""
+        """Report hyperparameters inside the space that were not proposed."""
         from optuna.trial import create_trial
 
         self._study.add_trial(

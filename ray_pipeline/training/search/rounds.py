@@ -1,4 +1,4 @@
-"""Rounds of trials: those of all jobs and folds are measured together, to fill the cluster."""
+"""Rounds of trials: all jobs and folds are measured together, to fill the cluster."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Asked = tuple[FoldSearch, TrialBatch]
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """Has rounds of trials measured.
+    """Measures rounds of trials.
 
-    A pooled trial is a unit, since it is large; a symbol's trials of a round are one, since they
-    read one table.
+    A pooled trial is one unit, because it is large; a symbol's trials of a round are one unit,
+    because they read one table.
     """
 
     runner: UnitRunner
@@ -39,7 +39,7 @@ class Measuring:
     settings: TrialSettings
 
     def round(self, asked: Sequence[Asked]) -> None:
-        """Measure a batch of each search, and tell each its skills in the order of its trials."""
+        """Measure a batch of each search, and report its skills in the order of its trials."""
         units: list[Unit] = []
         where: list[list[tuple[str, int]]] = []  # of each batch: unit and task that measure it
         own: dict[str, list[Asked]] = {}
@@ -97,7 +97,7 @@ def _task(search: FoldSearch, batch: TrialBatch) -> TrialTask:
 
 
 def _result(record: Mapping[str, Any] | None, task: int, n_trials: int) -> Mapping[str, Any]:
-    """Return what a unit says of one of its tasks; of a failed unit, that it failed."""
+    """Return a unit's result for one of its tasks, or that the unit failed."""
     if record is None:
         return {"skills": [None] * n_trials, "problem": _FAILED}
     result: Mapping[str, Any] = record["tasks"][task]

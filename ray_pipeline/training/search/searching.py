@@ -1,6 +1,6 @@
 """The search for hyperparameters, nested in the folds and fanned out over the workers.
 
-There is no budget in seconds: what a run finds would then depend on how fast its machines are.
+There is no budget in seconds, because results would then depend on the speed of the machines.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from ray_pipeline.wording import agreeing, plural, some_of
 __all__ = ["SEARCH", "TRIALS", "SearchSettings", "Searches", "search_hyperparameters"]
 
 TRIALS = "search/trials.parquet"
-"""Only of a run that searched hyperparameters."""
+"""Only for a run that searched hyperparameters."""
 
 SEARCHES_AT_ONCE = 2_000
-"""Searches whose optimisers are in the driver's memory together."""
+"""Number of searches whose optimisers are in the driver's memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """What a search depends on; see `ray_pipeline.config.stage_sections.SearchConfig`.
 
-    `spaces` holds the space of each family, empty where there is nothing to search.
+    `spaces` holds the space of each family, empty if there is nothing to search.
     """
 
     n_trials: int
@@ -57,7 +57,7 @@ class SearchSettings:
 
     @classmethod
     def from_config(cls, config: ExperimentConfig) -> SearchSettings | None:
-        """Resolve the spaces of the families; None where no search is asked for.
+        """Resolve the spaces of the families; None if no search is requested.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class SearchSettings:
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """What was found.
+    """The search's results.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Searches:
     rows
         All trials, by job in the order of the plan, fold, and number.
     left_out
-        Sentences on what was not searched, and why.
+        Sentences about what was not searched, and why.
     """
 
     jobs: Mapping[str, JobSearch]
@@ -109,9 +109,9 @@ def search_hyperparameters(
 ) -> Searches:
     """Search for each job inside each of its folds, and on all rows for its final model.
 
-    Optimisers live in the driver, which asks each for a batch, has all trials of a round measured,
-    and tells their skills in the order in which they were asked, whatever the order in which they
-    ended. A driver that starts again repeats the questions and finds the answers on record.
+    Optimisers live in the driver, which requests a batch from each, measures all trials of a round,
+    and reports their skills in the order of the requests, regardless of the order in which they
+    ended. A driver that restarts repeats the requests and finds the recorded results.
     """
     wanted = [
         job
@@ -203,7 +203,7 @@ def _unsearched(
 
 
 def _unmeasured(searches: Mapping[str, Sequence[FoldSearch]]) -> Iterator[str]:
-    """Say which searches came to nothing: one sentence per job."""
+    """Say which searches gave no result, one sentence per job."""
     for job_id, members in searches.items():
         failed = [each for each in members if best_trial(each.fold, each.trials) is None]
         if failed:

@@ -1,4 +1,4 @@
-"""Where a search may look: the families' own spaces, with what the user changed (pure)."""
+"""Search spaces: the families' own, with the user's changes (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ray_pipeline.families.searching import Value
 __all__ = ["Space", "first_trial", "search_spaces"]
 
 Space = Mapping[str, SearchDimension]
-"""Hyperparameter to where a search may look for it, in name order."""
+"""Search ranges by hyperparameter, in name order."""
 
 _KEY = "training.search.spaces"
 
@@ -20,7 +20,7 @@ _KEY = "training.search.spaces"
 def search_spaces(
     families: Sequence[str], given: Mapping[str, Mapping[str, tuple[Value, ...] | None]]
 ) -> dict[str, Space]:
-    """Return the space of each family, empty where there is nothing to search.
+    """Return the space of each family, empty if there is nothing to search.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ def search_spaces(
         Names of the families that are trained.
     given
         By family and hyperparameter: ``(low, high)``, ``(low, high, "log")``, choices, or None to
-        leave one out. What is not named is the family's own.
+        leave one out. Others keep the family's default.
 
     Raises
     ------
     ConfigError
-        For a family that is not trained, a range that is empty, and an end or a choice that the
-        family does not take.
+        For a family that is not trained, a range that is empty, and a bound or a choice that the
+        family does not accept.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def _ends(dimension: SearchDimension) -> tuple[Value, ...]:
 
 
 def first_trial(space: Space, configured: Mapping[str, Value]) -> dict[str, Value] | None:
-    """Place the configured hyperparameters in a space; None where they lie outside it."""
+    """Place the configured hyperparameters in a space; None if they lie outside it."""
     point = {name: configured.get(name, each.default) for name, each in space.items()}
     inside = {
         name: value

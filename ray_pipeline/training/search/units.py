@@ -1,4 +1,4 @@
-"""Trials as units of work: measured by the workers, recorded, and so never repeated."""
+"""Trials as units of work: measured by workers, recorded, and therefore never repeated."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def measure_trials(
     Parameters
     ----------
     pool
-        Given to every unit of a round that has pooled trials, used by those alone.
+        Passed to every unit of a round with pooled trials, but used only by those.
     """
     targets = {target.name: target for target in spec.frame.targets}
     names = {task.target for task in spec.tasks}
@@ -79,7 +79,7 @@ def measure_trials(
 def _measure(
     design: Design, target: TargetSpec, task: TrialTask, spec: TrialsSpec
 ) -> dict[str, Any]:
-    """Return the skills of a task's trials in their order, or why there is none."""
+    """Return the skills of a task's trials in order, or why there are none."""
     folds = {fold.index: fold for fold in spec.frame.folds}
     own = design.symbols if task.view == "symbol_specific" else ()
     where = "final" if task.fold is None else f"fold {task.fold}"

@@ -1,4 +1,4 @@
-"""What a search promised, what it kept out of sample, and what the final model uses (pure)."""
+"""A search's promise, its out-of-sample result, and what the final model uses (pure)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["SearchVerdict", "judge_search"]
 
 @dataclass(frozen=True, slots=True)
 class SearchVerdict:
-    """A search on rows that none of its trials saw.
+    """The evaluation of a search on rows that none of its trials saw.
 
     Attributes
     ----------
@@ -42,14 +42,14 @@ class SearchVerdict:
 
     @property
     def selection(self) -> float:
-        """Part of the promise that was not kept: the best of many noisy figures is lucky."""
+        """The broken part of the promise: the best of many noisy figures is lucky."""
         return self.promised - self.difference.skill
 
     def paid(self, evidence: Evidence) -> Evidence:
-        """Let the evidence of the procedure that was kept pay for the other one.
+        """Correct the evidence of the chosen procedure for the other one.
 
-        The choice between the two was made on the rows that the evidence is measured on: a
-        second try, as for the better of two families. Nothing is owed where nothing was chosen.
+        The choice between the two was made on the rows that the evidence is measured on: a second
+        attempt, as for the better of two families. There is no correction if nothing was chosen.
         """
         if self.search.accept == "always":
             return evidence
@@ -81,7 +81,7 @@ def judge_search(
 ) -> SearchVerdict:
     """Compare a search with the configured hyperparameters, and decide what the final model uses.
 
-    With ``accept: if_better`` the final model leaves the configured hyperparameters only where
+    With ``accept: if_better`` the final model abandons the configured hyperparameters only if
     searching, as a procedure repeated inside each fold, beat them on the same test rows by more
     than the standard error of the difference: the one-standard-error rule of Breiman, Friedman,
     Olshen & Stone (1984, "Classification and Regression Trees", §3.4.3), by which the simpler of
@@ -99,8 +99,8 @@ def judge_search(
     measure
         How the skill of the job is measured.
     searched, configured
-        What the skill of both is the mean of, of the same rows or timestamps in time order; empty
-        where no fold could be searched.
+        The terms of both skills' means, for the same rows or timestamps in time order; empty if no
+        fold could be searched.
     """
     difference = paired_evidence(searched, configured, measure.span, measure.spacing)
     is_better = difference.skill > difference.std_error
