@@ -53,7 +53,9 @@ def test_dictionaries_are_what_they_stand_for() -> None:
 )
 def test_other_columns_are_no_groups(column: pa.Array) -> None:
     """The message says what was found and what is needed."""
-    with pytest.raises(DataError, match=r"column 'size' is .*; groups are text or whole numbers"):
+    with pytest.raises(
+        DataError, match=r"column 'size' is .*; groups must be text or whole numbers"
+    ):
         RowGroups.from_column(pa.chunked_array([column]), "column 'size'")
 
 

@@ -208,7 +208,7 @@ def test_report_and_explain_say_so(tmp_path: Path, capsys: pytest.CaptureFixture
     run_pipeline(_config(tmp_path, "run", 260), Silent())
     assert "rows from 2014-12-29T00:00 on" in (tmp_path / "run/report.html").read_text()
     assert main(["explain", str(tmp_path / "run"), "--target", "fwd_ret_1d"]) == 0
-    assert "Rows from 2014-12-29T00:00 on were left aside" in capsys.readouterr().out
+    assert "Rows from 2014-12-29T00:00 on were ignored" in capsys.readouterr().out
 
 
 def test_earlier_predictions_stay_whatever_later_folds_say(tmp_path: Path) -> None:

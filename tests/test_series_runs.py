@@ -340,6 +340,6 @@ def test_portfolios_of_percent_are_told(tmp_path):
         )
         assert main(["run", str(config)]) == 0
         warnings = json.loads((tmp_path / f"run_{name}" / "run.json").read_text())["warnings"]
-        told.append([text for text in warnings if "no returns as fractions" in text])
+        told.append([text for text in warnings if "not returns as fractions" in text])
     assert told[0] == []
     assert "portfolios of fwd_mean_1mo swing by" in told[1][0]

@@ -116,7 +116,7 @@ def test_work_depends_on_how_files_are_read(data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("interval", "data", "message"),
     [
-        (None, {"stamp": "close"}, "nothing says how long one is. Set data.interval"),
+        (None, {"stamp": "close"}, "the length of a bar is unknown. Set data.interval"),
         ("5m", {"trading_date": True}, "data.trading_date is for daily and longer bars; those of"),
         ("1d", {"time_format": "%d.%m"}, "data.time_format='%d.%m': one year"),
     ],

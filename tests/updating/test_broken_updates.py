@@ -121,7 +121,7 @@ def test_another_clock_of_a_symbol_brings_no_older_models_into_service(tmp_path:
     scoring = Scoring(Any, SimpleNamespace(until_ns=until_ns), config, Any, ())
     restated = [SimpleNamespace(symbol="S02")]
     scoring.require_date(before, restated)
-    with pytest.raises(ExecutionError, match=r"no date of .*S02.*another clock or zone"):
+    with pytest.raises(ExecutionError, match=r"not a date of .*S02.*another clock or zone"):
         scoring.require_date(after, restated)
 
 
