@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     "index.html",
     "tutorial.html",
+    "how-to/read-report.html",
     "how-to/read-results.html",
     "reference/config.html",
     "explanation/numbers.html",
@@ -77,8 +78,10 @@ def test_pages_fit_and_axe_finds_nothing(
 
 def test_pictures_are_shown_and_described(show: Show, site: str) -> None:
     """Each one is there, and is told in words."""
-    page = show("", url=f"{site}/explanation/results.html")
-    for picture in page.locator("article img").all():
+    page = show("", url=f"{site}/how-to/read-report.html")
+    pictures = page.locator("article img").all()
+    assert len(pictures) >= 5
+    for picture in pictures:
         picture.scroll_into_view_if_needed()
         page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
         assert len(picture.get_attribute("alt") or "") > 20
