@@ -17,7 +17,7 @@ from ray_pipeline.config import parse_experiment_config
 
 SNIPPETS = [each for page in PAGES for each in snippets_of(page)]
 WORKED_THROUGH = [page for page in PAGES if any(each.mark == "run" for each in snippets_of(page))]
-PROGRAMS = {"mkdocs", "pip", "pytest", "python", "ray", "ray-pipeline"}
+PROGRAMS = {"docker", "mkdocs", "pip", "pytest", "python", "ray", "ray-pipeline"}
 
 
 def of_language(name: str) -> list[Snippet]:
