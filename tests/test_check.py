@@ -110,9 +110,9 @@ def test_check_for_people(
     assert "          never features, because they know the future: p_up_5d" in lines
     assert f"          {TARGET}: regression, horizon 1 bar; no limit for doubt" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
-    assert "labels    pooled models learn ranks within the timestamp" in lines
+    assert not [line for line in lines if line.startswith("labels")], "2 symbols compare nothing"
     assert lines[-1] == (
-        f"would run cross_sectional, symbol_specific with ridge into {tmp_path / 'run'}"
+        f"would run symbol_specific with ridge into {tmp_path / 'run'}"
     )
     assert output.err == ""
     assert not (tmp_path / "run").exists()
@@ -295,6 +295,17 @@ def test_what_check_refuses_a_run_refuses(
     for ask in (check_config, lambda config: run_pipeline(config, Silent())):
         with pytest.raises(error, match=message):
             ask(config)
+
+
+def test_a_view_that_needs_more_symbols_would_not_be_run(tmp_path: Path) -> None:
+    """The last line is what a run does, and not what the config asks for."""
+    ranking = {"views": ["cross_sectional", "symbol_specific"]}
+    data_dir = write_panel(tmp_path / "data", noise_panel([f"S{i:02d}" for i in range(4)]))
+    for min_cs, views in ((3, ranking["views"]), (50, ["symbol_specific"])):
+        keys = {"target_ranking": ranking | {"min_cs": min_cs}}
+        found = check_config(quick_config(data_dir, tmp_path / "run", **keys))
+        assert found["views"] == views
+        assert f"would run {', '.join(views)} with" in check_lines(found)[-1]
 
 
 def test_too_few_symbols_for_columns_that_compare_them(tmp_path: Path) -> None:

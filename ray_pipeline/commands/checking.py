@@ -102,6 +102,7 @@ def check_config(
     doubt = DoubtLimits.from_config(config, summary.bar_seconds, summary.session_bars)
     ranked = [target for target in summary.targets if target.name not in problems]
     estimate = forecast_glimpse(config, batch.partitions, seen, summary, laid)
+    few_symbols = _few_symbols(config, summary, seen.n_usable)
     return {
         "data_dir": batch.discovery.data_dir,
         "interval": batch.interval,
@@ -153,7 +154,7 @@ def check_config(
             *batch.warnings,
             *summary.warnings,
             *laid.warnings,
-            *_few_symbols(config, summary, seen.n_usable),
+            *few_symbols,
             *([] if groups is None else groups.warnings(config.target_ranking.min_cs)),
             *unused_limits(config, [target.name for target in summary.targets]),
             *_search_warnings(config, ranked, inspection.n_rows),
@@ -163,7 +164,7 @@ def check_config(
             {"name": stage.name, "function": stage.function, "options": dict(stage.options)}
             for stage in stages.stages
         ],
-        "views": list(config.target_ranking.views),
+        "views": ["symbol_specific"] if few_symbols else list(config.target_ranking.views),
         "families": list(config.target_ranking.families),
         "compare": config.target_ranking.compare,
         "groups": None if groups is None else groups.to_record(config.target_ranking.min_cs),

@@ -253,7 +253,9 @@ class ColumnsConfig(Section):
     """
 
     targets: Choices[Text] = Field(
-        default=TARGET_PATTERNS, description="Patterns of the target columns."
+        default=TARGET_PATTERNS,
+        description="Patterns of the target columns of labeled tables; those of bars and series "
+        "are in labeling.targets.",
     )
     exclude_targets: NameList = Field(
         default=(), description="Patterns of target columns to leave out."

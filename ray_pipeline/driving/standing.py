@@ -23,8 +23,9 @@ __all__ = ["earlier_record", "require_same_config", "stands"]
 _AT_MOST = 3
 _NOT_WHOLE = ("running", "failed", "interrupted")
 _WAY_ON = (
-    "Give this run its own directory (--run-dir, output.run_dir or experiment.name), or add "
-    "--replace to replace that result once this one is complete."
+    "Give this run its own directory (--run-dir, run_dir= in Python, output.run_dir or "
+    "experiment.name), or add --replace (replace=True in Python) to replace that result once this "
+    "one is complete."
 )
 
 

@@ -9,17 +9,17 @@ import numpy as np
 
 from ray_pipeline.intervals import Interval
 from ray_pipeline.panel.columns import MergedColumns
-from ray_pipeline.panel.inspection import SymbolInspection
+from ray_pipeline.panel.inspection import SymbolInspection, TableKind
 from ray_pipeline.panel.mended_bars import MENDABLE
 from ray_pipeline.panel.misfits import other_symbols
 from ray_pipeline.panel.reading_rules import TimeRules
 from ray_pipeline.panel.roles import ADJUSTED_IGNORED
 from ray_pipeline.panel.telltales import find_telltales
 from ray_pipeline.panel.time_axis import decode_runs, merge_axes, modal_step_ns, step_counts
-from ray_pipeline.records import ColumnRoles, first_match
+from ray_pipeline.records import TARGET_PATTERNS, ColumnRoles, first_match
 from ray_pipeline.wording import iso_time, some_of
 
-__all__ = ["panel_warnings", "unused_patterns"]
+__all__ = ["panel_warnings", "targets_not_asked_for", "unused_patterns"]
 
 # Share of the panel's timestamps that a symbol may lack inside its own span without a warning.
 _NOTABLE_ABSENCE = 0.05
@@ -247,6 +247,22 @@ def _leading_zeros(inspections: Sequence[SymbolInspection]) -> Iterator[str]:
 
 def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
+
+
+def targets_not_asked_for(kind: TableKind, patterns: Sequence[str]) -> Iterator[str]:
+    """Say that ``columns.targets`` chooses no computed targets, if it was set for them.
+
+    Parameters
+    ----------
+    patterns
+        The patterns of ``columns.targets``.
+    """
+    if kind != "labeled" and tuple(patterns) != TARGET_PATTERNS:
+        yield (
+            f"columns.targets is set ({some_of(list(patterns), 5)}), but it only chooses columns "
+            f"of labeled tables, and these are {kind}, whose targets are computed: name them in "
+            "labeling.targets instead"
+        )
 
 
 def unused_patterns(key: str, patterns: Iterable[str], targets: Sequence[str]) -> Iterator[str]:

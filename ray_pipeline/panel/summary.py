@@ -19,7 +19,11 @@ from ray_pipeline.panel.batch_roles import (
     with_own_columns,
     without_telltales,
 )
-from ray_pipeline.panel.cautions import panel_warnings, unused_patterns
+from ray_pipeline.panel.cautions import (
+    panel_warnings,
+    targets_not_asked_for,
+    unused_patterns,
+)
 from ray_pipeline.panel.clocks import PanelClocks, read_clocks
 from ray_pipeline.panel.column_cautions import (
     column_warnings,
@@ -232,6 +236,7 @@ def summarise_panel(
         dropped=dropped,
         warnings=(
             *panel_warnings(inspections, roles, merged, bar, rules.time),
+            *targets_not_asked_for(inspections[0].kind, columns_config.targets),
             *clocks.warnings(of_labels),
             *foretold_targets(targets, inspections),
             *column_warnings(known, dropped, columns_config.targets),

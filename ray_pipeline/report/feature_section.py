@@ -42,11 +42,16 @@ MAX_SYMBOL_FEATURES = 20
 _AGREEMENT = "Agreement beyond chance (1 is full, 0 is that of random choices)"
 
 
+MEANINGLESS = 0.5
+"""Consensus score of a feature that is as strong as one that means nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class PooledFeature:
     """A selected feature of a pooled model; `effect` is a small curve, `shape` the same in words.
 
-    Both are empty where the effect was not measured.
+    Both are empty where the effect was not measured. `stands_out` tells whether the feature is
+    stronger than features that mean nothing.
     """
 
     rank: int
@@ -57,6 +62,7 @@ class PooledFeature:
     reason: str
     effect: Markup
     shape: str
+    stands_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +276,7 @@ def _feature(row: Mapping[str, Any], effect: FeatureEffect | None) -> PooledFeat
         reason=row["reason"] or "",
         effect=Markup("") if effect is None else effect_curve(effect),
         shape="" if effect is None else effect_words(effect),
+        stands_out=row["score"] > MEANINGLESS,
     )
 
 

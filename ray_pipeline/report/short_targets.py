@@ -12,7 +12,12 @@ import pyarrow.compute as pc
 
 from ray_pipeline.ranking.decide import TargetRow
 from ray_pipeline.records import VIEW_NAMES
-from ray_pipeline.report.feature_section import FeatureSection, PooledFeature, TargetFeatures
+from ray_pipeline.report.feature_section import (
+    MEANINGLESS,
+    FeatureSection,
+    PooledFeature,
+    TargetFeatures,
+)
 from ray_pipeline.report.route_section import RouteSection
 from ray_pipeline.results.calibration import calibration_verdicts
 from ray_pipeline.results.contents import RunContents
@@ -168,11 +173,16 @@ def _carriers(section: FeatureSection, target: str) -> Iterator[ToldLine]:
 
 
 def _told_features(found: TargetFeatures) -> str:
-    best = found.pooled.rows[:N_FEATURES]
-    if best:
-        named = [f"{each.feature} (score {each.score}{_shape(each)})" for each in best]
+    rows = found.pooled.rows
+    if rows:
+        best = [each for each in rows if each.stands_out][:N_FEATURES]
+        named = [f"{each.feature} (score {each.score}{_shape(each)})" for each in best or rows[:1]]
         of = f"of {count(found.n_selected)} selected of {count(found.n_features)}"
-        return f"{', '.join(named)}, {of}."
+        bar = f"score no more than features that mean nothing ({MEANINGLESS})"
+        if not best:
+            return f"No feature stands out: all {bar}. The best is {named[0]}, {of}."
+        weak = f"; the others {bar}" if len(best) < min(N_FEATURES, len(rows)) else ""
+        return f"{', '.join(named)}, {of}{weak}."
     often = found.own.rows[:N_FEATURES]
     named = [f"{each.feature} ({each.share})" for each in often]
     if not named:

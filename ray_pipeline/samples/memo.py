@@ -51,20 +51,27 @@ class FoldMemo:
     known: Mapping[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
     used: dict[str, Arrays] = field(default_factory=dict)
 
-    def recall(self, parts: Iterable[object], compute: Callable[[], Arrays]) -> Arrays:
+    def recall(
+        self,
+        parts: Iterable[object],
+        compute: Callable[[], Arrays],
+        is_enough: Callable[[Arrays], bool] = lambda _: True,
+    ) -> Arrays:
         """Return what was computed of these parts, or compute it.
 
         Parameters
         ----------
         parts
             All that the result depends on: arrays, and values that a unit's spec may hold.
+        is_enough
+            Whether a known result holds all that is asked for now.
         """
         if self.code is None:
             return compute()
         key = digest_of(self.code, *parts)
         if key not in self.used:
             found = self.known.get(key)
-            self.used[key] = compute() if found is None else found
+            self.used[key] = compute() if found is None or not is_enough(found) else found
         return self.used[key]
 
     @staticmethod
@@ -88,7 +95,8 @@ class FoldMemo:
         content = run.find_bytes(f"{path}.npz")
         memo = FoldMemo(identity_of(module), _unpacked(content))
         yield memo
-        if memo.used.keys() != memo.known.keys():
+        is_same = memo.used.keys() == memo.known.keys()
+        if not is_same or any(memo.known[key] is not found for key, found in memo.used.items()):
             # Beside the unit's own files: no record speaks of it, and the next panel replaces it.
             run.swap_bytes(f"{path}.npz", content, _packed(memo.used))
 

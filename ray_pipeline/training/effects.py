@@ -27,6 +27,7 @@ __all__ = [
     "effect_rows",
     "effects_record",
     "fold_effects",
+    "spare_features",
 ]
 
 EFFECTS = "training/effects.parquet"
@@ -37,8 +38,8 @@ MAX_POOLED = 6
 MAX_OWN = 3
 """Features of a model whose effects are measured, the best of the selection."""
 
-_MAX_ROWS = {MAX_POOLED: 600, MAX_OWN: 200}
-"""Test rows of a fold that they are measured on, by the most features that there are."""
+_POOLED_ROWS, _OWN_ROWS = 600, 200
+"""Test rows of a fold that they are measured on."""
 
 _MAX_EDGE_ROWS = 4000
 """Training rows that tell the quantiles of a feature."""
@@ -89,8 +90,26 @@ def described_features(best_first: Iterable[str], job: Job) -> tuple[str, ...]:
     best_first
         Features selected for it.
     """
-    at_most = MAX_POOLED if job.view == "cross_sectional" else MAX_OWN
-    return tuple(name for name in best_first if name in job.features)[:at_most]
+    return tuple(name for name in best_first if name in job.features)[: _n_described(job.view)]
+
+
+def spare_features(described: Sequence[str], ranked: Iterable[str], job: Job) -> tuple[str, ...]:
+    """Choose features whose effects are measured besides.
+
+    What is known of a fold serves a longer panel as well, where the selection ends up with slightly
+    different features: the fold need not be fitted again to describe them.
+
+    Parameters
+    ----------
+    ranked
+        All features, best first.
+    """
+    others = [name for name in ranked if name not in described]
+    return tuple(others[: 2 * _n_described(job.view) - len(described)])
+
+
+def _n_described(view: View) -> int:
+    return MAX_POOLED if view == "cross_sectional" else MAX_OWN
 
 
 def fold_effects(
@@ -100,8 +119,9 @@ def fold_effects(
     predicted: Floats,
     features: Sequence[str],
     described: Sequence[str],
+    view: View,
 ) -> Floats:
-    """Measure the effects of features in one fold.
+    """Measure the effects of features in one fold, each by itself.
 
     Parameters
     ----------
@@ -127,7 +147,7 @@ def fold_effects(
     here = [place for place, name in enumerate(described) if name in columns]
     if not (here and len(trained) and len(tested)):
         return found
-    at_most = _MAX_ROWS[MAX_POOLED if len(described) > MAX_OWN else MAX_OWN]
+    at_most = _POOLED_ROWS if view == "cross_sectional" else _OWN_ROWS
     rows = _spread(len(tested), at_most)
     sample = np.ascontiguousarray(tested[rows])
     places = [columns[described[place]] for place in here]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ray_pipeline.inspecting.subject import Subject, current_subject
 from ray_pipeline.routing.assigning import PLAN, plan_document
 from ray_pipeline.routing.jobs import TrainingPlan
 from ray_pipeline.routing.plan import without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.selection.selected import Selection
+from ray_pipeline.selection.selected import SelectedFeatures, Selection
 from ray_pipeline.stages.context import StageContext
 from ray_pipeline.stages.stage import Stage, UnitKind
 from ray_pipeline.training.effects import EFFECTS, EffectRow, effect_rows
@@ -62,9 +64,9 @@ def _train(context: StageContext) -> None:
     )
 
 
-def _selected(context: StageContext) -> dict[tuple[str, str | None], tuple[str, ...]]:
+def _selected(context: StageContext) -> Mapping[tuple[str, str | None], SelectedFeatures]:
     selection = context.find(Selection)
-    return {} if selection is None else {of: each.final for of, each in selection.choices.items()}
+    return {} if selection is None else selection.choices
 
 
 def _stream(

@@ -19,7 +19,8 @@ class JobSpec:
     """What the fit of one job depends on; see `ray_pipeline.routing.plan.Job`.
 
     `search` holds what a search for hyperparameters chose inside each fold, if there was one.
-    `described` names the features whose effects on the predictions are measured, the best first.
+    `described` names the features whose effects on the predictions are told, the best first;
+    `spare` those that are measured besides.
     `n_feature_sets` counts the sets of features that these were chosen from on the test rows, for
     which the evidence pays; `feature_set` names the one that was.
     `identity` is that of the family's code, and of the interpreter, which the metadata name; an
@@ -37,6 +38,7 @@ class JobSpec:
     feature_set: FeatureSet = ""
     n_feature_sets: int = 1
     described: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
     identity: Identity | None = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,8 @@ from ray_pipeline.records import SymbolPartition
 from ray_pipeline.routing.jobs import RANK_AVERAGE, Job, TrainingPlan
 from ray_pipeline.routing.plan import without_lonely_averages
 from ray_pipeline.samples.shared_pool import PooledPanel
-from ray_pipeline.training.effects import described_features
+from ray_pipeline.selection.selected import SelectedFeatures
+from ray_pipeline.training.effects import described_features, spare_features
 from ray_pipeline.training.ensemble import EnsembleSpec, Member, train_average
 from ray_pipeline.training.job_spec import JobSpec
 from ray_pipeline.training.pooled_folds import TrainedFoldSpec, train_pooled_fold
@@ -49,7 +50,7 @@ def train_models(
     inputs: str,
     searches: Mapping[str, JobSearch] | None = None,
     stream: StreamSpec | None = None,
-    selected: Mapping[tuple[str, str | None], Sequence[str]] = MappingProxyType({}),
+    selected: Mapping[tuple[str, str | None], SelectedFeatures] = MappingProxyType({}),
 ) -> Training:
     """Train every job of the plan.
 
@@ -64,13 +65,15 @@ def train_models(
     stream
         Rows for pooled models beyond those of the pool, of `stream_rows`.
     selected
-        Features selected by (target, symbol), best first: the effects of the first are measured.
+        Features selected, by (target, symbol): the effects of the best are measured.
     """
 
     def spec_of(job: Job) -> JobSpec:
         symbol = None if job.view == "cross_sectional" else job.symbols[0]
-        best = selected.get((job.target, symbol), ())
-        return job_spec(job, searches or {}, described_features(best, job))
+        best = selected.get((job.target, symbol))
+        described = described_features(best.final, job) if best else ()
+        ranked = (str(row["feature"]) for row in best.rows) if best else ()
+        return job_spec(job, searches or {}, described, spare_features(described, ranked, job))
 
     results: dict[str, Mapping[str, Any]] = {}
     pooled = plan.fitted("cross_sectional")
@@ -181,14 +184,17 @@ def _average_units(
 
 
 def job_spec(
-    job: Job, searches: Mapping[str, JobSearch], described: tuple[str, ...] = ()
+    job: Job,
+    searches: Mapping[str, JobSearch],
+    described: tuple[str, ...] = (),
+    spare: tuple[str, ...] = (),
 ) -> JobSpec:
     """Return the spec of a planned job's fit, with a search's choices for it.
 
     Parameters
     ----------
-    described
-        Features whose effects are measured.
+    described, spare
+        Features whose effects are told, and those whose effects are measured besides.
     """
     return JobSpec(
         job_id=job.job_id,
@@ -202,4 +208,5 @@ def job_spec(
         feature_set=job.feature_set,
         n_feature_sets=job.n_feature_sets,
         described=described,
+        spare=spare,
     )

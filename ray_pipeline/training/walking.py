@@ -14,7 +14,7 @@ from ray_pipeline.families import Problem, load_family
 from ray_pipeline.panel.frame import PanelFrame, derive_seed
 from ray_pipeline.records import TargetSpec
 from ray_pipeline.samples.design import Design
-from ray_pipeline.samples.memo import FoldMemo
+from ray_pipeline.samples.memo import Arrays, FoldMemo
 from ray_pipeline.samples.walk import problem_parts
 from ray_pipeline.statistics.folds import Fold
 from ray_pipeline.statistics.local_effects import N_BINS
@@ -180,13 +180,12 @@ class _FoldWalk:
             rows = slice(first, end)
             parts = (
                 *(self.job.identity, self.job.family, list(self.features), start - first),
-                list(self.job.described),
                 *(sorted(hyperparameters.items()), self.fitter.settings.sample_weights),
                 *(self.fitter.frame.embargo, self.target, self.X[: end - first]),
                 *(self.design.positions[rows], self.design.symbol_index[rows]),
                 *(self.design.label_ends[first:start], *problem_parts(self.problem)),
             )
-            found = self.memo.recall(parts, lambda: self._predicted(hyperparameters))
+            found = self.memo.recall(parts, lambda: self._predicted(hyperparameters), self._tells)
         else:
             found = self._predicted(hyperparameters)
         # How labels turned out is told in their own unit, whatever the model learned of them.
@@ -197,18 +196,31 @@ class _FoldWalk:
             prediction=found["prediction"],
             centred_percentile=found["centred_percentile"],
             outcome=outcome(y, labels, self.target.task),
-            effects=found["effects"],
+            effects=self._effects(found),
         )
 
-    def _predicted(self, hyperparameters: Mapping[str, Any]) -> dict[str, Floats]:
+    def _tells(self, found: Arrays) -> bool:
+        """Whether effects were measured of all features that are described."""
+        return {*self.job.described} <= {*found["measured"].tolist()}
+
+    def _effects(self, found: Arrays) -> Floats:
+        place = {name: row for row, name in enumerate(found["measured"].tolist())}
+        rows = np.array([place[name] for name in self.job.described], dtype=np.int64)
+        effects: Floats = found["effects"][rows]
+        return effects
+
+    def _predicted(self, hyperparameters: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         first, start, end = self.part
         fit = self.fitter.fit(self.problem, self.X, self.features, self.fold, hyperparameters)
         trained, tested = self.X[self.problem.rows], self.X[start - first : end - first]
         prediction = fit.model.predict(tested)
+        measured = (*self.job.described, *self.job.spare)
         return {
             "prediction": prediction,
             "centred_percentile": centred_percentile(prediction, fit.model.predict(trained)),
+            "measured": np.array(measured, dtype=np.str_),
             "effects": fold_effects(
-                fit.model.predict, trained, tested, prediction, self.features, self.job.described
+                *(fit.model.predict, trained, tested, prediction, self.features),
+                *(measured, self.job.view),
             ),
         }

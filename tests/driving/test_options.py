@@ -239,7 +239,7 @@ def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
         (
             "target_ranking",
             {"families": ["ridge", "rank_average"]},
-            r"target_ranking: rank_average averages models that were trained, and ranks no target",
+            r"target_ranking: rank_average averages trained models, and cannot rank targets",
         ),
         (
             "training",
@@ -250,7 +250,7 @@ def test_bars_are_labeled_as_they_are_read(tmp_path: Path) -> None:
         (
             "training",
             {"hyperparameters": {"rank_average": {"weight": 2}}},
-            r"training: rank_average has no hyperparameters: its models equally\.",
+            r"training: rank_average has no hyperparameters: it weights its models equally\.",
         ),
     ],
 )

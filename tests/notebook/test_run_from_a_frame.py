@@ -103,7 +103,7 @@ def test_frames_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_a_frame_is_not_written_into_the_results(made: Made, tmp_path: Path) -> None:
     """They would be taken for data; nothing is written."""
-    with pytest.raises(ConfigError, match=r"panel_dir .* are one folder, or one is inside"):
+    with pytest.raises(ConfigError, match=r"panel_dir .* are the same folder, or one is inside"):
         ray_pipeline.run(
             made.config, made.frame, run_dir=tmp_path / "run", panel_dir=tmp_path / "run/panel"
         )

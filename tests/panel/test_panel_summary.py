@@ -124,6 +124,14 @@ def test_a_panel_of_bars() -> None:
     assert summarise([bars("A")]).roles.features == feature_names("standard")
 
 
+def test_targets_of_labeled_tables_that_are_set_for_bars_are_a_warning() -> None:
+    """They ask for targets that are not computed."""
+    (told,) = summarise([bars("A")], targets=["fwd_ret_1d"]).warnings
+    assert "columns.targets is set (fwd_ret_1d)" in told
+    assert "labeling.targets" in told
+    assert summarise([bars("A")]).warnings == ()
+
+
 def test_which_columns_beside_bars_are_features() -> None:
     """Patterns decide as they do for labeled tables, and a constant tells nothing."""
     extra = {"pe": "double", "mood": "double", "vwap": "double", "lot": "double"}

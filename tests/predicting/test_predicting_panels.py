@@ -229,7 +229,8 @@ def test_data_and_run_are_left_alone(labeled: Trained, name: str, below: str) ->
     out = getattr(labeled, name)
     before = sorted(out.rglob("*"))
     with pytest.raises(
-        ConfigError, match=r"^--out \S+ and .* are one folder, or one is inside the other\. Give"
+        ConfigError,
+        match=r"^--out \S+ and .* are the same folder, .*inside the other\. Give",
     ):
         predict(labeled, out / below)
     assert sorted(out.rglob("*")) == before

@@ -112,6 +112,26 @@ def test_a_target_has_what_it_rests_on(contents: RunContents) -> None:
     assert line(first.lines, "Belief").text.startswith("Expected labels can be believed. Intervals")
 
 
+def test_features_that_mean_nothing_carry_nothing(contents: RunContents) -> None:
+    """Selected features that score no more than meaningless ones are not named as carriers."""
+    assert contents.features is not None
+    rows = contents.features.to_pylist()
+    for at, scores in ((0, (0.9, 0.4)), (1, (0.45, 0.4))):
+        pooled = [
+            row | {"score": scores[min(row["rank"] - 1, 1)]} if row["symbol"] is None else row
+            for row in rows
+        ]
+        features = pa.Table.from_pylist(pooled, schema=contents.features.schema)
+        told = line(section(replace(contents, features=features)).found.rows[0].lines, "Carried by")
+        if at == 0:
+            assert told.text.endswith(
+                "; the others score no more than features that mean nothing (0.5)."
+            )
+            assert told.text.count("(score ") == 1
+        else:
+            assert told.text.startswith("No feature stands out: ")
+
+
 def test_routes_are_counted(contents: RunContents) -> None:
     """As many symbols as the section of the routes has of each."""
     table = contents.routes
