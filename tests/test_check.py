@@ -111,9 +111,7 @@ def test_check_for_people(
     assert f"          {TARGET}: regression, horizon 1 bar; no limit for doubt" in lines
     assert any("fwd_ret_250d" in line and "not ranked: 320 timestamps" in line for line in lines)
     assert not [line for line in lines if line.startswith("labels")], "2 symbols compare nothing"
-    assert lines[-1] == (
-        f"would run symbol_specific with ridge into {tmp_path / 'run'}"
-    )
+    assert lines[-1] == (f"would run symbol_specific with ridge into {tmp_path / 'run'}")
     assert output.err == ""
     assert not (tmp_path / "run").exists()
 

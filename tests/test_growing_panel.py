@@ -74,8 +74,8 @@ def test_check_says_which_folds_there_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("validation", "message"),
     [
-        ({"first_test": "2020-01-31"}, "first_test needs test_every beside it"),
-        ({"test_every": "21d"}, "test_every needs first_test beside it"),
+        ({"first_test": "2020-01-31"}, "first_test needs test_every as well"),
+        ({"test_every": "21d"}, "test_every needs first_test as well"),
         ({**ANCHORED, "n_splits": 4}, "test_every and n_splits exclude each other"),
         (
             {**ANCHORED, "test_every": "60m"},

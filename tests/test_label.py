@@ -99,8 +99,8 @@ def test_columns_of_the_batch_need_a_place(bars_dir: Path, tmp_path: Path) -> No
     (tmp_path / "out" / "units" / "record.json").write_text("{}")
     with pytest.raises(
         ConfigError,
-        match=r"--out \S+ holds a folder 'units', where cross-sectional columns until every symbol "
-        r"is written\. Give another folder, or remove that one if it was left by an earlier "
+        match=r"--out \S+ holds a folder .units., which is used for cross-sectional columns until every "
+        r"symbol is written\. Give another folder, or remove that one if it was left by an earlier "
         r"labeling",
     ):
         label_panel(config, str(tmp_path / "out"), Silent())
@@ -180,7 +180,7 @@ def test_bars_are_never_overwritten(bars_dir: Path, tmp_path: Path, inside: bool
     config = quick_config(data_dir, tmp_path / "run", labeling=LABELING)
     with pytest.raises(
         ConfigError,
-        match=r"--out \S+ and data\.data_dir \S+ are one folder, or one is inside the other",
+        match=r"--out \S+ and data\.data_dir \S+ are the same folder, or one is inside the other",
     ):
         label_panel(config, bars_dir.as_uri(), Silent())
     assert {path: path.read_bytes() for path in bars_dir.rglob("*.parquet")} == before

@@ -148,7 +148,7 @@ def test_a_run_says_what_trained(tmp_path: Path) -> None:
     assert record["window"] == "100b"
     starts = [fold["train_start"] for fold in record["folds"]]
     assert starts == [str(times(320)[at].as_py().isoformat()) for at in (128 - 100, 224 - 100)]
-    assert "Trained on the 100b before (grey" in (run / "report.html").read_text()
+    assert "Trained on the 100b before (hollow" in (run / "report.html").read_text()
     lines = explanation_lines(explain_target(str(run), TARGET))
     assert any("trained on the 100b before their test fold" in line for line in lines)
     final = times(320)[220].as_py().isoformat()

@@ -66,7 +66,7 @@ def test_unexpected_error_fails_the_run(
     assert "failed" in (tmp_path / "run" / "report.html").read_text()
 
 
-def _no_fit(*_: object) -> NoReturn:
+def _no_fit(*_: object, **__: object) -> NoReturn:
     raise RuntimeError("the library is broken")
 
 
@@ -120,10 +120,10 @@ def test_one_model_is_enough_to_go_on(
     """A model that could not be trained is counted, and the others are there."""
     fit_job = ray_pipeline.training.units.fit_job
 
-    def fit_some(design: Any, target: Any, job: Any, *more: Any) -> Any:
+    def fit_some(design: Any, target: Any, job: Any, *more: Any, **named: Any) -> Any:
         if job.view == "cross_sectional":
             raise RuntimeError("the pool is too wide")
-        return fit_job(design, target, job, *more)
+        return fit_job(design, target, job, *more, **named)
 
     monkeypatch.setattr(ray_pipeline.training.units, "fit_job", fit_some)
     result = run_pipeline(quick_config(data_dir, tmp_path / "run"), Silent())

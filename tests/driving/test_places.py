@@ -16,7 +16,7 @@ from ray_pipeline.errors import ConfigError
 from ray_pipeline.pipeline import run_pipeline
 
 MESSAGE = (
-    r"^{setting} \S+ and data\.data_dir \S+ are one folder, or one is inside the other\. Give "
+    r"^{setting} \S+ and data\.data_dir \S+ are the same folder, or one is inside the other\. Give "
     r"the results their own folder\.$"
 )
 

@@ -77,7 +77,7 @@ def _plan(n_jobs: int, n_left_out: int = 0) -> TrainingPlan:
             _plan(4),
             4,
             0,
-            "1 of 1 target predictable (a), 4 of 4 models always trained",
+            "1 of 1 target predictable (a), 4 of 4 models trained",
         ),
         (
             _ranking(a=True),
@@ -136,7 +136,7 @@ def test_a_target_that_its_trained_models_make_doubtful() -> None:
         f"1 of 2 targets predictable (a), 2 of 2 models trained; 1 is doubtful: {told}"
     )
     assert verdict(_ranking(b=True), _plan(2), 2, 0, 0.05, [worth]) == (
-        "the only target is not predictable at a false-discovery rate of 0.05; 2 models always "
+        "the only target is not predictable at a false-discovery rate of 0.05; 2 models "
         "trained; "
         f"1 is doubtful: {told}"
     )

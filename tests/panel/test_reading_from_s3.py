@@ -140,7 +140,7 @@ def test_a_file_replaced_while_a_run_reads_it(bucket: ProxiedBucket) -> None:
     size = _put(bucket, "x.parquet", _table(0), compression="none")
     partition = _discovered(bucket)
     uri = f"{bucket.uri}/symbol=A/x.parquet"
-    message = rf"^{uri} had ETag [0-9a-f]+ when it was listed and has another now: it changed in"
+    message = rf"^{uri} had ETag [0-9a-f]+ when it was listed and has another now: it has changed"
     with PartitionReader(partition, bucket.open()[0]) as reader:
         assert _put(bucket, "x.parquet", _table(1), compression="none") == size
         with pytest.raises(DataError, match=message):

@@ -183,7 +183,7 @@ def test_the_history_is_sorted_once(bars: Trained, tmp_path: Path, stages: list[
 
 def test_history_and_rows_of_the_training_exclude_each_other(bars: Trained, tmp_path: Path) -> None:
     """One is out of sample, the other is not."""
-    with pytest.raises(ConfigError, match=r"--history and --in-sample: .* Omit one of them out"):
+    with pytest.raises(ConfigError, match=r"--history and --in-sample: .* Omit one of them"):
         predict(bars, tmp_path / "out", history=True, in_sample=True)
 
 

@@ -108,10 +108,10 @@ def test_tables_that_cannot_be_used(labeled: Trained, run: LoadedRun) -> None:
 def test_what_is_no_table_and_no_list_is_refused(labeled: Trained, run: LoadedRun) -> None:
     """By its type; a target given as a text is not taken for a list of letters."""
     with pytest.raises(
-        DataError, match=r"^symbol S00: cannot make a table from a int \(.+\)\. Give"
+        DataError, match=r"^symbol S00: no table can be made of a int \(.+\)\. Give"
     ):
         run.predict(3, symbol="S00")
-    with pytest.raises(DataError, match=r"cannot make a table from a dict \(Column 1 named b .+\)"):
+    with pytest.raises(DataError, match=r"no table can be made of a dict \(Column 1 named b .+\)"):
         run.predict({"a": [1], "b": [1, 2]}, symbol="S00")
     with pytest.raises(
         ConfigError, match=rf"^targets='{TARGET}' is one text; a list is needed: \['{TARGET}'\]\.$"

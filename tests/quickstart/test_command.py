@@ -133,7 +133,7 @@ def test_an_edited_config_is_not_overwritten(tmp_path: Path, tables: dict[str, p
 def test_a_file_or_a_bucket_is_no_folder(tmp_path: Path, tables: dict[str, pa.Table]) -> None:
     """The sample goes to a local folder."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ConfigError, match=r"file is a file; give a folder"):
+    with pytest.raises(ConfigError, match=r"file is a file; give a new or empty folder"):
         write_quickstart(str(tmp_path / "file"), tables)
     with pytest.raises(ConfigError, match=r"s3://bucket/sample is not a local folder"):
         write_quickstart("s3://bucket/sample", tables)
