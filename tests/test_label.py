@@ -99,9 +99,9 @@ def test_columns_of_the_batch_need_a_place(bars_dir: Path, tmp_path: Path) -> No
     (tmp_path / "out" / "units" / "record.json").write_text("{}")
     with pytest.raises(
         ConfigError,
-        match=r"--out \S+ holds a folder .units., which is used for cross-sectional columns until every "
-        r"symbol is written\. Give another folder, or remove that one if it was left by an earlier "
-        r"labeling",
+        match=r"--out \S+ holds a folder .units., which is used for cross-sectional columns until "
+        r"every symbol is written\. Give another folder, or remove that one if it was left by an "
+        r"earlier labeling",
     ):
         label_panel(config, str(tmp_path / "out"), Silent())
     assert (tmp_path / "out" / "units" / "record.json").exists()
