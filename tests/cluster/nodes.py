@@ -168,7 +168,7 @@ class RayNode:
     def actor_pids(self) -> list[int]:
         """Find the processes of our workers on it, by the name that Ray gives an actor's."""
         pids = _Members(self._process.pid).pids() if self._process is not None else set()
-        return sorted(pid for pid in pids if _command(pid).startswith(b"ray::Worker"))
+        return sorted(pid for pid in pids if _command(pid).startswith(b"ray::PipelineWorker"))
 
     def _reap(self) -> None:
         if self._process is not None:
