@@ -166,9 +166,13 @@ class RayNode:
         self._reap()
 
     def actor_pids(self) -> list[int]:
-        """Find the processes of our workers on it, by the name that Ray gives an actor's."""
+        """Find the processes of our workers on it: at work Ray names them after what they do."""
         pids = _Members(self._process.pid).pids() if self._process is not None else set()
-        return sorted(pid for pid in pids if _command(pid).startswith(b"ray::PipelineWorker"))
+        return sorted(
+            pid
+            for pid in pids
+            if _command(pid).startswith(b"ray::") and not _command(pid).startswith(_NOT_OURS)
+        )
 
     def _reap(self) -> None:
         if self._process is not None:
@@ -345,6 +349,13 @@ class Cluster:
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             for node in (self.head, *self.workers):
                 stack.callback(node.kill)
+
+
+_NOT_OURS = tuple(
+    f"ray::{name}".encode()
+    for name in ("IDLE", "SPILL", "RESTORE", "DELETE", "Dashboard", "RuntimeEnv", "JobSupervisor")
+)
+"""Processes of Ray's own."""
 
 
 class _Members:
